@@ -1,0 +1,84 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <stdexcept>
+#include <string>
+
+namespace pystream {
+
+/// Base of every exception this library throws on purpose. The message says what happened, where,
+/// what was expected and what to do.
+class Error : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// A pipeline was used before serialize()/parallelize() or after cleanup().
+class PipelineUndefined : public Error {
+ public:
+  using Error::Error;
+};
+
+/// What ended a running pipeline.
+struct TerminationReason {
+  std::string stage;                        ///< profile key of the stage, empty if unknown
+  int signal = 0;                           ///< signal that killed its worker, 0 if none
+  std::optional<std::uint64_t> item;        ///< sequence number of the item in work, if any
+  std::string text;                         ///< one sentence for people
+};
+
+/// The pipeline failed while it ran: a stage died or gave up for good.
+class PipelineTerminated : public Error {
+ public:
+  explicit PipelineTerminated(TerminationReason reason);
+  const TerminationReason& reason() const noexcept { return reason_; }
+
+ private:
+  TerminationReason reason_;
+};
+
+/// The pipeline could not be started: no memory, a stage whose constructor threw, mismatching types.
+class PipelineInitiationError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// A stage name breaks one of the naming rules; the message says which.
+class InvalidStageName : public Error {
+ public:
+  using Error::Error;
+};
+
+/// Profiles were asked for and cannot be given.
+class ProfilingError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// A parameter of a stage is missing, of the wrong type or out of range.
+class InvalidParam : public Error {
+ public:
+  using Error::Error;
+};
+
+/// Bytes that do not decode as the payload type a stage expects.
+class PayloadError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// An item is larger than its link can ever carry.
+class ItemTooLarge : public Error {
+ public:
+  ItemTooLarge(std::uint64_t size, std::uint64_t limit);
+  std::uint64_t size() const noexcept { return size_; }    ///< bytes of the item
+  std::uint64_t limit() const noexcept { return limit_; }  ///< bytes the link can carry
+
+ private:
+  std::uint64_t size_;
+  std::uint64_t limit_;
+};
+
+}  // namespace pystream

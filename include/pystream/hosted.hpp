@@ -1,0 +1,321 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <pystream/stage.hpp>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+/// Type erasure: whatever form a source, stage or sink has, a worker hosts it as one `Hosted`.
+namespace pystream {
+
+enum class StageKind { source, stage, sink };
+
+/// A source, stage or sink as a worker sees it. Used by one thread.
+class Hosted {
+ public:
+  virtual ~Hosted() = default;
+  /// Stages and sinks: takes one item; a sink ignores `out`.
+  virtual void process(const Item& in, Output& out) = 0;
+  /// Sources: emits the next item (or none if interrupted); false at the end.
+  virtual bool produce(Output& out) = 0;
+  virtual void cleanup() = 0;
+  /// Sinks: called before every commit.
+  virtual void flush() {}
+  /// The committed position of a source or sink; empty if there is none.
+  virtual std::span<std::byte> cursor() { return {}; }
+  /// Called once before the first item of a restarted worker, after cursor and state were put back.
+  virtual void resume() {}
+  virtual CheckpointBase* checkpoint() { return nullptr; }
+  /// The asynchronous interface, if this is an AsyncStage in disguise: process() then waits for each answer.
+  virtual AsyncStage* async() { return nullptr; }
+  /// The value this stage takes without decoding; nullptr if it wants bytes.
+  virtual const ValueType* takes() const { return nullptr; }
+};
+
+using HostedFactory = std::function<std::unique_ptr<Hosted>()>;
+
+namespace detail {
+
+template <class T>
+struct unwrap_optional {
+  using type = T;
+  static constexpr bool kOptional = false;
+};
+template <class T>
+struct unwrap_optional<std::optional<T>> {
+  using type = T;
+  static constexpr bool kOptional = true;
+};
+
+template <class T>
+CheckpointBase* checkpoint_of(T& object) {
+  if constexpr (std::is_base_of_v<CheckpointBase, T>) {
+    return &object;
+  } else if constexpr (std::is_polymorphic_v<T>) {
+    return dynamic_cast<CheckpointBase*>(&object);
+  } else {
+    return nullptr;
+  }
+}
+
+template <class T>
+void emit_result(const T& result, Output& out) {
+  if constexpr (unwrap_optional<T>::kOptional) {
+    if (result) {
+      out.emit(*result);
+    }
+  } else {
+    out.emit(result);
+  }
+}
+
+/// Stage<In, Out> and callables Out(In): a value in, a value or none out.
+template <class In, class Out, class Callee>
+class HostedFunction final : public Hosted {
+ public:
+  explicit HostedFunction(Callee callee) : callee_(std::move(callee)) {
+    require_payload<In>();
+    require_payload<typename unwrap_optional<Out>::type>();
+  }
+  void process(const Item& in, Output& out) override {
+    if (const In* here = in.value<In>()) {
+      emit_result<Out>(call(*here), out);
+    } else {
+      emit_result<Out>(call(Codec<In>::decode(in.bytes())), out);
+    }
+  }
+  bool produce(Output&) override { return false; }
+  void cleanup() override {
+    if constexpr (requires { callee_->cleanup(); }) {
+      callee_->cleanup();
+    }
+  }
+  CheckpointBase* checkpoint() override {
+    if constexpr (requires { *callee_; callee_->cleanup(); }) {
+      return checkpoint_of(*callee_);
+    } else {
+      return nullptr;
+    }
+  }
+  const ValueType* takes() const override { return &value_type<In>(); }
+
+ private:
+  template <class Value>
+  Out call(Value&& value) {
+    if constexpr (requires { (*callee_)(std::forward<Value>(value)); }) {
+      return (*callee_)(std::forward<Value>(value));
+    } else {
+      return callee_(std::forward<Value>(value));
+    }
+  }
+  Callee callee_;
+};
+
+/// Callables void(T&): change the value in place.
+template <class T, class Callee>
+class HostedInPlace final : public Hosted {
+ public:
+  explicit HostedInPlace(Callee callee) : callee_(std::move(callee)) { require_payload<T>(); }
+  void process(const Item& in, Output& out) override {
+    T value = in.get<T>();
+    callee_(value);
+    out.emit(value);
+  }
+  bool produce(Output&) override { return false; }
+  void cleanup() override {}
+  const ValueType* takes() const override { return &value_type<T>(); }
+
+ private:
+  Callee callee_;
+};
+
+/// Callables void(In, Emitter<Out>&): any number of values out.
+template <class In, class Out, class Callee>
+class HostedEmitting final : public Hosted {
+ public:
+  explicit HostedEmitting(Callee callee) : callee_(std::move(callee)) {
+    require_payload<In>();
+    require_payload<Out>();
+  }
+  void process(const Item& in, Output& out) override {
+    Emitter<Out> emitter(out);
+    callee_(in.get<In>(), emitter);
+  }
+  bool produce(Output&) override { return false; }
+  void cleanup() override {}
+  const ValueType* takes() const override { return &value_type<In>(); }
+
+ private:
+  Callee callee_;
+};
+
+/// RawStage and callables void(const Item&, Output&).
+template <class Callee>
+class HostedRaw final : public Hosted {
+ public:
+  explicit HostedRaw(Callee callee) : callee_(std::move(callee)) {}
+  void process(const Item& in, Output& out) override {
+    if constexpr (requires { (*callee_)(in, out); }) {
+      (*callee_)(in, out);
+    } else {
+      callee_(in, out);
+    }
+  }
+  bool produce(Output&) override { return false; }
+  void cleanup() override {
+    if constexpr (requires { callee_->cleanup(); }) {
+      callee_->cleanup();
+    }
+  }
+  CheckpointBase* checkpoint() override {
+    if constexpr (requires { *callee_; callee_->cleanup(); }) {
+      return checkpoint_of(*callee_);
+    } else {
+      return nullptr;
+    }
+  }
+
+ private:
+  Callee callee_;
+};
+
+/// AsyncStage, called synchronously unless the worker uses async().
+template <class Object>
+class HostedAsync final : public Hosted {
+ public:
+  explicit HostedAsync(std::unique_ptr<Object> object) : object_(std::move(object)) {}
+  void process(const Item& in, Output& out) override {
+    object_->submit(in);
+    while (!object_->collect(out, std::chrono::seconds(1))) {
+    }
+  }
+  bool produce(Output&) override { return false; }
+  void cleanup() override { object_->cleanup(); }
+  AsyncStage* async() override { return object_.get(); }
+  CheckpointBase* checkpoint() override { return checkpoint_of(*object_); }
+
+ private:
+  std::unique_ptr<Object> object_;
+};
+
+template <class Object>
+std::span<std::byte> cursor_bytes(Object& object) {
+  if constexpr (std::is_empty_v<typename Object::Cursor>) {
+    return {};
+  } else {
+    return std::as_writable_bytes(std::span(&object.cursor(), 1));
+  }
+}
+
+template <class Object>
+class HostedSource final : public Hosted {
+ public:
+  explicit HostedSource(std::unique_ptr<Object> object) : object_(std::move(object)) {}
+  void process(const Item&, Output&) override {}
+  bool produce(Output& out) override { return object_->produce(out); }
+  void cleanup() override { object_->cleanup(); }
+  std::span<std::byte> cursor() override { return cursor_bytes(*object_); }
+  void resume() override { object_->resume(); }
+  CheckpointBase* checkpoint() override { return checkpoint_of(*object_); }
+
+ private:
+  std::unique_ptr<Object> object_;
+};
+
+template <class Object>
+class HostedSink final : public Hosted {
+ public:
+  explicit HostedSink(std::unique_ptr<Object> object) : object_(std::move(object)) {}
+  void process(const Item& in, Output&) override { object_->consume(in); }
+  bool produce(Output&) override { return false; }
+  void cleanup() override { object_->cleanup(); }
+  void flush() override { object_->flush(); }
+  std::span<std::byte> cursor() override { return cursor_bytes(*object_); }
+  void resume() override { object_->resume(); }
+  CheckpointBase* checkpoint() override { return checkpoint_of(*object_); }
+
+ private:
+  std::unique_ptr<Object> object_;
+};
+
+template <class T>
+concept SourceClass = requires(T& t, Output& out) {
+  typename T::Cursor;
+  { t.produce(out) } -> std::same_as<bool>;
+};
+template <class T>
+concept SinkClass = requires(T& t, const Item& in) {
+  typename T::Cursor;
+  t.consume(in);
+};
+template <class T>
+concept RawStageClass = std::is_base_of_v<RawStage, T>;
+template <class T>
+concept AsyncStageClass = std::is_base_of_v<AsyncStage, T>;
+
+template <class In, class Out>
+std::type_identity<In> stage_in(const Stage<In, Out>&);
+template <class In, class Out>
+std::type_identity<Out> stage_out(const Stage<In, Out>&);
+template <class Out, class Cursor>
+std::type_identity<Out> source_out(const Source<Out, Cursor>&);
+template <class In, class Cursor>
+std::type_identity<In> sink_in(const Sink<In, Cursor>&);
+
+template <class T>
+concept StageClass = requires(const T& t) { stage_in(t); };
+
+/// Wraps a source, stage or sink object.
+template <class T>
+std::unique_ptr<Hosted> host(std::unique_ptr<T> object) {
+  if constexpr (SourceClass<T>) {
+    return std::make_unique<HostedSource<T>>(std::move(object));
+  } else if constexpr (SinkClass<T>) {
+    return std::make_unique<HostedSink<T>>(std::move(object));
+  } else if constexpr (RawStageClass<T>) {
+    return std::make_unique<HostedRaw<std::unique_ptr<T>>>(std::move(object));
+  } else if constexpr (AsyncStageClass<T>) {
+    return std::make_unique<HostedAsync<T>>(std::move(object));
+  } else {
+    static_assert(StageClass<T>, "pystream: derive from Stage, RawStage, AsyncStage, Source, RawSource, Sink or RawSink");
+    using In = typename decltype(stage_in(std::declval<const T&>()))::type;
+    using Out = typename decltype(stage_out(std::declval<const T&>()))::type;
+    return std::make_unique<HostedFunction<In, Out, std::unique_ptr<T>>>(std::move(object));
+  }
+}
+
+/// The name of the items a class takes; "any" for raw ones, empty for sources.
+template <class T>
+std::string input_name() {
+  if constexpr (requires(const T& t) { stage_in(t); }) {
+    return Codec<typename decltype(stage_in(std::declval<const T&>()))::type>::name();
+  } else if constexpr (requires(const T& t) { sink_in(t); }) {
+    return Codec<typename decltype(sink_in(std::declval<const T&>()))::type>::name();
+  } else if constexpr (SourceClass<T>) {
+    return {};
+  } else {
+    return "any";
+  }
+}
+
+template <class T>
+std::string output_name() {
+  if constexpr (requires(const T& t) { stage_out(t); }) {
+    using Out = typename decltype(stage_out(std::declval<const T&>()))::type;
+    return Codec<typename unwrap_optional<Out>::type>::name();
+  } else if constexpr (requires(const T& t) { source_out(t); }) {
+    return Codec<typename decltype(source_out(std::declval<const T&>()))::type>::name();
+  } else if constexpr (SinkClass<T>) {
+    return {};
+  } else {
+    return "any";
+  }
+}
+
+}  // namespace detail
+}  // namespace pystream

@@ -1,0 +1,104 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <pystream/codec.hpp>
+#include <span>
+
+namespace pystream {
+
+/// An item as a stage sees it. Valid only during the call it was passed to; its bytes lie in shared memory
+/// that this process cannot write.
+class Item {
+ public:
+  /// What travels with an item besides its bytes.
+  struct Tag {
+    std::uint64_t sequence = 0;    ///< number given at the pipeline's entrance, from 0
+    std::uint32_t part = 0;        ///< which of several outputs of one input, from 0
+    std::uint32_t attempt = 1;     ///< 1 the first time; more after this item's worker died with it
+    std::int64_t entered_ns = 0;   ///< CLOCK_MONOTONIC when it entered the pipeline
+  };
+
+  Item(const Tag& tag, std::span<const std::byte> bytes) : tag_(&tag), bytes_(bytes) {}
+  Item(const Tag& tag, const void* value, const ValueType& type) : tag_(&tag), value_(value), type_(&type) {}
+
+  /// The payload. Empty for an item of zero bytes.
+  std::span<const std::byte> bytes() const noexcept { return bytes_; }
+  std::uint64_t sequence() const noexcept { return tag_->sequence; }
+  std::uint32_t part() const noexcept { return tag_->part; }
+  std::uint32_t attempt() const noexcept { return tag_->attempt; }
+  std::chrono::nanoseconds entered() const noexcept { return std::chrono::nanoseconds(tag_->entered_ns); }
+  const Tag& tag() const noexcept { return *tag_; }
+
+  /// The value itself if the stage before runs in this process and made a T; else nullptr (use bytes()).
+  template <Payload T>
+  const T* value() const noexcept {
+    return type_ == &value_type<T>() ? static_cast<const T*>(value_) : nullptr;
+  }
+
+  /// Decodes or copies the payload. Throws PayloadError if the bytes are not a T.
+  template <Payload T>
+  T get() const {
+    if (const T* here = value<T>()) {
+      return *here;
+    }
+    return Codec<T>::decode(bytes_);
+  }
+
+ private:
+  const Tag* tag_;
+  std::span<const std::byte> bytes_;
+  const void* value_ = nullptr;
+  const ValueType* type_ = nullptr;
+};
+
+/// Where a stage puts what it makes of an item: nothing, one item or several.
+/// All calls may block while the next link is full (back-pressure).
+class Output {
+ public:
+  virtual ~Output() = default;
+  Output(const Output&) = delete;
+  Output& operator=(const Output&) = delete;
+
+  /// Room for an item of up to `size` bytes, written in place. Aligned to 16 bytes. Valid until the next call on
+  /// this object. Throws ItemTooLarge.
+  virtual std::span<std::byte> reserve(std::size_t size) = 0;
+  /// Makes the first `size` bytes of the last reserve() an item.
+  virtual void emit_reserved(std::size_t size) = 0;
+  /// Passes an item on unchanged.
+  virtual void forward(const Item& in) = 0;
+
+  /// An item with a copy of these bytes.
+  void emit_bytes(std::span<const std::byte> bytes) {
+    const std::span<std::byte> to = reserve(bytes.size());
+    if (!bytes.empty()) {
+      std::memcpy(to.data(), bytes.data(), bytes.size());
+    }
+    emit_reserved(bytes.size());
+  }
+
+  /// An item that holds this value.
+  template <class T>
+  void emit(const T& value) {
+    require_payload<T>();
+    emit_value(&value, value_type<T>());
+  }
+
+ protected:
+  Output() = default;
+  virtual void emit_value(const void* value, const ValueType& type) = 0;
+};
+
+/// Typed form of Output for stages that give several items for one.
+template <class T>
+class Emitter {
+ public:
+  explicit Emitter(Output& out) : out_(out) {}
+  void operator()(const T& value) { out_.emit(value); }
+
+ private:
+  Output& out_;
+};
+
+}  // namespace pystream

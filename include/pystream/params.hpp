@@ -1,0 +1,72 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace pystream {
+
+struct ParamValue;
+using ParamList = std::vector<ParamValue>;
+using ParamMap = std::vector<std::pair<std::string, ParamValue>>;
+
+/// A parameter's value as it stands in a plan file. monostate is JSON's null.
+struct ParamValue : std::variant<std::monostate, bool, std::int64_t, double, std::string, ParamList, ParamMap> {
+  using variant::variant;
+  ParamValue(const char* text) : variant(std::string(text)) {}
+  ParamValue(int number) : variant(std::int64_t{number}) {}
+};
+
+/// What a parameter may hold. `size` accepts an integer or text such as "64MiB" and is kept as bytes;
+/// `duration` accepts text such as "20ms" and is kept as nanoseconds (both as int64 once a plan is validated).
+enum class ParamType { boolean, integer, number, string, size, duration, list, any };
+
+std::string_view to_string(ParamType type);
+
+/// Description of one parameter: what `pystream-coord stages` prints and `validate` checks.
+struct ParamSpec {
+  std::string name{};
+  ParamType type = ParamType::string;
+  std::optional<ParamValue> fallback{};  ///< the default; nullopt: the parameter must be given
+  std::string text{};                    ///< one line for people
+  std::optional<double> min{};           ///< for integer, number, size (bytes), duration (ns)
+  std::optional<double> max{};
+  std::vector<std::string> choices{};    ///< for string: the allowed values, empty for any
+};
+
+/// The parameters of one stage, checked against its ParamSpecs, defaults filled in.
+class Params {
+ public:
+  Params() = default;
+  explicit Params(ParamMap values) : values_(std::move(values)) {}
+
+  bool has(std::string_view name) const { return find(name) != nullptr; }
+  const ParamValue* find(std::string_view name) const;
+  void set(std::string name, ParamValue value);
+  const ParamMap& values() const { return values_; }
+
+  /// Each throws InvalidParam if the parameter is missing or of another type.
+  bool boolean(std::string_view name) const;
+  std::int64_t integer(std::string_view name) const;
+  double number(std::string_view name) const;  ///< an integer is accepted too
+  const std::string& string(std::string_view name) const;
+  const ParamList& list(std::string_view name) const;
+  std::uint64_t bytes(std::string_view name) const;              ///< of a `size` parameter
+  std::chrono::nanoseconds duration(std::string_view name) const;
+  std::vector<std::string> strings(std::string_view name) const; ///< of a list of strings
+
+ private:
+  ParamMap values_;
+};
+
+/// "64MiB", "1.5 GB", "4096" → bytes; nullopt if it is not a size.
+std::optional<std::uint64_t> parse_size(std::string_view text);
+/// "20ms", "5s", "1.5min", "100us", "2h" → duration; nullopt if it is not one (a unit is required).
+std::optional<std::chrono::nanoseconds> parse_duration(std::string_view text);
+
+}  // namespace pystream

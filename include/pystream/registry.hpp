@@ -1,0 +1,84 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <pystream/hosted.hpp>
+#include <pystream/params.hpp>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace pystream {
+
+/// What a stage type says about itself: return it from `static StageInfo describe()`.
+struct StageInfo {
+  std::string summary{};  ///< one line for people
+  std::vector<ParamSpec> params{};
+  std::string input{};   ///< names of the items; empty: taken from the class
+  std::string output{};  ///< ("any" fits everything)
+};
+
+/// A registered stage type: plans name it, workers make stages of it.
+struct StageType {
+  std::string name{};
+  StageKind kind = StageKind::stage;
+  StageInfo info{};
+  std::size_t cursor_bytes = 0;
+  std::size_t checkpoint_bytes = 0;  ///< upper limit of its checkpointed state
+  std::function<std::unique_ptr<Hosted>(const Params&)> make{};
+};
+
+/// Adds a type. A second registration of the same name is an error that registration_errors() tells.
+/// Thread-safe only before main() and during dlopen(), where PYSTREAM_STAGE calls it.
+bool register_stage_type(StageType type) noexcept;
+/// In order of their names.
+std::vector<const StageType*> registered_stage_types();
+const StageType* find_stage_type(std::string_view name);
+std::span<const std::string> registration_errors();
+
+namespace detail {
+
+template <class T>
+StageType describe_type(std::string name) {
+  StageType type{.name = std::move(name),
+                 .kind = SourceClass<T> ? StageKind::source
+                         : SinkClass<T> ? StageKind::sink
+                                        : StageKind::stage};
+  if constexpr (requires { T::describe(); }) {
+    type.info = T::describe();
+  }
+  if (type.info.input.empty()) {
+    type.info.input = input_name<T>();
+  }
+  if (type.info.output.empty()) {
+    type.info.output = output_name<T>();
+  }
+  if constexpr (requires { typename T::Cursor; }) {
+    type.cursor_bytes = std::is_empty_v<typename T::Cursor> ? 0 : sizeof(typename T::Cursor);
+  }
+  if constexpr (std::is_base_of_v<CheckpointBase, T>) {
+    type.checkpoint_bytes = T::kStateLimit;
+  }
+  type.make = [](const Params& params) -> std::unique_ptr<Hosted> {
+    if constexpr (std::is_constructible_v<T, const Params&>) {
+      return host(std::make_unique<T>(params));
+    } else {
+      static_assert(std::is_default_constructible_v<T>,
+                    "pystream: a registered stage needs a constructor from const Params& or none at all");
+      return host(std::make_unique<T>());
+    }
+  };
+  return type;
+}
+
+}  // namespace detail
+}  // namespace pystream
+
+/// Registers a source, stage or sink class under the name that plans use: PYSTREAM_STAGE("image.gray", Gray);
+/// at namespace scope of a plugin or program.
+#define PYSTREAM_STAGE(name, ...) PYSTREAM_STAGE_AT(name, __COUNTER__, __VA_ARGS__)
+#define PYSTREAM_STAGE_AT(name, counter, ...) PYSTREAM_STAGE_NAMED(name, counter, __VA_ARGS__)
+#define PYSTREAM_STAGE_NAMED(name, counter, ...)                            \
+  [[maybe_unused]] static const bool pystream_stage_registered_##counter = \
+      ::pystream::register_stage_type(::pystream::detail::describe_type<__VA_ARGS__>(name))

@@ -1,0 +1,169 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <pystream/item.hpp>
+#include <span>
+#include <type_traits>
+#include <vector>
+
+namespace pystream {
+
+/// A stage as a class: one output for each input. `Out` may be std::optional<T>: then std::nullopt filters the
+/// item out. The object is used by one thread of one process.
+template <class In, class Out = In>
+class Stage {
+ public:
+  virtual ~Stage() = default;
+  /// Called for every item. An exception makes the item a dead letter; it does not end the worker.
+  virtual Out operator()(In item) = 0;
+  /// Called once in the worker when the pipeline is cleaned up or the source has ended.
+  virtual void cleanup() {}
+};
+
+/// A stage that reads and writes shared memory in place and may give any number of items for one.
+/// With several items for one input it must be deterministic: after a crash it is run again and as many items
+/// as were already out are discarded.
+class RawStage {
+ public:
+  virtual ~RawStage() = default;
+  virtual void operator()(const Item& in, Output& out) = 0;
+  virtual void cleanup() {}
+};
+
+/// A stage whose answers come later, such as a program of its own behind pipes: one output for each input, in the
+/// order of the inputs, several in flight. In a worker of its own it is fed while earlier answers are outstanding;
+/// in a serial pipeline each answer is waited for.
+class AsyncStage {
+ public:
+  virtual ~AsyncStage() = default;
+  /// Takes an item. The item's bytes are valid only during the call. Called with at most capacity() - 1 unanswered.
+  virtual void submit(const Item& in) = 0;
+  /// Emits the answer to the oldest unanswered item; false if there is none within `wait`.
+  virtual bool collect(Output& out, std::chrono::nanoseconds wait) = 0;
+  /// There will be no further submit(); what is unanswered is still collected.
+  virtual void finish() {}
+  virtual std::size_t capacity() const = 0;
+  virtual void cleanup() {}
+};
+
+/// The cursor of a source or sink that needs none.
+struct NoCursor {};
+
+/// A source that writes its items in place. The cursor says where it stands; it is committed together with the
+/// items, and resume() gets it after a crash.
+template <class CursorType = NoCursor>
+class RawSource {
+ public:
+  using Cursor = CursorType;
+  static_assert(std::is_trivially_copyable_v<Cursor>, "pystream: a cursor is committed as plain bytes");
+  virtual ~RawSource() = default;
+  /// Emits the next item (or none, if it was interrupted while waiting). Returns false at the end.
+  virtual bool produce(Output& out) = 0;
+  /// Called before the first produce() of a restarted worker, with cursor() as it was committed last.
+  virtual void resume() {}
+  virtual void cleanup() {}
+  Cursor& cursor() { return cursor_; }
+
+ private:
+  Cursor cursor_{};
+};
+
+/// A source as a class with typed items: next() gives the next one or std::nullopt at the end.
+template <class Out, class CursorType = NoCursor>
+class Source : public RawSource<CursorType> {
+ public:
+  virtual std::optional<Out> next() = 0;
+  bool produce(Output& out) final {
+    require_payload<Out>();
+    const std::optional<Out> item = next();
+    if (item) {
+      out.emit(*item);
+    }
+    return item.has_value();
+  }
+};
+
+/// A sink that reads its items in place. What it does to the outside world is at least once, unless it can undo
+/// back to cursor() in resume() (a file can be truncated).
+template <class CursorType = NoCursor>
+class RawSink {
+ public:
+  using Cursor = CursorType;
+  static_assert(std::is_trivially_copyable_v<Cursor>, "pystream: a cursor is committed as plain bytes");
+  virtual ~RawSink() = default;
+  virtual void consume(const Item& in) = 0;
+  /// Called before every commit: what consume() took must now survive the death of this process (write(2) is
+  /// enough), and cursor() must say where the sink stands.
+  virtual void flush() {}
+  virtual void resume() {}
+  virtual void cleanup() {}
+  Cursor& cursor() { return cursor_; }
+
+ private:
+  Cursor cursor_{};
+};
+
+/// A sink as a class with typed items.
+template <class In, class CursorType = NoCursor>
+class Sink : public RawSink<CursorType> {
+ public:
+  virtual void operator()(In item) = 0;
+  void consume(const Item& in) final {
+    require_payload<In>();
+    (*this)(in.get<In>());
+  }
+};
+
+/// What all checkpoints have in common; see Checkpoint and CheckpointArea.
+class CheckpointBase {
+ public:
+  virtual ~CheckpointBase() = default;
+  /// The bytes to commit with the items done so far.
+  virtual std::span<const std::byte> saved_state() const = 0;
+  /// Puts committed bytes back after a crash. Throws PayloadError if they cannot be this state.
+  virtual void restore_state(std::span<const std::byte> bytes) = 0;
+  virtual std::size_t state_limit() const = 0;
+};
+
+/// State of a stage that survives the death of its worker: derive from it beside Stage.
+/// `state()` is committed together with the items that it includes.
+template <class T>
+class Checkpoint : public CheckpointBase {
+ public:
+  static_assert(std::is_trivially_copyable_v<T>, "pystream: checkpointed state is committed as plain bytes");
+  static constexpr std::size_t kStateLimit = sizeof(T);
+  T& state() { return state_; }
+  const T& state() const { return state_; }
+
+  std::span<const std::byte> saved_state() const final { return std::as_bytes(std::span(&state_, 1)); }
+  void restore_state(std::span<const std::byte> bytes) final { state_ = Codec<T>::decode(bytes); }
+  std::size_t state_limit() const final { return kStateLimit; }
+
+ private:
+  T state_{};
+};
+
+/// The same for state of a size known only at run time, up to `Limit` bytes.
+template <std::size_t Limit>
+class CheckpointArea : public CheckpointBase {
+ public:
+  static constexpr std::size_t kStateLimit = Limit;
+  /// May be resized up to Limit; throws nothing by itself, the worker reports an area that grew too large.
+  std::vector<std::byte>& area() { return area_; }
+
+  std::span<const std::byte> saved_state() const final { return area_; }
+  void restore_state(std::span<const std::byte> bytes) final { area_.assign(bytes.begin(), bytes.end()); }
+  std::size_t state_limit() const final { return kStateLimit; }
+
+ private:
+  std::vector<std::byte> area_;
+};
+
+/// True in a worker once the pipeline is draining: a source that waits for the outside world returns from
+/// produce() without an item when a system call gives EINTR, and is not called again if this is true.
+bool draining() noexcept;
+
+}  // namespace pystream

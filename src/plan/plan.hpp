@@ -1,0 +1,106 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <pystream/params.hpp>
+#include <string>
+#include <vector>
+
+/// A pipeline description as plain data. Made by plan_json from a file or by the C++ API; nothing here starts
+/// anything.
+namespace pystream::plan {
+
+using Duration = std::chrono::nanoseconds;
+
+enum class Mode { serial, parallel };
+enum class Overflow { block, drop_newest, drop_oldest };
+enum class OnCrash { replay, skip, fail };
+enum class OnError { dead_letter, skip, retry, fail };
+
+/// How much a link holds. Without a value the library chooses (see topology.hpp).
+struct LinkOptions {
+  std::optional<std::uint64_t> items;  ///< at most so many items in the link
+  std::optional<std::uint64_t> bytes;  ///< payload bytes; also the largest item
+  Overflow overflow = Overflow::block;
+};
+
+/// What a stage may use; 0 or empty: no limit.
+struct Limits {
+  std::uint64_t memory = 0;           ///< bytes of address space beyond what the worker maps at its start
+  Duration cpu_time{};
+  int nice = 0;
+  std::vector<int> affinity;          ///< CPU numbers
+};
+
+/// What the supervisor does about one stage.
+struct FaultPolicy {
+  OnCrash on_crash = OnCrash::replay;
+  OnError on_error = OnError::dead_letter;
+  std::uint32_t max_attempts = 3;                     ///< deaths on one item before it is a dead letter
+  std::optional<Duration> timeout;                    ///< one item; none: no deadline
+  Duration start_timeout = std::chrono::seconds(60);  ///< from start to ready
+};
+
+/// Restart intensity of the whole pipeline.
+struct RestartPolicy {
+  std::uint32_t max_restarts = 10;
+  Duration window = std::chrono::seconds(60);
+  Duration backoff_first = std::chrono::milliseconds(10);
+  Duration backoff_limit = std::chrono::seconds(5);
+};
+
+struct StageSpec {
+  std::string type;  ///< registered type name; empty for a callable of the C++ API
+  Params params;
+  FaultPolicy faults;
+  Limits limits;
+  std::optional<LinkOptions> input_link;  ///< the link in front of this stage, if it differs from the plan's
+};
+
+/// A stage or a pipeline inside a pipeline.
+struct Node {
+  std::string name;   ///< last part of the profile key
+  std::string where;  ///< JSON pointer in the plan file, for messages; empty for the C++ API
+  std::optional<StageSpec> stage;  ///< set: a stage; else a pipeline of `mode` with `children`
+  Mode mode = Mode::parallel;
+  std::vector<Node> children;
+
+  bool is_pipeline() const { return !stage.has_value(); }
+};
+
+/// Where a pipeline's items come from or go to.
+enum class EndKind {
+  none,      ///< (only inside nesting)
+  hosted,    ///< a source or sink stage
+  external,  ///< the user's process: forward() and get_results()
+};
+
+struct Plan {
+  Node root;  ///< the main pipeline
+  EndKind entry = EndKind::hosted;
+  EndKind exit = EndKind::hosted;
+  Node source;  ///< a stage; only with entry == hosted
+  Node sink;    ///< a stage; only with exit == hosted
+  std::vector<std::string> plugins;
+  LinkOptions links;
+  RestartPolicy restarts;
+  bool profiler_enabled = true;
+  std::optional<std::filesystem::path> profiler_folder;
+};
+
+/// Separator of the levels in a profile key, and the name of the main pipeline.
+inline constexpr std::string_view kSeparator = "__";
+inline constexpr std::string_view kMainPipeline = "MainPipeline";
+inline constexpr std::string_view kFinalStage = "FinalStage";
+
+/// Which naming rule `name` breaks, as a sentence; nullopt if it breaks none. (Uniqueness is the caller's to check.)
+std::optional<std::string> stage_name_fault(std::string_view name);
+
+std::string_view to_string(Mode mode);
+std::string_view to_string(Overflow overflow);
+std::string_view to_string(OnCrash on_crash);
+std::string_view to_string(OnError on_error);
+
+}  // namespace pystream::plan

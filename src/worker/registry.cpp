@@ -1,0 +1,46 @@
+#include <algorithm>
+#include <exception>
+#include <map>
+#include <pystream/registry.hpp>
+
+namespace pystream {
+namespace {
+
+struct Registry {
+  std::map<std::string, StageType, std::less<>> types;
+  std::vector<std::string> errors;
+};
+
+/// Constructed on first use: registrations run before main(), in no order that we choose.
+Registry& registry() {
+  static Registry instance;
+  return instance;
+}
+
+}  // namespace
+
+bool register_stage_type(StageType type) noexcept {
+  const std::string name = type.name;
+  if (!registry().types.emplace(name, std::move(type)).second) {
+    registry().errors.push_back("stage type \"" + name + "\" is registered twice; give one of them another name");
+    return false;
+  }
+  return true;
+}
+
+std::vector<const StageType*> registered_stage_types() {
+  std::vector<const StageType*> all;
+  for (const auto& [name, type] : registry().types) {
+    all.push_back(&type);
+  }
+  return all;
+}
+
+const StageType* find_stage_type(std::string_view name) {
+  const auto found = registry().types.find(name);
+  return found == registry().types.end() ? nullptr : &found->second;
+}
+
+std::span<const std::string> registration_errors() { return registry().errors; }
+
+}  // namespace pystream
