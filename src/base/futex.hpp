@@ -1,0 +1,17 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+/// Futexes on the low half of a 64-bit position, shared between processes. Both calls work through a mapping that
+/// this process may only read.
+namespace pystream::base {
+
+/// Sleeps while the low half of `word` is the low half of `seen`, for at most `timeout_ns`; may also return early
+/// (a signal, a wake-up meant to make the caller look around). The caller looks again whatever the reason.
+void futex_wait(const std::atomic<std::uint64_t>& word, std::uint64_t seen, std::int64_t timeout_ns);
+
+/// Wakes everyone who sleeps on `word`.
+void futex_wake(const std::atomic<std::uint64_t>& word);
+
+}  // namespace pystream::base

@@ -1,0 +1,10 @@
+#pragma once
+
+#include <cstdint>
+
+namespace pystream::base {
+
+/// Bytes this process may still take: the smaller of MemAvailable and what is left below the cgroup's limit.
+std::uint64_t available_memory();
+
+}  // namespace pystream::base

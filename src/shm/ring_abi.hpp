@@ -1,0 +1,113 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+/// What stands in the shared memory of one link. This header is the document: whoever changes a field here raises
+/// kAbiVersion (segment_abi.hpp).
+///
+///   producer page (written by the producer, read by all)
+///     write_position ── commit word; its low half is the futex word a waiting consumer sleeps on
+///     sleeps         ── the producer's waiter counter
+///     journal[2]     ── what the producer had done at a write position
+///   consumer page (written by the consumer, read by all)
+///     read_position  ── what may be overwritten; its low half is the futex word a waiting producer sleeps on
+///     sleeps         ── the consumer's waiter counter
+///   ring (written by the producer): `ring_bytes`, mapped twice in a row, so that a record is always contiguous
+///     ┌────────┬─────────┬─pad─┬────────┬─────────┬───
+///     │ header │ payload │ 16  │ header │ payload │ …      position p stands at offset p % ring_bytes
+///     └────────┴─────────┴─────┴────────┴─────────┴───
+///   large area (written by the producer, sparse): payloads that would fill a good part of the ring. Their record
+///     carries a LargePayload instead; payloads are contiguous, position p stands at offset p % large_bytes.
+///
+/// Positions only grow. Between read_position and write_position lie whole records, numbered without a gap.
+namespace pystream::shm {
+
+inline constexpr std::size_t kPage = 4096;
+inline constexpr std::size_t kLine = 128;  ///< two cache lines: the prefetcher fetches pairs
+inline constexpr std::size_t kRecordAlign = 16;
+inline constexpr std::size_t kCursorBytes = 184;
+inline constexpr std::uint64_t kInvalidPosition = ~std::uint64_t{0};
+
+enum class RecordKind : std::uint8_t {
+  invalid = 0,  ///< zeros, as a punched hole reads
+  item = 1,
+  large_item = 2,  ///< the payload is a LargePayload
+  tombstone = 3,   ///< an input that gave nothing, where every input is answered; no payload
+  end = 4,         ///< the source has ended; the last record of the link; no payload
+};
+
+/// A serial row hands one item at a time to a parallel child and waits for all that becomes of it. `closes` tells how
+/// many enclosing rows have got everything of their item with this record: 0 on links outside any row.
+///
+/// Written by the producer before the release store of write_position that covers it. Untrusted when read.
+struct RecordHeader {
+  std::uint64_t number_and_kind;  ///< bits 0-47: dense number on this link; 48-55: RecordKind; 56-63: closes (below)
+  std::uint64_t sequence;         ///< number given at the pipeline's entrance
+  std::uint32_t size;             ///< payload bytes that follow in the ring
+  std::uint32_t part;             ///< which of several outputs of one input
+  std::int64_t entered_ns;        ///< CLOCK_MONOTONIC at the pipeline's entrance
+};
+
+/// The payload of a large_item. Untrusted when read.
+struct LargePayload {
+  std::uint64_t position;  ///< in the large area
+  std::uint64_t size;      ///< bytes
+  std::uint64_t ordinal;   ///< how many large items were written to this link before
+  std::uint64_t reserved;
+};
+
+/// What the producer had done when write_position was `write_position`. A commit with output fills the entry that
+/// does not match the link's write_position, then stores write_position. A commit without output stores
+/// `inputs_done` in the matching entry. So at every instant exactly one entry matches.
+struct JournalEntry {
+  std::uint64_t write_position;
+  std::uint64_t next_number;               ///< number of the next record
+  std::uint64_t large_position;            ///< where the next large payload may begin
+  std::uint64_t large_ordinal;             ///< of the next large payload
+  std::atomic<std::uint64_t> inputs_done;  ///< inputs with a smaller number are done; a source: items given out
+  std::uint64_t parts_of;                  ///< `parts_out` counts only if this is equal to `inputs_done`
+  std::uint32_t parts_out;                 ///< outputs of input `inputs_done` that are already out
+  std::uint32_t flags;                     ///< kJournal…
+  std::uint64_t outputs;                   ///< items (not tombstones) written so far, for counters
+  std::uint64_t cycles;                    ///< items of the worker's row that this segment is through with
+  std::byte cursor[kCursorBytes];          ///< of the source or sink in this segment of the worker's row
+};
+
+inline constexpr std::uint32_t kJournalEnded = 1;  ///< the end record is out
+
+/// REQUIRES: written by one process at a time; the coordinator starts a successor only after reaping.
+struct ProducerPage {
+  /// Release store (label: COMMIT) after the records and the journal entry; acquire load by the consumer.
+  alignas(kLine) std::atomic<std::uint64_t> write_position;
+  /// Number of the first record not yet committed; relaxed, for counters and the fill shown to people.
+  std::atomic<std::uint64_t> written_number;
+  std::atomic<std::uint64_t> dropped;  ///< items a drop policy threw away
+  /// Odd while the producer sleeps on read_position, which tells the consumer to wake it (label: SLEEP).
+  alignas(kLine) std::atomic<std::uint64_t> sleeps;
+  std::atomic<std::uint64_t> populated;  ///< bytes of the large area that have memory
+  alignas(kLine) JournalEntry journal[2];
+};
+
+/// REQUIRES: as for ProducerPage.
+struct ConsumerPage {
+  /// Release store (label: RELEASE) after the last use of the bytes before it; acquire load by the producer.
+  alignas(kLine) std::atomic<std::uint64_t> read_position;
+  std::atomic<std::uint64_t> read_number;     ///< number of the first record not yet released; stored before
+  std::atomic<std::uint64_t> large_released;  ///< the large area before this position is free; stored before
+  std::atomic<std::uint64_t> large_ordinal;   ///< large payloads with a smaller ordinal are free; stored before
+  /// Odd while the consumer sleeps on write_position.
+  alignas(kLine) std::atomic<std::uint64_t> sleeps;
+};
+
+static_assert(sizeof(RecordHeader) == 32);
+static_assert(sizeof(LargePayload) == 32);
+static_assert(sizeof(JournalEntry) == 256);
+static_assert(offsetof(JournalEntry, inputs_done) == 32 && offsetof(JournalEntry, cursor) == 72);
+static_assert(sizeof(ProducerPage) <= kPage && sizeof(ConsumerPage) <= kPage);
+static_assert(offsetof(ProducerPage, sleeps) == kLine && offsetof(ProducerPage, journal) == 2 * kLine);
+static_assert(offsetof(ConsumerPage, sleeps) == kLine);
+static_assert(std::atomic<std::uint64_t>::is_always_lock_free && sizeof(std::atomic<std::uint64_t>) == 8);
+
+}  // namespace pystream::shm

@@ -1,0 +1,148 @@
+#include "shm/ring_reader.hpp"
+
+#include <atomic>
+#include <string>
+
+#include "base/futex.hpp"
+#include "shm/waiting.hpp"
+
+namespace pystream::shm {
+namespace {
+
+constexpr std::uint64_t kNumberMask = (std::uint64_t{1} << 48) - 1;
+
+/// One load a word: the compiler must not read a checked value a second time from memory that others may change.
+std::uint64_t load_once(const std::byte* at) {
+  return __atomic_load_n(reinterpret_cast<const std::uint64_t*>(at), __ATOMIC_RELAXED);
+}
+
+}  // namespace
+
+RingReader::RingReader(ConsumerEnd end, std::uint64_t inputs_done)
+    : end_(std::move(end)), mask_(end_.link.ring_bytes - 1) {
+  position_ = released_ = end_.own->read_position.load(std::memory_order_relaxed);
+  number_ = end_.own->read_number.load(std::memory_order_relaxed);
+  large_end_ = end_.own->large_released.load(std::memory_order_relaxed);
+  large_ordinal_ = end_.own->large_ordinal.load(std::memory_order_relaxed);
+  // The four were stored one after another, read_position last: a predecessor killed in between leaves the others
+  // ahead. The record at read_position tells what they were.
+  seen_written_ = end_.peer->write_position.load(std::memory_order_acquire);
+  check(seen_written_ - position_ <= end_.link.ring_bytes, "the read position is not within what was written");
+  if (position_ != seen_written_) {
+    number_ = load_once(end_.ring + (position_ & mask_)) & kNumberMask;
+    large_ordinal_ = kInvalidPosition;
+  } else {
+    number_ = inputs_done;
+  }
+  check(number_ <= inputs_done, "records were released that were not done");
+  while (number_ < inputs_done) {
+    check(try_peek() != nullptr, "records that were done are missing");
+    advance();
+  }
+  if (large_ordinal_ == kInvalidPosition) {
+    large_ordinal_ = end_.own->large_ordinal.load(std::memory_order_relaxed);
+  }
+  release();
+}
+
+void RingReader::check(bool holds, const char* what) const {
+  if (!holds) {
+    throw LinkCorrupt(std::string("link damaged at record ") + std::to_string(number_) + ", position " +
+                      std::to_string(position_) + ": " + what +
+                      "; a worker wrote over memory that is not its own, or the memory failed");
+  }
+}
+
+const Record* RingReader::try_peek() {
+  if (position_ == seen_written_) {
+    // COMMIT: pairs with the producer's store; the records before it are complete.
+    const std::uint64_t written = end_.peer->write_position.load(std::memory_order_acquire);
+    if (written == position_) {
+      return nullptr;
+    }
+    check(written - position_ <= end_.link.ring_bytes && written > seen_written_, "impossible write position");
+    seen_written_ = written;
+  }
+  const std::uint64_t left = seen_written_ - position_;
+  check(left >= sizeof(RecordHeader), "a header is cut off");
+  const std::byte* at = end_.ring + (position_ & mask_);
+  const std::uint64_t number_and_kind = load_once(at);
+  const std::uint64_t size_and_part = load_once(at + 16);
+  const auto size = static_cast<std::uint32_t>(size_and_part);
+  record_bytes_ = sizeof(RecordHeader) + round_up(size, kRecordAlign);
+  check((number_and_kind & kNumberMask) == (number_ & kNumberMask), "its number is not the expected one");
+  check(record_bytes_ <= left, "it is longer than what was written");
+  record_ = {.kind = static_cast<RecordKind>((number_and_kind >> 48) & 0xff),
+             .closes = static_cast<std::uint8_t>(number_and_kind >> 56),
+             .number = number_,
+             .sequence = load_once(at + 8),
+             .part = static_cast<std::uint32_t>(size_and_part >> 32),
+             .entered_ns = static_cast<std::int64_t>(load_once(at + 24)),
+             .payload = {at + sizeof(RecordHeader), size}};
+  switch (record_.kind) {
+    case RecordKind::item:
+      break;
+    case RecordKind::large_item:
+      check(size == sizeof(LargePayload), "a large item's record has the wrong size");
+      read_large(at + sizeof(RecordHeader));
+      break;
+    case RecordKind::tombstone:
+    case RecordKind::end:
+      check(size == 0, "a mark has a payload");
+      break;
+    default:
+      check(false, "it is of no known kind");
+  }
+  return &record_;
+}
+
+void RingReader::read_large(const std::byte* at) {
+  const std::uint64_t position = load_once(at);
+  const std::uint64_t size = load_once(at + 8);
+  const std::uint64_t ordinal = load_once(at + 16);
+  const std::uint64_t area = end_.link.large_bytes;
+  check(size <= end_.link.item_limit && size <= area, "a large item is larger than the link allows");
+  check(position % area <= area - size, "a large item lies outside the large area");
+  check(large_ordinal_ == kInvalidPosition || ordinal == large_ordinal_, "a large item is not the expected one");
+  check(position >= large_end_ || large_ordinal_ == kInvalidPosition, "a large item lies where another was");
+  record_.payload = {end_.large + position % area, size};
+  record_large_end_ = position + round_up(size, kLine);
+  large_ordinal_ = ordinal;
+}
+
+void RingReader::advance() {
+  if (record_.kind == RecordKind::large_item) {
+    large_end_ = record_large_end_;
+    ++large_ordinal_;
+  }
+  position_ += record_bytes_;
+  ++number_;
+}
+
+void RingReader::release(const Mark& mark) {
+  ConsumerPage& own = *end_.own;
+  own.read_number.store(mark.number, std::memory_order_relaxed);
+  own.large_released.store(mark.large_end, std::memory_order_relaxed);
+  own.large_ordinal.store(mark.large_ordinal, std::memory_order_relaxed);
+  // RELEASE: this side's last use of the bytes before the mark is over.
+  own.read_position.store(mark.position, std::memory_order_release);
+  released_ = mark.position;
+  const std::uint64_t inside = seen_written_ - mark.position;
+  if (inside > end_.link.ring_bytes / 4 * 3) {
+    return;  // a producer that wakes now would sleep again after a few records
+  }
+  if (const std::uint64_t sleep = asleep(end_.peer->sleeps); sleep != 0 && sleep != ended_sleep_) {
+    ended_sleep_ = sleep;
+    base::futex_wake(own.read_position);
+  }
+}
+
+void RingReader::wait(std::int64_t spin_ns, std::int64_t timeout_ns) {
+  wait_for_change({.position = end_.peer->write_position,
+                   .sleeps = end_.own->sleeps,
+                   .seen = position_,
+                   .spin_ns = spin_ns,
+                   .timeout_ns = timeout_ns});
+}
+
+}  // namespace pystream::shm

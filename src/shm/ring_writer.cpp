@@ -1,0 +1,249 @@
+#include "shm/ring_writer.hpp"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <pystream/error.hpp>
+#include <system_error>
+
+#include "base/futex.hpp"
+#include "shm/waiting.hpp"
+
+namespace pystream::shm {
+namespace {
+
+constexpr std::uint64_t kNumberBits = 48;
+
+/// Payloads above this share of the ring go to the large area.
+std::size_t large_threshold(const LinkEntry& link) { return link.ring_bytes / 16; }
+
+std::uint64_t record_bytes(std::size_t payload) { return sizeof(RecordHeader) + round_up(payload, kRecordAlign); }
+
+}  // namespace
+
+RingWriter::RingWriter(ProducerEnd end)
+    : end_(std::move(end)), mask_(end_.link.ring_bytes - 1), large_threshold_(large_threshold(end_.link)) {
+  const std::uint64_t position = end_.own->write_position.load(std::memory_order_acquire);
+  const JournalEntry* journal = end_.own->journal;
+  if (journal[0].write_position != position && journal[1].write_position != position) {
+    throw Error("the journal of this link matches its write position " + std::to_string(position) +
+                " nowhere: its memory was damaged");
+  }
+  active_ = journal[0].write_position == position ? 0 : 1;
+  committed_ = position;
+  rollback();
+  look_at_consumer();
+}
+
+void RingWriter::rollback() {
+  const JournalEntry& entry = journal();
+  rollback_to({.head = committed_,
+               .large_head = entry.large_position,
+               .large_ordinal = entry.large_ordinal,
+               .next_number = entry.next_number,
+               .outputs = entry.outputs});
+}
+
+void RingWriter::rollback_to(const Mark& mark) {
+  head_ = mark.head;
+  large_head_ = mark.large_head;
+  large_ordinal_ = mark.large_ordinal;
+  next_number_ = mark.next_number;
+  outputs_ = mark.outputs;
+}
+
+void RingWriter::look_at_consumer() {
+  // RELEASE: pairs with the consumer's store; what stands before read_position may be overwritten from here on.
+  seen_read_ = end_.peer->read_position.load(std::memory_order_acquire);
+  seen_read_number_ = end_.peer->read_number.load(std::memory_order_relaxed);
+  seen_large_released_ = end_.peer->large_released.load(std::memory_order_relaxed);
+  seen_large_ordinal_ = end_.peer->large_ordinal.load(std::memory_order_relaxed);
+}
+
+/// Where a large payload would begin: at the front of the area whenever that is free and saves touching new memory,
+/// so that a link whose consumer keeps up stays in the same warm pages.
+std::uint64_t RingWriter::large_start(std::size_t size) const {
+  const std::uint64_t area = end_.link.large_bytes;
+  const std::uint64_t offset = large_head_ % area;
+  const std::uint64_t next_lap = large_head_ + (area - offset);
+  const bool empty = seen_large_ordinal_ == large_ordinal_;
+  if (offset == 0) {
+    return large_head_;
+  }
+  if (empty || offset + size > area) {
+    return next_lap;
+  }
+  const bool grows = offset + size > end_.own->populated.load(std::memory_order_relaxed);
+  const bool same_lap = large_head_ - offset <= seen_large_released_;
+  return grows && same_lap && size <= seen_large_released_ % area ? next_lap : large_head_;
+}
+
+bool RingWriter::fits(std::uint64_t ring_bytes, std::size_t large_bytes) const {
+  const LinkEntry& link = end_.link;
+  if (head_ + ring_bytes - seen_read_ > link.ring_bytes) {
+    return false;
+  }
+  if (link.items_limit != 0 && next_number_ - seen_read_number_ >= link.items_limit) {
+    return false;
+  }
+  if (large_bytes == 0) {
+    return true;
+  }
+  const std::uint64_t inside = large_ordinal_ - seen_large_ordinal_;
+  if (inside == 0) {
+    return true;
+  }
+  return inside < link.large_limit &&
+         large_start(large_bytes) + large_bytes - seen_large_released_ <= link.large_bytes;
+}
+
+bool RingWriter::has_room(std::uint64_t ring_bytes, std::size_t large_bytes) {
+  if (fits(ring_bytes, large_bytes)) {
+    return true;
+  }
+  look_at_consumer();
+  return fits(ring_bytes, large_bytes);
+}
+
+void RingWriter::populate(std::uint64_t offset, std::size_t size) {
+  const std::uint64_t have = end_.own->populated.load(std::memory_order_relaxed);
+  const std::uint64_t want = std::min(round_up(offset + size, kPage), end_.link.large_bytes);
+  if (want <= have) {
+    return;
+  }
+  while (::madvise(end_.large + have, want - have, MADV_POPULATE_WRITE) != 0) {
+    if (errno != EINTR && errno != EAGAIN) {
+      throw Error("no memory for an item of " + std::to_string(size) + " bytes in this link's large area: " +
+                  std::generic_category().message(errno));
+    }
+  }
+  end_.own->populated.store(want, std::memory_order_relaxed);
+}
+
+std::byte* RingWriter::try_reserve(std::size_t size) {
+  if (size <= large_threshold_) {
+    reserved_large_ = false;
+    return has_room(record_bytes(size), 0) ? end_.ring + (head_ & mask_) + sizeof(RecordHeader) : nullptr;
+  }
+  if (size > end_.link.item_limit) {
+    throw ItemTooLarge(size, end_.link.item_limit);
+  }
+  if (!has_room(record_bytes(sizeof(LargePayload)), size)) {
+    return nullptr;
+  }
+  reserved_large_ = true;
+  reserved_at_ = large_start(size);
+  const std::uint64_t offset = reserved_at_ % end_.link.large_bytes;
+  populate(offset, size);
+  return end_.large + offset;
+}
+
+void RingWriter::write_header(RecordKind kind, const RecordTag& tag, std::uint32_t payload,
+                              std::uint8_t closes) {
+  const RecordHeader header{.number_and_kind = (next_number_ & ((std::uint64_t{1} << kNumberBits) - 1)) |
+                                               (std::uint64_t{static_cast<std::uint8_t>(kind)} << kNumberBits) |
+                                               (std::uint64_t{closes} << 56),
+                            .sequence = tag.sequence,
+                            .size = payload,
+                            .part = tag.part,
+                            .entered_ns = tag.entered_ns};
+  std::memcpy(end_.ring + (head_ & mask_), &header, sizeof(header));
+  newest_ = head_;
+  head_ += record_bytes(payload);
+  ++next_number_;
+}
+
+void RingWriter::finish(std::size_t size, const RecordTag& tag) {
+  ++outputs_;
+  if (!reserved_large_) {
+    write_header(RecordKind::item, tag, static_cast<std::uint32_t>(size), 0);
+    return;
+  }
+  const LargePayload payload{.position = reserved_at_, .size = size, .ordinal = large_ordinal_, .reserved = 0};
+  std::memcpy(end_.ring + (head_ & mask_) + sizeof(RecordHeader), &payload, sizeof(payload));
+  write_header(RecordKind::large_item, tag, sizeof(payload), 0);
+  large_head_ = reserved_at_ + round_up(size, kLine);
+  ++large_ordinal_;
+}
+
+bool RingWriter::try_mark(RecordKind kind, const RecordTag& tag, std::uint8_t closes) {
+  if (!has_room(record_bytes(0), 0)) {
+    return false;
+  }
+  write_header(kind, tag, 0, closes);
+  return true;
+}
+
+void RingWriter::set_closes(std::uint8_t closes) {
+  RecordHeader header;
+  std::byte* at = end_.ring + (newest_ & mask_);
+  std::memcpy(&header, at, sizeof(header));
+  header.number_and_kind |= std::uint64_t{closes} << 56;
+  std::memcpy(at, &header, sizeof(header));
+}
+
+void RingWriter::fill_entry(std::size_t index, const Done& done) {
+  JournalEntry& entry = end_.own->journal[index];
+  entry.next_number = next_number_;
+  entry.large_position = large_head_;
+  entry.large_ordinal = large_ordinal_;
+  entry.inputs_done.store(done.inputs_done, std::memory_order_relaxed);
+  entry.parts_of = done.inputs_done;
+  entry.parts_out = done.parts_out;
+  entry.flags = done.flags;
+  entry.outputs = outputs_;
+  entry.cycles = done.cycles;
+  if (!done.cursor.empty()) {
+    std::memcpy(entry.cursor, done.cursor.data(), done.cursor.size());
+  }
+}
+
+void RingWriter::publish(std::size_t index) {
+  end_.own->journal[index].write_position = head_;
+  end_.own->written_number.store(next_number_, std::memory_order_relaxed);
+  // COMMIT: the entry and the records are complete; from this instant on they count.
+  end_.own->write_position.store(head_, std::memory_order_release);
+  active_ = index;
+  committed_ = head_;
+}
+
+void RingWriter::commit(const Done& done) {
+  fill_entry(1 - active_, done);
+  publish(1 - active_);
+  wake_consumer();
+}
+
+void RingWriter::commit_terminal(const Done& done) {
+  head_ = committed_ + 1;
+  fill_entry(1 - active_, done);
+  publish(1 - active_);
+}
+
+void RingWriter::commit_inputs_done(std::uint64_t inputs_done) {
+  end_.own->journal[active_].inputs_done.store(inputs_done, std::memory_order_release);
+}
+
+void RingWriter::wake_consumer() {
+  if (const std::uint64_t sleep = asleep(end_.peer->sleeps); sleep != 0 && sleep != ended_sleep_) {
+    ended_sleep_ = sleep;
+    base::futex_wake(end_.own->write_position);
+  }
+}
+
+void RingWriter::wait(std::int64_t spin_ns, std::int64_t timeout_ns) {
+  wait_for_change({.position = end_.peer->read_position,
+                   .sleeps = end_.own->sleeps,
+                   .seen = seen_read_,
+                   .spin_ns = spin_ns,
+                   .timeout_ns = timeout_ns});
+}
+
+bool RingWriter::empty() const { return end_.peer->read_position.load(std::memory_order_acquire) == committed_; }
+
+std::uint64_t RingWriter::items_inside() const {
+  return next_number_ - end_.peer->read_number.load(std::memory_order_relaxed);
+}
+
+}  // namespace pystream::shm

@@ -1,0 +1,114 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "shm/segment.hpp"
+
+namespace pystream::shm {
+
+/// What travels with a record.
+struct RecordTag {
+  std::uint64_t sequence = 0;
+  std::uint32_t part = 0;
+  std::int64_t entered_ns = 0;
+};
+
+/// What a commit says is done, beside the records it publishes.
+struct Done {
+  std::uint64_t inputs_done = 0;
+  std::uint32_t parts_out = 0;  ///< outputs of input `inputs_done` among what is published so far
+  std::uint32_t flags = 0;      ///< kJournal…
+  std::uint64_t cycles = 0;
+  std::span<const std::byte> cursor{};
+};
+
+/// The producer's end of a link. Single-threaded.
+///
+/// Invariants:
+/// 1. Only commit() stores write_position, after the journal entry that matches the new value is complete.
+/// 2. [read_position, head_) never spans more than ring_bytes; so what is written was released before.
+/// 3. At every instant exactly one journal entry matches write_position.
+class RingWriter {
+ public:
+  /// Takes over from a dead predecessor: starts at the journal entry that matches write_position. What was written
+  /// behind it is lost and will be written again. Throws Error if no entry matches (corruption).
+  explicit RingWriter(ProducerEnd end);
+
+  /// Room for a payload, contiguous and aligned; nullptr while the link is full. A second call without finish()
+  /// gives up the first. Throws ItemTooLarge, or Error if the large area gets no memory.
+  std::byte* try_reserve(std::size_t size);
+  /// Makes the first `size` bytes of what try_reserve() gave a record. It stays private until commit().
+  /// REQUIRES: size is at most what was reserved.
+  void finish(std::size_t size, const RecordTag& tag);
+  /// A record without payload; false while the link is full.
+  bool try_mark(RecordKind kind, const RecordTag& tag, std::uint8_t closes = 0);
+  /// Sets `closes` of the newest record. REQUIRES: has_uncommitted().
+  void set_closes(std::uint8_t closes);
+
+  bool has_uncommitted() const { return head_ != committed_; }
+  std::uint64_t uncommitted_bytes() const { return head_ - committed_; }
+  /// Publishes every finished record together with what is done, and wakes the consumer.
+  void commit(const Done& done);
+  /// Commits inputs that gave no output. REQUIRES: !has_uncommitted(), and only inputs_done changed.
+  void commit_inputs_done(std::uint64_t inputs_done);
+  /// The commit of a sink, whose link is terminal.
+  void commit_terminal(const Done& done);
+  /// Throws away what is not committed (an item that failed half-way).
+  void rollback();
+  /// Throws away the records since `mark` (see mark()).
+  struct Mark {
+    std::uint64_t head, large_head, large_ordinal, next_number, outputs;
+  };
+  Mark mark() const { return {head_, large_head_, large_ordinal_, next_number_, outputs_}; }
+  void rollback_to(const Mark& mark);
+
+  /// Waits until there may be more room: spins for `spin_ns`, then sleeps up to `timeout_ns`.
+  void wait(std::int64_t spin_ns, std::int64_t timeout_ns);
+  /// True if the consumer has taken all that was committed.
+  bool empty() const;
+
+  /// The journal as found at the start or as committed last.
+  const JournalEntry& journal() const { return end_.own->journal[active_]; }
+  const LinkEntry& link() const { return end_.link; }
+  std::uint64_t next_number() const { return next_number_; }
+  std::uint64_t outputs() const { return outputs_; }
+  /// Records that the consumer has not released, committed or not.
+  std::uint64_t items_inside() const;
+
+ private:
+  bool has_room(std::uint64_t ring_bytes, std::size_t large_bytes);
+  bool fits(std::uint64_t ring_bytes, std::size_t large_bytes) const;
+  std::uint64_t large_start(std::size_t size) const;
+  void populate(std::uint64_t offset, std::size_t size);
+  void look_at_consumer();
+  void write_header(RecordKind kind, const RecordTag& tag, std::uint32_t payload, std::uint8_t closes);
+  void fill_entry(std::size_t index, const Done& done);
+  void publish(std::size_t index);
+  void wake_consumer();
+
+  ProducerEnd end_;
+  std::uint64_t mask_;
+  std::size_t large_threshold_;
+  std::size_t active_ = 0;  ///< journal entry that matches write_position
+  // Where the next record goes, and what of the consumer was seen last.
+  std::uint64_t head_ = 0;
+  std::uint64_t committed_ = 0;
+  std::uint64_t newest_ = 0;  ///< position of the newest finished record
+  std::uint64_t next_number_ = 0;
+  std::uint64_t large_head_ = 0;
+  std::uint64_t large_ordinal_ = 0;
+  std::uint64_t outputs_ = 0;
+  std::uint64_t seen_read_ = 0;
+  std::uint64_t seen_read_number_ = 0;
+  std::uint64_t seen_large_released_ = 0;
+  std::uint64_t seen_large_ordinal_ = 0;
+  std::uint64_t ended_sleep_ = 0;  ///< the consumer's sleep that was already ended
+  // The reservation in work.
+  bool reserved_large_ = false;
+  std::uint64_t reserved_at_ = 0;  ///< large position
+};
+
+}  // namespace pystream::shm

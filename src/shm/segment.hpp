@@ -1,0 +1,138 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/unique_fd.hpp"
+#include "shm/segment_abi.hpp"
+
+/// The shared memory of one pipeline: a sealed memfd that the coordinator lays out once and workers map in parts.
+namespace pystream::shm {
+
+/// A mapped range; unmapped on destruction. Never inherited by children (MADV_DONTFORK).
+class Mapping {
+ public:
+  Mapping() = default;
+  Mapping(std::shared_ptr<void> keep, std::byte* data, std::size_t size)
+      : keep_(std::move(keep)), data_(data), size_(size) {}
+  std::byte* data() const { return data_; }
+  std::size_t size() const { return size_; }
+
+ private:
+  std::shared_ptr<void> keep_;
+  std::byte* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+/// How much one link should hold; see layout() in worker/layout.hpp for the defaults.
+struct LinkSize {
+  std::uint32_t producer = 0;
+  std::uint32_t consumer = 0;
+  std::uint64_t ring_bytes = 0;   ///< a power of two of at least a page; 0: terminal
+  std::uint64_t item_limit = 0;   ///< bytes of the largest item
+  std::uint64_t items_limit = 0;  ///< 0: as many as fit
+  std::uint64_t large_limit = 4;
+  bool answers = false;
+  std::uint32_t overflow = 0;
+};
+
+struct WorkerSize {
+  std::uint32_t hosted = 0;
+  std::uint32_t segments = 1;
+  std::uint64_t checkpoint_bytes = 0;  ///< of one copy, without header
+};
+
+struct SegmentSpec {
+  std::vector<WorkerSize> workers;
+  std::vector<LinkSize> links;
+  std::string plan;
+};
+
+/// Bytes a segment takes at once, and at most when every link is full of large items.
+struct Footprint {
+  std::uint64_t reserved = 0;
+  std::uint64_t limit = 0;
+};
+Footprint footprint(const SegmentSpec& spec);
+
+/// Memory of a link as its producer maps it.
+struct ProducerEnd {
+  ProducerPage* own = nullptr;
+  const ConsumerPage* peer = nullptr;
+  std::byte* ring = nullptr;
+  std::byte* large = nullptr;
+  LinkEntry link{};
+  std::vector<Mapping> keep;
+};
+
+/// Memory of a link as its consumer maps it.
+struct ConsumerEnd {
+  const ProducerPage* peer = nullptr;
+  ConsumerPage* own = nullptr;
+  const std::byte* ring = nullptr;
+  const std::byte* large = nullptr;
+  LinkEntry link{};
+  std::vector<Mapping> keep;
+};
+
+/// The pages of a worker as it maps them itself.
+struct WorkerEnd {
+  const ControlPage* control = nullptr;
+  WorkerPage* page = nullptr;
+  std::span<HostedStats> stats;
+  std::byte* checkpoints = nullptr;  ///< nullptr: none
+  WorkerEntry entry{};
+  std::vector<Mapping> keep;
+};
+
+/// Everything but the rings, as the coordinator and tools see it.
+struct SupervisorView {
+  struct Worker {
+    ControlPage* control = nullptr;
+    const WorkerPage* page = nullptr;
+    std::span<const HostedStats> stats;
+  };
+  struct Link {
+    const ProducerPage* producer = nullptr;
+    const ConsumerPage* consumer = nullptr;
+  };
+  std::vector<Worker> workers;
+  std::vector<Link> links;
+  std::vector<Mapping> keep;
+};
+
+class Segment {
+ public:
+  /// Lays out and seals a new segment. Throws std::system_error, or Error if there is not so much memory.
+  /// REQUIRES: signals that interrupt system calls are blocked (posix_fallocate starts over on EINTR).
+  static Segment create(const SegmentSpec& spec);
+  /// Checks magic, version, sizes and every offset. Throws Error if this is no segment.
+  static Segment attach(base::UniqueFd fd);
+
+  int fd() const { return fd_.get(); }
+  const SegmentHeader& header() const { return header_; }
+  const LinkEntry& link(std::uint32_t id) const { return links_.at(id); }
+  const WorkerEntry& worker(std::uint32_t id) const { return workers_.at(id); }
+  std::string_view plan() const;
+
+  ProducerEnd map_producer(std::uint32_t link) const;
+  ConsumerEnd map_consumer(std::uint32_t link) const;
+  WorkerEnd map_worker(std::uint32_t worker) const;
+  SupervisorView map_supervisor() const;
+
+ private:
+  explicit Segment(base::UniqueFd fd);
+
+  base::UniqueFd fd_;
+  SegmentHeader header_{};
+  std::vector<LinkEntry> links_;
+  std::vector<WorkerEntry> workers_;
+  Mapping tables_;
+};
+
+}  // namespace pystream::shm
