@@ -37,6 +37,10 @@ class Item {
     return type_ == &value_type<T>() ? static_cast<const T*>(value_) : nullptr;
   }
 
+  /// The value and its type if the item has not been encoded; else nullptr.
+  const void* unencoded() const noexcept { return value_; }
+  const ValueType* unencoded_type() const noexcept { return type_; }
+
   /// Decodes or copies the payload. Throws PayloadError if the bytes are not a T.
   template <Payload T>
   T get() const {

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <deque>
+#include <pystream/hosted.hpp>
+#include <string>
+
+#include "worker/segment_runner.hpp"
+
+namespace pystream::worker {
+
+/// The items that an AsyncStage has taken and not yet answered, oldest first, with the marks that travel in order.
+struct SegmentRunner::AsyncLane {
+ public:
+  struct Entry {
+    shm::Record record;  ///< its payload stays in the link until released
+    Item::Tag tag;
+    shm::RingReader::Mark after;
+    std::int64_t submitted_ns = 0;
+    std::string failure;  ///< submit() threw
+  };
+
+  explicit AsyncLane(Hosted& hosted) : stage_(*hosted.async()) {}
+
+  bool empty() const { return entries_.empty(); }
+  bool full() const { return entries_.size() >= stage_.capacity(); }
+  bool input_ended() const { return input_ended_; }
+  const Entry& oldest() const { return entries_.front(); }
+  void pop() { entries_.pop_front(); }
+
+  void submit(const shm::Record& record, const shm::RingReader::Mark& after) {
+    Entry& entry = entries_.emplace_back();
+    entry.record = record;
+    entry.tag = {.sequence = record.sequence, .part = record.part, .attempt = 1, .entered_ns = record.entered_ns};
+    entry.after = after;
+    entry.submitted_ns = base::now_ns();
+    if (record.kind == shm::RecordKind::end) {
+      stage_.finish();
+      input_ended_ = true;
+    } else if (record.kind != shm::RecordKind::tombstone) {
+      try {
+        stage_.submit(Item(entry.tag, record.payload));
+      } catch (const std::exception& error) {
+        entry.failure = error.what();
+      }
+    }
+  }
+  bool collect(Output& out, std::chrono::nanoseconds wait) { return stage_.collect(out, wait); }
+
+  /// How long to wait for an answer before looking for further input, which the program may need before it answers.
+  std::chrono::nanoseconds patience() const {
+    return full() || input_ended_ ? std::chrono::milliseconds(100) : std::chrono::milliseconds(1);
+  }
+
+ private:
+  AsyncStage& stage_;
+  std::deque<Entry> entries_;
+  bool input_ended_ = false;
+};
+
+}  // namespace pystream::worker

@@ -1,0 +1,62 @@
+#include "worker/layout.hpp"
+
+#include <algorithm>
+#include <bit>
+
+namespace pystream::worker {
+namespace {
+
+constexpr std::uint64_t kRingBytes = 1 << 20;
+constexpr std::uint64_t kSmallestRing = 64 << 10;
+constexpr std::uint64_t kAllRings = 256 << 20;
+constexpr std::uint64_t kItemLimit = 64 << 20;
+constexpr std::uint64_t kLargeAtOnce = 4;
+
+shm::LinkSize size_of(const plan::LinkSpec& link, std::uint64_t ring_bytes) {
+  const std::uint64_t limit = link.options.bytes.value_or(kItemLimit);
+  return {.producer = link.producer,
+          .consumer = link.consumer,
+          .ring_bytes = std::clamp(std::bit_ceil(limit), kSmallestRing, ring_bytes),
+          .item_limit = limit,
+          .items_limit = link.options.items.value_or(0),
+          .large_limit = link.options.items.value_or(kLargeAtOnce),
+          .answers = link.answers,
+          .overflow = static_cast<std::uint32_t>(link.options.overflow)};
+}
+
+}  // namespace
+
+Layout make_layout(const plan::Topology& topology, std::span<const std::uint64_t> checkpoint_bytes,
+                   std::string plan_text) {
+  Layout layout;
+  layout.spec.plan = std::move(plan_text);
+  const std::uint64_t share = std::bit_floor(kAllRings / std::max<std::uint64_t>(topology.links.size(), 1));
+  const std::uint64_t ring_bytes = std::clamp(share, kSmallestRing, kRingBytes);
+  for (const plan::LinkSpec& link : topology.links) {
+    layout.spec.links.push_back(size_of(link, ring_bytes));
+  }
+  for (std::uint32_t id = 0; id < topology.workers.size(); ++id) {
+    const plan::WorkerSpec& worker = topology.workers[id];
+    shm::WorkerSize size{.hosted = 0, .segments = static_cast<std::uint32_t>(worker.segments.size())};
+    std::vector<std::uint32_t>& outputs = layout.output_link.emplace_back();
+    for (const plan::Segment& segment : worker.segments) {
+      std::uint64_t state = 0;
+      for (const plan::HostedId hosted : segment.hosted) {
+        const std::uint64_t bytes = hosted < checkpoint_bytes.size() ? checkpoint_bytes[hosted] : 0;
+        state += bytes > 0 ? bytes + sizeof(std::uint64_t) : 0;
+      }
+      size.hosted += static_cast<std::uint32_t>(segment.hosted.size());
+      size.checkpoint_bytes = std::max(size.checkpoint_bytes, state);
+      if (segment.output || worker.external) {
+        outputs.push_back(segment.output.value_or(0));
+      } else {
+        outputs.push_back(static_cast<std::uint32_t>(layout.spec.links.size()));
+        layout.spec.links.push_back({.producer = id, .consumer = id});
+      }
+    }
+    layout.spec.workers.push_back(size);
+  }
+  return layout;
+}
+
+}  // namespace pystream::worker

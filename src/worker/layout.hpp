@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "plan/topology.hpp"
+#include "shm/segment.hpp"
+
+namespace pystream::worker {
+
+/// How a plan's topology lies in a segment. Pure: coordinator and workers compute the same.
+struct Layout {
+  shm::SegmentSpec spec;
+  /// Link that each segment of each worker writes to: that of the topology, or a terminal one for a sink.
+  std::vector<std::vector<std::uint32_t>> output_link;
+};
+
+/// `checkpoint_bytes`: upper limit of the state of each Topology::hosted; `plan_text` is kept in the segment.
+///
+/// Defaults of a link: 1 MiB of ring, which stays in the cache (less where there are so many links that their rings
+/// together would take more than 256 MiB), items up to 64 MiB, at most 4 of them large at once.
+Layout make_layout(const plan::Topology& topology, std::span<const std::uint64_t> checkpoint_bytes,
+                   std::string plan_text);
+
+}  // namespace pystream::worker

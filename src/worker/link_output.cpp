@@ -1,0 +1,91 @@
+#include "worker/link_output.hpp"
+
+#include <algorithm>
+#include <pystream/error.hpp>
+
+namespace pystream::worker {
+
+void LinkOutput::begin_input(std::uint32_t already_out) {
+  emitted_ = 0;
+  pending_ = 0;
+  already_out_ = already_out;
+  published_ = already_out;
+  start_ = ring_.mark();
+}
+
+std::uint32_t LinkOutput::withdraw_input() {
+  if (pending_ > 0) {
+    if (published_ == already_out_) {
+      ring_.rollback_to(start_);
+    } else {
+      ring_.rollback();
+    }
+  }
+  emitted_ = 0;
+  pending_ = 0;
+  return published_;
+}
+
+void LinkOutput::end_input(std::uint8_t closes, bool answer) {
+  if (closes > 0 && pending_ > 0) {
+    ring_.set_closes(closes);
+  } else if (closes > 0 || (answer && emitted_ == 0)) {
+    mark(shm::RecordKind::tombstone, closes);
+  }
+}
+
+void LinkOutput::mark(shm::RecordKind kind, std::uint8_t closes) {
+  const shm::RecordTag tag{.sequence = flow_.tag.sequence, .part = 0, .entered_ns = flow_.tag.entered_ns};
+  while (!ring_.try_mark(kind, tag, closes)) {
+    room_.make_room();
+  }
+}
+
+std::span<std::byte> LinkOutput::reserve(std::size_t size) {
+  reserved_ = size;
+  swallowing_ = emitted_ < already_out_;
+  if (swallowing_) {
+    swallowed_.resize(std::max<std::size_t>(size, 1));
+    return {swallowed_.data(), size};
+  }
+  std::byte* data = ring_.try_reserve(size);
+  while (data == nullptr) {
+    room_.make_room();
+    data = ring_.try_reserve(size);
+  }
+  return {data, size};
+}
+
+void LinkOutput::emit_reserved(std::size_t size) {
+  if (size > reserved_) {
+    throw Error("emit_reserved(" + std::to_string(size) + ") after reserve(" + std::to_string(reserved_) +
+                "); emit at most what was reserved");
+  }
+  reserved_ = 0;
+  if (first_) {
+    flow_.number_item();
+  }
+  if (!swallowing_) {
+    ring_.finish(size, {.sequence = flow_.tag.sequence,
+                        .part = first_ ? 0 : emitted_,
+                        .entered_ns = flow_.tag.entered_ns});
+    ++pending_;
+  }
+  ++emitted_;
+}
+
+void LinkOutput::forward(const Item& in) {
+  if (in.unencoded() != nullptr) {
+    emit_value(in.unencoded(), *in.unencoded_type());
+  } else {
+    emit_bytes(in.bytes());
+  }
+}
+
+void LinkOutput::emit_value(const void* value, const ValueType& type) {
+  const std::size_t size = type.size(value);
+  type.encode(value, reserve(size));
+  emit_reserved(size);
+}
+
+}  // namespace pystream::worker

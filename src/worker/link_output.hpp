@@ -1,0 +1,74 @@
+#pragma once
+
+#include <cstdint>
+#include <pystream/item.hpp>
+#include <vector>
+
+#include "shm/ring_writer.hpp"
+
+namespace pystream::worker {
+
+/// Who an output turns to when its link is full: commits what is done, releases input, waits.
+class RoomMaker {
+ public:
+  virtual ~RoomMaker() = default;
+  virtual void make_room() = 0;
+};
+
+/// The tag of the item in work; a source in front gives every item it emits a number of its own.
+struct Flow {
+  Item::Tag tag;
+  bool numbering = false;           ///< the first stage of this segment is a source
+  std::uint64_t next_sequence = 0;  ///< of the source's next item
+
+  void number_item() {
+    tag.sequence = next_sequence++;
+    tag.part = 0;
+  }
+};
+
+/// A stage's output into a link, written in place. Counts the outputs of each input and, when an input is replayed,
+/// swallows as many as a predecessor had published.
+class LinkOutput final : public Output {
+ public:
+  LinkOutput(shm::RingWriter& ring, RoomMaker& room, Flow& flow) : ring_(ring), room_(room), flow_(flow) {}
+
+  /// `first`: the stage that writes here is a source, so each emission is an item of its own.
+  void set_first(bool first) { first_ = first; }
+  /// A new input; the first `already_out` of its outputs were published before.
+  void begin_input(std::uint32_t already_out);
+  /// The input is done. See RecordHeader for `closes`; `answer`: leaves a tombstone if nothing was emitted.
+  void end_input(std::uint8_t closes, bool answer);
+  /// Withdraws what this input has emitted and not yet published. Returns how many outputs stay published: what the
+  /// next try's begin_input() is to be told.
+  std::uint32_t withdraw_input();
+  /// Outputs of the input in work, published or not.
+  std::uint32_t emitted() const { return emitted_; }
+  /// A tombstone that was read is passed on; so is the end.
+  void mark(shm::RecordKind kind, std::uint8_t closes);
+  /// Everything finished so far is published.
+  void note_commit() { pending_ = 0; published_ = emitted_; }
+
+  std::span<std::byte> reserve(std::size_t size) override;
+  void emit_reserved(std::size_t size) override;
+  void forward(const Item& in) override;
+
+ protected:
+  void emit_value(const void* value, const ValueType& type) override;
+
+ private:
+  shm::RingWriter& ring_;
+  RoomMaker& room_;
+  Flow& flow_;
+  bool first_ = false;
+  std::uint32_t emitted_ = 0;
+  std::uint32_t already_out_ = 0;
+  std::uint32_t published_ = 0;
+  std::uint32_t pending_ = 0;  ///< outputs of this input that are finished and not committed
+  shm::RingWriter::Mark start_{};
+  bool swallowing_ = false;
+  std::size_t reserved_ = 0;
+  std::vector<std::byte> swallowed_;
+};
+
+}  // namespace pystream::worker

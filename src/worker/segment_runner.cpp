@@ -1,0 +1,439 @@
+#include "worker/segment_runner.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "worker/async_lane.hpp"
+
+namespace pystream::worker {
+namespace {
+
+constexpr std::uint32_t kLargestBatch = 256;
+constexpr std::int64_t kBatchAimNs = 10'000;  ///< a batch that takes longer is halved, a shorter one doubled
+constexpr std::int64_t kSlowItemNs = 1'000;   ///< from here on every item is timed
+constexpr std::int64_t kSleepNs = 1'000'000'000;
+
+}  // namespace
+
+SegmentRunner::SegmentRunner(SegmentParts parts, Monitor& monitor, DeadLetters& dead_letters)
+    : parts_(std::move(parts)),
+      monitor_(monitor),
+      dead_letters_(dead_letters),
+      ring_(std::move(parts_.output)),
+      output_(ring_, *this, flow_),
+      chain_(std::move(parts_.hosted), parts_.has_source, output_, flow_, monitor, parts_.first_hosted),
+      saved_(parts_.checkpoints, parts_.checkpoint_bytes, chain_.hosted()),
+      terminal_(ring_.link().ring_bytes == 0),
+      answer_(ring_.link().answers != 0 || !parts_.place.alone()) {
+  const shm::JournalEntry& journal = ring_.journal();
+  inputs_done_ = journal.inputs_done.load(std::memory_order_relaxed);
+  cycles_ = journal.cycles;
+  already_out_ = journal.parts_of == inputs_done_ ? journal.parts_out : 0;
+  ended_ = (journal.flags & shm::kJournalEnded) != 0;
+  flow_.next_sequence = inputs_done_;
+  if (parts_.input) {
+    reader_.emplace(std::move(*parts_.input), inputs_done_);
+  }
+  if (chain_.hosted().size() == 1 && parts_.place.alone() && chain_.hosted()[0]->async() != nullptr) {
+    async_ = std::make_unique<AsyncLane>(*chain_.hosted()[0]);
+  }
+  restore();
+}
+
+SegmentRunner::~SegmentRunner() = default;
+
+void SegmentRunner::restore() {
+  std::size_t cursors = 0;
+  for (const auto& hosted : chain_.hosted()) {
+    cursors += hosted->cursor().size();
+  }
+  if (cursors > shm::kCursorBytes) {
+    throw Error("the cursors of one worker's sources and sinks take " + std::to_string(cursors) +
+                " bytes, and there is room for " + std::to_string(shm::kCursorBytes));
+  }
+  cursor_.resize(cursors);
+  const bool committed_before = ring_.journal().write_position != 0 || inputs_done_ != 0;
+  if (!committed_before) {
+    return;
+  }
+  const std::byte* from = ring_.journal().cursor;
+  for (const auto& hosted : chain_.hosted()) {
+    const std::span<std::byte> cursor = hosted->cursor();
+    if (!cursor.empty()) {
+      std::memcpy(cursor.data(), from, cursor.size());
+      from += cursor.size();
+    }
+  }
+  if (saved_.any() && inputs_done_ > 0) {
+    saved_.restore(inputs_done_);
+  }
+  for (const auto& hosted : chain_.hosted()) {
+    hosted->resume();
+  }
+}
+
+std::span<const std::byte> SegmentRunner::cursor_bytes(bool at_boundary) {
+  if (at_boundary) {
+    std::byte* to = cursor_.data();
+    for (const auto& hosted : chain_.hosted()) {
+      const std::span<const std::byte> cursor = hosted->cursor();
+      if (!cursor.empty()) {
+        std::memcpy(to, cursor.data(), cursor.size());
+        to += cursor.size();
+      }
+    }
+  }
+  return cursor_;
+}
+
+void SegmentRunner::check_stop() const {
+  if (monitor_.command() == shm::Command::stop) {
+    throw Stopped{};
+  }
+}
+
+void SegmentRunner::commit() {
+  const std::uint64_t committed = ring_.journal().inputs_done.load(std::memory_order_relaxed);
+  if (parts_.has_sink) {
+    chain_.hosted().back()->flush();
+  }
+  if (saved_.any() && inputs_done_ != committed) {
+    saved_.save(inputs_done_, committed);
+  }
+  const shm::Done done{.inputs_done = inputs_done_,
+                       .parts_out = 0,
+                       .flags = ended_ ? shm::kJournalEnded : 0,
+                       .cycles = cycles_,
+                       .cursor = cursor_bytes(true)};
+  if (terminal_) {
+    ring_.commit_terminal(done);
+  } else if (ring_.has_uncommitted()) {
+    ring_.commit(done);
+  } else if (inputs_done_ != committed) {
+    ring_.commit_inputs_done(inputs_done_);
+  }
+  output_.note_commit();
+  monitor_.count_commit();
+}
+
+/// The output link is full in the midst of an input: publishes what there is, gives back what is done, waits.
+void SegmentRunner::make_room() {
+  check_stop();
+  const std::int64_t began = base::now_ns();
+  if (ring_.has_uncommitted()) {
+    ring_.commit({.inputs_done = inputs_done_,
+                  .parts_out = output_.emitted(),
+                  .flags = 0,
+                  .cycles = cycles_,
+                  .cursor = cursor_bytes(false)});
+    output_.note_commit();
+    monitor_.count_commit();
+  }
+  if (reader_ && reader_->has_unreleased() && !async_) {
+    reader_->release();
+  }
+  monitor_.set_phase(shm::Phase::blocked);
+  ring_.wait(parts_.spin_ns, kSleepNs);
+  monitor_.set_phase(shm::Phase::working);
+  const std::int64_t waited = base::now_ns() - began;
+  monitor_.add_blocked(waited);
+  chain_.clock().exclude(waited);
+}
+
+void SegmentRunner::wait_for_input() {
+  check_stop();
+  if (!reader_) {
+    return;  // a source waits by itself
+  }
+  monitor_.end_items();
+  monitor_.set_phase(shm::Phase::waiting);
+  const std::int64_t began = base::now_ns();
+  reader_->wait(parts_.spin_ns, kSleepNs);
+  monitor_.add_waiting(base::now_ns() - began);
+  monitor_.set_phase(shm::Phase::working);
+  check_stop();
+}
+
+std::uint8_t SegmentRunner::closes_after(std::uint8_t closes) const {
+  if (parts_.place.alone()) {
+    return closes;
+  }
+  if (parts_.place.first) {
+    return static_cast<std::uint8_t>(closes + 1);
+  }
+  return static_cast<std::uint8_t>(parts_.place.last && closes > 0 ? closes - 1 : closes);
+}
+
+void SegmentRunner::finish_input(std::uint8_t closes) {
+  if (!terminal_) {
+    output_.end_input(closes_after(closes), answer_);
+  }
+  ++inputs_done_;
+  if (parts_.place.first || closes > 0) {
+    ++cycles_;
+  }
+}
+
+void SegmentRunner::end() {
+  if (!terminal_) {
+    output_.mark(shm::RecordKind::end, 0);
+  }
+  ended_ = true;
+}
+
+void SegmentRunner::give_up(const shm::Record& record, const std::string& reason, std::uint32_t attempts) {
+  const std::uint32_t hosted = monitor_.end().page->hosted.load(std::memory_order_relaxed);
+  const plan::FaultPolicy& policy = parts_.faults.at(hosted - parts_.first_hosted);
+  monitor_.add_error(hosted);
+  if (policy.on_error == plan::OnError::fail) {
+    throw StageFailed(record.sequence, reason);
+  }
+  if (policy.on_error != plan::OnError::skip) {
+    dead_letters_.store({.hosted = hosted,
+                         .sequence = record.sequence,
+                         .part = record.part,
+                         .attempts = attempts,
+                         .reason = reason,
+                         .bytes = record.payload});
+  }
+}
+
+/// Runs the stages on one item; what they throw is dealt with by the policy of the stage that threw.
+void SegmentRunner::run_guarded(const shm::Record& record) {
+  for (std::uint32_t tries = 1;; ++tries) {
+    output_.begin_input(already_out_);
+    std::string reason;
+    try {
+      chain_.process(Item(flow_.tag, record.payload));
+      return;
+    } catch (const shm::LinkCorrupt&) {
+      throw;
+    } catch (const std::exception& error) {
+      reason = error.what();
+    } catch (const Stopped&) {
+      throw;
+    } catch (...) {
+      reason = "an exception that is no std::exception";
+    }
+    already_out_ = output_.withdraw_input();
+    const std::uint32_t hosted = monitor_.end().page->hosted.load(std::memory_order_relaxed);
+    const plan::FaultPolicy& policy = parts_.faults.at(hosted - parts_.first_hosted);
+    if (policy.on_error != plan::OnError::retry || tries >= policy.max_attempts) {
+      give_up(record, reason, tries);
+      return;
+    }
+  }
+}
+
+void SegmentRunner::take_item(const shm::Record& record) {
+  const shm::ControlPage& control = monitor_.control();
+  std::uint32_t attempt = 1;
+  if (control.attempt_number.load(std::memory_order_relaxed) == record.number) {
+    attempt += control.attempts.load(std::memory_order_relaxed);
+  }
+  flow_.tag = {.sequence = record.sequence, .part = record.part, .attempt = attempt, .entered_ns = record.entered_ns};
+  monitor_.begin_item(record.number, record.sequence);
+  run_guarded(record);
+}
+
+void SegmentRunner::take(const shm::Record& record) {
+  switch (record.kind) {
+    case shm::RecordKind::end:
+      ++inputs_done_;
+      end();
+      return;
+    case shm::RecordKind::tombstone:
+      flow_.tag = {.sequence = record.sequence, .part = record.part, .attempt = 1, .entered_ns = record.entered_ns};
+      output_.begin_input(already_out_);
+      break;
+    default:
+      take_item(record);
+  }
+  already_out_ = 0;
+  finish_input(record.closes);
+}
+
+bool SegmentRunner::take_from_source() {
+  const std::uint64_t limit = monitor_.control().items_limit.load(std::memory_order_relaxed);
+  if (draining() || monitor_.command() != shm::Command::run || (limit != 0 && inputs_done_ >= limit)) {
+    check_stop();
+    end();
+    return true;
+  }
+  cursor_bytes(true);
+  flow_.tag.entered_ns = base::now_ns();
+  flow_.tag.attempt = 1;
+  flow_.next_sequence = inputs_done_;
+  monitor_.begin_item(inputs_done_, inputs_done_);
+  output_.begin_input(already_out_);
+  bool more = false;
+  try {
+    more = chain_.produce();
+  } catch (const Stopped&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw StageFailed(flow_.next_sequence, error.what());
+  }
+  already_out_ = 0;
+  const std::uint64_t given = flow_.next_sequence - inputs_done_;
+  if (given > 0) {
+    if (!terminal_) {
+      output_.end_input(closes_after(0), answer_);
+    }
+    inputs_done_ = flow_.next_sequence;
+    ++cycles_;
+    chain_.count_items(given);
+  }
+  if (!more) {
+    end();
+  }
+  return given > 0 || !more;
+}
+
+/// One input: true if there was one.
+bool SegmentRunner::take_next() {
+  if (!reader_) {
+    return take_from_source();
+  }
+  const shm::Record* record = reader_->try_peek();
+  if (record == nullptr) {
+    return false;
+  }
+  take(*record);
+  reader_->advance();
+  return true;
+}
+
+bool SegmentRunner::run_batch() {
+  if (async_) {
+    return run_async();
+  }
+  const std::int64_t began = base::now_ns();
+  std::uint32_t taken = 0;
+  while (taken < batch_limit_ && !ended_) {
+    const bool timing = time_each_ || taken == 0;
+    chain_.clock().start(timing);
+    if (!take_next()) {
+      break;
+    }
+    if (timing && !ended_) {
+      chain_.clock().stop();
+    }
+    ++taken;
+  }
+  if (taken == 0) {
+    return !reader_;  // a source that was interrupted is asked again
+  }
+  chain_.flush_counts();
+  commit();
+  if (reader_) {
+    reader_->release();
+  }
+  finish_batch(taken, began);
+  return true;
+}
+
+/// Adapts the batch to the time that stages take: results of slow stages leave at once, fast ones share a commit.
+void SegmentRunner::finish_batch(std::uint32_t items, std::int64_t began) {
+  const std::int64_t now = base::now_ns();
+  const std::int64_t took = now - began;
+  monitor_.add_working(took);
+  monitor_.set_last_end(now);
+  time_each_ = took / items >= kSlowItemNs;
+  if (saved_.any()) {
+    return;  // state is saved with every commit, and a commit must not split what it includes
+  }
+  if (took > 2 * kBatchAimNs) {
+    batch_limit_ = std::max(batch_limit_ / 2, 1U);
+  } else if (took < kBatchAimNs && items == batch_limit_) {
+    batch_limit_ = std::min(batch_limit_ * 2, kLargestBatch);
+  }
+}
+
+bool SegmentRunner::run_one(bool& closed) {
+  const std::uint64_t cycles = cycles_;
+  const std::int64_t began = base::now_ns();
+  chain_.clock().start(true);
+  if (!take_next()) {
+    return false;
+  }
+  closed = cycles_ != cycles || ended_;
+  if (!ended_) {
+    chain_.clock().stop();
+  }
+  chain_.flush_counts();
+  commit();
+  if (reader_) {
+    reader_->release();
+  }
+  const std::int64_t now = base::now_ns();
+  monitor_.add_working(now - began);
+  monitor_.set_last_end(now);
+  return true;
+}
+
+/// Feeds an AsyncStage while earlier answers are outstanding.
+bool SegmentRunner::run_async() {
+  AsyncLane& lane = *async_;
+  bool progress = false;
+  while (!lane.full() && !lane.input_ended()) {
+    const shm::Record* record = reader_->try_peek();
+    if (record == nullptr) {
+      break;
+    }
+    progress = true;
+    const shm::Record copy = *record;
+    reader_->advance();
+    lane.submit(copy, reader_->mark());
+  }
+  if (lane.empty()) {
+    return progress;
+  }
+  const std::int64_t began = base::now_ns();
+  std::uint32_t answered = 0;
+  shm::RingReader::Mark done = reader_->mark();
+  while (!lane.empty() && answered < kLargestBatch) {
+    const AsyncLane::Entry& oldest = lane.oldest();
+    flow_.tag = oldest.tag;
+    monitor_.begin_item(oldest.record.number, oldest.record.sequence);
+    if (oldest.record.kind == shm::RecordKind::end) {
+      ++inputs_done_;
+      end();
+    } else {
+      output_.begin_input(already_out_);
+      const auto patience = answered > 0 ? std::chrono::nanoseconds(0) : lane.patience();
+      if (oldest.failure.empty() && oldest.record.kind != shm::RecordKind::tombstone &&
+          !lane.collect(output_, patience)) {
+        check_stop();
+        break;
+      }
+      if (!oldest.failure.empty()) {
+        give_up(oldest.record, oldest.failure, 1);
+      }
+      already_out_ = 0;
+      finish_input(oldest.record.closes);
+      monitor_.record(parts_.first_hosted, base::now_ns() - oldest.submitted_ns);
+      monitor_.add_items(parts_.first_hosted, 1);
+    }
+    done = oldest.after;
+    lane.pop();
+    ++answered;
+  }
+  if (answered > 0) {
+    commit();
+    reader_->release(done);
+    const std::int64_t now = base::now_ns();
+    monitor_.add_working(now - began);
+    monitor_.set_last_end(now);
+  }
+  return true;
+}
+
+void SegmentRunner::cleanup() {
+  for (const auto& hosted : chain_.hosted()) {
+    monitor_.set_hosted(parts_.first_hosted + static_cast<std::uint32_t>(&hosted - chain_.hosted().data()));
+    hosted->cleanup();
+  }
+}
+
+}  // namespace pystream::worker

@@ -1,0 +1,130 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "plan/plan.hpp"
+#include "shm/ring_reader.hpp"
+#include "worker/chain.hpp"
+#include "worker/saved_state.hpp"
+
+namespace pystream::worker {
+
+/// Thrown to unwind a worker that was told to stop at once.
+struct Stopped {};
+
+/// A stage gave up on an item and its policy is to fail.
+class StageFailed : public Error {
+ public:
+  StageFailed(std::uint64_t sequence, const std::string& text) : Error(text), sequence_(sequence) {}
+  std::uint64_t sequence() const { return sequence_; }
+
+ private:
+  std::uint64_t sequence_;
+};
+
+/// Keeps what a stage could not process. store() returns only once the letter is safe.
+class DeadLetters {
+ public:
+  virtual ~DeadLetters() = default;
+  struct Letter {
+    std::uint32_t hosted = 0;  ///< index in the worker
+    std::uint64_t sequence = 0;
+    std::uint32_t part = 0;
+    std::uint32_t attempts = 0;
+    std::string reason;
+    std::span<const std::byte> bytes;
+  };
+  virtual void store(const Letter& letter) = 0;
+};
+
+/// Where a segment stands in its worker's row.
+struct RowPlace {
+  bool first = true;
+  bool last = true;
+  bool alone() const { return first && last; }
+};
+
+/// Parts of one segment; see plan::Segment.
+struct SegmentParts {
+  std::optional<shm::ConsumerEnd> input;
+  shm::ProducerEnd output;  ///< of a terminal link if the segment ends in a sink
+  std::vector<std::unique_ptr<Hosted>> hosted;
+  std::vector<plan::FaultPolicy> faults;  ///< one for each hosted
+  bool has_source = false;
+  bool has_sink = false;
+  RowPlace place;
+  std::uint32_t first_hosted = 0;  ///< index of the first among the worker's stages
+  std::byte* checkpoints = nullptr;
+  std::uint64_t checkpoint_bytes = 0;
+  std::int64_t spin_ns = 0;
+};
+
+/// Runs one segment of a worker's row: input link (or source) → stages → output link (or sink), and commits.
+///
+/// Invariants:
+/// 1. Input is released only after the commit that includes it.
+/// 2. A commit holds whole inputs; only when the output link is full is part of one input published, and then the
+///    journal says how much.
+/// 3. Before anything that may sleep for long, what is done is committed and released.
+class SegmentRunner final : public RoomMaker {
+ public:
+  SegmentRunner(SegmentParts parts, Monitor& monitor, DeadLetters& dead_letters);
+  ~SegmentRunner() override;
+
+  /// Processes what is there, at most one batch, and commits it. False if there was no input.
+  bool run_batch();
+  /// Processes one input and commits it; false if there was none. `closed`: the item of the row is complete.
+  bool run_one(bool& closed);
+  void wait_for_input();
+  bool ended() const { return ended_; }
+  std::uint64_t cycles() const { return cycles_; }
+  void cleanup();
+
+  void make_room() override;
+
+ private:
+  struct AsyncLane;
+
+  bool take_next();
+  void take(const shm::Record& record);
+  void take_item(const shm::Record& record);
+  bool take_from_source();
+  bool run_async();
+  void finish_input(std::uint8_t closes);
+  void end();
+  void run_guarded(const shm::Record& record);
+  void give_up(const shm::Record& record, const std::string& reason, std::uint32_t attempts);
+  std::uint8_t closes_after(std::uint8_t closes) const;
+  void commit();
+  void finish_batch(std::uint32_t items, std::int64_t began);
+  void check_stop() const;
+  std::span<const std::byte> cursor_bytes(bool at_boundary);
+  void restore();
+
+  SegmentParts parts_;
+  Monitor& monitor_;
+  DeadLetters& dead_letters_;
+  shm::RingWriter ring_;
+  std::optional<shm::RingReader> reader_;
+  Flow flow_;
+  LinkOutput output_;
+  Chain chain_;
+  SavedState saved_;
+  std::unique_ptr<AsyncLane> async_;
+
+  std::uint64_t inputs_done_ = 0;
+  std::uint64_t cycles_ = 0;
+  std::uint32_t already_out_ = 0;  ///< of input inputs_done_, by a predecessor
+  bool ended_ = false;
+  bool terminal_ = false;
+  bool answer_ = false;
+  std::uint32_t batch_limit_ = 1;
+  bool time_each_ = true;  ///< stages are slow enough to time every item
+  std::vector<std::byte> cursor_;  ///< as it was before the item in work
+};
+
+}  // namespace pystream::worker

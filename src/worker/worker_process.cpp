@@ -1,0 +1,137 @@
+#include "worker/worker_process.hpp"
+
+#include <sched.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdlib>
+
+#include "base/draining.hpp"
+#include "worker/layout.hpp"
+#include "worker/row.hpp"
+
+namespace pystream::worker {
+namespace {
+
+constexpr std::int64_t kSpinNs = 5'000;
+
+/// Without a store for dead letters the item must not be lost: the pipeline ends instead.
+class NoDeadLetters final : public DeadLetters {
+ public:
+  void store(const Letter& letter) override { throw StageFailed(letter.sequence, letter.reason); }
+};
+
+/// Spinning pays only while every process has a core of its own.
+std::int64_t spin_ns(std::size_t processes) {
+  cpu_set_t cpus;
+  const bool known = ::sched_getaffinity(0, sizeof(cpus), &cpus) == 0;
+  return known && processes <= static_cast<std::size_t>(CPU_COUNT(&cpus)) ? kSpinNs : 0;
+}
+
+class Builder {
+ public:
+  Builder(const WorkerStart& start, const shm::Segment& segment, Monitor& monitor, DeadLetters& letters)
+      : start_(start),
+        worker_(start.topology->workers.at(start.id)),
+        layout_(make_layout(*start.topology, start.checkpoint_bytes, {})),
+        segment_(segment),
+        monitor_(monitor),
+        letters_(letters) {}
+
+  Row build() {
+    std::vector<std::unique_ptr<SegmentRunner>> runners;
+    for (std::size_t i = 0; i < worker_.segments.size(); ++i) {
+      runners.push_back(std::make_unique<SegmentRunner>(parts_of(i), monitor_, letters_));
+    }
+    return Row(std::move(runners));
+  }
+
+ private:
+  SegmentParts parts_of(std::size_t index) {
+    const plan::Segment& segment = worker_.segments[index];
+    SegmentParts parts;
+    parts.place = {.first = index == 0, .last = index + 1 == worker_.segments.size()};
+    parts.first_hosted = next_hosted_;
+    parts.spin_ns = spin_ns(start_.topology->workers.size());
+    for (const plan::HostedId id : segment.hosted) {
+      const plan::HostedSpec& spec = start_.topology->hosted.at(id);
+      monitor_.set_hosted(next_hosted_++);
+      parts.hosted.push_back(start_.make(id));
+      parts.faults.push_back(spec.node->stage->faults);
+      parts.has_source |= spec.role == plan::Role::source;
+      parts.has_sink |= spec.role == plan::Role::sink;
+    }
+    if (segment.input) {
+      parts.input = segment_.map_consumer(*segment.input);
+    }
+    parts.output = segment_.map_producer(layout_.output_link.at(start_.id).at(index));
+    const shm::WorkerEnd& end = monitor_.end();
+    if (end.checkpoints != nullptr) {
+      parts.checkpoint_bytes = end.entry.checkpoint_bytes;
+      parts.checkpoints = end.checkpoints + 2 * index * end.entry.checkpoint_bytes;
+    }
+    return parts;
+  }
+
+  const WorkerStart& start_;
+  const plan::WorkerSpec& worker_;
+  Layout layout_;
+  const shm::Segment& segment_;
+  Monitor& monitor_;
+  DeadLetters& letters_;
+  std::uint32_t next_hosted_ = 0;
+};
+
+int run_attached(const WorkerStart& start, const shm::Segment& segment, Monitor& monitor) {
+  shm::FailureKind stage_of_life = shm::FailureKind::start;
+  try {
+    NoDeadLetters letters;
+    Row row = Builder(start, segment, monitor, letters).build();
+    stage_of_life = shm::FailureKind::item;
+    monitor.announce(shm::Phase::working);
+    row.run();
+    monitor.end_items();
+    monitor.set_phase(shm::Phase::cleaning);
+    row.cleanup();
+    monitor.announce(shm::Phase::finished);
+    return EXIT_SUCCESS;
+  } catch (const Stopped&) {
+    return EXIT_SUCCESS;
+  } catch (const shm::LinkCorrupt& error) {
+    monitor.fail(shm::FailureKind::link, shm::kInvalidPosition, error.what());
+  } catch (const StageFailed& error) {
+    monitor.fail(shm::FailureKind::item, error.sequence(), error.what());
+  } catch (const std::exception& error) {
+    monitor.fail(stage_of_life, shm::kInvalidPosition, error.what());
+  }
+  return EXIT_FAILURE;
+}
+
+}  // namespace
+
+void adopt_worker_signals(int parent) {
+  for (const int ignored : {SIGINT, SIGPIPE, SIGHUP}) {
+    std::signal(ignored, SIG_IGN);
+  }
+  struct sigaction action {};
+  action.sa_handler = [](int) { base::set_draining(); };  // no SA_RESTART: a source's read() gives EINTR
+  ::sigaction(SIGTERM, &action, nullptr);
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != parent) {
+    ::_exit(EXIT_FAILURE);  // the parent died before the line above
+  }
+}
+
+int run_worker(WorkerStart start) {
+  const shm::Segment segment = shm::Segment::attach(std::move(start.segment));
+  Monitor monitor(segment.map_worker(start.id), start.bell.get());
+  monitor.set_phase(shm::Phase::starting);
+  return run_attached(start, segment, monitor);
+}
+
+}  // namespace pystream::worker

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+
+#include "base/unique_fd.hpp"
+#include "plan/topology.hpp"
+#include "pystream/hosted.hpp"
+
+namespace pystream::worker {
+
+/// What a process needs to be a worker.
+struct WorkerStart {
+  plan::WorkerId id = 0;
+  base::UniqueFd segment;
+  base::UniqueFd bell;  ///< eventfd that the coordinator listens to
+  const plan::Topology* topology = nullptr;
+  std::span<const std::uint64_t> checkpoint_bytes;
+  /// Makes a stage; throws if it cannot be made.
+  std::function<std::unique_ptr<Hosted>(plan::HostedId)> make;
+};
+
+/// Signals of a worker: SIGINT, SIGPIPE and SIGHUP are ignored, SIGTERM means "the pipeline drains", and the process
+/// dies with its parent `parent`. Ends the process if the parent is dead already.
+void adopt_worker_signals(int parent);
+
+/// The life of a worker: attach, make the stages, run, clean up. Returns the exit code; everything that went wrong
+/// stands in its WorkerPage.
+int run_worker(WorkerStart start);
+
+}  // namespace pystream::worker
