@@ -48,6 +48,14 @@ const T& require(const Params& params, std::string_view name, std::string_view e
 
 }  // namespace
 
+bool operator==(const ParamValue& a, const ParamValue& b) {
+  if (a.index() != b.index()) {
+    return false;
+  }
+  return std::visit(
+      [&](const auto& value) { return value == *std::get_if<std::remove_cvref_t<decltype(value)>>(&b); }, a);
+}
+
 std::string_view to_string(ParamType type) {
   switch (type) {
     case ParamType::boolean: return "boolean";
