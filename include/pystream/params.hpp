@@ -21,6 +21,7 @@ struct ParamValue : std::variant<std::monostate, bool, std::int64_t, double, std
   ParamValue(const char* text) : variant(std::string(text)) {}
   ParamValue(int number) : variant(std::int64_t{number}) {}
 };
+bool operator==(const ParamValue& a, const ParamValue& b);
 
 /// What a parameter may hold. `size` accepts an integer or text such as "64MiB" and is kept as bytes;
 /// `duration` accepts text such as "20ms" and is kept as nanoseconds (both as int64 once a plan is validated).
@@ -32,7 +33,8 @@ std::string_view to_string(ParamType type);
 struct ParamSpec {
   std::string name{};
   ParamType type = ParamType::string;
-  std::optional<ParamValue> fallback{};  ///< the default; nullopt: the parameter must be given
+  std::optional<ParamValue> fallback{};  ///< the default; nullopt: the parameter must be given;
+                                         ///< null: it may be left out, Params::has() is false then
   std::string text{};                    ///< one line for people
   std::optional<double> min{};           ///< for integer, number, size (bytes), duration (ns)
   std::optional<double> max{};
@@ -59,6 +61,8 @@ class Params {
   std::uint64_t bytes(std::string_view name) const;              ///< of a `size` parameter
   std::chrono::nanoseconds duration(std::string_view name) const;
   std::vector<std::string> strings(std::string_view name) const; ///< of a list of strings
+
+  bool operator==(const Params&) const = default;
 
  private:
   ParamMap values_;

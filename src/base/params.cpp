@@ -1,37 +1,70 @@
 #include <algorithm>
-#include <cctype>
 #include <charconv>
 #include <cmath>
+#include <limits>
 #include <pystream/error.hpp>
 #include <pystream/params.hpp>
+#include <type_traits>
 
 namespace pystream {
 namespace {
 
 struct Unit {
   std::string_view name;
-  double factor;
+  std::uint64_t factor;
 };
 
-/// A number followed by one of `units`; `bare` is the factor without a unit (0: a unit is required).
-std::optional<double> parse_scaled(std::string_view text, const std::vector<Unit>& units, double bare) {
-  double number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || !std::isfinite(number) || number < 0) {
-    return std::nullopt;
+constexpr auto kLargest = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+
+/// What a number's text says, times a factor; exact for whole numbers.
+struct Number {
+  std::optional<std::uint64_t> whole;
+  double fraction = 0;  ///< the number, if it is not whole
+
+  std::optional<std::uint64_t> times(std::uint64_t factor) const {
+    if (whole) {
+      return *whole > kLargest / factor ? std::nullopt : std::optional(*whole * factor);
+    }
+    const double product = fraction * static_cast<double>(factor);
+    return product > 9e18 ? std::nullopt : std::optional(static_cast<std::uint64_t>(std::llround(product)));
+  }
+};
+
+/// Takes the number off the front of `text`.
+std::optional<Number> take_number(std::string_view& text) {
+  if (text.empty() || (text.front() != '.' && (text.front() < '0' || text.front() > '9'))) {
+    return std::nullopt;  // from_chars would take signs, "inf" and "nan"
+  }
+  const char* last = text.data() + text.size();
+  std::uint64_t whole = 0;
+  auto [end, error] = std::from_chars(text.data(), last, whole);
+  Number number{.whole = whole};
+  if (error != std::errc() || (end != last && (*end == '.' || *end == 'e' || *end == 'E'))) {
+    number.whole.reset();
+    const auto result = std::from_chars(text.data(), last, number.fraction);
+    if (result.ec != std::errc()) {
+      return std::nullopt;
+    }
+    end = result.ptr;
   }
   text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+  return number;
+}
+
+/// A number followed by one of `units`; without a unit it is taken times `bare`, 0: a unit is required.
+std::optional<std::uint64_t> parse_scaled(std::string_view text, const std::vector<Unit>& units, std::uint64_t bare) {
+  const auto number = take_number(text);
+  if (!number) {
+    return std::nullopt;
+  }
   while (!text.empty() && text.front() == ' ') {
     text.remove_prefix(1);
   }
   if (text.empty()) {
-    return bare > 0 ? std::optional(number * bare) : std::nullopt;
+    return bare > 0 ? number->times(bare) : std::nullopt;
   }
   const auto unit = std::find_if(units.begin(), units.end(), [&](const Unit& u) { return u.name == text; });
-  if (unit == units.end() || number * unit->factor > 9e18) {
-    return std::nullopt;
-  }
-  return number * unit->factor;
+  return unit == units.end() ? std::nullopt : number->times(unit->factor);
 }
 
 template <class T>
@@ -48,6 +81,14 @@ const T& require(const Params& params, std::string_view name, std::string_view e
 
 }  // namespace
 
+bool operator==(const ParamValue& a, const ParamValue& b) {
+  if (a.index() != b.index()) {
+    return false;
+  }
+  return std::visit(
+      [&](const auto& value) { return value == *std::get_if<std::remove_cvref_t<decltype(value)>>(&b); }, a);
+}
+
 std::string_view to_string(ParamType type) {
   switch (type) {
     case ParamType::boolean: return "boolean";
@@ -63,18 +104,36 @@ std::string_view to_string(ParamType type) {
 }
 
 std::optional<std::uint64_t> parse_size(std::string_view text) {
-  static const std::vector<Unit> kUnits{{"B", 1},           {"kB", 1e3},        {"KB", 1e3},       {"MB", 1e6},
-                                        {"GB", 1e9},        {"KiB", 1024},      {"MiB", 1048576.}, {"GiB", 1073741824.},
-                                        {"k", 1e3},         {"K", 1024},        {"M", 1048576.},   {"G", 1073741824.}};
-  const auto bytes = parse_scaled(text, kUnits, 1);
-  return bytes ? std::optional(static_cast<std::uint64_t>(std::llround(*bytes))) : std::nullopt;
+  constexpr std::uint64_t kKi = 1024;
+  constexpr std::uint64_t kKilo = 1000;
+  static const std::vector<Unit> kUnits{{"B", 1},
+                                        {"kB", kKilo},
+                                        {"KB", kKilo},
+                                        {"MB", kKilo * kKilo},
+                                        {"GB", kKilo * kKilo * kKilo},
+                                        {"TB", kKilo * kKilo * kKilo * kKilo},
+                                        {"KiB", kKi},
+                                        {"MiB", kKi * kKi},
+                                        {"GiB", kKi * kKi * kKi},
+                                        {"TiB", kKi * kKi * kKi * kKi},
+                                        {"k", kKilo},
+                                        {"K", kKi},
+                                        {"M", kKi * kKi},
+                                        {"G", kKi * kKi * kKi},
+                                        {"T", kKi * kKi * kKi * kKi}};
+  return parse_scaled(text, kUnits, 1);
 }
 
 std::optional<std::chrono::nanoseconds> parse_duration(std::string_view text) {
-  static const std::vector<Unit> kUnits{{"ns", 1},  {"us", 1e3},   {"µs", 1e3},  {"ms", 1e6},
-                                        {"s", 1e9}, {"min", 6e10}, {"h", 3.6e12}};
+  static const std::vector<Unit> kUnits{{"ns", 1},
+                                        {"us", 1'000},
+                                        {"\u00b5s", 1'000},
+                                        {"ms", 1'000'000},
+                                        {"s", 1'000'000'000},
+                                        {"min", 60'000'000'000},
+                                        {"h", 3'600'000'000'000}};
   const auto ns = parse_scaled(text, kUnits, 0);
-  return ns ? std::optional(std::chrono::nanoseconds(std::llround(*ns))) : std::nullopt;
+  return ns ? std::optional(std::chrono::nanoseconds(static_cast<std::int64_t>(*ns))) : std::nullopt;
 }
 
 const ParamValue* Params::find(std::string_view name) const {

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <pystream/params.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 /// A pipeline description as plain data. Made by plan_json from a file or by the C++ API; nothing here starts
@@ -24,6 +26,8 @@ struct LinkOptions {
   std::optional<std::uint64_t> items;  ///< at most so many items in the link
   std::optional<std::uint64_t> bytes;  ///< payload bytes; also the largest item
   Overflow overflow = Overflow::block;
+
+  bool operator==(const LinkOptions&) const = default;
 };
 
 /// What a stage may use; 0 or empty: no limit.
@@ -32,6 +36,8 @@ struct Limits {
   Duration cpu_time{};
   int nice = 0;
   std::vector<int> affinity;          ///< CPU numbers
+
+  bool operator==(const Limits&) const = default;
 };
 
 /// What the supervisor does about one stage.
@@ -41,6 +47,8 @@ struct FaultPolicy {
   std::uint32_t max_attempts = 3;                     ///< deaths on one item before it is a dead letter
   std::optional<Duration> timeout;                    ///< one item; none: no deadline
   Duration start_timeout = std::chrono::seconds(60);  ///< from start to ready
+
+  bool operator==(const FaultPolicy&) const = default;
 };
 
 /// Restart intensity of the whole pipeline.
@@ -49,6 +57,8 @@ struct RestartPolicy {
   Duration window = std::chrono::seconds(60);
   Duration backoff_first = std::chrono::milliseconds(10);
   Duration backoff_limit = std::chrono::seconds(5);
+
+  bool operator==(const RestartPolicy&) const = default;
 };
 
 struct StageSpec {
@@ -57,6 +67,8 @@ struct StageSpec {
   FaultPolicy faults;
   Limits limits;
   std::optional<LinkOptions> input_link;  ///< the link in front of this stage, if it differs from the plan's
+
+  bool operator==(const StageSpec&) const = default;
 };
 
 /// A stage or a pipeline inside a pipeline.
@@ -68,6 +80,10 @@ struct Node {
   std::vector<Node> children;
 
   bool is_pipeline() const { return !stage.has_value(); }
+  /// Two nodes are the same wherever they stand.
+  bool operator==(const Node& other) const {
+    return name == other.name && stage == other.stage && mode == other.mode && children == other.children;
+  }
 };
 
 /// Where a pipeline's items come from or go to.
@@ -88,12 +104,24 @@ struct Plan {
   RestartPolicy restarts;
   bool profiler_enabled = true;
   std::optional<std::filesystem::path> profiler_folder;
+
+  bool operator==(const Plan&) const = default;
 };
 
 /// Separator of the levels in a profile key, and the name of the main pipeline.
 inline constexpr std::string_view kSeparator = "__";
 inline constexpr std::string_view kMainPipeline = "MainPipeline";
 inline constexpr std::string_view kFinalStage = "FinalStage";
+/// Last parts of the profile keys of a source and a sink without a name.
+inline constexpr std::string_view kSource = "Source";
+inline constexpr std::string_view kSink = "Sink";
+/// Last parts of the names of the user's process at the ends of a pipeline.
+inline constexpr std::string_view kEntry = "Entry";
+inline constexpr std::string_view kExit = "Exit";
+
+/// A plan that goes beyond these is a mistake, not a pipeline.
+inline constexpr std::size_t kMaxNesting = 64;     ///< pipelines inside pipelines
+inline constexpr std::size_t kMaxStages = 10'000;  ///< stages and pipelines, at all levels together
 
 /// Which naming rule `name` breaks, as a sentence; nullopt if it breaks none. (Uniqueness is the caller's to check.)
 std::optional<std::string> stage_name_fault(std::string_view name);

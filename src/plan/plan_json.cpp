@@ -1,1 +1,65 @@
 #include "plan/plan_json.hpp"
+
+#include <utility>
+
+#include "plan/json.hpp"
+#include "plan/plan_reader.hpp"
+
+namespace pystream::plan {
+namespace {
+
+/// The value, if it is an object; else what is wrong is in the faults.
+bool is_object(const ParsedJson& json, std::vector<PlanFault>& faults) {
+  faults = json.faults;
+  if (json.complete && !std::holds_alternative<ParamMap>(json.value)) {
+    faults.push_back({.where = "", .found = describe(json.value), .expected = "an object", .hint = {}});
+    return false;
+  }
+  return json.complete;
+}
+
+}  // namespace
+
+std::string to_string(const PlanFault& fault, std::string_view file) {
+  std::string text;
+  if (!file.empty() && !fault.where.starts_with("--")) {
+    text.append(file).append(": ");
+  }
+  if (!fault.where.empty()) {
+    text.append(fault.where).append(": ");
+  }
+  text.append("found ").append(fault.found).append(", expected ").append(fault.expected);
+  return fault.hint.empty() ? text : text + " (" + fault.hint + ")";
+}
+
+std::variant<std::vector<std::string>, std::vector<PlanFault>> read_plugin_names(std::string_view json) {
+  const ParsedJson document = parse_json(json);
+  std::vector<PlanFault> faults;
+  if (!is_object(document, faults)) {
+    return faults;
+  }
+  faults.clear();  // what is wrong elsewhere is read_plan()'s to tell
+  std::vector<std::string> plugins = plugins_of(document.value, faults);
+  if (!faults.empty()) {
+    return faults;
+  }
+  return plugins;
+}
+
+std::variant<Plan, std::vector<PlanFault>> read_plan(std::string_view json, TypeCatalog types,
+                                                     std::span<const ParamOverride> overrides) {
+  ParsedJson document = parse_json(json);
+  std::vector<PlanFault> faults;
+  if (!is_object(document, faults)) {
+    return faults;
+  }
+  apply_overrides(document.value, overrides, types, faults);
+  Plan plan = plan_of(document.value, types, faults);
+  check_flow(plan, types, faults);
+  if (!faults.empty()) {
+    return faults;
+  }
+  return plan;
+}
+
+}  // namespace pystream::plan

@@ -47,6 +47,7 @@ struct LinkSpec {
   WorkerId consumer = 0;
   /// Inside a child of a serial pipeline: every input is answered, by a tombstone if nothing comes out.
   bool answers = false;
+  /// The consumer's own, where they are set, else the plan's. Links with `answers` always block.
   LinkOptions options;
 };
 

@@ -1,0 +1,66 @@
+#include <string>
+#include <utility>
+
+#include "plan/json.hpp"
+#include "plan/plan_reader.hpp"
+#include "plan/stage_reader.hpp"
+#include "plan/topology.hpp"
+
+namespace pystream::plan {
+namespace {
+
+std::string item_type(const HostedSpec& hosted, TypeCatalog types, std::string StageInfo::*side) {
+  const StageType* type = find_type(types, hosted.node->stage->type);
+  return type == nullptr || (type->info.*side).empty() ? "any" : type->info.*side;
+}
+
+void check_item_types(const Topology& topology, TypeCatalog types, std::vector<PlanFault>& faults) {
+  for (std::size_t i = 1; i < topology.hosted.size(); ++i) {
+    const HostedSpec& before = topology.hosted[i - 1];
+    const HostedSpec& here = topology.hosted[i];
+    const std::string given = item_type(before, types, &StageInfo::output);
+    const std::string taken = item_type(here, types, &StageInfo::input);
+    if (given != taken && given != "any" && taken != "any") {
+      faults.push_back({.where = here.node->where,
+                        .found = "items of type " + in_quotes(given) + " from " + before.key,
+                        .expected = "items of type " + in_quotes(taken) + ", which " + here.key + " takes",
+                        .hint = {}});
+    }
+  }
+}
+
+/// REQUIRES: hosted.node has an input_link.
+void check_own_link(const Topology& topology, const HostedSpec& hosted, const Segment& segment,
+                    std::vector<PlanFault>& faults) {
+  const std::string where = pointer_to(hosted.node->where, "link");
+  const bool first = topology.hosted[segment.hosted.front()].node == hosted.node;
+  if (!first || !segment.input) {
+    faults.push_back({.where = where,
+                      .found = "a link in front of " + hosted.key,
+                      .expected = "no link here: in a serial pipeline the stage before it calls it directly",
+                      .hint = {}});
+  } else if (topology.links[*segment.input].answers && hosted.node->stage->input_link->overflow != Overflow::block) {
+    faults.push_back({.where = pointer_to(where, "overflow"),
+                      .found = in_quotes(to_string(hosted.node->stage->input_link->overflow)),
+                      .expected = "\"block\": a serial pipeline waits for every item that passes here",
+                      .hint = {}});
+  }
+}
+
+}  // namespace
+
+void check_flow(const Plan& plan, TypeCatalog types, std::vector<PlanFault>& faults) {
+  const Topology topology = make_topology(plan);
+  check_item_types(topology, types, faults);
+  for (const WorkerSpec& worker : topology.workers) {
+    for (const Segment& segment : worker.segments) {
+      for (const HostedId id : segment.hosted) {
+        if (topology.hosted[id].node->stage->input_link) {
+          check_own_link(topology, topology.hosted[id], segment, faults);
+        }
+      }
+    }
+  }
+}
+
+}  // namespace pystream::plan

@@ -1,0 +1,138 @@
+#include "plan/plan_keys.hpp"
+
+#include <string>
+#include <utility>
+
+namespace pystream::plan {
+namespace {
+
+constexpr double kMaxCount = 1e9;
+constexpr double kMaxLinkBytes = 1099511627776.;  // 1 TiB
+
+ParamSpec key(std::string name, ParamType type, std::string text) {
+  return {.name = std::move(name), .type = type, .fallback = ParamValue(), .text = std::move(text)};
+}
+
+ParamSpec required(ParamSpec spec) {
+  spec.fallback.reset();
+  return spec;
+}
+
+ParamSpec with_range(ParamSpec spec, double min, double max) {
+  spec.min = min;
+  spec.max = max;
+  return spec;
+}
+
+ParamSpec at_least(ParamSpec spec, double min) {
+  spec.min = min;
+  return spec;
+}
+
+template <class Enum>
+ParamSpec word(std::string name, std::string text) {
+  ParamSpec spec = key(std::move(name), ParamType::string, std::move(text));
+  spec.choices = words_of<Enum>();
+  return spec;
+}
+
+KeyTable common_stage_keys() {
+  return {
+      key("name", ParamType::string, "last part of the profile key: letters, digits and single _"),
+      required(key("type", ParamType::string, "registered type")),
+      key("params", ParamType::any, "parameters of the type"),
+      at_least(key("timeout", ParamType::duration, "longest time for one item; then the worker is killed"), 1),
+      at_least(key("start_timeout", ParamType::duration, "longest time from the worker's start until it is ready"), 1),
+      word<OnCrash>("on_crash", "what happens to an item whose worker dies max_attempts times"),
+      word<OnError>("on_error", "what happens to an item for which the stage throws"),
+      with_range(key("max_attempts", ParamType::integer, "deaths on one item before it is given up"), 1, kMaxCount),
+      key("limits", ParamType::any, "what the worker may use"),
+  };
+}
+
+}  // namespace
+
+const KeyTable& root_keys() {
+  static const KeyTable kKeys{
+      key("name", ParamType::string, "free text"),
+      word<Mode>("mode", "parallel: every stage is a process of its own; serial: one process for all"),
+      key("plugins", ParamType::list, "plugin libraries with stage types"),
+      required(key("source", ParamType::any, "where items come from")),
+      required(key("stages", ParamType::list, "what is done to each item, in order")),
+      required(key("sink", ParamType::any, "where items go")),
+      key("links", ParamType::any, "the links between workers, unless a stage says otherwise"),
+      key("profiler", ParamType::any, "profiles"),
+      key("restarts", ParamType::any, "how often dead workers are restarted"),
+  };
+  return kKeys;
+}
+
+const KeyTable& pipeline_keys() {
+  static const KeyTable kKeys{
+      key("name", ParamType::string, "last part of the profile key: letters, digits and single _"),
+      word<Mode>("mode", "parallel: every stage is a process of its own; serial: one process for all"),
+      required(key("stages", ParamType::list, "what is done to each item, in order")),
+  };
+  return kKeys;
+}
+
+const KeyTable& stage_keys() {
+  static const KeyTable kKeys = [] {
+    KeyTable keys = common_stage_keys();
+    keys.push_back(key("link", ParamType::any, "the link in front of this stage, where it differs from `links`"));
+    return keys;
+  }();
+  return kKeys;
+}
+
+const KeyTable& source_keys() {
+  static const KeyTable kKeys = common_stage_keys();
+  return kKeys;
+}
+
+const KeyTable& limits_keys() {
+  static const KeyTable kKeys{
+      at_least(key("memory", ParamType::size, "address space"), 1),
+      at_least(key("cpu_time", ParamType::duration, "processor time"), 1),
+      with_range(key("nice", ParamType::integer, "scheduling priority, 19 is the lowest"), -20, 19),
+      key("affinity", ParamType::list, "numbers of the CPUs it may run on"),
+  };
+  return kKeys;
+}
+
+const KeyTable& links_keys() {
+  static const KeyTable kKeys{
+      key("capacity", ParamType::any, "how much a link holds"),
+      word<Overflow>("overflow", "what happens when a link is full"),
+  };
+  return kKeys;
+}
+
+const KeyTable& capacity_keys() {
+  static const KeyTable kKeys{
+      with_range(key("items", ParamType::integer, "at most so many items"), 1, kMaxCount),
+      with_range(key("bytes", ParamType::size, "payload; also the size of the largest item"), 1, kMaxLinkBytes),
+  };
+  return kKeys;
+}
+
+const KeyTable& profiler_keys() {
+  static const KeyTable kKeys{
+      key("enabled", ParamType::boolean, "whether profiles are written"),
+      key("folder", ParamType::string, "folder of the profile database"),
+  };
+  return kKeys;
+}
+
+const KeyTable& restarts_keys() {
+  static const KeyTable kKeys{
+      with_range(key("max_restarts", ParamType::integer, "restarts within the window before the pipeline fails"), 0,
+                 kMaxCount),
+      at_least(key("window", ParamType::duration, "the window that max_restarts counts in"), 1),
+      at_least(key("backoff_first", ParamType::duration, "pause before the second restart"), 1),
+      at_least(key("backoff_limit", ParamType::duration, "longest pause between restarts"), 1),
+  };
+  return kKeys;
+}
+
+}  // namespace pystream::plan

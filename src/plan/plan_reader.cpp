@@ -1,0 +1,202 @@
+#include "plan/plan_reader.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "plan/json.hpp"
+#include "plan/object_reader.hpp"
+#include "plan/stage_reader.hpp"
+
+namespace pystream::plan {
+namespace {
+
+/// Names taken in one pipeline.
+using Siblings = std::set<std::string, std::less<>>;
+
+class PlanReader {
+ public:
+  PlanReader(TypeCatalog types, std::vector<PlanFault>& faults) : types_(types), faults_(faults) {}
+
+  Plan read(const ParamValue& document) {
+    const ObjectReader root(document, "", root_keys(), faults_);
+    if (const ParamValue* mark = root.find(kNormalizedKey)) {
+      normalized_ = *mark == ParamValue(true);
+    }
+    Plan plan;
+    std::string free_text;
+    root.read("name", free_text);
+    plan.plugins = plugins_of(document, faults_);
+    if (root.find("links") != nullptr) {
+      plan.links = read_links(*root.find("links"), root.at("links"), faults_);
+    }
+    read_profiler(root, plan);
+    read_restarts(root, plan.restarts);
+    Siblings names;
+    plan.entry = end(root, "source", StageKind::source, plan.source, names);
+    plan.exit = end(root, "sink", StageKind::sink, plan.sink, names);
+    plan.root.name = kMainPipeline;
+    read_members(root, "", plan.root, std::move(names), 1);
+    return plan;
+  }
+
+ private:
+  StageContext context() const {
+    return {types_, normalized_ ? DurationForm::text_or_nanoseconds : DurationForm::text, faults_};
+  }
+
+  void add_fault(std::string where, std::string found, std::string expected, std::string hint = {}) {
+    faults_.push_back({std::move(where), std::move(found), std::move(expected), std::move(hint)});
+  }
+
+  void read_profiler(const ObjectReader& root, Plan& plan) {
+    if (const ParamValue* value = root.find("profiler")) {
+      const ObjectReader reader(*value, root.at("profiler"), profiler_keys(), faults_);
+      reader.read("enabled", plan.profiler_enabled);
+      std::string folder;
+      reader.read("folder", folder);
+      if (!folder.empty()) {
+        plan.profiler_folder = folder;
+      } else if (const ParamValue* empty = reader.find("folder"); empty && *empty == ParamValue("")) {
+        add_fault(reader.at("folder"), "\"\"", "a folder");
+      }
+    }
+  }
+
+  void read_restarts(const ObjectReader& root, RestartPolicy& restarts) {
+    if (const ParamValue* value = root.find("restarts")) {
+      const ObjectReader reader(*value, root.at("restarts"), restarts_keys(), faults_);
+      reader.read("max_restarts", restarts.max_restarts);
+      reader.read("window", restarts.window);
+      reader.read("backoff_first", restarts.backoff_first);
+      reader.read("backoff_limit", restarts.backoff_limit);
+      if (restarts.backoff_first > restarts.backoff_limit) {
+        add_fault(root.at("restarts"), "a backoff_first above backoff_limit",
+                  "a backoff_limit of at least backoff_first (defaults: 10ms and 5s)");
+      }
+    }
+  }
+
+  EndKind end(const ObjectReader& root, std::string_view key, StageKind kind, Node& node, Siblings& names) {
+    const ParamValue* value = root.find(key);
+    const bool source = kind == StageKind::source;
+    if (value != nullptr && normalized_ && *value == ParamValue(std::string(kExternal))) {
+      names.emplace(source ? kEntry : kExit);
+      return EndKind::external;
+    }
+    if (value == nullptr) {
+      return EndKind::none;
+    }
+    node.where = root.at(key);
+    const ObjectReader reader(*value, node.where, source ? source_keys() : stage_keys(), faults_);
+    reader.read("name", node.name);
+    if (reader.find("name") != nullptr) {
+      check_name(node, reader.find("name"), names);
+    } else if (!names.emplace(source ? kSource : kSink).second) {
+      add_fault(node.where, "an unnamed " + std::string(key) + " beside a source named " + in_quotes(kSink),
+                "names that differ");
+    }
+    node.stage = read_stage(reader, kind, context());
+    return EndKind::hosted;
+  }
+
+  void read_members(const ObjectReader& pipeline, const std::string& where, Node& node, Siblings names,
+                    std::size_t level) {
+    pipeline.read("mode", node.mode);
+    const ParamList* members = pipeline.list("stages");
+    if (members == nullptr) {
+      return;
+    }
+    const std::string here = pointer_to(where, "stages");
+    if (members->empty()) {
+      add_fault(here, "an empty list", "at least one stage");
+    }
+    std::size_t unnamed = 0;
+    node.children.reserve(std::min(members->size(), kMaxStages));
+    for (std::size_t i = 0; i < members->size() && count_stage(here); ++i) {
+      node.children.push_back(member((*members)[i], pointer_to(here, i), level, unnamed));
+      check_name(node.children.back(), find_key((*members)[i], "name"), names);
+    }
+  }
+
+  /// False once there are too many.
+  bool count_stage(const std::string& where) {
+    if (++stages_ == kMaxStages + 1) {
+      add_fault(where, "more than " + std::to_string(kMaxStages) + " stages in this plan", "fewer stages");
+    }
+    return stages_ <= kMaxStages;
+  }
+
+  Node member(const ParamValue& value, const std::string& where, std::size_t level, std::size_t& unnamed) {
+    Node node{.name = {}, .where = where, .stage = {}, .mode = Mode::parallel, .children = {}};
+    const bool pipeline = find_key(value, "stages") != nullptr || find_key(value, "mode") != nullptr;
+    if (pipeline && find_key(value, "type") != nullptr) {
+      add_fault(where, "\"type\" beside \"stages\" or \"mode\"",
+                "\"type\" for a stage, or \"mode\" and \"stages\" for a pipeline");
+      node.stage.emplace();
+    } else if (pipeline && level == kMaxNesting) {
+      add_fault(where, "pipelines nested deeper than " + std::to_string(kMaxNesting) + " levels", "less nesting");
+      node.stage.emplace();
+    } else if (pipeline) {
+      const ObjectReader reader(value, where, pipeline_keys(), faults_);
+      reader.read("name", node.name);
+      read_members(reader, where, node, {}, level + 1);
+    } else {
+      const ObjectReader reader(value, where, stage_keys(), faults_);
+      reader.read("name", node.name);
+      node.stage = read_stage(reader, StageKind::stage, context());
+    }
+    if (find_key(value, "name") == nullptr) {
+      node.name = next_unnamed(unnamed);
+    }
+    return node;
+  }
+
+  void check_name(const Node& node, const ParamValue* given, Siblings& names) {
+    if (given != nullptr && !std::holds_alternative<std::string>(*given)) {
+      return;  // a fault already
+    }
+    const std::string where = given != nullptr ? pointer_to(node.where, "name") : node.where;
+    if (const auto broken = stage_name_fault(node.name)) {
+      add_fault(where, in_quotes(node.name), "another name: " + *broken);
+    } else if (!names.insert(node.name).second) {
+      add_fault(where, "a second " + in_quotes(node.name), "another name: names are unique within a pipeline");
+    }
+  }
+
+  TypeCatalog types_;
+  std::vector<PlanFault>& faults_;
+  bool normalized_ = false;
+  std::size_t stages_ = 0;
+};
+
+}  // namespace
+
+std::vector<std::string> plugins_of(const ParamValue& document, std::vector<PlanFault>& faults) {
+  std::vector<std::string> plugins;
+  const ParamValue* value = find_key(document, "plugins");
+  const auto* list = value == nullptr ? nullptr : std::get_if<ParamList>(value);
+  if (value != nullptr && list == nullptr) {
+    faults.push_back({.where = "/plugins", .found = describe(*value), .expected = "a list", .hint = {}});
+  }
+  for (std::size_t i = 0; list != nullptr && i < list->size(); ++i) {
+    const auto* path = std::get_if<std::string>(&(*list)[i]);
+    if (path == nullptr || path->empty()) {
+      faults.push_back({pointer_to("/plugins", i), describe((*list)[i]), "the file of a plugin", {}});
+    } else {
+      plugins.push_back(*path);
+    }
+  }
+  return plugins;
+}
+
+std::string next_unnamed(std::size_t& unnamed) {
+  return "Stage_" + std::to_string(++unnamed);
+}
+
+Plan plan_of(const ParamValue& document, TypeCatalog types, std::vector<PlanFault>& faults) {
+  return PlanReader(types, faults).read(document);
+}
+
+}  // namespace pystream::plan

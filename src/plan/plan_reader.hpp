@@ -1,0 +1,35 @@
+#pragma once
+
+#include <pystream/params.hpp>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "plan/plan_json.hpp"
+
+/// The steps of read_plan(), each of which adds what it finds wrong to the faults and goes on.
+namespace pystream::plan {
+
+/// Puts the overrides into the document, so that they are checked like everything else in it.
+void apply_overrides(ParamValue& document, std::span<const ParamOverride> overrides, TypeCatalog types,
+                     std::vector<PlanFault>& faults);
+
+/// The document as a plan: keys, values, names, stage types and their parameters. What is wrong in a node does not
+/// remove it from the plan.
+Plan plan_of(const ParamValue& document, TypeCatalog types, std::vector<PlanFault>& faults);
+
+/// The plugin files a document names.
+std::vector<std::string> plugins_of(const ParamValue& document, std::vector<PlanFault>& faults);
+
+/// What concerns two nodes: item types along the items' way, and links where there are none.
+void check_flow(const Plan& plan, TypeCatalog types, std::vector<PlanFault>& faults);
+
+/// Names as the reader gives them to stages without one, counting in `unnamed`.
+std::string next_unnamed(std::size_t& unnamed);
+
+/// Key that write_plan() sets: durations may be plain nanoseconds, source and sink may be kExternal.
+inline constexpr std::string_view kNormalizedKey = "$normalized";
+inline constexpr std::string_view kExternal = "external";
+
+}  // namespace pystream::plan
