@@ -1,0 +1,51 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/descriptor.hpp"
+
+namespace pystream::core {
+
+/// A running program whose standard input and output are pipes of ours. It ignores SIGINT (the terminal's Ctrl-C is
+/// for the coordinator) and dies with the thread that started it.
+class ChildProgram {
+ public:
+  struct Command {
+    std::vector<std::string> arguments;    ///< the program first, looked for in PATH
+    std::vector<std::string> environment;  ///< "NAME=value", on top of this process's own
+    std::string directory;                 ///< where it runs; empty: here
+  };
+
+  /// Throws Error if the program cannot be started.
+  explicit ChildProgram(const Command& command);
+  ChildProgram(const ChildProgram&) = delete;
+  ChildProgram& operator=(const ChildProgram&) = delete;
+  /// Kills it.
+  ~ChildProgram();
+
+  /// Both are non-blocking.
+  int input() const { return input_.get(); }
+  int output() const { return output_.get(); }
+  void close_input() { input_.reset(); }
+  bool input_open() const { return input_.valid(); }
+
+  /// Its wait status, once it has ended within `patience`.
+  std::optional<int> wait(std::chrono::milliseconds patience);
+  void kill();
+
+ private:
+  pid_t pid_ = -1;
+  std::optional<int> status_;
+  Descriptor input_;
+  Descriptor output_;
+};
+
+/// "exit code 3", "signal 11 (Segmentation fault)".
+std::string describe_status(int status);
+
+}  // namespace pystream::core

@@ -1,0 +1,224 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+#include <optional>
+#include <pystream/registry.hpp>
+#include <string>
+#include <system_error>
+
+#include "core/name_template.hpp"
+#include "core/output_file.hpp"
+
+namespace pystream::core {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::array<std::byte, 1> kNewline{std::byte{'\n'}};
+
+/// "auto": what the items are decides, if the plan knows it; else the name of the file does.
+bool wants_newline(const std::string& choice, const std::string& item_type, const fs::path& path) {
+  if (choice != "auto") {
+    return choice == "always";
+  }
+  if (!item_type.empty() && item_type != "any") {
+    return item_type == "string";
+  }
+  const fs::path extension = path.extension();
+  return path == "-" || extension == ".txt" || extension == ".log" || extension == ".csv" || extension == ".jsonl";
+}
+
+ParamSpec item_type_param() {
+  return {.name = "item_type",
+          .type = ParamType::string,
+          .fallback = "",
+          .text = "what the items are, for newline auto; filled in from the stage before if it is empty"};
+}
+
+/// A file per item in one directory. Each appears under its name only once it is complete.
+class ItemFiles {
+ public:
+  ItemFiles(fs::path directory, const std::string& pattern)
+      : directory_(std::move(directory)), name_("file_writer", pattern) {
+    std::error_code error;
+    fs::create_directories(directory_, error);
+    if (!fs::is_directory(directory_)) {
+      throw Error("file_writer: cannot make the directory " + directory_.string() + ": " +
+                  (error ? error.message() : "something else has this name") +
+                  "; \"directory\" must be a place that can be written");
+    }
+    if (::access(directory_.c_str(), W_OK | X_OK) != 0) {
+      throw_errno("file_writer: cannot write into the directory " + directory_.string(), errno);
+    }
+  }
+
+  void write(const Item& item) const {
+    const std::string name = name_.name_of(item);
+    const fs::path complete = directory_ / name;
+    const fs::path partial = directory_ / ("." + name + ".partial");
+    try {
+      write_partial(partial, item.bytes());
+      if (::rename(partial.c_str(), complete.c_str()) != 0) {
+        throw_errno("file_writer: cannot rename " + partial.string() + " to " + complete.string(), errno);
+      }
+    } catch (...) {
+      ::unlink(partial.c_str());
+      throw;
+    }
+  }
+
+ private:
+  static void write_partial(const fs::path& path, std::span<const std::byte> bytes) {
+    const Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+    if (!file.valid()) {
+      throw_errno("file_writer: cannot create " + path.string(), errno);
+    }
+    while (!bytes.empty()) {
+      const ssize_t put = ::write(file.get(), bytes.data(), bytes.size());
+      if (put >= 0) {
+        bytes = bytes.subspan(static_cast<std::size_t>(put));
+      } else if (errno != EINTR) {
+        throw_errno("file_writer: cannot write " + std::to_string(bytes.size()) + " bytes to " + path.string(), errno,
+                    "make room or choose another place");
+      }
+    }
+  }
+
+  fs::path directory_;
+  NameTemplate name_;
+};
+
+class FileWriter final : public RawSink<FileCursor> {
+ public:
+  explicit FileWriter(const Params& params) {
+    const std::string& path = params.string("path");
+    const std::string& directory = params.string("directory");
+    if (path.empty() == directory.empty()) {
+      throw InvalidParam(std::string("file_writer: ") + (path.empty() ? "neither" : "both") +
+                         " of \"path\" and \"directory\" given; expected \"path\" for one file with all items or "
+                         "\"directory\" for a file per item");
+    }
+    if (directory.empty()) {
+      newline_ = wants_newline(params.string("newline"), params.string("item_type"), path);
+      file_.emplace("file_writer", path);
+    } else {
+      files_.emplace(directory, params.string("pattern"));
+    }
+  }
+
+  static StageInfo describe() {
+    return {.summary = "writes items to one file, or each to a file of its own",
+            .params = {{.name = "path",
+                        .type = ParamType::string,
+                        .fallback = "",
+                        .text = "one file for all items, one after another; - is standard output"},
+                       {.name = "newline",
+                        .type = ParamType::string,
+                        .fallback = "auto",
+                        .text = "with path: a newline after every item; auto: if the items are text, or, where that "
+                                "is not known, if path is - or ends in .txt, .log, .csv or .jsonl",
+                        .choices = {"auto", "always", "never"}},
+                       item_type_param(),
+                       {.name = "directory",
+                        .type = ParamType::string,
+                        .fallback = "",
+                        .text = "a file per item in this directory, which is made if need be"},
+                       {.name = "pattern",
+                        .type = ParamType::string,
+                        .fallback = "{sequence:06}.{extension}",
+                        .text = "with directory: file names; {sequence}, {part}, each with a width as in {part:02}, "
+                                "and {extension}, guessed from the content"}},
+            .input = "any"};
+  }
+
+  void consume(const Item& in) override {
+    if (files_) {
+      files_->write(in);
+      return;
+    }
+    start();
+    file_->append(in.bytes(), std::span(kNewline).first(newline_ ? 1 : 0));
+  }
+  void flush() override {
+    if (file_) {
+      start();
+      cursor() = file_->flush();
+    }
+  }
+  void resume() override {
+    if (file_) {
+      file_->start(cursor());
+    }
+  }
+  void cleanup() override {
+    if (file_) {
+      start();
+      file_->finish();
+      cursor() = file_->flush();
+    }
+  }
+
+ private:
+  void start() {
+    if (!file_->started()) {
+      file_->start({});
+    }
+  }
+
+  bool newline_ = false;
+  std::optional<OutputFile> file_;
+  std::optional<ItemFiles> files_;
+};
+
+/// Standard output. Redirected to a file it loses and doubles nothing; into a pipe it is at least once.
+class StandardOutput final : public RawSink<FileCursor> {
+ public:
+  explicit StandardOutput(const Params& params)
+      : newline_(wants_newline(params.string("newline"), params.string("item_type"), "-")), file_("stdout", "-") {}
+
+  static StageInfo describe() {
+    return {.summary = "writes items to standard output",
+            .params = {{.name = "newline",
+                        .type = ParamType::string,
+                        .fallback = "auto",
+                        .text = "a newline after every item; auto: unless the items are known not to be text",
+                        .choices = {"auto", "always", "never"}},
+                       item_type_param()},
+            .input = "any"};
+  }
+
+  void consume(const Item& in) override {
+    start();
+    file_.append(in.bytes(), std::span(kNewline).first(newline_ ? 1 : 0));
+  }
+  void flush() override {
+    start();
+    cursor() = file_.flush();
+  }
+  void resume() override { file_.start(cursor()); }
+  void cleanup() override {
+    start();
+    file_.finish();
+    cursor() = file_.flush();
+  }
+
+ private:
+  void start() {
+    if (!file_.started()) {
+      file_.start({});
+    }
+  }
+
+  bool newline_;
+  OutputFile file_;
+};
+
+PYSTREAM_STAGE("file_writer", FileWriter);
+PYSTREAM_STAGE("stdout", StandardOutput);
+
+}  // namespace
+}  // namespace pystream::core

@@ -1,0 +1,206 @@
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <pystream/registry.hpp>
+#include <string>
+#include <vector>
+
+#include "core/input_stream.hpp"
+#include "core/line_reader.hpp"
+#include "core/scope_exit.hpp"
+
+namespace pystream::core {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A file list may have changed when the source is restarted, so the cursor knows the last file by name too.
+struct FilesCursor {
+  std::uint64_t index = 0;      ///< of the next file, in a directory
+  std::uint64_t last_name = 0;  ///< hash of the path before it
+  StreamCursor list{};          ///< when the paths come from standard input
+};
+
+std::uint64_t hash_of(const std::string& text) {
+  std::uint64_t hash = 0xcbf29ce484222325U;
+  for (const char c : text) {
+    hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
+  }
+  return hash;
+}
+
+/// The matching files below `root`, by name; `root` itself if it is a file.
+std::vector<std::string> list_files(const fs::path& root, const std::string& pattern, bool recursive) {
+  std::error_code error;
+  const fs::file_status status = fs::status(root, error);
+  if (!fs::exists(status)) {
+    throw Error("files: " + root.string() + " does not exist; \"path\" must be a directory, a file, or \"-\"");
+  }
+  if (!fs::is_directory(status)) {
+    return {root.string()};
+  }
+  std::vector<std::string> found;
+  const auto take = [&](const fs::directory_entry& entry) {
+    std::error_code ignored;
+    if (entry.is_regular_file(ignored) && ::fnmatch(pattern.c_str(), entry.path().filename().c_str(), 0) == 0) {
+      found.push_back(entry.path().string());
+    }
+  };
+  try {
+    if (recursive) {
+      for (const auto& entry : fs::recursive_directory_iterator(root)) {
+        take(entry);
+      }
+    } else {
+      for (const auto& entry : fs::directory_iterator(root)) {
+        take(entry);
+      }
+    }
+  } catch (const fs::filesystem_error& fault) {
+    throw Error("files: cannot list " + root.string() + ": " + fault.code().message() +
+                "; the directory must be readable");
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+/// An item for every file.
+class Files final : public RawSource<FilesCursor> {
+ public:
+  explicit Files(const Params& params) : emit_path_(params.string("emit") == "path") {
+    const std::string& path = params.string("path");
+    if (path == "-") {
+      list_ = std::make_unique<InputStream>("files", path);
+      reader_ = std::make_unique<LineReader>(*list_, kLongestPath);
+    } else {
+      files_ = list_files(path, params.string("pattern"), params.boolean("recursive"));
+    }
+  }
+
+  static StageInfo describe() {
+    return {.summary = "reads files, an item each, in the order of their names",
+            .params = {{.name = "path",
+                        .type = ParamType::string,
+                        .text = "directory or file; - takes paths from standard input, one per line"},
+                       {.name = "pattern",
+                        .type = ParamType::string,
+                        .fallback = "*",
+                        .text = "file names to take from the directory (* ? and [...] as in a shell)"},
+                       {.name = "recursive",
+                        .type = ParamType::boolean,
+                        .fallback = false,
+                        .text = "also look into the directories below"},
+                       {.name = "emit",
+                        .type = ParamType::string,
+                        .fallback = "content",
+                        .text = "what an item is: the file's content or its path",
+                        .choices = {"content", "path"}}},
+            .output = "bytes"};
+  }
+
+  bool produce(Output& out) override {
+    FilesCursor next = cursor();
+    const ScopeExit commit_position([&] { cursor() = next; });
+    std::string path;
+    if (list_ != nullptr) {
+      std::string_view line;
+      const InputStream::Status status = reader_->next(line);
+      next.list = {reader_->consumed(), 1, next.list.lost};
+      if (status != InputStream::Status::data) {
+        return status == InputStream::Status::interrupted;
+      }
+      path = line;
+    } else {
+      if (next.index >= files_.size()) {
+        return false;
+      }
+      path = files_[next.index++];
+      next.last_name = hash_of(path);
+    }
+    if (emit_path_) {
+      out.emit_bytes(std::as_bytes(std::span(path)));
+    } else {
+      emit_content(path, out);
+    }
+    return true;
+  }
+
+  void resume() override {
+    if (list_ != nullptr) {
+      list_->resume(cursor().list);
+      reader_->restart();
+      return;
+    }
+    const auto is_last = [&](const std::string& path) { return hash_of(path) == cursor().last_name; };
+    const std::uint64_t index = cursor().index;
+    if (index == 0 || (index <= files_.size() && is_last(files_[index - 1]))) {
+      return;
+    }
+    const auto last = std::find_if(files_.begin(), files_.end(), is_last);
+    if (last != files_.end()) {
+      cursor().index = static_cast<std::uint64_t>(last - files_.begin()) + 1;
+    } else {
+      std::fprintf(stderr, "files: restarted after a file that is no longer there; going on with file %llu\n",
+                   static_cast<unsigned long long>(index + 1));
+    }
+  }
+
+ private:
+  static constexpr std::uint64_t kLongestPath = 1 << 16;
+
+  static void emit_content(const std::string& path, Output& out) {
+    const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    struct stat info {};
+    if (!file.valid() || ::fstat(file.get(), &info) != 0) {
+      throw_errno("files: cannot open " + path, errno, "it must be a file that can be read");
+    }
+    // Some files (below /proc) have a size only once they are read.
+    std::vector<std::byte> grown;
+    std::span<std::byte> to;
+    if (info.st_size > 0) {
+      to = out.reserve(static_cast<std::size_t>(info.st_size)).first(static_cast<std::size_t>(info.st_size));
+    } else {
+      to = grow(grown);
+    }
+    std::size_t filled = 0;
+    while (filled < to.size()) {
+      const ssize_t got = ::read(file.get(), to.data() + filled, to.size() - filled);
+      if (got < 0 && errno != EINTR) {
+        throw_errno("files: cannot read " + path, errno);
+      }
+      if (got == 0) {
+        break;
+      }
+      filled += got > 0 ? static_cast<std::size_t>(got) : 0;
+      if (filled == to.size() && info.st_size <= 0) {
+        to = grow(grown);
+      }
+    }
+    if (info.st_size > 0) {
+      out.emit_reserved(filled);
+    } else {
+      out.emit_bytes(to.first(filled));
+    }
+  }
+
+  static std::span<std::byte> grow(std::vector<std::byte>& bytes) {
+    bytes.resize(std::max<std::size_t>(4096, 2 * bytes.size()));
+    return bytes;
+  }
+
+  bool emit_path_;
+  std::vector<std::string> files_;
+  std::unique_ptr<InputStream> list_;
+  std::unique_ptr<LineReader> reader_;
+};
+
+PYSTREAM_STAGE("files", Files);
+
+}  // namespace
+}  // namespace pystream::core

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "core/descriptor.hpp"
+
+namespace pystream::core {
+
+/// Where a source that reads a file or pipe stands. All zero before the first item.
+struct StreamCursor {
+  std::uint64_t offset = 0;   ///< of the first byte that no committed item includes
+  std::uint32_t started = 0;  ///< 1: `offset` is meant
+  std::uint32_t lost = 0;     ///< restarts of a source that cannot seek: each may have lost what was read ahead
+};
+
+/// Bytes from a file, a pipe or standard input ("-"). Regular files are read by position, so that the position of
+/// a descriptor shared with other processes (standard input) stays where it was and a restart can find the start.
+class InputStream {
+ public:
+  enum class Status {
+    data,
+    end,
+    interrupted,  ///< draining, or a signal came while waiting: give the worker a chance to look
+  };
+  struct Result {
+    Status status;
+    std::size_t bytes = 0;
+  };
+
+  /// `who` starts every message. Throws Error if the path cannot be read.
+  InputStream(std::string who, const std::string& path);
+
+  /// Reads up to to.size() bytes (at least one, if the status is `data`).
+  Result read(std::span<std::byte> to);
+  bool seekable() const noexcept { return seekable_; }
+  std::uint64_t offset() const noexcept { return offset_; }
+  /// Goes on where the cursor says. If the stream cannot seek, counts the loss and says so on standard error.
+  void resume(StreamCursor& cursor);
+  /// The path, or "standard input".
+  const std::string& name() const noexcept { return name_; }
+  const std::string& who() const noexcept { return who_; }
+
+ private:
+  Result read_waiting(std::span<std::byte> to);
+
+  std::string who_;
+  std::string name_;
+  Descriptor owned_;
+  int fd_ = -1;
+  bool seekable_ = false;
+  std::uint64_t offset_ = 0;
+};
+
+}  // namespace pystream::core
