@@ -1,0 +1,24 @@
+#pragma once
+
+#include <pystream/registry.hpp>
+#include <string>
+#include <vector>
+
+namespace pystream::worker {
+
+/// Loads a plugin for the rest of the process; its stage types register themselves. `path` has a slash or is a name
+/// that the dynamic loader finds. Throws Error.
+void load_plugin(const std::string& path);
+
+/// The core plugin that every worker loads: beside this program, or in the library's plugin folder, or what the
+/// environment variable PYSTREAM_PLUGIN_PATH (folders separated by ':') names first.
+/// Finds a plugin by a plain name such as "libpystream_opencv.so" in those folders; a name with a slash is a path.
+/// Throws Error that lists where it looked.
+std::string find_plugin(const std::string& name);
+
+inline constexpr const char* kCorePlugin = "libpystream_core.so";
+
+/// What is registered in this process now.
+std::vector<StageType> catalog();
+
+}  // namespace pystream::worker

@@ -1,0 +1,103 @@
+#include <pystream/worker_main.hpp>
+
+#include <charconv>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <optional>
+#include <string>
+
+#include "plan/plan_json.hpp"
+#include "shm/segment.hpp"
+#include "worker/plugins.hpp"
+#include "worker/worker_process.hpp"
+
+namespace pystream {
+namespace {
+
+/// Descriptors that a coordinator hands to a worker program.
+constexpr int kSegmentFd = 3;
+constexpr int kBellFd = 4;
+
+int describe(int count, char** plugins) {
+  worker::load_plugin(worker::find_plugin(worker::kCorePlugin));
+  for (int i = 0; i < count; ++i) {
+    worker::load_plugin(worker::find_plugin(plugins[i]));
+  }
+  const std::string text = plan::write_catalog(worker::catalog());
+  return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0 ? EXIT_SUCCESS
+                                                                                                     : EXIT_FAILURE;
+}
+
+std::optional<long> parse_number(const char* text) {
+  long number = 0;
+  const char* end = text + std::strlen(text);
+  const auto [at, error] = std::from_chars(text, end, number);
+  return error == std::errc() && at == end ? std::optional(number) : std::nullopt;
+}
+
+plan::Plan read_plan(std::string_view text) {
+  for (const std::string& plugin : std::get<std::vector<std::string>>(plan::read_plugin_names(text))) {
+    worker::load_plugin(worker::find_plugin(plugin));
+  }
+  auto read = plan::read_plan(text, worker::catalog());
+  if (const auto* faults = std::get_if<std::vector<plan::PlanFault>>(&read)) {
+    throw Error("the coordinator's plan is not understood: " + plan::to_string(faults->front(), "plan") +
+                "; use a worker program of the same version");
+  }
+  return std::get<plan::Plan>(std::move(read));
+}
+
+int work(plan::WorkerId id, int parent) {
+  worker::adopt_worker_signals(parent);
+  base::UniqueFd segment_fd(kSegmentFd);
+  base::UniqueFd bell(kBellFd);
+  std::string text;
+  {
+    base::UniqueFd copy(::dup(segment_fd.get()));
+    text = shm::Segment::attach(std::move(copy)).plan();
+  }
+  worker::load_plugin(worker::find_plugin(worker::kCorePlugin));
+  const plan::Plan plan = read_plan(text);
+  const plan::Topology topology = plan::make_topology(plan);
+  std::vector<std::uint64_t> checkpoints;
+  for (const plan::HostedSpec& hosted : topology.hosted) {
+    const StageType* type = find_stage_type(hosted.node->stage->type);
+    checkpoints.push_back(type != nullptr ? type->checkpoint_bytes : 0);
+  }
+  return worker::run_worker({.id = id,
+                             .segment = std::move(segment_fd),
+                             .bell = std::move(bell),
+                             .topology = &topology,
+                             .checkpoint_bytes = checkpoints,
+                             .make = [&](plan::HostedId hosted) {
+                               const plan::StageSpec& spec = *topology.hosted.at(hosted).node->stage;
+                               return find_stage_type(spec.type)->make(spec.params);
+                             }});
+}
+
+}  // namespace
+
+int worker_main(int argc, char** argv) {
+  try {
+    if (argc >= 2 && std::strcmp(argv[1], "describe") == 0) {
+      return describe(argc - 2, argv + 2);
+    }
+    if (argc == 4 && std::strcmp(argv[1], "work") == 0) {
+      const auto id = parse_number(argv[2]);
+      const auto parent = parse_number(argv[3]);
+      if (id && parent) {
+        return work(static_cast<plan::WorkerId>(*id), static_cast<int>(*parent));
+      }
+    }
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return EXIT_FAILURE;
+  }
+  std::fprintf(stderr,
+               "This program is started by pystream-coord. By hand: %s describe [PLUGIN ...] prints the stage types.\n",
+               argc > 0 ? argv[0] : "pystream-worker");
+  return 2;
+}
+
+}  // namespace pystream

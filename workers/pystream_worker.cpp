@@ -1,0 +1,3 @@
+#include <pystream/worker_main.hpp>
+
+int main(int argc, char** argv) { return pystream::worker_main(argc, argv); }
