@@ -92,6 +92,10 @@ struct WorkerPage {
   /// Release store after what it tells of; acquire load.
   alignas(kLine) std::atomic<std::uint32_t> phase;
   std::atomic<std::uint32_t> hosted;      ///< which stage of the row is in work, from 0
+  /// ControlPage::incarnation + 1 once this start of the worker has attached; what stands here before is a
+  /// predecessor's. Release store; acquire load.
+  std::atomic<std::uint32_t> incarnation;
+  std::uint32_t reserved;
   std::atomic<std::uint64_t> number;      ///< input number in work; kInvalidPosition: none
   std::atomic<std::uint64_t> sequence;    ///< its sequence number
   std::atomic<std::uint64_t> commits;     ///< batches committed since the pipeline began
