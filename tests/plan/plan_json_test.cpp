@@ -155,9 +155,13 @@ TEST(ReadPlanTest, AllFaultsAreToldAtOnce) {
 
 TEST(ReadPlanTest, NestingIsBounded) {
   const auto nested = [](std::size_t levels) {
-    std::string stages = R"([{"type": "pass"}])";
+    std::string stages;
     for (std::size_t i = 1; i < levels; ++i) {
-      stages = R"([{"mode": "serial", "stages": )" + stages + "}]";
+      stages += R"([{"mode": "serial", "stages": )";
+    }
+    stages += R"([{"type": "pass"}])";
+    for (std::size_t i = 1; i < levels; ++i) {
+      stages += "}]";
     }
     return faults_in(plan_text(stages));
   };
