@@ -164,7 +164,11 @@ double Params::number(std::string_view name) const {
 const std::string& Params::string(std::string_view name) const { return require<std::string>(*this, name, "a string"); }
 const ParamList& Params::list(std::string_view name) const { return require<ParamList>(*this, name, "a list"); }
 std::uint64_t Params::bytes(std::string_view name) const {
-  return static_cast<std::uint64_t>(require<std::int64_t>(*this, name, "a size in bytes"));
+  const auto count = require<std::int64_t>(*this, name, "a size in bytes");
+  if (count < 0) {
+    throw InvalidParam("parameter \"" + std::string(name) + "\" is negative: expected a size in bytes");
+  }
+  return static_cast<std::uint64_t>(count);
 }
 std::chrono::nanoseconds Params::duration(std::string_view name) const {
   return std::chrono::nanoseconds(require<std::int64_t>(*this, name, "a duration"));
