@@ -192,7 +192,9 @@ std::byte* RingWriter::try_reserve(std::size_t size) {
   if (size > end_.link.item_limit) {
     throw ItemTooLarge(size, end_.link.item_limit);
   }
-  if (!has_room(record_bytes(sizeof(LargePayload)), size)) {
+  // What was seen last would do for correctness; only the present state tells that the warm front is free again.
+  look_at_consumer();
+  if (!fits(record_bytes(sizeof(LargePayload)), size)) {
     return nullptr;
   }
   reserved_large_ = true;
