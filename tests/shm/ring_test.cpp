@@ -12,7 +12,8 @@ using namespace pystream::test;
 
 /// Both ends of one link in this process.
 struct Link {
-  explicit Link(LinkSize size = {}) : segment(make_link(size)), sut(segment.map_producer(0)), reader(segment.map_consumer(0), 0) {}
+  explicit Link(LinkSize size = {})
+      : segment(make_link(size)), sut(segment.map_producer(0)), reader(segment.map_consumer(0), 0) {}
 
   void commit() { sut.commit({.inputs_done = ++inputs_done}); }
 
@@ -268,11 +269,16 @@ TEST(RingTest, RollbackLeavesNoTrace) {
 /// A size for an item: mostly small, some beyond the ring's share, rarely the largest.
 std::size_t random_size(std::mt19937_64& random, std::size_t limit) {
   switch (random() % 16) {
-    case 0: return random() % (limit + 1);
-    case 1: return limit;
-    case 2: return std::min<std::size_t>(random() % 2048, limit);
-    case 3: return 0;
-    default: return std::min<std::size_t>(random() % 300, limit);
+    case 0:
+      return random() % (limit + 1);
+    case 1:
+      return limit;
+    case 2:
+      return std::min<std::size_t>(random() % 2048, limit);
+    case 3:
+      return 0;
+    default:
+      return std::min<std::size_t>(random() % 300, limit);
   }
 }
 
@@ -379,10 +385,8 @@ class RingStressTest : public ::testing::TestWithParam<int> {
         {.ring_bytes = 65'536, .item_limit = 100'000, .items_limit = 3},
         {.ring_bytes = 16'384, .item_limit = 50'000},
     };
-    return {.seed = test_seed(),
-            .items = 20'000,
-            .size = kSizes[GetParam() % 4],
-            .spin_ns = GetParam() >= 4 ? 2'000 : 0};
+    return {
+        .seed = test_seed(), .items = 20'000, .size = kSizes[GetParam() % 4], .spin_ns = GetParam() >= 4 ? 2'000 : 0};
   }
 };
 

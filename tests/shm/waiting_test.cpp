@@ -74,9 +74,8 @@ TEST(WaitingTest, ASuccessorsSleepIsAnotherOne) {
   std::atomic<std::uint64_t> position{0};
   std::atomic<std::uint64_t> sleeps{5};
   std::uint64_t while_asleep = 0;
-  std::thread waiter([&] {
-    wait_for_change({.position = position, .sleeps = sleeps, .seen = 0, .spin_ns = 0, .timeout_ns = kLong});
-  });
+  std::thread waiter(
+      [&] { wait_for_change({.position = position, .sleeps = sleeps, .seen = 0, .spin_ns = 0, .timeout_ns = kLong}); });
   EXPECT_TRUE(wait_until([&] { return (while_asleep = asleep(sleeps)) > 5; }, std::chrono::seconds(5)))
       << "the successor sleeps in its predecessor's name";
   position = 1;

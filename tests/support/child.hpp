@@ -56,7 +56,9 @@ class Child {
 };
 
 /// In a stepped body: steps begin, and end, here.
-inline void step_mark() { ::raise(SIGSTOP); }
+inline void step_mark() {
+  ::raise(SIGSTOP);
+}
 
 /// Runs a body in a child process freely to its first step_mark(), then one instruction at a time to the second.
 class SteppedChild {
