@@ -127,6 +127,7 @@ class SegmentRunner final : public RoomMaker {
   bool terminal_ = false;
   bool answer_ = false;
   std::uint32_t batch_limit_ = 1;
+  std::int64_t batch_began_ = 0;
   std::int64_t item_ns_ = 1'000'000;  ///< estimate of what one item takes
   bool time_each_ = true;  ///< stages are slow enough to time every item
   std::vector<std::byte> cursor_;  ///< as it was before the item in work
