@@ -49,14 +49,19 @@ struct LinkEntry {
   std::uint64_t ring_bytes;   ///< a power of two; 0: a terminal link that only carries a sink's journal
   std::uint64_t large_offset;
   std::uint64_t large_bytes;
+  std::uint64_t inbox_offset;
+  std::uint64_t inbox_bytes;  ///< 0: not a link that drops the oldest
   std::uint64_t item_limit;   ///< bytes of the largest item
   std::uint64_t items_limit;  ///< items in the link at once; 0: as many as fit
   std::uint64_t large_limit;  ///< large items in the link at once
   std::uint32_t producer;
   std::uint32_t consumer;
   std::uint32_t answers;      ///< 1: every input is answered, by a tombstone if need be
-  std::uint32_t overflow;
+  std::uint32_t overflow;     ///< Overflow
 };
+
+/// What happens to an item for which a link has no room. The same numbers as plan::Overflow.
+enum class Overflow : std::uint32_t { block = 0, drop_newest = 1, drop_oldest = 2 };
 
 /// What the coordinator asks of a worker.
 enum class Command : std::uint32_t { run = 0, drain = 1, stop = 2 };
@@ -92,6 +97,10 @@ struct WorkerPage {
   /// Release store after what it tells of; acquire load.
   alignas(kLine) std::atomic<std::uint32_t> phase;
   std::atomic<std::uint32_t> hosted;      ///< which stage of the row is in work, from 0
+  /// ControlPage::incarnation + 1 once this start of the worker has attached; what stands here before is a
+  /// predecessor's. Release store; acquire load.
+  std::atomic<std::uint32_t> incarnation;
+  std::uint32_t reserved;
   std::atomic<std::uint64_t> number;      ///< input number in work; kInvalidPosition: none
   std::atomic<std::uint64_t> sequence;    ///< its sequence number
   std::atomic<std::uint64_t> commits;     ///< batches committed since the pipeline began
@@ -149,7 +158,7 @@ struct CheckpointHeader {
 
 constexpr std::uint64_t round_up(std::uint64_t bytes, std::uint64_t unit) { return (bytes + unit - 1) / unit * unit; }
 
-static_assert(sizeof(SegmentHeader) == 56 && sizeof(WorkerEntry) == 40 && sizeof(LinkEntry) == 88);
+static_assert(sizeof(SegmentHeader) == 56 && sizeof(WorkerEntry) == 40 && sizeof(LinkEntry) == 104);
 static_assert(sizeof(ControlPage) <= kPage && sizeof(WorkerPage) <= kPage);
 static_assert(bucket_of(15) == 15 && bucket_of(16) == 16 && bucket_of(31) == 31 && bucket_of(32) == 32 &&
               bucket_of(34) == 33 && bucket_of(~std::uint64_t{0}) == kBuckets - 1);

@@ -12,6 +12,9 @@ constexpr std::uint64_t kAllRings = 256 << 20;
 constexpr std::uint64_t kItemLimit = 64 << 20;
 constexpr std::uint64_t kLargeAtOnce = 4;
 
+static_assert(static_cast<int>(plan::Overflow::drop_newest) == static_cast<int>(shm::Overflow::drop_newest) &&
+              static_cast<int>(plan::Overflow::drop_oldest) == static_cast<int>(shm::Overflow::drop_oldest));
+
 shm::LinkSize size_of(const plan::LinkSpec& link, std::uint64_t ring_bytes) {
   const std::uint64_t limit = link.options.bytes.value_or(kItemLimit);
   return {.producer = link.producer,
@@ -21,7 +24,7 @@ shm::LinkSize size_of(const plan::LinkSpec& link, std::uint64_t ring_bytes) {
           .items_limit = link.options.items.value_or(0),
           .large_limit = link.options.items.value_or(kLargeAtOnce),
           .answers = link.answers,
-          .overflow = static_cast<std::uint32_t>(link.options.overflow)};
+          .overflow = static_cast<shm::Overflow>(link.options.overflow)};
 }
 
 }  // namespace

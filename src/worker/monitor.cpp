@@ -7,7 +7,13 @@
 
 namespace pystream::worker {
 
-Monitor::Monitor(shm::WorkerEnd end, int bell_fd) : end_(std::move(end)), bell_fd_(bell_fd) {}
+Monitor::Monitor(shm::WorkerEnd end, int bell_fd) : end_(std::move(end)), bell_fd_(bell_fd) {
+  end_items();
+  end_.page->failure_kind.store(0, std::memory_order_relaxed);
+  set_phase(shm::Phase::starting);
+  end_.page->incarnation.store(end_.control->incarnation.load(std::memory_order_relaxed) + 1,
+                               std::memory_order_release);
+}
 
 void Monitor::announce(shm::Phase phase) {
   set_phase(phase);

@@ -12,6 +12,7 @@ namespace pystream::worker {
 /// are plain relaxed loads and stores.
 class Monitor {
  public:
+  /// Takes the page over from a predecessor.
   Monitor(shm::WorkerEnd end, int bell_fd);
 
   shm::WorkerEnd& end() { return end_; }

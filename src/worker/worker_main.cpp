@@ -37,8 +37,8 @@ std::optional<long> parse_number(const char* text) {
 }
 
 plan::Plan read_plan(std::string_view text) {
-  const auto plugins = std::get<std::vector<std::string>>(plan::read_plugin_names(text));
-  for (const std::string& plugin : plugins) {
+  const auto plugins = plan::read_plugin_names(text);
+  for (const std::string& plugin : std::get<std::vector<std::string>>(plugins)) {
     worker::load_plugin(worker::find_plugin(plugin));
   }
   auto read = plan::read_plan(text, worker::catalog());

@@ -130,7 +130,6 @@ void adopt_worker_signals(int parent) {
 int run_worker(WorkerStart start) {
   const shm::Segment segment = shm::Segment::attach(std::move(start.segment));
   Monitor monitor(segment.map_worker(start.id), start.bell.get());
-  monitor.set_phase(shm::Phase::starting);
   return run_attached(start, segment, monitor);
 }
 

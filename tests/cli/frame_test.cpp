@@ -3,7 +3,7 @@
 namespace pystream::tests {
 namespace {
 
-const std::vector<std::string> kCommands{"init", "validate", "graph", "stages", "schema"};
+const std::vector<std::string> kCommands{"init", "run", "validate", "graph", "stages", "schema"};
 
 TEST(Frame, HelpNamesEveryCommandAndTheExitCodes) {
   const ProgramRun run = coord({"--help"});

@@ -50,8 +50,9 @@ NameTemplate::NameTemplate(std::string_view who, std::string_view text) {
       const std::string_view digits = name.substr(colon + 1);
       const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), width);
       if (error != std::errc() || end != digits.data() + digits.size() || digits.front() != '0' || width > kWidest) {
-        refuse(who, text,
-               "\"" + std::string(digits) + "\" is no width (such as 06, at most 0" + std::to_string(kWidest) + ")");
+        refuse(
+            who, text,
+            std::string("width \"").append(digits) + "\" is not one such as 06, at most 0" + std::to_string(kWidest));
       }
       name = name.substr(0, colon);
     }
@@ -65,7 +66,7 @@ NameTemplate::NameTemplate(std::string_view who, std::string_view text) {
     } else if (name == "extension" && colon == name.npos) {
       piece.kind = Kind::extension;
     } else {
-      refuse(who, text, "{" + std::string(name) + "} is not known; there are {sequence}, {part} and {extension}");
+      refuse(who, text, std::string("{").append(name) + "} is not known; there are {sequence}, {part} and {extension}");
     }
     pieces_.push_back(piece);
     rest.remove_prefix(close + 1);

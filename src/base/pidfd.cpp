@@ -1,0 +1,56 @@
+#include "base/pidfd.hpp"
+
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+#include "base/system_error.hpp"
+
+namespace pystream::base {
+
+// The system calls by number: glibc 2.36's <sys/pidfd.h> lacks C linkage for C++.
+UniqueFd open_pidfd(pid_t pid) {
+  UniqueFd fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  if (!fd) {
+    throw_errno("cannot watch process " + std::to_string(pid));
+  }
+  return fd;
+}
+
+bool send_signal(const UniqueFd& pidfd, int signal) {
+  return ::syscall(SYS_pidfd_send_signal, pidfd.get(), signal, nullptr, 0) == 0;
+}
+
+std::optional<ExitStatus> try_reap(const UniqueFd& pidfd) {
+  siginfo_t info{};
+  while (::waitid(P_PIDFD, static_cast<id_t>(pidfd.get()), &info, WEXITED | WNOHANG) != 0) {
+    if (errno == ECHILD) {
+      return ExitStatus{.code = -1};
+    }
+    if (errno != EINTR) {
+      throw_errno("cannot reap a worker");
+    }
+  }
+  if (info.si_pid == 0) {
+    return std::nullopt;
+  }
+  if (info.si_code == CLD_EXITED) {
+    return ExitStatus{.code = info.si_status};
+  }
+  return ExitStatus{.code = 0, .signal = info.si_status, .core_dumped = info.si_code == CLD_DUMPED};
+}
+
+std::string signal_name(int signal) {
+  const char* abbreviation = ::sigabbrev_np(signal);
+  const char* description = ::sigdescr_np(signal);
+  if (abbreviation == nullptr || description == nullptr) {
+    return "signal " + std::to_string(signal);
+  }
+  return "SIG" + std::string(abbreviation) + " (" + description + ")";
+}
+
+}  // namespace pystream::base

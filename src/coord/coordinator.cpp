@@ -1,0 +1,330 @@
+#include "coord/coordinator.hpp"
+
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+
+#include "base/clock.hpp"
+#include "base/futex.hpp"
+#include "base/pidfd.hpp"
+#include "base/system_error.hpp"
+
+namespace pystream::coord {
+namespace {
+
+using std::chrono::nanoseconds;
+using namespace std::chrono_literals;
+
+constexpr nanoseconds kStopGrace = 2s;     ///< what a stopped worker gets for its cleanup()
+constexpr nanoseconds kNudgePeriod = 50ms; ///< a drain or stop is repeated until it is heard
+constexpr std::size_t kLastLines = 20;
+constexpr std::size_t kLongestLine = 4096;
+
+nanoseconds now() { return nanoseconds(base::now_ns()); }
+
+template <class... Functions>
+struct Overloaded : Functions... {
+  using Functions::operator()...;
+};
+template <class... Functions>
+Overloaded(Functions...) -> Overloaded<Functions...>;
+
+}  // namespace
+
+Coordinator::Coordinator(RunSetup setup)
+    : setup_(std::move(setup)),
+      view_(setup_.segment->map_supervisor()),
+      supervisor_(*setup_.topology, setup_.restarts),
+      bell_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      workers_(setup_.topology->workers.size()) {
+  if (!bell_) {
+    base::throw_errno("cannot create the coordinator's bell");
+  }
+  sigset_t caught;
+  ::sigemptyset(&caught);
+  ::sigaddset(&caught, SIGINT);
+  ::sigaddset(&caught, SIGTERM);
+  ::sigprocmask(SIG_BLOCK, &caught, nullptr);
+  signals_.reset(::signalfd(-1, &caught, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!signals_) {
+    base::throw_errno("cannot listen to signals");
+  }
+  loop_.add(bell_.get(), [this] { on_bell(); });
+  loop_.add(signals_.get(), [this] { on_signal(); });
+}
+
+Coordinator::~Coordinator() = default;
+
+bool Coordinator::has_source(plan::WorkerId id) const {
+  const auto& hosted = setup_.topology->workers[id].segments.front().hosted;
+  return !hosted.empty() && setup_.topology->hosted[hosted.front()].role == plan::Role::source;
+}
+
+Outcome Coordinator::run() {
+  started_ = now();
+  next_progress_ = started_ + setup_.progress_period;
+  perform(supervisor_.start(started_));
+  while (!over_) {
+    loop_.wait(next_deadline());
+    on_tick();
+  }
+  if (supervisor_.failure()) {
+    return Outcome::failed;
+  }
+  return stop_requested_ ? Outcome::interrupted : Outcome::done;
+}
+
+nanoseconds Coordinator::next_deadline() const {
+  nanoseconds next = supervisor_.next_deadline().value_or(now() + 10s);
+  if (setup_.progress) {
+    next = std::min(next, next_progress_);
+  }
+  if (setup_.duration && !draining_) {
+    next = std::min(next, started_ + *setup_.duration);
+  }
+  if (draining_ || supervisor_.stopping()) {
+    next = std::min(next, next_nudge_);
+  }
+  return next;
+}
+
+void Coordinator::on_tick() {
+  const nanoseconds time = now();
+  std::vector<WorkerView> views;
+  views.reserve(workers_.size());
+  for (plan::WorkerId id = 0; id < workers_.size(); ++id) {
+    views.push_back(view_of(id));
+  }
+  perform(supervisor_.on_tick(views, time));
+  if (setup_.duration && time >= started_ + *setup_.duration) {
+    drain();
+  }
+  if ((draining_ || supervisor_.stopping()) && time >= next_nudge_) {
+    nudge(time);
+  }
+  if (setup_.progress && time >= next_progress_) {
+    next_progress_ = time + setup_.progress_period;
+    setup_.progress();
+  }
+}
+
+void Coordinator::perform(const std::vector<Action>& actions) {
+  for (const Action& action : actions) {
+    std::visit(Overloaded{[&](const StartWorker& start) { start_worker(start); },
+                          [&](const KillWorker& kill) { base::send_signal(workers_[kill.id].process.pidfd, SIGKILL); },
+                          [&](const WakeNeighbours& wake) { wake_links_of(wake.id); },
+                          [&](const StopAll&) { stop_all(); },
+                          [&](const EndRun&) { over_ = true; },
+                          [&](const Report& report) {
+                            if (setup_.log) {
+                              setup_.log({}, report.text);
+                            }
+                          }},
+               action);
+  }
+}
+
+void Coordinator::start_worker(const StartWorker& start) {
+  shm::ControlPage& control = *view_.workers[start.id].control;
+  control.incarnation.store(start.incarnation, std::memory_order_relaxed);
+  control.attempt_number.store(start.attempt_number.value_or(shm::kInvalidPosition), std::memory_order_relaxed);
+  control.attempts.store(start.attempts, std::memory_order_relaxed);
+  control.give_up.store(start.give_up ? 1 : 0, std::memory_order_relaxed);
+  control.items_limit.store(setup_.items_limit, std::memory_order_relaxed);
+  Worker& worker = workers_[start.id];
+  worker.process = setup_.launcher->launch(start.id, {.segment = setup_.segment->fd(), .bell = bell_.get()});
+  worker.running = true;
+  loop_.add(worker.process.pidfd.get(), [this, id = start.id] { on_exit(id); });
+  loop_.add(worker.process.errors.get(), [this, id = start.id] { on_errors(id); });
+}
+
+/// True once the worker's page is its own and no longer that of its predecessor.
+bool Coordinator::attached(plan::WorkerId id) const {
+  const auto& worker = view_.workers[id];
+  return worker.page->incarnation.load(std::memory_order_acquire) ==
+         worker.control->incarnation.load(std::memory_order_relaxed) + 1;
+}
+
+WorkerView Coordinator::view_of(plan::WorkerId id) const {
+  if (!attached(id)) {
+    return {};
+  }
+  const shm::WorkerPage& page = *view_.workers[id].page;
+  const auto phase = static_cast<shm::Phase>(page.phase.load(std::memory_order_acquire));
+  WorkerView view{.finished = phase == shm::Phase::finished,
+                  .working = phase == shm::Phase::working,
+                  .hosted = page.hosted.load(std::memory_order_relaxed),
+                  .number = {},
+                  .sequence = page.sequence.load(std::memory_order_relaxed),
+                  .commits = page.commits.load(std::memory_order_relaxed),
+                  .failure = {},
+                  .failure_sequence = {}};
+  if (const std::uint64_t number = page.number.load(std::memory_order_relaxed); number != shm::kInvalidPosition) {
+    view.number = number;
+  }
+  if (page.failure_kind.load(std::memory_order_acquire) != 0) {
+    const std::size_t size = std::min<std::size_t>(page.failure_bytes, page.failure_text.size());
+    view.failure.assign(page.failure_text.data(), size);
+    if (page.failure_sequence != shm::kInvalidPosition) {
+      view.failure_sequence = page.failure_sequence;
+    }
+  }
+  return view;
+}
+
+void Coordinator::on_bell() {
+  std::uint64_t rings = 0;
+  [[maybe_unused]] const ssize_t got = ::read(bell_.get(), &rings, sizeof(rings));
+  for (plan::WorkerId id = 0; id < workers_.size(); ++id) {
+    const auto phase = view_.workers[id].page->phase.load(std::memory_order_acquire);
+    if (workers_[id].running && attached(id) && phase >= static_cast<std::uint32_t>(shm::Phase::waiting)) {
+      supervisor_.on_ready(id, now());
+    }
+  }
+  if (!ready_announced_ && setup_.ready && supervisor_.all_ready()) {
+    ready_announced_ = true;
+    setup_.ready();
+  }
+}
+
+void Coordinator::on_exit(plan::WorkerId id) {
+  Worker& worker = workers_[id];
+  const auto status = base::try_reap(worker.process.pidfd);
+  if (!status) {
+    return;
+  }
+  on_errors(id);
+  loop_.remove(worker.process.pidfd.get());
+  if (worker.process.errors) {
+    loop_.remove(worker.process.errors.get());
+  }
+  if (!worker.line.empty()) {
+    log_line(id, std::exchange(worker.line, {}));
+  }
+  worker.process = {};
+  worker.running = false;
+  const WorkerView view = view_of(id);
+  perform(supervisor_.on_exit(id, {.code = status->code, .signal = status->signal, .view = view}, now()));
+}
+
+void Coordinator::log_line(plan::WorkerId id, const std::string& line) {
+  Worker& worker = workers_[id];
+  worker.last_lines.push_back(line);
+  if (worker.last_lines.size() > kLastLines) {
+    worker.last_lines.pop_front();
+  }
+  if (setup_.log) {
+    setup_.log(setup_.topology->workers[id].name, line);
+  }
+}
+
+void Coordinator::on_errors(plan::WorkerId id) {
+  Worker& worker = workers_[id];
+  if (!worker.process.errors) {
+    return;
+  }
+  char buffer[4096];
+  ssize_t got = 0;
+  while ((got = ::read(worker.process.errors.get(), buffer, sizeof(buffer))) > 0) {
+    for (const char letter : std::string_view(buffer, static_cast<std::size_t>(got))) {
+      if (letter == '\n' || worker.line.size() >= kLongestLine) {
+        log_line(id, std::exchange(worker.line, {}));
+      }
+      if (letter != '\n') {
+        worker.line.push_back(letter);
+      }
+    }
+  }
+  if (got == 0) {  // the worker closed it; a pipe at its end would call again and again
+    loop_.remove(worker.process.errors.get());
+    worker.process.errors.reset();
+  }
+}
+
+void Coordinator::on_signal() {
+  signalfd_siginfo info{};
+  while (::read(signals_.get(), &info, sizeof(info)) == sizeof(info)) {
+    if (draining_) {
+      stop_requested_ = true;
+      stop();
+    } else {
+      drain();
+    }
+  }
+}
+
+void Coordinator::drain() {
+  if (draining_) {
+    return;
+  }
+  draining_ = true;
+  for (plan::WorkerId id = 0; id < workers_.size(); ++id) {
+    if (has_source(id)) {
+      view_.workers[id].control->command.store(static_cast<std::uint32_t>(shm::Command::drain),
+                                               std::memory_order_release);
+    }
+  }
+  nudge(now());
+}
+
+void Coordinator::stop() { perform(supervisor_.on_stop_request()); }
+
+void Coordinator::stop_all() {
+  stopping_since_ = now();
+  for (const auto& worker : view_.workers) {
+    worker.control->command.store(static_cast<std::uint32_t>(shm::Command::stop), std::memory_order_release);
+  }
+  nudge(stopping_since_);
+}
+
+/// Signals and wake-ups may fall into a gap between a worker's last look and its sleep, so they are repeated.
+void Coordinator::nudge(nanoseconds time) {
+  next_nudge_ = time + kNudgePeriod;
+  const bool stopping = supervisor_.stopping();
+  const bool kill = stopping && (stop_requested_ || time - stopping_since_ > kStopGrace);
+  for (plan::WorkerId id = 0; id < workers_.size(); ++id) {
+    if (!workers_[id].running) {
+      continue;
+    }
+    if (kill) {
+      base::send_signal(workers_[id].process.pidfd, SIGKILL);
+    } else if (has_source(id)) {
+      // Until its handler stands, a worker has SIGTERM blocked as this process has.
+      base::send_signal(workers_[id].process.pidfd, SIGTERM);
+    }
+    if (stopping) {
+      wake_links_of(id);
+    }
+  }
+}
+
+void Coordinator::wake_links_of(plan::WorkerId id) {
+  for (std::uint32_t link = 0; link < view_.links.size(); ++link) {
+    const shm::LinkEntry& entry = setup_.segment->link(link);
+    if (entry.producer == id || entry.consumer == id) {
+      base::futex_wake(view_.links[link].producer->write_position);
+      base::futex_wake(view_.links[link].consumer->read_position);
+    }
+  }
+}
+
+std::vector<StageSummary> Coordinator::summary() const {
+  std::vector<std::uint32_t> restarts;
+  for (plan::WorkerId id = 0; id < workers_.size(); ++id) {
+    restarts.push_back(supervisor_.restarts(id));
+  }
+  return summarize(*setup_.topology, view_, restarts);
+}
+
+std::uint32_t Coordinator::restarts() const {
+  std::uint32_t all = 0;
+  for (plan::WorkerId id = 0; id < workers_.size(); ++id) {
+    all += supervisor_.restarts(id);
+  }
+  return all;
+}
+
+}  // namespace pystream::coord

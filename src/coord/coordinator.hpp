@@ -1,0 +1,101 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/event_loop.hpp"
+#include "coord/launcher.hpp"
+#include "coord/run_summary.hpp"
+#include "coord/supervisor.hpp"
+#include "shm/segment.hpp"
+
+namespace pystream::coord {
+
+/// What a run is made of.
+struct RunSetup {
+  const plan::Topology* topology = nullptr;
+  plan::RestartPolicy restarts;
+  const shm::Segment* segment = nullptr;
+  Launcher* launcher = nullptr;
+  std::uint64_t items_limit = 0;                       ///< sources end after so many items; 0: no limit
+  std::optional<std::chrono::nanoseconds> duration{};  ///< drain after so long
+  /// A line of a worker's standard error, or the coordinator's own word (empty worker name).
+  std::function<void(const std::string& worker, const std::string& line)> log{};
+  /// Called about once a `progress_period` while the pipeline runs.
+  std::function<void()> progress{};
+  std::chrono::nanoseconds progress_period = std::chrono::seconds(1);
+  /// Called once when every worker is ready for the first time.
+  std::function<void()> ready{};
+};
+
+enum class Outcome { done, failed, interrupted };
+
+/// Runs one pipeline from start to end: starts the workers, watches, restarts and stops them as the Supervisor says.
+/// Single-threaded; takes SIGINT and SIGTERM for itself while run() lasts. Afterwards no process of it is left.
+class Coordinator {
+ public:
+  explicit Coordinator(RunSetup setup);
+  ~Coordinator();
+
+  /// The first SIGINT or SIGTERM drains, the second stops at once.
+  Outcome run();
+
+  /// Sources stop, what is inside comes out.
+  void drain();
+  /// Everything ends at once.
+  void stop();
+
+  base::EventLoop& loop() { return loop_; }
+  const std::optional<TerminationReason>& failure() const { return supervisor_.failure(); }
+  const shm::SupervisorView& view() const { return view_; }
+  std::vector<StageSummary> summary() const;
+  std::uint32_t restarts() const;
+
+ private:
+  struct Worker {
+    Launched process;
+    std::string line;                   ///< of standard error, not yet complete
+    std::deque<std::string> last_lines;
+    bool running = false;
+  };
+
+  void perform(const std::vector<Action>& actions);
+  void start_worker(const StartWorker& start);
+  void stop_all();
+  void wake_links_of(plan::WorkerId id);
+  void on_bell();
+  void on_exit(plan::WorkerId id);
+  void on_errors(plan::WorkerId id);
+  void on_signal();
+  void on_tick();
+  void nudge(std::chrono::nanoseconds now);
+  void log_line(plan::WorkerId id, const std::string& line);
+  bool attached(plan::WorkerId id) const;
+  WorkerView view_of(plan::WorkerId id) const;
+  bool has_source(plan::WorkerId id) const;
+  std::chrono::nanoseconds next_deadline() const;
+
+  RunSetup setup_;
+  shm::SupervisorView view_;
+  Supervisor supervisor_;
+  base::EventLoop loop_;
+  base::UniqueFd bell_;
+  base::UniqueFd signals_;
+  std::vector<Worker> workers_;
+  bool draining_ = false;
+  bool stop_requested_ = false;
+  bool ready_announced_ = false;
+  bool over_ = false;
+  std::chrono::nanoseconds started_{};
+  std::chrono::nanoseconds stopping_since_{};
+  std::chrono::nanoseconds next_nudge_{};
+  std::chrono::nanoseconds next_progress_{};
+};
+
+}  // namespace pystream::coord

@@ -1,0 +1,79 @@
+#include "coord/run_summary.hpp"
+
+#include <algorithm>
+
+namespace pystream::coord {
+namespace {
+
+double seconds(std::uint64_t ns) { return static_cast<double>(ns) * 1e-9; }
+
+std::uint64_t get(const std::atomic<std::uint64_t>& counter) { return counter.load(std::memory_order_relaxed); }
+
+double percentile(const shm::HostedStats& stats, double share) {
+  std::uint64_t total = 0;
+  for (const auto& bucket : stats.histogram) {
+    total += get(bucket);
+  }
+  const double rank = share * static_cast<double>(total);
+  std::uint64_t below = 0;
+  for (std::size_t i = 0; i < shm::kBuckets; ++i) {
+    below += get(stats.histogram[i]);
+    if (below > 0 && static_cast<double>(below) >= rank) {
+      // The bucket's middle may lie beyond the largest value seen.
+      return std::min(shm::bucket_middle(i) * 1e-9, seconds(get(stats.max_ns)));
+    }
+  }
+  return 0;
+}
+
+void add_worker_figures(StageSummary& summary, const shm::WorkerPage& page) {
+  const double waiting = seconds(get(page.waiting_ns));
+  const double blocked = seconds(get(page.blocked_ns));
+  const double working = std::max(seconds(get(page.working_ns)) - blocked, 0.0);
+  const double all = waiting + blocked + working;
+  if (all > 0) {
+    summary.waiting = waiting / all;
+    summary.blocked = blocked / all;
+    summary.working = working / all;
+  }
+  const std::int64_t span = page.last_end_ns.load(std::memory_order_relaxed) -
+                            page.first_end_ns.load(std::memory_order_relaxed);
+  if (summary.items > 1 && span > 0) {
+    summary.items_per_s = static_cast<double>(summary.items - 1) / (static_cast<double>(span) * 1e-9);
+  }
+}
+
+}  // namespace
+
+std::vector<StageSummary> summarize(const plan::Topology& topology, const shm::SupervisorView& view,
+                                    const std::vector<std::uint32_t>& restarts) {
+  std::vector<StageSummary> all(topology.hosted.size());
+  for (plan::WorkerId id = 0; id < topology.workers.size(); ++id) {
+    std::size_t index = 0;
+    for (const plan::Segment& segment : topology.workers[id].segments) {
+      for (const plan::HostedId hosted : segment.hosted) {
+        const shm::HostedStats& stats = view.workers[id].stats[index++];
+        StageSummary& summary = all[hosted];
+        const std::uint64_t timed = get(stats.timed);
+        summary = {.key = topology.hosted[hosted].key,
+                   .items = get(stats.items),
+                   .errors = get(stats.errors),
+                   .mean_s = timed > 0 ? seconds(get(stats.timed_ns)) / static_cast<double>(timed) : 0,
+                   .p50_s = percentile(stats, 0.5),
+                   .p99_s = percentile(stats, 0.99),
+                   .max_s = seconds(get(stats.max_ns)),
+                   .restarts = restarts[id]};
+        add_worker_figures(summary, *view.workers[id].page);
+      }
+    }
+  }
+  const auto busiest = std::max_element(all.begin(), all.end(), [](const StageSummary& a, const StageSummary& b) {
+    return a.mean_s * static_cast<double>(a.items) < b.mean_s * static_cast<double>(b.items);
+  });
+  if (busiest != all.end() && busiest->items > 0) {
+    busiest->bottleneck = true;
+  }
+  return all;
+}
+
+}  // namespace pystream::coord

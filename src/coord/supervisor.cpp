@@ -1,0 +1,271 @@
+#include "coord/supervisor.hpp"
+
+#include <algorithm>
+#include <csignal>
+
+#include "base/pidfd.hpp"
+
+namespace pystream::coord {
+namespace {
+
+/// So often may somebody else SIGKILL a worker on one item before the item is suspected after all.
+constexpr std::uint32_t kOutsideKills = 20;
+
+std::string how_it_ended(const WorkerExit& exit) {
+  return exit.signal != 0 ? "was killed by " + base::signal_name(exit.signal)
+                          : "ended with exit code " + std::to_string(exit.code) + " before its input did";
+}
+
+}  // namespace
+
+Supervisor::Supervisor(const plan::Topology& topology, const plan::RestartPolicy& policy)
+    : topology_(topology), policy_(policy), workers_(topology.workers.size()) {
+  for (plan::WorkerId id = 0; id < workers_.size(); ++id) {
+    Worker& worker = workers_[id];
+    worker.state = topology.workers[id].external ? State::ended : State::idle;
+    for (const plan::Segment& segment : topology.workers[id].segments) {
+      for (const plan::HostedId hosted : segment.hosted) {
+        const plan::FaultPolicy& faults = topology.hosted[hosted].node->stage->faults;
+        worker.start_timeout = std::max(worker.start_timeout, faults.start_timeout);
+        if (faults.timeout) {
+          worker.timeout = std::min(worker.timeout.value_or(*faults.timeout), *faults.timeout);
+        }
+      }
+    }
+    if (worker.start_timeout == Time{}) {
+      worker.start_timeout = plan::FaultPolicy{}.start_timeout;
+    }
+  }
+}
+
+const plan::FaultPolicy& Supervisor::policy_of(plan::WorkerId id, std::uint32_t index) const {
+  static const plan::FaultPolicy kNone;
+  for (const plan::Segment& segment : topology_.workers[id].segments) {
+    if (index < segment.hosted.size()) {
+      return topology_.hosted[segment.hosted[index]].node->stage->faults;
+    }
+    index -= static_cast<std::uint32_t>(segment.hosted.size());
+  }
+  return kNone;
+}
+
+std::string Supervisor::stage_key(plan::WorkerId id, std::uint32_t index) const {
+  for (const plan::Segment& segment : topology_.workers[id].segments) {
+    if (index < segment.hosted.size()) {
+      return topology_.hosted[segment.hosted[index]].key;
+    }
+    index -= static_cast<std::uint32_t>(segment.hosted.size());
+  }
+  return topology_.workers[id].name;
+}
+
+StartWorker Supervisor::start_worker(plan::WorkerId id, Time now) {
+  Worker& worker = workers_[id];
+  worker.state = State::starting;
+  worker.since = now;
+  worker.killed_by_us = false;
+  const plan::FaultPolicy& policy = policy_of(id, 0);
+  const std::uint32_t limit = policy.on_crash == plan::OnCrash::skip ? 1 : policy.max_attempts;
+  return {.id = id,
+          .incarnation = worker.restarts,
+          .attempt_number = worker.died_on,
+          .attempts = worker.attempts,
+          .give_up = worker.died_on && (worker.attempts >= limit || worker.outside_kills >= kOutsideKills)};
+}
+
+std::vector<Action> Supervisor::start(Time now) {
+  std::vector<Action> actions;
+  for (plan::WorkerId id = 0; id < workers_.size(); ++id) {
+    if (workers_[id].state == State::idle) {
+      actions.emplace_back(start_worker(id, now));
+    }
+  }
+  return actions;
+}
+
+void Supervisor::on_ready(plan::WorkerId id, Time now) {
+  if (workers_[id].state == State::starting) {
+    workers_[id].state = State::running;
+    workers_[id].seen_at = now;
+    workers_[id].looked_at = now;
+  }
+}
+
+bool Supervisor::all_ready() const {
+  return std::none_of(workers_.begin(), workers_.end(), [](const Worker& worker) {
+    return worker.state == State::idle || worker.state == State::starting || worker.state == State::backing_off;
+  });
+}
+
+std::vector<Action> Supervisor::finish_if_over() {
+  const bool over = std::all_of(workers_.begin(), workers_.end(), [](const Worker& worker) {
+    return worker.state == State::ended;
+  });
+  return over ? std::vector<Action>{EndRun{}} : std::vector<Action>{};
+}
+
+std::vector<Action> Supervisor::fail(TerminationReason reason) {
+  if (failure_) {
+    return finish_if_over();
+  }
+  failure_ = std::move(reason);
+  return on_stop_request();
+}
+
+std::vector<Action> Supervisor::on_stop_request() {
+  std::vector<Action> actions;
+  if (!stopping_) {
+    stopping_ = true;
+    actions.emplace_back(StopAll{});
+  }
+  for (Worker& worker : workers_) {
+    if (worker.state == State::backing_off || worker.state == State::idle) {
+      worker.state = State::ended;
+    }
+  }
+  for (Action& action : finish_if_over()) {
+    actions.push_back(std::move(action));
+  }
+  return actions;
+}
+
+std::vector<Action> Supervisor::on_exit(plan::WorkerId id, const WorkerExit& exit, Time now) {
+  Worker& worker = workers_[id];
+  const bool was_starting = worker.state == State::starting;
+  worker.state = State::ended;
+  if (stopping_ || (exit.view.finished && exit.code == 0 && exit.signal == 0)) {
+    std::vector<Action> actions{WakeNeighbours{id}};
+    for (Action& action : finish_if_over()) {
+      actions.push_back(std::move(action));
+    }
+    return actions;
+  }
+  if (!exit.view.failure.empty()) {
+    const std::string stage = stage_key(id, exit.view.hosted);
+    std::string text = "stage " + stage + (was_starting ? " could not start: " : " failed");
+    if (!was_starting) {
+      text += exit.view.failure_sequence ? " on item " + std::to_string(*exit.view.failure_sequence) + ": " : ": ";
+    }
+    return fail({.stage = stage, .signal = 0, .item = exit.view.failure_sequence, .text = text + exit.view.failure});
+  }
+  return on_crash(id, exit, now);
+}
+
+void Supervisor::count_attempt(Worker& worker, const WorkerExit& exit) {
+  if (!exit.view.number) {
+    return;
+  }
+  if (worker.died_on != exit.view.number) {
+    worker.died_on = exit.view.number;
+    worker.attempts = 0;
+    worker.outside_kills = 0;
+  }
+  if (exit.signal == SIGKILL && !worker.killed_by_us) {
+    ++worker.outside_kills;
+  } else {
+    ++worker.attempts;
+  }
+}
+
+bool Supervisor::too_many_restarts(Time now) {
+  fruitless_restarts_.push_back(now);
+  while (fruitless_restarts_.front() + policy_.window < now) {
+    fruitless_restarts_.pop_front();
+  }
+  return fruitless_restarts_.size() > policy_.max_restarts;
+}
+
+std::vector<Action> Supervisor::on_crash(plan::WorkerId id, const WorkerExit& exit, Time now) {
+  Worker& worker = workers_[id];
+  const std::string stage = stage_key(id, exit.view.hosted);
+  const bool outside = exit.signal == SIGKILL && !worker.killed_by_us;
+  const bool fruitful = exit.view.commits != worker.commits_at_start;
+  count_attempt(worker, exit);
+  std::string text = "stage " + stage + " " + (worker.killed_by_us ? "hung and " : "") + how_it_ended(exit);
+  if (exit.view.number) {
+    text += " on item " + std::to_string(exit.view.sequence);
+  }
+  const TerminationReason reason{
+      .stage = stage,
+      .signal = exit.signal,
+      .item = exit.view.number ? std::optional(exit.view.sequence) : std::nullopt,
+      .text = text};
+  const plan::FaultPolicy& policy = policy_of(id, exit.view.hosted);
+  if (policy.on_crash == plan::OnCrash::fail) {
+    return fail(reason);
+  }
+  worker.fruitless = fruitful ? 0 : worker.fruitless + 1;
+  // A storm of SIGKILLs from outside says nothing about the stage; only its own limit on one item stops it.
+  if (!fruitful && !outside && too_many_restarts(now)) {
+    TerminationReason storm = reason;
+    storm.text += "; more than " + std::to_string(policy_.max_restarts) + " restarts without progress";
+    return fail(storm);
+  }
+  ++worker.restarts;
+  worker.commits_at_start = exit.view.commits;
+  std::vector<Action> actions{WakeNeighbours{id}, Report{text + "; it is restarted"}};
+  if (fruitful || (outside && worker.fruitless == 1)) {
+    actions.emplace_back(start_worker(id, now));
+  } else {
+    const std::uint32_t doublings = std::min(worker.fruitless - 1, 20U);
+    worker.state = State::backing_off;
+    worker.since = now + std::min(policy_.backoff_first * (std::int64_t{1} << doublings), policy_.backoff_limit);
+  }
+  return actions;
+}
+
+/// True if the worker has not moved for longer than its stages' timeout.
+bool Supervisor::watch(plan::WorkerId id, const WorkerView& view, Time now) {
+  Worker& worker = workers_[id];
+  worker.looked_at = now;
+  const bool moved = !view.working || view.commits != worker.seen_commits || view.number != worker.seen_number;
+  if (moved || !worker.timeout) {
+    worker.seen_commits = view.commits;
+    worker.seen_number = view.number;
+    worker.seen_at = now;
+    return false;
+  }
+  return now - worker.seen_at > *worker.timeout;
+}
+
+std::vector<Action> Supervisor::on_tick(const std::vector<WorkerView>& views, Time now) {
+  std::vector<Action> actions;
+  for (plan::WorkerId id = 0; id < workers_.size(); ++id) {
+    Worker& worker = workers_[id];
+    if (worker.state == State::backing_off && now >= worker.since) {
+      actions.emplace_back(start_worker(id, now));
+    } else if (worker.killed_by_us || stopping_) {
+      continue;
+    } else if (worker.state == State::starting && now - worker.since > worker.start_timeout) {
+      worker.killed_by_us = true;
+      actions.emplace_back(Report{"stage " + topology_.workers[id].name + " was not ready in time"});
+      actions.emplace_back(KillWorker{id});
+    } else if (worker.state == State::running && watch(id, views[id], now)) {
+      worker.killed_by_us = true;
+      actions.emplace_back(Report{"stage " + stage_key(id, views[id].hosted) + " hangs"});
+      actions.emplace_back(KillWorker{id});
+    }
+  }
+  return actions;
+}
+
+std::optional<Time> Supervisor::next_deadline() const {
+  std::optional<Time> next;
+  const auto at = [&](Time time) { next = std::min(next.value_or(time), time); };
+  for (const Worker& worker : workers_) {
+    switch (worker.state) {
+      case State::backing_off: at(worker.since); break;
+      case State::starting: at(worker.since + worker.start_timeout); break;
+      case State::running:
+        if (worker.timeout) {
+          // A quarter late at most, without a look at every instant.
+          at(worker.looked_at + *worker.timeout / 4);
+        }
+        break;
+      default: break;
+    }
+  }
+  return next;
+}
+
+}  // namespace pystream::coord

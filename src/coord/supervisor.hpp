@@ -1,0 +1,120 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <pystream/error.hpp>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "plan/topology.hpp"
+
+/// What to do about workers, as a pure state machine: events and the time go in, actions come out. It starts no
+/// process and reads no clock, so storms, back-off and deadlines are tested without sleeping.
+namespace pystream::coord {
+
+using Time = std::chrono::nanoseconds;  ///< CLOCK_MONOTONIC
+
+/// What a worker's page says, copied by the coordinator.
+struct WorkerView {
+  bool finished = false;                    ///< Phase::finished
+  bool working = false;                     ///< in a stage's code
+  std::uint32_t hosted = 0;                 ///< stage in work, index within the worker
+  std::optional<std::uint64_t> number;      ///< input number in work
+  std::uint64_t sequence = 0;
+  std::uint64_t commits = 0;
+  std::string failure;                      ///< the worker gave up by itself, for this reason
+  std::optional<std::uint64_t> failure_sequence;
+};
+
+struct WorkerExit {
+  int code = 0;
+  int signal = 0;
+  WorkerView view;
+};
+
+struct StartWorker {
+  plan::WorkerId id = 0;
+  std::uint32_t incarnation = 0;
+  std::optional<std::uint64_t> attempt_number;  ///< input its predecessors died on
+  std::uint32_t attempts = 0;                   ///< how often
+  bool give_up = false;                         ///< not to be tried again
+};
+struct KillWorker {
+  plan::WorkerId id = 0;
+};
+/// After a death: its neighbours may sleep through what it had committed without waking them.
+struct WakeNeighbours {
+  plan::WorkerId id = 0;
+};
+/// Every worker is told to stop at once; those that do not obey within `grace` are killed.
+struct StopAll {};
+/// Nothing is left to do: every worker has ended.
+struct EndRun {};
+struct Report {
+  std::string text;  ///< for the log
+};
+using Action = std::variant<StartWorker, KillWorker, WakeNeighbours, StopAll, EndRun, Report>;
+
+class Supervisor {
+ public:
+  Supervisor(const plan::Topology& topology, const plan::RestartPolicy& policy);
+
+  std::vector<Action> start(Time now);
+  void on_ready(plan::WorkerId id, Time now);
+  std::vector<Action> on_exit(plan::WorkerId id, const WorkerExit& exit, Time now);
+  /// Looks after deadlines and due restarts. `views` are those of all workers.
+  std::vector<Action> on_tick(const std::vector<WorkerView>& views, Time now);
+  /// The user wants an end at once (the second signal).
+  std::vector<Action> on_stop_request();
+
+  /// When on_tick() is due next; nullopt: only after another event.
+  std::optional<Time> next_deadline() const;
+  const std::optional<TerminationReason>& failure() const { return failure_; }
+  std::uint32_t restarts(plan::WorkerId id) const { return workers_.at(id).restarts; }
+  bool stopping() const { return stopping_; }
+  bool all_ready() const;
+
+ private:
+  enum class State { idle, starting, running, backing_off, ended };
+
+  struct Worker {
+    State state = State::idle;
+    Time since{};                       ///< start, or when the restart is due
+    std::uint32_t restarts = 0;
+    std::uint32_t fruitless = 0;        ///< deaths in a row without a commit in between
+    std::uint64_t commits_at_start = 0;
+    std::optional<std::uint64_t> died_on;
+    std::uint32_t attempts = 0;         ///< deaths on `died_on` that count
+    std::uint32_t outside_kills = 0;    ///< SIGKILLs from outside on `died_on`
+    bool killed_by_us = false;
+    Time start_timeout{};
+    std::optional<Time> timeout;        ///< shortest of its stages
+    // Watchdog: since when nothing moved.
+    std::uint64_t seen_commits = 0;
+    std::optional<std::uint64_t> seen_number;
+    Time seen_at{};
+    Time looked_at{};
+  };
+
+  const plan::FaultPolicy& policy_of(plan::WorkerId id, std::uint32_t hosted) const;
+  std::string stage_key(plan::WorkerId id, std::uint32_t hosted) const;
+  StartWorker start_worker(plan::WorkerId id, Time now);
+  std::vector<Action> on_crash(plan::WorkerId id, const WorkerExit& exit, Time now);
+  void count_attempt(Worker& worker, const WorkerExit& exit);
+  bool too_many_restarts(Time now);
+  std::vector<Action> fail(TerminationReason reason);
+  std::vector<Action> finish_if_over();
+  bool watch(plan::WorkerId id, const WorkerView& view, Time now);
+
+  const plan::Topology& topology_;
+  plan::RestartPolicy policy_;
+  std::vector<Worker> workers_;
+  std::deque<Time> fruitless_restarts_;
+  std::optional<TerminationReason> failure_;
+  bool stopping_ = false;
+};
+
+}  // namespace pystream::coord

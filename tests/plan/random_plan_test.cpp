@@ -1,0 +1,211 @@
+#include <cstdlib>
+#include <iostream>
+#include <random>
+#include <set>
+
+#include "plan_support.hpp"
+
+/// Invariants of topologies of random nested plans. PYSTREAM_SEED repeats a run.
+namespace pystream::plan::test {
+namespace {
+
+class RandomPlan {
+ public:
+  explicit RandomPlan(std::uint64_t seed) : random_(seed) {}
+
+  Plan make() {
+    Plan plan = make_plan(mode(), members(1));
+    plan.entry = coin() ? EndKind::hosted : EndKind::external;
+    plan.exit = coin() ? EndKind::hosted : EndKind::external;
+    plan.source = plan.entry == EndKind::hosted ? plan.source : Node();
+    plan.sink = plan.exit == EndKind::hosted ? plan.sink : Node();
+    return plan;
+  }
+
+ private:
+  bool coin() { return std::uniform_int_distribution<>(0, 1)(random_) == 1; }
+  Mode mode() { return coin() ? Mode::serial : Mode::parallel; }
+
+  std::vector<Node> members(int level) {
+    std::vector<Node> nodes;
+    const int count = std::uniform_int_distribution<>(1, 4)(random_);
+    for (int i = 0; i < count; ++i) {
+      const std::string name = "N" + std::to_string(i);
+      const bool nest = level < 6 && coin();
+      nodes.push_back(nest ? make_pipeline(name, mode(), members(level + 1)) : make_stage(name));
+    }
+    return nodes;
+  }
+
+  std::mt19937_64 random_;
+};
+
+struct FlatStage {
+  std::string key;
+  std::string worker;     ///< of its stage or of the outermost of the serial pipelines it is a row with
+  bool answered = false;  ///< inside a parallel child of a serial pipeline
+};
+
+/// The stages in order, computed by another way than the topology's.
+void flatten(const Node& pipeline, const std::string& key, const std::string& row, bool answered,
+             std::vector<FlatStage>& out) {
+  for (const Node& child : pipeline.children) {
+    const std::string child_key = key + "__" + child.name;
+    const bool in_row = pipeline.mode == Mode::serial;
+    if (!child.is_pipeline()) {
+      out.push_back({child_key, in_row ? row : child_key, answered});
+    } else if (child.mode == Mode::parallel) {
+      flatten(child, child_key, "", answered || in_row, out);
+    } else {
+      flatten(child, child_key, in_row ? row : child_key, answered, out);
+    }
+  }
+}
+
+struct Place {
+  WorkerId worker;
+  std::size_t segment;
+  bool operator==(const Place&) const = default;
+};
+
+/// The segments along the links from the entry, each once.
+std::vector<Place> chain_of(const Topology& sut) {
+  std::vector<std::optional<Place>> consumers(sut.links.size());
+  std::optional<Place> first;
+  for (WorkerId worker = 0; worker < sut.workers.size(); ++worker) {
+    for (std::size_t i = 0; i < sut.workers[worker].segments.size(); ++i) {
+      const auto input = sut.workers[worker].segments[i].input;
+      auto& slot = input ? consumers.at(*input) : first;
+      EXPECT_FALSE(slot.has_value()) << "two consumers of one link, or two entries";
+      slot = Place{worker, i};
+      EXPECT_TRUE(!input || sut.links[*input].consumer == worker);
+    }
+  }
+  std::vector<Place> chain;
+  for (std::optional<Place> place = first; place && chain.size() <= sut.links.size();) {
+    chain.push_back(*place);
+    const auto output = sut.workers[place->worker].segments[place->segment].output;
+    EXPECT_TRUE(!output || sut.links.at(*output).producer == place->worker);
+    place = output ? consumers.at(*output) : std::nullopt;
+  }
+  return chain;
+}
+
+void check_chain(const Topology& sut) {
+  const std::vector<Place> chain = chain_of(sut);
+  ASSERT_EQ(chain.size(), sut.links.size() + 1) << "the links are one chain";
+  std::size_t segments = 0;
+  for (const WorkerSpec& worker : sut.workers) {
+    segments += worker.segments.size();
+  }
+  EXPECT_EQ(chain.size(), segments) << "every segment is on it";
+  std::vector<std::size_t> next(sut.workers.size());
+  std::vector<HostedId> hosted;
+  std::vector<WorkerId> first_seen;
+  for (std::size_t i = 0; i < chain.size(); ++i) {
+    const Segment& segment = sut.workers[chain[i].worker].segments[chain[i].segment];
+    EXPECT_EQ(chain[i].segment, next[chain[i].worker]++) << "segments of a row come in order";
+    EXPECT_EQ(segment.input, i == 0 ? std::nullopt : std::optional(static_cast<LinkId>(i - 1)));
+    hosted.insert(hosted.end(), segment.hosted.begin(), segment.hosted.end());
+    if (chain[i].segment == 0) {
+      first_seen.push_back(chain[i].worker);
+    }
+  }
+  EXPECT_TRUE(std::is_sorted(first_seen.begin(), first_seen.end())) << "workers are ordered along the way";
+  for (HostedId id = 0; id < hosted.size(); ++id) {
+    EXPECT_EQ(hosted[id], id) << "stages are called in order";
+  }
+  EXPECT_EQ(hosted.size(), sut.hosted.size());
+}
+
+void check_stages(const Topology& sut, const Plan& plan) {
+  std::vector<FlatStage> flat;
+  flatten(plan.root, "MainPipeline", "MainPipeline", false, flat);
+  const std::size_t shift = plan.entry == EndKind::hosted ? 1 : 0;
+  ASSERT_EQ(sut.hosted.size(), flat.size() + shift + (plan.exit == EndKind::hosted ? 1 : 0));
+  for (std::size_t i = 0; i < flat.size(); ++i) {
+    const HostedSpec& hosted = sut.hosted[i + shift];
+    EXPECT_EQ(hosted.key, flat[i].key);
+    EXPECT_EQ(sut.workers[hosted.worker].name, flat[i].worker);
+  }
+}
+
+/// A link is answered if, and only if, it lies between two segments of one worker.
+void check_answers(const Topology& sut) {
+  for (LinkId id = 0; id < sut.links.size(); ++id) {
+    bool inside = false;
+    for (const WorkerSpec& worker : sut.workers) {
+      const auto& first = worker.segments.front();
+      const auto& last = worker.segments.back();
+      const bool after_first = worker.segments.size() > 1 && first.output && *first.output <= id;
+      inside = inside || (after_first && last.input && id <= *last.input);
+    }
+    EXPECT_EQ(sut.links[id].answers, inside) << sut.links[id].name;
+  }
+}
+
+void check_names(const Topology& sut) {
+  std::set<std::string> workers;
+  std::set<std::string> links;
+  for (const WorkerSpec& worker : sut.workers) {
+    EXPECT_TRUE(workers.insert(worker.name).second) << worker.name;
+  }
+  for (const LinkSpec& link : sut.links) {
+    EXPECT_TRUE(links.insert(link.name).second) << link.name;
+  }
+}
+
+std::uint64_t seed_of_run() {
+  const char* given = std::getenv("PYSTREAM_SEED");
+  const std::uint64_t seed = given == nullptr ? std::random_device()() : std::strtoull(given, nullptr, 10);
+  std::cout << "PYSTREAM_SEED=" << seed << '\n';
+  return seed;
+}
+
+TEST(RandomPlanTest, TopologiesKeepTheirInvariants) {
+  const std::uint64_t seed = seed_of_run();
+  for (std::uint64_t i = 0; i < 300; ++i) {
+    SCOPED_TRACE("PYSTREAM_SEED=" + std::to_string(seed + i));
+    const Plan plan = RandomPlan(seed + i).make();
+    const Topology sut = make_topology(plan);
+    check_chain(sut);
+    check_stages(sut, plan);
+    check_answers(sut);
+    check_names(sut);
+    if (HasFailure()) {
+      return;
+    }
+  }
+}
+
+TEST(RandomPlanTest, AnsweredStagesLieBetweenAnsweredLinks) {
+  const std::uint64_t seed = seed_of_run();
+  for (std::uint64_t i = 0; i < 300; ++i) {
+    SCOPED_TRACE("PYSTREAM_SEED=" + std::to_string(seed + i));
+    const Plan plan = RandomPlan(seed + i).make();
+    const Topology sut = make_topology(plan);
+    std::vector<FlatStage> flat;
+    flatten(plan.root, "MainPipeline", "MainPipeline", false, flat);
+    for (const FlatStage& stage : flat) {
+      const auto worker = std::find_if(sut.workers.begin(), sut.workers.end(),
+                                       [&](const WorkerSpec& spec) { return spec.name == stage.worker; });
+      ASSERT_NE(worker, sut.workers.end());
+      const auto input = worker->segments.front().input;
+      ASSERT_EQ(input && sut.links[*input].answers, stage.answered) << stage.key;
+    }
+  }
+}
+
+TEST(RandomPlanTest, WrittenPlansComeBackTheSame) {
+  const std::uint64_t seed = seed_of_run();
+  for (std::uint64_t i = 0; i < 100; ++i) {
+    SCOPED_TRACE("PYSTREAM_SEED=" + std::to_string(seed + i));
+    const Plan plan = RandomPlan(seed + i).make();
+    const Plan sut = plan_in(write_plan(plan));
+    ASSERT_EQ(plan_in(write_plan(sut)), sut);
+    ASSERT_EQ(make_topology(sut).links.size(), make_topology(plan).links.size());
+  }
+}
+
+}  // namespace
+}  // namespace pystream::plan::test

@@ -1,0 +1,176 @@
+#include "plan_support.hpp"
+
+namespace pystream::plan::test {
+namespace {
+
+Texts workers_of(const Topology& sut) {
+  Texts names;
+  for (const WorkerSpec& worker : sut.workers) {
+    names.push_back(worker.name);
+  }
+  return names;
+}
+
+/// "Producer -> Consumer", with "!" where every input is answered.
+Texts links_of(const Topology& sut) {
+  Texts names;
+  for (const LinkSpec& link : sut.links) {
+    names.push_back(link.name + (link.answers ? " !" : ""));
+  }
+  return names;
+}
+
+/// "0: A, B": the stages of each segment of a worker.
+Texts segments_of(const Topology& sut, const std::string& worker) {
+  Texts texts;
+  for (const WorkerSpec& spec : sut.workers) {
+    for (const Segment& segment : spec.name == worker ? spec.segments : std::vector<Segment>()) {
+      std::string text;
+      for (const HostedId id : segment.hosted) {
+        text += (text.empty() ? "" : ", ") + sut.hosted[id].key.substr(sut.hosted[id].key.rfind("__") + 2);
+      }
+      texts.push_back(text);
+    }
+  }
+  return texts;
+}
+
+TEST(TopologyTest, EachParallelStageIsAWorker) {
+  const Plan plan = make_plan(Mode::parallel, {make_stage("A"), make_stage("B")});
+  const Topology sut = make_topology(plan);
+  EXPECT_EQ(workers_of(sut),
+            (Texts{"MainPipeline__Source", "MainPipeline__A", "MainPipeline__B", "MainPipeline__Sink"}));
+  EXPECT_EQ(links_of(sut), (Texts{"Source -> A", "A -> B", "B -> Sink"}));
+  EXPECT_EQ(sut.pipeline_keys, Texts{"MainPipeline"});
+  EXPECT_EQ(sut.hosted.front().role, Role::source);
+  EXPECT_EQ(sut.hosted.front().node, &plan.source);
+  EXPECT_EQ(sut.hosted[1].role, Role::stage);
+  EXPECT_EQ(sut.hosted[1].node, &plan.root.children[0]);
+  EXPECT_EQ(sut.hosted.back().role, Role::sink);
+  EXPECT_EQ(sut.hosted.back().worker, 3U);
+  EXPECT_FALSE(sut.workers.front().segments.front().input.has_value());
+  EXPECT_FALSE(sut.workers.back().segments.front().output.has_value());
+}
+
+TEST(TopologyTest, NamedEndsGiveTheirNamesToKeys) {
+  Plan plan = make_plan(Mode::parallel, {make_stage("A")});
+  plan.source.name = "Camera";
+  plan.sink.name = "Disk";
+  const Topology sut = make_topology(plan);
+  EXPECT_EQ(workers_of(sut), (Texts{"MainPipeline__Camera", "MainPipeline__A", "MainPipeline__Disk"}));
+}
+
+TEST(TopologyTest, SerialChildIsOneWorker) {
+  const Plan plan = make_plan(
+      Mode::parallel,
+      {make_stage("A"),
+       make_pipeline("Row", Mode::serial, {make_stage("B"), make_pipeline("Inner", Mode::serial, {make_stage("C")})})});
+  const Topology sut = make_topology(plan);
+  EXPECT_EQ(workers_of(sut),
+            (Texts{"MainPipeline__Source", "MainPipeline__A", "MainPipeline__Row", "MainPipeline__Sink"}));
+  EXPECT_EQ(segments_of(sut, "MainPipeline__Row"), Texts{"B, C"});
+  EXPECT_EQ(sut.hosted[3].key, "MainPipeline__Row__Inner__C");
+  EXPECT_EQ(sut.pipeline_keys, (Texts{"MainPipeline", "MainPipeline__Row", "MainPipeline__Row__Inner"}));
+}
+
+TEST(TopologyTest, ParallelChildOfParallelIsInlined) {
+  const Plan plan = make_plan(
+      Mode::parallel, {make_pipeline("P", Mode::parallel, {make_stage("A"), make_stage("B")}), make_stage("C")});
+  const Topology sut = make_topology(plan);
+  EXPECT_EQ(links_of(sut), (Texts{"Source -> P__A", "P__A -> P__B", "P__B -> C", "C -> Sink"}));
+}
+
+TEST(TopologyTest, SerialRowWithParallelChildHasTwoSegments) {
+  const Plan plan = make_plan(
+      Mode::parallel,
+      {make_pipeline(
+          "Row", Mode::serial,
+          {make_stage("A"), make_pipeline("P", Mode::parallel, {make_stage("X"), make_stage("Y")}), make_stage("B")})});
+  const Topology sut = make_topology(plan);
+  EXPECT_EQ(segments_of(sut, "MainPipeline__Row"), (Texts{"A", "B"}));
+  EXPECT_EQ(links_of(sut), (Texts{"Source -> Row", "Row -> Row__P__X !", "Row__P__X -> Row__P__Y !",
+                                  "Row__P__Y -> Row !", "Row -> Sink"}));
+  const WorkerSpec& row = sut.workers[1];
+  EXPECT_EQ(row.segments[0].output, std::optional<LinkId>(1));
+  EXPECT_EQ(row.segments[1].input, std::optional<LinkId>(3));
+}
+
+TEST(TopologyTest, ParallelChildrenAtTheEdgesGiveEmptySegments) {
+  const auto child = [](const char* name) { return make_pipeline(name, Mode::parallel, {make_stage("X")}); };
+  const Plan plan = make_plan(Mode::parallel, {make_pipeline("Row", Mode::serial, {child("P"), child("Q")})});
+  const Topology sut = make_topology(plan);
+  EXPECT_EQ(segments_of(sut, "MainPipeline__Row"), (Texts{"", "", ""}));
+  EXPECT_EQ(links_of(sut), (Texts{"Source -> Row", "Row -> Row__P__X !", "Row__P__X -> Row !", "Row -> Row__Q__X !",
+                                  "Row__Q__X -> Row !", "Row -> Sink"}));
+}
+
+TEST(TopologyTest, SerialTopIsOneWorkerWithBothEnds) {
+  const Plan plan = make_plan(Mode::serial, {make_stage("A"), make_stage("B")});
+  const Topology sut = make_topology(plan);
+  EXPECT_EQ(workers_of(sut), Texts{"MainPipeline"});
+  EXPECT_EQ(segments_of(sut, "MainPipeline"), Texts{"Source, A, B, Sink"});
+  EXPECT_TRUE(sut.links.empty());
+}
+
+TEST(TopologyTest, SerialTopWithParallelChildKeepsEndsInItsOuterSegments) {
+  const Plan plan = make_plan(Mode::serial, {make_pipeline("P", Mode::parallel, {make_stage("X")})});
+  const Topology sut = make_topology(plan);
+  EXPECT_EQ(workers_of(sut), (Texts{"MainPipeline", "MainPipeline__P__X"}));
+  EXPECT_EQ(segments_of(sut, "MainPipeline"), (Texts{"Source", "Sink"}));
+  EXPECT_EQ(links_of(sut), (Texts{"MainPipeline -> P__X !", "P__X -> MainPipeline !"}));
+}
+
+TEST(TopologyTest, ExternalEndsOfAParallelPipeline) {
+  const Plan plan = make_plan(Mode::parallel, {make_stage("A")}, EndKind::external);
+  const Topology sut = make_topology(plan);
+  EXPECT_EQ(workers_of(sut), (Texts{"MainPipeline__Entry", "MainPipeline__A", "MainPipeline__Exit"}));
+  EXPECT_EQ(links_of(sut), (Texts{"Entry -> A", "A -> Exit"}));
+  EXPECT_TRUE(sut.workers.front().external);
+  EXPECT_FALSE(sut.workers[1].external);
+  EXPECT_TRUE(sut.workers.back().external);
+  EXPECT_TRUE(sut.workers.back().segments.front().hosted.empty());
+}
+
+TEST(TopologyTest, ExternalEndsOfASerialPipelineSurroundItsRow) {
+  const Plan plan = make_plan(Mode::serial, {make_stage("A")}, EndKind::external);
+  const Topology sut = make_topology(plan);
+  EXPECT_EQ(links_of(sut), (Texts{"Entry -> MainPipeline", "MainPipeline -> Exit"}));
+  EXPECT_EQ(segments_of(sut, "MainPipeline"), Texts{"A"});
+}
+
+TEST(TopologyTest, MixtureFourDeep) {
+  const Node deepest = make_pipeline("D", Mode::parallel, {make_stage("W")});
+  const Node row = make_pipeline("C", Mode::serial, {make_stage("V"), deepest, make_stage("U")});
+  const Node inlined = make_pipeline("B", Mode::parallel, {make_stage("X"), row, make_stage("Y")});
+  const Plan plan = make_plan(
+      Mode::parallel, {make_pipeline("A", Mode::serial, {make_stage("S"), inlined, make_stage("T")}), make_stage("Z")});
+  const Topology sut = make_topology(plan);
+  EXPECT_EQ(links_of(sut),
+            (Texts{"Source -> A", "A -> A__B__X !", "A__B__X -> A__B__C !", "A__B__C -> A__B__C__D__W !",
+                   "A__B__C__D__W -> A__B__C !", "A__B__C -> A__B__Y !", "A__B__Y -> A !", "A -> Z", "Z -> Sink"}));
+  EXPECT_EQ(segments_of(sut, "MainPipeline__A"), (Texts{"S", "T"}));
+  EXPECT_EQ(segments_of(sut, "MainPipeline__A__B__C"), (Texts{"V", "U"}));
+  EXPECT_EQ(sut.pipeline_keys, (Texts{"MainPipeline", "MainPipeline__A", "MainPipeline__A__B", "MainPipeline__A__B__C",
+                                      "MainPipeline__A__B__C__D"}));
+}
+
+TEST(TopologyTest, LinksTakeTheConsumersOptionsThenThePlans) {
+  Plan plan = make_plan(Mode::parallel, {make_stage("A"), make_stage("B")});
+  plan.links = {.items = 64, .bytes = 1024, .overflow = Overflow::block};
+  plan.root.children[1].stage->input_link = LinkOptions{.items = {}, .bytes = 2048, .overflow = Overflow::drop_oldest};
+  const Topology sut = make_topology(plan);
+  EXPECT_EQ(sut.links[0].options, plan.links);
+  EXPECT_EQ(sut.links[1].options, (LinkOptions{.items = 64, .bytes = 2048, .overflow = Overflow::drop_oldest}));
+  EXPECT_EQ(sut.links[2].options, plan.links);
+}
+
+TEST(TopologyTest, LinksThatAnswerAlwaysBlock) {
+  Plan plan = make_plan(Mode::serial, {make_pipeline("P", Mode::parallel, {make_stage("X")})});
+  plan.links.overflow = Overflow::drop_newest;
+  const Topology sut = make_topology(plan);
+  EXPECT_EQ(sut.links[0].options.overflow, Overflow::block);
+  EXPECT_EQ(sut.links[1].options.overflow, Overflow::block);
+}
+
+}  // namespace
+}  // namespace pystream::plan::test

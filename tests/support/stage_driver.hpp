@@ -1,0 +1,191 @@
+#pragma once
+
+#include <dlfcn.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <pystream/registry.hpp>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+/// Runs single stages in this process, as a worker would.
+namespace pystream::test {
+
+/// An item as it came out of a stage.
+struct Emitted {
+  std::string bytes;
+  bool forwarded = false;
+};
+
+/// Keeps everything that is emitted.
+class CollectingOutput final : public Output {
+ public:
+  explicit CollectingOutput(std::size_t limit = std::size_t{1} << 30) : limit_(limit) {}
+
+  std::span<std::byte> reserve(std::size_t size) override {
+    if (size > limit_) {
+      throw ItemTooLarge(size, limit_);
+    }
+    // Exactly `size` bytes from the heap: a sanitizer sees whoever writes beyond.
+    reserved_ = std::make_unique<std::byte[]>(size);
+    reserved_size_ = size;
+    return {reserved_.get(), size};
+  }
+  void emit_reserved(std::size_t size) override {
+    if (size > reserved_size_) {
+      throw std::logic_error("emit_reserved() of more than was reserved");
+    }
+    items_.push_back({.bytes = std::string(reinterpret_cast<const char*>(reserved_.get()), size)});
+  }
+  void forward(const Item& in) override {
+    items_.push_back(
+        {.bytes = std::string(reinterpret_cast<const char*>(in.bytes().data()), in.bytes().size()), .forwarded = true});
+  }
+
+  const std::vector<Emitted>& items() const { return items_; }
+  std::vector<std::string> texts() const {
+    std::vector<std::string> out;
+    for (const Emitted& item : items_) {
+      out.push_back(item.bytes);
+    }
+    return out;
+  }
+  void clear() { items_.clear(); }
+
+ protected:
+  void emit_value(const void* value, const ValueType& type) override {
+    const std::size_t size = type.size(value);
+    type.encode(value, reserve(size).first(size));
+    emit_reserved(size);
+  }
+
+ private:
+  std::size_t limit_;
+  std::unique_ptr<std::byte[]> reserved_;
+  std::size_t reserved_size_ = 0;
+  std::vector<Emitted> items_;
+};
+
+/// Loads a plugin for the rest of the process.
+inline void load_plugin(const char* path) {
+  if (::dlopen(path, RTLD_NOW | RTLD_LOCAL) == nullptr) {
+    throw std::runtime_error(::dlerror());
+  }
+}
+
+#ifdef PYSTREAM_TEST_PLUGIN
+inline const bool kPluginLoaded = (load_plugin(PYSTREAM_TEST_PLUGIN), true);
+#endif
+
+inline const StageType& stage_type(std::string_view name) {
+  const StageType* type = find_stage_type(name);
+  if (type == nullptr) {
+    throw std::runtime_error("stage type " + std::string(name) + " is not registered");
+  }
+  return *type;
+}
+
+/// Makes a stage with the defaults of every parameter that `given` does not hold.
+inline std::unique_ptr<Hosted> make_stage(std::string_view name, ParamMap given = {}) {
+  const StageType& type = stage_type(name);
+  Params params(std::move(given));
+  for (const auto& [key, value] : ParamMap(params.values())) {
+    const auto& specs = type.info.params;
+    if (std::none_of(specs.begin(), specs.end(), [&name = key](const ParamSpec& spec) { return spec.name == name; })) {
+      throw std::runtime_error(std::string(name) + " does not describe a parameter " + key);
+    }
+  }
+  for (const ParamSpec& spec : type.info.params) {
+    if (!params.has(spec.name) && spec.fallback) {
+      params.set(spec.name, *spec.fallback);
+    }
+  }
+  return type.make(params);
+}
+
+/// One item through a stage or into a sink.
+inline void feed(Hosted& stage, std::string_view bytes, Output& out, Item::Tag tag = {}) {
+  // Exactly as many bytes as the item has: a sanitizer sees whoever reads beyond.
+  const auto copy = std::make_unique<std::byte[]>(bytes.size());
+  if (!bytes.empty()) {
+    std::memcpy(copy.get(), bytes.data(), bytes.size());
+  }
+  stage.process(Item(tag, std::span<const std::byte>(copy.get(), bytes.size())), out);
+}
+
+/// What a stage makes of one item.
+inline std::vector<std::string> answers(Hosted& stage, std::string_view bytes, Item::Tag tag = {}) {
+  CollectingOutput out;
+  feed(stage, bytes, out, tag);
+  return out.texts();
+}
+
+/// Runs a source to its end, but at most `limit` items.
+inline std::vector<std::string> run_source(Hosted& source, std::size_t limit = 1'000'000) {
+  CollectingOutput out;
+  while (out.items().size() < limit && source.produce(out)) {
+  }
+  return out.texts();
+}
+
+/// A committed cursor, as a restarted worker finds it.
+inline std::string saved_cursor(Hosted& stage) {
+  return {reinterpret_cast<const char*>(stage.cursor().data()), stage.cursor().size()};
+}
+inline void restart_from(Hosted& stage, const std::string& cursor) {
+  ASSERT_EQ(cursor.size(), stage.cursor().size());
+  std::memcpy(stage.cursor().data(), cursor.data(), cursor.size());
+  stage.resume();
+}
+
+/// The message of the exception that `action` throws; empty if it throws none.
+template <class Action>
+std::string message_of(Action action) {
+  try {
+    action();
+  } catch (const std::exception& fault) {
+    return fault.what();
+  }
+  return {};
+}
+
+/// A directory of the test's own, removed with all that is in it.
+class TemporaryDirectory {
+ public:
+  TemporaryDirectory() {
+    std::string name = (std::filesystem::temp_directory_path() / "pystream-test-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) {
+      throw std::runtime_error("mkdtemp failed");
+    }
+    path_ = name;
+  }
+  TemporaryDirectory(const TemporaryDirectory&) = delete;
+  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
+  ~TemporaryDirectory() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  std::string operator/(std::string_view name) const { return (path_ / name).string(); }
+  std::string path() const { return path_.string(); }
+
+ private:
+  std::filesystem::path path_;
+};
+
+inline std::string read_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+inline void write_file(const std::string& path, std::string_view content) {
+  std::ofstream(path, std::ios::binary).write(content.data(), static_cast<std::streamsize>(content.size()));
+}
+
+}  // namespace pystream::test

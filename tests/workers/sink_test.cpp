@@ -1,0 +1,376 @@
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <functional>
+
+#include "core/descriptor.hpp"
+#include "stage_driver.hpp"
+
+namespace pystream::test {
+namespace {
+
+std::size_t files_in(const std::string& directory) {
+  return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(directory), {}));
+}
+
+void consume(Hosted& sink, std::string_view bytes, Item::Tag tag = {}) {
+  CollectingOutput unused;
+  feed(sink, bytes, unused, tag);
+}
+
+void consume_all(Hosted& sink, const std::vector<std::string>& items) {
+  for (const std::string& item : items) {
+    consume(sink, item);
+  }
+}
+
+/// Points a standard descriptor elsewhere for as long as it lives.
+class Redirect {
+ public:
+  Redirect(int standard, int target) : standard_(standard), saved_(::dup(standard)) { ::dup2(target, standard); }
+  Redirect(const Redirect&) = delete;
+  Redirect& operator=(const Redirect&) = delete;
+  ~Redirect() { ::dup2(saved_.get(), standard_); }
+
+ private:
+  int standard_;
+  core::Descriptor saved_;
+};
+
+// ---- file_writer, one file ----
+
+TEST(FileWriterTest, PutsItemsOneAfterAnother) {
+  const TemporaryDirectory dir;
+  auto sut = make_stage("file_writer", {{"path", dir / "out.bin"}});
+  consume_all(*sut, {"ab", "", "c"});
+  sut->flush();
+  EXPECT_EQ(read_file(dir / "out.bin"), "abc");
+}
+
+TEST(FileWriterTest, NewlineAutoGoesByWhatIsKnown) {
+  struct Case {
+    const char* name;
+    const char* newline;
+    const char* item_type;
+    const char* content;
+  };
+  const std::vector<Case> cases{
+      {"out.txt", "auto", "", "a\nb\n"},    {"out.bin", "auto", "", "ab"},      {"out.log", "never", "", "ab"},
+      {"out.bin", "always", "", "a\nb\n"},  {"out.txt", "auto", "bytes", "ab"}, {"out", "auto", "string", "a\nb\n"},
+      {"out.csv", "auto", "any", "a\nb\n"},
+  };
+  const TemporaryDirectory dir;
+  for (const Case& example : cases) {
+    auto sut = make_stage(
+        "file_writer", {{"path", dir / example.name}, {"newline", example.newline}, {"item_type", example.item_type}});
+    consume_all(*sut, {"a", "b"});
+    sut->cleanup();
+    EXPECT_EQ(read_file(dir / example.name), example.content) << example.name << " " << example.newline;
+  }
+}
+
+TEST(FileWriterTest, FirstStartReplacesAnOldFile) {
+  const TemporaryDirectory dir;
+  write_file(dir / "out.bin", "something long from before");
+  auto sut = make_stage("file_writer", {{"path", dir / "out.bin"}});
+  EXPECT_EQ(read_file(dir / "out.bin"), "something long from before") << "only a started pipeline replaces it";
+  consume(*sut, "new");
+  sut->flush();
+  EXPECT_EQ(read_file(dir / "out.bin"), "new");
+}
+
+TEST(FileWriterTest, RunWithoutItemsLeavesAnEmptyFile) {
+  const TemporaryDirectory dir;
+  write_file(dir / "out.bin", "old");
+  make_stage("file_writer", {{"path", dir / "out.bin"}})->cleanup();
+  EXPECT_EQ(read_file(dir / "out.bin"), "");
+}
+
+TEST(FileWriterTest, LargeAndSmallItemsKeepTheirOrder) {
+  const TemporaryDirectory dir;
+  std::string expected;
+  auto sut = make_stage("file_writer", {{"path", dir / "out.txt"}});
+  for (const std::size_t size : {1U, 300'000U, 0U, 262'143U, 262'144U, 100'000U, 5'000'000U, 3U}) {
+    const std::string item(size, static_cast<char>('a' + size % 26));
+    expected += item + "\n";
+    consume(*sut, item);
+  }
+  sut->flush();
+  EXPECT_TRUE(read_file(dir / "out.txt") == expected);
+}
+
+TEST(FileWriterTest, ResumeTruncatesToCursor) {
+  const std::vector<std::string> items{"one", std::string(300'000, '2'), "", "four", std::string(1'000, '5')};
+  for (std::size_t committed = 0; committed <= items.size(); ++committed) {
+    const TemporaryDirectory dir;
+    const ParamMap params{{"path", dir / "out.txt"}};
+    std::string cursor(stage_type("file_writer").cursor_bytes, '\0');
+    {
+      auto dead = make_stage("file_writer", params);
+      consume_all(*dead, {items.begin(), items.begin() + static_cast<std::ptrdiff_t>(committed)});
+      if (committed > 0) {
+        dead->flush();
+        cursor = saved_cursor(*dead);
+      }
+      // Written and flushed, but the process dies before the commit.
+      consume(*dead, "not committed");
+      consume(*dead, std::string(400'000, 'x'));
+      dead->flush();
+    }
+    auto sut = make_stage("file_writer", params);
+    restart_from(*sut, cursor);
+    consume_all(*sut, {items.begin() + static_cast<std::ptrdiff_t>(committed), items.end()});
+    sut->flush();
+    std::string expected;
+    for (const std::string& item : items) {
+      expected += item + "\n";
+    }
+    ASSERT_TRUE(read_file(dir / "out.txt") == expected) << "committed " << committed;
+  }
+}
+
+TEST(FileWriterTest, ResumeOnAFileCutByOthersIsAnError) {
+  const TemporaryDirectory dir;
+  auto first = make_stage("file_writer", {{"path", dir / "out.bin"}});
+  consume(*first, "12345678");
+  first->flush();
+  const std::string cursor = saved_cursor(*first);
+  std::filesystem::resize_file(dir / "out.bin", 3);
+  auto sut = make_stage("file_writer", {{"path", dir / "out.bin"}});
+  const std::string message = message_of([&] { restart_from(*sut, cursor); });
+  EXPECT_NE(message.find("has 3 bytes, but 8 had been written"), message.npos) << message;
+}
+
+TEST(FileWriterTest, FullDiskIsAnErrorWithPathAndReason) {
+  auto sut = make_stage("file_writer", {{"path", "/dev/full"}});
+  consume(*sut, "x");
+  const std::string message = message_of([&] { sut->flush(); });
+  EXPECT_NE(message.find("/dev/full: No space left on device"), message.npos) << message;
+}
+
+TEST(FileWriterTest, ItemThatDidNotFitIsNotLeftHalfWritten) {
+  const TemporaryDirectory dir;
+  auto sut = make_stage("file_writer", {{"path", dir / "out.bin"}});
+  consume(*sut, "kept");
+  // In a child: the limit on file sizes holds for the whole process.
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const rlimit limit{.rlim_cur = 100'000, .rlim_max = 100'000};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+    ::signal(SIGXFSZ, SIG_IGN);
+    const bool refused = !message_of([&] { consume(*sut, std::string(1'000'000, 'x')); }).empty();
+    consume(*sut, "and more");
+    sut->flush();
+    ::_exit(refused ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(read_file(dir / "out.bin"), "keptand more");
+}
+
+TEST(FileWriterTest, MissingDirectoryIsAnErrorAtTheStart) {
+  const std::string message = message_of([] { make_stage("file_writer", {{"path", "/nowhere/out.bin"}}); });
+  EXPECT_NE(message.find("cannot open /nowhere/out.bin for writing: No such file or directory; its directory"),
+            message.npos)
+      << message;
+}
+
+TEST(FileWriterTest, WantsExactlyOneOfPathAndDirectory) {
+  EXPECT_THROW(make_stage("file_writer"), InvalidParam);
+  EXPECT_THROW(make_stage("file_writer", {{"path", "x"}, {"directory", "y"}}), InvalidParam);
+}
+
+// ---- file_writer, a file per item ----
+
+TEST(ItemFilesTest, NamesFilesByTheirSequence) {
+  const TemporaryDirectory dir;
+  auto sut = make_stage("file_writer", {{"directory", dir / "new/out"}, {"pattern", "f-{sequence:04}_{part}.dat"}});
+  consume(*sut, "seven", {.sequence = 7});
+  consume(*sut, "", {.sequence = 123456, .part = 2});
+  EXPECT_EQ(read_file(dir / "new/out/f-0007_0.dat"), "seven");
+  EXPECT_TRUE(std::filesystem::exists(dir / "new/out/f-123456_2.dat"));
+  EXPECT_EQ(files_in(dir / "new/out"), 2U);
+}
+
+TEST(ItemFilesTest, ExtensionIsGuessedFromTheContent) {
+  const TemporaryDirectory dir;
+  auto sut = make_stage("file_writer", {{"directory", dir.path()}});
+  consume(*sut, "\x89PNG\r\n\x1a\n", {.sequence = 0});
+  consume(*sut, "\xff\xd8\xff\xe0", {.sequence = 1});
+  consume(*sut, "?", {.sequence = 2});
+  consume(*sut, "", {.sequence = 3});
+  for (const char* name : {"000000.png", "000001.jpg", "000002.bin", "000003.bin"}) {
+    EXPECT_TRUE(std::filesystem::exists(dir / name)) << name;
+  }
+}
+
+TEST(ItemFilesTest, PartsOfOneInputDoNotOverwriteEachOther) {
+  const TemporaryDirectory dir;
+  auto sut = make_stage("file_writer", {{"directory", dir.path()}, {"pattern", "{sequence}.x"}});
+  consume(*sut, "first", {.sequence = 1, .part = 0});
+  consume(*sut, "second", {.sequence = 1, .part = 1});
+  EXPECT_EQ(read_file(dir / "1.x"), "first");
+  EXPECT_EQ(read_file(dir / "1-1.x"), "second");
+}
+
+TEST(ItemFilesTest, ReplayWritesTheSameFileAgain) {
+  const TemporaryDirectory dir;
+  for (int attempt = 1; attempt <= 2; ++attempt) {
+    consume(*make_stage("file_writer", {{"directory", dir.path()}, {"pattern", "{sequence}"}}), "same");
+  }
+  EXPECT_EQ(files_in(dir.path()), 1U);
+}
+
+TEST(ItemFilesTest, FailedWriteLeavesNoFile) {
+  const TemporaryDirectory dir;
+  auto sut = make_stage("file_writer", {{"directory", dir.path()}, {"pattern", "{sequence}"}});
+  std::filesystem::create_directory(dir / "0");
+  const std::string message = message_of([&] { consume(*sut, "x"); });
+  EXPECT_NE(message.find("cannot rename"), message.npos) << message;
+  EXPECT_EQ(files_in(dir.path()), 1U);
+}
+
+TEST(ItemFilesTest, BadPatternsAreRefusedWithTheReason) {
+  const TemporaryDirectory dir;
+  const std::vector<std::pair<const char*, const char*>> cases{
+      {"{sequence", "a { without a }"},
+      {"sequence}", "a } without a {"},
+      {"out.png", "without {sequence}"},
+      {"{frame}", "{frame} is not known"},
+      {"{sequence:6}", "not one such as 06"},
+      {"{sequence:099}", "not one such as 06"},
+      {"{sequence:}", "not one such as 06"},
+      {"a/{sequence}", "a / in it"},
+      {"", "without {sequence}"},
+  };
+  for (const auto& [text, reason] : cases) {
+    const std::string pattern = text;
+    const std::string message = message_of([&] {
+      make_stage("file_writer", {{"directory", dir.path()}, {"pattern", pattern}});
+    });
+    EXPECT_NE(message.find(reason), message.npos) << pattern << ": " << message;
+  }
+}
+
+TEST(ItemFilesTest, DirectoryThatCannotBeMadeIsAnError) {
+  const TemporaryDirectory dir;
+  write_file(dir / "file", "");
+  const std::string message = message_of([&] { make_stage("file_writer", {{"directory", dir / "file"}}); });
+  EXPECT_NE(message.find("cannot make the directory"), message.npos) << message;
+}
+
+// ---- stdout ----
+
+/// Runs `action` with standard output on a new file and gives the file's content.
+std::string output_of(const std::string& path, int flags, const std::function<void()>& action) {
+  const core::Descriptor file(::open(path.c_str(), flags | O_CREAT | O_WRONLY, 0600));
+  const Redirect redirect(STDOUT_FILENO, file.get());
+  action();
+  return read_file(path);
+}
+
+TEST(StandardOutputTest, ItemsAreLinesUnlessTheyAreKnownNotToBeText) {
+  const TemporaryDirectory dir;
+  EXPECT_EQ(output_of(dir / "a", O_TRUNC,
+                      [] {
+                        auto sut = make_stage("stdout");
+                        consume_all(*sut, {"a", "b"});
+                        sut->cleanup();
+                      }),
+            "a\nb\n");
+  EXPECT_EQ(output_of(dir / "b", O_TRUNC,
+                      [] {
+                        auto sut = make_stage("stdout", {{"item_type", "bytes"}});
+                        consume_all(*sut, {"a", "b"});
+                        sut->cleanup();
+                      }),
+            "ab");
+}
+
+TEST(StandardOutputTest, RedirectedToAFileResumesExactly) {
+  const TemporaryDirectory dir;
+  for (const bool committed : {false, true}) {
+    const std::string path = dir / (committed ? "committed" : "not");
+    const std::string content = output_of(path, O_TRUNC, [&] {
+      ASSERT_EQ(::write(STDOUT_FILENO, "header\n", 7), 7);
+      std::string cursor(stage_type("stdout").cursor_bytes, '\0');
+      {
+        auto dead = make_stage("stdout");
+        if (committed) {
+          consume(*dead, "one");
+          dead->flush();
+          cursor = saved_cursor(*dead);
+        }
+        consume(*dead, "not committed");
+        dead->flush();
+      }
+      auto sut = make_stage("stdout");
+      restart_from(*sut, cursor);
+      consume_all(*sut, committed ? std::vector<std::string>{"two"} : std::vector<std::string>{"one", "two"});
+      sut->flush();
+      sut->cleanup();
+      ASSERT_EQ(::write(STDOUT_FILENO, "footer\n", 7), 7);
+    });
+    EXPECT_EQ(content, "header\none\ntwo\nfooter\n");
+  }
+}
+
+TEST(StandardOutputTest, AppendsToWhatWasThere) {
+  const TemporaryDirectory dir;
+  write_file(dir / "log", "before\n");
+  EXPECT_EQ(output_of(dir / "log", O_APPEND,
+                      [] {
+                        auto sut = make_stage("stdout");
+                        consume(*sut, "after");
+                        sut->cleanup();
+                      }),
+            "before\nafter\n");
+}
+
+TEST(StandardOutputTest, SharedWithStandardErrorOverwritesNothing) {
+  const TemporaryDirectory dir;
+  const core::Descriptor file(::open((dir / "both").c_str(), O_CREAT | O_WRONLY, 0600));
+  {
+    const Redirect redirect_output(STDOUT_FILENO, file.get());
+    const Redirect redirect_error(STDERR_FILENO, file.get());
+    auto sut = make_stage("stdout");
+    consume(*sut, "a");
+    sut->flush();
+    ASSERT_EQ(::write(STDERR_FILENO, "log\n", 4), 4);
+    consume(*sut, "b");
+    sut->cleanup();
+  }
+  EXPECT_EQ(read_file(dir / "both"), "a\nlog\nb\n");
+}
+
+TEST(StandardOutputTest, ReaderThatHasGoneIsAnErrorAndNoSignal) {
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  ::close(ends[0]);
+  const core::Descriptor closed(ends[1]);
+  std::string message;
+  {
+    const Redirect redirect(STDOUT_FILENO, closed.get());
+    auto sut = make_stage("stdout");
+    consume(*sut, "x");
+    message = message_of([&] { sut->flush(); });
+  }
+  EXPECT_NE(message.find("whoever read standard output has closed it"), message.npos) << message;
+}
+
+TEST(DiscardTest, TakesAnything) {
+  auto sut = make_stage("discard");
+  consume_all(*sut, {"", "x", std::string(1'000'000, 'y')});
+  sut->flush();
+  sut->cleanup();
+  EXPECT_EQ(stage_type("discard").cursor_bytes, 0U);
+  EXPECT_EQ(stage_type("discard").kind, StageKind::sink);
+}
+
+}  // namespace
+}  // namespace pystream::test
