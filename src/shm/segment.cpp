@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <boost/interprocess/mapped_region.hpp>
+#include <algorithm>
 #include <cstring>
 #include <pystream/error.hpp>
 
@@ -68,6 +69,31 @@ Mapping map_twice(int fd, std::uint64_t offset, std::uint64_t size, Access acces
   return {halves, data, 2 * size};
 }
 
+constexpr std::uint32_t kSmallestSamples = 400;  ///< so that most batches end for other reasons
+
+std::uint64_t batch_bytes(const WorkerEntry& worker) {
+  return round_up(sizeof(Batch) + std::uint64_t{worker.tracked} * sizeof(HostedAfter) +
+                      std::uint64_t{worker.samples} * sizeof(Sample),
+                  kPage);
+}
+
+std::uint64_t profile_bytes(const WorkerEntry& worker) {
+  return kPage + worker.segments * worker.batch_bytes + worker.rows * sizeof(Row);
+}
+
+ProfileArea profile_area(const WorkerEntry& worker, std::byte* at) {
+  ProfileArea area{.page = reinterpret_cast<RowPage*>(at)};
+  at += kPage;
+  for (std::uint32_t i = 0; i < worker.segments; ++i, at += worker.batch_bytes) {
+    auto* after = reinterpret_cast<HostedAfter*>(at + sizeof(Batch));
+    area.segments.push_back({.batch = reinterpret_cast<Batch*>(at),
+                             .after = {after, worker.tracked},
+                             .samples = {reinterpret_cast<Sample*>(after + worker.tracked), worker.samples}});
+  }
+  area.rows = {reinterpret_cast<Row*>(at), worker.rows};
+  return area;
+}
+
 /// Where everything stands: one walk that both footprint() and create() use.
 struct Layout {
   SegmentHeader header{};
@@ -90,8 +116,10 @@ struct Layout {
               .workers = static_cast<std::uint32_t>(spec.workers.size()),
               .links = static_cast<std::uint32_t>(spec.links.size()),
               .plan_offset = tables,
-              .plan_bytes = spec.plan.size()};
+              .plan_bytes = spec.plan.size(),
+              .config_offset = 0};
     take(header.table_bytes);
+    header.config_offset = take(sizeof(ProfileConfig));
     for (const WorkerSize& size : spec.workers) {
       add(size);
     }
@@ -119,12 +147,20 @@ struct Layout {
     return offset;
   }
   void add(const WorkerSize& size) {
+    const std::uint32_t tracked = size.hosted + (size.tracks_pipeline ? 1 : 0);
     WorkerEntry entry{.control_offset = take(sizeof(ControlPage)),
-                      .page_offset = take(kPage + size.hosted * sizeof(HostedStats)),
+                      .page_offset = take(kPage + tracked * sizeof(HostedStats)),
                       .checkpoint_offset = 0,
                       .checkpoint_bytes = 0,
+                      .profile_offset = 0,
+                      .batch_bytes = 0,
+                      .rows = size.rows,
                       .hosted = size.hosted,
+                      .tracked = tracked,
+                      .samples = std::max(kSmallestSamples, tracked),
                       .segments = size.segments};
+    entry.batch_bytes = batch_bytes(entry);
+    entry.profile_offset = take(profile_bytes(entry));
     if (size.checkpoint_bytes > 0) {
       entry.checkpoint_bytes = round_up(size.checkpoint_bytes + sizeof(CheckpointHeader), kPage);
       entry.checkpoint_offset = take_sparse(2 * entry.segments * entry.checkpoint_bytes);
@@ -228,6 +264,11 @@ Segment Segment::create(const SegmentSpec& spec) {
   for (const WorkerEntry& worker : layout.workers) {
     const Mapping page = map(fd.get(), worker.page_offset, kPage, Access::read_write);
     reinterpret_cast<WorkerPage*>(page.data())->number.store(kInvalidPosition, std::memory_order_relaxed);
+    const Mapping profile = map(fd.get(), worker.profile_offset, profile_bytes(worker), Access::read_write);
+    for (const ProfileArea::Segment& segment : profile_area(worker, profile.data()).segments) {
+      segment.batch->tag = kInvalidPosition;
+      segment.batch->applied = kInvalidPosition;
+    }
   }
   return attach(std::move(fd));
 }
@@ -258,6 +299,9 @@ Segment::Segment(base::UniqueFd fd) : fd_(std::move(fd)) {
     throw_no_segment("its sizes do not fit together");
   }
   tables_ = map(fd_.get(), 0, header_.table_bytes, Access::read_only);
+  if (header_.config_offset % kPage != 0 || header_.config_offset > file_bytes - kPage) {
+    throw_no_segment("its profile configuration lies outside");
+  }
   std::uint64_t at = sizeof(SegmentHeader);
   for (std::uint32_t i = 0; i < header_.workers; ++i, at += sizeof(WorkerEntry)) {
     workers_.push_back(copy_at<WorkerEntry>(tables_.data(), at));
@@ -270,8 +314,12 @@ Segment::Segment(base::UniqueFd fd) : fd_(std::move(fd)) {
   };
   for (const WorkerEntry& worker : workers_) {
     if (!inside(worker.control_offset, kPage) ||
-        !inside(worker.page_offset, kPage + worker.hosted * sizeof(HostedStats)) ||
+        worker.tracked > file_bytes / sizeof(HostedStats) || worker.tracked < worker.hosted ||
+        !inside(worker.page_offset, kPage + worker.tracked * sizeof(HostedStats)) ||
         worker.checkpoint_bytes > file_bytes || worker.segments > file_bytes / kPage ||
+        worker.rows > file_bytes / sizeof(Row) || (worker.rows != 0 && !std::has_single_bit(worker.rows)) ||
+        worker.batch_bytes != batch_bytes(worker) || worker.batch_bytes > file_bytes ||
+        !inside(worker.profile_offset, profile_bytes(worker)) ||
         !inside(worker.checkpoint_offset, 2 * worker.segments * worker.checkpoint_bytes)) {
       throw_no_segment("a worker's pages lie outside");
     }
@@ -318,9 +366,12 @@ WorkerEnd Segment::map_worker(std::uint32_t id) const {
   end.control =
       reinterpret_cast<const ControlPage*>(keep(map(fd(), end.entry.control_offset, kPage, Access::read_only)));
   std::byte* pages =
-      keep(map(fd(), end.entry.page_offset, kPage + end.entry.hosted * sizeof(HostedStats), Access::read_write));
+      keep(map(fd(), end.entry.page_offset, kPage + end.entry.tracked * sizeof(HostedStats), Access::read_write));
   end.page = reinterpret_cast<WorkerPage*>(pages);
-  end.stats = {reinterpret_cast<HostedStats*>(pages + kPage), end.entry.hosted};
+  end.stats = {reinterpret_cast<HostedStats*>(pages + kPage), end.entry.tracked};
+  end.config = reinterpret_cast<const ProfileConfig*>(keep(map(fd(), header_.config_offset, kPage, Access::read_only)));
+  end.profile = profile_area(
+      end.entry, keep(map(fd(), end.entry.profile_offset, profile_bytes(end.entry), Access::read_write)));
   if (end.entry.checkpoint_bytes > 0) {
     end.checkpoints = keep(map(fd(), end.entry.checkpoint_offset,
                                2 * end.entry.segments * end.entry.checkpoint_bytes, Access::read_write));
@@ -331,13 +382,15 @@ WorkerEnd Segment::map_worker(std::uint32_t id) const {
 SupervisorView Segment::map_supervisor() const {
   SupervisorView view;
   const auto keep = [&](Mapping mapping) { return view.keep.emplace_back(std::move(mapping)).data(); };
+  view.config = reinterpret_cast<ProfileConfig*>(keep(map(fd(), header_.config_offset, kPage, Access::read_write)));
   for (const WorkerEntry& entry : workers_) {
     const std::byte* pages =
-        keep(map(fd(), entry.page_offset, kPage + entry.hosted * sizeof(HostedStats), Access::read_only));
+        keep(map(fd(), entry.page_offset, kPage + entry.tracked * sizeof(HostedStats), Access::read_only));
     view.workers.push_back(
         {.control = reinterpret_cast<ControlPage*>(keep(map(fd(), entry.control_offset, kPage, Access::read_write))),
          .page = reinterpret_cast<const WorkerPage*>(pages),
-         .stats = {reinterpret_cast<const HostedStats*>(pages + kPage), entry.hosted}});
+         .stats = {reinterpret_cast<const HostedStats*>(pages + kPage), entry.tracked},
+         .rows = reinterpret_cast<const RowPage*>(keep(map(fd(), entry.profile_offset, kPage, Access::read_only)))});
   }
   for (const LinkEntry& entry : links_) {
     view.links.push_back(

@@ -68,6 +68,8 @@ class Builder {
     }
     parts.output = segment_.map_producer(layout_.output_link.at(start_.id).at(index));
     const shm::WorkerEnd& end = monitor_.end();
+    parts.profile = end.profile.segments.at(index);
+    parts.exits = leaves_pipeline(*start_.topology, segment);
     if (end.checkpoints != nullptr) {
       parts.checkpoint_bytes = end.entry.checkpoint_bytes;
       parts.checkpoints = end.checkpoints + 2 * index * end.entry.checkpoint_bytes;
