@@ -85,20 +85,28 @@ bool operator==(const ParamValue& a, const ParamValue& b) {
   if (a.index() != b.index()) {
     return false;
   }
-  return std::visit(
-      [&](const auto& value) { return value == *std::get_if<std::remove_cvref_t<decltype(value)>>(&b); }, a);
+  return std::visit([&](const auto& value) { return value == *std::get_if<std::remove_cvref_t<decltype(value)>>(&b); },
+                    a);
 }
 
 std::string_view to_string(ParamType type) {
   switch (type) {
-    case ParamType::boolean: return "boolean";
-    case ParamType::integer: return "integer";
-    case ParamType::number: return "number";
-    case ParamType::string: return "string";
-    case ParamType::size: return "size";
-    case ParamType::duration: return "duration";
-    case ParamType::list: return "list";
-    case ParamType::any: return "any";
+    case ParamType::boolean:
+      return "boolean";
+    case ParamType::integer:
+      return "integer";
+    case ParamType::number:
+      return "number";
+    case ParamType::string:
+      return "string";
+    case ParamType::size:
+      return "size";
+    case ParamType::duration:
+      return "duration";
+    case ParamType::list:
+      return "list";
+    case ParamType::any:
+      return "any";
   }
   return "any";
 }
@@ -137,12 +145,14 @@ std::optional<std::chrono::nanoseconds> parse_duration(std::string_view text) {
 }
 
 const ParamValue* Params::find(std::string_view name) const {
-  const auto found = std::find_if(values_.begin(), values_.end(), [&](const auto& entry) { return entry.first == name; });
+  const auto found =
+      std::find_if(values_.begin(), values_.end(), [&](const auto& entry) { return entry.first == name; });
   return found == values_.end() ? nullptr : &found->second;
 }
 
 void Params::set(std::string name, ParamValue value) {
-  const auto found = std::find_if(values_.begin(), values_.end(), [&](const auto& entry) { return entry.first == name; });
+  const auto found =
+      std::find_if(values_.begin(), values_.end(), [&](const auto& entry) { return entry.first == name; });
   if (found == values_.end()) {
     values_.emplace_back(std::move(name), std::move(value));
   } else {
@@ -150,7 +160,9 @@ void Params::set(std::string name, ParamValue value) {
   }
 }
 
-bool Params::boolean(std::string_view name) const { return require<bool>(*this, name, "true or false"); }
+bool Params::boolean(std::string_view name) const {
+  return require<bool>(*this, name, "true or false");
+}
 std::int64_t Params::integer(std::string_view name) const {
   return require<std::int64_t>(*this, name, "an integer");
 }
@@ -161,8 +173,12 @@ double Params::number(std::string_view name) const {
   }
   return require<double>(*this, name, "a number");
 }
-const std::string& Params::string(std::string_view name) const { return require<std::string>(*this, name, "a string"); }
-const ParamList& Params::list(std::string_view name) const { return require<ParamList>(*this, name, "a list"); }
+const std::string& Params::string(std::string_view name) const {
+  return require<std::string>(*this, name, "a string");
+}
+const ParamList& Params::list(std::string_view name) const {
+  return require<ParamList>(*this, name, "a list");
+}
 std::uint64_t Params::bytes(std::string_view name) const {
   const auto count = require<std::int64_t>(*this, name, "a size in bytes");
   if (count < 0) {

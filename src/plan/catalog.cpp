@@ -180,7 +180,8 @@ class CatalogReader {
 
   void check_unique(const ObjectReader& reader, const std::string& name, std::set<std::string>& names) {
     if (reader.find("name") != nullptr && (name.empty() || !names.insert(name).second)) {
-      faults_.push_back({reader.at("name"), (name.empty() ? "" : "a second ") + in_quotes(name), "a name of its own", {}});
+      faults_.push_back(
+          {reader.at("name"), (name.empty() ? "" : "a second ") + in_quotes(name), "a name of its own", {}});
     }
   }
 

@@ -98,7 +98,8 @@ std::optional<PlanFault> apply(std::vector<Target>& targets, const ParamOverride
   if (target == targets.end()) {
     std::vector<std::string> known;
     std::transform(targets.begin(), targets.end(), std::back_inserter(known), [](const Target& t) { return t.key; });
-    return PlanFault{where, "the stage " + in_quotes(override.stage), "a stage of this plan", did_you_mean(wanted, known)};
+    return PlanFault{where, "the stage " + in_quotes(override.stage), "a stage of this plan",
+                     did_you_mean(wanted, known)};
   }
   const StageType* type = type_of(*target->stage, types);
   const ParamSpec* spec = type == nullptr ? nullptr : find_spec(type->info.params, override.param);

@@ -32,10 +32,10 @@ struct LinkOptions {
 
 /// What a stage may use; 0 or empty: no limit.
 struct Limits {
-  std::uint64_t memory = 0;           ///< bytes of address space beyond what the worker maps at its start
+  std::uint64_t memory = 0;  ///< bytes of address space beyond what the worker maps at its start
   Duration cpu_time{};
   int nice = 0;
-  std::vector<int> affinity;          ///< CPU numbers
+  std::vector<int> affinity;  ///< CPU numbers
 
   bool operator==(const Limits&) const = default;
 };
@@ -73,8 +73,8 @@ struct StageSpec {
 
 /// A stage or a pipeline inside a pipeline.
 struct Node {
-  std::string name;   ///< last part of the profile key
-  std::string where;  ///< JSON pointer in the plan file, for messages; empty for the C++ API
+  std::string name;                ///< last part of the profile key
+  std::string where;               ///< JSON pointer in the plan file, for messages; empty for the C++ API
   std::optional<StageSpec> stage;  ///< set: a stage; else a pipeline of `mode` with `children`
   Mode mode = Mode::parallel;
   std::vector<Node> children;

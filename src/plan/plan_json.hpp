@@ -47,6 +47,9 @@ std::variant<Plan, std::vector<PlanFault>> read_plan(std::string_view json, Type
                                                      std::span<const ParamOverride> overrides = {});
 
 /// A plan as JSON that read_plan() accepts and that gives the same Plan: how a coordinator hands it to its workers.
+/// Its key "$normalized" allows what plan files must not have: "external" as source or sink, and durations of
+/// parameters as plain nanoseconds.
+/// REQUIRES: every stage has a registered type (callables of the C++ API cannot be read back).
 std::string write_plan(const Plan& plan);
 
 /// A JSON Schema (draft 2020-12) of plan files, with the parameters of every stage type.

@@ -140,10 +140,10 @@ class StageReader {
     }
     auto fit = fit_param(*spec.fallback, spec, DurationForm::text_or_nanoseconds);
     if (!fit) {
-      add_fault(
-          reader.at("type"),
-          "the default " + describe(*spec.fallback) + " of parameter " + in_quotes(spec.name) + " of " + in_quotes(type.name),
-          accepted_by(spec) + "; this is a fault of the stage type");
+      add_fault(reader.at("type"),
+                "the default " + describe(*spec.fallback) + " of parameter " + in_quotes(spec.name) + " of " +
+                    in_quotes(type.name),
+                accepted_by(spec) + "; this is a fault of the stage type");
     }
     return fit;
   }

@@ -62,7 +62,7 @@ std::string did_you_mean(std::string_view word, const std::vector<std::string>& 
   const std::string* best = nullptr;
   std::size_t best_distance = std::numeric_limits<std::size_t>::max();
   for (const std::string& candidate : candidates) {
-    if (candidate.size() > 2 * kMaxWord) {
+    if (candidate.empty() || candidate.size() > 2 * kMaxWord) {
       continue;
     }
     const std::string known = lower(candidate);

@@ -18,8 +18,8 @@ enum class Role { source, stage, sink };
 
 /// A source, stage or sink in its place.
 struct HostedSpec {
-  std::string key;        ///< profile key, e.g. MainPipeline__Child__StageA; the source and sink get
-                          ///< MainPipeline__Source and MainPipeline__Sink unless they are named
+  std::string key;  ///< profile key, e.g. MainPipeline__Child__StageA; the source and sink get
+                    ///< MainPipeline__Source and MainPipeline__Sink unless they are named
   Role role = Role::stage;
   const Node* node = nullptr;  ///< points into the Plan, which must outlive the Topology
   WorkerId worker = 0;
@@ -36,7 +36,7 @@ struct Segment {
 /// what came back from the child that segment i wrote to, and segment 0 takes the next item only when the last
 /// segment has committed this one.
 struct WorkerSpec {
-  std::string name;  ///< profile key of its stage, or of its serial pipeline
+  std::string name;       ///< profile key of its stage, or of its serial pipeline
   bool external = false;  ///< the user's process, not a worker: forward() and get_results()
   std::vector<Segment> segments;
 };
@@ -53,8 +53,8 @@ struct LinkSpec {
 
 struct Topology {
   std::vector<HostedSpec> hosted;
-  std::vector<WorkerSpec> workers;  ///< in the order of the items' way; index is the WorkerId
-  std::vector<LinkSpec> links;      ///< index is the LinkId
+  std::vector<WorkerSpec> workers;         ///< in the order of the items' way; index is the WorkerId
+  std::vector<LinkSpec> links;             ///< index is the LinkId
   std::vector<std::string> pipeline_keys;  ///< profile keys of every pipeline, outermost first
 };
 

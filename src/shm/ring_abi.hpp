@@ -21,6 +21,8 @@
 ///   large area (written by the producer, sparse): payloads that would fill a good part of the ring. Their record
 ///     carries a LargePayload instead; payloads are contiguous, position p stands at offset p % large_bytes.
 ///
+///   inbox (written by the consumer, sparse; only on links that drop the oldest): see Inbox
+///
 /// Positions only grow. Between read_position and write_position lie whole records, numbered without a gap.
 namespace pystream::shm {
 
@@ -83,7 +85,10 @@ struct ProducerPage {
   alignas(kLine) std::atomic<std::uint64_t> write_position;
   /// Number of the first record not yet committed; relaxed, for counters and the fill shown to people.
   std::atomic<std::uint64_t> written_number;
-  std::atomic<std::uint64_t> dropped;  ///< items a drop policy threw away
+  std::atomic<std::uint64_t> dropped;  ///< items thrown away because the link was full (drop_newest)
+  /// Links that drop the oldest: what stands before this position may be overwritten at any moment. Stored before the
+  /// first byte is overwritten (label: EVICT); the consumer looks at it after it has copied a record.
+  std::atomic<std::uint64_t> tail_position;
   /// Odd while the producer sleeps on read_position, which tells the consumer to wake it (label: SLEEP).
   alignas(kLine) std::atomic<std::uint64_t> sleeps;
   std::atomic<std::uint64_t> populated;  ///< bytes of the large area that have memory
@@ -97,9 +102,24 @@ struct ConsumerPage {
   std::atomic<std::uint64_t> read_number;     ///< number of the first record not yet released; stored before
   std::atomic<std::uint64_t> large_released;  ///< the large area before this position is free; stored before
   std::atomic<std::uint64_t> large_ordinal;   ///< large payloads with a smaller ordinal are free; stored before
+  std::atomic<std::uint64_t> overrun;         ///< records that were overwritten before they were read (drop_oldest)
   /// Odd while the consumer sleeps on write_position.
   alignas(kLine) std::atomic<std::uint64_t> sleeps;
 };
+
+/// A link that drops the oldest may overwrite any record at any moment, so its consumer copies a record here and
+/// works, and after a crash works again, on the copy.
+struct Inbox {
+  /// Number + 1 of the record in the inbox. Release store (label: CLAIM) after all of it; 0: none yet.
+  std::atomic<std::uint64_t> claimed;
+  std::uint64_t kind;
+  std::uint64_t size;
+  std::uint64_t sequence;
+  std::uint64_t part;
+  std::int64_t entered_ns;
+  std::uint64_t next_position;  ///< of the record behind it
+};
+inline constexpr std::uint64_t kInboxPayload = kPage;  ///< offset of the payload in the inbox
 
 static_assert(sizeof(RecordHeader) == 32);
 static_assert(sizeof(LargePayload) == 32);

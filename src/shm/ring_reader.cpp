@@ -1,9 +1,14 @@
 #include "shm/ring_reader.hpp"
 
+#include <sys/mman.h>
+
 #include <atomic>
+#include <cerrno>
+#include <cstring>
 #include <string>
 
 #include "base/futex.hpp"
+#include "base/system_error.hpp"
 #include "shm/waiting.hpp"
 
 namespace pystream::shm {
@@ -21,18 +26,24 @@ std::uint64_t load_once(const std::byte* at) {
 RingReader::RingReader(ConsumerEnd end, std::uint64_t inputs_done)
     : end_(std::move(end)), mask_(end_.link.ring_bytes - 1) {
   position_ = released_ = end_.own->read_position.load(std::memory_order_relaxed);
-  number_ = end_.own->read_number.load(std::memory_order_relaxed);
+  if (one_at_a_time()) {
+    take_over_inbox(inputs_done);
+  } else {
+    take_over(inputs_done);
+  }
+}
+
+void RingReader::take_over(std::uint64_t inputs_done) {
   large_end_ = end_.own->large_released.load(std::memory_order_relaxed);
   large_ordinal_ = end_.own->large_ordinal.load(std::memory_order_relaxed);
   // The four were stored one after another, read_position last: a predecessor killed in between leaves the others
   // ahead. The record at read_position tells what they were.
   seen_written_ = end_.peer->write_position.load(std::memory_order_acquire);
   check(seen_written_ - position_ <= end_.link.ring_bytes, "the read position is not within what was written");
+  number_ = inputs_done;
   if (position_ != seen_written_) {
     number_ = load_once(end_.ring + (position_ & mask_)) & kNumberMask;
     large_ordinal_ = kInvalidPosition;
-  } else {
-    number_ = inputs_done;
   }
   check(number_ <= inputs_done, "records were released that were not done");
   while (number_ < inputs_done) {
@@ -45,6 +56,25 @@ RingReader::RingReader(ConsumerEnd end, std::uint64_t inputs_done)
   release();
 }
 
+void RingReader::take_over_inbox(std::uint64_t inputs_done) {
+  number_ = inputs_done;
+  const std::uint64_t claimed = inbox().claimed.load(std::memory_order_acquire);
+  if (claimed <= inputs_done) {
+    return;  // nothing in hand; the next record with this number or a later one counts
+  }
+  number_ = claimed - 1;
+  check(inbox().size <= end_.link.inbox_bytes - kInboxPayload, "the inbox holds more than it can");
+  record_ = {.kind = static_cast<RecordKind>(inbox().kind),
+             .closes = 0,
+             .number = number_,
+             .sequence = inbox().sequence,
+             .part = static_cast<std::uint32_t>(inbox().part),
+             .entered_ns = inbox().entered_ns,
+             .payload = {end_.inbox + kInboxPayload, inbox().size}};
+  position_ = inbox().next_position;
+  in_hand_ = true;
+}
+
 void RingReader::check(bool holds, const char* what) const {
   if (!holds) {
     throw LinkCorrupt(std::string("link damaged at record ") + std::to_string(number_) + ", position " +
@@ -53,7 +83,91 @@ void RingReader::check(bool holds, const char* what) const {
   }
 }
 
+/// Skips what the producer has overwritten; true if the record at position_ was among it.
+bool RingReader::overrun() {
+  std::atomic_thread_fence(std::memory_order_seq_cst);  // EVICT: after the copy, before the look
+  const std::uint64_t tail = end_.peer->tail_position.load(std::memory_order_acquire);
+  if (tail <= position_) {
+    return false;
+  }
+  position_ = tail;
+  return true;
+}
+
+/// A copy of the next record of a link that drops the oldest.
+const Record* RingReader::try_claim() {
+  if (in_hand_) {
+    return &record_;
+  }
+  for (;;) {
+    overrun();
+    const std::uint64_t written = end_.peer->write_position.load(std::memory_order_acquire);
+    if (written == position_) {
+      return nullptr;
+    }
+    seen_written_ = written;
+    const std::uint64_t found = load_once(end_.ring + (position_ & mask_)) & kNumberMask;
+    if (overrun()) {
+      continue;
+    }
+    const std::uint64_t expected = number_;
+    number_ = found;
+    large_ordinal_ = kInvalidPosition;
+    const Record* record = nullptr;
+    try {
+      record = parse(written - position_);
+      copy_to_inbox();
+    } catch (const LinkCorrupt&) {
+      number_ = expected;
+      if (overrun()) {
+        continue;  // it changed while it was read
+      }
+      throw;
+    }
+    number_ = expected;
+    if (overrun()) {
+      continue;
+    }
+    position_ += record_bytes_;
+    if (found < expected) {
+      continue;  // done by a predecessor that died before it could say so
+    }
+    ConsumerPage& own = *end_.own;
+    own.overrun.store(own.overrun.load(std::memory_order_relaxed) + (found - expected), std::memory_order_relaxed);
+    number_ = record_.number = found;
+    inbox().next_position = position_;
+    inbox().claimed.store(found + 1, std::memory_order_release);  // CLAIM
+    in_hand_ = true;
+    return record;
+  }
+}
+
+void RingReader::copy_to_inbox() {
+  const std::uint64_t want = kInboxPayload + round_up(record_.payload.size(), kPage);
+  if (want > inbox_populated_) {
+    while (::madvise(end_.inbox + inbox_populated_, want - inbox_populated_, MADV_POPULATE_WRITE) != 0) {
+      if (errno != EINTR && errno != EAGAIN) {
+        base::throw_errno("no memory for an item of " + std::to_string(record_.payload.size()) + " bytes");
+      }
+    }
+    inbox_populated_ = want;
+  }
+  inbox().kind = static_cast<std::uint64_t>(record_.kind);
+  inbox().size = record_.payload.size();
+  inbox().sequence = record_.sequence;
+  inbox().part = record_.part;
+  inbox().entered_ns = record_.entered_ns;
+  std::byte* to = end_.inbox + kInboxPayload;
+  if (!record_.payload.empty()) {
+    std::memcpy(to, record_.payload.data(), record_.payload.size());
+  }
+  record_.payload = {to, record_.payload.size()};
+}
+
 const Record* RingReader::try_peek() {
+  if (one_at_a_time()) {
+    return try_claim();
+  }
   if (position_ == seen_written_) {
     // COMMIT: pairs with the producer's store; the records before it are complete.
     const std::uint64_t written = end_.peer->write_position.load(std::memory_order_acquire);
@@ -63,7 +177,11 @@ const Record* RingReader::try_peek() {
     check(written - position_ <= end_.link.ring_bytes && written > seen_written_, "impossible write position");
     seen_written_ = written;
   }
-  const std::uint64_t left = seen_written_ - position_;
+  return parse(seen_written_ - position_);
+}
+
+/// Copies and checks the header at position_, `left` bytes before the write position.
+const Record* RingReader::parse(std::uint64_t left) {
   check(left >= sizeof(RecordHeader), "a header is cut off");
   const std::byte* at = end_.ring + (position_ & mask_);
   const std::uint64_t number_and_kind = load_once(at);
@@ -111,6 +229,11 @@ void RingReader::read_large(const std::byte* at) {
 }
 
 void RingReader::advance() {
+  if (one_at_a_time()) {
+    in_hand_ = false;
+    ++number_;
+    return;
+  }
   if (record_.kind == RecordKind::large_item) {
     large_end_ = record_large_end_;
     ++large_ordinal_;
@@ -127,6 +250,9 @@ void RingReader::release(const Mark& mark) {
   // RELEASE: this side's last use of the bytes before the mark is over.
   own.read_position.store(mark.position, std::memory_order_release);
   released_ = mark.position;
+  if (one_at_a_time()) {
+    return;  // the producer never waits
+  }
   const std::uint64_t inside = seen_written_ - mark.position;
   if (inside > end_.link.ring_bytes / 4 * 3) {
     return;  // a producer that wakes now would sleep again after a few records

@@ -28,6 +28,9 @@ struct Record {
 
 /// The consumer's end of a link. Single-threaded. Nothing read from the link is used before it was checked against
 /// what this side knows by itself: the expected number, what was published, the sizes of ring and large area.
+///
+/// On a link that drops the oldest a record may be overwritten while it is read. So it is copied to the inbox, and
+/// counts only if the producer's tail has not passed it meanwhile; one record is in hand at a time.
 class RingReader {
  public:
   /// `inputs_done`: the journal's word on which records are done; they are skipped and released (a predecessor may
@@ -55,11 +58,20 @@ class RingReader {
   /// Waits until there may be more to read: spins for `spin_ns`, then sleeps up to `timeout_ns`.
   void wait(std::int64_t spin_ns, std::int64_t timeout_ns);
 
+  /// True on a link that drops the oldest: every record must be done before the next is looked at.
+  bool one_at_a_time() const { return end_.inbox != nullptr; }
   std::uint64_t next_number() const { return number_; }
   const LinkEntry& link() const { return end_.link; }
 
  private:
   void check(bool holds, const char* what) const;
+  void take_over(std::uint64_t inputs_done);
+  void take_over_inbox(std::uint64_t inputs_done);
+  const Record* try_claim();
+  bool overrun();
+  void copy_to_inbox();
+  const Record* parse(std::uint64_t left);
+  Inbox& inbox() const { return *reinterpret_cast<Inbox*>(end_.inbox); }
   void read_large(const std::byte* at);
 
   ConsumerEnd end_;
@@ -71,6 +83,8 @@ class RingReader {
   std::uint64_t large_end_ = 0;      ///< of the newest large payload stepped over
   std::uint64_t large_ordinal_ = 0;  ///< of the next one
   std::uint64_t ended_sleep_ = 0;
+  bool in_hand_ = false;               ///< the inbox holds a record that is not done
+  std::uint64_t inbox_populated_ = 0;
   // The record in hand.
   Record record_;
   std::uint64_t record_bytes_ = 0;

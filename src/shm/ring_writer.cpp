@@ -19,12 +19,17 @@ constexpr std::uint64_t kNumberBits = 48;
 /// Payloads above this share of the ring go to the large area.
 std::size_t large_threshold(const LinkEntry& link) { return link.ring_bytes / 16; }
 
+RecordKind kind_of(const RecordHeader& header) {
+  return static_cast<RecordKind>((header.number_and_kind >> kNumberBits) & 0xff);
+}
+
 std::uint64_t record_bytes(std::size_t payload) { return sizeof(RecordHeader) + round_up(payload, kRecordAlign); }
 
 }  // namespace
 
 RingWriter::RingWriter(ProducerEnd end)
-    : end_(std::move(end)), mask_(end_.link.ring_bytes - 1), large_threshold_(large_threshold(end_.link)) {
+    : end_(std::move(end)), mask_(end_.link.ring_bytes - 1), large_threshold_(large_threshold(end_.link)),
+      evicts_(end_.link.inbox_bytes != 0) {
   const std::uint64_t position = end_.own->write_position.load(std::memory_order_acquire);
   const JournalEntry* journal = end_.own->journal;
   if (journal[0].write_position != position && journal[1].write_position != position) {
@@ -34,7 +39,58 @@ RingWriter::RingWriter(ProducerEnd end)
   active_ = journal[0].write_position == position ? 0 : 1;
   committed_ = position;
   rollback();
-  look_at_consumer();
+  if (evicts_) {
+    find_tail();
+  } else {
+    look_at_consumer();
+  }
+}
+
+/// After a restart: what lies at the tail follows from the records between it and the write position.
+void RingWriter::find_tail() {
+  seen_read_ = end_.own->tail_position.load(std::memory_order_relaxed);
+  seen_read_number_ = next_number_;
+  seen_large_ordinal_ = large_ordinal_;
+  seen_large_released_ = large_head_;
+  bool found_large = false;
+  for (std::uint64_t at = seen_read_; at != committed_;) {
+    RecordHeader header;
+    std::memcpy(&header, end_.ring + (at & mask_), sizeof(header));
+    if (at == seen_read_) {
+      seen_read_number_ = header.number_and_kind & ((std::uint64_t{1} << kNumberBits) - 1);
+    }
+    if (kind_of(header) == RecordKind::large_item && !found_large) {
+      LargePayload payload;
+      std::memcpy(&payload, end_.ring + (at & mask_) + sizeof(header), sizeof(payload));
+      seen_large_ordinal_ = payload.ordinal;
+      seen_large_released_ = payload.position;
+      found_large = true;
+    }
+    at += record_bytes(header.size);
+    if (committed_ - at > end_.link.ring_bytes) {
+      throw Error("the records of this link do not end at its write position: its memory was damaged");
+    }
+  }
+}
+
+void RingWriter::evict_oldest() {
+  RecordHeader header;
+  std::memcpy(&header, end_.ring + (seen_read_ & mask_), sizeof(header));
+  if (kind_of(header) == RecordKind::large_item) {
+    LargePayload payload;
+    std::memcpy(&payload, end_.ring + (seen_read_ & mask_) + sizeof(header), sizeof(payload));
+    seen_large_released_ = payload.position + round_up(payload.size, kLine);
+    ++seen_large_ordinal_;
+  }
+  seen_read_ += record_bytes(header.size);
+  ++seen_read_number_;
+  end_.own->tail_position.store(seen_read_, std::memory_order_relaxed);
+  std::atomic_thread_fence(std::memory_order_seq_cst);  // EVICT: no byte is overwritten before this is seen
+}
+
+void RingWriter::count_dropped() {
+  auto& dropped = end_.own->dropped;
+  dropped.store(dropped.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
 }
 
 void RingWriter::rollback() {
@@ -103,7 +159,13 @@ bool RingWriter::has_room(std::uint64_t ring_bytes, std::size_t large_bytes) {
   if (fits(ring_bytes, large_bytes)) {
     return true;
   }
-  look_at_consumer();
+  if (evicts_) {
+    while (seen_read_ != committed_ && !fits(ring_bytes, large_bytes)) {
+      evict_oldest();
+    }
+  } else {
+    look_at_consumer();
+  }
   return fits(ring_bytes, large_bytes);
 }
 
@@ -233,6 +295,9 @@ void RingWriter::wake_consumer() {
 }
 
 void RingWriter::wait(std::int64_t spin_ns, std::int64_t timeout_ns) {
+  if (evicts_) {
+    return;  // a commit is all it takes to make room
+  }
   wait_for_change({.position = end_.peer->read_position,
                    .sleeps = end_.own->sleeps,
                    .seen = seen_read_,

@@ -31,6 +31,8 @@ struct Done {
 /// 1. Only commit() stores write_position, after the journal entry that matches the new value is complete.
 /// 2. [read_position, head_) never spans more than ring_bytes; so what is written was released before.
 /// 3. At every instant exactly one journal entry matches write_position.
+/// 4. On a link that drops the oldest this side owns both ends: tail_position stands in for read_position, it passes
+///    whole committed records only, and it is stored before what it frees is overwritten.
 class RingWriter {
  public:
   /// Takes over from a dead predecessor: starts at the journal entry that matches write_position. What was written
@@ -75,11 +77,16 @@ class RingWriter {
   const LinkEntry& link() const { return end_.link; }
   std::uint64_t next_number() const { return next_number_; }
   std::uint64_t outputs() const { return outputs_; }
+  Overflow overflow() const { return static_cast<Overflow>(end_.link.overflow); }
+  /// An item was thrown away because there was no room.
+  void count_dropped();
   /// Records that the consumer has not released, committed or not.
   std::uint64_t items_inside() const;
 
  private:
   bool has_room(std::uint64_t ring_bytes, std::size_t large_bytes);
+  void find_tail();
+  void evict_oldest();
   bool fits(std::uint64_t ring_bytes, std::size_t large_bytes) const;
   std::uint64_t large_start(std::size_t size) const;
   void populate(std::uint64_t offset, std::size_t size);
@@ -105,6 +112,7 @@ class RingWriter {
   std::uint64_t seen_read_number_ = 0;
   std::uint64_t seen_large_released_ = 0;
   std::uint64_t seen_large_ordinal_ = 0;
+  bool evicts_;  ///< seen_… is this side's own tail
   std::uint64_t ended_sleep_ = 0;  ///< the consumer's sleep that was already ended
   // The reservation in work.
   bool reserved_large_ = false;

@@ -177,13 +177,17 @@ struct Layout {
       entry.large_bytes = round_up(size.item_limit, kPage);
       entry.large_offset = take_sparse(entry.large_bytes);
     }
+    if (size.overflow == Overflow::drop_oldest) {
+      entry.inbox_bytes = kInboxPayload + entry.large_bytes;
+      entry.inbox_offset = take_sparse(entry.inbox_bytes);
+    }
     entry.item_limit = size.item_limit;
     entry.items_limit = size.items_limit;
     entry.large_limit = size.large_limit;
     entry.producer = size.producer;
     entry.consumer = size.consumer;
     entry.answers = size.answers ? 1 : 0;
-    entry.overflow = size.overflow;
+    entry.overflow = static_cast<std::uint32_t>(size.overflow);
     links.push_back(entry);
   }
 
@@ -327,6 +331,8 @@ Segment::Segment(base::UniqueFd fd) : fd_(std::move(fd)) {
   for (const LinkEntry& link : links_) {
     if (!inside(link.producer_offset, kPage) || !inside(link.consumer_offset, kPage) ||
         !inside(link.ring_offset, link.ring_bytes) || !inside(link.large_offset, link.large_bytes) ||
+        !inside(link.inbox_offset, link.inbox_bytes) ||
+        (link.inbox_bytes != 0 && link.inbox_bytes - kInboxPayload < link.large_bytes) ||
         (link.ring_bytes != 0 && (!std::has_single_bit(link.ring_bytes) || link.ring_bytes < kPage)) ||
         link.producer >= header_.workers || link.consumer >= header_.workers) {
       throw_no_segment("a link's pages lie outside");
@@ -357,6 +363,9 @@ ConsumerEnd Segment::map_consumer(std::uint32_t id) const {
   end.peer = reinterpret_cast<const ProducerPage*>(keep(map(fd(), end.link.producer_offset, kPage, Access::read_only)));
   end.ring = keep(map_twice(fd(), end.link.ring_offset, end.link.ring_bytes, Access::read_only));
   end.large = keep(map(fd(), end.link.large_offset, end.link.large_bytes, Access::read_only));
+  if (end.link.inbox_bytes > 0) {
+    end.inbox = keep(map(fd(), end.link.inbox_offset, end.link.inbox_bytes, Access::read_write));
+  }
   return end;
 }
 

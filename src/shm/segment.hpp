@@ -38,7 +38,7 @@ struct LinkSize {
   std::uint64_t items_limit = 0;  ///< 0: as many as fit
   std::uint64_t large_limit = 4;
   bool answers = false;
-  std::uint32_t overflow = 0;
+  Overflow overflow = Overflow::block;
 };
 
 struct WorkerSize {
@@ -78,6 +78,7 @@ struct ConsumerEnd {
   ConsumerPage* own = nullptr;
   const std::byte* ring = nullptr;
   const std::byte* large = nullptr;
+  std::byte* inbox = nullptr;  ///< nullptr: not a link that drops the oldest
   LinkEntry link{};
   std::vector<Mapping> keep;
 };

@@ -58,14 +58,19 @@ struct LinkEntry {
   std::uint64_t ring_bytes;   ///< a power of two; 0: a terminal link that only carries a sink's journal
   std::uint64_t large_offset;
   std::uint64_t large_bytes;
+  std::uint64_t inbox_offset;
+  std::uint64_t inbox_bytes;  ///< 0: not a link that drops the oldest
   std::uint64_t item_limit;   ///< bytes of the largest item
   std::uint64_t items_limit;  ///< items in the link at once; 0: as many as fit
   std::uint64_t large_limit;  ///< large items in the link at once
   std::uint32_t producer;
   std::uint32_t consumer;
   std::uint32_t answers;      ///< 1: every input is answered, by a tombstone if need be
-  std::uint32_t overflow;
+  std::uint32_t overflow;     ///< Overflow
 };
+
+/// What happens to an item for which a link has no room. The same numbers as plan::Overflow.
+enum class Overflow : std::uint32_t { block = 0, drop_newest = 1, drop_oldest = 2 };
 
 /// What the coordinator asks of a worker.
 enum class Command : std::uint32_t { run = 0, drain = 1, stop = 2 };
@@ -128,7 +133,7 @@ struct CheckpointHeader {
 
 constexpr std::uint64_t round_up(std::uint64_t bytes, std::uint64_t unit) { return (bytes + unit - 1) / unit * unit; }
 
-static_assert(sizeof(SegmentHeader) == 64 && sizeof(WorkerEntry) == 72 && sizeof(LinkEntry) == 88);
+static_assert(sizeof(SegmentHeader) == 64 && sizeof(WorkerEntry) == 72 && sizeof(LinkEntry) == 104);
 static_assert(sizeof(ControlPage) <= kPage && sizeof(WorkerPage) <= kPage);
 
 }  // namespace pystream::shm

@@ -44,11 +44,17 @@ void LinkOutput::mark(shm::RecordKind kind, std::uint8_t closes) {
 std::span<std::byte> LinkOutput::reserve(std::size_t size) {
   reserved_ = size;
   swallowing_ = emitted_ < already_out_;
+  dropping_ = false;
   if (swallowing_) {
     swallowed_.resize(std::max<std::size_t>(size, 1));
     return {swallowed_.data(), size};
   }
   std::byte* data = ring_.try_reserve(size);
+  if (data == nullptr && ring_.overflow() == shm::Overflow::drop_newest) {
+    dropping_ = true;
+    swallowed_.resize(std::max<std::size_t>(size, 1));
+    return {swallowed_.data(), size};
+  }
   while (data == nullptr) {
     room_.make_room();
     data = ring_.try_reserve(size);
@@ -65,7 +71,10 @@ void LinkOutput::emit_reserved(std::size_t size) {
   if (first_) {
     flow_.number_item();
   }
-  if (!swallowing_) {
+  if (dropping_) {
+    ring_.count_dropped();
+    dropping_ = false;
+  } else if (!swallowing_) {
     ring_.finish(size, {.sequence = flow_.tag.sequence,
                         .part = first_ ? 0 : emitted_,
                         .entered_ns = flow_.tag.entered_ns});

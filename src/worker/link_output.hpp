@@ -67,6 +67,7 @@ class LinkOutput final : public Output {
   std::uint32_t pending_ = 0;  ///< outputs of this input that are finished and not committed
   shm::RingWriter::Mark start_{};
   bool swallowing_ = false;
+  bool dropping_ = false;  ///< the reservation in work is for an item that the full link will not take
   std::size_t reserved_ = 0;
   std::vector<std::byte> swallowed_;
 };

@@ -182,12 +182,12 @@ std::uint8_t SegmentRunner::closes_after(std::uint8_t closes) const {
   return static_cast<std::uint8_t>(parts_.place.last && closes > 0 ? closes - 1 : closes);
 }
 
-void SegmentRunner::finish_input(std::uint8_t closes) {
+void SegmentRunner::finish_input(std::uint64_t number, std::uint8_t closes) {
   if (!terminal_) {
     output_.end_input(closes_after(closes), answer_);
   }
   chain_.finish_item();
-  ++inputs_done_;
+  inputs_done_ = number + 1;
   if (parts_.place.first || closes > 0) {
     ++cycles_;
   }
@@ -279,7 +279,7 @@ void SegmentRunner::stop_clock(std::uint64_t sequence, std::uint64_t input, bool
 void SegmentRunner::take(const shm::Record& record) {
   switch (record.kind) {
     case shm::RecordKind::end:
-      ++inputs_done_;
+      inputs_done_ = record.number + 1;
       end();
       return;
     case shm::RecordKind::tombstone:
@@ -290,7 +290,7 @@ void SegmentRunner::take(const shm::Record& record) {
       take_item(record);
   }
   already_out_ = 0;
-  finish_input(record.closes);
+  finish_input(record.number, record.closes);
 }
 
 bool SegmentRunner::take_from_source() {
@@ -392,8 +392,8 @@ void SegmentRunner::finish_batch(std::uint32_t items) {
   }
   began_ = now;
   blocked_ns_ = 0;
-  if (saved_.any()) {
-    return;  // state is saved with every commit, and a commit must not split what it includes
+  if (saved_.any() || (reader_ && reader_->one_at_a_time())) {
+    return;  // is saved with every commit; a link that drops the oldest gives one record at a time
   }
   if (took > 2 * kBatchAimNs) {
     batch_limit_ = std::max(batch_limit_ / 2, 1U);
@@ -452,7 +452,7 @@ void SegmentRunner::count_answer(const Entry& entry) {
 bool SegmentRunner::run_async() {
   AsyncLane& lane = *async_;
   bool progress = false;
-  while (!lane.full() && !lane.input_ended()) {
+  while (!lane.full() && !lane.input_ended() && (lane.empty() || !reader_->one_at_a_time())) {
     const shm::Record* record = reader_->try_peek();
     if (record == nullptr) {
       break;
@@ -473,7 +473,7 @@ bool SegmentRunner::run_async() {
     flow_.tag = oldest.tag;
     monitor_.begin_item(oldest.record.number, oldest.record.sequence);
     if (oldest.record.kind == shm::RecordKind::end) {
-      ++inputs_done_;
+      inputs_done_ = oldest.record.number + 1;
       end();
     } else {
       output_.begin_input(already_out_);
@@ -488,7 +488,7 @@ bool SegmentRunner::run_async() {
       }
       already_out_ = 0;
       count_answer(oldest);
-      finish_input(oldest.record.closes);
+      finish_input(oldest.record.number, oldest.record.closes);
     }
     done = oldest.after;
     lane.pop();

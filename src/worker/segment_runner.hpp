@@ -96,7 +96,7 @@ class SegmentRunner final : public RoomMaker {
   void take_item(const shm::Record& record);
   bool take_from_source();
   bool run_async();
-  void finish_input(std::uint8_t closes);
+  void finish_input(std::uint64_t number, std::uint8_t closes);
   void end();
   void run_guarded(const shm::Record& record);
   void give_up(const shm::Record& record, const std::string& reason, std::uint32_t attempts);

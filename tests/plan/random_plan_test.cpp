@@ -1,4 +1,5 @@
 #include <cstdlib>
+#include <iostream>
 #include <random>
 #include <set>
 
@@ -156,7 +157,9 @@ void check_names(const Topology& sut) {
 
 std::uint64_t seed_of_run() {
   const char* given = std::getenv("PYSTREAM_SEED");
-  return given == nullptr ? std::random_device()() : std::strtoull(given, nullptr, 10);
+  const std::uint64_t seed = given == nullptr ? std::random_device()() : std::strtoull(given, nullptr, 10);
+  std::cout << "PYSTREAM_SEED=" << seed << '\n';
+  return seed;
 }
 
 TEST(RandomPlanTest, TopologiesKeepTheirInvariants) {

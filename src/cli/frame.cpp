@@ -1,0 +1,145 @@
+#include "cli/frame.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <exception>
+#include <vector>
+
+#include "cli/style.hpp"
+#include "plan/suggest.hpp"
+
+namespace pystream::cli {
+namespace {
+
+bool write_all(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t put = ::write(fd, text.data(), text.size());
+    if (put < 0 && errno != EINTR) {
+      return false;
+    }
+    text.remove_prefix(put > 0 ? static_cast<std::size_t>(put) : 0);
+  }
+  return true;
+}
+
+void complain(std::string_view text) {
+  const Style style(STDERR_FILENO);
+  write_all(STDERR_FILENO, style.red("pystream-coord: ") + std::string(text) + "\n");
+}
+
+std::vector<std::string> command_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands({})) {
+    names.push_back(command->get_name());
+  }
+  return names;
+}
+
+std::vector<std::string> option_names(const CLI::App& command) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : command.get_options()) {
+    for (const std::string& name : option->get_lnames()) {
+      names.push_back("--" + name);
+    }
+  }
+  return names;
+}
+
+std::string with_hint(const std::string& hint) {
+  return hint.empty() ? std::string() : " (" + hint + ")";
+}
+
+/// The command that was being parsed; the program itself if there was none.
+const CLI::App& chosen_app(const CLI::App& app) {
+  const std::vector<CLI::App*> commands = app.get_subcommands();
+  return commands.empty() ? app : *commands.front();
+}
+
+std::string usage_message(const CLI::App& app, const CLI::ParseError& error,
+                          const std::vector<std::string>& arguments) {
+  const CLI::App& command = chosen_app(app);
+  if (&command == &app) {
+    if (arguments.empty()) {
+      return "a command is missing";
+    }
+    const std::string& word = arguments.front();
+    return word.starts_with("-")
+               ? "unknown option " + word + with_hint(plan::did_you_mean(word, option_names(app)))
+               : "there is no command \"" + word + "\"" + with_hint(plan::did_you_mean(word, command_names(app)));
+  }
+  const std::vector<std::string> extras = app.remaining(true);
+  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr && !extras.empty()) {
+    const std::string& extra = extras.front();
+    const bool option = extra.starts_with("-") && extra != "-";
+    return std::string(option ? "unknown option " : "unexpected argument ") + extra +
+           (option ? with_hint(plan::did_you_mean(extra.substr(0, extra.find('=')), option_names(command))) : "");
+  }
+  return error.what();
+}
+
+int refuse(const CLI::App& app, const CLI::ParseError& error, const std::vector<std::string>& arguments) {
+  const CLI::App& command = chosen_app(app);
+  const std::string help = &command == &app ? "pystream-coord" : "pystream-coord " + command.get_name();
+  complain(usage_message(app, error, arguments) + "\nSee " + help + " --help");
+  return kBadUsage;
+}
+
+int parse_and_run(CLI::App& app, const Command& chosen, int argc, char** argv) {
+  const std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForVersion& version) {
+    print(std::string(version.what()) + "\n");
+    return kDone;
+  } catch (const CLI::Success&) {
+    print(app.help());
+    return kDone;
+  } catch (const CLI::ParseError& error) {
+    return refuse(app, error, arguments);
+  }
+  return chosen();
+}
+
+}  // namespace
+
+int run_app(CLI::App& app, const Command& chosen, int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);
+  app.name("pystream-coord");
+  app.require_subcommand(1);
+  app.set_version_flag("--version", "pystream-coord " PYSTREAM_VERSION, "Print the version");
+  app.get_formatter()->column_width(34);
+  try {
+    return parse_and_run(app, chosen, argc, argv);
+  } catch (const BadPlan& error) {
+    write_all(STDERR_FILENO, std::string(error.what()) + "\n");
+    return kBadUsage;
+  } catch (const BadUsage& error) {
+    complain(error.what());
+    return kBadUsage;
+  } catch (const std::exception& error) {
+    complain(error.what());
+    return kFailed;
+  }
+}
+
+CLI::App& add_command(CLI::App& app, const std::string& name, const std::string& summary, const std::string& examples) {
+  CLI::App* command = app.add_subcommand(name, summary);
+  command->footer("\nExamples:\n" + examples);
+  return *command;
+}
+
+void print(std::string_view text) {
+  if (!write_all(STDOUT_FILENO, text)) {
+    throw Error(std::string("cannot write standard output: ") + std::strerror(errno));
+  }
+}
+
+void warn(std::string_view text) {
+  complain(text);
+}
+
+}  // namespace pystream::cli

@@ -1,0 +1,182 @@
+#include "cli/load_plan.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+#include <utility>
+#include <variant>
+
+#include "base/unique_fd.hpp"
+#include "cli/end_overrides.hpp"
+#include "cli/frame.hpp"
+#include "coord/inspect.hpp"
+#include "plan/json.hpp"
+#include "plan/plan_json.hpp"
+
+namespace pystream::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using Faults = std::vector<plan::PlanFault>;
+
+constexpr std::size_t kMaxPlanBytes = 64 << 20;
+
+[[noreturn]] void refuse(const std::string& file, const Faults& faults) {
+  std::string text;
+  for (const plan::PlanFault& fault : faults) {
+    text += (text.empty() ? "" : "\n") + plan::to_string(fault, file);
+  }
+  throw BadPlan(text);
+}
+
+std::string read_text(const fs::path& file) {
+  const auto fail = [&] { throw BadPlan(shown_file(file) + ": cannot be read: " + std::strerror(errno)); };
+  const base::UniqueFd opened(file == "-" ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
+                                          : ::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!opened) {
+    fail();
+  }
+  std::string text;
+  std::array<char, 65536> chunk{};
+  while (true) {
+    const ssize_t got = ::read(opened.get(), chunk.data(), chunk.size());
+    if (got == 0) {
+      return text;
+    }
+    if (got < 0 && errno != EINTR) {
+      fail();
+    }
+    text.append(chunk.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
+    if (text.size() > kMaxPlanBytes) {
+      throw BadPlan(shown_file(file) + ": found more than 64 MiB, expected a plan");
+    }
+  }
+}
+
+/// Plain names are the worker's to find; what has a slash stands where the plan says.
+std::vector<std::string> resolved(const std::vector<std::string>& plugins, const fs::path& file) {
+  const fs::path folder = file == "-" ? fs::current_path() : fs::absolute(file).parent_path();
+  std::vector<std::string> out;
+  for (const std::string& plugin : plugins) {
+    const bool plain = plugin.find('/') == std::string::npos;
+    out.push_back(plain ? plugin : (folder / plugin).lexically_normal().string());
+  }
+  return out;
+}
+
+std::vector<StageType> inspect(const fs::path& program, const std::vector<std::string>& plugins,
+                               const std::string& file) {
+  try {
+    return coord::inspect_plugins(program, plugins);
+  } catch (const coord::PluginError& error) {
+    const auto at = std::find(plugins.begin(), plugins.end(), error.plugin()) - plugins.begin();
+    throw BadPlan(file + ": /plugins/" + std::to_string(at) + ": " + error.what());
+  }
+}
+
+std::vector<plan::ParamOverride> overrides_of(const PlanOptions& options, const std::string& text,
+                                              std::span<const StageType> types) {
+  std::vector<plan::ParamOverride> overrides;
+  Faults faults;
+  for (const std::string& set : options.sets) {
+    auto parsed = plan::parse_override(set);
+    if (auto* fault = std::get_if<plan::PlanFault>(&parsed)) {
+      faults.push_back(std::move(*fault));
+    } else {
+      overrides.push_back(std::get<plan::ParamOverride>(std::move(parsed)));
+    }
+  }
+  if (!faults.empty()) {
+    refuse({}, faults);
+  }
+  std::ranges::move(end_overrides(text, types, options.input, options.output), std::back_inserter(overrides));
+  return overrides;
+}
+
+/// Faults in what --input and --output set are those options' faults.
+void name_end_options(Faults& faults, const PlanOptions& options) {
+  for (plan::PlanFault& fault : faults) {
+    if (!options.input.empty() && fault.where.starts_with("--set Source.")) {
+      fault.where = "--input " + options.input;
+    } else if (!options.output.empty() && fault.where.starts_with("--set Sink.")) {
+      fault.where = "--output " + options.output;
+    }
+  }
+}
+
+}  // namespace
+
+void add_worker_program_option(CLI::App& command, std::string& worker_program) {
+  command
+      .add_option("--worker-program", worker_program,
+                  "Program that the workers run, instead of pystream-worker (also: PYSTREAM_WORKER)")
+      ->type_name("FILE");
+}
+
+void add_plan_options(CLI::App& command, PlanOptions& options) {
+  command.add_option("PLAN", options.file, "Plan file; - is standard input")->required()->type_name("");
+  command.add_option("--set", options.sets, "Another value for a parameter of a stage; may be repeated")
+      ->type_name("STAGE.PARAM=VALUE")
+      ->expected(1)
+      ->allow_extra_args(false)
+      ->take_all();
+  command.add_option("--input", options.input, "What the source reads (its parameter path); - is standard input")
+      ->type_name("FILE");
+  command
+      .add_option("--output", options.output, "Where the sink writes (its parameter path, or directory for a folder)")
+      ->type_name("FILE");
+  add_worker_program_option(command, options.worker_program);
+}
+
+std::vector<std::uint64_t> LoadedPlan::checkpoint_bytes(const plan::Topology& topology) const {
+  std::vector<std::uint64_t> bytes;
+  for (const plan::HostedSpec& hosted : topology.hosted) {
+    const auto type = std::ranges::find(types, hosted.node->stage->type, &StageType::name);
+    bytes.push_back(type == types.end() ? 0 : type->checkpoint_bytes);
+  }
+  return bytes;
+}
+
+LoadedPlan load_plan(const PlanOptions& options) {
+  LoadedPlan loaded;
+  loaded.file = options.file;
+  loaded.worker_program = worker_program_of(options.worker_program);
+  const std::string file = shown_file(loaded.file);
+  const std::string text = read_text(loaded.file);
+  auto named = plan::read_plugin_names(text);
+  if (const auto* faults = std::get_if<Faults>(&named)) {
+    refuse(file, *faults);
+  }
+  const std::vector<std::string> plugins = resolved(std::get<std::vector<std::string>>(named), loaded.file);
+  loaded.types = inspect(loaded.worker_program, plugins, file);
+  auto read = plan::read_plan(text, loaded.types, overrides_of(options, text, loaded.types));
+  if (auto* faults = std::get_if<Faults>(&read)) {
+    name_end_options(*faults, options);
+    refuse(file, *faults);
+  }
+  loaded.plan = std::get<plan::Plan>(std::move(read));
+  loaded.plan.plugins = plugins;
+  return loaded;
+}
+
+fs::path worker_program_of(const std::string& wanted) {
+  try {
+    return coord::find_worker_program(wanted);
+  } catch (const Error& error) {
+    if (!wanted.empty()) {
+      throw BadUsage(error.what());
+    }
+    throw;
+  }
+}
+
+std::string shown_file(const fs::path& file) {
+  return file == "-" ? "standard input" : file.string();
+}
+
+}  // namespace pystream::cli

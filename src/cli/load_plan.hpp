@@ -1,0 +1,46 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <pystream/registry.hpp>
+#include <string>
+#include <vector>
+
+#include "plan/plan.hpp"
+#include "plan/topology.hpp"
+
+namespace pystream::cli {
+
+/// The plan as the command line gives it.
+struct PlanOptions {
+  std::string file;               ///< "-" is standard input
+  std::vector<std::string> sets;  ///< "Stage.param=value"
+  std::string input;              ///< empty: as in the plan
+  std::string output;             ///< empty: as in the plan
+  std::string worker_program;     ///< empty: see coord::find_worker_program()
+};
+
+/// Declares PLAN, --set, --input, --output and --worker-program.
+void add_plan_options(CLI::App& command, PlanOptions& options);
+void add_worker_program_option(CLI::App& command, std::string& worker_program);
+
+struct LoadedPlan {
+  plan::Plan plan;               ///< checked; its plugins are plain names or absolute paths
+  std::vector<StageType> types;  ///< of the worker program and of the plan's plugins; without StageType::make
+  std::filesystem::path file;
+  std::filesystem::path worker_program;
+
+  /// Upper limit of the checkpointed state of each of Topology::hosted, as worker::make_layout() wants it.
+  std::vector<std::uint64_t> checkpoint_bytes(const plan::Topology& topology) const;
+};
+
+/// Throws BadPlan with every fault found, BadUsage for faults of the options.
+LoadedPlan load_plan(const PlanOptions& options);
+
+/// coord::find_worker_program(); a wrong --worker-program is BadUsage.
+std::filesystem::path worker_program_of(const std::string& wanted);
+
+/// "standard input" for "-".
+std::string shown_file(const std::filesystem::path& file);
+
+}  // namespace pystream::cli

@@ -1,0 +1,17 @@
+#include "cli/commands.hpp"
+
+int main(int argc, char** argv) {
+  using namespace pystream::cli;
+  CLI::App app{"Streaming pipelines of worker processes, described by a plan file."};
+  app.footer(
+      "\nExit codes: 0 done, 1 failed, 2 bad usage or bad plan, 130 interrupted.\n"
+      "\nFirst steps:\n"
+      "  pystream-coord init hello.json\n"
+      "  pystream-coord validate hello.json\n"
+      "  pystream-coord stages");
+  Command chosen;
+  for (const auto add : {add_init, add_run, add_validate}) {
+    add(app, chosen);
+  }
+  return run_app(app, chosen, argc, argv);
+}

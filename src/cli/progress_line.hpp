@@ -1,0 +1,29 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "coord/run_summary.hpp"
+
+namespace pystream::cli {
+
+/// One line on a terminal that is written over again and again; other output calls clear() first.
+class ProgressLine {
+ public:
+  explicit ProgressLine(bool enabled) : enabled_(enabled) {}
+  ~ProgressLine() { clear(); }
+
+  /// Items that left the pipeline so far, their rate since the last call, the bottleneck, restarts.
+  void show(std::span<const coord::StageSummary> stages, std::uint32_t restarts);
+  void clear();
+
+ private:
+  bool enabled_;
+  bool visible_ = false;
+  std::uint64_t last_items_ = 0;
+  std::chrono::steady_clock::time_point last_time_ = std::chrono::steady_clock::now();
+};
+
+}  // namespace pystream::cli

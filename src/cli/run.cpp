@@ -1,0 +1,129 @@
+#include <unistd.h>
+
+#include <set>
+
+#include "cli/commands.hpp"
+#include "cli/load_plan.hpp"
+#include "cli/progress_line.hpp"
+#include "cli/style.hpp"
+#include "cli/summary_table.hpp"
+#include "coord/coordinator.hpp"
+#include "plan/plan_json.hpp"
+#include "worker/layout.hpp"
+
+namespace pystream::cli {
+namespace {
+
+enum class LogLevel { error, warning, info };
+
+struct RunOptions {
+  PlanOptions plan;
+  std::uint64_t items = 0;
+  std::string duration;
+  bool quiet = false;
+  LogLevel log_level = LogLevel::info;
+};
+
+std::optional<std::chrono::nanoseconds> duration_of(const RunOptions& options) {
+  if (options.duration.empty()) {
+    return std::nullopt;
+  }
+  const auto duration = parse_duration(options.duration);
+  if (!duration) {
+    throw BadUsage("--duration: found \"" + options.duration + "\", expected a number with a unit, such as 10s or 500ms");
+  }
+  return duration;
+}
+
+/// Workers with a source may read the standard input; the rest must not take it away from them.
+std::set<plan::WorkerId> source_workers(const plan::Topology& topology) {
+  std::set<plan::WorkerId> workers;
+  for (const plan::HostedSpec& hosted : topology.hosted) {
+    if (hosted.role == plan::Role::source) {
+      workers.insert(hosted.worker);
+    }
+  }
+  return workers;
+}
+
+class RunCommand {
+ public:
+  explicit RunCommand(RunOptions options)
+      : options_(std::move(options)), progress_(!options_.quiet && ::isatty(STDERR_FILENO) == 1) {}
+
+  int run() {
+    const auto duration = duration_of(options_);
+    const LoadedPlan loaded = load_plan(options_.plan);
+    const plan::Topology topology = plan::make_topology(loaded.plan);
+    const worker::Layout layout =
+        worker::make_layout(topology, loaded.checkpoint_bytes(topology), plan::write_plan(loaded.plan));
+    const shm::Segment segment = shm::Segment::create(layout.spec);
+    coord::SpawnLauncher launcher(loaded.worker_program, source_workers(topology));
+    coord::Coordinator coordinator({.topology = &topology,
+                                    .restarts = loaded.plan.restarts,
+                                    .segment = &segment,
+                                    .launcher = &launcher,
+                                    .items_limit = options_.items,
+                                    .duration = duration,
+                                    .log = [this](const auto& worker, const auto& line) { log(worker, line); },
+                                    .progress = [&] { progress_.show(coordinator.summary(), coordinator.restarts()); }});
+    const coord::Outcome outcome = coordinator.run();
+    progress_.clear();
+    return finish(outcome, coordinator);
+  }
+
+ private:
+  void log(const std::string& worker, const std::string& line) {
+    const bool own_word = worker.empty();
+    if (options_.quiet || options_.log_level == LogLevel::error ||
+        (!own_word && options_.log_level == LogLevel::warning)) {
+      return;
+    }
+    progress_.clear();
+    warn(own_word ? line : "[" + worker.substr(worker.rfind("__") == std::string::npos ? 0 : worker.rfind("__") + 2) + "] " + line);
+  }
+
+  int finish(coord::Outcome outcome, const coord::Coordinator& coordinator) const {
+    const Style style(STDERR_FILENO);
+    if (!options_.quiet) {
+      std::fputs(summary_table(coordinator.summary(), style.on()).c_str(), stderr);
+    }
+    switch (outcome) {
+      case coord::Outcome::done:
+        return kDone;
+      case coord::Outcome::interrupted:
+        warn("stopped at once; items inside the pipeline were not finished");
+        return kInterrupted;
+      case coord::Outcome::failed:
+        break;
+    }
+    warn(style.red("failed") + ": " + coordinator.failure()->text);
+    return kFailed;
+  }
+
+  RunOptions options_;
+  ProgressLine progress_;
+};
+
+}  // namespace
+
+void add_run(CLI::App& app, Command& chosen) {
+  CLI::App& command = add_command(app, "run", "Run a pipeline until its source ends, or Ctrl-C drains it",
+                                  "  pystream-coord run pipeline.json\n"
+                                  "  pystream-coord run pipeline.json --set Resize.width=640 --items 1000\n"
+                                  "  pystream-coord run pipeline.json --input video.avi --output out/ --duration 10s");
+  const auto options = std::make_shared<RunOptions>();
+  add_plan_options(command, options->plan);
+  command.add_option("--items", options->items, "the source ends after so many items")->type_name("N");
+  command.add_option("--duration", options->duration, "drain after this time")->type_name("TIME");
+  command.add_flag("-q,--quiet", options->quiet, "no progress, no log, no table; errors are still shown");
+  command
+      .add_option("--log-level", options->log_level,
+                  "error, warning (what the coordinator does) or info (also what stages print)")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, LogLevel>{
+          {"error", LogLevel::error}, {"warning", LogLevel::warning}, {"info", LogLevel::info}}))
+      ->type_name("LEVEL");
+  command.callback([options, &chosen] { chosen = [options] { return RunCommand(*options).run(); }; });
+}
+
+}  // namespace pystream::cli

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace pystream::cli {
+
+/// "64 MiB", "1.5 GiB", "17 bytes".
+std::string size_text(std::uint64_t bytes);
+/// "20ms", "1.5s": as plan files write it.
+std::string duration_text(std::int64_t nanoseconds);
+
+/// "1 link", "3 links".
+std::string count_text(std::size_t count, const std::string& noun);
+
+std::string joined(const std::vector<std::string>& words, std::string_view between);
+
+/// A profile key without the main pipeline's name and with "." between levels, as --set takes it.
+std::string short_key(std::string_view key);
+
+/// Rows in aligned columns, `indent` blanks before each.
+std::string table(const std::vector<std::vector<std::string>>& rows, std::size_t indent);
+
+/// `text` in lines of at most `width` columns, each after the first with `indent` blanks before it.
+std::string wrapped(std::string_view text, std::size_t width, std::size_t indent);
+
+}  // namespace pystream::cli

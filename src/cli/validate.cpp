@@ -1,0 +1,156 @@
+#include <memory>
+#include <utility>
+
+#include "base/memory.hpp"
+#include "cli/commands.hpp"
+#include "cli/load_plan.hpp"
+#include "cli/style.hpp"
+#include "cli/text.hpp"
+#include "plan/json.hpp"
+#include "plan/plan_json.hpp"
+#include "plan/topology.hpp"
+#include "shm/segment.hpp"
+#include "worker/layout.hpp"
+
+namespace pystream::cli {
+namespace {
+
+struct Options {
+  PlanOptions plan;
+  bool json = false;
+};
+
+/// What would run, and what it would take.
+struct Survey {
+  explicit Survey(const LoadedPlan& loaded)
+      : topology(plan::make_topology(loaded.plan)),
+        layout(worker::make_layout(topology, loaded.checkpoint_bytes(topology), plan::write_plan(loaded.plan))),
+        memory(shm::footprint(layout.spec)),
+        available(base::available_memory()) {}
+
+  bool fits() const { return memory.reserved <= available; }
+  const plan::HostedSpec& hosted(plan::HostedId id) const { return topology.hosted[id]; }
+  /// The link as it is laid out; the topology's links come first there.
+  const shm::LinkSize& size_of(std::size_t link) const { return layout.spec.links[link]; }
+
+  plan::Topology topology;
+  worker::Layout layout;
+  shm::Footprint memory;
+  std::uint64_t available;
+};
+
+std::string stages_of(const Survey& survey, const plan::WorkerSpec& worker) {
+  std::vector<std::string> stages;
+  for (const plan::Segment& segment : worker.segments) {
+    for (const plan::HostedId id : segment.hosted) {
+      const plan::HostedSpec& hosted = survey.hosted(id);
+      const std::string& type = hosted.node->stage->type;
+      stages.push_back(hosted.key == worker.name ? type : short_key(hosted.key) + " (" + type + ")");
+    }
+  }
+  return joined(stages, ", ");
+}
+
+std::string capacity_text(const shm::LinkSize& size) {
+  std::string text = size_text(size.ring_bytes) + " ring";
+  if (size.items_limit > 0) {
+    text += ", at most " + count_text(size.items_limit, "item");
+  }
+  return text + ", items up to " + size_text(size.item_limit);
+}
+
+std::string report(const LoadedPlan& loaded, const Survey& survey) {
+  const Style style(STDOUT_FILENO);
+  std::string out = shown_file(loaded.file) + ": " + style.green("valid") + "\n\n";
+  std::vector<std::vector<std::string>> rows;
+  for (const plan::WorkerSpec& worker : survey.topology.workers) {
+    rows.push_back({short_key(worker.name), stages_of(survey, worker)});
+  }
+  out += style.bold(count_text(rows.size(), "worker process")) + "\n" + table(rows, 2);
+  rows.clear();
+  for (std::size_t i = 0; i < survey.topology.links.size(); ++i) {
+    const plan::LinkSpec& link = survey.topology.links[i];
+    rows.push_back(
+        {short_key(link.name), capacity_text(survey.size_of(i)),
+         link.options.overflow == plan::Overflow::block ? "" : std::string(to_string(link.options.overflow))});
+  }
+  out += "\n" + style.bold(count_text(rows.size(), "link")) + "\n" + table(rows, 2);
+  out += "\n" + style.bold("Shared memory") + "\n" +
+         table({{"reserved at the start", size_text(survey.memory.reserved)},
+                {"at most", size_text(survey.memory.limit)},
+                {"available now", size_text(survey.available)}},
+               2);
+  return out;
+}
+
+ParamValue number(std::uint64_t value) {
+  return ParamValue(static_cast<std::int64_t>(value));
+}
+
+ParamValue worker_json(const Survey& survey, const plan::WorkerSpec& worker) {
+  ParamList stages;
+  for (const plan::Segment& segment : worker.segments) {
+    for (const plan::HostedId id : segment.hosted) {
+      const plan::HostedSpec& hosted = survey.hosted(id);
+      stages.emplace_back(ParamMap{{"key", ParamValue(hosted.key)}, {"type", ParamValue(hosted.node->stage->type)}});
+    }
+  }
+  return ParamMap{{"name", ParamValue(worker.name)}, {"stages", ParamValue(std::move(stages))}};
+}
+
+ParamValue link_json(const Survey& survey, std::size_t id) {
+  const plan::LinkSpec& link = survey.topology.links[id];
+  const shm::LinkSize& size = survey.size_of(id);
+  return ParamMap{{"name", ParamValue(link.name)},
+                  {"producer", ParamValue(survey.topology.workers[link.producer].name)},
+                  {"consumer", ParamValue(survey.topology.workers[link.consumer].name)},
+                  {"ring_bytes", number(size.ring_bytes)},
+                  {"item_bytes_limit", number(size.item_limit)},
+                  {"items_limit", size.items_limit > 0 ? number(size.items_limit) : ParamValue()},
+                  {"overflow", ParamValue(std::string(to_string(link.options.overflow)))}};
+}
+
+std::string report_json(const LoadedPlan& loaded, const Survey& survey) {
+  ParamList workers;
+  for (const plan::WorkerSpec& worker : survey.topology.workers) {
+    workers.push_back(worker_json(survey, worker));
+  }
+  ParamList links;
+  for (std::size_t i = 0; i < survey.topology.links.size(); ++i) {
+    links.push_back(link_json(survey, i));
+  }
+  return plan::dump_json(ParamMap{{"plan", ParamValue(loaded.file.string())},
+                                  {"valid", ParamValue(true)},
+                                  {"workers", ParamValue(std::move(workers))},
+                                  {"links", ParamValue(std::move(links))},
+                                  {"memory", ParamValue(ParamMap{{"reserved", number(survey.memory.reserved)},
+                                                                 {"limit", number(survey.memory.limit)},
+                                                                 {"available", number(survey.available)}})}}) +
+         "\n";
+}
+
+int validate(const Options& options) {
+  const LoadedPlan loaded = load_plan(options.plan);
+  const Survey survey(loaded);
+  print(options.json ? report_json(loaded, survey) : report(loaded, survey));
+  if (!survey.fits()) {
+    warn("this plan needs " + size_text(survey.memory.reserved) + " of shared memory at once, but only " +
+         size_text(survey.available) + " is available now: it would not start; set smaller links.capacity.bytes");
+  }
+  return kDone;
+}
+
+}  // namespace
+
+void add_validate(CLI::App& app, Command& chosen) {
+  CLI::App& command = add_command(app, "validate", "Check a plan and show what would run and what it would take",
+                                  "  pystream-coord validate pipeline.json\n"
+                                  "  pystream-coord validate pipeline.json --set Resize.width=640 --json\n"
+                                  "  pystream-coord validate - < pipeline.json");
+  auto options = std::make_shared<Options>();
+  add_plan_options(command, options->plan);
+  command.add_flag("--json", options->json, "Print the result as JSON");
+  command.callback([options, &chosen] { chosen = [options] { return validate(*options); }; });
+}
+
+}  // namespace pystream::cli
