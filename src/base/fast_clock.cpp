@@ -47,9 +47,9 @@ TickRate measure_tick_rate() {
     const timespec pause{.tv_sec = 0, .tv_nsec = kMeasureNs};
     ::nanosleep(&pause, nullptr);
     const Moment second = moment();
-    const auto ns = static_cast<unsigned __int128>(second.ns - first.ns);
     const std::uint64_t ticks = second.ticks - first.ticks;
-    const auto multiplier = static_cast<std::uint64_t>((ns << 32) / (ticks > 0 ? ticks : 1));
+    const double ns_per_tick = static_cast<double>(second.ns - first.ns) / static_cast<double>(ticks > 0 ? ticks : 1);
+    const auto multiplier = static_cast<std::uint64_t>(ns_per_tick * 0x1p32);
     // Outside of 0.5 to 8 GHz this is no time stamp counter.
     if (ticks > 0 && multiplier >= (std::uint64_t{1} << 29) && multiplier <= (std::uint64_t{1} << 33)) {
       return {multiplier};

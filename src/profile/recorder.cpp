@@ -7,7 +7,7 @@ namespace {
 
 constexpr std::int64_t kPeriodNs = 100'000'000;
 constexpr std::uint64_t kPeriodsPerSecond = 10;
-constexpr std::uint32_t kLargestShift = 40;
+constexpr std::uint32_t kLargestShift = 30;
 
 std::uint64_t get(const std::atomic<std::uint64_t>& word) { return word.load(std::memory_order_relaxed); }
 
@@ -25,8 +25,11 @@ RowQueue::RowQueue(const shm::ProfileArea& area, bool enabled, std::uint64_t row
 }
 
 void RowQueue::set_mask() {
-  mask_ = sampling_mask(std::max(page_.rate_shift.load(std::memory_order_relaxed),
-                                 page_.history_shift.load(std::memory_order_relaxed)));
+  const std::uint32_t shift = std::min(std::max(page_.rate_shift.load(std::memory_order_relaxed),
+                                                page_.history_shift.load(std::memory_order_relaxed)),
+                                       kLargestShift);
+  mask_ = sampling_mask(shift);
+  weight_ = std::uint32_t{1} << shift;
 }
 
 void RowQueue::adapt(std::uint64_t sampled, std::int64_t now) {
@@ -58,18 +61,20 @@ void Recorder::recover(std::uint64_t inputs_done) {
 }
 
 void Recorder::sample(std::uint32_t hosted, std::uint64_t sequence, std::uint64_t input, std::int64_t start_ns,
-                      std::int64_t ns) {
+                      std::int64_t ns, std::uint32_t weight) {
   const std::uint64_t value = std::min(not_negative(ns), shm::Row::kNsMask);
   const bool sampled = rows_.wants(sequence);
   area_.samples[samples_++] = {.row = {.sequence = sequence,
                                        .input = input,
                                        .start_ns = start_ns,
                                        .hosted_and_ns = (std::uint64_t{hosted} << 48) | value},
-                               .is_row = sampled && rows_.enabled() ? 1U : 0U};
+                               .is_row = sampled && rows_.enabled() ? 1U : 0U,
+                               .weight = weight};
   sampled_ += sampled ? 1 : 0;
   Delta& sum = delta(hosted);
-  ++sum.timed;
-  sum.timed_ns += value;
+  ++sum.samples;
+  sum.timed += weight;
+  sum.timed_ns += value * weight;
   sum.min_ns = std::min(sum.min_ns, value);
   sum.max_ns = std::max(sum.max_ns, value);
 }
@@ -85,7 +90,7 @@ void Recorder::prepare(std::uint64_t inputs_done) {
     const std::uint64_t timed = get(stats.timed);
     area_.after[first_ + i] = {
         .items = get(stats.items) + sum.items,
-        .outputs = get(stats.outputs) + sum.outputs,
+        .samples = get(stats.samples) + sum.samples,
         .errors = get(stats.errors) + sum.errors,
         .timed = timed + sum.timed,
         .timed_ns = get(stats.timed_ns) + sum.timed_ns,
@@ -149,7 +154,7 @@ void Recorder::apply_histogram() {
   }
   for (; i < batch.samples; ++i) {
     std::atomic<std::uint64_t>& to = bucket(i);
-    const std::uint64_t value = get(to) + 1;
+    const std::uint64_t value = get(to) + area_.samples[i].weight;
     put(batch.redo[i % 2], value);
     put(batch.progress, i + 1);
     put(to, value);
@@ -161,7 +166,7 @@ void Recorder::apply_figures() {
     shm::HostedStats& stats = stats_[first_ + i];
     const shm::HostedAfter& after = area_.after[first_ + i];
     stats.items.store(after.items, std::memory_order_relaxed);
-    stats.outputs.store(after.outputs, std::memory_order_relaxed);
+    stats.samples.store(after.samples, std::memory_order_relaxed);
     stats.errors.store(after.errors, std::memory_order_relaxed);
     stats.timed.store(after.timed, std::memory_order_relaxed);
     stats.timed_ns.store(after.timed_ns, std::memory_order_relaxed);

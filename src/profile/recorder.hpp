@@ -21,6 +21,7 @@ class RowQueue {
   bool wants(std::uint64_t sequence) const { return is_sampled(sequence, mask_); }
   bool enabled() const { return enabled_; }
   std::uint64_t head() const { return page_.head.load(std::memory_order_relaxed); }
+  std::uint32_t weight() const { return weight_; }
   std::uint64_t room() const {
     return enabled_ ? rows_.size() - (head() - page_.tail.load(std::memory_order_acquire)) : 0;
   }
@@ -43,6 +44,7 @@ class RowQueue {
   std::uint64_t period_rows_ = 0;
   std::int64_t period_end_ = 0;
   std::uint64_t mask_ = 0;
+  std::uint32_t weight_ = 1;
 };
 
 /// Collects what one segment of a worker does in a batch, and counts it with the commit.
@@ -63,11 +65,13 @@ class Recorder {
 
   void add_items(std::uint32_t hosted, std::uint64_t items) { delta(hosted).items += items; }
   void add_error(std::uint32_t hosted) { ++delta(hosted).errors; }
-  void add_outputs(std::uint32_t hosted, std::uint64_t outputs) { delta(hosted).outputs += outputs; }
   void add_time(std::uint32_t hosted, std::int64_t ns) { delta(hosted).total_ns += not_negative(ns); }
-  /// One item took `ns` inside this stage, or in the pipeline. REQUIRES: has_room() when the item began.
+  /// One item took `ns` inside this stage, or in the pipeline. `weight`: stands for so many items; see weight().
+  /// REQUIRES: has_room() when the item began.
   void sample(std::uint32_t hosted, std::uint64_t sequence, std::uint64_t input, std::int64_t start_ns,
-              std::int64_t ns);
+              std::int64_t ns, std::uint32_t weight);
+  /// How many items one stands for where only those that wants() says are timed.
+  std::uint32_t weight() const { return rows_.weight(); }
   /// Time of the timed items since the pipeline began, this batch included.
   std::uint64_t timed_ns(std::uint32_t hosted) const {
     return stats_[hosted].timed_ns.load(std::memory_order_relaxed) + deltas_[hosted - first_].timed_ns;
@@ -78,7 +82,7 @@ class Recorder {
 
  private:
   struct Delta {
-    std::uint64_t items = 0, outputs = 0, errors = 0, timed = 0, timed_ns = 0, total_ns = 0;
+    std::uint64_t items = 0, samples = 0, errors = 0, timed = 0, timed_ns = 0, total_ns = 0;
     std::uint64_t min_ns = std::numeric_limits<std::uint64_t>::max();
     std::uint64_t max_ns = 0;
   };

@@ -57,9 +57,9 @@ constexpr double bucket_middle(std::size_t bucket) {
 /// over restarts.
 struct HostedStats {
   std::atomic<std::uint64_t> items;     ///< inputs done (of a source: items given; of a pipeline: items that came out)
-  std::atomic<std::uint64_t> outputs;
+  std::atomic<std::uint64_t> samples;   ///< items timed one by one; fewer than `items` where items are sampled
   std::atomic<std::uint64_t> errors;    ///< items that ended in an exception
-  std::atomic<std::uint64_t> timed;     ///< items in the histogram; fewer than `items` where items are sampled
+  std::atomic<std::uint64_t> timed;     ///< items that the samples stand for; as many are in the histogram
   std::atomic<std::uint64_t> timed_ns;  ///< their sum
   std::atomic<std::uint64_t> total_ns;  ///< time spent on all items
   std::atomic<std::uint64_t> min_ns;
@@ -128,12 +128,13 @@ struct Batch {
 
 /// A stage's figures once the batch is applied.
 struct HostedAfter {
-  std::uint64_t items, outputs, errors, timed, timed_ns, total_ns, min_ns, max_ns;
+  std::uint64_t items, samples, errors, timed, timed_ns, total_ns, min_ns, max_ns;
 };
 
 struct Sample {
   Row row;
-  std::uint64_t is_row;  ///< 1: goes to the database too
+  std::uint32_t is_row;  ///< 1: goes to the database too
+  std::uint32_t weight;  ///< so many items it stands for
 };
 
 static_assert(sizeof(ProfileConfig) <= kPage && sizeof(RowPage) <= kPage);

@@ -29,7 +29,7 @@ void StageClock::lap() {
   last_ = now;
 }
 
-void StageClock::stop(std::uint64_t sequence, std::uint64_t input, bool in_total) {
+void StageClock::stop(std::uint64_t sequence, std::uint64_t input, bool every) {
   if (spent_.empty()) {
     set(monitor_.now());
     return;
@@ -38,8 +38,8 @@ void StageClock::stop(std::uint64_t sequence, std::uint64_t input, bool in_total
   for (std::size_t i = 0; i < spent_.size(); ++i) {
     if (spent_[i] >= 0) {
       const auto hosted = first_ + static_cast<std::uint32_t>(i);
-      recorder_.sample(hosted, sequence, input, starts_[i], spent_[i]);
-      if (in_total) {
+      recorder_.sample(hosted, sequence, input, starts_[i], spent_[i], every ? 1 : recorder_.weight());
+      if (every) {
         recorder_.add_time(hosted, spent_[i]);
       }
     }

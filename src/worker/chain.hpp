@@ -43,8 +43,9 @@ class StageClock {
     }
     current_ = index;
   }
-  /// The item is done: records what each stage spent since start(). `in_total`: also adds it to the stages' total time.
-  void stop(std::uint64_t sequence, std::uint64_t input, bool in_total);
+  /// The item is done: records what each stage spent since start(). `every`: every item is
+  /// timed, so the stages' total time is the sum.
+  void stop(std::uint64_t sequence, std::uint64_t input, bool every);
   bool timing() const { return timing_; }
   /// When the last timed item was done.
   std::int64_t last() const { return last_; }

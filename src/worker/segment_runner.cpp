@@ -271,8 +271,8 @@ void SegmentRunner::stop_clock(std::uint64_t sequence, std::uint64_t input, bool
   chain_.clock().stop(sequence, input, timed_batch_);
   if (parts_.exits && came_out) {
     const std::int64_t latency = chain_.clock().last() - flow_.tag.entered_ns;
-    recorder_.sample(exit_index(), sequence, input, flow_.tag.entered_ns, latency);
-    recorder_.add_time(exit_index(), latency);
+    recorder_.sample(exit_index(), sequence, input, flow_.tag.entered_ns, latency,
+                     timed_batch_ ? 1 : recorder_.weight());
   }
 }
 
@@ -438,13 +438,12 @@ void SegmentRunner::count_answer(const Entry& entry) {
   const std::int64_t took = now - entry.submitted_ns;
   const std::uint64_t came_out = terminal_ ? 1 : output_.emitted();
   recorder_.add_items(parts_.first_hosted, 1);
-  recorder_.sample(parts_.first_hosted, entry.record.sequence, entry.record.number, entry.submitted_ns, took);
+  recorder_.sample(parts_.first_hosted, entry.record.sequence, entry.record.number, entry.submitted_ns, took, 1);
   recorder_.add_time(parts_.first_hosted, took);
   if (parts_.exits && came_out > 0) {
     exits_ += came_out;
     recorder_.sample(exit_index(), entry.record.sequence, entry.record.number, entry.record.entered_ns,
-                     now - entry.record.entered_ns);
-    recorder_.add_time(exit_index(), now - entry.record.entered_ns);
+                     now - entry.record.entered_ns, 1);
   }
 }
 

@@ -7,8 +7,10 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
+#include <optional>
 
 #include "base/draining.hpp"
+#include "profile/row_writer.hpp"
 #include "worker/layout.hpp"
 #include "worker/row.hpp"
 
@@ -89,6 +91,11 @@ class Builder {
 int run_attached(const WorkerStart& start, const shm::Segment& segment, Monitor& monitor) {
   shm::FailureKind stage_of_life = shm::FailureKind::start;
   try {
+    const shm::WorkerEnd& end = monitor.end();
+    std::optional<profile::RowWriter> rows;
+    if (end.config->enabled != 0) {
+      rows.emplace(*end.config, end.profile, start.id);
+    }
     NoDeadLetters letters;
     Row row = Builder(start, segment, monitor, letters).build();
     stage_of_life = shm::FailureKind::item;
