@@ -6,9 +6,10 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 scripts/setup.sh build demo
-[ -d build ] || meson setup build -Dtests=disabled -Dbenchmarks=disabled >build.log 2>&1 || { cat build.log >&2; exit 1; }
-rm -f build.log
-meson compile -C build >build/compile.log || { tail -n 30 build/compile.log >&2; exit 1; }
+build=build/release
+[ -f "$build/build.ninja" ] || meson setup "$build" -Dtests=disabled -Dbenchmarks=disabled >/dev/null
+# Quiet unless it fails.
+meson compile -C "$build" >"$build/compile.log" || { tail -n 30 "$build/compile.log" >&2; exit 1; }
 
 out=build/demo
 mkdir -p "$out"
@@ -28,7 +29,7 @@ if [ -z "$film" ]; then
   fi
 fi
 
-build/src/cli/pystream-coord run workers/pipelines/pedestrians.json --input "$film" --output "$out/pedestrians.mjpeg"
+"$build"/src/cli/pystream-coord run workers/pipelines/pedestrians.json --input "$film" --output "$out/pedestrians.mjpeg"
 
 # A killed video writer cannot go on where it was, a file of JPEG frames can; so the film is made from it afterwards.
 ffmpeg -loglevel error -y -f mjpeg -framerate 10 -i "$out/pedestrians.mjpeg" -c copy "$out/pedestrians.avi"

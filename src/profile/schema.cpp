@@ -118,6 +118,7 @@ CREATE TABLE dead_letters(
   time REAL NOT NULL,            -- Unix time in seconds
   stage TEXT NOT NULL,           -- key
   sequence INTEGER NOT NULL,
+  input INTEGER NOT NULL,        -- its number on the stage's input link
   part INTEGER NOT NULL,
   attempts INTEGER NOT NULL,
   reason TEXT NOT NULL,
@@ -126,7 +127,7 @@ CREATE TABLE dead_letters(
   size INTEGER NOT NULL,         -- bytes of the item
   bytes BLOB,                    -- NULL: in `file`, beside the database
   file TEXT NOT NULL DEFAULT '',
-  UNIQUE(run, stage, sequence, part)
+  UNIQUE(run, stage, input)
 );
 )sql";
 

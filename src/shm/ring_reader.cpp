@@ -26,6 +26,7 @@ std::uint64_t load_once(const std::byte* at) {
 RingReader::RingReader(ConsumerEnd end, std::uint64_t inputs_done)
     : end_(std::move(end)), mask_(end_.link.ring_bytes - 1) {
   position_ = released_ = end_.own->read_position.load(std::memory_order_relaxed);
+  check(position_ % kRecordAlign == 0, "the read position is not that of a record");
   if (one_at_a_time()) {
     take_over_inbox(inputs_done);
   } else {
@@ -64,6 +65,7 @@ void RingReader::take_over_inbox(std::uint64_t inputs_done) {
   }
   number_ = claimed - 1;
   check(inbox().size <= end_.link.inbox_bytes - kInboxPayload, "the inbox holds more than it can");
+  check(inbox().next_position % kRecordAlign == 0, "the inbox names a position that is not that of a record");
   record_ = {.kind = static_cast<RecordKind>(inbox().kind),
              .closes = 0,
              .number = number_,
@@ -90,6 +92,7 @@ bool RingReader::overrun() {
   if (tail <= position_) {
     return false;
   }
+  check(tail % kRecordAlign == 0, "the tail is not the position of a record");
   position_ = tail;
   return true;
 }
@@ -104,6 +107,10 @@ const Record* RingReader::try_claim() {
     const std::uint64_t written = end_.peer->write_position.load(std::memory_order_acquire);
     if (written == position_) {
       return nullptr;
+    }
+    if (written - position_ > end_.link.ring_bytes) {
+      check(overrun(), "impossible write position");
+      continue;
     }
     seen_written_ = written;
     const std::uint64_t found = load_once(end_.ring + (position_ & mask_)) & kNumberMask;
@@ -143,6 +150,7 @@ const Record* RingReader::try_claim() {
 }
 
 void RingReader::copy_to_inbox() {
+  check(record_.payload.size() <= end_.link.inbox_bytes - kInboxPayload, "it is larger than the link allows");
   const std::uint64_t want = kInboxPayload + round_up(record_.payload.size(), kPage);
   if (want > inbox_populated_) {
     while (::madvise(end_.inbox + inbox_populated_, want - inbox_populated_, MADV_POPULATE_WRITE) != 0) {
@@ -219,7 +227,8 @@ void RingReader::read_large(const std::byte* at) {
   const std::uint64_t size = load_once(at + 8);
   const std::uint64_t ordinal = load_once(at + 16);
   const std::uint64_t area = end_.link.large_bytes;
-  check(size <= end_.link.item_limit && size <= area, "a large item is larger than the link allows");
+  check(size != 0 && size <= end_.link.item_limit && size <= area,
+        "a large item is none, or larger than the link allows");
   check(position % area <= area - size, "a large item lies outside the large area");
   check(large_ordinal_ == kInvalidPosition || ordinal == large_ordinal_, "a large item is not the expected one");
   check(position >= large_end_ || large_ordinal_ == kInvalidPosition, "a large item lies where another was");
@@ -245,8 +254,9 @@ void RingReader::advance() {
 void RingReader::release(const Mark& mark) {
   ConsumerPage& own = *end_.own;
   own.read_number.store(mark.number, std::memory_order_relaxed);
-  own.large_released.store(mark.large_end, std::memory_order_relaxed);
-  own.large_ordinal.store(mark.large_ordinal, std::memory_order_relaxed);
+  // The producer may act on these two before it sees read_position.
+  own.large_released.store(mark.large_end, std::memory_order_release);
+  own.large_ordinal.store(mark.large_ordinal, std::memory_order_release);
   // RELEASE: this side's last use of the bytes before the mark is over.
   own.read_position.store(mark.position, std::memory_order_release);
   released_ = mark.position;

@@ -2,18 +2,12 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <pystream/error.hpp>
 #include <span>
 
+#include "shm/link_corrupt.hpp"
 #include "shm/segment.hpp"
 
 namespace pystream::shm {
-
-/// What a reader found in a link is nothing a producer can have written: its memory was damaged.
-class LinkCorrupt : public Error {
- public:
-  using Error::Error;
-};
 
 /// A record whose header was copied and checked; the payload is read-only memory that stays until release().
 struct Record {
@@ -83,7 +77,7 @@ class RingReader {
   std::uint64_t large_end_ = 0;      ///< of the newest large payload stepped over
   std::uint64_t large_ordinal_ = 0;  ///< of the next one
   std::uint64_t ended_sleep_ = 0;
-  bool in_hand_ = false;               ///< the inbox holds a record that is not done
+  bool in_hand_ = false;  ///< the inbox holds a record that is not done
   std::uint64_t inbox_populated_ = 0;
   // The record in hand.
   Record record_;

@@ -17,27 +17,32 @@ namespace {
 constexpr std::uint64_t kNumberBits = 48;
 
 /// Payloads above this share of the ring go to the large area.
-std::size_t large_threshold(const LinkEntry& link) { return link.ring_bytes / 16; }
+std::size_t large_threshold(const LinkEntry& link) {
+  return link.ring_bytes / 16;
+}
 
 RecordKind kind_of(const RecordHeader& header) {
   return static_cast<RecordKind>((header.number_and_kind >> kNumberBits) & 0xff);
 }
 
-std::uint64_t record_bytes(std::size_t payload) { return sizeof(RecordHeader) + round_up(payload, kRecordAlign); }
+std::uint64_t record_bytes(std::size_t payload) {
+  return sizeof(RecordHeader) + round_up(payload, kRecordAlign);
+}
 
 }  // namespace
 
 RingWriter::RingWriter(ProducerEnd end)
-    : end_(std::move(end)), mask_(end_.link.ring_bytes - 1), large_threshold_(large_threshold(end_.link)),
+    : end_(std::move(end)),
+      mask_(end_.link.ring_bytes - 1),
+      large_threshold_(large_threshold(end_.link)),
       evicts_(end_.link.inbox_bytes != 0) {
   const std::uint64_t position = end_.own->write_position.load(std::memory_order_acquire);
   const JournalEntry* journal = end_.own->journal;
-  if (journal[0].write_position != position && journal[1].write_position != position) {
-    throw Error("the journal of this link matches its write position " + std::to_string(position) +
-                " nowhere: its memory was damaged");
-  }
-  active_ = journal[0].write_position == position ? 0 : 1;
   committed_ = position;
+  check(journal[0].write_position == position || journal[1].write_position == position,
+        "its journal matches the write position nowhere");
+  check(end_.link.ring_bytes == 0 || position % kRecordAlign == 0, "the write position is not that of a record");
+  active_ = journal[0].write_position == position ? 0 : 1;
   rollback();
   if (evicts_) {
     find_tail();
@@ -67,9 +72,7 @@ void RingWriter::find_tail() {
       found_large = true;
     }
     at += record_bytes(header.size);
-    if (committed_ - at > end_.link.ring_bytes) {
-      throw Error("the records of this link do not end at its write position: its memory was damaged");
-    }
+    check(committed_ - at <= end_.link.ring_bytes, "its records do not end at the write position");
   }
 }
 
@@ -110,12 +113,24 @@ void RingWriter::rollback_to(const Mark& mark) {
   outputs_ = mark.outputs;
 }
 
+void RingWriter::check(bool holds, const char* what) const {
+  if (!holds) {
+    throw LinkCorrupt(std::string("link damaged, seen by its producer at position ") + std::to_string(committed_) +
+                      ": " + what + "; a worker wrote over memory that is not its own, or the memory failed");
+  }
+}
+
+/// Only what was committed can have been released; what the link holds by this side's count bounds all four.
 void RingWriter::look_at_consumer() {
   // RELEASE: pairs with the consumer's store; what stands before read_position may be overwritten from here on.
   seen_read_ = end_.peer->read_position.load(std::memory_order_acquire);
   seen_read_number_ = end_.peer->read_number.load(std::memory_order_relaxed);
-  seen_large_released_ = end_.peer->large_released.load(std::memory_order_relaxed);
-  seen_large_ordinal_ = end_.peer->large_ordinal.load(std::memory_order_relaxed);
+  seen_large_released_ = end_.peer->large_released.load(std::memory_order_acquire);
+  seen_large_ordinal_ = end_.peer->large_ordinal.load(std::memory_order_acquire);
+  check(committed_ - seen_read_ <= end_.link.ring_bytes, "the read position is not within what was written");
+  check(seen_read_number_ <= next_number_, "more records were released than were written");
+  check(seen_large_released_ <= large_head_ && seen_large_ordinal_ <= large_ordinal_,
+        "more large items were released than were written");
 }
 
 /// Where a large payload would begin: at the front of the area whenever that is free and saves touching new memory,
@@ -151,8 +166,7 @@ bool RingWriter::fits(std::uint64_t ring_bytes, std::size_t large_bytes) const {
   if (inside == 0) {
     return true;
   }
-  return inside < link.large_limit &&
-         large_start(large_bytes) + large_bytes - seen_large_released_ <= link.large_bytes;
+  return inside < link.large_limit && large_start(large_bytes) + large_bytes - seen_large_released_ <= link.large_bytes;
 }
 
 bool RingWriter::has_room(std::uint64_t ring_bytes, std::size_t large_bytes) {
@@ -177,20 +191,24 @@ void RingWriter::populate(std::uint64_t offset, std::size_t size) {
   }
   while (::madvise(end_.large + have, want - have, MADV_POPULATE_WRITE) != 0) {
     if (errno != EINTR && errno != EAGAIN) {
-      throw Error("no memory for an item of " + std::to_string(size) + " bytes in this link's large area: " +
-                  std::generic_category().message(errno));
+      throw Error("no memory for an item of " + std::to_string(size) +
+                  " bytes in this link's large area: " + std::generic_category().message(errno));
     }
   }
   end_.own->populated.store(want, std::memory_order_relaxed);
 }
 
 std::byte* RingWriter::try_reserve(std::size_t size) {
+  if (size > end_.link.item_limit) {
+    throw ItemTooLarge(size, end_.link.item_limit);
+  }
   if (size <= large_threshold_) {
     reserved_large_ = false;
     return has_room(record_bytes(size), 0) ? end_.ring + (head_ & mask_) + sizeof(RecordHeader) : nullptr;
   }
-  if (size > end_.link.item_limit) {
-    throw ItemTooLarge(size, end_.link.item_limit);
+  if (!evicts_) {
+    // What was seen last would do for correctness; only the present state tells that the warm front is free again.
+    look_at_consumer();
   }
   if (!has_room(record_bytes(sizeof(LargePayload)), size)) {
     return nullptr;
@@ -202,8 +220,7 @@ std::byte* RingWriter::try_reserve(std::size_t size) {
   return end_.large + offset;
 }
 
-void RingWriter::write_header(RecordKind kind, const RecordTag& tag, std::uint32_t payload,
-                              std::uint8_t closes) {
+void RingWriter::write_header(RecordKind kind, const RecordTag& tag, std::uint32_t payload, std::uint8_t closes) {
   const RecordHeader header{.number_and_kind = (next_number_ & ((std::uint64_t{1} << kNumberBits) - 1)) |
                                                (std::uint64_t{static_cast<std::uint8_t>(kind)} << kNumberBits) |
                                                (std::uint64_t{closes} << 56),
@@ -267,6 +284,8 @@ void RingWriter::publish(std::size_t index) {
   end_.own->written_number.store(next_number_, std::memory_order_relaxed);
   // COMMIT: the entry and the records are complete; from this instant on they count.
   end_.own->write_position.store(head_, std::memory_order_release);
+  // The next commit fills the other entry, which must not happen before this store in the eyes of a successor.
+  std::atomic_signal_fence(std::memory_order_seq_cst);
   active_ = index;
   committed_ = head_;
 }
@@ -305,7 +324,9 @@ void RingWriter::wait(std::int64_t spin_ns, std::int64_t timeout_ns) {
                    .timeout_ns = timeout_ns});
 }
 
-bool RingWriter::empty() const { return end_.peer->read_position.load(std::memory_order_acquire) == committed_; }
+bool RingWriter::empty() const {
+  return end_.peer->read_position.load(std::memory_order_acquire) == committed_;
+}
 
 std::uint64_t RingWriter::items_inside() const {
   return next_number_ - end_.peer->read_number.load(std::memory_order_relaxed);

@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 
+#include "shm/link_corrupt.hpp"
 #include "shm/segment.hpp"
 
 namespace pystream::shm {
@@ -36,11 +37,11 @@ struct Done {
 class RingWriter {
  public:
   /// Takes over from a dead predecessor: starts at the journal entry that matches write_position. What was written
-  /// behind it is lost and will be written again. Throws Error if no entry matches (corruption).
+  /// behind it is lost and will be written again. Throws LinkCorrupt if no entry matches.
   explicit RingWriter(ProducerEnd end);
 
   /// Room for a payload, contiguous and aligned; nullptr while the link is full. A second call without finish()
-  /// gives up the first. Throws ItemTooLarge, or Error if the large area gets no memory.
+  /// gives up the first. Throws ItemTooLarge, Error if the large area gets no memory, or LinkCorrupt.
   std::byte* try_reserve(std::size_t size);
   /// Makes the first `size` bytes of what try_reserve() gave a record. It stays private until commit().
   /// REQUIRES: size is at most what was reserved.
@@ -91,6 +92,7 @@ class RingWriter {
   std::uint64_t large_start(std::size_t size) const;
   void populate(std::uint64_t offset, std::size_t size);
   void look_at_consumer();
+  void check(bool holds, const char* what) const;
   void write_header(RecordKind kind, const RecordTag& tag, std::uint32_t payload, std::uint8_t closes);
   void fill_entry(std::size_t index, const Done& done);
   void publish(std::size_t index);
@@ -112,7 +114,7 @@ class RingWriter {
   std::uint64_t seen_read_number_ = 0;
   std::uint64_t seen_large_released_ = 0;
   std::uint64_t seen_large_ordinal_ = 0;
-  bool evicts_;  ///< seen_… is this side's own tail
+  bool evicts_;                    ///< seen_… is this side's own tail
   std::uint64_t ended_sleep_ = 0;  ///< the consumer's sleep that was already ended
   // The reservation in work.
   bool reserved_large_ = false;

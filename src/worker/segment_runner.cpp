@@ -209,6 +209,7 @@ void SegmentRunner::give_up(const shm::Record& record, const std::string& reason
   }
   if (policy.on_error != plan::OnError::skip) {
     dead_letters_.store({.hosted = hosted,
+                         .number = record.number,
                          .sequence = record.sequence,
                          .part = record.part,
                          .attempts = attempts,

@@ -32,6 +32,7 @@ class DeadLetters {
   virtual ~DeadLetters() = default;
   struct Letter {
     std::uint32_t hosted = 0;  ///< index in the worker
+    std::uint64_t number = 0;  ///< on the stage's input link
     std::uint64_t sequence = 0;
     std::uint32_t part = 0;
     std::uint32_t attempts = 0;
