@@ -9,10 +9,21 @@
 namespace pystream::worker {
 namespace {
 
-constexpr std::uint32_t kLargestBatch = 256;
-constexpr std::int64_t kBatchAimNs = 10'000;  ///< a batch that takes longer is halved, a shorter one doubled
+constexpr std::int64_t kLargestBatch = 256;
+constexpr std::int64_t kBatchAimNs = 10'000;  ///< how long the items of one commit may take together
 constexpr std::int64_t kSlowItemNs = 1'000;   ///< from here on every item is timed
 constexpr std::int64_t kSleepNs = 1'000'000'000;
+
+/// What the exception being handled says.
+std::string thrown_text() {
+  try {
+    throw;
+  } catch (const std::exception& error) {
+    return error.what();
+  } catch (...) {
+    return "an exception that is no std::exception";
+  }
+}
 
 }  // namespace
 
@@ -35,6 +46,9 @@ SegmentRunner::SegmentRunner(SegmentParts parts, Monitor& monitor, DeadLetters& 
   already_out_ = journal.parts_of == inputs_done_ ? journal.parts_out : 0;
   ended_ = (journal.flags & shm::kJournalEnded) != 0;
   flow_.next_sequence = inputs_done_;
+  // Set before this process was started, and for its whole life.
+  died_on_ = monitor_.control().attempt_number.load(std::memory_order_relaxed);
+  deaths_ = monitor_.control().attempts.load(std::memory_order_relaxed);
   if (parts_.input) {
     reader_.emplace(std::move(*parts_.input), inputs_done_);
   }
@@ -200,9 +214,13 @@ void SegmentRunner::end() {
   ended_ = true;
 }
 
+const plan::FaultPolicy& SegmentRunner::policy_in_work() const {
+  return parts_.faults.at(monitor_.hosted() - parts_.first_hosted);
+}
+
 void SegmentRunner::give_up(const shm::Record& record, const std::string& reason, std::uint32_t attempts) {
-  const std::uint32_t hosted = monitor_.end().page->hosted.load(std::memory_order_relaxed);
-  const plan::FaultPolicy& policy = parts_.faults.at(hosted - parts_.first_hosted);
+  const std::uint32_t hosted = monitor_.hosted();
+  const plan::FaultPolicy& policy = policy_in_work();
   recorder_.add_error(hosted);
   if (policy.on_error == plan::OnError::fail) {
     throw StageFailed(record.sequence, reason);
@@ -218,41 +236,50 @@ void SegmentRunner::give_up(const shm::Record& record, const std::string& reason
   }
 }
 
-/// Runs the stages on one item; what they throw is dealt with by the policy of the stage that threw.
+/// Runs the stages on one item.
 void SegmentRunner::run_guarded(const shm::Record& record) {
+  output_.begin_input(already_out_);
+  try {
+    chain_.process(Item(flow_.tag, record.payload));
+  } catch (const shm::LinkCorrupt&) {
+    throw;
+  } catch (const Stopped&) {
+    throw;
+  } catch (...) {
+    retry_or_give_up(record);
+  }
+}
+
+/// REQUIRES: called from a handler. What a stage threw is dealt with by the policy of the stage that threw.
+void SegmentRunner::retry_or_give_up(const shm::Record& record) {
+  std::string reason = thrown_text();
   for (std::uint32_t tries = 1;; ++tries) {
+    already_out_ = output_.withdraw_input();
+    const plan::FaultPolicy& policy = policy_in_work();
+    if (policy.on_error != plan::OnError::retry || tries >= policy.max_attempts) {
+      give_up(record, reason, tries);
+      return;
+    }
+    chain_.discard_item();
     output_.begin_input(already_out_);
-    std::string reason;
     try {
       chain_.process(Item(flow_.tag, record.payload));
       return;
     } catch (const shm::LinkCorrupt&) {
       throw;
-    } catch (const std::exception& error) {
-      reason = error.what();
     } catch (const Stopped&) {
       throw;
     } catch (...) {
-      reason = "an exception that is no std::exception";
-    }
-    already_out_ = output_.withdraw_input();
-    chain_.discard_item();
-    const std::uint32_t hosted = monitor_.end().page->hosted.load(std::memory_order_relaxed);
-    const plan::FaultPolicy& policy = parts_.faults.at(hosted - parts_.first_hosted);
-    if (policy.on_error != plan::OnError::retry || tries >= policy.max_attempts) {
-      give_up(record, reason, tries);
-      return;
+      reason = thrown_text();
     }
   }
 }
 
 void SegmentRunner::take_item(const shm::Record& record) {
-  const shm::ControlPage& control = monitor_.control();
-  std::uint32_t attempt = 1;
-  if (control.attempt_number.load(std::memory_order_relaxed) == record.number) {
-    attempt += control.attempts.load(std::memory_order_relaxed);
-  }
-  flow_.tag = {.sequence = record.sequence, .part = record.part, .attempt = attempt, .entered_ns = record.entered_ns};
+  flow_.tag = {.sequence = record.sequence,
+               .part = record.part,
+               .attempt = record.number == died_on_ ? deaths_ + 1 : 1,
+               .entered_ns = record.entered_ns};
   monitor_.begin_item(record.number, record.sequence);
   start_clock(record.sequence);
   run_guarded(record);
@@ -375,9 +402,7 @@ bool SegmentRunner::run_batch() {
 /// commit.
 void SegmentRunner::finish_batch(std::uint32_t items) {
   if (!timed_batch_) {
-    const std::int64_t spent = monitor_.now() - began_ - blocked_ns_;
-    chain_.share_time(spent);
-    time_each_ = spent / items >= kSlowItemNs;
+    chain_.share_time(monitor_.now() - began_ - blocked_ns_);
   }
   commit();
   if (reader_) {
@@ -388,19 +413,14 @@ void SegmentRunner::finish_batch(std::uint32_t items) {
   monitor_.add_working(took);
   monitor_.set_last_end(now);
   recorder_.apply(now);
-  if (timed_batch_) {
-    time_each_ = (took - blocked_ns_) / items >= kSlowItemNs;
-  }
+  const std::int64_t measured = (took - blocked_ns_) / items;
   began_ = now;
   blocked_ns_ = 0;
-  if (saved_.any() || (reader_ && reader_->one_at_a_time())) {
-    return;  // is saved with every commit; a link that drops the oldest gives one record at a time
-  }
-  if (took > 2 * kBatchAimNs) {
-    batch_limit_ = std::max(batch_limit_ / 2, 1U);
-  } else if (took < kBatchAimNs && items == batch_limit_) {
-    batch_limit_ = std::min(batch_limit_ * 2, kLargestBatch);
-  }
+  item_ns_ = std::min(measured, item_ns_ + item_ns_ / 4 + 1);
+  time_each_ = item_ns_ >= kSlowItemNs;
+  const bool alone = saved_.any() || (reader_ && reader_->one_at_a_time());
+  batch_limit_ =
+      alone ? 1 : static_cast<std::uint32_t>(std::clamp(kBatchAimNs / (item_ns_ + 1), std::int64_t{1}, kLargestBatch));
 }
 
 bool SegmentRunner::run_one(bool& closed) {
