@@ -10,6 +10,7 @@ void LinkOutput::begin_input(std::uint32_t already_out) {
   pending_ = 0;
   already_out_ = already_out;
   published_ = already_out;
+  reserved_.reset();
   start_ = ring_.mark();
 }
 
@@ -42,16 +43,18 @@ void LinkOutput::mark(shm::RecordKind kind, std::uint8_t closes) {
 }
 
 std::span<std::byte> LinkOutput::reserve(std::size_t size) {
-  reserved_ = size;
+  reserved_.reset();
   swallowing_ = emitted_ < already_out_;
   dropping_ = false;
   if (swallowing_) {
+    reserved_ = size;
     swallowed_.resize(std::max<std::size_t>(size, 1));
     return {swallowed_.data(), size};
   }
   std::byte* data = ring_.try_reserve(size);
   if (data == nullptr && ring_.overflow() == shm::Overflow::drop_newest) {
     dropping_ = true;
+    reserved_ = size;
     swallowed_.resize(std::max<std::size_t>(size, 1));
     return {swallowed_.data(), size};
   }
@@ -59,15 +62,19 @@ std::span<std::byte> LinkOutput::reserve(std::size_t size) {
     room_.make_room();
     data = ring_.try_reserve(size);
   }
+  reserved_ = size;
   return {data, size};
 }
 
 void LinkOutput::emit_reserved(std::size_t size) {
-  if (size > reserved_) {
-    throw Error("emit_reserved(" + std::to_string(size) + ") after reserve(" + std::to_string(reserved_) +
+  if (!reserved_) {
+    throw Error("emit_reserved(" + std::to_string(size) + ") without a reserve() before it");
+  }
+  if (size > *reserved_) {
+    throw Error("emit_reserved(" + std::to_string(size) + ") after reserve(" + std::to_string(*reserved_) +
                 "); emit at most what was reserved");
   }
-  reserved_ = 0;
+  reserved_.reset();
   if (first_) {
     flow_.number_item();
   }
@@ -75,9 +82,8 @@ void LinkOutput::emit_reserved(std::size_t size) {
     ring_.count_dropped();
     dropping_ = false;
   } else if (!swallowing_) {
-    ring_.finish(size, {.sequence = flow_.tag.sequence,
-                        .part = first_ ? 0 : emitted_,
-                        .entered_ns = flow_.tag.entered_ns});
+    ring_.finish(size,
+                 {.sequence = flow_.tag.sequence, .part = first_ ? 0 : emitted_, .entered_ns = flow_.tag.entered_ns});
     ++pending_;
   }
   ++emitted_;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <pystream/item.hpp>
 #include <vector>
 
@@ -47,7 +48,10 @@ class LinkOutput final : public Output {
   /// A tombstone that was read is passed on; so is the end.
   void mark(shm::RecordKind kind, std::uint8_t closes);
   /// Everything finished so far is published.
-  void note_commit() { pending_ = 0; published_ = emitted_; }
+  void note_commit() {
+    pending_ = 0;
+    published_ = emitted_;
+  }
 
   std::span<std::byte> reserve(std::size_t size) override;
   void emit_reserved(std::size_t size) override;
@@ -68,7 +72,7 @@ class LinkOutput final : public Output {
   shm::RingWriter::Mark start_{};
   bool swallowing_ = false;
   bool dropping_ = false;  ///< the reservation in work is for an item that the full link will not take
-  std::size_t reserved_ = 0;
+  std::optional<std::size_t> reserved_;
   std::vector<std::byte> swallowed_;
 };
 

@@ -12,6 +12,7 @@ constexpr std::uint32_t kLargestBatch = 256;
 constexpr std::int64_t kBatchAimNs = 10'000;  ///< a batch that takes longer is halved, a shorter one doubled
 constexpr std::int64_t kSlowItemNs = 1'000;   ///< from here on every item is timed
 constexpr std::int64_t kSleepNs = 1'000'000'000;
+constexpr std::int64_t kLookBehindNs = 1'000'000;  ///< a full row looks so often for what came back from its child
 
 }  // namespace
 
@@ -100,6 +101,10 @@ void SegmentRunner::commit() {
   if (saved_.any() && inputs_done_ != committed) {
     saved_.save(inputs_done_, committed);
   }
+  if (!terminal_ && !cursor_.empty() && inputs_done_ != committed && !ring_.has_uncommitted()) {
+    // A cursor is committed with output only; a mark that readers step over is output enough.
+    output_.mark(shm::RecordKind::tombstone, 0);
+  }
   const shm::Done done{.inputs_done = inputs_done_,
                        .parts_out = 0,
                        .flags = ended_ ? shm::kJournalEnded : 0,
@@ -128,16 +133,44 @@ void SegmentRunner::make_room() {
                   .cursor = cursor_bytes(false)});
     output_.note_commit();
     monitor_.count_commit();
+  } else if (reader_ && inputs_done_ != ring_.journal().inputs_done.load(std::memory_order_relaxed)) {
+    // Inputs without output: what is not committed must not be released.
+    ring_.commit_inputs_done(inputs_done_);
+    monitor_.count_commit();
   }
   if (reader_ && reader_->has_unreleased() && !async_) {
     reader_->release();
   }
+  if (run_behind()) {
+    chain_.clock().exclude(base::now_ns() - began);
+    return;
+  }
   monitor_.set_phase(shm::Phase::blocked);
-  ring_.wait(parts_.spin_ns, kSleepNs);
+  ring_.wait(parts_.spin_ns, behind_.empty() ? kSleepNs : kLookBehindNs);
   monitor_.set_phase(shm::Phase::working);
   const std::int64_t waited = base::now_ns() - began;
   monitor_.add_blocked(waited);
   chain_.clock().exclude(waited);
+}
+
+/// In a row: the link is full of parts of one input, and room may come only once what has come back from the child is
+/// taken out by the segments behind. True if some was.
+bool SegmentRunner::run_behind() {
+  if (behind_.empty()) {
+    return false;
+  }
+  const shm::WorkerPage& page = *monitor_.end().page;
+  const std::uint64_t number = page.number.load(std::memory_order_relaxed);
+  const std::uint64_t sequence = page.sequence.load(std::memory_order_relaxed);
+  const std::uint32_t hosted = page.hosted.load(std::memory_order_relaxed);
+  bool any = false;
+  for (SegmentRunner* segment : behind_) {
+    bool closed = false;
+    any |= !segment->ended() && segment->run_one(closed);
+  }
+  monitor_.set_hosted(hosted);
+  monitor_.begin_item(number, sequence);
+  return any;
 }
 
 void SegmentRunner::wait_for_input() {
@@ -176,15 +209,27 @@ void SegmentRunner::finish_input(std::uint64_t number, std::uint8_t closes) {
 
 void SegmentRunner::end() {
   if (!terminal_) {
+    // Should the mark have to wait for room, then what is done so far is committed: whole inputs, and not yet the end.
+    cursor_bytes(true);
+    output_.begin_input(0);
     output_.mark(shm::RecordKind::end, 0);
   }
   ended_ = true;
 }
 
+/// Of a stage of this segment; a segment without stages can fail too (an item too large for the next link).
+const plan::FaultPolicy& SegmentRunner::policy_of(std::uint32_t hosted) const {
+  static const plan::FaultPolicy kDefault;
+  const std::uint32_t index = hosted - parts_.first_hosted;
+  return index < parts_.faults.size() ? parts_.faults[index] : kDefault;
+}
+
 void SegmentRunner::give_up(const shm::Record& record, const std::string& reason, std::uint32_t attempts) {
   const std::uint32_t hosted = monitor_.end().page->hosted.load(std::memory_order_relaxed);
-  const plan::FaultPolicy& policy = parts_.faults.at(hosted - parts_.first_hosted);
-  monitor_.add_error(hosted);
+  const plan::FaultPolicy& policy = policy_of(hosted);
+  if (hosted < monitor_.end().stats.size()) {
+    monitor_.add_error(hosted);
+  }
   if (policy.on_error == plan::OnError::fail) {
     throw StageFailed(record.sequence, reason);
   }
@@ -217,7 +262,7 @@ void SegmentRunner::run_guarded(const shm::Record& record) {
     }
     already_out_ = output_.withdraw_input();
     const std::uint32_t hosted = monitor_.end().page->hosted.load(std::memory_order_relaxed);
-    const plan::FaultPolicy& policy = parts_.faults.at(hosted - parts_.first_hosted);
+    const plan::FaultPolicy& policy = policy_of(hosted);
     if (policy.on_error != plan::OnError::retry || tries >= policy.max_attempts) {
       give_up(record, reason, tries);
       return;
@@ -225,13 +270,15 @@ void SegmentRunner::run_guarded(const shm::Record& record) {
   }
 }
 
-void SegmentRunner::take_item(const shm::Record& record) {
+std::uint32_t SegmentRunner::attempt_at(const shm::Record& record) const {
   const shm::ControlPage& control = monitor_.control();
-  std::uint32_t attempt = 1;
-  if (control.attempt_number.load(std::memory_order_relaxed) == record.number) {
-    attempt += control.attempts.load(std::memory_order_relaxed);
-  }
-  flow_.tag = {.sequence = record.sequence, .part = record.part, .attempt = attempt, .entered_ns = record.entered_ns};
+  const bool again = control.attempt_number.load(std::memory_order_relaxed) == record.number;
+  return again ? 1 + control.attempts.load(std::memory_order_relaxed) : 1;
+}
+
+void SegmentRunner::take_item(const shm::Record& record) {
+  flow_.tag = {
+      .sequence = record.sequence, .part = record.part, .attempt = attempt_at(record), .entered_ns = record.entered_ns};
   monitor_.begin_item(record.number, record.sequence);
   run_guarded(record);
 }
@@ -239,8 +286,8 @@ void SegmentRunner::take_item(const shm::Record& record) {
 void SegmentRunner::take(const shm::Record& record) {
   switch (record.kind) {
     case shm::RecordKind::end:
-      inputs_done_ = record.number + 1;
       end();
+      inputs_done_ = record.number + 1;
       return;
     case shm::RecordKind::tombstone:
       flow_.tag = {.sequence = record.sequence, .part = record.part, .attempt = 1, .entered_ns = record.entered_ns};
@@ -270,6 +317,8 @@ bool SegmentRunner::take_from_source() {
   try {
     more = chain_.produce();
   } catch (const Stopped&) {
+    throw;
+  } catch (const shm::LinkCorrupt&) {
     throw;
   } catch (const std::exception& error) {
     throw StageFailed(flow_.next_sequence, error.what());
@@ -384,7 +433,7 @@ bool SegmentRunner::run_async() {
     progress = true;
     const shm::Record copy = *record;
     reader_->advance();
-    lane.submit(copy, reader_->mark());
+    lane.submit(copy, attempt_at(copy), reader_->mark());
   }
   if (lane.empty()) {
     return progress;
@@ -397,8 +446,8 @@ bool SegmentRunner::run_async() {
     flow_.tag = oldest.tag;
     monitor_.begin_item(oldest.record.number, oldest.record.sequence);
     if (oldest.record.kind == shm::RecordKind::end) {
-      inputs_done_ = oldest.record.number + 1;
       end();
+      inputs_done_ = oldest.record.number + 1;
     } else {
       output_.begin_input(already_out_);
       const auto patience = answered > 0 ? std::chrono::nanoseconds(0) : lane.patience();

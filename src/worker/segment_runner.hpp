@@ -85,6 +85,8 @@ class SegmentRunner final : public RoomMaker {
   void cleanup();
 
   void make_room() override;
+  /// The segments behind this one in its row, which outlive its work.
+  void set_behind(std::vector<SegmentRunner*> behind) { behind_ = std::move(behind); }
 
  private:
   struct AsyncLane;
@@ -102,6 +104,9 @@ class SegmentRunner final : public RoomMaker {
   void commit();
   void finish_batch(std::uint32_t items, std::int64_t began);
   void check_stop() const;
+  bool run_behind();
+  const plan::FaultPolicy& policy_of(std::uint32_t hosted) const;
+  std::uint32_t attempt_at(const shm::Record& record) const;
   std::span<const std::byte> cursor_bytes(bool at_boundary);
   void restore();
 
@@ -115,6 +120,7 @@ class SegmentRunner final : public RoomMaker {
   Chain chain_;
   SavedState saved_;
   std::unique_ptr<AsyncLane> async_;
+  std::vector<SegmentRunner*> behind_;
 
   std::uint64_t inputs_done_ = 0;
   std::uint64_t cycles_ = 0;
@@ -123,7 +129,7 @@ class SegmentRunner final : public RoomMaker {
   bool terminal_ = false;
   bool answer_ = false;
   std::uint32_t batch_limit_ = 1;
-  bool time_each_ = true;  ///< stages are slow enough to time every item
+  bool time_each_ = true;          ///< stages are slow enough to time every item
   std::vector<std::byte> cursor_;  ///< as it was before the item in work
 };
 
