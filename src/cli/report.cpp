@@ -1,8 +1,7 @@
 #include "profile/report.hpp"
 
-#include <fstream>
-
 #include "cli/commands.hpp"
+#include "cli/output_file.hpp"
 #include "profile/run_description.hpp"
 
 namespace pystream::cli {
@@ -17,16 +16,7 @@ struct ReportOptions {
 int report(const ReportOptions& options) {
   profile::Database database = profile::open_for_reading(profile::profiler_folder(options.folder));
   const std::string html = profile::to_html(profile::read_report(database, profile::find_run(database, options.run)));
-  if (options.output == "-") {
-    print(html);
-    return kDone;
-  }
-  std::ofstream file(options.output, std::ios::binary);
-  file << html;
-  file.close();
-  if (!file) {
-    throw Error("cannot write " + options.output);
-  }
+  write_output(options.output, html);
   return kDone;
 }
 
