@@ -29,7 +29,8 @@ void RingReader::take_over(std::uint64_t inputs_done) {
   // The four were stored one after another, read_position last: a predecessor killed in between leaves the others
   // ahead. The record at read_position tells what they were.
   seen_written_ = end_.peer->write_position.load(std::memory_order_acquire);
-  check(seen_written_ - position_ <= end_.link.ring_bytes, "the read position is not within what was written");
+  check(position_ <= seen_written_ && seen_written_ - position_ <= end_.link.ring_bytes,
+        "the read position is not within what was written");
   number_ = inputs_done;
   if (position_ != seen_written_) {
     number_ = load_once(end_.ring + (position_ & mask_)) & kNumberMask;
@@ -97,7 +98,7 @@ const Record* RingReader::try_claim() {
     if (written == position_) {
       return nullptr;
     }
-    if (written - position_ > end_.link.ring_bytes) {
+    if (written < position_ || written - position_ > end_.link.ring_bytes) {
       check(overrun(), "impossible write position");
       continue;
     }

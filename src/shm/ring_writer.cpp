@@ -38,7 +38,7 @@ RingWriter::RingWriter(ProducerEnd end)
   rollback();
   if (evicts_) {
     find_tail();
-  } else {
+  } else if (end_.link.ring_bytes != 0) {
     look_at_consumer();
   }
 }
@@ -46,6 +46,8 @@ RingWriter::RingWriter(ProducerEnd end)
 /// After a restart: what lies at the tail follows from the records between it and the write position.
 void RingWriter::find_tail() {
   seen_read_ = end_.own->tail_position.load(std::memory_order_relaxed);
+  check(seen_read_ <= committed_ && committed_ - seen_read_ <= end_.link.ring_bytes,
+        "the tail is not within what was written");
   seen_read_number_ = next_number_;
   seen_large_ordinal_ = large_ordinal_;
   seen_large_released_ = large_head_;
@@ -72,9 +74,11 @@ void RingWriter::find_tail() {
 void RingWriter::evict_oldest() {
   RecordHeader header;
   std::memcpy(&header, end_.ring + (seen_read_ & mask_), sizeof(header));
+  check(record_bytes(header.size) <= committed_ - seen_read_, "its oldest record reaches beyond the write position");
   if (kind_of(header) == RecordKind::large_item) {
     LargePayload payload;
     std::memcpy(&payload, end_.ring + (seen_read_ & mask_) + sizeof(header), sizeof(payload));
+    check(payload.position + payload.size <= large_head_, "its oldest large item reaches beyond the newest");
     seen_large_released_ = payload.position + round_up(payload.size, kLine);
     ++seen_large_ordinal_;
   }
@@ -126,7 +130,8 @@ void RingWriter::look_at_consumer() {
   seen_read_number_ = end_.peer->read_number.load(std::memory_order_relaxed);
   seen_large_released_ = end_.peer->large_released.load(std::memory_order_acquire);
   seen_large_ordinal_ = end_.peer->large_ordinal.load(std::memory_order_acquire);
-  check(committed_ - seen_read_ <= end_.link.ring_bytes, "the read position is not within what was written");
+  check(seen_read_ <= committed_ && committed_ - seen_read_ <= end_.link.ring_bytes,
+        "the read position is not within what was written");
   check(seen_read_number_ <= next_number_, "more records were released than were written");
   check(seen_large_released_ <= large_head_ && seen_large_ordinal_ <= large_ordinal_,
         "more large items were released than were written");
@@ -185,6 +190,7 @@ bool RingWriter::has_room(std::uint64_t ring_bytes, std::size_t large_bytes) {
 
 void RingWriter::populate(std::uint64_t offset, std::size_t size) {
   const std::uint64_t have = end_.own->populated.load(std::memory_order_relaxed);
+  check(have % kPage == 0, "the large area has memory up to the midst of a page");
   const std::uint64_t want = std::min(round_up(offset + size, kPage), end_.link.large_bytes);
   if (want <= have) {
     return;

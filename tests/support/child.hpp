@@ -15,12 +15,16 @@
 /// Child processes of a test: forked, killed, single-stepped.
 namespace pystream::test {
 
+/// A child that takes longer than this hangs, and dies of SIGALRM.
+inline constexpr unsigned kChildSeconds = 100;
+
 /// Runs `body` in a forked process, which exits with 0 unless the body throws (1) or exits by itself.
 class Child {
  public:
   explicit Child(const std::function<void()>& body) : pid_(::fork()) {
     if (pid_ == 0) {
       ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+      ::alarm(kChildSeconds);
       try {
         body();
       } catch (const std::exception& error) {
