@@ -78,7 +78,9 @@ struct Subject {
   std::uint64_t checkpoint_bytes = 0;
 };
 
-void PrintTo(const Subject& subject, std::ostream* out) { *out << subject.name; }
+void PrintTo(const Subject& subject, std::ostream* out) {
+  *out << subject.name;
+}
 
 const Subject kSubjects[] = {
     {.name = "OneToOne",
@@ -105,7 +107,9 @@ const Subject kSubjects[] = {
      .make = [](int) { return one(detail::host(std::make_unique<Counter>())); },
      .checkpoint_bytes = 64},
     {.name = "Source", .make = [](int) { return one(detail::host(std::make_unique<Numbers>())); }, .has_source = true},
-    {.name = "Sink", .make = [](int fd) { return one(detail::host(std::make_unique<FileSink>(fd))); }, .has_sink = true},
+    {.name = "Sink",
+     .make = [](int fd) { return one(detail::host(std::make_unique<FileSink>(fd))); },
+     .has_sink = true},
     {.name = "SerialGroup",
      .make =
          [](int) {
@@ -190,7 +194,7 @@ TEST_P(SingleStepTest, AKillAtAnyInstructionChangesNothing) {
   ASSERT_FALSE(expected.empty());
   const World world = make_world();
   SteppedChild worker = start(world);
-  const std::uint64_t every = stride(7);
+  const std::uint64_t every = stride(17);
   std::uint64_t looks = 0;
   while (worker.step()) {
     if (worker.steps() % every == 0) {
@@ -212,7 +216,7 @@ TEST_P(SingleStepTest, AKillAtAnyInstructionOfTheRecoveryChangesNothing) {
   const World world = make_world();
   SteppedChild worker = start(world);
   const std::uint64_t every = stride(211);
-  const std::uint64_t first_every = every < 100 ? 101 : 2003;
+  const std::uint64_t first_every = every < 100 ? 101 : 5003;
   std::uint64_t looks = 0;
   while (worker.step()) {
     if (worker.steps() % first_every != 0) {
