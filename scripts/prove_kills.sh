@@ -7,11 +7,11 @@ cd "$(dirname "$0")/.."
 build=${1:-build}
 [ -d "$build" ] || meson setup "$build"
 ninja -C "$build"
-echo "== every instruction"
-PYSTREAM_STEP_STRIDE=1 "$build/tests/worker/worker_test" --gtest_filter='*SingleStep*AKillAtAnyInstructionChangesNothing*'
-echo "== every 31st instruction of the recovery from a kill at every 101st"
-PYSTREAM_STEP_STRIDE=31 "$build/tests/worker/worker_test" --gtest_filter='*SingleStep*Recovery*'
 export PYSTREAM_TEST_FULL=1
+echo "== every instruction"
+"$build/tests/worker/worker_test" --gtest_filter='*SingleStep*AKillAtAnyInstructionChangesNothing*'
+echo "== every 31st instruction of the recovery from a kill at every 211th"
+"$build/tests/worker/worker_test" --gtest_filter='*SingleStep*Recovery*'
 echo "== storms"
 "$build/tests/system/storm_test"
 echo "== restarts"

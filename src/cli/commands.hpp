@@ -9,6 +9,7 @@ void add_validate(CLI::App& app, Command& chosen);
 void add_graph(CLI::App& app, Command& chosen);
 void add_stages(CLI::App& app, Command& chosen);
 void add_schema(CLI::App& app, Command& chosen);
+void add_profile(CLI::App& app, Command& chosen);
 void add_init(CLI::App& app, Command& chosen);
 
 }  // namespace pystream::cli

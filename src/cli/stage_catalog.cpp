@@ -3,11 +3,10 @@
 #include <algorithm>
 #include <filesystem>
 #include <map>
-#include <set>
 #include <utility>
 
 #include "cli/frame.hpp"
-#include "cli/load_plan.hpp"
+#include "cli/worker_program.hpp"
 #include "coord/inspect.hpp"
 #include "worker/plugins.hpp"
 
@@ -16,20 +15,33 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The types of `plugin` that are not among `known`; nothing, after a warning, if it does not work.
-std::vector<StageType> types_of(const fs::path& program, const std::string& plugin, bool named,
-                                const std::set<std::string>& known) {
-  std::vector<StageType> types;
-  try {
-    types = coord::inspect_plugins(program, std::span(&plugin, 1));
-  } catch (const coord::PluginError& error) {
-    if (named) {
-      throw BadUsage(error.what());
+/// The worker's own types come with every plugin's.
+void drop_known(std::vector<StageType>& types, const std::vector<StageType>& known) {
+  std::erase_if(types, [&](const StageType& type) {
+    return std::ranges::find(known, type.name, &StageType::name) != known.end();
+  });
+}
+
+template <class OnFault>
+std::vector<PluginTypes> read_plugins(const fs::path& program, const std::vector<std::string>& plugins,
+                                      const std::vector<StageType>& known, OnFault on_fault) {
+  std::vector<PluginTypes> out;
+  for (const std::string& plugin : plugins) {
+    try {
+      out.push_back({fs::path(plugin).filename().string(), coord::inspect_plugins(program, std::span(&plugin, 1))});
+      drop_known(out.back().types, known);
+    } catch (const coord::PluginError& error) {
+      on_fault(error);
     }
-    warn(std::string(error.what()) + "\nIt is left out.");
   }
-  std::erase_if(types, [&](const StageType& type) { return known.contains(type.name); });
-  return types;
+  return out;
+}
+
+std::vector<std::string> found_files(const fs::path& program) {
+  std::vector<std::string> files;
+  std::ranges::transform(worker::plugin_files(program.parent_path()), std::back_inserter(files),
+                         [](const fs::path& file) { return file.string(); });
+  return files;
 }
 
 }  // namespace
@@ -48,20 +60,20 @@ void add_catalog_options(CLI::App& command, CatalogOptions& options) {
 std::vector<PluginTypes> read_stage_catalog(const CatalogOptions& options) {
   const fs::path program = worker_program_of(options.worker_program);
   std::vector<PluginTypes> catalog{{.plugin = {}, .types = coord::inspect_plugins(program, {})}};
-  std::set<std::string> known;
-  for (const StageType& type : catalog.front().types) {
-    known.insert(type.name);
-  }
   const bool named = !options.plugins.empty();
-  std::vector<std::string> plugins = options.plugins;
-  if (!named) {
-    std::ranges::transform(worker::plugin_files(program.parent_path()), std::back_inserter(plugins),
-                           [](const fs::path& file) { return file.string(); });
-  }
-  for (const std::string& plugin : plugins) {
-    catalog.push_back({fs::path(plugin).filename().string(), types_of(program, plugin, named, known)});
-  }
+  std::ranges::move(read_plugins(program, named ? options.plugins : found_files(program), catalog.front().types,
+                                 [&](const coord::PluginError& error) {
+                                   if (named) {
+                                     throw BadUsage(error.what());
+                                   }
+                                   warn(std::string(error.what()) + "\nIt is left out.");
+                                 }),
+                    std::back_inserter(catalog));
   return catalog;
+}
+
+std::vector<PluginTypes> found_plugins(const fs::path& worker_program, const std::vector<StageType>& known) {
+  return read_plugins(worker_program, found_files(worker_program), known, [](const coord::PluginError&) {});
 }
 
 std::vector<StageType> all_types(const std::vector<PluginTypes>& catalog) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
 #include <pystream/registry.hpp>
 #include <string>
 #include <vector>
@@ -24,6 +25,10 @@ struct PluginTypes {
 /// The worker's own types first. A plugin that is named and does not work is BadUsage; one that was only found in a
 /// folder is left out with a warning.
 std::vector<PluginTypes> read_stage_catalog(const CatalogOptions& options);
+
+/// What the plugins in the plugin folders have beyond `known`, without a word about those that do not work.
+std::vector<PluginTypes> found_plugins(const std::filesystem::path& worker_program,
+                                       const std::vector<StageType>& known);
 
 /// All of them in one list, by name; of two of one name the first.
 std::vector<StageType> all_types(const std::vector<PluginTypes>& catalog);

@@ -109,9 +109,11 @@ std::string details(const PluginTypes& plugin, const StageType& type) {
   if (type.checkpoint_bytes > 0) {
     rows.push_back({"checkpoint", "up to " + size_text(type.checkpoint_bytes)});
   }
-  std::string out = style.bold(type.name) + "\n  " + wrapped(type.info.summary, kWidth - 2, 2) + "\n\n" +
-                    table(rows, 2) + "\n" + style.bold(type.info.params.empty() ? "No parameters" : "Parameters") +
-                    "\n";
+  std::string out = style.bold(type.name) + "\n";
+  if (!type.info.summary.empty()) {
+    out += "  " + wrapped(type.info.summary, kWidth - 2, 2) + "\n";
+  }
+  out += "\n" + table(rows, 2) + "\n" + style.bold(type.info.params.empty() ? "No parameters" : "Parameters") + "\n";
   for (const ParamSpec& spec : type.info.params) {
     out += param_text(spec, style);
   }

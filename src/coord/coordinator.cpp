@@ -9,7 +9,7 @@
 #include <cerrno>
 #include <csignal>
 
-#include "base/clock.hpp"
+#include "base/fast_clock.hpp"
 #include "base/futex.hpp"
 #include "base/pidfd.hpp"
 #include "base/system_error.hpp"
@@ -43,6 +43,7 @@ Coordinator::Coordinator(RunSetup setup)
       supervisor_(*setup_.topology, setup_.restarts),
       bell_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       workers_(setup_.topology->workers.size()) {
+  view_.config->tick_multiplier = base::measure_tick_rate().multiplier;
   if (!bell_) {
     base::throw_errno("cannot create the coordinator's bell");
   }
@@ -87,6 +88,7 @@ Outcome Coordinator::run() {
     loop_.wait(next_deadline());
     on_tick();
   }
+  end_bookkeeping();
   if (supervisor_.failure()) {
     return Outcome::failed;
   }
@@ -135,6 +137,10 @@ void Coordinator::perform(const std::vector<Action>& actions) {
                           [&](const StopAll&) { stop_all(); },
                           [&](const EndRun&) { over_ = true; },
                           [&](const Report& report) {
+                            if (setup_.bookkeeping != nullptr) {
+                              setup_.bookkeeping->event(
+                                  {.time_ns = base::now_ns(), .kind = "report", .worker = {}, .text = report.text});
+                            }
                             if (setup_.log) {
                               setup_.log({}, report.text);
                             }
@@ -153,6 +159,7 @@ void Coordinator::start_worker(const StartWorker& start) {
   Worker& worker = workers_[start.id];
   worker.process = setup_.launcher->launch(start.id, {.segment = setup_.segment->fd(), .bell = bell_.get()});
   worker.running = true;
+  note(start.incarnation == 0 ? "start" : "restart", start.id);
   loop_.add(worker.process.pidfd.get(), [this, id = start.id] { on_exit(id); });
   loop_.add(worker.process.errors.get(), [this, id = start.id] { on_errors(id); });
 }
@@ -227,7 +234,36 @@ void Coordinator::on_exit(plan::WorkerId id) {
   worker.process = {};
   worker.running = false;
   const WorkerView view = view_of(id);
+  if (status->signal != 0 || status->code != 0) {
+    const bool at_item = view.number.has_value();
+    note("crash", id, {.signal = status->signal,
+                       .code = status->code,
+                       .sequence = at_item ? std::optional(view.sequence) : std::nullopt,
+                       .text = view.failure});
+  }
   perform(supervisor_.on_exit(id, {.code = status->code, .signal = status->signal, .view = view}, now()));
+}
+
+void Coordinator::note(const std::string& kind, plan::WorkerId id, profile::Event event) {
+  if (setup_.bookkeeping != nullptr) {
+    event.time_ns = base::now_ns();
+    event.kind = kind;
+    event.worker = setup_.topology->workers[id].name;
+    setup_.bookkeeping->event(std::move(event));
+  }
+}
+
+void Coordinator::end_bookkeeping() {
+  if (setup_.bookkeeping == nullptr) {
+    return;
+  }
+  std::vector<std::uint32_t> restarts;
+  for (plan::WorkerId id = 0; id < workers_.size(); ++id) {
+    restarts.push_back(supervisor_.restarts(id));
+  }
+  const auto& failure = supervisor_.failure();
+  setup_.bookkeeping->end(failure ? "failed" : stop_requested_ ? "interrupted" : "done", failure ? failure->text : "",
+                          restarts);
 }
 
 void Coordinator::log_line(plan::WorkerId id, const std::string& line) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/event_loop.hpp"
+#include "coord/bookkeeping.hpp"
 #include "coord/launcher.hpp"
 #include "coord/run_summary.hpp"
 #include "coord/supervisor.hpp"
@@ -23,6 +24,7 @@ struct RunSetup {
   plan::RestartPolicy restarts;
   const shm::Segment* segment = nullptr;
   Launcher* launcher = nullptr;
+  Bookkeeping* bookkeeping = nullptr;                  ///< none: no profile is written
   std::uint64_t items_limit = 0;                       ///< sources end after so many items; 0: no limit
   std::optional<std::chrono::nanoseconds> duration{};  ///< drain after so long
   /// A line of a worker's standard error, or the coordinator's own word (empty worker name).
@@ -75,6 +77,8 @@ class Coordinator {
   void on_signal();
   void on_tick();
   void nudge(std::chrono::nanoseconds now);
+  void note(const std::string& kind, plan::WorkerId id, profile::Event event = {});
+  void end_bookkeeping();
   void log_line(plan::WorkerId id, const std::string& line);
   bool attached(plan::WorkerId id) const;
   WorkerView view_of(plan::WorkerId id) const;

@@ -54,11 +54,11 @@ std::vector<StageSummary> summarize(const plan::Topology& topology, const shm::S
       for (const plan::HostedId hosted : segment.hosted) {
         const shm::HostedStats& stats = view.workers[id].stats[index++];
         StageSummary& summary = all[hosted];
-        const std::uint64_t timed = get(stats.timed);
+        const std::uint64_t items = get(stats.items);
         summary = {.key = topology.hosted[hosted].key,
-                   .items = get(stats.items),
+                   .items = items,
                    .errors = get(stats.errors),
-                   .mean_s = timed > 0 ? seconds(get(stats.timed_ns)) / static_cast<double>(timed) : 0,
+                   .mean_s = items > 0 ? seconds(get(stats.total_ns)) / static_cast<double>(items) : 0,
                    .p50_s = percentile(stats, 0.5),
                    .p99_s = percentile(stats, 0.99),
                    .max_s = seconds(get(stats.max_ns)),

@@ -12,17 +12,6 @@
 #include "shm/waiting.hpp"
 
 namespace pystream::shm {
-namespace {
-
-constexpr std::uint64_t kNumberMask = (std::uint64_t{1} << 48) - 1;
-
-/// One load a word: the compiler must not read a checked value a second time from memory that others may change.
-std::uint64_t load_once(const std::byte* at) {
-  return __atomic_load_n(reinterpret_cast<const std::uint64_t*>(at), __ATOMIC_RELAXED);
-}
-
-}  // namespace
-
 RingReader::RingReader(ConsumerEnd end, std::uint64_t inputs_done)
     : end_(std::move(end)), mask_(end_.link.ring_bytes - 1) {
   position_ = released_ = end_.own->read_position.load(std::memory_order_relaxed);
@@ -136,7 +125,7 @@ const Record* RingReader::try_claim() {
     if (overrun()) {
       continue;
     }
-    position_ += record_bytes_;
+    position_ = next_position_;
     if (found < expected) {
       continue;  // done by a predecessor that died before it could say so
     }
@@ -173,39 +162,27 @@ void RingReader::copy_to_inbox() {
   record_.payload = {to, record_.payload.size()};
 }
 
-const Record* RingReader::try_peek() {
+/// Nothing more is known to be published, or this link drops the oldest.
+const Record* RingReader::try_peek_further() {
   if (one_at_a_time()) {
     return try_claim();
   }
-  if (position_ == seen_written_) {
-    // COMMIT: pairs with the producer's store; the records before it are complete.
-    const std::uint64_t written = end_.peer->write_position.load(std::memory_order_acquire);
-    if (written == position_) {
-      return nullptr;
-    }
-    check(written - position_ <= end_.link.ring_bytes && written > seen_written_, "impossible write position");
-    seen_written_ = written;
+  // COMMIT: pairs with the producer's store; the records before it are complete.
+  const std::uint64_t written = end_.peer->write_position.load(std::memory_order_acquire);
+  if (written == position_) {
+    return nullptr;
   }
-  return parse(seen_written_ - position_);
+  check(written - position_ <= end_.link.ring_bytes && written > seen_written_, "impossible write position");
+  seen_written_ = written;
+  return parse(written - position_);
 }
 
-/// Copies and checks the header at position_, `left` bytes before the write position.
-const Record* RingReader::parse(std::uint64_t left) {
+/// What is no plain item, or no record at all.
+const Record* RingReader::parse_special(const std::byte* at, std::uint64_t number_and_kind, std::uint64_t left) {
+  const std::uint64_t size = record_.payload.size();
   check(left >= sizeof(RecordHeader), "a header is cut off");
-  const std::byte* at = end_.ring + (position_ & mask_);
-  const std::uint64_t number_and_kind = load_once(at);
-  const std::uint64_t size_and_part = load_once(at + 16);
-  const auto size = static_cast<std::uint32_t>(size_and_part);
-  record_bytes_ = sizeof(RecordHeader) + round_up(size, kRecordAlign);
-  check((number_and_kind & kNumberMask) == (number_ & kNumberMask), "its number is not the expected one");
-  check(record_bytes_ <= left, "it is longer than what was written");
-  record_ = {.kind = static_cast<RecordKind>((number_and_kind >> 48) & 0xff),
-             .closes = static_cast<std::uint8_t>(number_and_kind >> 56),
-             .number = number_,
-             .sequence = load_once(at + 8),
-             .part = static_cast<std::uint32_t>(size_and_part >> 32),
-             .entered_ns = static_cast<std::int64_t>(load_once(at + 24)),
-             .payload = {at + sizeof(RecordHeader), size}};
+  check(((number_and_kind ^ number_) & kNumberMask) == 0, "its number is not the expected one");
+  check(next_position_ - position_ <= left, "it is longer than what was written");
   switch (record_.kind) {
     case RecordKind::item:
       break;
@@ -238,18 +215,14 @@ void RingReader::read_large(const std::byte* at) {
   large_ordinal_ = ordinal;
 }
 
-void RingReader::advance() {
+void RingReader::advance_special() {
   if (one_at_a_time()) {
     in_hand_ = false;
-    ++number_;
-    return;
-  }
-  if (record_.kind == RecordKind::large_item) {
+    next_position_ = position_;  // it moved when the record was claimed
+  } else if (record_.kind == RecordKind::large_item) {
     large_end_ = record_large_end_;
     ++large_ordinal_;
   }
-  position_ += record_bytes_;
-  ++number_;
 }
 
 void RingReader::release(const Mark& mark) {

@@ -14,19 +14,11 @@
 namespace pystream::shm {
 namespace {
 
-constexpr std::uint64_t kNumberBits = 48;
-
 /// Payloads above this share of the ring go to the large area.
-std::size_t large_threshold(const LinkEntry& link) {
-  return link.ring_bytes / 16;
-}
+constexpr std::uint64_t kLargeShare = 16;
 
 RecordKind kind_of(const RecordHeader& header) {
   return static_cast<RecordKind>((header.number_and_kind >> kNumberBits) & 0xff);
-}
-
-std::uint64_t record_bytes(std::size_t payload) {
-  return sizeof(RecordHeader) + round_up(payload, kRecordAlign);
 }
 
 }  // namespace
@@ -34,7 +26,7 @@ std::uint64_t record_bytes(std::size_t payload) {
 RingWriter::RingWriter(ProducerEnd end)
     : end_(std::move(end)),
       mask_(end_.link.ring_bytes - 1),
-      large_threshold_(large_threshold(end_.link)),
+      small_limit_(std::min(end_.link.ring_bytes / kLargeShare, end_.link.item_limit)),
       evicts_(end_.link.inbox_bytes != 0) {
   const std::uint64_t position = end_.own->write_position.load(std::memory_order_acquire);
   const JournalEntry* journal = end_.own->journal;
@@ -76,6 +68,7 @@ void RingWriter::find_tail() {
     at += record_bytes(header.size);
     check(committed_ - at <= end_.link.ring_bytes, "its records do not end at the write position");
   }
+  set_room();
 }
 
 void RingWriter::evict_oldest() {
@@ -91,6 +84,7 @@ void RingWriter::evict_oldest() {
   }
   seen_read_ += record_bytes(header.size);
   ++seen_read_number_;
+  set_room();
   end_.own->tail_position.store(seen_read_, std::memory_order_relaxed);
   std::atomic_thread_fence(std::memory_order_seq_cst);  // EVICT: no byte is overwritten before this is seen
 }
@@ -124,6 +118,11 @@ void RingWriter::check(bool holds, const char* what) const {
   }
 }
 
+void RingWriter::set_room() {
+  room_end_ = seen_read_ + end_.link.ring_bytes;
+  number_end_ = end_.link.items_limit != 0 ? seen_read_number_ + end_.link.items_limit : kInvalidPosition;
+}
+
 /// Only what was committed can have been released; what the link holds by this side's count bounds all four.
 void RingWriter::look_at_consumer() {
   // RELEASE: pairs with the consumer's store; what stands before read_position may be overwritten from here on.
@@ -136,6 +135,7 @@ void RingWriter::look_at_consumer() {
   check(seen_read_number_ <= next_number_, "more records were released than were written");
   check(seen_large_released_ <= large_head_ && seen_large_ordinal_ <= large_ordinal_,
         "more large items were released than were written");
+  set_room();
 }
 
 /// Where a large payload would begin: at the front of the area whenever that is free and saves touching new memory,
@@ -204,11 +204,11 @@ void RingWriter::populate(std::uint64_t offset, std::size_t size) {
   end_.own->populated.store(want, std::memory_order_relaxed);
 }
 
-std::byte* RingWriter::try_reserve(std::size_t size) {
+std::byte* RingWriter::try_reserve_further(std::size_t size) {
   if (size > end_.link.item_limit) {
     throw ItemTooLarge(size, end_.link.item_limit);
   }
-  if (size <= large_threshold_) {
+  if (size <= small_limit_) {
     reserved_large_ = false;
     return has_room(record_bytes(size), 0) ? end_.ring + (head_ & mask_) + sizeof(RecordHeader) : nullptr;
   }
@@ -226,26 +226,7 @@ std::byte* RingWriter::try_reserve(std::size_t size) {
   return end_.large + offset;
 }
 
-void RingWriter::write_header(RecordKind kind, const RecordTag& tag, std::uint32_t payload, std::uint8_t closes) {
-  const RecordHeader header{.number_and_kind = (next_number_ & ((std::uint64_t{1} << kNumberBits) - 1)) |
-                                               (std::uint64_t{static_cast<std::uint8_t>(kind)} << kNumberBits) |
-                                               (std::uint64_t{closes} << 56),
-                            .sequence = tag.sequence,
-                            .size = payload,
-                            .part = tag.part,
-                            .entered_ns = tag.entered_ns};
-  std::memcpy(end_.ring + (head_ & mask_), &header, sizeof(header));
-  newest_ = head_;
-  head_ += record_bytes(payload);
-  ++next_number_;
-}
-
-void RingWriter::finish(std::size_t size, const RecordTag& tag) {
-  ++outputs_;
-  if (!reserved_large_) {
-    write_header(RecordKind::item, tag, static_cast<std::uint32_t>(size), 0);
-    return;
-  }
+void RingWriter::finish_large(std::size_t size, const RecordTag& tag) {
   const LargePayload payload{.position = reserved_at_, .size = size, .ordinal = large_ordinal_, .reserved = 0};
   std::memcpy(end_.ring + (head_ & mask_) + sizeof(RecordHeader), &payload, sizeof(payload));
   write_header(RecordKind::large_item, tag, sizeof(payload), 0);

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <pystream/item.hpp>
 #include <vector>
 
@@ -37,9 +36,20 @@ class LinkOutput final : public Output {
   /// `first`: the stage that writes here is a source, so each emission is an item of its own.
   void set_first(bool first) { first_ = first; }
   /// A new input; the first `already_out` of its outputs were published before.
-  void begin_input(std::uint32_t already_out);
+  void begin_input(std::uint32_t already_out) {
+    emitted_ = 0;
+    pending_ = 0;
+    already_out_ = already_out;
+    published_ = already_out;
+    reserved_ = 0;
+    start_ = ring_.mark();
+  }
   /// The input is done. See RecordHeader for `closes`; `answer`: leaves a tombstone if nothing was emitted.
-  void end_input(std::uint8_t closes, bool answer);
+  void end_input(std::uint8_t closes, bool answer) {
+    if (closes > 0 || (answer && emitted_ == 0)) {
+      close_input(closes);
+    }
+  }
   /// Withdraws what this input has emitted and not yet published. Returns how many outputs stay published: what the
   /// next try's begin_input() is to be told.
   std::uint32_t withdraw_input();
@@ -48,10 +58,7 @@ class LinkOutput final : public Output {
   /// A tombstone that was read is passed on; so is the end.
   void mark(shm::RecordKind kind, std::uint8_t closes);
   /// Everything finished so far is published.
-  void note_commit() {
-    pending_ = 0;
-    published_ = emitted_;
-  }
+  void note_commit() { pending_ = 0; published_ = emitted_; }
 
   std::span<std::byte> reserve(std::size_t size) override;
   void emit_reserved(std::size_t size) override;
@@ -61,6 +68,10 @@ class LinkOutput final : public Output {
   void emit_value(const void* value, const ValueType& type) override;
 
  private:
+  void close_input(std::uint8_t closes);
+  std::byte* make_place(std::size_t size);
+  [[noreturn]] void refuse(std::size_t size) const;
+
   shm::RingWriter& ring_;
   RoomMaker& room_;
   Flow& flow_;
@@ -70,10 +81,11 @@ class LinkOutput final : public Output {
   std::uint32_t published_ = 0;
   std::uint32_t pending_ = 0;  ///< outputs of this input that are finished and not committed
   shm::RingWriter::Mark start_{};
-  bool swallowing_ = false;
-  bool dropping_ = false;  ///< the reservation in work is for an item that the full link will not take
-  std::optional<std::size_t> reserved_;
-  std::vector<std::byte> swallowed_;
+  /// Where the output in work goes if not into the link.
+  enum class Lost { no, published_before, dropped };
+  Lost lost_ = Lost::no;
+  std::size_t reserved_ = 0;  ///< size of the reservation in work + 1; 0: none
+  std::vector<std::byte> scratch_;
 };
 
 }  // namespace pystream::worker

@@ -1,6 +1,6 @@
 // Five nodes in a row, each adds 1 to 64-byte items: pystream's processes, the bare chain of processes (the limit)
 // and oneTBB's pipeline of threads, in turn in one run. Prints medians and ratios.
-//   chain_bench [ITEMS] [REPETITIONS]
+//   chain_bench [ITEMS] [REPETITIONS] [ONLY]     ONLY: a part of the names of those to run
 
 #include <algorithm>
 #include <array>
@@ -128,10 +128,17 @@ int main(int argc, char** argv) {
 #else
   std::puts("oneTBB is not installed: not measured");
 #endif
+  if (argc > 3) {
+    std::erase_if(contenders, [&](const Contender& one) { return one.name.find(argv[3]) == std::string::npos; });
+  }
   for (int i = 0; i < repetitions; ++i) {
     for (Contender& contender : contenders) {
       contender.rates.push_back(contender.run(items));
     }
+  }
+  if (contenders.empty()) {
+    std::fprintf(stderr, "nothing of that name\n");
+    return 2;
   }
   const double own = median(contenders[0].rates);
   std::printf("%-28s %12s %12s %12s %10s\n", "5 nodes, 64-byte items", "median M/s", "min", "max", "pystream /");
