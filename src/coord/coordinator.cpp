@@ -2,9 +2,11 @@
 
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 
 #include "base/fast_clock.hpp"
@@ -22,6 +24,7 @@ constexpr nanoseconds kStopGrace = 2s;     ///< what a stopped worker gets for i
 constexpr nanoseconds kNudgePeriod = 50ms; ///< a drain or stop is repeated until it is heard
 constexpr std::size_t kLastLines = 20;
 constexpr std::size_t kLongestLine = 4096;
+constexpr int kReadsAtOnce = 32;  ///< of 4 KiB: more than a pipe holds
 
 nanoseconds now() { return nanoseconds(base::now_ns()); }
 
@@ -61,7 +64,20 @@ Coordinator::Coordinator(RunSetup setup)
   loop_.add(signals_.get(), [this] { on_signal(); });
 }
 
-Coordinator::~Coordinator() = default;
+/// After run() nothing is left to do, unless it ended with an exception.
+Coordinator::~Coordinator() {
+  for (Worker& worker : workers_) {
+    if (worker.running) {
+      base::send_signal(worker.process.pidfd, SIGKILL);
+    }
+  }
+  for (Worker& worker : workers_) {
+    siginfo_t info{};
+    while (worker.running && ::waitid(P_PIDFD, static_cast<id_t>(worker.process.pidfd.get()), &info, WEXITED) != 0 &&
+           errno == EINTR) {
+    }
+  }
+}
 
 bool Coordinator::has_source(plan::WorkerId id) const {
   const auto& hosted = setup_.topology->workers[id].segments.front().hosted;
@@ -160,10 +176,11 @@ bool Coordinator::attached(plan::WorkerId id) const {
 }
 
 WorkerView Coordinator::view_of(plan::WorkerId id) const {
-  if (!attached(id)) {
-    return {};
-  }
   const shm::WorkerPage& page = *view_.workers[id].page;
+  if (!attached(id)) {
+    // The rest of the page is its predecessor's; the commits are counted over all starts.
+    return {.commits = page.commits.load(std::memory_order_relaxed)};
+  }
   const auto phase = static_cast<shm::Phase>(page.phase.load(std::memory_order_acquire));
   WorkerView view{.finished = phase == shm::Phase::finished,
                   .working = phase == shm::Phase::working,
@@ -179,6 +196,9 @@ WorkerView Coordinator::view_of(plan::WorkerId id) const {
   if (page.failure_kind.load(std::memory_order_acquire) != 0) {
     const std::size_t size = std::min<std::size_t>(page.failure_bytes, page.failure_text.size());
     view.failure.assign(page.failure_text.data(), size);
+    if (view.failure.empty()) {
+      view.failure = "it gave no reason";
+    }
     if (page.failure_sequence != shm::kInvalidPosition) {
       view.failure_sequence = page.failure_sequence;
     }
@@ -311,8 +331,10 @@ void Coordinator::on_errors(plan::WorkerId id) {
     return;
   }
   char buffer[4096];
-  ssize_t got = 0;
-  while ((got = ::read(worker.process.errors.get(), buffer, sizeof(buffer))) > 0) {
+  ssize_t got = -1;
+  // What a worker floods its standard error with must not keep this process from everything else: a bounded part, and
+  // the loop calls again.
+  for (int i = 0; i < kReadsAtOnce && (got = ::read(worker.process.errors.get(), buffer, sizeof(buffer))) > 0; ++i) {
     for (const char letter : std::string_view(buffer, static_cast<std::size_t>(got))) {
       if (letter == '\n' || worker.line.size() >= kLongestLine) {
         log_line(id, std::exchange(worker.line, {}));

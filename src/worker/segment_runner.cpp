@@ -13,6 +13,7 @@ constexpr std::int64_t kLargestBatch = 256;
 constexpr std::int64_t kBatchAimNs = 10'000;  ///< how long the items of one commit may take together
 constexpr std::int64_t kSlowItemNs = 1'000;   ///< from here on every item is timed
 constexpr std::int64_t kSleepNs = 1'000'000'000;
+constexpr std::int64_t kLookBehindNs = 1'000'000;  ///< a full row looks so often for what came back from its child
 
 /// What the exception being handled says.
 std::string thrown_text() {
@@ -127,6 +128,10 @@ void SegmentRunner::commit() {
   if (saved_.any() && inputs_done_ != committed) {
     saved_.save(inputs_done_, committed);
   }
+  if (!terminal_ && !cursor_.empty() && inputs_done_ != committed && !ring_.has_uncommitted()) {
+    // A cursor is committed with output only; a mark that readers step over is output enough.
+    output_.mark(shm::RecordKind::tombstone, 0);
+  }
   const shm::Done done{.inputs_done = inputs_done_,
                        .parts_out = 0,
                        .flags = ended_ ? shm::kJournalEnded : 0,
@@ -158,17 +163,45 @@ void SegmentRunner::make_room() {
     recorder_.apply(began);
     output_.note_commit();
     monitor_.count_commit();
+  } else if (reader_ && inputs_done_ != ring_.journal().inputs_done.load(std::memory_order_relaxed)) {
+    // Inputs without output: what is not committed must not be released.
+    ring_.commit_inputs_done(inputs_done_);
+    monitor_.count_commit();
   }
   if (reader_ && reader_->has_unreleased() && !async_) {
     reader_->release();
   }
+  if (run_behind()) {
+    chain_.clock().exclude(monitor_.now() - began);
+    return;
+  }
   monitor_.set_phase(shm::Phase::blocked);
-  ring_.wait(parts_.spin_ns, kSleepNs);
+  ring_.wait(parts_.spin_ns, behind_.empty() ? kSleepNs : kLookBehindNs);
   monitor_.set_phase(shm::Phase::working);
   const std::int64_t waited = monitor_.now() - began;
   monitor_.add_blocked(waited);
   blocked_ns_ += waited;
   chain_.clock().exclude(waited);
+}
+
+/// In a row: the link is full of parts of one input, and room may come only once what has come back from the child is
+/// taken out by the segments behind. True if some was.
+bool SegmentRunner::run_behind() {
+  if (behind_.empty()) {
+    return false;
+  }
+  const shm::WorkerPage& page = *monitor_.end().page;
+  const std::uint64_t number = page.number.load(std::memory_order_relaxed);
+  const std::uint64_t sequence = page.sequence.load(std::memory_order_relaxed);
+  const std::uint32_t hosted = page.hosted.load(std::memory_order_relaxed);
+  bool any = false;
+  for (SegmentRunner* segment : behind_) {
+    bool closed = false;
+    any |= !segment->ended() && segment->run_one(closed);
+  }
+  monitor_.set_hosted(hosted);
+  monitor_.begin_item(number, sequence);
+  return any;
 }
 
 void SegmentRunner::wait_for_input() {
@@ -209,19 +242,27 @@ void SegmentRunner::finish_input(std::uint64_t number, std::uint8_t closes) {
 
 void SegmentRunner::end() {
   if (!terminal_) {
+    // Should the mark have to wait for room, then what is done so far is committed: whole inputs, and not yet the end.
+    cursor_bytes(true);
+    output_.begin_input(0);
     output_.mark(shm::RecordKind::end, 0);
   }
   ended_ = true;
 }
 
+/// Of the stage in work; a segment without stages can fail too (an item too large for the next link).
 const plan::FaultPolicy& SegmentRunner::policy_in_work() const {
-  return parts_.faults.at(monitor_.hosted() - parts_.first_hosted);
+  static const plan::FaultPolicy kDefault;
+  const std::uint32_t index = monitor_.hosted() - parts_.first_hosted;
+  return index < parts_.faults.size() ? parts_.faults[index] : kDefault;
 }
 
 void SegmentRunner::give_up(const shm::Record& record, const std::string& reason, std::uint32_t attempts) {
   const std::uint32_t hosted = monitor_.hosted();
   const plan::FaultPolicy& policy = policy_in_work();
-  recorder_.add_error(hosted);
+  if (hosted < monitor_.end().stats.size()) {
+    recorder_.add_error(hosted);
+  }
   if (policy.on_error == plan::OnError::fail) {
     throw StageFailed(record.sequence, reason);
   }
@@ -275,11 +316,13 @@ void SegmentRunner::retry_or_give_up(const shm::Record& record) {
   }
 }
 
+std::uint32_t SegmentRunner::attempt_at(const shm::Record& record) const {
+  return record.number == died_on_ ? 1 + deaths_ : 1;
+}
+
 void SegmentRunner::take_item(const shm::Record& record) {
-  flow_.tag = {.sequence = record.sequence,
-               .part = record.part,
-               .attempt = record.number == died_on_ ? deaths_ + 1 : 1,
-               .entered_ns = record.entered_ns};
+  flow_.tag = {
+      .sequence = record.sequence, .part = record.part, .attempt = attempt_at(record), .entered_ns = record.entered_ns};
   monitor_.begin_item(record.number, record.sequence);
   start_clock(record.sequence);
   run_guarded(record);
@@ -307,8 +350,8 @@ void SegmentRunner::stop_clock(std::uint64_t sequence, std::uint64_t input, bool
 void SegmentRunner::take(const shm::Record& record) {
   switch (record.kind) {
     case shm::RecordKind::end:
-      inputs_done_ = record.number + 1;
       end();
+      inputs_done_ = record.number + 1;
       return;
     case shm::RecordKind::tombstone:
       flow_.tag = {.sequence = record.sequence, .part = record.part, .attempt = 1, .entered_ns = record.entered_ns};
@@ -340,6 +383,8 @@ bool SegmentRunner::take_from_source() {
   try {
     more = chain_.produce();
   } catch (const Stopped&) {
+    throw;
+  } catch (const shm::LinkCorrupt&) {
     throw;
   } catch (const std::exception& error) {
     throw StageFailed(flow_.next_sequence, error.what());
@@ -481,7 +526,7 @@ bool SegmentRunner::run_async() {
     progress = true;
     const shm::Record copy = *record;
     reader_->advance();
-    lane.submit(copy, reader_->mark());
+    lane.submit(copy, attempt_at(copy), reader_->mark());
   }
   if (lane.empty()) {
     return progress;
@@ -494,8 +539,8 @@ bool SegmentRunner::run_async() {
     flow_.tag = oldest.tag;
     monitor_.begin_item(oldest.record.number, oldest.record.sequence);
     if (oldest.record.kind == shm::RecordKind::end) {
-      inputs_done_ = oldest.record.number + 1;
       end();
+      inputs_done_ = oldest.record.number + 1;
     } else {
       output_.begin_input(already_out_);
       const auto patience = answered > 0 ? std::chrono::nanoseconds(0) : lane.patience();

@@ -88,6 +88,8 @@ class SegmentRunner final : public RoomMaker {
   void cleanup();
 
   void make_room() override;
+  /// The segments behind this one in its row, which outlive its work.
+  void set_behind(std::vector<SegmentRunner*> behind) { behind_ = std::move(behind); }
 
  private:
   struct AsyncLane;
@@ -114,6 +116,8 @@ class SegmentRunner final : public RoomMaker {
   std::uint32_t exit_index() const { return monitor_.end().entry.hosted; }
   void prepare_counts();
   void check_stop() const;
+  bool run_behind();
+  std::uint32_t attempt_at(const shm::Record& record) const;
   std::span<const std::byte> cursor_bytes(bool at_boundary);
   void restore();
 
@@ -128,6 +132,7 @@ class SegmentRunner final : public RoomMaker {
   Chain chain_;
   SavedState saved_;
   std::unique_ptr<AsyncLane> async_;
+  std::vector<SegmentRunner*> behind_;
 
   std::uint64_t inputs_done_ = 0;
   std::uint64_t cycles_ = 0;

@@ -113,7 +113,7 @@ TEST(AbiTest, Profile) {
   EXPECT_AT(HostedStats, windows, 64U);
   EXPECT_AT(HostedStats, histogram, 112U);
   EXPECT_AT(ProfileConfig, tick_multiplier, 8U);
-  EXPECT_AT(ProfileConfig, path, 56U);
+  EXPECT_AT(ProfileConfig, path, 48U);
   EXPECT_SIZE(Row, 32U);
   EXPECT_AT(RowPage, head, 0U);
   EXPECT_AT(RowPage, tail, 128U);
