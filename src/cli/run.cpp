@@ -61,7 +61,8 @@ class RunCommand {
     const shm::Segment segment = shm::Segment::create(layout.spec);
     const auto bookkeeping = start_bookkeeping(loaded, topology, layout, segment);
     coord::SpawnLauncher launcher(loaded.worker_program, source_workers(topology));
-    coord::Coordinator coordinator({.topology = &topology,
+    coord::Coordinator coordinator({.name = run_name(loaded),
+                                    .topology = &topology,
                                     .restarts = loaded.plan.restarts,
                                     .segment = &segment,
                                     .launcher = &launcher,
@@ -76,6 +77,10 @@ class RunCommand {
   }
 
  private:
+  static std::string run_name(const LoadedPlan& loaded) {
+    return loaded.file == "-" ? "stdin" : loaded.file.stem().string();
+  }
+
   /// nullptr: without a profile, because it is not wanted or not possible.
   std::unique_ptr<coord::Bookkeeping> start_bookkeeping(const LoadedPlan& loaded, const plan::Topology& topology,
                                                         const worker::Layout& layout, const shm::Segment& segment) {
@@ -85,7 +90,7 @@ class RunCommand {
     try {
       return coord::Bookkeeping::spawn(
           loaded.worker_program, segment,
-          coord::describe_run(loaded.plan, topology, layout, loaded.file == "-" ? "stdin" : loaded.file.stem().string()));
+          coord::describe_run(loaded.plan, topology, layout, run_name(loaded)));
     } catch (const std::exception& error) {
       log({}, std::string("no profile is written: ") + error.what());
       return nullptr;

@@ -56,6 +56,10 @@ Coordinator::Coordinator(RunSetup setup)
   if (!signals_) {
     base::throw_errno("cannot listen to signals");
   }
+  try {
+    control_.emplace(loop_, [this](std::string_view request) { return answer(request); });
+  } catch (const std::system_error& error) {  // another pipeline of this process has it, or there are no sockets
+  }
   loop_.add(bell_.get(), [this] { on_bell(); });
   loop_.add(signals_.get(), [this] { on_signal(); });
 }
@@ -251,6 +255,50 @@ void Coordinator::note(const std::string& kind, plan::WorkerId id, profile::Even
     event.worker = setup_.topology->workers[id].name;
     setup_.bookkeeping->event(std::move(event));
   }
+}
+
+std::string Coordinator::answer(std::string_view request) {
+  if (request == "status") {
+    return to_json({}, live_status());
+  }
+  if (request == "figures") {
+    return encode(live_status());
+  }
+  if (request == "drain") {
+    drain();
+    return "draining";
+  }
+  if (request == "stop") {
+    stop_requested_ = true;
+    stop();
+    return "stopping";
+  }
+  return "unknown request";
+}
+
+LiveStatus Coordinator::live_status() const {
+  LiveStatus status{.pid = ::getpid(),
+                    .run = setup_.bookkeeping != nullptr ? setup_.bookkeeping->run() : 0,
+                    .name = setup_.name,
+                    .state = supervisor_.stopping() ? "stopping"
+                             : draining_           ? "draining"
+                             : ready_announced_ || supervisor_.all_ready() ? "running"
+                                                                           : "starting",
+                    .time_ns = base::now_ns(),
+                    .uptime_s = std::chrono::duration<double>(now() - started_).count()};
+  add_live_stages(status, *setup_.topology, view_);
+  for (plan::WorkerId id = 0; id < workers_.size(); ++id) {
+    LiveWorker& worker = status.workers.at(id);
+    worker.pid = workers_[id].running ? workers_[id].process.pid : 0;
+    worker.restarts = supervisor_.restarts(id);
+    if (!workers_[id].running) {
+      worker.phase = "not running";
+    }
+  }
+  for (std::uint32_t id = 0; id < status.links.size(); ++id) {
+    status.links[id].capacity = setup_.segment->link(id).ring_bytes;
+  }
+  return status;
 }
 
 void Coordinator::end_bookkeeping() {

@@ -11,7 +11,9 @@
 
 #include "base/event_loop.hpp"
 #include "coord/bookkeeping.hpp"
+#include "coord/control_socket.hpp"
 #include "coord/launcher.hpp"
+#include "coord/live_status.hpp"
 #include "coord/run_summary.hpp"
 #include "coord/supervisor.hpp"
 #include "shm/segment.hpp"
@@ -20,6 +22,7 @@ namespace pystream::coord {
 
 /// What a run is made of.
 struct RunSetup {
+  std::string name = "pipeline";  ///< for people who look for it with `top` and `list`
   const plan::Topology* topology = nullptr;
   plan::RestartPolicy restarts;
   const shm::Segment* segment = nullptr;
@@ -58,6 +61,7 @@ class Coordinator {
   const shm::SupervisorView& view() const { return view_; }
   std::vector<StageSummary> summary() const;
   std::uint32_t restarts() const;
+  LiveStatus live_status() const;
 
  private:
   struct Worker {
@@ -79,6 +83,7 @@ class Coordinator {
   void nudge(std::chrono::nanoseconds now);
   void note(const std::string& kind, plan::WorkerId id, profile::Event event = {});
   void end_bookkeeping();
+  std::string answer(std::string_view request);
   void log_line(plan::WorkerId id, const std::string& line);
   bool attached(plan::WorkerId id) const;
   WorkerView view_of(plan::WorkerId id) const;
@@ -89,6 +94,7 @@ class Coordinator {
   shm::SupervisorView view_;
   Supervisor supervisor_;
   base::EventLoop loop_;
+  std::optional<ControlSocket> control_;
   base::UniqueFd bell_;
   base::UniqueFd signals_;
   std::vector<Worker> workers_;
