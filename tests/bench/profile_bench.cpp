@@ -1,6 +1,6 @@
 // What profiles cost: the recorder alone, a pipeline of 1 us stages with and without, and how many single items a
 // second can be written beside running stages. Prints medians.
-//   profile_bench [REPETITIONS]
+//   profile_bench [REPETITIONS]     0: only the last
 
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -32,6 +32,9 @@ double cpu_ns() {
 }
 
 double median(std::vector<double> values) {
+  if (values.empty()) {
+    return 0;
+  }
   std::sort(values.begin(), values.end());
   return values[values.size() / 2];
 }
@@ -160,7 +163,7 @@ int main(int argc, char** argv) {
     fast.push_back(recorder_cost(false));
     slow.push_back(recorder_cost(true));
   }
-  std::printf("recorder: %.2f ns an item and stage where items are sampled, %.2f ns where each is timed\n", median(fast), median(slow));
+  if (repetitions > 0) std::printf("recorder: %.2f ns an item and stage where items are sampled, %.2f ns where each is timed\n", median(fast), median(slow));
   std::fflush(stdout);
   char name[] = "/tmp/profile_bench_XXXXXX";
   const std::filesystem::path folder = ::mkdtemp(name);
@@ -173,7 +176,7 @@ int main(int argc, char** argv) {
     plain_cpu.push_back(plain.cpu_ns_per_item);
     with_cpu.push_back(with.cpu_ns_per_item);
   }
-  std::printf("two 1 us stages: %.0f items/s without, %.0f with a profile (%+.1f %%); %.0f and %.0f ns of processor time an item (%+.1f %%)\n",
+  if (repetitions > 0) std::printf("two 1 us stages: %.0f items/s without, %.0f with a profile (%+.1f %%); %.0f and %.0f ns of processor time an item (%+.1f %%)\n",
               median(plain_rate), median(with_rate), (median(with_rate) / median(plain_rate) - 1) * 100, median(plain_cpu),
               median(with_cpu), (median(with_cpu) / median(plain_cpu) - 1) * 100);
   std::fflush(stdout);
