@@ -20,7 +20,7 @@ constexpr std::int64_t kOldNs = 500'000'000;
 constexpr auto kLook = 50ms;
 constexpr auto kTryAgain = 1ms;
 constexpr std::int64_t kLastTries = 1'000'000'000;
-constexpr int kNice = 5;
+constexpr int kNice = 1;
 
 }  // namespace
 
