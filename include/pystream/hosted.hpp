@@ -64,13 +64,13 @@ CheckpointBase* checkpoint_of(T& object) {
 }
 
 template <class T>
-void emit_result(const T& result, Output& out) {
-  if constexpr (unwrap_optional<T>::kOptional) {
+void emit_result(T&& result, Output& out) {
+  if constexpr (unwrap_optional<std::decay_t<T>>::kOptional) {
     if (result) {
-      out.emit(*result);
+      out.emit(*std::forward<T>(result));
     }
   } else {
-    out.emit(result);
+    out.emit(std::forward<T>(result));
   }
 }
 
@@ -83,10 +83,12 @@ class HostedFunction final : public Hosted {
     require_payload<typename unwrap_optional<Out>::type>();
   }
   void process(const Item& in, Output& out) override {
-    if (const In* here = in.value<In>()) {
-      emit_result<Out>(call(*here), out);
+    if (In* mine = in.expiring_value<In>()) {
+      emit_result(call(std::move(*mine)), out);
+    } else if (const In* here = in.value<In>()) {
+      emit_result(call(*here), out);
     } else {
-      emit_result<Out>(call(Codec<In>::decode(in.bytes())), out);
+      emit_result(call(Codec<In>::decode(in.bytes())), out);
     }
   }
   bool produce(Output&) override { return false; }
@@ -96,7 +98,10 @@ class HostedFunction final : public Hosted {
     }
   }
   CheckpointBase* checkpoint() override {
-    if constexpr (requires { *callee_; callee_->cleanup(); }) {
+    if constexpr (requires {
+                    *callee_;
+                    callee_->cleanup();
+                  }) {
       return checkpoint_of(*callee_);
     } else {
       return nullptr;
@@ -107,7 +112,9 @@ class HostedFunction final : public Hosted {
  private:
   template <class Value>
   Out call(Value&& value) {
-    if constexpr (requires { (*callee_)(std::forward<Value>(value)); }) {
+    if constexpr (!std::is_invocable_v<Callee&, Value> && std::is_invocable_v<Callee&, In>) {
+      return callee_(In(value));  // takes In&&
+    } else if constexpr (requires { (*callee_)(std::forward<Value>(value)); }) {
       return (*callee_)(std::forward<Value>(value));
     } else {
       return callee_(std::forward<Value>(value));
@@ -122,9 +129,9 @@ class HostedInPlace final : public Hosted {
  public:
   explicit HostedInPlace(Callee callee) : callee_(std::move(callee)) { require_payload<T>(); }
   void process(const Item& in, Output& out) override {
-    T value = in.get<T>();
+    T value = in.take<T>();
     callee_(value);
-    out.emit(value);
+    out.emit(std::move(value));
   }
   bool produce(Output&) override { return false; }
   void cleanup() override {}
@@ -144,7 +151,7 @@ class HostedEmitting final : public Hosted {
   }
   void process(const Item& in, Output& out) override {
     Emitter<Out> emitter(out);
-    callee_(in.get<In>(), emitter);
+    callee_(in.take<In>(), emitter);
   }
   bool produce(Output&) override { return false; }
   void cleanup() override {}
@@ -173,7 +180,10 @@ class HostedRaw final : public Hosted {
     }
   }
   CheckpointBase* checkpoint() override {
-    if constexpr (requires { *callee_; callee_->cleanup(); }) {
+    if constexpr (requires {
+                    *callee_;
+                    callee_->cleanup();
+                  }) {
       return checkpoint_of(*callee_);
     } else {
       return nullptr;
@@ -268,7 +278,9 @@ template <class In, class Cursor>
 std::type_identity<In> sink_in(const Sink<In, Cursor>&);
 
 template <class T>
-concept StageClass = requires(const T& t) { stage_in(t); };
+concept StageClass = requires(const T& t) {
+  stage_in(t);
+};
 
 /// Wraps a source, stage or sink object.
 template <class T>
@@ -282,7 +294,8 @@ std::unique_ptr<Hosted> host(std::unique_ptr<T> object) {
   } else if constexpr (AsyncStageClass<T>) {
     return std::make_unique<HostedAsync<T>>(std::move(object));
   } else {
-    static_assert(StageClass<T>, "pystream: derive from Stage, RawStage, AsyncStage, Source, RawSource, Sink or RawSink");
+    static_assert(StageClass<T>,
+                  "pystream: derive from Stage, RawStage, AsyncStage, Source, RawSource, Sink or RawSink");
     using In = typename decltype(stage_in(std::declval<const T&>()))::type;
     using Out = typename decltype(stage_out(std::declval<const T&>()))::type;
     return std::make_unique<HostedFunction<In, Out, std::unique_ptr<T>>>(std::move(object));

@@ -61,6 +61,8 @@ class RingReader {
   /// True on a link that drops the oldest: every record must be done before the next is looked at.
   bool one_at_a_time() const { return end_.inbox != nullptr; }
   std::uint64_t next_number() const { return number_; }
+  /// Number behind the newest published record.
+  std::uint64_t published_number() const { return end_.peer->written_number.load(std::memory_order_relaxed); }
   const LinkEntry& link() const { return end_.link; }
 
  private:
@@ -83,7 +85,7 @@ class RingReader {
   std::uint64_t large_end_ = 0;      ///< of the newest large payload stepped over
   std::uint64_t large_ordinal_ = 0;  ///< of the next one
   std::uint64_t ended_sleep_ = 0;
-  bool in_hand_ = false;               ///< the inbox holds a record that is not done
+  bool in_hand_ = false;  ///< the inbox holds a record that is not done
   std::uint64_t inbox_populated_ = 0;
   // The record in hand.
   Record record_;

@@ -26,7 +26,7 @@ struct SegmentHeader {
   std::uint32_t version;
   std::uint32_t header_bytes;  ///< size of this struct
   std::uint64_t total_bytes;
-  std::uint64_t table_bytes;   ///< header, tables and plan, rounded up to pages
+  std::uint64_t table_bytes;  ///< header, tables and plan, rounded up to pages
   std::uint32_t workers;
   std::uint32_t links;
   std::uint64_t plan_offset;
@@ -46,7 +46,7 @@ struct LinkEntry {
   std::uint64_t producer_offset;
   std::uint64_t consumer_offset;
   std::uint64_t ring_offset;
-  std::uint64_t ring_bytes;   ///< a power of two; 0: a terminal link that only carries a sink's journal
+  std::uint64_t ring_bytes;  ///< a power of two; 0: a terminal link that only carries a sink's journal
   std::uint64_t large_offset;
   std::uint64_t large_bytes;
   std::uint64_t inbox_offset;
@@ -56,8 +56,8 @@ struct LinkEntry {
   std::uint64_t large_limit;  ///< large items in the link at once
   std::uint32_t producer;
   std::uint32_t consumer;
-  std::uint32_t answers;      ///< 1: every input is answered, by a tombstone if need be
-  std::uint32_t overflow;     ///< Overflow
+  std::uint32_t answers;   ///< 1: every input is answered, by a tombstone if need be
+  std::uint32_t overflow;  ///< Overflow
 };
 
 /// What happens to an item for which a link has no room. The same numbers as plan::Overflow.
@@ -79,13 +79,13 @@ struct ControlPage {
 
 enum class Phase : std::uint32_t {
   absent = 0,
-  starting = 1,   ///< attaching, making its stages
-  waiting = 2,    ///< for input
-  working = 3,    ///< in a stage's code
-  blocked = 4,    ///< the output link is full
-  cleaning = 5,   ///< the input has ended; cleanup() runs
-  finished = 6,   ///< exits with 0
-  failed = 7,     ///< `failure` says why; exits with 1
+  starting = 1,  ///< attaching, making its stages
+  waiting = 2,   ///< for input
+  working = 3,   ///< in a stage's code
+  blocked = 4,   ///< the output link is full
+  cleaning = 5,  ///< the input has ended; cleanup() runs
+  finished = 6,  ///< exits with 0
+  failed = 7,    ///< `failure` says why; exits with 1
 };
 
 enum class FailureKind : std::uint32_t { none = 0, start = 1, item = 2, link = 3, memory = 4 };
@@ -96,14 +96,14 @@ inline constexpr std::size_t kFailureText = 1024;
 struct WorkerPage {
   /// Release store after what it tells of; acquire load.
   alignas(kLine) std::atomic<std::uint32_t> phase;
-  std::atomic<std::uint32_t> hosted;      ///< which stage of the row is in work, from 0
+  std::atomic<std::uint32_t> hosted;  ///< which stage of the row is in work, from 0
   /// ControlPage::incarnation + 1 once this start of the worker has attached; what stands here before is a
   /// predecessor's. Release store; acquire load.
   std::atomic<std::uint32_t> incarnation;
   std::uint32_t reserved;
-  std::atomic<std::uint64_t> number;      ///< input number in work; kInvalidPosition: none
-  std::atomic<std::uint64_t> sequence;    ///< its sequence number
-  std::atomic<std::uint64_t> commits;     ///< batches committed since the pipeline began
+  std::atomic<std::uint64_t> number;                     ///< input number in work; kInvalidPosition: none
+  std::atomic<std::uint64_t> sequence;                   ///< its sequence number
+  std::atomic<std::uint64_t> commits;                    ///< batches committed since the pipeline began
   alignas(kLine) std::atomic<std::uint64_t> waiting_ns;  ///< for input, since the pipeline began
   std::atomic<std::uint64_t> blocked_ns;
   std::atomic<std::uint64_t> working_ns;
@@ -111,7 +111,7 @@ struct WorkerPage {
   std::atomic<std::int64_t> last_end_ns;
   alignas(kLine) std::atomic<std::uint32_t> failure_kind;
   std::uint32_t failure_bytes;
-  std::uint64_t failure_sequence;         ///< kInvalidPosition: no item
+  std::uint64_t failure_sequence;  ///< kInvalidPosition: no item
   std::array<char, kFailureText> failure_text;
 };
 
@@ -121,11 +121,12 @@ inline constexpr std::size_t kBuckets = kSubBuckets * 41;
 
 /// Counters of one source, stage or sink. Written by its worker with relaxed stores; kept over restarts.
 struct HostedStats {
-  std::atomic<std::uint64_t> items;      ///< inputs done (of a source: items given)
+  std::atomic<std::uint64_t> items;  ///< inputs done (of a source: items given)
   std::atomic<std::uint64_t> outputs;
-  std::atomic<std::uint64_t> errors;     ///< items that ended in an exception
-  std::atomic<std::uint64_t> timed;      ///< items in the histogram; fewer than `items` where items are sampled
-  std::atomic<std::uint64_t> timed_ns;   ///< their sum
+  std::atomic<std::uint64_t> errors;    ///< items that ended in an exception
+  std::atomic<std::uint64_t> timed;     ///< items in the histogram; fewer than `items` where items are sampled
+  std::atomic<std::uint64_t> timed_ns;  ///< their sum
+  std::atomic<std::uint64_t> age_ns;    ///< sum of their times from the pipeline's entrance to the end of this stage
   std::atomic<std::uint64_t> min_ns;
   std::atomic<std::uint64_t> max_ns;
   std::atomic<std::uint64_t> histogram[kBuckets];
@@ -145,7 +146,8 @@ constexpr double bucket_middle(std::size_t bucket) {
     return static_cast<double>(bucket);
   }
   const std::size_t octave = bucket / kSubBuckets - 1;
-  const double low = static_cast<double>((bucket - octave * kSubBuckets)) * static_cast<double>(std::uint64_t{1} << octave);
+  const double low =
+      static_cast<double>((bucket - octave * kSubBuckets)) * static_cast<double>(std::uint64_t{1} << octave);
   return low + 0.5 * static_cast<double>(std::uint64_t{1} << octave);
 }
 
@@ -156,7 +158,9 @@ struct CheckpointHeader {
   std::uint64_t bytes;  ///< that follow: for each stage with state its size (u64) and its bytes
 };
 
-constexpr std::uint64_t round_up(std::uint64_t bytes, std::uint64_t unit) { return (bytes + unit - 1) / unit * unit; }
+constexpr std::uint64_t round_up(std::uint64_t bytes, std::uint64_t unit) {
+  return (bytes + unit - 1) / unit * unit;
+}
 
 static_assert(sizeof(SegmentHeader) == 56 && sizeof(WorkerEntry) == 40 && sizeof(LinkEntry) == 104);
 static_assert(sizeof(ControlPage) <= kPage && sizeof(WorkerPage) <= kPage);

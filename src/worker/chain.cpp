@@ -10,6 +10,7 @@ void StageClock::start(bool timing) {
   current_ = 0;
   if (timing) {
     std::fill(spent_.begin(), spent_.end(), -1);
+    std::fill(ended_.begin(), ended_.end(), 0);
     if (!spent_.empty()) {
       spent_[0] = 0;
     }
@@ -20,10 +21,11 @@ void StageClock::start(bool timing) {
 void StageClock::lap() {
   const std::int64_t now = base::now_ns();
   spent_[current_] += now - last_;
+  ended_[current_] = ended_[current_] == 0 ? now : ended_[current_];
   last_ = now;
 }
 
-std::int64_t StageClock::stop() {
+std::int64_t StageClock::stop(std::int64_t entered_ns) {
   if (!timing_) {
     return 0;
   }
@@ -33,7 +35,7 @@ std::int64_t StageClock::stop() {
   lap();
   for (std::size_t i = 0; i < spent_.size(); ++i) {
     if (spent_[i] >= 0) {
-      monitor_.record(first_ + static_cast<std::uint32_t>(i), spent_[i]);
+      monitor_.record(first_ + static_cast<std::uint32_t>(i), spent_[i], ended_[i] - entered_ns);
     }
   }
   return last_;
@@ -75,6 +77,13 @@ class Chain::Step final : public Output {
       emit_reserved(size);
     }
   }
+  void emit_expiring(void* value, const ValueType& type) override {
+    if (chain_.hosted_[index_ + 1]->takes() == &type) {
+      pass(Item::expiring(flow_.tag, value, type));
+    } else {
+      emit_value(value, type);
+    }
+  }
 
  private:
   void pass(const Item& item) {
@@ -97,7 +106,12 @@ class Chain::Step final : public Output {
 
 Chain::Chain(std::vector<std::unique_ptr<Hosted>> hosted, bool with_source, LinkOutput& out, Flow& flow,
              Monitor& monitor, std::uint32_t first)
-    : hosted_(std::move(hosted)), out_(out), monitor_(monitor), first_(first), clock_(monitor, first, hosted_.size()), counts_(hosted_.size()) {
+    : hosted_(std::move(hosted)),
+      out_(out),
+      monitor_(monitor),
+      first_(first),
+      clock_(monitor, first, hosted_.size()),
+      counts_(hosted_.size()) {
   for (std::size_t i = 0; i + 1 < hosted_.size(); ++i) {
     steps_.push_back(std::make_unique<Step>(*this, i, flow, with_source && i == 0));
   }

@@ -13,7 +13,8 @@ namespace pystream::worker {
 /// Measures how long each stage of a chain works on one item, the stages behind it not counted.
 class StageClock {
  public:
-  StageClock(Monitor& monitor, std::uint32_t first, std::size_t stages) : monitor_(monitor), first_(first), spent_(stages) {}
+  StageClock(Monitor& monitor, std::uint32_t first, std::size_t stages)
+      : monitor_(monitor), first_(first), spent_(stages), ended_(stages) {}
 
   void start(bool timing);
   /// The stage `index` of the chain begins or goes on; what passed since the last call was the other's.
@@ -25,8 +26,9 @@ class StageClock {
     }
     current_ = index;
   }
-  /// Records what each stage spent since start(), and gives the time now (0 without timing).
-  std::int64_t stop();
+  /// Records what each stage spent since start() on an item that entered the pipeline at `entered_ns`, and gives the
+  /// time now (0 without timing).
+  std::int64_t stop(std::int64_t entered_ns);
   /// Time spent waiting for room in the link is no stage's.
   void exclude(std::int64_t ns) { last_ += ns; }
 
@@ -36,6 +38,7 @@ class StageClock {
   Monitor& monitor_;
   std::uint32_t first_;
   std::vector<std::int64_t> spent_;  ///< -1: this item did not get so far
+  std::vector<std::int64_t> ended_;  ///< when the stage first handed over; 0: not yet
   std::size_t current_ = 0;
   std::int64_t last_ = 0;
   bool timing_ = false;

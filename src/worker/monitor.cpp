@@ -29,7 +29,7 @@ void Monitor::set_last_end(std::int64_t now) {
   end_.page->last_end_ns.store(now, std::memory_order_relaxed);
 }
 
-void Monitor::record(std::uint32_t hosted, std::int64_t ns) {
+void Monitor::record(std::uint32_t hosted, std::int64_t ns, std::int64_t age_ns) {
   shm::HostedStats& stats = end_.stats[hosted];
   const auto value = static_cast<std::uint64_t>(std::max<std::int64_t>(ns, 0));
   const std::uint64_t timed = stats.timed.load(std::memory_order_relaxed);
@@ -41,6 +41,7 @@ void Monitor::record(std::uint32_t hosted, std::int64_t ns) {
   }
   stats.timed.store(timed + 1, std::memory_order_relaxed);
   add(stats.timed_ns, value);
+  add(stats.age_ns, static_cast<std::uint64_t>(std::max<std::int64_t>(age_ns, 0)));
   add(stats.histogram[shm::bucket_of(value)], std::uint64_t{1});
 }
 

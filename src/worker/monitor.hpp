@@ -41,8 +41,8 @@ class Monitor {
   void add_items(std::uint32_t hosted, std::uint64_t items) { add(end_.stats[hosted].items, items); }
   void add_output(std::uint32_t hosted) { add(end_.stats[hosted].outputs, 1); }
   void add_error(std::uint32_t hosted) { add(end_.stats[hosted].errors, 1); }
-  /// One item took `ns` inside this stage's code.
-  void record(std::uint32_t hosted, std::int64_t ns);
+  /// One item took `ns` inside this stage's code, and was `age_ns` in the pipeline when the stage was done with it.
+  void record(std::uint32_t hosted, std::int64_t ns, std::int64_t age_ns);
 
   /// Leaves the reason for the coordinator and announces Phase::failed.
   void fail(shm::FailureKind kind, std::uint64_t sequence, std::string_view text);

@@ -305,6 +305,7 @@ bool SegmentRunner::take_next() {
 }
 
 bool SegmentRunner::run_batch() {
+  check_stop();
   if (async_) {
     return run_async();
   }
@@ -317,7 +318,7 @@ bool SegmentRunner::run_batch() {
       break;
     }
     if (timing && !ended_) {
-      chain_.clock().stop();
+      chain_.clock().stop(flow_.tag.entered_ns);
     }
     ++taken;
   }
@@ -351,6 +352,7 @@ void SegmentRunner::finish_batch(std::uint32_t items, std::int64_t began) {
 }
 
 bool SegmentRunner::run_one(bool& closed) {
+  check_stop();
   const std::uint64_t cycles = cycles_;
   const std::int64_t began = base::now_ns();
   chain_.clock().start(true);
@@ -359,7 +361,7 @@ bool SegmentRunner::run_one(bool& closed) {
   }
   closed = cycles_ != cycles || ended_;
   if (!ended_) {
-    chain_.clock().stop();
+    chain_.clock().stop(flow_.tag.entered_ns);
   }
   chain_.flush_counts();
   commit();
@@ -412,7 +414,8 @@ bool SegmentRunner::run_async() {
       }
       already_out_ = 0;
       finish_input(oldest.record.number, oldest.record.closes);
-      monitor_.record(parts_.first_hosted, base::now_ns() - oldest.submitted_ns);
+      const std::int64_t answered_ns = base::now_ns();
+      monitor_.record(parts_.first_hosted, answered_ns - oldest.submitted_ns, answered_ns - flow_.tag.entered_ns);
       monitor_.add_items(parts_.first_hosted, 1);
     }
     done = oldest.after;
