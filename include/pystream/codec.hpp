@@ -64,12 +64,15 @@ std::string plain_name() {
   }
 }
 
+/// Marks the codecs whose encoding is the value's own bytes.
+struct PlainCodec {};
+
 [[noreturn]] void throw_wrong_size(const std::string& type, std::size_t got, std::size_t expected, bool multiple);
 
 }  // namespace detail
 
 template <detail::Plain T>
-struct Codec<T> {
+struct Codec<T> : detail::PlainCodec {
   static std::string name() { return detail::plain_name<T>(); }
   static constexpr std::size_t size(const T&) { return sizeof(T); }
   static void encode(const T& value, std::span<std::byte> to) { std::memcpy(to.data(), &value, sizeof(T)); }
@@ -141,6 +144,7 @@ consteval void require_payload() {
 
 /// One per payload type: what lets two stages in one process hand a value over without encoding it.
 struct ValueType {
+  std::size_t plain_bytes;  ///< size of a value that is its own encoding; 0: call size() and encode()
   std::string (*name)();
   std::size_t (*size)(const void* value);
   void (*encode)(const void* value, std::span<std::byte> to);
@@ -149,6 +153,7 @@ struct ValueType {
 template <Payload T>
 const ValueType& value_type() {
   static constexpr ValueType kType{
+      .plain_bytes = detail::Plain<T> && std::is_base_of_v<detail::PlainCodec, Codec<T>> ? sizeof(T) : 0,
       .name = [] { return Codec<T>::name(); },
       .size = [](const void* value) { return Codec<T>::size(*static_cast<const T*>(value)); },
       .encode = [](const void* value, std::span<std::byte> to) { Codec<T>::encode(*static_cast<const T*>(value), to); },

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <sys/types.h>
-
 #include <cstdint>
 #include <map>
 #include <string>
@@ -25,7 +23,7 @@ std::string to_table(const Profiles& profiles);
 
 struct StageStatus {
   std::string key;             ///< profile key
-  pid_t pid = 0;               ///< of its worker; this process's own in a serial pipeline; 0: not running now
+  int pid = 0;                 ///< of its worker; this process's own in a serial pipeline; 0: not running now
   std::uint64_t items = 0;     ///< inputs done
   std::uint64_t errors = 0;    ///< inputs that ended in an exception
   std::uint32_t restarts = 0;  ///< of its worker
@@ -40,7 +38,7 @@ struct LinkStatus {
 };
 
 struct PipelineStatus {
-  pid_t coordinator = 0;  ///< 0: a serial pipeline without workers
+  int coordinator = 0;  ///< 0: a serial pipeline without workers
   std::vector<StageStatus> stages;
   std::vector<LinkStatus> links;
 };

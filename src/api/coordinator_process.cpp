@@ -207,20 +207,23 @@ int coordinate(const CoordinatorStart& start, Channel channel, base::UniqueFd us
   }
 }
 
-/// Says it once for the same threads, however many pipelines are started.
+/// True the first time for these threads, so that it is said once however many pipelines are started.
+bool is_news(const std::string& names) {
+  static std::mutex mutex;
+  static std::string known;
+  const std::lock_guard lock(mutex);
+  return std::exchange(known, names) != names;
+}
+
 void warn_of_threads() {
   const std::vector<std::string> threads = base::other_threads();
   std::string names;
   for (const std::string& name : threads) {
     names += (names.empty() ? "" : ", ") + name;
   }
-  static std::mutex mutex;
-  static std::string warned_of;
-  const std::lock_guard lock(mutex);
-  if (threads.empty() || names == warned_of) {
+  if (!is_news(names) || threads.empty()) {
     return;
   }
-  warned_of = names;
   base::log(LogLevel::warning,
             "parallelize() forks while this process has " + std::to_string(threads.size()) +
                 (threads.size() == 1 ? " other thread (" : " other threads (") + names +

@@ -102,6 +102,7 @@ class Entry::Slot final : public LoanSlot {
 
   std::span<std::byte> bytes() override { return bytes_; }
   void send(std::size_t size) override {
+    entry_.session_.check(base::now_ns());
     entry_.finish(size);
     entry_.commit();
   }

@@ -92,12 +92,12 @@ void PipelineCore::prepare(plan::Mode mode, const ParallelOptions& options) {
 
 void PipelineCore::serialize(const SerialOptions& options) {
   prepare(plan::Mode::serial, options.children);
-  run_ = std::make_unique<SerialRun>(*tree_, options, options_);
+  run_ = std::make_shared<SerialRun>(*tree_, options, options_);
 }
 
 void PipelineCore::parallelize(const ParallelOptions& options) {
   prepare(plan::Mode::parallel, options);
-  run_ = std::make_unique<ParallelRun>(*tree_, options, options_);
+  run_ = std::make_shared<ParallelRun>(*tree_, options, options_);
 }
 
 bool PipelineCore::forward(const void* value, const ValueType& type, const std::stop_token& stop) {
@@ -120,8 +120,25 @@ bool PipelineCore::forward_generated(const std::stop_token& stop) {
   return options_.input_generator([&](const void* value, const ValueType& type) { return forward(value, type, stop); });
 }
 
+namespace {
+
+/// A loan may outlive the run it belongs to; then it can only be destroyed.
+class KeptSlot final : public LoanSlot {
+ public:
+  KeptSlot(std::shared_ptr<Run> run, std::unique_ptr<LoanSlot> slot) : run_(std::move(run)), slot_(std::move(slot)) {}
+  std::span<std::byte> bytes() override { return slot_->bytes(); }
+  void send(std::size_t size) override { slot_->send(size); }
+
+ private:
+  std::shared_ptr<Run> run_;  // goes after the slot
+  std::unique_ptr<LoanSlot> slot_;
+};
+
+}  // namespace
+
 std::unique_ptr<LoanSlot> PipelineCore::loan(std::size_t size) {
-  return run().loan(size);
+  std::unique_ptr<LoanSlot> slot = run().loan(size);
+  return slot ? std::make_unique<KeptSlot>(run_, std::move(slot)) : nullptr;
 }
 
 bool PipelineCore::take_result(const ValueType& type, const Decode& decode) {
@@ -157,7 +174,7 @@ void PipelineCore::cleanup() {
   if (!run_) {
     return;
   }
-  const std::unique_ptr<Run> ending = std::move(run_);
+  const std::shared_ptr<Run> ending = std::move(run_);
   ending->stop();
   if (options_.use_profiler) {
     last_profiles_ = make_profiles(ending->figures(), ending->pipeline_keys());

@@ -66,7 +66,7 @@ class PipelineCore {
   bool has_mode_ = false;
   TypeCheck input_;
   TypeCheck output_;
-  std::unique_ptr<Run> run_;
+  std::shared_ptr<Run> run_;  ///< shared with open loans
   std::unique_ptr<LoopThread> loop_;
   std::optional<Profiles> last_profiles_;
 };

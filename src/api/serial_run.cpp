@@ -249,6 +249,9 @@ class SerialRun::Slot final : public LoanSlot {
 
   std::span<std::byte> bytes() override { return bytes_; }
   void send(std::size_t size) override {
+    if (run_.stopped_) {
+      throw PipelineUndefined("the pipeline of this loan was cleaned up");
+    }
     const Inside inside(run_.running_);
     run_.chain_->process(std::span<const std::byte>(bytes_).first(size));
   }
@@ -314,6 +317,7 @@ PipelineStatus SerialRun::status() {
 }
 
 void SerialRun::stop() {
+  stopped_ = true;
   if (session_) {
     session_->stop();
   }

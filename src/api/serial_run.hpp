@@ -104,6 +104,7 @@ class SerialRun final : public Run {
   mutable std::timed_mutex mutex_;
   std::atomic<std::thread::id> lender_{};
   std::atomic<std::thread::id> running_{};
+  std::atomic<bool> stopped_{false};
 };
 
 }  // namespace pystream::api

@@ -224,6 +224,8 @@ void Session::stop() {
     return;
   }
   stopped_ = true;
+  failure_ = {.stage = {}, .signal = 0, .item = {}, .text = "the pipeline was cleaned up"};
+  failed_.store(true, std::memory_order_relaxed);
   coordinator_->channel.send({.kind = Message::Kind::stop});
   if (!wait_for_end(kStopPatience)) {
     base::log(LogLevel::error, "the coordinator does not end; it is killed, and its workers with it");

@@ -7,6 +7,7 @@
 #include <pystream/status.hpp>
 
 #include "coord/inspect.hpp"
+#include "plan/param_check.hpp"
 #include "worker/plugins.hpp"
 
 namespace pystream::api {
@@ -112,6 +113,39 @@ class TypeLookup {
   bool asked_ = false;
 };
 
+[[noreturn]] void refuse_param(const std::string& key, const std::string& name, const std::string& why) {
+  throw PipelineInitiationError("stage " + key + ": parameter \"" + name + "\" " + why);
+}
+
+/// As in a plan: checked against their description, sizes as bytes, durations as nanoseconds, defaults filled in.
+Params checked_params(const std::string& key, const Params& given, const StageType& type) {
+  Params params;
+  for (const auto& [name, value] : given.values()) {
+    const ParamSpec* spec = plan::find_spec(type.info.params, name);
+    if (spec == nullptr) {
+      refuse_param(key, name, "is none of type \"" + type.name + "\"");
+    }
+    const auto fitted = plan::fit_param(value, *spec, plan::DurationForm::text_or_nanoseconds);
+    if (!fitted) {
+      refuse_param(key, name, "must be " + plan::accepted_by(*spec));
+    }
+    params.set(name, *fitted);
+  }
+  for (const ParamSpec& spec : type.info.params) {
+    if (params.has(spec.name)) {
+      continue;
+    }
+    if (!spec.fallback) {
+      refuse_param(key, spec.name, "is missing; it is " + plan::accepted_by(spec));
+    }
+    if (!std::holds_alternative<std::monostate>(*spec.fallback)) {
+      const auto fitted = plan::fit_param(*spec.fallback, spec, plan::DurationForm::text_or_nanoseconds);
+      params.set(spec.name, fitted.value_or(*spec.fallback));
+    }
+  }
+  return params;
+}
+
 void resolve(const std::string& key, detail::StageParts& parts, TypeLookup& lookup) {
   const StageType* type = lookup.find(parts.registered.type);
   if (type == nullptr) {
@@ -122,6 +156,7 @@ void resolve(const std::string& key, detail::StageParts& parts, TypeLookup& look
     throw PipelineInitiationError("stage " + key + ": type \"" + parts.registered.type +
                                   "\" is a source or sink; a Pipeline is fed by forward() and read by get_results()");
   }
+  parts.registered.params = checked_params(key, parts.registered.params, *type);
   parts.input = type->info.input.empty() ? kAny : type->info.input;
   parts.output = type->info.output.empty() ? kAny : type->info.output;
 }

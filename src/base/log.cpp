@@ -41,14 +41,14 @@ spdlog::level::level_enum spdlog_level(LogLevel level) {
 
 void usual_sink(LogLevel level, std::string_view text) {
   // The program may use spdlog itself: nothing of its registry is touched.
-  static spdlog::logger usual = [] {
-    spdlog::logger made("pystream", std::make_shared<spdlog::sinks::stderr_sink_mt>());
-    made.set_pattern("pystream: %l: %v");
-    made.set_level(spdlog::level::trace);
-    made.flush_on(spdlog::level::trace);
-    return made;
+  static spdlog::logger* const kUsual = [] {
+    auto made = std::make_unique<spdlog::logger>("pystream", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+    made->set_pattern("pystream: %l: %v");
+    made->set_level(spdlog::level::trace);
+    made->flush_on(spdlog::level::trace);
+    return made.release();  // outlives every static Pipeline
   }();
-  usual.log(spdlog_level(level), text);
+  kUsual->log(spdlog_level(level), text);
 }
 
 }  // namespace

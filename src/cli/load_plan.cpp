@@ -14,6 +14,8 @@
 #include "base/unique_fd.hpp"
 #include "cli/end_overrides.hpp"
 #include "cli/frame.hpp"
+#include "cli/stage_catalog.hpp"
+#include "cli/worker_program.hpp"
 #include "coord/inspect.hpp"
 #include "plan/json.hpp"
 #include "plan/plan_json.hpp"
@@ -109,14 +111,24 @@ void name_end_options(Faults& faults, const PlanOptions& options) {
   }
 }
 
-}  // namespace
-
-void add_worker_program_option(CLI::App& command, std::string& worker_program) {
-  command
-      .add_option("--worker-program", worker_program,
-                  "Program that the workers run, instead of pystream-worker (also: PYSTREAM_WORKER)")
-      ->type_name("FILE");
+/// An unknown type may just lack its plugin: the hint then says which.
+void hint_at_plugins(Faults& faults, const LoadedPlan& loaded) {
+  const auto about_type = [](const plan::PlanFault& fault) { return fault.where.ends_with("/type"); };
+  if (std::ranges::none_of(faults, about_type)) {
+    return;
+  }
+  for (const PluginTypes& plugin : found_plugins(loaded.worker_program, loaded.types)) {
+    for (plan::PlanFault& fault : faults) {
+      if (about_type(fault) && std::ranges::any_of(plugin.types, [&](const StageType& type) {
+            return fault.found == plan::in_quotes(type.name);
+          })) {
+        fault.hint = "add " + plan::in_quotes(plugin.plugin) + " to \"plugins\"";
+      }
+    }
+  }
 }
+
+}  // namespace
 
 void add_plan_options(CLI::App& command, PlanOptions& options) {
   command.add_option("PLAN", options.file, "Plan file; - is standard input")->required()->type_name("");
@@ -157,22 +169,12 @@ LoadedPlan load_plan(const PlanOptions& options) {
   auto read = plan::read_plan(text, loaded.types, overrides_of(options, text, loaded.types));
   if (auto* faults = std::get_if<Faults>(&read)) {
     name_end_options(*faults, options);
+    hint_at_plugins(*faults, loaded);
     refuse(file, *faults);
   }
   loaded.plan = std::get<plan::Plan>(std::move(read));
   loaded.plan.plugins = plugins;
   return loaded;
-}
-
-fs::path worker_program_of(const std::string& wanted) {
-  try {
-    return coord::find_worker_program(wanted);
-  } catch (const Error& error) {
-    if (!wanted.empty()) {
-      throw BadUsage(error.what());
-    }
-    throw;
-  }
 }
 
 std::string shown_file(const fs::path& file) {

@@ -22,7 +22,6 @@ struct PlanOptions {
 
 /// Declares PLAN, --set, --input, --output and --worker-program.
 void add_plan_options(CLI::App& command, PlanOptions& options);
-void add_worker_program_option(CLI::App& command, std::string& worker_program);
 
 struct LoadedPlan {
   plan::Plan plan;               ///< checked; its plugins are plain names or absolute paths
@@ -36,9 +35,6 @@ struct LoadedPlan {
 
 /// Throws BadPlan with every fault found, BadUsage for faults of the options.
 LoadedPlan load_plan(const PlanOptions& options);
-
-/// coord::find_worker_program(); a wrong --worker-program is BadUsage.
-std::filesystem::path worker_program_of(const std::string& wanted);
 
 /// "standard input" for "-".
 std::string shown_file(const std::filesystem::path& file);

@@ -10,7 +10,7 @@ int main(int argc, char** argv) {
       "  pystream-coord validate hello.json\n"
       "  pystream-coord stages");
   Command chosen;
-  for (const auto add : {add_init, add_validate}) {
+  for (const auto add : {add_init, add_run, add_validate, add_graph, add_stages, add_schema}) {
     add(app, chosen);
   }
   return run_app(app, chosen, argc, argv);

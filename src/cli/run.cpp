@@ -8,6 +8,7 @@
 #include "cli/style.hpp"
 #include "cli/summary_table.hpp"
 #include "coord/coordinator.hpp"
+#include "plan/plan_json.hpp"
 #include "worker/layout.hpp"
 
 namespace pystream::cli {

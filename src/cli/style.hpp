@@ -13,6 +13,7 @@ class Style {
  public:
   explicit Style(int fd) : on_(wanted() && ::isatty(fd) == 1) {}
 
+  bool on() const { return on_; }
   std::string bold(const std::string& text) const { return in("1", text); }
   std::string dim(const std::string& text) const { return in("2", text); }
   std::string red(const std::string& text) const { return in("31", text); }

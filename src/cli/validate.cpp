@@ -135,7 +135,8 @@ int validate(const Options& options) {
   print(options.json ? report_json(loaded, survey) : report(loaded, survey));
   if (!survey.fits()) {
     warn("this plan needs " + size_text(survey.memory.reserved) + " of shared memory at once, but only " +
-         size_text(survey.available) + " is available now: it would not start; set smaller links.capacity.bytes");
+         size_text(survey.available) +
+         " is available now: it would not start; fewer workers or a smaller links.capacity.bytes take less");
   }
   return kDone;
 }

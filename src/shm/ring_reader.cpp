@@ -12,20 +12,10 @@
 #include "shm/waiting.hpp"
 
 namespace pystream::shm {
-namespace {
-
-constexpr std::uint64_t kNumberMask = (std::uint64_t{1} << 48) - 1;
-
-/// One load a word: the compiler must not read a checked value a second time from memory that others may change.
-std::uint64_t load_once(const std::byte* at) {
-  return __atomic_load_n(reinterpret_cast<const std::uint64_t*>(at), __ATOMIC_RELAXED);
-}
-
-}  // namespace
-
 RingReader::RingReader(ConsumerEnd end, std::uint64_t inputs_done)
     : end_(std::move(end)), mask_(end_.link.ring_bytes - 1) {
   position_ = released_ = end_.own->read_position.load(std::memory_order_relaxed);
+  check(position_ % kRecordAlign == 0, "the read position is not that of a record");
   if (one_at_a_time()) {
     take_over_inbox(inputs_done);
   } else {
@@ -39,7 +29,8 @@ void RingReader::take_over(std::uint64_t inputs_done) {
   // The four were stored one after another, read_position last: a predecessor killed in between leaves the others
   // ahead. The record at read_position tells what they were.
   seen_written_ = end_.peer->write_position.load(std::memory_order_acquire);
-  check(seen_written_ - position_ <= end_.link.ring_bytes, "the read position is not within what was written");
+  check(position_ <= seen_written_ && seen_written_ - position_ <= end_.link.ring_bytes,
+        "the read position is not within what was written");
   number_ = inputs_done;
   if (position_ != seen_written_) {
     number_ = load_once(end_.ring + (position_ & mask_)) & kNumberMask;
@@ -64,6 +55,7 @@ void RingReader::take_over_inbox(std::uint64_t inputs_done) {
   }
   number_ = claimed - 1;
   check(inbox().size <= end_.link.inbox_bytes - kInboxPayload, "the inbox holds more than it can");
+  check(inbox().next_position % kRecordAlign == 0, "the inbox names a position that is not that of a record");
   record_ = {.kind = static_cast<RecordKind>(inbox().kind),
              .closes = 0,
              .number = number_,
@@ -90,6 +82,7 @@ bool RingReader::overrun() {
   if (tail <= position_) {
     return false;
   }
+  check(tail % kRecordAlign == 0, "the tail is not the position of a record");
   position_ = tail;
   return true;
 }
@@ -104,6 +97,10 @@ const Record* RingReader::try_claim() {
     const std::uint64_t written = end_.peer->write_position.load(std::memory_order_acquire);
     if (written == position_) {
       return nullptr;
+    }
+    if (written < position_ || written - position_ > end_.link.ring_bytes) {
+      check(overrun(), "impossible write position");
+      continue;
     }
     seen_written_ = written;
     const std::uint64_t found = load_once(end_.ring + (position_ & mask_)) & kNumberMask;
@@ -128,7 +125,7 @@ const Record* RingReader::try_claim() {
     if (overrun()) {
       continue;
     }
-    position_ += record_bytes_;
+    position_ = next_position_;
     if (found < expected) {
       continue;  // done by a predecessor that died before it could say so
     }
@@ -143,6 +140,7 @@ const Record* RingReader::try_claim() {
 }
 
 void RingReader::copy_to_inbox() {
+  check(record_.payload.size() <= end_.link.inbox_bytes - kInboxPayload, "it is larger than the link allows");
   const std::uint64_t want = kInboxPayload + round_up(record_.payload.size(), kPage);
   if (want > inbox_populated_) {
     while (::madvise(end_.inbox + inbox_populated_, want - inbox_populated_, MADV_POPULATE_WRITE) != 0) {
@@ -164,39 +162,27 @@ void RingReader::copy_to_inbox() {
   record_.payload = {to, record_.payload.size()};
 }
 
-const Record* RingReader::try_peek() {
+/// Nothing more is known to be published, or this link drops the oldest.
+const Record* RingReader::try_peek_further() {
   if (one_at_a_time()) {
     return try_claim();
   }
-  if (position_ == seen_written_) {
-    // COMMIT: pairs with the producer's store; the records before it are complete.
-    const std::uint64_t written = end_.peer->write_position.load(std::memory_order_acquire);
-    if (written == position_) {
-      return nullptr;
-    }
-    check(written - position_ <= end_.link.ring_bytes && written > seen_written_, "impossible write position");
-    seen_written_ = written;
+  // COMMIT: pairs with the producer's store; the records before it are complete.
+  const std::uint64_t written = end_.peer->write_position.load(std::memory_order_acquire);
+  if (written == position_) {
+    return nullptr;
   }
-  return parse(seen_written_ - position_);
+  check(written - position_ <= end_.link.ring_bytes && written > seen_written_, "impossible write position");
+  seen_written_ = written;
+  return parse(written - position_);
 }
 
-/// Copies and checks the header at position_, `left` bytes before the write position.
-const Record* RingReader::parse(std::uint64_t left) {
+/// What is no plain item, or no record at all.
+const Record* RingReader::parse_special(const std::byte* at, std::uint64_t number_and_kind, std::uint64_t left) {
+  const std::uint64_t size = record_.payload.size();
   check(left >= sizeof(RecordHeader), "a header is cut off");
-  const std::byte* at = end_.ring + (position_ & mask_);
-  const std::uint64_t number_and_kind = load_once(at);
-  const std::uint64_t size_and_part = load_once(at + 16);
-  const auto size = static_cast<std::uint32_t>(size_and_part);
-  record_bytes_ = sizeof(RecordHeader) + round_up(size, kRecordAlign);
-  check((number_and_kind & kNumberMask) == (number_ & kNumberMask), "its number is not the expected one");
-  check(record_bytes_ <= left, "it is longer than what was written");
-  record_ = {.kind = static_cast<RecordKind>((number_and_kind >> 48) & 0xff),
-             .closes = static_cast<std::uint8_t>(number_and_kind >> 56),
-             .number = number_,
-             .sequence = load_once(at + 8),
-             .part = static_cast<std::uint32_t>(size_and_part >> 32),
-             .entered_ns = static_cast<std::int64_t>(load_once(at + 24)),
-             .payload = {at + sizeof(RecordHeader), size}};
+  check(((number_and_kind ^ number_) & kNumberMask) == 0, "its number is not the expected one");
+  check(next_position_ - position_ <= left, "it is longer than what was written");
   switch (record_.kind) {
     case RecordKind::item:
       break;
@@ -219,7 +205,8 @@ void RingReader::read_large(const std::byte* at) {
   const std::uint64_t size = load_once(at + 8);
   const std::uint64_t ordinal = load_once(at + 16);
   const std::uint64_t area = end_.link.large_bytes;
-  check(size <= end_.link.item_limit && size <= area, "a large item is larger than the link allows");
+  check(size != 0 && size <= end_.link.item_limit && size <= area,
+        "a large item is none, or larger than the link allows");
   check(position % area <= area - size, "a large item lies outside the large area");
   check(large_ordinal_ == kInvalidPosition || ordinal == large_ordinal_, "a large item is not the expected one");
   check(position >= large_end_ || large_ordinal_ == kInvalidPosition, "a large item lies where another was");
@@ -228,25 +215,22 @@ void RingReader::read_large(const std::byte* at) {
   large_ordinal_ = ordinal;
 }
 
-void RingReader::advance() {
+void RingReader::advance_special() {
   if (one_at_a_time()) {
     in_hand_ = false;
-    ++number_;
-    return;
-  }
-  if (record_.kind == RecordKind::large_item) {
+    next_position_ = position_;  // it moved when the record was claimed
+  } else if (record_.kind == RecordKind::large_item) {
     large_end_ = record_large_end_;
     ++large_ordinal_;
   }
-  position_ += record_bytes_;
-  ++number_;
 }
 
 void RingReader::release(const Mark& mark) {
   ConsumerPage& own = *end_.own;
   own.read_number.store(mark.number, std::memory_order_relaxed);
-  own.large_released.store(mark.large_end, std::memory_order_relaxed);
-  own.large_ordinal.store(mark.large_ordinal, std::memory_order_relaxed);
+  // The producer may act on these two before it sees read_position.
+  own.large_released.store(mark.large_end, std::memory_order_release);
+  own.large_ordinal.store(mark.large_ordinal, std::memory_order_release);
   // RELEASE: this side's last use of the bytes before the mark is over.
   own.read_position.store(mark.position, std::memory_order_release);
   released_ = mark.position;

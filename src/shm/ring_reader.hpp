@@ -2,18 +2,14 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <pystream/error.hpp>
 #include <span>
 
+#include "shm/link_corrupt.hpp"
 #include "shm/segment.hpp"
 
 namespace pystream::shm {
 
-/// What a reader found in a link is nothing a producer can have written: its memory was damaged.
-class LinkCorrupt : public Error {
- public:
-  using Error::Error;
-};
+inline constexpr std::uint64_t kNumberMask = (std::uint64_t{1} << 48) - 1;
 
 /// A record whose header was copied and checked; the payload is read-only memory that stays until release().
 struct Record {
@@ -38,9 +34,20 @@ class RingReader {
   RingReader(ConsumerEnd end, std::uint64_t inputs_done);
 
   /// The next record, or nullptr if nothing more is published. Valid until the next call. Throws LinkCorrupt.
-  const Record* try_peek();
+  const Record* try_peek() {
+    if (position_ == seen_written_ || end_.inbox != nullptr) {
+      return try_peek_further();
+    }
+    return parse(seen_written_ - position_);
+  }
   /// Steps over the record that try_peek() gave.
-  void advance();
+  void advance() {
+    if (record_.kind != RecordKind::item || end_.inbox != nullptr) {
+      advance_special();
+    }
+    position_ = next_position_;
+    ++number_;
+  }
   /// A place between records.
   struct Mark {
     std::uint64_t position = 0;
@@ -72,7 +79,10 @@ class RingReader {
   const Record* try_claim();
   bool overrun();
   void copy_to_inbox();
+  const Record* try_peek_further();
   const Record* parse(std::uint64_t left);
+  const Record* parse_special(const std::byte* at, std::uint64_t number_and_kind, std::uint64_t left);
+  void advance_special();
   Inbox& inbox() const { return *reinterpret_cast<Inbox*>(end_.inbox); }
   void read_large(const std::byte* at);
 
@@ -89,8 +99,36 @@ class RingReader {
   std::uint64_t inbox_populated_ = 0;
   // The record in hand.
   Record record_;
-  std::uint64_t record_bytes_ = 0;
+  std::uint64_t next_position_ = 0;  ///< behind it
   std::uint64_t record_large_end_ = 0;
 };
+
+/// One load a word: the compiler must not read a checked value a second time from memory that others may change.
+inline std::uint64_t load_once(const std::byte* at) {
+  return __atomic_load_n(reinterpret_cast<const std::uint64_t*>(at), __ATOMIC_RELAXED);
+}
+
+/// Copies and checks the header at position_, `left` bytes before the write position. In line: a plain item is all
+/// that most links ever carry.
+inline const Record* RingReader::parse(std::uint64_t left) {
+  const std::byte* at = end_.ring + (position_ & mask_);
+  const std::uint64_t number_and_kind = load_once(at);
+  const std::uint64_t size_and_part = load_once(at + 16);
+  const auto size = static_cast<std::uint32_t>(size_and_part);
+  const std::uint64_t bytes = sizeof(RecordHeader) + round_up(size, kRecordAlign);
+  next_position_ = position_ + bytes;
+  record_.kind = static_cast<RecordKind>((number_and_kind >> 48) & 0xff);
+  record_.closes = static_cast<std::uint8_t>(number_and_kind >> 56);
+  record_.number = number_;
+  record_.sequence = load_once(at + 8);
+  record_.part = static_cast<std::uint32_t>(size_and_part >> 32);
+  record_.entered_ns = static_cast<std::int64_t>(load_once(at + 24));
+  record_.payload = {at + sizeof(RecordHeader), size};
+  const bool as_expected = ((number_and_kind ^ number_) & kNumberMask) == 0 && bytes <= left;
+  if (!as_expected || record_.kind != RecordKind::item) [[unlikely]] {
+    return parse_special(at, number_and_kind, left);
+  }
+  return &record_;
+}
 
 }  // namespace pystream::shm

@@ -14,34 +14,31 @@
 namespace pystream::shm {
 namespace {
 
-constexpr std::uint64_t kNumberBits = 48;
-
 /// Payloads above this share of the ring go to the large area.
-std::size_t large_threshold(const LinkEntry& link) { return link.ring_bytes / 16; }
+constexpr std::uint64_t kLargeShare = 16;
 
 RecordKind kind_of(const RecordHeader& header) {
   return static_cast<RecordKind>((header.number_and_kind >> kNumberBits) & 0xff);
 }
 
-std::uint64_t record_bytes(std::size_t payload) { return sizeof(RecordHeader) + round_up(payload, kRecordAlign); }
-
 }  // namespace
 
 RingWriter::RingWriter(ProducerEnd end)
-    : end_(std::move(end)), mask_(end_.link.ring_bytes - 1), large_threshold_(large_threshold(end_.link)),
+    : end_(std::move(end)),
+      mask_(end_.link.ring_bytes - 1),
+      small_limit_(std::min(end_.link.ring_bytes / kLargeShare, end_.link.item_limit)),
       evicts_(end_.link.inbox_bytes != 0) {
   const std::uint64_t position = end_.own->write_position.load(std::memory_order_acquire);
   const JournalEntry* journal = end_.own->journal;
-  if (journal[0].write_position != position && journal[1].write_position != position) {
-    throw Error("the journal of this link matches its write position " + std::to_string(position) +
-                " nowhere: its memory was damaged");
-  }
-  active_ = journal[0].write_position == position ? 0 : 1;
   committed_ = position;
+  check(journal[0].write_position == position || journal[1].write_position == position,
+        "its journal matches the write position nowhere");
+  check(end_.link.ring_bytes == 0 || position % kRecordAlign == 0, "the write position is not that of a record");
+  active_ = journal[0].write_position == position ? 0 : 1;
   rollback();
   if (evicts_) {
     find_tail();
-  } else {
+  } else if (end_.link.ring_bytes != 0) {
     look_at_consumer();
   }
 }
@@ -49,6 +46,8 @@ RingWriter::RingWriter(ProducerEnd end)
 /// After a restart: what lies at the tail follows from the records between it and the write position.
 void RingWriter::find_tail() {
   seen_read_ = end_.own->tail_position.load(std::memory_order_relaxed);
+  check(seen_read_ <= committed_ && committed_ - seen_read_ <= end_.link.ring_bytes,
+        "the tail is not within what was written");
   seen_read_number_ = next_number_;
   seen_large_ordinal_ = large_ordinal_;
   seen_large_released_ = large_head_;
@@ -67,23 +66,25 @@ void RingWriter::find_tail() {
       found_large = true;
     }
     at += record_bytes(header.size);
-    if (committed_ - at > end_.link.ring_bytes) {
-      throw Error("the records of this link do not end at its write position: its memory was damaged");
-    }
+    check(committed_ - at <= end_.link.ring_bytes, "its records do not end at the write position");
   }
+  set_room();
 }
 
 void RingWriter::evict_oldest() {
   RecordHeader header;
   std::memcpy(&header, end_.ring + (seen_read_ & mask_), sizeof(header));
+  check(record_bytes(header.size) <= committed_ - seen_read_, "its oldest record reaches beyond the write position");
   if (kind_of(header) == RecordKind::large_item) {
     LargePayload payload;
     std::memcpy(&payload, end_.ring + (seen_read_ & mask_) + sizeof(header), sizeof(payload));
+    check(payload.position + payload.size <= large_head_, "its oldest large item reaches beyond the newest");
     seen_large_released_ = payload.position + round_up(payload.size, kLine);
     ++seen_large_ordinal_;
   }
   seen_read_ += record_bytes(header.size);
   ++seen_read_number_;
+  set_room();
   end_.own->tail_position.store(seen_read_, std::memory_order_relaxed);
   std::atomic_thread_fence(std::memory_order_seq_cst);  // EVICT: no byte is overwritten before this is seen
 }
@@ -110,12 +111,31 @@ void RingWriter::rollback_to(const Mark& mark) {
   outputs_ = mark.outputs;
 }
 
+void RingWriter::check(bool holds, const char* what) const {
+  if (!holds) {
+    throw LinkCorrupt(std::string("link damaged, seen by its producer at position ") + std::to_string(committed_) +
+                      ": " + what + "; a worker wrote over memory that is not its own, or the memory failed");
+  }
+}
+
+void RingWriter::set_room() {
+  room_end_ = seen_read_ + end_.link.ring_bytes;
+  number_end_ = end_.link.items_limit != 0 ? seen_read_number_ + end_.link.items_limit : kInvalidPosition;
+}
+
+/// Only what was committed can have been released; what the link holds by this side's count bounds all four.
 void RingWriter::look_at_consumer() {
   // RELEASE: pairs with the consumer's store; what stands before read_position may be overwritten from here on.
   seen_read_ = end_.peer->read_position.load(std::memory_order_acquire);
   seen_read_number_ = end_.peer->read_number.load(std::memory_order_relaxed);
-  seen_large_released_ = end_.peer->large_released.load(std::memory_order_relaxed);
-  seen_large_ordinal_ = end_.peer->large_ordinal.load(std::memory_order_relaxed);
+  seen_large_released_ = end_.peer->large_released.load(std::memory_order_acquire);
+  seen_large_ordinal_ = end_.peer->large_ordinal.load(std::memory_order_acquire);
+  check(seen_read_ <= committed_ && committed_ - seen_read_ <= end_.link.ring_bytes,
+        "the read position is not within what was written");
+  check(seen_read_number_ <= next_number_, "more records were released than were written");
+  check(seen_large_released_ <= large_head_ && seen_large_ordinal_ <= large_ordinal_,
+        "more large items were released than were written");
+  set_room();
 }
 
 /// Where a large payload would begin: at the front of the area whenever that is free and saves touching new memory,
@@ -151,8 +171,7 @@ bool RingWriter::fits(std::uint64_t ring_bytes, std::size_t large_bytes) const {
   if (inside == 0) {
     return true;
   }
-  return inside < link.large_limit &&
-         large_start(large_bytes) + large_bytes - seen_large_released_ <= link.large_bytes;
+  return inside < link.large_limit && large_start(large_bytes) + large_bytes - seen_large_released_ <= link.large_bytes;
 }
 
 bool RingWriter::has_room(std::uint64_t ring_bytes, std::size_t large_bytes) {
@@ -171,26 +190,31 @@ bool RingWriter::has_room(std::uint64_t ring_bytes, std::size_t large_bytes) {
 
 void RingWriter::populate(std::uint64_t offset, std::size_t size) {
   const std::uint64_t have = end_.own->populated.load(std::memory_order_relaxed);
+  check(have % kPage == 0, "the large area has memory up to the midst of a page");
   const std::uint64_t want = std::min(round_up(offset + size, kPage), end_.link.large_bytes);
   if (want <= have) {
     return;
   }
   while (::madvise(end_.large + have, want - have, MADV_POPULATE_WRITE) != 0) {
     if (errno != EINTR && errno != EAGAIN) {
-      throw Error("no memory for an item of " + std::to_string(size) + " bytes in this link's large area: " +
-                  std::generic_category().message(errno));
+      throw Error("no memory for an item of " + std::to_string(size) +
+                  " bytes in this link's large area: " + std::generic_category().message(errno));
     }
   }
   end_.own->populated.store(want, std::memory_order_relaxed);
 }
 
-std::byte* RingWriter::try_reserve(std::size_t size) {
-  if (size <= large_threshold_) {
+std::byte* RingWriter::try_reserve_further(std::size_t size) {
+  if (size > end_.link.item_limit) {
+    throw ItemTooLarge(size, end_.link.item_limit);
+  }
+  if (size <= small_limit_) {
     reserved_large_ = false;
     return has_room(record_bytes(size), 0) ? end_.ring + (head_ & mask_) + sizeof(RecordHeader) : nullptr;
   }
-  if (size > end_.link.item_limit) {
-    throw ItemTooLarge(size, end_.link.item_limit);
+  if (!evicts_) {
+    // What was seen last would do for correctness; only the present state tells that the warm front is free again.
+    look_at_consumer();
   }
   if (!has_room(record_bytes(sizeof(LargePayload)), size)) {
     return nullptr;
@@ -202,27 +226,7 @@ std::byte* RingWriter::try_reserve(std::size_t size) {
   return end_.large + offset;
 }
 
-void RingWriter::write_header(RecordKind kind, const RecordTag& tag, std::uint32_t payload,
-                              std::uint8_t closes) {
-  const RecordHeader header{.number_and_kind = (next_number_ & ((std::uint64_t{1} << kNumberBits) - 1)) |
-                                               (std::uint64_t{static_cast<std::uint8_t>(kind)} << kNumberBits) |
-                                               (std::uint64_t{closes} << 56),
-                            .sequence = tag.sequence,
-                            .size = payload,
-                            .part = tag.part,
-                            .entered_ns = tag.entered_ns};
-  std::memcpy(end_.ring + (head_ & mask_), &header, sizeof(header));
-  newest_ = head_;
-  head_ += record_bytes(payload);
-  ++next_number_;
-}
-
-void RingWriter::finish(std::size_t size, const RecordTag& tag) {
-  ++outputs_;
-  if (!reserved_large_) {
-    write_header(RecordKind::item, tag, static_cast<std::uint32_t>(size), 0);
-    return;
-  }
+void RingWriter::finish_large(std::size_t size, const RecordTag& tag) {
   const LargePayload payload{.position = reserved_at_, .size = size, .ordinal = large_ordinal_, .reserved = 0};
   std::memcpy(end_.ring + (head_ & mask_) + sizeof(RecordHeader), &payload, sizeof(payload));
   write_header(RecordKind::large_item, tag, sizeof(payload), 0);
@@ -267,6 +271,8 @@ void RingWriter::publish(std::size_t index) {
   end_.own->written_number.store(next_number_, std::memory_order_relaxed);
   // COMMIT: the entry and the records are complete; from this instant on they count.
   end_.own->write_position.store(head_, std::memory_order_release);
+  // The next commit fills the other entry, which must not happen before this store in the eyes of a successor.
+  std::atomic_signal_fence(std::memory_order_seq_cst);
   active_ = index;
   committed_ = head_;
 }
@@ -305,7 +311,9 @@ void RingWriter::wait(std::int64_t spin_ns, std::int64_t timeout_ns) {
                    .timeout_ns = timeout_ns});
 }
 
-bool RingWriter::empty() const { return end_.peer->read_position.load(std::memory_order_acquire) == committed_; }
+bool RingWriter::empty() const {
+  return end_.peer->read_position.load(std::memory_order_acquire) == committed_;
+}
 
 std::uint64_t RingWriter::items_inside() const {
   return next_number_ - end_.peer->read_number.load(std::memory_order_relaxed);

@@ -2,9 +2,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <string>
 
+#include "shm/link_corrupt.hpp"
 #include "shm/segment.hpp"
 
 namespace pystream::shm {
@@ -25,6 +27,13 @@ struct Done {
   std::span<const std::byte> cursor{};
 };
 
+constexpr std::uint64_t kNumberBits = 48;
+constexpr std::uint64_t kPrefetchBytes = 512;
+
+constexpr std::uint64_t record_bytes(std::size_t payload) {
+  return sizeof(RecordHeader) + round_up(payload, kRecordAlign);
+}
+
 /// The producer's end of a link. Single-threaded.
 ///
 /// Invariants:
@@ -36,15 +45,28 @@ struct Done {
 class RingWriter {
  public:
   /// Takes over from a dead predecessor: starts at the journal entry that matches write_position. What was written
-  /// behind it is lost and will be written again. Throws Error if no entry matches (corruption).
+  /// behind it is lost and will be written again. Throws LinkCorrupt if no entry matches.
   explicit RingWriter(ProducerEnd end);
 
   /// Room for a payload, contiguous and aligned; nullptr while the link is full. A second call without finish()
-  /// gives up the first. Throws ItemTooLarge, or Error if the large area gets no memory.
-  std::byte* try_reserve(std::size_t size);
+  /// gives up the first. Throws ItemTooLarge, Error if the large area gets no memory, or LinkCorrupt.
+  std::byte* try_reserve(std::size_t size) {
+    if (size <= small_limit_ && head_ + record_bytes(size) <= room_end_ && next_number_ < number_end_) {
+      reserved_large_ = false;
+      return end_.ring + (head_ & mask_) + sizeof(RecordHeader);
+    }
+    return try_reserve_further(size);
+  }
   /// Makes the first `size` bytes of what try_reserve() gave a record. It stays private until commit().
   /// REQUIRES: size is at most what was reserved.
-  void finish(std::size_t size, const RecordTag& tag);
+  void finish(std::size_t size, const RecordTag& tag) {
+    if (reserved_large_) {
+      finish_large(size, tag);
+    } else {
+      write_header(RecordKind::item, tag, static_cast<std::uint32_t>(size), 0);
+    }
+    ++outputs_;
+  }
   /// A record without payload; false while the link is full.
   bool try_mark(RecordKind kind, const RecordTag& tag, std::uint8_t closes = 0);
   /// Sets `closes` of the newest record. REQUIRES: has_uncommitted().
@@ -84,6 +106,9 @@ class RingWriter {
   std::uint64_t items_inside() const;
 
  private:
+  std::byte* try_reserve_further(std::size_t size);
+  void finish_large(std::size_t size, const RecordTag& tag);
+  void set_room();
   bool has_room(std::uint64_t ring_bytes, std::size_t large_bytes);
   void find_tail();
   void evict_oldest();
@@ -91,6 +116,7 @@ class RingWriter {
   std::uint64_t large_start(std::size_t size) const;
   void populate(std::uint64_t offset, std::size_t size);
   void look_at_consumer();
+  void check(bool holds, const char* what) const;
   void write_header(RecordKind kind, const RecordTag& tag, std::uint32_t payload, std::uint8_t closes);
   void fill_entry(std::size_t index, const Done& done);
   void publish(std::size_t index);
@@ -98,7 +124,7 @@ class RingWriter {
 
   ProducerEnd end_;
   std::uint64_t mask_;
-  std::size_t large_threshold_;
+  std::size_t small_limit_;  ///< larger payloads go to the large area
   std::size_t active_ = 0;  ///< journal entry that matches write_position
   // Where the next record goes, and what of the consumer was seen last.
   std::uint64_t head_ = 0;
@@ -112,11 +138,30 @@ class RingWriter {
   std::uint64_t seen_read_number_ = 0;
   std::uint64_t seen_large_released_ = 0;
   std::uint64_t seen_large_ordinal_ = 0;
-  bool evicts_;  ///< seen_… is this side's own tail
+  std::uint64_t room_end_ = 0;    ///< head_ may go so far, by what was seen last
+  std::uint64_t number_end_ = 0;  ///< next_number_ must stay below
+  bool evicts_;                    ///< seen_… is this side's own tail
   std::uint64_t ended_sleep_ = 0;  ///< the consumer's sleep that was already ended
   // The reservation in work.
   bool reserved_large_ = false;
   std::uint64_t reserved_at_ = 0;  ///< large position
 };
+
+inline void RingWriter::write_header(RecordKind kind, const RecordTag& tag, std::uint32_t payload,
+                                     std::uint8_t closes) {
+  const RecordHeader header{.number_and_kind = (next_number_ & ((std::uint64_t{1} << kNumberBits) - 1)) |
+                                               (std::uint64_t{static_cast<std::uint8_t>(kind)} << kNumberBits) |
+                                               (std::uint64_t{closes} << 56),
+                            .sequence = tag.sequence,
+                            .size = payload,
+                            .part = tag.part,
+                            .entered_ns = tag.entered_ns};
+  std::memcpy(end_.ring + (head_ & mask_), &header, sizeof(header));
+  newest_ = head_;
+  head_ += record_bytes(payload);
+  ++next_number_;
+  // The consumer's core owns the lines that come next; fetching them early hides that from the next records.
+  __builtin_prefetch(end_.ring + ((head_ + kPrefetchBytes) & mask_), 1);
+}
 
 }  // namespace pystream::shm

@@ -24,7 +24,9 @@ struct FdHandle {
 
 enum class Access { read_only, read_write };
 
-ipc::mode_t mode(Access access) { return access == Access::read_only ? ipc::read_only : ipc::read_write; }
+ipc::mode_t mode(Access access) {
+  return access == Access::read_only ? ipc::read_only : ipc::read_write;
+}
 
 void keep_from_children(void* data, std::size_t size) {
   if (::madvise(data, size, MADV_DONTFORK) != 0) {
@@ -33,8 +35,8 @@ void keep_from_children(void* data, std::size_t size) {
 }
 
 Mapping map(int fd, std::uint64_t offset, std::uint64_t size, Access access) {
-  const auto region = std::make_shared<ipc::mapped_region>(FdHandle{fd}, mode(access),
-                                                           static_cast<ipc::offset_t>(offset), size);
+  const auto region =
+      std::make_shared<ipc::mapped_region>(FdHandle{fd}, mode(access), static_cast<ipc::offset_t>(offset), size);
   keep_from_children(region->get_address(), size);
   auto* data = static_cast<std::byte*>(region->get_address());
   return {region, data, size};
@@ -80,8 +82,8 @@ struct Layout {
   std::vector<Range> reserved;  ///< what gets memory at once; the rest is sparse
 
   explicit Layout(const SegmentSpec& spec) {
-    const std::uint64_t tables = sizeof(SegmentHeader) + spec.workers.size() * sizeof(WorkerEntry) +
-                                 spec.links.size() * sizeof(LinkEntry);
+    const std::uint64_t tables =
+        sizeof(SegmentHeader) + spec.workers.size() * sizeof(WorkerEntry) + spec.links.size() * sizeof(LinkEntry);
     header = {.magic = kMagic,
               .version = kAbiVersion,
               .header_bytes = sizeof(SegmentHeader),
@@ -158,7 +160,9 @@ struct Layout {
   std::uint64_t end_ = 0;
 };
 
-std::string mebibytes(std::uint64_t bytes) { return std::to_string((bytes + (1 << 20) - 1) >> 20) + " MiB"; }
+std::string mebibytes(std::uint64_t bytes) {
+  return std::to_string((bytes + (1 << 20) - 1) >> 20) + " MiB";
+}
 
 void require_memory(std::uint64_t needed) {
   const std::uint64_t available = base::available_memory();
@@ -236,12 +240,17 @@ Segment Segment::create(const SegmentSpec& spec) {
   return attach(std::move(fd));
 }
 
-Segment Segment::attach(base::UniqueFd fd) { return Segment(std::move(fd)); }
+Segment Segment::attach(base::UniqueFd fd) {
+  return Segment(std::move(fd));
+}
 
 Segment::Segment(base::UniqueFd fd) : fd_(std::move(fd)) {
   struct stat status {};
   if (::fstat(fd_.get(), &status) != 0) {
     base::throw_errno("cannot look at the shared memory");
+  }
+  if (const int seals = ::fcntl(fd_.get(), F_GET_SEALS); seals < 0 || (seals & F_SEAL_SHRINK) == 0) {
+    throw_no_segment("it is not sealed against shrinking");
   }
   const auto file_bytes = static_cast<std::uint64_t>(status.st_size);
   if (file_bytes < kPage) {
@@ -255,8 +264,8 @@ Segment::Segment(base::UniqueFd fd) : fd_(std::move(fd)) {
     throw_no_segment("it has layout version " + std::to_string(header_.version) + ", this program knows " +
                      std::to_string(kAbiVersion));
   }
-  const std::uint64_t tables = sizeof(SegmentHeader) + header_.workers * sizeof(WorkerEntry) +
-                               std::uint64_t{header_.links} * sizeof(LinkEntry);
+  const std::uint64_t tables =
+      sizeof(SegmentHeader) + header_.workers * sizeof(WorkerEntry) + std::uint64_t{header_.links} * sizeof(LinkEntry);
   if (header_.total_bytes != file_bytes || header_.table_bytes > file_bytes || header_.plan_offset != tables ||
       header_.plan_bytes > header_.table_bytes || tables > header_.table_bytes - header_.plan_bytes) {
     throw_no_segment("its sizes do not fit together");
@@ -275,8 +284,9 @@ Segment::Segment(base::UniqueFd fd) : fd_(std::move(fd)) {
   for (const WorkerEntry& worker : workers_) {
     if (!inside(worker.control_offset, kPage) ||
         !inside(worker.page_offset, kPage + worker.hosted * sizeof(HostedStats)) ||
-        worker.checkpoint_bytes > file_bytes || worker.segments > file_bytes / kPage ||
-        !inside(worker.checkpoint_offset, 2 * worker.segments * worker.checkpoint_bytes)) {
+        worker.checkpoint_bytes % kPage != 0 ||
+        (worker.checkpoint_bytes != 0 && worker.segments > file_bytes / 2 / worker.checkpoint_bytes) ||
+        !inside(worker.checkpoint_offset, 2 * worker.checkpoint_bytes * worker.segments)) {
       throw_no_segment("a worker's pages lie outside");
     }
   }
@@ -284,7 +294,9 @@ Segment::Segment(base::UniqueFd fd) : fd_(std::move(fd)) {
     if (!inside(link.producer_offset, kPage) || !inside(link.consumer_offset, kPage) ||
         !inside(link.ring_offset, link.ring_bytes) || !inside(link.large_offset, link.large_bytes) ||
         !inside(link.inbox_offset, link.inbox_bytes) ||
-        (link.inbox_bytes != 0 && link.inbox_bytes - kInboxPayload < link.large_bytes) ||
+        (link.inbox_bytes != 0 &&
+         (link.inbox_bytes < kInboxPayload || link.inbox_bytes - kInboxPayload < link.large_bytes)) ||
+        (link.ring_bytes != 0 && link.item_limit > link.large_bytes) ||
         (link.ring_bytes != 0 && (!std::has_single_bit(link.ring_bytes) || link.ring_bytes < kPage)) ||
         link.producer >= header_.workers || link.consumer >= header_.workers) {
       throw_no_segment("a link's pages lie outside");
@@ -303,7 +315,9 @@ ProducerEnd Segment::map_producer(std::uint32_t id) const {
   end.peer = reinterpret_cast<const ConsumerPage*>(keep(map(fd(), end.link.consumer_offset, kPage, Access::read_only)));
   if (end.link.ring_bytes > 0) {
     end.ring = keep(map_twice(fd(), end.link.ring_offset, end.link.ring_bytes, Access::read_write));
-    end.large = keep(map(fd(), end.link.large_offset, end.link.large_bytes, Access::read_write));
+    if (end.link.large_bytes > 0) {  // a mapping of length 0 would be one of all that follows
+      end.large = keep(map(fd(), end.link.large_offset, end.link.large_bytes, Access::read_write));
+    }
   }
   return end;
 }
@@ -314,7 +328,9 @@ ConsumerEnd Segment::map_consumer(std::uint32_t id) const {
   end.own = reinterpret_cast<ConsumerPage*>(keep(map(fd(), end.link.consumer_offset, kPage, Access::read_write)));
   end.peer = reinterpret_cast<const ProducerPage*>(keep(map(fd(), end.link.producer_offset, kPage, Access::read_only)));
   end.ring = keep(map_twice(fd(), end.link.ring_offset, end.link.ring_bytes, Access::read_only));
-  end.large = keep(map(fd(), end.link.large_offset, end.link.large_bytes, Access::read_only));
+  if (end.link.large_bytes > 0) {
+    end.large = keep(map(fd(), end.link.large_offset, end.link.large_bytes, Access::read_only));
+  }
   if (end.link.inbox_bytes > 0) {
     end.inbox = keep(map(fd(), end.link.inbox_offset, end.link.inbox_bytes, Access::read_write));
   }
@@ -331,8 +347,8 @@ WorkerEnd Segment::map_worker(std::uint32_t id) const {
   end.page = reinterpret_cast<WorkerPage*>(pages);
   end.stats = {reinterpret_cast<HostedStats*>(pages + kPage), end.entry.hosted};
   if (end.entry.checkpoint_bytes > 0) {
-    end.checkpoints = keep(map(fd(), end.entry.checkpoint_offset,
-                               2 * end.entry.segments * end.entry.checkpoint_bytes, Access::read_write));
+    end.checkpoints = keep(map(fd(), end.entry.checkpoint_offset, 2 * end.entry.segments * end.entry.checkpoint_bytes,
+                               Access::read_write));
   }
   return end;
 }
@@ -349,11 +365,10 @@ SupervisorView Segment::map_supervisor() const {
          .stats = {reinterpret_cast<const HostedStats*>(pages + kPage), entry.hosted}});
   }
   for (const LinkEntry& entry : links_) {
-    view.links.push_back(
-        {.producer = reinterpret_cast<const ProducerPage*>(
-             keep(map(fd(), entry.producer_offset, kPage, Access::read_only))),
-         .consumer = reinterpret_cast<const ConsumerPage*>(
-             keep(map(fd(), entry.consumer_offset, kPage, Access::read_only)))});
+    view.links.push_back({.producer = reinterpret_cast<const ProducerPage*>(
+                              keep(map(fd(), entry.producer_offset, kPage, Access::read_only))),
+                          .consumer = reinterpret_cast<const ConsumerPage*>(
+                              keep(map(fd(), entry.consumer_offset, kPage, Access::read_only)))});
   }
   return view;
 }

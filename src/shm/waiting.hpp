@@ -18,7 +18,7 @@
 ///   sleeps becomes even
 ///
 /// With both fences sequentially consistent, either the waiter sees the new position or the waker sees the odd
-/// counter. A restarted worker goes on with its predecessor's counter.
+/// counter. A restarted worker goes on with its predecessor's counter, at the next odd number.
 namespace pystream::shm {
 
 struct WaitFor {
@@ -42,7 +42,9 @@ inline void wait_for_change(const WaitFor& wait) {
       }
     } while (base::now_ns() < until);
   }
-  const std::uint64_t sleep = wait.sleeps.load(std::memory_order_relaxed) | 1;
+  // Always a number that was never slept under: a predecessor killed asleep left it odd, and the other side may
+  // remember that it ended that very sleep.
+  const std::uint64_t sleep = (wait.sleeps.load(std::memory_order_relaxed) + 1) | 1;
   wait.sleeps.store(sleep, std::memory_order_relaxed);
   std::atomic_thread_fence(std::memory_order_seq_cst);  // SLEEP
   if (!changed()) {

@@ -1,17 +1,10 @@
 #include "worker/link_output.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <pystream/error.hpp>
 
 namespace pystream::worker {
-
-void LinkOutput::begin_input(std::uint32_t already_out) {
-  emitted_ = 0;
-  pending_ = 0;
-  already_out_ = already_out;
-  published_ = already_out;
-  start_ = ring_.mark();
-}
 
 std::uint32_t LinkOutput::withdraw_input() {
   if (pending_ > 0) {
@@ -26,10 +19,10 @@ std::uint32_t LinkOutput::withdraw_input() {
   return published_;
 }
 
-void LinkOutput::end_input(std::uint8_t closes, bool answer) {
+void LinkOutput::close_input(std::uint8_t closes) {
   if (closes > 0 && pending_ > 0) {
     ring_.set_closes(closes);
-  } else if (closes > 0 || (answer && emitted_ == 0)) {
+  } else {
     mark(shm::RecordKind::tombstone, closes);
   }
 }
@@ -43,23 +36,31 @@ void LinkOutput::mark(shm::RecordKind kind, std::uint8_t closes) {
 
 std::span<std::byte> LinkOutput::reserve(std::size_t size) {
   reserved_ = size;
-  swallowing_ = emitted_ < already_out_;
-  dropping_ = false;
-  if (swallowing_) {
-    swallowed_.resize(std::max<std::size_t>(size, 1));
-    return {swallowed_.data(), size};
+  if (emitted_ >= already_out_) {
+    if (std::byte* data = ring_.try_reserve(size); data != nullptr) {
+      lost_ = Lost::no;
+      return {data, size};
+    }
   }
-  std::byte* data = ring_.try_reserve(size);
-  if (data == nullptr && ring_.overflow() == shm::Overflow::drop_newest) {
-    dropping_ = true;
-    swallowed_.resize(std::max<std::size_t>(size, 1));
-    return {swallowed_.data(), size};
+  return {make_place(size), size};
+}
+
+/// The link is full, or a predecessor has published this output already.
+std::byte* LinkOutput::make_place(std::size_t size) {
+  std::byte* data = nullptr;
+  lost_ = emitted_ < already_out_ ? Lost::published_before : Lost::no;
+  if (lost_ == Lost::no && ring_.overflow() == shm::Overflow::drop_newest) {
+    lost_ = Lost::dropped;
   }
-  while (data == nullptr) {
+  while (lost_ == Lost::no && data == nullptr) {
     room_.make_room();
     data = ring_.try_reserve(size);
   }
-  return {data, size};
+  if (lost_ != Lost::no) {
+    scratch_.resize(std::max<std::size_t>(size, 1));
+    data = scratch_.data();
+  }
+  return data;
 }
 
 void LinkOutput::emit_reserved(std::size_t size) {
@@ -71,14 +72,13 @@ void LinkOutput::emit_reserved(std::size_t size) {
   if (first_) {
     flow_.number_item();
   }
-  if (dropping_) {
-    ring_.count_dropped();
-    dropping_ = false;
-  } else if (!swallowing_) {
+  if (lost_ == Lost::no) {
     ring_.finish(size, {.sequence = flow_.tag.sequence,
                         .part = first_ ? 0 : emitted_,
                         .entered_ns = flow_.tag.entered_ns});
     ++pending_;
+  } else if (lost_ == Lost::dropped) {
+    ring_.count_dropped();
   }
   ++emitted_;
 }
@@ -92,6 +92,11 @@ void LinkOutput::forward(const Item& in) {
 }
 
 void LinkOutput::emit_value(const void* value, const ValueType& type) {
+  if (type.plain_bytes != 0) {
+    std::memcpy(reserve(type.plain_bytes).data(), value, type.plain_bytes);
+    emit_reserved(type.plain_bytes);
+    return;
+  }
   const std::size_t size = type.size(value);
   type.encode(value, reserve(size));
   emit_reserved(size);

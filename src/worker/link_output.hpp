@@ -36,9 +36,19 @@ class LinkOutput final : public Output {
   /// `first`: the stage that writes here is a source, so each emission is an item of its own.
   void set_first(bool first) { first_ = first; }
   /// A new input; the first `already_out` of its outputs were published before.
-  void begin_input(std::uint32_t already_out);
+  void begin_input(std::uint32_t already_out) {
+    emitted_ = 0;
+    pending_ = 0;
+    already_out_ = already_out;
+    published_ = already_out;
+    start_ = ring_.mark();
+  }
   /// The input is done. See RecordHeader for `closes`; `answer`: leaves a tombstone if nothing was emitted.
-  void end_input(std::uint8_t closes, bool answer);
+  void end_input(std::uint8_t closes, bool answer) {
+    if (closes > 0 || (answer && emitted_ == 0)) {
+      close_input(closes);
+    }
+  }
   /// Withdraws what this input has emitted and not yet published. Returns how many outputs stay published: what the
   /// next try's begin_input() is to be told.
   std::uint32_t withdraw_input();
@@ -57,6 +67,9 @@ class LinkOutput final : public Output {
   void emit_value(const void* value, const ValueType& type) override;
 
  private:
+  void close_input(std::uint8_t closes);
+  std::byte* make_place(std::size_t size);
+
   shm::RingWriter& ring_;
   RoomMaker& room_;
   Flow& flow_;
@@ -66,10 +79,11 @@ class LinkOutput final : public Output {
   std::uint32_t published_ = 0;
   std::uint32_t pending_ = 0;  ///< outputs of this input that are finished and not committed
   shm::RingWriter::Mark start_{};
-  bool swallowing_ = false;
-  bool dropping_ = false;  ///< the reservation in work is for an item that the full link will not take
+  /// Where the output in work goes if not into the link.
+  enum class Lost { no, published_before, dropped };
+  Lost lost_ = Lost::no;
   std::size_t reserved_ = 0;
-  std::vector<std::byte> swallowed_;
+  std::vector<std::byte> scratch_;
 };
 
 }  // namespace pystream::worker

@@ -32,6 +32,7 @@ class Monitor {
   }
   void end_items() { end_.page->number.store(shm::kInvalidPosition, std::memory_order_relaxed); }
   void set_hosted(std::uint32_t hosted) { end_.page->hosted.store(hosted, std::memory_order_relaxed); }
+  std::uint32_t hosted() const { return end_.page->hosted.load(std::memory_order_relaxed); }
   void count_commit() { add(end_.page->commits, 1); }
   void add_waiting(std::int64_t ns) { add(end_.page->waiting_ns, static_cast<std::uint64_t>(ns)); }
   void add_blocked(std::int64_t ns) { add(end_.page->blocked_ns, static_cast<std::uint64_t>(ns)); }

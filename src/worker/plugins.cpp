@@ -4,15 +4,18 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <map>
 #include <pystream/error.hpp>
 #include <sstream>
+#include <utility>
 
 namespace pystream::worker {
 namespace {
 
 namespace fs = std::filesystem;
 
-std::vector<fs::path> plugin_folders() {
+/// Of a program that stands in `program`.
+std::vector<fs::path> plugin_folders(const fs::path& program) {
   std::vector<fs::path> folders;
   if (const char* path = std::getenv("PYSTREAM_PLUGIN_PATH"); path != nullptr) {
     std::istringstream entries(path);
@@ -23,7 +26,6 @@ std::vector<fs::path> plugin_folders() {
     }
   }
   std::error_code error;
-  const fs::path program = fs::read_symlink("/proc/self/exe", error).parent_path();
   if (!program.empty()) {
     folders.push_back(program);
     // In the build folder every plugin stands in a folder of its own: workers/core, workers/opencv, …
@@ -37,6 +39,11 @@ std::vector<fs::path> plugin_folders() {
   return folders;
 }
 
+fs::path own_folder() {
+  std::error_code error;
+  return fs::read_symlink("/proc/self/exe", error).parent_path();
+}
+
 }  // namespace
 
 std::string find_plugin(const std::string& name) {
@@ -47,7 +54,7 @@ std::string find_plugin(const std::string& name) {
     return fs::absolute(name).string();
   }
   std::string looked;
-  for (const fs::path& folder : plugin_folders()) {
+  for (const fs::path& folder : plugin_folders(own_folder())) {
     if (fs::exists(folder / name)) {
       return (folder / name).string();
     }
@@ -55,6 +62,25 @@ std::string find_plugin(const std::string& name) {
   }
   throw Error("plugin \"" + name + "\" was not found; looked in" + looked +
               "\nname it with its path, or set PYSTREAM_PLUGIN_PATH");
+}
+
+std::vector<fs::path> plugin_files(const fs::path& program_folder) {
+  std::map<std::string, fs::path> found;
+  for (const fs::path& folder : plugin_folders(program_folder)) {
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(folder, error)) {
+      if (entry.path().extension() == ".so" && entry.is_regular_file(error)) {
+        found.emplace(entry.path().filename().string(), entry.path());
+      }
+    }
+  }
+  found.erase(kCorePlugin);
+  found.erase("libpystream.so");
+  std::vector<fs::path> files;
+  for (auto& [name, path] : found) {
+    files.push_back(std::move(path));
+  }
+  return files;
 }
 
 void load_plugin(const std::string& path) {

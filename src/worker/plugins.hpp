@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <pystream/registry.hpp>
 #include <string>
 #include <vector>
@@ -15,6 +16,10 @@ void load_plugin(const std::string& path);
 /// Finds a plugin by a plain name such as "libpystream_opencv.so" in those folders; a name with a slash is a path.
 /// Throws Error that lists where it looked.
 std::string find_plugin(const std::string& name);
+
+/// Every plugin file in the folders that find_plugin() looks in when it runs in a program in `program_folder`, as
+/// find_plugin() would choose among those of one name, in order of their names; without the core plugin.
+std::vector<std::filesystem::path> plugin_files(const std::filesystem::path& program_folder);
 
 inline constexpr const char* kCorePlugin = "libpystream_core.so";
 

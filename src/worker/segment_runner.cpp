@@ -8,10 +8,21 @@
 namespace pystream::worker {
 namespace {
 
-constexpr std::uint32_t kLargestBatch = 256;
-constexpr std::int64_t kBatchAimNs = 10'000;  ///< a batch that takes longer is halved, a shorter one doubled
+constexpr std::int64_t kLargestBatch = 256;
+constexpr std::int64_t kBatchAimNs = 10'000;  ///< how long the items of one commit may take together
 constexpr std::int64_t kSlowItemNs = 1'000;   ///< from here on every item is timed
 constexpr std::int64_t kSleepNs = 1'000'000'000;
+
+/// What the exception being handled says.
+std::string thrown_text() {
+  try {
+    throw;
+  } catch (const std::exception& error) {
+    return error.what();
+  } catch (...) {
+    return "an exception that is no std::exception";
+  }
+}
 
 }  // namespace
 
@@ -31,6 +42,9 @@ SegmentRunner::SegmentRunner(SegmentParts parts, Monitor& monitor, DeadLetters& 
   already_out_ = journal.parts_of == inputs_done_ ? journal.parts_out : 0;
   ended_ = (journal.flags & shm::kJournalEnded) != 0;
   flow_.next_sequence = inputs_done_;
+  // Set before this process was started, and for its whole life.
+  died_on_ = monitor_.control().attempt_number.load(std::memory_order_relaxed);
+  deaths_ = monitor_.control().attempts.load(std::memory_order_relaxed);
   if (parts_.input) {
     reader_.emplace(std::move(*parts_.input), inputs_done_);
   }
@@ -181,9 +195,13 @@ void SegmentRunner::end() {
   ended_ = true;
 }
 
+const plan::FaultPolicy& SegmentRunner::policy_in_work() const {
+  return parts_.faults.at(monitor_.hosted() - parts_.first_hosted);
+}
+
 void SegmentRunner::give_up(const shm::Record& record, const std::string& reason, std::uint32_t attempts) {
-  const std::uint32_t hosted = monitor_.end().page->hosted.load(std::memory_order_relaxed);
-  const plan::FaultPolicy& policy = parts_.faults.at(hosted - parts_.first_hosted);
+  const std::uint32_t hosted = monitor_.hosted();
+  const plan::FaultPolicy& policy = policy_in_work();
   monitor_.add_error(hosted);
   if (policy.on_error == plan::OnError::fail) {
     throw StageFailed(record.sequence, reason);
@@ -198,40 +216,49 @@ void SegmentRunner::give_up(const shm::Record& record, const std::string& reason
   }
 }
 
-/// Runs the stages on one item; what they throw is dealt with by the policy of the stage that threw.
+/// Runs the stages on one item.
 void SegmentRunner::run_guarded(const shm::Record& record) {
+  output_.begin_input(already_out_);
+  try {
+    chain_.process(Item(flow_.tag, record.payload));
+  } catch (const shm::LinkCorrupt&) {
+    throw;
+  } catch (const Stopped&) {
+    throw;
+  } catch (...) {
+    retry_or_give_up(record);
+  }
+}
+
+/// REQUIRES: called from a handler. What a stage threw is dealt with by the policy of the stage that threw.
+void SegmentRunner::retry_or_give_up(const shm::Record& record) {
+  std::string reason = thrown_text();
   for (std::uint32_t tries = 1;; ++tries) {
+    already_out_ = output_.withdraw_input();
+    const plan::FaultPolicy& policy = policy_in_work();
+    if (policy.on_error != plan::OnError::retry || tries >= policy.max_attempts) {
+      give_up(record, reason, tries);
+      return;
+    }
     output_.begin_input(already_out_);
-    std::string reason;
     try {
       chain_.process(Item(flow_.tag, record.payload));
       return;
     } catch (const shm::LinkCorrupt&) {
       throw;
-    } catch (const std::exception& error) {
-      reason = error.what();
     } catch (const Stopped&) {
       throw;
     } catch (...) {
-      reason = "an exception that is no std::exception";
-    }
-    already_out_ = output_.withdraw_input();
-    const std::uint32_t hosted = monitor_.end().page->hosted.load(std::memory_order_relaxed);
-    const plan::FaultPolicy& policy = parts_.faults.at(hosted - parts_.first_hosted);
-    if (policy.on_error != plan::OnError::retry || tries >= policy.max_attempts) {
-      give_up(record, reason, tries);
-      return;
+      reason = thrown_text();
     }
   }
 }
 
 void SegmentRunner::take_item(const shm::Record& record) {
-  const shm::ControlPage& control = monitor_.control();
-  std::uint32_t attempt = 1;
-  if (control.attempt_number.load(std::memory_order_relaxed) == record.number) {
-    attempt += control.attempts.load(std::memory_order_relaxed);
-  }
-  flow_.tag = {.sequence = record.sequence, .part = record.part, .attempt = attempt, .entered_ns = record.entered_ns};
+  flow_.tag = {.sequence = record.sequence,
+               .part = record.part,
+               .attempt = record.number == died_on_ ? deaths_ + 1 : 1,
+               .entered_ns = record.entered_ns};
   monitor_.begin_item(record.number, record.sequence);
   run_guarded(record);
 }
@@ -261,7 +288,10 @@ bool SegmentRunner::take_from_source() {
     return true;
   }
   cursor_bytes(true);
-  flow_.tag.entered_ns = base::now_ns();
+  if (time_each_) {
+    batch_began_ = base::now_ns();
+  }
+  flow_.tag.entered_ns = batch_began_;  // of fast sources all items of a batch enter at once
   flow_.tag.attempt = 1;
   flow_.next_sequence = inputs_done_;
   monitor_.begin_item(inputs_done_, inputs_done_);
@@ -309,7 +339,7 @@ bool SegmentRunner::run_batch() {
   if (async_) {
     return run_async();
   }
-  const std::int64_t began = base::now_ns();
+  const std::int64_t began = batch_began_ = base::now_ns();
   std::uint32_t taken = 0;
   while (taken < batch_limit_ && !ended_) {
     const bool timing = time_each_ || taken == 0;
@@ -335,26 +365,23 @@ bool SegmentRunner::run_batch() {
 }
 
 /// Adapts the batch to the time that stages take: results of slow stages leave at once, fast ones share a commit.
+/// A batch that was preempted says nothing about the stages, so the estimate falls at once and rises slowly.
 void SegmentRunner::finish_batch(std::uint32_t items, std::int64_t began) {
   const std::int64_t now = base::now_ns();
   const std::int64_t took = now - began;
   monitor_.add_working(took);
   monitor_.set_last_end(now);
-  time_each_ = took / items >= kSlowItemNs;
-  if (saved_.any() || (reader_ && reader_->one_at_a_time())) {
-    return;  // is saved with every commit; a link that drops the oldest gives one record at a time
-  }
-  if (took > 2 * kBatchAimNs) {
-    batch_limit_ = std::max(batch_limit_ / 2, 1U);
-  } else if (took < kBatchAimNs && items == batch_limit_) {
-    batch_limit_ = std::min(batch_limit_ * 2, kLargestBatch);
-  }
+  const std::int64_t measured = took / items;
+  item_ns_ = std::min(measured, item_ns_ + item_ns_ / 4 + 1);
+  time_each_ = item_ns_ >= kSlowItemNs;
+  const bool alone = saved_.any() || (reader_ && reader_->one_at_a_time());
+  batch_limit_ = alone ? 1 : static_cast<std::uint32_t>(std::clamp(kBatchAimNs / (item_ns_ + 1), std::int64_t{1}, kLargestBatch));
 }
 
 bool SegmentRunner::run_one(bool& closed) {
   check_stop();
   const std::uint64_t cycles = cycles_;
-  const std::int64_t began = base::now_ns();
+  const std::int64_t began = batch_began_ = base::now_ns();
   chain_.clock().start(true);
   if (!take_next()) {
     return false;

@@ -97,6 +97,8 @@ class SegmentRunner final : public RoomMaker {
   void finish_input(std::uint64_t number, std::uint8_t closes);
   void end();
   void run_guarded(const shm::Record& record);
+  void retry_or_give_up(const shm::Record& record);
+  const plan::FaultPolicy& policy_in_work() const;
   void give_up(const shm::Record& record, const std::string& reason, std::uint32_t attempts);
   std::uint8_t closes_after(std::uint8_t closes) const;
   void commit();
@@ -119,10 +121,14 @@ class SegmentRunner final : public RoomMaker {
   std::uint64_t inputs_done_ = 0;
   std::uint64_t cycles_ = 0;
   std::uint32_t already_out_ = 0;  ///< of input inputs_done_, by a predecessor
+  std::uint64_t died_on_ = 0;      ///< input that predecessors died on, and
+  std::uint32_t deaths_ = 0;       ///< how often
   bool ended_ = false;
   bool terminal_ = false;
   bool answer_ = false;
   std::uint32_t batch_limit_ = 1;
+  std::int64_t batch_began_ = 0;
+  std::int64_t item_ns_ = 1'000'000;  ///< estimate of what one item takes
   bool time_each_ = true;  ///< stages are slow enough to time every item
   std::vector<std::byte> cursor_;  ///< as it was before the item in work
 };

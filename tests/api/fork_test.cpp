@@ -12,6 +12,7 @@
 #include <sstream>
 
 #include "api_support.hpp"
+#include "base/log.hpp"
 
 /// What a pipeline made by fork asks of its processes, one by one.
 namespace pystream::test {
@@ -211,23 +212,29 @@ TEST(ForkTest, WhatAStageSaysOnStandardErrorCarriesItsName) {
 }
 
 TEST(ForkTest, TakesNoLockThatAnotherThreadHolds) {
-  // The logger is locked for as long as the pipeline starts and a stage crashes: nobody but this process may need it.
   std::mutex held;
   std::atomic<bool> inside = false;
+  std::atomic<bool> begin = false;
+  std::unique_lock lock(held);
+  std::jthread holder([&](const std::stop_token& stop) {
+    while (!begin && !stop.stop_requested()) {
+      std::this_thread::sleep_for(1ms);
+    }
+    base::log(LogLevel::error, "this thread holds the logger's lock");
+  });
+  Pipeline first;  // warns of the thread, so that the next one does not
+  first.add(same).parallelize();
   set_logger([&](LogLevel, std::string_view) {
     inside = true;
     const std::lock_guard wait(held);
   });
-  std::unique_lock lock(held);
-  std::jthread holder([&] {
-    Pipeline threads;  // its warning about this test's threads calls the logger
-    threads.add(same).parallelize();
-  });
+  begin = true;
   ASSERT_TRUE(wait_until([&] { return inside.load(); }));
   const SharedCount crashes;
   Pipeline sut;
-  sut.add(RegisteredStage{"no.such.type"});
-  EXPECT_THROW(sut.parallelize({.start_method = StartMethod::fork}), PipelineInitiationError);
+  sut.add([crashes](int x) { return (*crashes)++ == 0 ? (std::abort(), x) : x; }).parallelize(kAllResults);
+  sut.forward(1);
+  EXPECT_EQ(sut.get_results<int>(), 1);  // the coordinator has told of the crash and started the worker again
   lock.unlock();
   holder.join();
   set_logger({});

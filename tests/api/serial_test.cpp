@@ -159,6 +159,17 @@ TEST(SerialTest, LendsRoomForAnItem) {
   EXPECT_THROW(loan.forward(), Error);
 }
 
+TEST(SerialTest, ALoanMayOutliveItsPipeline) {
+  for (const bool serial : {true, false}) {
+    Pipeline sut;
+    sut.add([](std::string text) { return text; });
+    serial ? sut.serialize() : sut.parallelize();
+    Loan loan = sut.loan(4);
+    sut.cleanup();
+    EXPECT_THROW(loan.forward(), Error);
+  }
+}
+
 TEST(SerialTest, RefusesToFeedItselfFromAStage) {
   Pipeline sut;
   sut.add([&](int x) {

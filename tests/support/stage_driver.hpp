@@ -99,7 +99,7 @@ inline std::unique_ptr<Hosted> make_stage(std::string_view name, ParamMap given 
   Params params(std::move(given));
   for (const auto& [key, value] : ParamMap(params.values())) {
     const auto& specs = type.info.params;
-    if (std::none_of(specs.begin(), specs.end(), [&](const ParamSpec& spec) { return spec.name == key; })) {
+    if (std::none_of(specs.begin(), specs.end(), [&name = key](const ParamSpec& spec) { return spec.name == name; })) {
       throw std::runtime_error(std::string(name) + " does not describe a parameter " + key);
     }
   }

@@ -248,7 +248,8 @@ TEST(ItemFilesTest, BadPatternsAreRefusedWithTheReason) {
       {"a/{sequence}", "a / in it"},
       {"", "without {sequence}"},
   };
-  for (const auto& [pattern, reason] : cases) {
+  for (const auto& [text, reason] : cases) {
+    const std::string pattern = text;
     const std::string message = message_of([&] {
       make_stage("file_writer", {{"directory", dir.path()}, {"pattern", pattern}});
     });

@@ -1,0 +1,75 @@
+#include <cerrno>
+#include <memory>
+#include <system_error>
+
+#include "base/child_process.hpp"
+#include "cli/commands.hpp"
+#include "cli/load_plan.hpp"
+#include "cli/output_file.hpp"
+#include "cli/pipeline_graph.hpp"
+#include "plan/topology.hpp"
+
+namespace pystream::cli {
+namespace {
+
+struct Options {
+  PlanOptions plan;
+  std::string format = "text";
+  std::string file;
+};
+
+std::string render_svg(const PipelineGraph& graph) {
+  base::ChildResult result;
+  try {
+    result = base::run_child({.arguments = {"dot", "-Tsvg"}, .input = render_dot(graph)});
+  } catch (const std::system_error& error) {
+    if (error.code().value() != ENOENT) {
+      throw;
+    }
+    throw Error(
+        "format svg needs the program dot of Graphviz, which is not installed; install the package graphviz, or use "
+        "--format dot or mermaid and draw it elsewhere");
+  }
+  if (!result.succeeded()) {
+    throw Error("the program dot " + base::describe_end(result) + ": " + result.errors);
+  }
+  return result.output;
+}
+
+std::string render(const std::string& format, const PipelineGraph& graph) {
+  if (format == "dot") {
+    return render_dot(graph);
+  }
+  if (format == "mermaid") {
+    return render_mermaid(graph);
+  }
+  return format == "svg" ? render_svg(graph) : render_text(graph);
+}
+
+int graph(const Options& options) {
+  const LoadedPlan loaded = load_plan(options.plan);
+  const plan::Topology topology = plan::make_topology(loaded.plan);
+  const std::string title = options.plan.file == "-" ? "pipeline" : loaded.file.filename().string();
+  write_output(options.file, render(options.format, make_graph(loaded.plan, topology, title)));
+  return kDone;
+}
+
+}  // namespace
+
+void add_graph(CLI::App& app, Command& chosen) {
+  CLI::App& command =
+      add_command(app, "graph", "Draw a plan: its processes, the stages in each, the links between them",
+                  "  pystream-coord graph pipeline.json\n"
+                  "  pystream-coord graph pipeline.json --format svg -o pipeline.svg\n"
+                  "  pystream-coord graph pipeline.json --format dot | dot -Tpng > pipeline.png");
+  auto options = std::make_shared<Options>();
+  add_plan_options(command, options->plan);
+  command.add_option("--format", options->format, "text, dot, mermaid, or svg (needs Graphviz)")
+      ->check(CLI::IsMember({"text", "dot", "mermaid", "svg"}))
+      ->capture_default_str()
+      ->type_name("FORMAT");
+  command.add_option("-o", options->file, "Write to this file instead of standard output")->type_name("FILE");
+  command.callback([options, &chosen] { chosen = [options] { return graph(*options); }; });
+}
+
+}  // namespace pystream::cli

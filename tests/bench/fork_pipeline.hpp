@@ -1,0 +1,70 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <pystream/hosted.hpp>
+#include <vector>
+
+#include "coord/coordinator.hpp"
+#include "plan/plan.hpp"
+#include "worker/layout.hpp"
+#include "worker/worker_process.hpp"
+
+namespace pystream::bench {
+
+/// A parallel pipeline of forked workers with a source in front and a sink behind, as the coordinator runs it.
+class ForkPipeline {
+ public:
+  /// The first factory makes the source, the last the sink.
+  explicit ForkPipeline(std::vector<HostedFactory> factories, plan::LinkOptions links = {})
+      : factories_(std::move(factories)) {
+    plan_.links = links;
+    plan_.source = stage_node("Source");
+    plan_.sink = stage_node("Sink");
+    plan_.root.name = "MainPipeline";
+    for (std::size_t i = 1; i + 1 < factories_.size(); ++i) {
+      plan_.root.children.push_back(stage_node("Stage_" + std::to_string(i)));
+    }
+    topology_ = plan::make_topology(plan_);
+  }
+
+  /// From the moment every worker is ready to the end of the run.
+  std::chrono::nanoseconds run() {
+    const worker::Layout layout = worker::make_layout(topology_, {}, {});
+    const shm::Segment segment = shm::Segment::create(layout.spec);
+    coord::ForkLauncher launcher([&](plan::WorkerId id, base::UniqueFd segment_fd, base::UniqueFd bell) {
+      return worker::run_worker({.id = id,
+                                 .segment = std::move(segment_fd),
+                                 .bell = std::move(bell),
+                                 .topology = &topology_,
+                                 .checkpoint_bytes = {},
+                                 .make = [&](plan::HostedId hosted) { return factories_[order_of(hosted)](); }});
+    });
+    coord::Coordinator coordinator(
+        {.topology = &topology_, .restarts = {}, .segment = &segment, .launcher = &launcher});
+    const auto start = std::chrono::steady_clock::now();
+    coordinator.run();
+    const auto end = std::chrono::steady_clock::now();
+    summary_ = coordinator.summary();
+    return end - start;
+  }
+
+  const std::vector<coord::StageSummary>& summary() const { return summary_; }
+
+ private:
+  static plan::Node stage_node(std::string name) {
+    plan::Node node;
+    node.name = std::move(name);
+    node.stage.emplace();
+    return node;
+  }
+  /// Source, stages, sink is also the order of Topology::hosted in a flat parallel plan.
+  std::size_t order_of(plan::HostedId hosted) const { return hosted; }
+
+  std::vector<HostedFactory> factories_;
+  plan::Plan plan_;
+  plan::Topology topology_;
+  std::vector<coord::StageSummary> summary_;
+};
+
+}  // namespace pystream::bench

@@ -1,0 +1,10 @@
+#include <unistd.h>
+
+/// A plugin whose loading does not end.
+namespace {
+
+[[gnu::constructor]] void on_load() {
+  ::sleep(3600);
+}
+
+}  // namespace

@@ -1,0 +1,177 @@
+#!/usr/bin/env python3
+"""Includes point down only, and each third-party library has one room.
+
+floors_test.py ROOT         checks the sources under ROOT
+floors_test.py --self-test  checks that every rule can fail
+"""
+
+import pathlib
+import re
+import sys
+import tempfile
+
+# What a floor sees, beside itself and the public headers.
+SEES = {
+    "base": [],
+    "shm": ["base"],
+    "plan": ["base"],
+    "profile": ["base", "shm", "plan"],
+    "worker": ["base", "shm", "plan", "profile"],
+    "coord": ["base", "shm", "plan", "profile", "worker"],
+    "api": ["base", "shm", "plan", "profile", "worker", "coord"],
+    "cli": ["base", "shm", "plan", "profile", "worker", "coord", "api"],
+}
+
+# Start of an include, and the only files that may have it.
+ROOMS = [
+    ("boost/interprocess/", r"src/shm/segment\.cpp"),
+    ("nlohmann/", r"src/plan/[^/]+"),
+    ("sqlite3", r"src/profile/store[^/]*\.cpp"),
+    ("CLI/", r"src/cli/[^/]+"),
+]
+
+INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTILINE)
+SOURCES = ["include/**/*.hpp", "src/**/*.hpp", "src/**/*.cpp", "workers/**/*.hpp", "workers/**/*.cpp"]
+
+
+def fault_of_room(file, name):
+    for start, room in ROOMS:
+        if name.startswith(start) and not re.fullmatch(room, file):
+            return f"only {room} includes {start}"
+    return None
+
+
+def fault_of_public(bracket, name):
+    if bracket == "<" and (name.startswith("pystream/") or re.fullmatch(r"[a-z_]+", name)):
+        return None
+    return "a public header includes only public and standard headers"
+
+
+def fault_of_floor(floor, bracket, name):
+    if bracket == "<" or name.startswith("pystream/"):
+        return None
+    below = name.split("/")[0]
+    if floor not in SEES:
+        return f"src/{floor} is no floor of this house"
+    if below == floor or below in SEES[floor]:
+        return None
+    return f"{floor} sees only {', '.join([floor] + SEES[floor])}"
+
+
+def is_of_workers(root, file, name):
+    return any((folder / name).exists() for folder in [root / "workers", (root / file).parent])
+
+
+def fault_of(root, file, bracket, name):
+    room = fault_of_room(file, name)
+    if room:
+        return room
+    parts = file.split("/")
+    if parts[0] == "include":
+        return fault_of_public(bracket, name)
+    if parts[0] == "src" and len(parts) > 2:
+        return fault_of_floor(parts[1], bracket, name)
+    if parts[0] == "workers" and bracket == '"' and not is_of_workers(root, file, name):
+        return "stages include only public headers and files of workers/"
+    return None
+
+
+def includes_faults(root):
+    for pattern in SOURCES:
+        for path in sorted(root.glob(pattern)):
+            file = path.relative_to(root).as_posix()
+            text = path.read_text(encoding="utf-8")
+            for match in INCLUDE.finditer(text):
+                fault = fault_of(root, file, match[1], match[2])
+                if fault:
+                    line = text.count("\n", 0, match.start(1)) + 1
+                    yield f"{file}:{line}: includes {match[2]}: {fault}"
+
+
+def headers_faults(root):
+    """tests/headers compiles each public header alone, and must know all of them."""
+    listed = (root / "tests/headers/meson.build").read_text(encoding="utf-8")
+    for path in sorted((root / "include/pystream").glob("*.hpp")):
+        if f"'{path.stem}'" not in listed:
+            yield f"include/pystream/{path.name}: is missing in tests/headers/meson.build"
+
+
+def check(root):
+    faults = list(includes_faults(root)) + list(headers_faults(root))
+    for fault in faults:
+        print(fault)
+    return faults
+
+
+GOOD = {
+    "include/pystream/item.hpp": "#include <string>\n#include <pystream/error.hpp>\n",
+    "src/base/clock.hpp": "#include <time.h>\n#include <pystream/item.hpp>\n",
+    "src/shm/segment.cpp": '#include <boost/interprocess/mapped_region.hpp>\n#include "base/clock.hpp"\n',
+    "src/plan/json.cpp": '#include <nlohmann/json.hpp>\n#include "plan/json.hpp"\n',
+    "src/profile/store.cpp": '#include <sqlite3.h>\n#include "shm/ring.hpp"\n',
+    "src/cli/main.cpp": '#include <CLI/CLI.hpp>\n#include "api/pipeline.hpp"\n',
+    "workers/core/lines.cpp": '#include "core/lines.hpp"\n',
+    "workers/core/lines.hpp": "",
+    "tests/headers/meson.build": "public_headers = ['item']\n",
+}
+
+BAD = {
+    "src/base/clock.hpp": '#include "shm/segment.hpp"\n',
+    "src/shm/ring.cpp": '  #  include "plan/plan.hpp"\n',
+    "src/plan/plan.cpp": '#include "shm/segment.hpp"\n',
+    "src/profile/recorder.cpp": '#include "worker/row.hpp"\n',
+    "src/worker/row.cpp": '#include "coord/supervisor.hpp"\n',
+    "src/coord/launcher.cpp": '#include "api/pipeline.hpp"\n',
+    "src/api/pipeline.cpp": '#include "cli/frame.hpp"\n',
+    "src/attic/things.cpp": '#include "base/clock.hpp"\n',
+    "src/shm/ring.hpp": "#include <boost/interprocess/mapped_region.hpp>\n",
+    "src/cli/graph.cpp": "#include <nlohmann/json.hpp>\n",
+    "src/profile/summary.cpp": "#include <sqlite3.h>\n",
+    "src/coord/options.cpp": "#include <CLI/CLI.hpp>\n",
+    "include/pystream/stage.hpp": "",
+    "include/pystream/item.hpp": '#include "plan/plan.hpp"\n',
+    "include/pystream/error.hpp": "#include <boost/version.hpp>\n",
+    "workers/core/lines.cpp": '#include "base/clock.hpp"\n',
+}
+
+
+def write(root, files):
+    for file, text in files.items():
+        path = root / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+def self_test():
+    with tempfile.TemporaryDirectory() as folder:
+        root = pathlib.Path(folder)
+        write(root, GOOD)
+        if check(root):
+            return "found a fault where there is none"
+        for file, text in BAD.items():
+            with tempfile.TemporaryDirectory() as bad_folder:
+                bad_root = pathlib.Path(bad_folder)
+                write(bad_root, GOOD)
+                write(bad_root, {file: text})
+                if not any(fault.startswith(file) for fault in check(bad_root)):
+                    return f"did not see what is wrong with {file}: {text.strip()}"
+    return None
+
+
+def main():
+    if sys.argv[1:] == ["--self-test"]:
+        fault = self_test()
+        print(fault or "every rule can fail")
+        return 1 if fault else 0
+    if len(sys.argv) != 2:
+        print(__doc__)
+        return 2
+    root = pathlib.Path(sys.argv[1])
+    if not (root / "src").is_dir():
+        print(f"{root} has no sources")
+        return 2
+    return 1 if check(root) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

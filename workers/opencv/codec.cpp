@@ -1,0 +1,94 @@
+#include <limits>
+#include <opencv2/imgcodecs.hpp>
+
+#include "opencv/image_stage.hpp"
+
+/// Images from and to the bytes of image files.
+namespace pystream::opencv {
+namespace {
+
+class Decode final : public RawStage {
+ public:
+  explicit Decode(const Params& params)
+      : flags_(params.string("color") == "gray" ? cv::IMREAD_GRAYSCALE : cv::IMREAD_COLOR) {
+    use_one_thread();
+  }
+
+  static StageInfo describe() {
+    return {.summary = "decodes an image file (JPEG, PNG and whatever else OpenCV knows)",
+            .params = {{.name = "color",
+                        .type = ParamType::string,
+                        .fallback = "color",
+                        .text = "color: 3 channels (BGR); gray: 1",
+                        .choices = {"color", "gray"}}},
+            .input = "bytes",
+            .output = "image"};
+  }
+
+  void operator()(const Item& in, Output& out) override {
+    const std::span<const std::byte> bytes = in.bytes();
+    const std::string object = "an item of " + std::to_string(bytes.size()) + " bytes";
+    cv::Mat image;
+    if (!bytes.empty() && bytes.size() <= static_cast<std::size_t>(std::numeric_limits<int>::max())) {
+      with_opencv("image.decode", object, [&] {
+        const cv::Mat encoded(1, static_cast<int>(bytes.size()), CV_8UC1, const_cast<std::byte*>(bytes.data()));
+        image = cv::imdecode(encoded, flags_);
+      });
+    }
+    if (image.empty()) {
+      throw PayloadError("image.decode: " + object +
+                         " is no image that OpenCV can decode; expected the content of a JPEG, PNG, ... file");
+    }
+    ImageBuilder result(out, shape_of(image));
+    result.put(0, image);
+    result.emit();
+  }
+
+ private:
+  int flags_;
+};
+
+class Encode final : public ImageStage {
+ public:
+  explicit Encode(const Params& params) : ImageStage("image.encode"), extension_("." + params.string("format")) {
+    if (extension_ == ".jpg") {
+      options_ = {cv::IMWRITE_JPEG_QUALITY, static_cast<int>(params.integer("quality"))};
+    }
+  }
+
+  static StageInfo describe() {
+    return {.summary = "encodes an image as the content of an image file",
+            .params = {{.name = "format",
+                        .type = ParamType::string,
+                        .fallback = "jpg",
+                        .text = "format of the file",
+                        .choices = {"jpg", "png"}},
+                       {.name = "quality",
+                        .type = ParamType::integer,
+                        .fallback = 90,
+                        .text = "of jpg: small against true",
+                        .min = 1,
+                        .max = 100}},
+            .input = "image",
+            .output = "bytes"};
+  }
+
+ private:
+  void apply(const ImageView& in, const Item&, Output& out) override {
+    if (!cv::imencode(extension_, in.image(), encoded_, options_)) {
+      throw PayloadError("image.encode: an image of " + to_string(shape_of(in.image())) + " cannot be a " + extension_ +
+                         " file; expected CV_8UC1 or CV_8UC3");
+    }
+    out.emit_bytes(std::as_bytes(std::span(encoded_)));
+  }
+
+  std::string extension_;
+  std::vector<int> options_;
+  std::vector<unsigned char> encoded_;
+};
+
+PYSTREAM_STAGE("image.decode", Decode);
+PYSTREAM_STAGE("image.encode", Encode);
+
+}  // namespace
+}  // namespace pystream::opencv
