@@ -35,6 +35,11 @@ class Hosted {
   virtual AsyncStage* async() { return nullptr; }
   /// The value this stage takes without decoding; nullptr if it wants bytes.
   virtual const ValueType* takes() const { return nullptr; }
+  /// The value that give() gives; nullptr if this cannot give().
+  virtual const ValueType* gives() const { return nullptr; }
+  /// As process(), for stages of at most one output: the output stays here until the next call and may be moved from.
+  /// nullptr: filtered out. Lets a row of stages be a loop instead of calls inside calls.
+  virtual void* give(const Item&) { return nullptr; }
 };
 
 using HostedFactory = std::function<std::unique_ptr<Hosted>()>;
@@ -82,15 +87,7 @@ class HostedFunction final : public Hosted {
     require_payload<In>();
     require_payload<typename unwrap_optional<Out>::type>();
   }
-  void process(const Item& in, Output& out) override {
-    if (In* mine = in.expiring_value<In>()) {
-      emit_result(call(std::move(*mine)), out);
-    } else if (const In* here = in.value<In>()) {
-      emit_result(call(*here), out);
-    } else {
-      emit_result(call(Codec<In>::decode(in.bytes())), out);
-    }
-  }
+  void process(const Item& in, Output& out) override { emit_result(run(in), out); }
   bool produce(Output&) override { return false; }
   void cleanup() override {
     if constexpr (requires { callee_->cleanup(); }) {
@@ -108,8 +105,31 @@ class HostedFunction final : public Hosted {
     }
   }
   const ValueType* takes() const override { return &value_type<In>(); }
+  const ValueType* gives() const override { return &value_type<Given>(); }
+  void* give(const Item& in) override {
+    given_.reset();
+    if constexpr (unwrap_optional<Out>::kOptional) {
+      if (Out result = run(in)) {
+        given_.emplace(*std::move(result));
+      }
+    } else {
+      given_.emplace(run(in));
+    }
+    return given_ ? &*given_ : nullptr;
+  }
 
  private:
+  using Given = typename unwrap_optional<Out>::type;
+
+  Out run(const Item& in) {
+    if (In* mine = in.expiring_value<In>()) {
+      return call(std::move(*mine));
+    }
+    if (const In* here = in.value<In>()) {
+      return call(*here);
+    }
+    return call(Codec<In>::decode(in.bytes()));
+  }
   template <class Value>
   Out call(Value&& value) {
     if constexpr (!std::is_invocable_v<Callee&, Value> && std::is_invocable_v<Callee&, In>) {
@@ -120,7 +140,9 @@ class HostedFunction final : public Hosted {
       return callee_(std::forward<Value>(value));
     }
   }
+
   Callee callee_;
+  std::optional<Given> given_;
 };
 
 /// Callables void(T&): change the value in place.
@@ -136,9 +158,16 @@ class HostedInPlace final : public Hosted {
   bool produce(Output&) override { return false; }
   void cleanup() override {}
   const ValueType* takes() const override { return &value_type<T>(); }
+  const ValueType* gives() const override { return &value_type<T>(); }
+  void* give(const Item& in) override {
+    given_.emplace(in.take<T>());
+    callee_(*given_);
+    return &*given_;
+  }
 
  private:
   Callee callee_;
+  std::optional<T> given_;
 };
 
 /// Callables void(In, Emitter<Out>&): any number of values out.

@@ -31,6 +31,13 @@ class Item {
     return item;
   }
 
+  /// Becomes what expiring() would make, with the same tag.
+  void become(void* value, const ValueType& type) noexcept {
+    bytes_ = {};
+    value_ = expiring_ = value;
+    type_ = &type;
+  }
+
   /// The payload. Empty for an item of zero bytes.
   std::span<const std::byte> bytes() const noexcept { return bytes_; }
   std::uint64_t sequence() const noexcept { return tag_->sequence; }
