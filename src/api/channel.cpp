@@ -70,6 +70,12 @@ std::string encode(const Message& message) {
     out.put(worker.pid);
     out.put(worker.restarts);
   }
+  out.put(static_cast<std::uint32_t>(message.figures.size()));
+  for (const Message::Figures& figures : message.figures) {
+    out.put(figures.key);
+    out.put(figures.latency_s);
+    out.put(figures.items_per_s);
+  }
   return out.bytes();
 }
 
@@ -88,6 +94,12 @@ Message decode(std::string_view bytes) {
   for (std::size_t i = 0; i < workers; ++i) {
     const auto pid = in.get<pid_t>();
     message.workers.push_back({.pid = pid, .restarts = in.get<std::uint32_t>()});
+  }
+  const auto keys = std::min<std::size_t>(in.get<std::uint32_t>(), kLongestMessage / sizeof(double));
+  for (std::size_t i = 0; i < keys; ++i) {
+    std::string key = in.text();
+    const auto latency_s = in.get<double>();
+    message.figures.push_back({.key = std::move(key), .latency_s = latency_s, .items_per_s = in.get<double>()});
   }
   return message;
 }

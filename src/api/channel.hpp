@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <pystream/error.hpp>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -20,17 +21,25 @@ struct Message {
     failed,  ///< `reason`; the workers are being stopped
     ended,   ///< somebody else ended the pipeline; `reason.text`
     status,  ///< `workers`
+    profiles,  ///< `figures`; none: `reason.text` says why
     // from the user's process
     ask_status,
+    ask_profiles,
     stop,
   };
   struct Worker {
     pid_t pid = 0;
     std::uint32_t restarts = 0;
   };
+  struct Figures {
+    std::string key;
+    double latency_s = 0;
+    double items_per_s = 0;
+  };
   Kind kind = Kind::ready;
   TerminationReason reason{};
   std::vector<Worker> workers{};
+  std::vector<Figures> figures{};
 };
 
 /// One end of a connection that keeps messages whole. Neither end ever blocks on the other.

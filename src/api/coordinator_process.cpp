@@ -22,8 +22,10 @@
 #include "base/pidfd.hpp"
 #include "base/process_mark.hpp"
 #include "base/system_error.hpp"
+#include "coord/bookkeeping.hpp"
 #include "coord/coordinator.hpp"
 #include "coord/heir.hpp"
+#include "worker/layout.hpp"
 #include "worker/worker_process.hpp"
 
 namespace pystream::api {
@@ -90,6 +92,7 @@ class Service {
         channel_(std::move(channel)),
         user_(std::move(user)),
         segment_(shm::Segment::attach(base::UniqueFd(::fcntl(start.segment, F_DUPFD_CLOEXEC, 0)))),
+        bookkeeping_(start_bookkeeping()),
         launcher_(make_launcher(start, user_fds)),
         coordinator_(setup()) {
     coordinator_.loop().add(channel_.fd(), [this] { on_message(); });
@@ -109,10 +112,49 @@ class Service {
   }
 
  private:
+  /// nullptr: the profile is not wanted, or not possible.
+  std::unique_ptr<coord::Bookkeeping> start_bookkeeping() {
+    if (!start_.plan->profiler_enabled) {
+      return nullptr;
+    }
+    try {
+      const worker::Layout layout = worker::make_layout(*start_.topology, start_.checkpoint_bytes, {});
+      return coord::Bookkeeping::fork(segment_,
+                                      coord::describe_run(*start_.plan, *start_.topology, layout, program_name()));
+    } catch (const std::exception& error) {
+      no_profiles_ = error.what();
+      say({}, "no profile is written: " + no_profiles_);
+      return nullptr;
+    }
+  }
+
+  static std::string program_name() {
+    std::error_code error;
+    return std::filesystem::read_symlink("/proc/self/exe", error).filename().string();
+  }
+
+  Message profiles() {
+    Message message{.kind = Message::Kind::profiles};
+    const auto summary = bookkeeping_ ? bookkeeping_->profiles() : std::nullopt;
+    if (!summary) {
+      message.reason.text = no_profiles_.empty() ? "the bookkeeper of the profiles does not answer" : no_profiles_;
+      return message;
+    }
+    const auto throughput = summary->throughput();
+    for (const auto& [key, latency_s] : summary->latency()) {
+      const auto found = throughput.find(key);
+      message.figures.push_back(
+          {.key = key, .latency_s = latency_s, .items_per_s = found != throughput.end() ? found->second : 0});
+    }
+    return message;
+  }
+
   coord::RunSetup setup() {
     coord::RunSetup setup;
+    setup.name = program_name();
     setup.topology = start_.topology;
-    setup.restarts = start_.restarts;
+    setup.restarts = start_.plan->restarts;
+    setup.bookkeeping = bookkeeping_.get();
     setup.segment = &segment_;
     setup.launcher = launcher_.get();
     setup.takes_interrupts = false;
@@ -140,6 +182,8 @@ class Service {
         coordinator_.stop();
       } else if (message->kind == Message::Kind::ask_status) {
         channel_.send(status());
+      } else if (message->kind == Message::Kind::ask_profiles) {
+        channel_.send(profiles());
       }
     }
     if (channel_.closed()) {
@@ -184,6 +228,8 @@ class Service {
   Channel channel_;
   base::UniqueFd user_;
   shm::Segment segment_;
+  std::string no_profiles_;  ///< why; empty: there are some
+  std::unique_ptr<coord::Bookkeeping> bookkeeping_;
   std::unique_ptr<coord::Launcher> launcher_;
   coord::Coordinator coordinator_;
   std::optional<coord::Heir> heir_;

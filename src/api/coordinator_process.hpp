@@ -17,8 +17,8 @@ namespace pystream::api {
 
 /// What a coordinator process is started with. All of it is copied into the process by fork().
 struct CoordinatorStart {
+  const plan::Plan* plan = nullptr;
   const plan::Topology* topology = nullptr;
-  plan::RestartPolicy restarts;
   int segment = -1;  ///< descriptor of the shared memory
   StartMethod method = StartMethod::fork;
   std::vector<std::uint64_t> checkpoint_bytes;

@@ -33,20 +33,15 @@ std::vector<StageFigures> read_figures(const plan::Topology& topology, const shm
         const shm::HostedStats& stats = worker.stats[index++];
         all[hosted] = {.key = topology.hosted[hosted].key,
                        .items = get(stats.items),
-                       .errors = get(stats.errors),
-                       .timed = get(stats.timed),
-                       .timed_ns = get(stats.timed_ns),
-                       .age_ns = get(stats.age_ns),
-                       .first_end_ns = worker.page->first_end_ns.load(std::memory_order_relaxed),
-                       .last_end_ns = worker.page->last_end_ns.load(std::memory_order_relaxed)};
+                       .errors = get(stats.errors)};
       }
     }
   }
   return all;
 }
 
-Profiles make_profiles(const std::vector<StageFigures>& stages, const std::vector<std::string>& pipeline_keys) {
-  Profiles profiles;
+void add_profiles(const std::vector<StageFigures>& stages, const std::vector<std::string>& pipeline_keys,
+                  Profiles& profiles) {
   for (const StageFigures& stage : stages) {
     if (stage.timed > 0) {
       profiles.latency[stage.key] = mean_s(stage.timed_ns, stage.timed);
@@ -65,7 +60,6 @@ Profiles make_profiles(const std::vector<StageFigures>& stages, const std::vecto
     profiles.latency[key] = std::max(mean_s(last.age_ns, last.timed) - entered, 0.0);
     profiles.throughput[key] = per_second(last);
   }
-  return profiles;
 }
 
 }  // namespace pystream::api

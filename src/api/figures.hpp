@@ -22,11 +22,12 @@ struct StageFigures {
   std::int64_t last_end_ns = 0;
 };
 
-/// From the workers' counters, in the order of Topology::hosted.
+/// Keys, items and errors by the workers' counters, in the order of Topology::hosted.
 std::vector<StageFigures> read_figures(const plan::Topology& topology, const shm::SupervisorView& view);
 
-/// Stages as measured; a pipeline's latency is what lies between the end of the stage in front of it (or the entrance)
+/// Adds to `profiles`. Stages as measured; a pipeline's latency is what lies between the end of the stage in front of it (or the entrance)
 /// and the end of its last stage, its throughput that of its last stage. Keys without items are left out.
-Profiles make_profiles(const std::vector<StageFigures>& stages, const std::vector<std::string>& pipeline_keys);
+void add_profiles(const std::vector<StageFigures>& stages, const std::vector<std::string>& pipeline_keys,
+                  Profiles& profiles);
 
 }  // namespace pystream::api

@@ -104,10 +104,6 @@ bool ParallelRun::drain(nanoseconds timeout) {
   }
 }
 
-std::vector<StageFigures> ParallelRun::figures() const {
-  return read_figures(session_.topology(), session_.view());
-}
-
 PipelineStatus ParallelRun::status() {
   return session_status(session_);
 }

@@ -17,8 +17,7 @@ class ParallelRun final : public Run {
   std::unique_ptr<LoanSlot> loan(std::size_t size) override;
   bool take_result(const Decode& decode) override;
   bool drain(std::chrono::nanoseconds timeout) override;
-  std::vector<StageFigures> figures() const override;
-  const std::vector<std::string>& pipeline_keys() const override { return session_.topology().pipeline_keys; }
+  Profiles profiles() override { return session_.profiles(); }
   PipelineStatus status() override;
   void stop() override;
 

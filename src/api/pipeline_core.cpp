@@ -175,10 +175,15 @@ void PipelineCore::cleanup() {
     return;
   }
   const std::shared_ptr<Run> ending = std::move(run_);
-  ending->stop();
+  last_profiles_.reset();
   if (options_.use_profiler) {
-    last_profiles_ = make_profiles(ending->figures(), ending->pipeline_keys());
+    try {
+      last_profiles_ = ending->profiles();
+    } catch (const Error& error) {
+      base::log(LogLevel::info, std::string("no last profile: ") + error.what());
+    }
   }
+  ending->stop();
 }
 
 Profiles PipelineCore::profiles() const {
@@ -187,7 +192,7 @@ Profiles PipelineCore::profiles() const {
     throw ProfilingError("this pipeline has no profiler; make it with PipelineOptions{.use_profiler = true}");
   }
   if (run_) {
-    return make_profiles(run_->figures(), run_->pipeline_keys());
+    return run_->profiles();
   }
   if (!last_profiles_) {
     throw PipelineUndefined("the pipeline has not run yet; call serialize() or parallelize() first");

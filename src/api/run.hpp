@@ -38,8 +38,8 @@ class Run {
   virtual std::unique_ptr<LoanSlot> loan(std::size_t size) = 0;
   virtual bool take_result(const Decode& decode) = 0;
   virtual bool drain(std::chrono::nanoseconds timeout) = 0;
-  virtual std::vector<StageFigures> figures() const = 0;
-  virtual const std::vector<std::string>& pipeline_keys() const = 0;
+  /// Throws ProfilingError. REQUIRES: it was started with a profiler.
+  virtual Profiles profiles() = 0;
   virtual PipelineStatus status() = 0;
   /// Ends it; stages clean up. Called once, last.
   virtual void stop() = 0;

@@ -168,10 +168,11 @@ void SerialRun::gather(PipelineTree& tree, const std::string& key) {
       gather(*member.child, member_key);
     } else if (member.child) {
       const auto& row = topology_.workers.front().segments;
-      const auto children = static_cast<std::size_t>(std::count(row_keys_.begin(), row_keys_.end(), std::string()));
-      own_.push_back(std::make_unique<ChildCall>(*session_, *row.at(children).output, *row.at(children + 1).input));
+      own_.push_back(
+          std::make_unique<ChildCall>(*session_, *row.at(children_).output, *row.at(children_ + 1).input));
+      ++children_;
       row_.push_back(own_.back().get());
-      row_keys_.emplace_back();
+      row_keys_.push_back(member_key);
     } else {
       if (!member.stage.hosted) {
         own_.push_back(make_hosted(member.stage));
@@ -276,42 +277,45 @@ bool SerialRun::drain(std::chrono::nanoseconds timeout) {
   return lock.owns_lock();
 }
 
-std::vector<StageFigures> SerialRun::figures() const {
-  std::vector<StageFigures> all(topology_.hosted.size());
-  if (session_) {
-    all = read_figures(topology_, session_->view());
-  }
+std::vector<StageFigures> SerialRun::row_figures() const {
   const Lock lock(mutex_, options_.input_timeout);
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    all[i].key = topology_.hosted[i].key;
-    const auto found = std::find(row_keys_.begin(), row_keys_.end(), all[i].key);
-    if (found == row_keys_.end()) {
-      continue;
-    }
-    const SerialChain::Counts& counts = chain_->counts(static_cast<std::size_t>(found - row_keys_.begin()));
-    all[i] = {.key = all[i].key,
-              .items = counts.items,
-              .errors = 0,
-              .timed = counts.timed,
-              .timed_ns = counts.timed_ns,
-              .age_ns = counts.age_ns,
-              .first_end_ns = counts.first_end_ns,
-              .last_end_ns = counts.last_end_ns};
+  std::vector<StageFigures> all;
+  for (std::size_t i = 0; i < row_.size(); ++i) {
+    const SerialChain::Counts& counts = chain_->counts(i);
+    all.push_back({.key = row_keys_[i],
+                   .items = counts.items,
+                   .errors = 0,
+                   .timed = counts.timed,
+                   .timed_ns = counts.timed_ns,
+                   .age_ns = counts.age_ns,
+                   .first_end_ns = counts.first_end_ns,
+                   .last_end_ns = counts.last_end_ns});
   }
   return all;
+}
+
+Profiles SerialRun::profiles() {
+  Profiles profiles;
+  if (session_) {
+    profiles = session_->profiles();
+  }
+  add_profiles(row_figures(), topology_.pipeline_keys, profiles);
+  return profiles;
 }
 
 PipelineStatus SerialRun::status() {
   PipelineStatus status;
   if (session_) {
     status = session_status(*session_);
+  } else {
+    for (const plan::HostedSpec& hosted : topology_.hosted) {
+      status.stages.push_back({.key = hosted.key, .pid = ::getpid()});
+    }
   }
-  const std::vector<StageFigures> all = figures();
-  status.stages.resize(all.size());
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    status.stages[i].key = all[i].key;
-    status.stages[i].items = all[i].items;
-    status.stages[i].pid = session_ ? status.stages[i].pid : ::getpid();
+  for (const StageFigures& figures : row_figures()) {
+    for (StageStatus& stage : status.stages) {
+      stage.items = stage.key == figures.key ? figures.items : stage.items;
+    }
   }
   return status;
 }

@@ -80,8 +80,8 @@ class SerialRun final : public Run {
   std::unique_ptr<LoanSlot> loan(std::size_t size) override;
   bool take_result(const Decode& decode) override { return results_.take(decode); }
   bool drain(std::chrono::nanoseconds timeout) override;
-  std::vector<StageFigures> figures() const override;
-  const std::vector<std::string>& pipeline_keys() const override { return topology_.pipeline_keys; }
+  /// Of children what the profile database says, of the row what was measured here.
+  Profiles profiles() override;
   PipelineStatus status() override;
   void stop() override;
 
@@ -89,6 +89,7 @@ class SerialRun final : public Run {
   class Slot;
   using Lock = std::unique_lock<std::timed_mutex>;
 
+  std::vector<StageFigures> row_figures() const;
   void gather(PipelineTree& tree, const std::string& key);
   Lock take_turn();
 
@@ -99,7 +100,8 @@ class SerialRun final : public Run {
   ResultBox results_;
   std::vector<std::unique_ptr<Hosted>> own_;  ///< calls of children and stages of registered types
   std::vector<Hosted*> row_;
-  std::vector<std::string> row_keys_;  ///< of what is in row_; empty for a child
+  std::vector<std::string> row_keys_;  ///< of what is in row_
+  std::size_t children_ = 0;
   std::optional<SerialChain> chain_;
   mutable std::timed_mutex mutex_;
   std::atomic<std::thread::id> lender_{};

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <csignal>
 #include <exception>
-#include <pystream/registry.hpp>
+#include <utility>
 
 #include "base/blocked_signals.hpp"
 #include "base/clock.hpp"
@@ -21,8 +21,10 @@ namespace {
 using std::chrono::nanoseconds;
 using namespace std::chrono_literals;
 
-constexpr nanoseconds kStopPatience = 5s;  ///< the coordinator gives its workers two seconds
-constexpr nanoseconds kAnswerPatience = 2s;
+constexpr nanoseconds kStopPatience = 30s;  ///< workers have two seconds, then the bookkeeper writes what is left
+constexpr nanoseconds kAnswerPatience = 8s;   ///< it may wait for the profiles just now
+constexpr nanoseconds kProfilePatience = 8s;  ///< the coordinator waits five seconds for its bookkeeper
+constexpr nanoseconds kDeathPatience = 2s;
 
 bool readable(int fd, nanoseconds patience) {
   const std::int64_t until = base::now_ns() + patience.count();
@@ -89,8 +91,8 @@ void Session::create_segment(const ParallelOptions& options) {
 }
 
 void Session::start(PipelineTree& tree, const ParallelOptions& options) {
-  CoordinatorStart start{.topology = &topology_,
-                         .restarts = plan_.restarts,
+  CoordinatorStart start{.plan = &plan_,
+                         .topology = &topology_,
                          .segment = segment_->fd(),
                          .method = options.start_method,
                          .checkpoint_bytes = checkpoint_bytes_,
@@ -138,9 +140,11 @@ void Session::take(const Message& message) {
       }
       return;
     case Message::Kind::status:
-      workers_ = message.workers;
+    case Message::Kind::profiles:
+      answer_ = message;
       return;
     case Message::Kind::ask_status:
+    case Message::Kind::ask_profiles:
     case Message::Kind::stop:
       return;
   }
@@ -163,7 +167,7 @@ void Session::look() {
 }
 
 void Session::note_death() {
-  wait_for_end(kAnswerPatience);
+  wait_for_end(kDeathPatience);
   const auto status = base::try_reap(coordinator_->pidfd.fd());
   std::string how = "ended";
   if (status && status->signal != 0) {
@@ -201,21 +205,46 @@ void Session::check(std::int64_t now_ns) {
   }
 }
 
-std::vector<Message::Worker> Session::workers() {
-  check(base::now_ns());
-  const std::lock_guard lock(mutex_);
-  workers_.reset();
-  const std::int64_t until = base::now_ns() + kAnswerPatience.count();
-  coordinator_->channel.send({.kind = Message::Kind::ask_status});
-  while (!workers_ && !failure_ && base::now_ns() < until) {
+Message Session::ask(Message::Kind question, Message::Kind answer, nanoseconds patience) {
+  const std::int64_t until = base::now_ns() + patience.count();
+  answer_.reset();
+  coordinator_->channel.send({.kind = question});
+  while (!failure_ && base::now_ns() < until) {
     if (wait_for_channel(kLookPeriod)) {
       look();
+    }
+    if (answer_ && answer_->kind == answer) {
+      return *std::exchange(answer_, std::nullopt);
     }
   }
   if (failure_) {
     throw PipelineTerminated(*failure_);
   }
-  return workers_.value_or(std::vector<Message::Worker>(topology_.workers.size()));
+  return {.kind = answer};
+}
+
+std::vector<Message::Worker> Session::workers() {
+  check(base::now_ns());
+  const std::lock_guard lock(mutex_);
+  std::vector<Message::Worker> workers =
+      ask(Message::Kind::ask_status, Message::Kind::status, kAnswerPatience).workers;
+  workers.resize(topology_.workers.size());
+  return workers;
+}
+
+Profiles Session::profiles() {
+  check(base::now_ns());
+  const std::lock_guard lock(mutex_);
+  const Message answer = ask(Message::Kind::ask_profiles, Message::Kind::profiles, kProfilePatience);
+  if (answer.figures.empty() && !answer.reason.text.empty()) {
+    throw ProfilingError("there is no profile: " + answer.reason.text);
+  }
+  Profiles profiles;
+  for (const Message::Figures& figures : answer.figures) {
+    profiles.latency[figures.key] = figures.latency_s;
+    profiles.throughput[figures.key] = figures.items_per_s;
+  }
+  return profiles;
 }
 
 void Session::stop() {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <pystream/error.hpp>
 #include <pystream/options.hpp>
+#include <pystream/status.hpp>
 #include <vector>
 
 #include "api/coordinator_process.hpp"
@@ -41,6 +42,8 @@ class Session {
 
   /// Workers' processes and restarts, by WorkerId. Throws PipelineTerminated.
   std::vector<Message::Worker> workers();
+  /// From the profile database. Throws ProfilingError, PipelineTerminated.
+  Profiles profiles();
   /// Ends all processes and reaps the coordinator. Idempotent.
   void stop();
 
@@ -53,6 +56,8 @@ class Session {
   void look();
   void take(const Message& message);
   void note_death();
+  /// Asks the coordinator and waits for its answer. REQUIRES: mutex_ is held.
+  Message ask(Message::Kind question, Message::Kind answer, std::chrono::nanoseconds patience);
   [[noreturn]] void throw_failure();
 
   plan::Plan plan_;
@@ -65,7 +70,7 @@ class Session {
 
   std::mutex mutex_;  ///< guards the channel and what follows
   std::optional<TerminationReason> failure_;
-  std::optional<std::vector<Message::Worker>> workers_;
+  std::optional<Message> answer_;
   bool ready_ = false;
   bool stopped_ = false;
   std::atomic<bool> failed_{false};

@@ -7,6 +7,7 @@
 #include "cli/progress_line.hpp"
 #include "cli/style.hpp"
 #include "cli/summary_table.hpp"
+#include "coord/bookkeeping.hpp"
 #include "coord/coordinator.hpp"
 #include "plan/plan_json.hpp"
 #include "worker/layout.hpp"
@@ -58,11 +59,14 @@ class RunCommand {
     const worker::Layout layout =
         worker::make_layout(topology, loaded.checkpoint_bytes(topology), plan::write_plan(loaded.plan));
     const shm::Segment segment = shm::Segment::create(layout.spec);
+    const auto bookkeeping = start_bookkeeping(loaded, topology, layout, segment);
     coord::SpawnLauncher launcher(loaded.worker_program, source_workers(topology));
-    coord::Coordinator coordinator({.topology = &topology,
+    coord::Coordinator coordinator({.name = run_name(loaded),
+                                    .topology = &topology,
                                     .restarts = loaded.plan.restarts,
                                     .segment = &segment,
                                     .launcher = &launcher,
+                                    .bookkeeping = bookkeeping.get(),
                                     .items_limit = options_.items,
                                     .duration = duration,
                                     .log = [this](const auto& worker, const auto& line) { log(worker, line); },
@@ -73,6 +77,26 @@ class RunCommand {
   }
 
  private:
+  static std::string run_name(const LoadedPlan& loaded) {
+    return loaded.file == "-" ? "stdin" : loaded.file.stem().string();
+  }
+
+  /// nullptr: without a profile, because it is not wanted or not possible.
+  std::unique_ptr<coord::Bookkeeping> start_bookkeeping(const LoadedPlan& loaded, const plan::Topology& topology,
+                                                        const worker::Layout& layout, const shm::Segment& segment) {
+    if (!loaded.plan.profiler_enabled) {
+      return nullptr;
+    }
+    try {
+      return coord::Bookkeeping::spawn(
+          loaded.worker_program, segment,
+          coord::describe_run(loaded.plan, topology, layout, run_name(loaded)));
+    } catch (const std::exception& error) {
+      log({}, std::string("no profile is written: ") + error.what());
+      return nullptr;
+    }
+  }
+
   void log(const std::string& worker, const std::string& line) {
     const bool own_word = worker.empty();
     if (options_.quiet || options_.log_level == LogLevel::error ||

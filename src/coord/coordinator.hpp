@@ -10,7 +10,10 @@
 #include <vector>
 
 #include "base/event_loop.hpp"
+#include "coord/bookkeeping.hpp"
+#include "coord/control_socket.hpp"
 #include "coord/launcher.hpp"
+#include "coord/live_status.hpp"
 #include "coord/run_summary.hpp"
 #include "coord/supervisor.hpp"
 #include "shm/segment.hpp"
@@ -19,10 +22,12 @@ namespace pystream::coord {
 
 /// What a run is made of.
 struct RunSetup {
+  std::string name = "pipeline";  ///< for people who look for it with `top` and `list`
   const plan::Topology* topology = nullptr;
   plan::RestartPolicy restarts;
   const shm::Segment* segment = nullptr;
   Launcher* launcher = nullptr;
+  Bookkeeping* bookkeeping = nullptr;                  ///< none: no profile is written
   std::uint64_t items_limit = 0;                       ///< sources end after so many items; 0: no limit
   std::optional<std::chrono::nanoseconds> duration{};  ///< drain after so long
   /// A line of a worker's standard error, or the coordinator's own word (empty worker name).
@@ -63,6 +68,7 @@ class Coordinator {
   std::uint32_t restarts() const;
   /// 0 while the worker does not run.
   pid_t pid_of(plan::WorkerId id) const { return workers_.at(id).running ? workers_.at(id).process.pid : 0; }
+  LiveStatus live_status() const;
 
  private:
   struct Worker {
@@ -82,6 +88,9 @@ class Coordinator {
   void on_signal();
   void on_tick();
   void nudge(std::chrono::nanoseconds now);
+  void note(const std::string& kind, plan::WorkerId id, profile::Event event = {});
+  void end_bookkeeping();
+  std::string answer(std::string_view request);
   void log_line(plan::WorkerId id, const std::string& line);
   bool attached(plan::WorkerId id) const;
   WorkerView view_of(plan::WorkerId id) const;
@@ -92,6 +101,7 @@ class Coordinator {
   shm::SupervisorView view_;
   Supervisor supervisor_;
   base::EventLoop loop_;
+  std::optional<ControlSocket> control_;
   base::UniqueFd bell_;
   base::UniqueFd signals_;
   std::vector<Worker> workers_;

@@ -7,6 +7,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <iostream>
 #include <string>
 
@@ -98,10 +99,18 @@ Launched ForkLauncher::launch(plan::WorkerId id, const LaunchFds& fds) {
     kept.insert(kept.end(), {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, segment.get(), bell.get()});
     base::close_all_but(std::move(kept));
   }
-  const int code = body_(id, std::move(segment), std::move(bell));
-  std::cout.flush();  // what the stages printed; _exit() would drop it
-  std::fflush(stdout);
-  ::_exit(code);
+  // Nothing may come out of here: above stands the coordinator's own code.
+  try {
+    const int code = body_(id, std::move(segment), std::move(bell));
+    std::cout.flush();  // what the stages printed; _exit() would drop it
+    std::fflush(stdout);
+    ::_exit(code);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    std::fflush(stderr);
+  } catch (...) {
+  }
+  ::_exit(EXIT_FAILURE);
 }
 
 }  // namespace pystream::coord

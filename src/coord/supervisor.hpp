@@ -87,6 +87,7 @@ class Supervisor {
     std::uint32_t fruitless = 0;        ///< deaths in a row without a commit in between
     std::uint64_t commits_at_start = 0;
     std::optional<std::uint64_t> died_on;
+    std::uint32_t died_in = 0;          ///< stage that had `died_on` in work, index within the worker
     std::uint32_t attempts = 0;         ///< deaths on `died_on` that count
     std::uint32_t outside_kills = 0;    ///< SIGKILLs from outside on `died_on`
     bool killed_by_us = false;

@@ -27,10 +27,10 @@ struct SegmentRunner::AsyncLane {
   const Entry& oldest() const { return entries_.front(); }
   void pop() { entries_.pop_front(); }
 
-  void submit(const shm::Record& record, const shm::RingReader::Mark& after) {
+  void submit(const shm::Record& record, std::uint32_t attempt, const shm::RingReader::Mark& after) {
     Entry& entry = entries_.emplace_back();
     entry.record = record;
-    entry.tag = {.sequence = record.sequence, .part = record.part, .attempt = 1, .entered_ns = record.entered_ns};
+    entry.tag = {.sequence = record.sequence, .part = record.part, .attempt = attempt, .entered_ns = record.entered_ns};
     entry.after = after;
     entry.submitted_ns = base::now_ns();
     if (record.kind == shm::RecordKind::end) {

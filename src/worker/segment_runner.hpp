@@ -32,6 +32,7 @@ class DeadLetters {
   virtual ~DeadLetters() = default;
   struct Letter {
     std::uint32_t hosted = 0;  ///< index in the worker
+    std::uint64_t number = 0;  ///< on the stage's input link
     std::uint64_t sequence = 0;
     std::uint32_t part = 0;
     std::uint32_t attempts = 0;
@@ -61,6 +62,8 @@ struct SegmentParts {
   std::byte* checkpoints = nullptr;
   std::uint64_t checkpoint_bytes = 0;
   std::int64_t spin_ns = 0;
+  shm::ProfileArea::Segment profile;
+  bool exits = false;  ///< what comes out here leaves the main pipeline
 };
 
 /// Runs one segment of a worker's row: input link (or source) → stages → output link (or sink), and commits.
@@ -85,6 +88,8 @@ class SegmentRunner final : public RoomMaker {
   void cleanup();
 
   void make_room() override;
+  /// The segments behind this one in its row, which outlive its work.
+  void set_behind(std::vector<SegmentRunner*> behind) { behind_ = std::move(behind); }
 
  private:
   struct AsyncLane;
@@ -102,14 +107,24 @@ class SegmentRunner final : public RoomMaker {
   void give_up(const shm::Record& record, const std::string& reason, std::uint32_t attempts);
   std::uint8_t closes_after(std::uint8_t closes) const;
   void commit();
-  void finish_batch(std::uint32_t items, std::int64_t began);
+  void finish_batch(std::uint32_t items);
+  void finish_slow(std::int64_t began);
+  template <class Entry>
+  void count_answer(const Entry& entry);
+  void start_clock(std::uint64_t sequence);
+  void stop_clock(std::uint64_t sequence, std::uint64_t input, bool came_out);
+  std::uint32_t exit_index() const { return monitor_.end().entry.hosted; }
+  void prepare_counts();
   void check_stop() const;
+  bool run_behind();
+  std::uint32_t attempt_at(const shm::Record& record) const;
   std::span<const std::byte> cursor_bytes(bool at_boundary);
   void restore();
 
   SegmentParts parts_;
   Monitor& monitor_;
   DeadLetters& dead_letters_;
+  profile::Recorder recorder_;
   shm::RingWriter ring_;
   std::optional<shm::RingReader> reader_;
   Flow flow_;
@@ -117,6 +132,7 @@ class SegmentRunner final : public RoomMaker {
   Chain chain_;
   SavedState saved_;
   std::unique_ptr<AsyncLane> async_;
+  std::vector<SegmentRunner*> behind_;
 
   std::uint64_t inputs_done_ = 0;
   std::uint64_t cycles_ = 0;
@@ -127,9 +143,12 @@ class SegmentRunner final : public RoomMaker {
   bool terminal_ = false;
   bool answer_ = false;
   std::uint32_t batch_limit_ = 1;
-  std::int64_t batch_began_ = 0;
   std::int64_t item_ns_ = 1'000'000;  ///< estimate of what one item takes
   bool time_each_ = true;  ///< stages are slow enough to time every item
+  bool timed_batch_ = true;         ///< every item of the batch in work is timed
+  std::int64_t began_ = 0;          ///< when the batch in work began; 0: look
+  std::int64_t blocked_ns_ = 0;     ///< since the batch began
+  std::uint64_t exits_ = 0;         ///< items that left the main pipeline and are not counted yet
   std::vector<std::byte> cursor_;  ///< as it was before the item in work
 };
 

@@ -7,8 +7,11 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
+#include <optional>
 
 #include "base/draining.hpp"
+#include "profile/row_writer.hpp"
+#include "worker/dead_letter_store.hpp"
 #include "worker/layout.hpp"
 #include "worker/row.hpp"
 
@@ -61,6 +64,8 @@ class Builder {
     }
     parts.output = segment_.map_producer(layout_.output_link.at(start_.id).at(index));
     const shm::WorkerEnd& end = monitor_.end();
+    parts.profile = end.profile.segments.at(index);
+    parts.exits = leaves_pipeline(*start_.topology, segment);
     if (end.checkpoints != nullptr) {
       parts.checkpoint_bytes = end.entry.checkpoint_bytes;
       parts.checkpoints = end.checkpoints + 2 * index * end.entry.checkpoint_bytes;
@@ -77,11 +82,29 @@ class Builder {
   std::uint32_t next_hosted_ = 0;
 };
 
+std::unique_ptr<DeadLetters> make_dead_letters(const WorkerStart& start, Monitor& monitor) {
+  if (monitor.end().config->enabled == 0) {
+    return std::make_unique<NoDeadLetters>();
+  }
+  std::vector<std::string> keys;
+  for (const plan::Segment& segment : start.topology->workers.at(start.id).segments) {
+    for (const plan::HostedId hosted : segment.hosted) {
+      keys.push_back(start.topology->hosted.at(hosted).key);
+    }
+  }
+  return std::make_unique<DeadLetterStore>(monitor, std::move(keys));
+}
+
 int run_attached(const WorkerStart& start, const shm::Segment& segment, Monitor& monitor) {
   shm::FailureKind stage_of_life = shm::FailureKind::start;
   try {
-    NoDeadLetters letters;
-    Row row = Builder(start, segment, monitor, letters).build();
+    const shm::WorkerEnd& end = monitor.end();
+    std::optional<profile::RowWriter> rows;
+    if (end.config->enabled != 0) {
+      rows.emplace(*end.config, end.profile, start.id);
+    }
+    const std::unique_ptr<DeadLetters> letters = make_dead_letters(start, monitor);
+    Row row = Builder(start, segment, monitor, *letters).build();
     stage_of_life = shm::FailureKind::item;
     monitor.announce(shm::Phase::working);
     try {
