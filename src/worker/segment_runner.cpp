@@ -165,7 +165,9 @@ void SegmentRunner::make_room() {
     monitor_.count_commit();
   } else if (reader_ && inputs_done_ != ring_.journal().inputs_done.load(std::memory_order_relaxed)) {
     // Inputs without output: what is not committed must not be released.
+    prepare_counts();
     ring_.commit_inputs_done(inputs_done_);
+    recorder_.apply(began);
     monitor_.count_commit();
   }
   if (reader_ && reader_->has_unreleased() && !async_) {
@@ -260,9 +262,7 @@ const plan::FaultPolicy& SegmentRunner::policy_in_work() const {
 void SegmentRunner::give_up(const shm::Record& record, const std::string& reason, std::uint32_t attempts) {
   const std::uint32_t hosted = monitor_.hosted();
   const plan::FaultPolicy& policy = policy_in_work();
-  if (hosted < monitor_.end().stats.size()) {
-    recorder_.add_error(hosted);
-  }
+  recorder_.add_error(hosted);
   if (policy.on_error == plan::OnError::fail) {
     throw StageFailed(record.sequence, reason);
   }
@@ -316,13 +316,11 @@ void SegmentRunner::retry_or_give_up(const shm::Record& record) {
   }
 }
 
-std::uint32_t SegmentRunner::attempt_at(const shm::Record& record) const {
-  return record.number == died_on_ ? 1 + deaths_ : 1;
-}
-
 void SegmentRunner::take_item(const shm::Record& record) {
-  flow_.tag = {
-      .sequence = record.sequence, .part = record.part, .attempt = attempt_at(record), .entered_ns = record.entered_ns};
+  flow_.tag = {.sequence = record.sequence,
+               .part = record.part,
+               .attempt = record.number == died_on_ ? deaths_ + 1 : 1,
+               .entered_ns = record.entered_ns};
   monitor_.begin_item(record.number, record.sequence);
   start_clock(record.sequence);
   run_guarded(record);
@@ -528,7 +526,7 @@ bool SegmentRunner::run_async() {
     progress = true;
     const shm::Record copy = *record;
     reader_->advance();
-    lane.submit(copy, attempt_at(copy), reader_->mark());
+    lane.submit(copy, copy.number == died_on_ ? deaths_ + 1 : 1, reader_->mark());
   }
   if (lane.empty()) {
     return progress;

@@ -117,7 +117,6 @@ class SegmentRunner final : public RoomMaker {
   void prepare_counts();
   void check_stop() const;
   bool run_behind();
-  std::uint32_t attempt_at(const shm::Record& record) const;
   std::span<const std::byte> cursor_bytes(bool at_boundary);
   void restore();
 
