@@ -35,6 +35,11 @@ class Hosted {
   virtual AsyncStage* async() { return nullptr; }
   /// The value this stage takes without decoding; nullptr if it wants bytes.
   virtual const ValueType* takes() const { return nullptr; }
+  /// The value that give() gives; nullptr if this cannot give().
+  virtual const ValueType* gives() const { return nullptr; }
+  /// As process(), for stages of at most one output: the output stays here until the next call and may be moved from.
+  /// nullptr: filtered out. Lets a row of stages be a loop instead of calls inside calls.
+  virtual void* give(const Item&) { return nullptr; }
 };
 
 using HostedFactory = std::function<std::unique_ptr<Hosted>()>;
@@ -64,13 +69,13 @@ CheckpointBase* checkpoint_of(T& object) {
 }
 
 template <class T>
-void emit_result(const T& result, Output& out) {
-  if constexpr (unwrap_optional<T>::kOptional) {
+void emit_result(T&& result, Output& out) {
+  if constexpr (unwrap_optional<std::decay_t<T>>::kOptional) {
     if (result) {
-      out.emit(*result);
+      out.emit(*std::forward<T>(result));
     }
   } else {
-    out.emit(result);
+    out.emit(std::forward<T>(result));
   }
 }
 
@@ -82,13 +87,7 @@ class HostedFunction final : public Hosted {
     require_payload<In>();
     require_payload<typename unwrap_optional<Out>::type>();
   }
-  void process(const Item& in, Output& out) override {
-    if (const In* here = in.value<In>()) {
-      emit_result<Out>(call(*here), out);
-    } else {
-      emit_result<Out>(call(Codec<In>::decode(in.bytes())), out);
-    }
-  }
+  void process(const Item& in, Output& out) override { emit_result(run(in), out); }
   bool produce(Output&) override { return false; }
   void cleanup() override {
     if constexpr (requires { callee_->cleanup(); }) {
@@ -96,24 +95,54 @@ class HostedFunction final : public Hosted {
     }
   }
   CheckpointBase* checkpoint() override {
-    if constexpr (requires { *callee_; callee_->cleanup(); }) {
+    if constexpr (requires {
+                    *callee_;
+                    callee_->cleanup();
+                  }) {
       return checkpoint_of(*callee_);
     } else {
       return nullptr;
     }
   }
   const ValueType* takes() const override { return &value_type<In>(); }
+  const ValueType* gives() const override { return &value_type<Given>(); }
+  void* give(const Item& in) override {
+    given_.reset();
+    if constexpr (unwrap_optional<Out>::kOptional) {
+      if (Out result = run(in)) {
+        given_.emplace(*std::move(result));
+      }
+    } else {
+      given_.emplace(run(in));
+    }
+    return given_ ? &*given_ : nullptr;
+  }
 
  private:
+  using Given = typename unwrap_optional<Out>::type;
+
+  Out run(const Item& in) {
+    if (In* mine = in.expiring_value<In>()) {
+      return call(std::move(*mine));
+    }
+    if (const In* here = in.value<In>()) {
+      return call(*here);
+    }
+    return call(Codec<In>::decode(in.bytes()));
+  }
   template <class Value>
   Out call(Value&& value) {
-    if constexpr (requires { (*callee_)(std::forward<Value>(value)); }) {
+    if constexpr (!std::is_invocable_v<Callee&, Value> && std::is_invocable_v<Callee&, In>) {
+      return callee_(In(value));  // takes In&&
+    } else if constexpr (requires { (*callee_)(std::forward<Value>(value)); }) {
       return (*callee_)(std::forward<Value>(value));
     } else {
       return callee_(std::forward<Value>(value));
     }
   }
+
   Callee callee_;
+  std::optional<Given> given_;
 };
 
 /// Callables void(T&): change the value in place.
@@ -122,16 +151,23 @@ class HostedInPlace final : public Hosted {
  public:
   explicit HostedInPlace(Callee callee) : callee_(std::move(callee)) { require_payload<T>(); }
   void process(const Item& in, Output& out) override {
-    T value = in.get<T>();
+    T value = in.take<T>();
     callee_(value);
-    out.emit(value);
+    out.emit(std::move(value));
   }
   bool produce(Output&) override { return false; }
   void cleanup() override {}
   const ValueType* takes() const override { return &value_type<T>(); }
+  const ValueType* gives() const override { return &value_type<T>(); }
+  void* give(const Item& in) override {
+    given_.emplace(in.take<T>());
+    callee_(*given_);
+    return &*given_;
+  }
 
  private:
   Callee callee_;
+  std::optional<T> given_;
 };
 
 /// Callables void(In, Emitter<Out>&): any number of values out.
@@ -144,7 +180,7 @@ class HostedEmitting final : public Hosted {
   }
   void process(const Item& in, Output& out) override {
     Emitter<Out> emitter(out);
-    callee_(in.get<In>(), emitter);
+    callee_(in.take<In>(), emitter);
   }
   bool produce(Output&) override { return false; }
   void cleanup() override {}
@@ -173,7 +209,10 @@ class HostedRaw final : public Hosted {
     }
   }
   CheckpointBase* checkpoint() override {
-    if constexpr (requires { *callee_; callee_->cleanup(); }) {
+    if constexpr (requires {
+                    *callee_;
+                    callee_->cleanup();
+                  }) {
       return checkpoint_of(*callee_);
     } else {
       return nullptr;
@@ -268,7 +307,9 @@ template <class In, class Cursor>
 std::type_identity<In> sink_in(const Sink<In, Cursor>&);
 
 template <class T>
-concept StageClass = requires(const T& t) { stage_in(t); };
+concept StageClass = requires(const T& t) {
+  stage_in(t);
+};
 
 /// Wraps a source, stage or sink object.
 template <class T>
@@ -282,7 +323,8 @@ std::unique_ptr<Hosted> host(std::unique_ptr<T> object) {
   } else if constexpr (AsyncStageClass<T>) {
     return std::make_unique<HostedAsync<T>>(std::move(object));
   } else {
-    static_assert(StageClass<T>, "pystream: derive from Stage, RawStage, AsyncStage, Source, RawSource, Sink or RawSink");
+    static_assert(StageClass<T>,
+                  "pystream: derive from Stage, RawStage, AsyncStage, Source, RawSource, Sink or RawSink");
     using In = typename decltype(stage_in(std::declval<const T&>()))::type;
     using Out = typename decltype(stage_out(std::declval<const T&>()))::type;
     return std::make_unique<HostedFunction<In, Out, std::unique_ptr<T>>>(std::move(object));

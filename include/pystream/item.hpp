@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <pystream/codec.hpp>
 #include <span>
+#include <type_traits>
+#include <utility>
 
 namespace pystream {
 
@@ -14,14 +16,27 @@ class Item {
  public:
   /// What travels with an item besides its bytes.
   struct Tag {
-    std::uint64_t sequence = 0;    ///< number given at the pipeline's entrance, from 0
-    std::uint32_t part = 0;        ///< which of several outputs of one input, from 0
-    std::uint32_t attempt = 1;     ///< 1 the first time; more after this item's worker died with it
-    std::int64_t entered_ns = 0;   ///< CLOCK_MONOTONIC when it entered the pipeline
+    std::uint64_t sequence = 0;   ///< number given at the pipeline's entrance, from 0
+    std::uint32_t part = 0;       ///< which of several outputs of one input, from 0
+    std::uint32_t attempt = 1;    ///< 1 the first time; more after this item's worker died with it
+    std::int64_t entered_ns = 0;  ///< CLOCK_MONOTONIC when it entered the pipeline
   };
 
   Item(const Tag& tag, std::span<const std::byte> bytes) : tag_(&tag), bytes_(bytes) {}
   Item(const Tag& tag, const void* value, const ValueType& type) : tag_(&tag), value_(value), type_(&type) {}
+  /// An item whose value nobody needs after this call: take() moves it out.
+  static Item expiring(const Tag& tag, void* value, const ValueType& type) {
+    Item item(tag, value, type);
+    item.expiring_ = value;
+    return item;
+  }
+
+  /// Becomes what expiring() would make, with the same tag.
+  void become(void* value, const ValueType& type) noexcept {
+    bytes_ = {};
+    value_ = expiring_ = value;
+    type_ = &type;
+  }
 
   /// The payload. Empty for an item of zero bytes.
   std::span<const std::byte> bytes() const noexcept { return bytes_; }
@@ -37,6 +52,12 @@ class Item {
     return type_ == &value_type<T>() ? static_cast<const T*>(value_) : nullptr;
   }
 
+  /// As value(), if it may be moved from.
+  template <Payload T>
+  T* expiring_value() const noexcept {
+    return type_ == &value_type<T>() ? static_cast<T*>(expiring_) : nullptr;
+  }
+
   /// The value and its type if the item has not been encoded; else nullptr.
   const void* unencoded() const noexcept { return value_; }
   const ValueType* unencoded_type() const noexcept { return type_; }
@@ -50,10 +71,20 @@ class Item {
     return Codec<T>::decode(bytes_);
   }
 
+  /// As get(), but moves the value out where that is possible; call it once.
+  template <Payload T>
+  T take() const {
+    if (T* here = expiring_value<T>()) {
+      return std::move(*here);
+    }
+    return get<T>();
+  }
+
  private:
   const Tag* tag_;
   std::span<const std::byte> bytes_;
   const void* value_ = nullptr;
+  void* expiring_ = nullptr;
   const ValueType* type_ = nullptr;
 };
 
@@ -88,10 +119,17 @@ class Output {
     require_payload<T>();
     emit_value(&value, value_type<T>());
   }
+  template <class T>
+  requires(!std::is_lvalue_reference_v<T> && !std::is_const_v<T>) void emit(T&& value) {
+    require_payload<T>();
+    emit_expiring(&value, value_type<T>());
+  }
 
  protected:
   Output() = default;
   virtual void emit_value(const void* value, const ValueType& type) = 0;
+  /// `value` may be moved from.
+  virtual void emit_expiring(void* value, const ValueType& type) { emit_value(value, type); }
 };
 
 /// Typed form of Output for stages that give several items for one.
@@ -100,6 +138,7 @@ class Emitter {
  public:
   explicit Emitter(Output& out) : out_(out) {}
   void operator()(const T& value) { out_.emit(value); }
+  void operator()(T&& value) { out_.emit(std::move(value)); }
 
  private:
   Output& out_;

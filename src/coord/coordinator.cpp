@@ -20,13 +20,15 @@ namespace {
 using std::chrono::nanoseconds;
 using namespace std::chrono_literals;
 
-constexpr nanoseconds kStopGrace = 2s;     ///< what a stopped worker gets for its cleanup()
-constexpr nanoseconds kNudgePeriod = 50ms; ///< a drain or stop is repeated until it is heard
+constexpr nanoseconds kStopGrace = 2s;      ///< what a stopped worker gets for its cleanup()
+constexpr nanoseconds kNudgePeriod = 50ms;  ///< a drain or stop is repeated until it is heard
 constexpr std::size_t kLastLines = 20;
 constexpr std::size_t kLongestLine = 4096;
 constexpr int kReadsAtOnce = 32;  ///< of 4 KiB: more than a pipe holds
 
-nanoseconds now() { return nanoseconds(base::now_ns()); }
+nanoseconds now() {
+  return nanoseconds(base::now_ns());
+}
 
 template <class... Functions>
 struct Overloaded : Functions... {
@@ -49,7 +51,9 @@ Coordinator::Coordinator(RunSetup setup)
   }
   sigset_t caught;
   ::sigemptyset(&caught);
-  ::sigaddset(&caught, SIGINT);
+  if (setup_.takes_interrupts) {
+    ::sigaddset(&caught, SIGINT);
+  }
   ::sigaddset(&caught, SIGTERM);
   ::sigprocmask(SIG_BLOCK, &caught, nullptr);
   signals_.reset(::signalfd(-1, &caught, SFD_CLOEXEC | SFD_NONBLOCK));
@@ -138,8 +142,7 @@ void Coordinator::perform(const std::vector<Action>& actions) {
     std::visit(Overloaded{[&](const StartWorker& start) { start_worker(start); },
                           [&](const KillWorker& kill) { base::send_signal(workers_[kill.id].process.pidfd, SIGKILL); },
                           [&](const WakeNeighbours& wake) { wake_links_of(wake.id); },
-                          [&](const StopAll&) { stop_all(); },
-                          [&](const EndRun&) { over_ = true; },
+                          [&](const StopAll&) { stop_all(); }, [&](const EndRun&) { over_ = true; },
                           [&](const Report& report) {
                             if (setup_.bookkeeping != nullptr) {
                               setup_.bookkeeping->event(
@@ -367,6 +370,9 @@ void Coordinator::drain() {
     return;
   }
   draining_ = true;
+  if (setup_.draining) {
+    setup_.draining();
+  }
   for (plan::WorkerId id = 0; id < workers_.size(); ++id) {
     if (has_source(id)) {
       view_.workers[id].control->command.store(static_cast<std::uint32_t>(shm::Command::drain),
@@ -376,9 +382,14 @@ void Coordinator::drain() {
   nudge(now());
 }
 
-void Coordinator::stop() { perform(supervisor_.on_stop_request()); }
+void Coordinator::stop() {
+  perform(supervisor_.on_stop_request());
+}
 
 void Coordinator::stop_all() {
+  if (setup_.failed && failure()) {
+    setup_.failed(*failure());
+  }
   stopping_since_ = now();
   for (const auto& worker : view_.workers) {
     worker.control->command.store(static_cast<std::uint32_t>(shm::Command::stop), std::memory_order_release);

@@ -37,6 +37,11 @@ struct RunSetup {
   std::chrono::nanoseconds progress_period = std::chrono::seconds(1);
   /// Called once when every worker is ready for the first time.
   std::function<void()> ready{};
+  /// Called once when the run has failed, before the workers are stopped.
+  std::function<void(const TerminationReason&)> failed{};
+  /// Called once when a drain begins.
+  std::function<void()> draining{};
+  bool takes_interrupts = true;  ///< SIGINT is for this process, not for a user's process in the same terminal
 };
 
 enum class Outcome { done, failed, interrupted };
@@ -61,12 +66,14 @@ class Coordinator {
   const shm::SupervisorView& view() const { return view_; }
   std::vector<StageSummary> summary() const;
   std::uint32_t restarts() const;
+  /// 0 while the worker does not run.
+  pid_t pid_of(plan::WorkerId id) const { return workers_.at(id).running ? workers_.at(id).process.pid : 0; }
   LiveStatus live_status() const;
 
  private:
   struct Worker {
     Launched process;
-    std::string line;                   ///< of standard error, not yet complete
+    std::string line;  ///< of standard error, not yet complete
     std::deque<std::string> last_lines;
     bool running = false;
   };

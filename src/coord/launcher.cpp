@@ -8,8 +8,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <iostream>
 #include <string>
 
+#include "base/open_fds.hpp"
 #include "base/pidfd.hpp"
 #include "base/system_error.hpp"
 #include "worker/worker_process.hpp"
@@ -90,10 +92,19 @@ Launched ForkLauncher::launch(plan::WorkerId id, const LaunchFds& fds) {
   worker::adopt_worker_signals(parent);
   ::dup2(pipe.write.get(), STDERR_FILENO);
   pipe = {};
+  base::UniqueFd segment(::fcntl(fds.segment, F_DUPFD_CLOEXEC, 0));
+  base::UniqueFd bell(::fcntl(fds.bell, F_DUPFD_CLOEXEC, 0));
+  if (keeps_) {
+    std::vector<int> kept = *keeps_;
+    kept.insert(kept.end(), {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, segment.get(), bell.get()});
+    base::close_all_but(std::move(kept));
+  }
   // Nothing may come out of here: above stands the coordinator's own code.
   try {
-    ::_exit(body_(id, base::UniqueFd(::fcntl(fds.segment, F_DUPFD_CLOEXEC, 0)),
-                  base::UniqueFd(::fcntl(fds.bell, F_DUPFD_CLOEXEC, 0))));
+    const int code = body_(id, std::move(segment), std::move(bell));
+    std::cout.flush();  // what the stages printed; _exit() would drop it
+    std::fflush(stdout);
+    ::_exit(code);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
     std::fflush(stderr);

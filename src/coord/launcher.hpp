@@ -4,7 +4,9 @@
 
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <set>
+#include <vector>
 
 #include "base/unique_fd.hpp"
 #include "plan/topology.hpp"
@@ -49,11 +51,14 @@ class SpawnLauncher final : public Launcher {
 class ForkLauncher final : public Launcher {
  public:
   using Body = std::function<int(plan::WorkerId, base::UniqueFd segment, base::UniqueFd bell)>;
-  explicit ForkLauncher(Body body) : body_(std::move(body)) {}
+  /// `keeps`: descriptors beside the standard ones that workers keep; all others are closed. nullopt: none is closed.
+  explicit ForkLauncher(Body body, std::optional<std::vector<int>> keeps = {})
+      : body_(std::move(body)), keeps_(std::move(keeps)) {}
   Launched launch(plan::WorkerId id, const LaunchFds& fds) override;
 
  private:
   Body body_;
+  std::optional<std::vector<int>> keeps_;
 };
 
 }  // namespace pystream::coord

@@ -21,6 +21,11 @@ class Builder {
 
   Topology build() && {
     const bool serial = plan_.root.mode == Mode::serial;
+    if (serial && plan_.entry == EndKind::external && plan_.exit == EndKind::external) {
+      main_row();
+      topology_.workers.front().external = true;
+      return std::move(topology_);
+    }
     if (plan_.entry == EndKind::external) {
       external(kEntry);
     }

@@ -35,6 +35,9 @@ struct Segment {
 /// One process. A worker with several segments is a serial row with parallel children in it: segment i + 1 reads
 /// what came back from the child that segment i wrote to, and segment 0 takes the next item only when the last
 /// segment has committed this one.
+///
+/// A serial main pipeline whose ends are both external is a row that the user's process runs itself: one external
+/// worker whose first segment has no input and whose last has no output.
 struct WorkerSpec {
   std::string name;       ///< profile key of its stage, or of its serial pipeline
   bool external = false;  ///< the user's process, not a worker: forward() and get_results()

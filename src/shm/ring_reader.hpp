@@ -68,6 +68,8 @@ class RingReader {
   /// True on a link that drops the oldest: every record must be done before the next is looked at.
   bool one_at_a_time() const { return end_.inbox != nullptr; }
   std::uint64_t next_number() const { return number_; }
+  /// Number behind the newest published record.
+  std::uint64_t published_number() const { return end_.peer->written_number.load(std::memory_order_relaxed); }
   const LinkEntry& link() const { return end_.link; }
 
  private:

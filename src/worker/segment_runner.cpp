@@ -421,6 +421,7 @@ bool SegmentRunner::take_next() {
 }
 
 bool SegmentRunner::run_batch() {
+  check_stop();
   if (async_) {
     return run_async();
   }
@@ -468,6 +469,7 @@ void SegmentRunner::finish_batch(std::uint32_t items) {
 }
 
 bool SegmentRunner::run_one(bool& closed) {
+  check_stop();
   const std::uint64_t cycles = cycles_;
   const std::int64_t began = monitor_.now();
   chain_.clock().set(began);

@@ -26,13 +26,6 @@ class NoDeadLetters final : public DeadLetters {
   void store(const Letter& letter) override { throw StageFailed(letter.sequence, letter.reason); }
 };
 
-/// Spinning pays only while every process has a core of its own.
-std::int64_t spin_ns(std::size_t processes) {
-  cpu_set_t cpus;
-  const bool known = ::sched_getaffinity(0, sizeof(cpus), &cpus) == 0;
-  return known && processes <= static_cast<std::size_t>(CPU_COUNT(&cpus)) ? kSpinNs : 0;
-}
-
 class Builder {
  public:
   Builder(const WorkerStart& start, const shm::Segment& segment, Monitor& monitor, DeadLetters& letters)
@@ -114,13 +107,15 @@ int run_attached(const WorkerStart& start, const shm::Segment& segment, Monitor&
     Row row = Builder(start, segment, monitor, *letters).build();
     stage_of_life = shm::FailureKind::item;
     monitor.announce(shm::Phase::working);
-    row.run();
+    try {
+      row.run();
+    } catch (const Stopped&) {
+      // The item in work is given up; the stages are cleaned up all the same.
+    }
     monitor.end_items();
     monitor.set_phase(shm::Phase::cleaning);
     row.cleanup();
     monitor.announce(shm::Phase::finished);
-    return EXIT_SUCCESS;
-  } catch (const Stopped&) {
     return EXIT_SUCCESS;
   } catch (const shm::LinkCorrupt& error) {
     monitor.fail(shm::FailureKind::link, shm::kInvalidPosition, error.what());
@@ -133,6 +128,12 @@ int run_attached(const WorkerStart& start, const shm::Segment& segment, Monitor&
 }
 
 }  // namespace
+
+std::int64_t spin_ns(std::size_t processes) {
+  cpu_set_t cpus;
+  const bool known = ::sched_getaffinity(0, sizeof(cpus), &cpus) == 0;
+  return known && processes <= static_cast<std::size_t>(CPU_COUNT(&cpus)) ? kSpinNs : 0;
+}
 
 void adopt_worker_signals(int parent) {
   for (const int ignored : {SIGINT, SIGPIPE, SIGHUP}) {

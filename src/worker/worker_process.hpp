@@ -22,6 +22,9 @@ struct WorkerStart {
   std::function<std::unique_ptr<Hosted>(plan::HostedId)> make;
 };
 
+/// How long an end of a link spins before it sleeps: spinning pays only while every process has a core of its own.
+std::int64_t spin_ns(std::size_t processes);
+
 /// Signals of a worker: SIGINT, SIGPIPE and SIGHUP are ignored, SIGTERM means "the pipeline drains", and the process
 /// dies with its parent `parent`. Ends the process if the parent is dead already.
 void adopt_worker_signals(int parent);

@@ -131,11 +131,24 @@ TEST(TopologyTest, ExternalEndsOfAParallelPipeline) {
   EXPECT_TRUE(sut.workers.back().segments.front().hosted.empty());
 }
 
-TEST(TopologyTest, ExternalEndsOfASerialPipelineSurroundItsRow) {
-  const Plan plan = make_plan(Mode::serial, {make_stage("A")}, EndKind::external);
+TEST(TopologyTest, ExternalEndsOfASerialPipelineMakeItTheUsersOwnRow) {
+  const Plan plan =
+      make_plan(Mode::serial, {make_stage("A"), make_pipeline("P", Mode::parallel, {make_stage("X")}), make_stage("B")},
+                EndKind::external);
   const Topology sut = make_topology(plan);
-  EXPECT_EQ(links_of(sut), (Texts{"Entry -> MainPipeline", "MainPipeline -> Exit"}));
-  EXPECT_EQ(segments_of(sut, "MainPipeline"), Texts{"A"});
+  EXPECT_EQ(links_of(sut), (Texts{"MainPipeline -> P__X !", "P__X -> MainPipeline !"}));
+  EXPECT_EQ(segments_of(sut, "MainPipeline"), (Texts{"A", "B"}));
+  EXPECT_TRUE(sut.workers.front().external);
+  EXPECT_FALSE(sut.workers[1].external);
+}
+
+TEST(TopologyTest, OneExternalEndOfASerialPipelineIsBesideItsRow) {
+  Plan plan = make_plan(Mode::serial, {make_stage("A")}, EndKind::external);
+  plan.exit = EndKind::hosted;
+  plan.sink = make_stage("");
+  const Topology sut = make_topology(plan);
+  EXPECT_EQ(links_of(sut), Texts{"Entry -> MainPipeline"});
+  EXPECT_FALSE(sut.workers[1].external);
 }
 
 TEST(TopologyTest, MixtureFourDeep) {

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+/// Pipelines without a Pipeline: plain functions put together.
+namespace pystream::functional {
+
+/// Runs functions on a fixed number of threads. Its destructor waits for what runs. Thread-safe.
+class Executor {
+ public:
+  explicit Executor(std::size_t threads);
+  ~Executor();
+  Executor(const Executor&) = delete;
+  Executor& operator=(const Executor&) = delete;
+
+  /// Runs all of them, up to `threads` at once, and waits for the last; then rethrows the first exception there was,
+  /// by the order of the functions. Must not be called from a function that this executor runs.
+  void run_all(const std::vector<std::function<void()>>& functions);
+
+ private:
+  class Crew;
+  std::unique_ptr<Crew> crew_;
+};
+
+/// Shared by everyone who names none: 10 threads, started at first use, ended at exit.
+Executor& default_executor();
+
+/// A function that passes its argument through `f`, `g`, … one after another. Without arguments they are just called
+/// in turn.
+template <class First>
+auto func_serial(First first) {
+  return first;
+}
+template <class First, class... Rest>
+auto func_serial(First first, Rest... rest) {
+  return [first = std::move(first), rest = func_serial(std::move(rest)...)]<class... In>(In&&... in) mutable {
+    if constexpr (std::is_void_v<std::invoke_result_t<First&, In...>>) {
+      first(std::forward<In>(in)...);
+      return rest();
+    } else {
+      return rest(first(std::forward<In>(in)...));
+    }
+  };
+}
+
+/// A function that runs all of `functions` at once on the executor's threads and returns when all have ended. They
+/// carry their own inputs and outputs; the first exception comes out. `executor` must outlive the function.
+std::function<void()> func_parallel_thread(std::vector<std::function<void()>> functions,
+                                           Executor& executor = default_executor());
+
+}  // namespace pystream::functional

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <functional>
+#include <string_view>
+
+namespace pystream {
+
+enum class LogLevel { debug, info, warning, error, off };
+
+/// Receives what the library has to say in this process. Called by one thread at a time; must not call back into the
+/// library.
+using LogSink = std::function<void(LogLevel level, std::string_view text)>;
+
+/// Replaces the logger; an empty function puts the usual one back (lines on standard error). Thread-safe.
+/// Workers and coordinators are processes of their own and write to standard error whatever this is set to.
+void set_logger(LogSink sink);
+
+/// What is below is not said. Default: LogLevel::warning. Pipelines started later inherit it.
+void set_log_level(LogLevel level);
+LogLevel log_level();
+
+}  // namespace pystream

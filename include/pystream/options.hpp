@@ -1,0 +1,129 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <pystream/hosted.hpp>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace pystream {
+
+/// What get_results() gives.
+enum class Results {
+  newest,  ///< the newest result that was not read yet, once; unread ones are replaced, the pipeline never waits
+  all,     ///< every result in order; the pipeline waits for a reader (back-pressure)
+};
+
+/// How worker processes come into being.
+enum class StartMethod {
+  fork,   ///< copies of this process: any callable works. Figures hold for heaps below 64 MiB; beyond, use spawn
+  spawn,  ///< a worker program is run: only registered stage types (see PYSTREAM_STAGE and RegisteredStage)
+};
+
+/// What a full link does with one more item.
+enum class Overflow { block, drop_newest, drop_oldest };
+
+/// What follows when an item has killed its stage `max_attempts` times (skip: at the first death).
+enum class OnCrash { replay, skip, fail };
+
+/// What follows when a stage throws.
+enum class OnError { dead_letter, skip, retry, fail };
+
+/// How much a link holds; what is not set the library chooses.
+struct LinkCapacity {
+  std::optional<std::uint64_t> items{};  ///< at most so many items
+  std::optional<std::uint64_t> bytes{};  ///< payload bytes; also the size of the largest item (default 64 MiB)
+};
+
+/// Restart intensity of a pipeline: more than `max_restarts` within `window` without any progress end it.
+struct RestartOptions {
+  std::uint32_t max_restarts = 10;
+  std::chrono::nanoseconds window = std::chrono::seconds(60);
+  std::chrono::nanoseconds backoff_first = std::chrono::milliseconds(10);
+  std::chrono::nanoseconds backoff_limit = std::chrono::seconds(5);
+};
+
+/// What the supervisor does about one stage. Only in parallel pipelines; in a serial one an exception of a stage
+/// comes out of forward().
+struct StageOptions {
+  OnCrash on_crash = OnCrash::replay;
+  OnError on_error = OnError::dead_letter;
+  std::uint32_t max_attempts = 3;                     ///< deaths (with OnError::retry: exceptions) on one item
+  std::optional<std::chrono::nanoseconds> timeout{};  ///< one item; none: no deadline
+  std::chrono::nanoseconds start_timeout = std::chrono::seconds(60);
+};
+
+/// How Pipeline::parallelize() runs a pipeline.
+struct ParallelOptions {
+  bool block_input = true;                                             ///< forward() waits while the first link is full
+  std::chrono::nanoseconds input_timeout = std::chrono::seconds(10);   ///< for so long
+  bool block_output = false;                                           ///< get_results() waits for a result
+  std::chrono::nanoseconds output_timeout = std::chrono::seconds(10);  ///< for so long
+  Results results = Results::newest;
+  StartMethod start_method = StartMethod::fork;
+  LinkCapacity capacity{};              ///< of every link
+  Overflow overflow = Overflow::block;  ///< of every link but that of the results
+  RestartOptions restarts{};
+  std::filesystem::path worker_program{};  ///< spawn: the program to run; empty: pystream-worker, where it is found
+  std::vector<std::string> plugins{};      ///< shared libraries with registered stage types
+};
+
+/// How Pipeline::serialize() runs a pipeline.
+struct SerialOptions {
+  Results results = Results::newest;
+  std::size_t results_limit = 1024;  ///< with Results::all: forward() waits (block_input) or refuses beyond
+  bool block_input = true;
+  std::chrono::nanoseconds input_timeout = std::chrono::seconds(10);
+  bool block_output = false;
+  std::chrono::nanoseconds output_timeout = std::chrono::seconds(10);
+  ParallelOptions children{};  ///< for parallel pipelines inside: start method, capacity, restarts
+};
+
+/// Makes the items of forward() without argument and of start_loop(): any callable that gives a value, or an
+/// std::optional that may be empty (no item this time).
+class InputGenerator {
+ public:
+  using Take = std::function<bool(const void* value, const ValueType& type)>;
+
+  InputGenerator() = default;
+  template <class Callable>
+  requires(!std::is_same_v<std::decay_t<Callable>, InputGenerator> && std::is_invocable_v<std::decay_t<Callable>&>)
+      InputGenerator(Callable callable)  // NOLINT: converts, so that options take a lambda as it is
+      : call_([callable = std::move(callable)](const Take& take) mutable {
+          auto made = callable();
+          using Made = decltype(made);
+          using Value = typename detail::unwrap_optional<Made>::type;
+          require_payload<Value>();
+          if constexpr (detail::unwrap_optional<Made>::kOptional) {
+            return made ? take(&*made, value_type<Value>()) : false;
+          } else {
+            return take(&made, value_type<Value>());
+          }
+        }) {}
+
+  explicit operator bool() const { return static_cast<bool>(call_); }
+  bool operator()(const Take& take) const { return call_(take); }
+
+ private:
+  std::function<bool(const Take&)> call_;
+};
+
+/// What a Pipeline is made with.
+struct PipelineOptions {
+  InputGenerator input_generator{};
+  bool use_profiler = false;  ///< get_profiles() works; of nested pipelines only the outermost one's counts
+  std::optional<std::filesystem::path> profiler_db_folder{};  ///< default: get_profiler_db_folder()
+};
+
+/// The folder of the profile database of pipelines made from now on. Thread-safe.
+void set_profiler_db_folder(std::filesystem::path path);
+/// Default: $XDG_STATE_HOME/pystream, else ~/.local/state/pystream.
+std::filesystem::path get_profiler_db_folder();
+
+}  // namespace pystream

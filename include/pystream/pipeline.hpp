@@ -1,0 +1,192 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <initializer_list>
+#include <memory>
+#include <optional>
+#include <pystream/callable.hpp>
+#include <pystream/options.hpp>
+#include <pystream/status.hpp>
+#include <ranges>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+namespace pystream {
+
+namespace api {
+class PipelineCore;
+class LoanSlot;
+struct PipelineTree;
+}  // namespace api
+
+/// A pipeline that has become a stage of another one; made by Pipeline::as_stage().
+class PipelineStage {
+ public:
+  explicit PipelineStage(std::unique_ptr<api::PipelineTree> tree);
+  ~PipelineStage();
+  PipelineStage(PipelineStage&&) noexcept;
+  PipelineStage& operator=(PipelineStage&&) noexcept;
+  std::unique_ptr<api::PipelineTree> take() &&;
+
+ private:
+  std::unique_ptr<api::PipelineTree> tree_;
+};
+
+/// Room for one item, to be filled in place: in shared memory in a parallel pipeline. While a loan is open, no other
+/// thread can forward, and it must be used and destroyed by the thread that took it. Destroyed without forward(),
+/// nothing is sent.
+class Loan {
+ public:
+  Loan();
+  explicit Loan(std::unique_ptr<api::LoanSlot> slot);
+  ~Loan();
+  Loan(Loan&&) noexcept;
+  Loan& operator=(Loan&&) noexcept;
+
+  /// False if the first link stayed full for input_timeout.
+  explicit operator bool() const { return slot_ != nullptr; }
+  /// As many bytes as were asked for, aligned to 16.
+  std::span<std::byte> bytes() const;
+  /// Sends the first `size` bytes. Once; throws Error on a second call, on an empty loan, or if `size` is too large.
+  void forward(std::size_t size);
+  /// Sends all of it.
+  void forward();
+
+ private:
+  std::unique_ptr<api::LoanSlot> slot_;
+};
+
+/// A streaming pipeline of stages: in this process (serialize()) or with every stage in a process of its own
+/// (parallelize()).
+///
+/// Threads: forward calls, get_results() and status() may come from different threads at once (one feeds, one reads);
+/// two feeding threads take turns. add(), serialize(), parallelize(), as_stage() and cleanup() belong to one thread,
+/// and no other call may run meanwhile. Processes: a Pipeline acts only in the process that made it; in a child of that
+/// process every call throws PipelineUndefined, and its destructor does nothing.
+///
+/// Every call that needs a running pipeline throws PipelineUndefined before serialize()/parallelize() and after
+/// cleanup(), and PipelineTerminated once the pipeline has failed (get_results() first gives what had come out).
+class Pipeline {
+ public:
+  explicit Pipeline(PipelineOptions options = {});
+  /// As cleanup().
+  ~Pipeline();
+  Pipeline(Pipeline&&) noexcept;
+  Pipeline& operator=(Pipeline&&) noexcept;
+
+  /// Adds a stage behind those that are there; a running pipeline gets it when it is started again. A stage is
+  ///  - a callable `Out(In)`, `std::optional<Out>(In)` (std::nullopt filters the item out), `void(T&)` (changes the
+  ///    item in place), `void(In, Emitter<Out>&)` (any number of outputs), `void(const Item&, Output&)` (zero-copy);
+  ///  - an object of a class derived from Stage, RawStage or AsyncStage, by value or by std::unique_ptr.
+  /// `name` is the last part of its profile key; without one it is Stage_1, Stage_2, … Throws InvalidStageName.
+  template <class Stage>
+  requires(!std::is_same_v<std::decay_t<Stage>, PipelineStage> &&
+           !std::is_same_v<std::decay_t<Stage>, RegisteredStage> &&
+           !std::is_same_v<std::decay_t<Stage>, Pipeline>) Pipeline& add(Stage&& stage, std::string name = {},
+                                                                         StageOptions options = {}) {
+    detail::StageParts parts = detail::stage_parts<std::decay_t<Stage>>(std::forward<Stage>(stage));
+    parts.options = std::move(options);
+    return add_parts(std::move(parts), std::move(name));
+  }
+  /// A registered stage type with parameters.
+  Pipeline& add(RegisteredStage stage, std::string name = {}, StageOptions options = {});
+  /// Another pipeline; see as_stage().
+  Pipeline& add(PipelineStage child, std::string name = {});
+
+  /// Runs the pipeline in this process: forward() calls one stage after another. Parallel pipelines inside still get
+  /// their workers; forward() waits for their answers. Throws PipelineInitiationError (no stages, item types that do
+  /// not fit, workers that do not start).
+  Pipeline& serialize(const SerialOptions& options = {});
+  /// Starts the workers and returns when all are ready. Throws PipelineInitiationError.
+  /// With StartMethod::fork: call it before this process starts threads (a warning names those there are).
+  Pipeline& parallelize(const ParallelOptions& options = {});
+
+  /// Sends an item into the pipeline. False if there was no room for input_timeout. Throws PayloadError if the first
+  /// stage takes another type, ItemTooLarge; in a serial pipeline also what a stage throws.
+  template <class T>
+  bool forward(const T& item) {
+    require_payload<T>();
+    if constexpr (Payload<T>) {  // else the line above has said what is wrong
+      return forward_value(&item, value_type<T>());
+    }
+  }
+  bool forward(const char* text) { return forward(std::string(text)); }
+  /// Sends an item from the input generator. Throws Error if there is none.
+  bool forward();
+  /// Sends items that become visible together (as far as the link has room for them). Returns how many were taken.
+  template <std::ranges::input_range Items>
+  std::size_t forward_all(const Items& items) {
+    using Value = std::ranges::range_value_t<Items>;
+    require_payload<Value>();
+    auto at = std::ranges::begin(items);
+    std::optional<Value> held;
+    return forward_values(value_type<Value>(), [&]() -> const void* {
+      if (at == std::ranges::end(items)) {
+        return nullptr;
+      }
+      if constexpr (std::is_lvalue_reference_v<std::ranges::range_reference_t<const Items>>) {
+        return &*at++;
+      } else {
+        held.emplace(*at++);
+        return &*held;
+      }
+    });
+  }
+  template <class T>
+  std::size_t forward_all(std::initializer_list<T> items) {
+    return forward_all(std::span<const T>(items.begin(), items.size()));
+  }
+  /// Room for an item of `size` bytes, to be filled in place. Throws ItemTooLarge, and Error if this thread has a
+  /// loan open.
+  Loan loan(std::size_t size);
+
+  /// Forwards an item of the input generator every `period` from a thread of its own, until stop_loop(); 0: without a
+  /// pause. A loop that runs already goes on with the new period.
+  void start_loop(std::chrono::nanoseconds period = std::chrono::milliseconds(10));
+  /// Ends the loop and rethrows what stopped it earlier, if anything did.
+  void stop_loop();
+
+  /// A result; std::nullopt if there is none (with block_output: none for output_timeout). A result is given once.
+  /// Throws PayloadError if results are of another type; then the result stays.
+  template <class T>
+  std::optional<T> get_results() {
+    require_payload<T>();
+    if constexpr (Payload<T>) {
+      std::optional<T> result;
+      take_result(value_type<T>(), [&](std::span<const std::byte> bytes) { result.emplace(Codec<T>::decode(bytes)); });
+      return result;
+    }
+  }
+
+  /// Waits until nothing is in flight: everything that went in has come out as a result (read or not) or was filtered
+  /// out. False if that took longer than `timeout`. With Results::all somebody must read meanwhile.
+  bool drain(std::chrono::nanoseconds timeout);
+  /// Ends the pipeline: stages finish the item in work (within two seconds), their cleanup() runs, workers end. What
+  /// waits in links is dropped; call drain() first if it matters. Does nothing if the pipeline does not run.
+  void cleanup();
+
+  /// Mean latencies and throughputs since the start; after cleanup() those of the last run. Throws ProfilingError
+  /// without `use_profiler`.
+  Profiles get_profiles() const;
+  PipelineStatus status() const;
+
+  /// Turns this pipeline into a stage of another one, of the mode it was given by serialize() or parallelize(). If it
+  /// runs, it is cleaned up; afterwards it is empty. Throws PipelineUndefined if it has no mode yet.
+  PipelineStage as_stage();
+
+ private:
+  Pipeline& add_parts(detail::StageParts parts, std::string name);
+  bool forward_value(const void* value, const ValueType& type);
+  std::size_t forward_values(const ValueType& type, const std::function<const void*()>& next);
+  void take_result(const ValueType& type, const std::function<void(std::span<const std::byte>)>& decode);
+
+  api::PipelineCore& core() const;
+
+  std::unique_ptr<api::PipelineCore> core_;
+};
+
+}  // namespace pystream

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace pystream {
+
+/// Profile key of the outermost pipeline, and what stands between the levels: "MainPipeline__Child__Stage".
+inline constexpr std::string_view main_pipeline_name = "MainPipeline";
+inline constexpr std::string_view separator = "__";
+
+/// Figures by profile key, for every stage and every pipeline, the outermost included.
+struct Profiles {
+  std::map<std::string, double> latency;     ///< mean, in seconds; a pipeline's waits included
+  std::map<std::string, double> throughput;  ///< items per second: (items - 1) / (last end - first end)
+};
+
+/// A table for people, one key a line.
+std::string to_table(const Profiles& profiles);
+
+struct StageStatus {
+  std::string key;             ///< profile key
+  int pid = 0;                 ///< of its worker; this process's own in a serial pipeline; 0: not running now
+  std::uint64_t items = 0;     ///< inputs done
+  std::uint64_t errors = 0;    ///< inputs that ended in an exception
+  std::uint32_t restarts = 0;  ///< of its worker
+  double link_fill = 0;        ///< share in use of the link in front of it, 0 to 1; 0 if there is none
+};
+
+struct LinkStatus {
+  std::string name;         ///< "Producer -> Consumer"
+  std::uint64_t items = 0;  ///< inside now
+  std::uint64_t dropped = 0;
+  double fill = 0;  ///< 0 to 1
+};
+
+struct PipelineStatus {
+  int coordinator = 0;  ///< 0: a serial pipeline without workers
+  std::vector<StageStatus> stages;
+  std::vector<LinkStatus> links;
+};
+
+}  // namespace pystream

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <pystream/error.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/open_fds.hpp"
+
+namespace pystream::api {
+
+/// What the user's process and its coordinator tell each other.
+struct Message {
+  enum class Kind : std::uint8_t {
+    // from the coordinator
+    ready,   ///< every worker is ready
+    failed,  ///< `reason`; the workers are being stopped
+    ended,   ///< somebody else ended the pipeline; `reason.text`
+    status,  ///< `workers`
+    profiles,  ///< `figures`; none: `reason.text` says why
+    // from the user's process
+    ask_status,
+    ask_profiles,
+    stop,
+  };
+  struct Worker {
+    pid_t pid = 0;
+    std::uint32_t restarts = 0;
+  };
+  struct Figures {
+    std::string key;
+    double latency_s = 0;
+    double items_per_s = 0;
+  };
+  Kind kind = Kind::ready;
+  TerminationReason reason{};
+  std::vector<Worker> workers{};
+  std::vector<Figures> figures{};
+};
+
+/// One end of a connection that keeps messages whole. Neither end ever blocks on the other.
+class Channel {
+ public:
+  explicit Channel(base::UniqueFd fd) : fd_(std::move(fd)) {}
+  /// Two connected ends. Throws std::system_error.
+  static std::pair<Channel, Channel> make_pair();
+
+  int fd() const { return fd_.get(); }
+  /// False if the other end is gone.
+  bool send(const Message& message);
+  /// The next message; nullopt if there is none now, or never again (see closed()).
+  std::optional<Message> receive();
+  bool closed() const { return closed_; }
+
+ private:
+  base::PrivateFd fd_;
+  bool closed_ = false;
+};
+
+}  // namespace pystream::api

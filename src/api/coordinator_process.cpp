@@ -1,0 +1,313 @@
+#include "api/coordinator_process.hpp"
+
+#include <fcntl.h>
+#include <stdio_ext.h>
+#include <sys/prctl.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <iostream>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "base/blocked_signals.hpp"
+#include "base/log.hpp"
+#include "base/pidfd.hpp"
+#include "base/process_mark.hpp"
+#include "base/system_error.hpp"
+#include "coord/bookkeeping.hpp"
+#include "coord/coordinator.hpp"
+#include "coord/heir.hpp"
+#include "worker/layout.hpp"
+#include "worker/worker_process.hpp"
+
+namespace pystream::api {
+namespace {
+
+constexpr long kHeirPeriodNs = 2'000'000;
+
+;
+
+/// Nothing of the user's signal handling goes on here. Ctrl-C and a closed terminal are for the user's process, which
+/// this one outlives to drain.
+void reset_signals() {
+  for (int signal = 1; signal < NSIG; ++signal) {
+    std::signal(signal, SIG_DFL);  // refused for SIGKILL and SIGSTOP
+  }
+  for (const int ignored : {SIGINT, SIGHUP, SIGPIPE}) {
+    std::signal(ignored, SIG_IGN);
+  }
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+/// Stages must not eat the user's input, and what the user's program has printed but not flushed is its own to print.
+void reset_stdio() {
+  const base::UniqueFd null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  if (null) {
+    ::dup2(null.get(), STDIN_FILENO);
+  }
+  ::__fpurge(stdout);
+}
+
+/// One write, so that lines of several processes do not mix; no stdio, no lock.
+void say(const std::string& who, const std::string& text) {
+  std::string line = "pystream: ";
+  if (!who.empty()) {
+    line += who + ": ";
+  }
+  line += text;
+  line += '\n';
+  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
+}
+
+std::unique_ptr<coord::Launcher> make_launcher(const CoordinatorStart& start, const std::vector<int>& user_fds) {
+  if (start.method == StartMethod::spawn) {
+    return std::make_unique<coord::SpawnLauncher>(start.worker_program, std::set<plan::WorkerId>());
+  }
+  auto body = [&start](plan::WorkerId id, base::UniqueFd segment, base::UniqueFd bell) {
+    return worker::run_worker({.id = id,
+                               .segment = std::move(segment),
+                               .bell = std::move(bell),
+                               .topology = start.topology,
+                               .checkpoint_bytes = start.checkpoint_bytes,
+                               .make = start.make});
+  };
+  return std::make_unique<coord::ForkLauncher>(std::move(body), user_fds);
+}
+
+/// The coordinator's side of everything between it and the user's process.
+class Service {
+ public:
+  Service(const CoordinatorStart& start, Channel channel, base::UniqueFd user, const std::vector<int>& user_fds)
+      : start_(start),
+        channel_(std::move(channel)),
+        user_(std::move(user)),
+        segment_(shm::Segment::attach(base::UniqueFd(::fcntl(start.segment, F_DUPFD_CLOEXEC, 0)))),
+        bookkeeping_(start_bookkeeping()),
+        launcher_(make_launcher(start, user_fds)),
+        coordinator_(setup()) {
+    coordinator_.loop().add(channel_.fd(), [this] { on_message(); });
+    coordinator_.loop().add(user_.get(), [this] { inherit(); });
+  }
+
+  int run() {
+    const coord::Outcome outcome = coordinator_.run();
+    if (outcome == coord::Outcome::failed) {
+      return EXIT_FAILURE;
+    }
+    if (heir_ && heir_->discarded() > 0) {
+      say({}, "the program that fed the pipeline has died; " + std::to_string(heir_->discarded()) +
+                  " results that nobody can read any more were discarded");
+    }
+    return EXIT_SUCCESS;
+  }
+
+ private:
+  /// nullptr: the profile is not wanted, or not possible.
+  std::unique_ptr<coord::Bookkeeping> start_bookkeeping() {
+    if (!start_.plan->profiler_enabled) {
+      return nullptr;
+    }
+    try {
+      const worker::Layout layout = worker::make_layout(*start_.topology, start_.checkpoint_bytes, {});
+      return coord::Bookkeeping::fork(segment_,
+                                      coord::describe_run(*start_.plan, *start_.topology, layout, program_name()));
+    } catch (const std::exception& error) {
+      no_profiles_ = error.what();
+      say({}, "no profile is written: " + no_profiles_);
+      return nullptr;
+    }
+  }
+
+  static std::string program_name() {
+    std::error_code error;
+    return std::filesystem::read_symlink("/proc/self/exe", error).filename().string();
+  }
+
+  Message profiles() {
+    Message message{.kind = Message::Kind::profiles};
+    const auto summary = bookkeeping_ ? bookkeeping_->profiles() : std::nullopt;
+    if (!summary) {
+      message.reason.text = no_profiles_.empty() ? "the bookkeeper of the profiles does not answer" : no_profiles_;
+      return message;
+    }
+    const auto throughput = summary->throughput();
+    for (const auto& [key, latency_s] : summary->latency()) {
+      const auto found = throughput.find(key);
+      message.figures.push_back(
+          {.key = key, .latency_s = latency_s, .items_per_s = found != throughput.end() ? found->second : 0});
+    }
+    return message;
+  }
+
+  coord::RunSetup setup() {
+    coord::RunSetup setup;
+    setup.name = program_name();
+    setup.topology = start_.topology;
+    setup.restarts = start_.plan->restarts;
+    setup.bookkeeping = bookkeeping_.get();
+    setup.segment = &segment_;
+    setup.launcher = launcher_.get();
+    setup.takes_interrupts = false;
+    setup.log = [](const std::string& worker, const std::string& line) {
+      if (!worker.empty() || log_level() <= LogLevel::warning) {
+        say(worker, line);
+      }
+    };
+    setup.ready = [this] { channel_.send({.kind = Message::Kind::ready}); };
+    setup.draining = [this] {
+      if (!heir_) {
+        channel_.send({.kind = Message::Kind::ended,
+                       .reason = {.text = "the pipeline was ended from outside: its coordinator was sent SIGTERM"}});
+      }
+    };
+    setup.failed = [this](const TerminationReason& reason) {
+      channel_.send({.kind = Message::Kind::failed, .reason = reason});
+    };
+    return setup;
+  }
+
+  void on_message() {
+    while (const auto message = channel_.receive()) {
+      if (message->kind == Message::Kind::stop) {
+        coordinator_.stop();
+      } else if (message->kind == Message::Kind::ask_status) {
+        channel_.send(status());
+      } else if (message->kind == Message::Kind::ask_profiles) {
+        channel_.send(profiles());
+      }
+    }
+    if (channel_.closed()) {
+      coordinator_.loop().remove(channel_.fd());
+      // The user's process dies (its threads and memory are gone before its descriptors are) or has become another
+      // program by exec.
+      inherit();
+    }
+  }
+
+  Message status() const {
+    Message message{.kind = Message::Kind::status};
+    for (plan::WorkerId id = 0; id < start_.topology->workers.size(); ++id) {
+      message.workers.push_back(
+          {.pid = coordinator_.pid_of(id), .restarts = coordinator_.view().workers[id].control->incarnation.load()});
+    }
+    return message;
+  }
+
+  void inherit() {
+    coordinator_.loop().remove(user_.get());
+    if (heir_) {
+      return;
+    }
+    heir_.emplace(*start_.topology, segment_);
+    coordinator_.drain();
+    timer_.reset(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+    const itimerspec period{.it_interval = {.tv_sec = 0, .tv_nsec = kHeirPeriodNs},
+                            .it_value = {.tv_sec = 0, .tv_nsec = 1}};
+    ::timerfd_settime(timer_.get(), 0, &period, nullptr);
+    coordinator_.loop().add(timer_.get(), [this] {
+      std::uint64_t times = 0;
+      [[maybe_unused]] const ssize_t got = ::read(timer_.get(), &times, sizeof(times));
+      heir_->advance();
+      if (heir_->ended()) {
+        coordinator_.loop().remove(timer_.get());
+      }
+    });
+  }
+
+  const CoordinatorStart& start_;
+  Channel channel_;
+  base::UniqueFd user_;
+  shm::Segment segment_;
+  std::string no_profiles_;  ///< why; empty: there are some
+  std::unique_ptr<coord::Bookkeeping> bookkeeping_;
+  std::unique_ptr<coord::Launcher> launcher_;
+  coord::Coordinator coordinator_;
+  std::optional<coord::Heir> heir_;
+  base::UniqueFd timer_;
+};
+
+/// The whole life of the coordinator process.
+int coordinate(const CoordinatorStart& start, Channel channel, base::UniqueFd user) {
+  // What the stages may use by number: everything that is open but for what belongs to this library.
+  std::vector<int> user_fds = base::open_fds();
+  std::erase_if(user_fds, [&](int fd) { return fd == channel.fd() || fd == user.get() || fd == start.segment; });
+  base::UniqueFd spare(::fcntl(channel.fd(), F_DUPFD_CLOEXEC, 0));
+  try {
+    return Service(start, std::move(channel), std::move(user), user_fds).run();
+  } catch (const std::exception& error) {
+    Channel last(std::move(spare));
+    if (!last.send({.kind = Message::Kind::failed, .reason = {.text = error.what()}})) {
+      say({}, error.what());
+    }
+    return EXIT_FAILURE;  // its workers die with it
+  }
+}
+
+/// True the first time for these threads, so that it is said once however many pipelines are started.
+bool is_news(const std::string& names) {
+  static std::mutex mutex;
+  static std::string known;
+  const std::lock_guard lock(mutex);
+  return std::exchange(known, names) != names;
+}
+
+void warn_of_threads() {
+  const std::vector<std::string> threads = base::other_threads();
+  std::string names;
+  for (const std::string& name : threads) {
+    names += (names.empty() ? "" : ", ") + name;
+  }
+  if (!is_news(names) || threads.empty()) {
+    return;
+  }
+  base::log(LogLevel::warning,
+            "parallelize() forks while this process has " + std::to_string(threads.size()) +
+                (threads.size() == 1 ? " other thread (" : " other threads (") + names +
+                "); a lock that one of them holds now stays locked for ever in the workers. Start threads afterwards, "
+                "or use StartMethod::spawn");
+}
+
+}  // namespace
+
+CoordinatorChild start_coordinator(const CoordinatorStart& start) {
+  if (start.method == StartMethod::fork) {
+    warn_of_threads();
+  }
+  auto [ours, theirs] = Channel::make_pair();
+  base::UniqueFd user = base::open_pidfd(::getpid());
+  std::cout.flush();
+  std::fflush(stdout);
+  pid_t pid = 0;
+  {
+    const base::BlockedSignals blocked;
+    pid = base::fork_without_private_fds({theirs.fd(), start.segment});
+    if (pid == 0) {
+      ::prctl(PR_SET_NAME, "pystream-coord");
+      reset_signals();
+      reset_stdio();
+      int code = EXIT_FAILURE;
+      try {
+        code = coordinate(start, std::move(theirs), std::move(user));
+      } catch (...) {
+        say({}, "the coordinator failed to start");
+      }
+      ::_exit(code);
+    }
+  }
+  if (pid < 0) {
+    base::throw_errno("cannot start the coordinator process");
+  }
+  return {.pid = pid, .pidfd = base::PrivateFd(base::open_pidfd(pid)), .channel = std::move(ours)};
+}
+
+}  // namespace pystream::api

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <pystream/hosted.hpp>
+#include <pystream/options.hpp>
+#include <vector>
+
+#include "api/channel.hpp"
+#include "plan/topology.hpp"
+
+namespace pystream::api {
+
+/// What a coordinator process is started with. All of it is copied into the process by fork().
+struct CoordinatorStart {
+  const plan::Plan* plan = nullptr;
+  const plan::Topology* topology = nullptr;
+  int segment = -1;  ///< descriptor of the shared memory
+  StartMethod method = StartMethod::fork;
+  std::vector<std::uint64_t> checkpoint_bytes;
+  /// fork: makes a stage, in its worker.
+  std::function<std::unique_ptr<Hosted>(plan::HostedId)> make;
+  /// spawn: what runs as worker.
+  std::filesystem::path worker_program;
+};
+
+struct CoordinatorChild {
+  pid_t pid = 0;
+  base::PrivateFd pidfd;
+  Channel channel;
+};
+
+/// Starts a process that runs a coord::Coordinator for this one. It is a child of this process, has one thread,
+/// watches this process and lets the pipeline drain once this process has died. Throws std::system_error.
+///
+/// It comes from fork() without exec, possibly out of a process with threads, so it takes no lock that a thread may
+/// have held: not the logger's, not std::cout's. (malloc, stdio and the loader reset theirs in fork.)
+CoordinatorChild start_coordinator(const CoordinatorStart& start);
+
+}  // namespace pystream::api

@@ -1,0 +1,123 @@
+#include "api/entry.hpp"
+
+#include <algorithm>
+
+#include "base/clock.hpp"
+#include "worker/worker_process.hpp"
+
+namespace pystream::api {
+
+Entry::Entry(Session& session, plan::LinkId link, WaitOptions waiting)
+    : session_(session),
+      waiting_(waiting),
+      spin_ns_(worker::spin_ns(session.topology().workers.size() - 1)),
+      ring_(session.segment().map_producer(link)) {}
+
+Entry::Lock Entry::take_turn(Clock::time_point deadline) {
+  if (lender_.load(std::memory_order_relaxed) == std::this_thread::get_id()) {
+    throw Error("this thread has a loan open; forward or destroy it first");
+  }
+  Lock lock(mutex_, std::try_to_lock);
+  if (lock || (waiting_.block && lock.try_lock_until(deadline))) {
+    entered_ns_ = base::now_ns();
+    session_.check(entered_ns_);
+  }
+  return lock;
+}
+
+std::byte* Entry::reserve(std::size_t size, Clock::time_point deadline, const std::stop_token& stop) {
+  std::byte* room = ring_.try_reserve(size);
+  if (room == nullptr && ring_.has_uncommitted()) {
+    commit();
+    room = ring_.try_reserve(size);
+  }
+  if (room == nullptr && ring_.overflow() == shm::Overflow::drop_newest) {
+    ring_.count_dropped();
+    return nullptr;
+  }
+  while (room == nullptr) {
+    const std::int64_t now = base::now_ns();
+    session_.check(now);
+    const std::chrono::nanoseconds left = deadline - Clock::now();
+    if (!waiting_.block || left.count() <= 0 || stop.stop_requested()) {
+      return nullptr;
+    }
+    ring_.wait(spin_ns_, std::min(left, kLookPeriod).count());
+    room = ring_.try_reserve(size);
+  }
+  return room;
+}
+
+void Entry::finish(std::size_t size) {
+  ring_.finish(size, {.sequence = ring_.next_number(), .part = 0, .entered_ns = entered_ns_});
+}
+
+void Entry::commit() {
+  ring_.commit({.inputs_done = ring_.next_number(), .cycles = ring_.next_number()});
+}
+
+bool Entry::forward(const void* value, const ValueType& type, const std::stop_token& stop) {
+  const Clock::time_point until = deadline();
+  const Lock lock = take_turn(until);
+  const std::size_t size = lock ? type.size(value) : 0;
+  std::byte* room = lock ? reserve(size, until, stop) : nullptr;
+  if (room == nullptr) {
+    return false;
+  }
+  type.encode(value, {room, size});
+  finish(size);
+  commit();
+  return true;
+}
+
+std::size_t Entry::forward_all(const ValueType& type, const NextValue& next) {
+  const Clock::time_point until = deadline();
+  const Lock lock = take_turn(until);
+  std::size_t taken = 0;
+  while (const void* value = lock ? next() : nullptr) {
+    const std::size_t size = type.size(value);
+    std::byte* room = reserve(size, until, {});
+    if (room == nullptr) {
+      break;
+    }
+    type.encode(value, {room, size});
+    finish(size);
+    ++taken;
+  }
+  if (lock && ring_.has_uncommitted()) {
+    commit();
+  }
+  return taken;
+}
+
+/// Keeps the entry's turn while it lives.
+class Entry::Slot final : public LoanSlot {
+ public:
+  Slot(Entry& entry, Lock lock, std::span<std::byte> bytes) : entry_(entry), lock_(std::move(lock)), bytes_(bytes) {
+    entry_.lender_.store(std::this_thread::get_id(), std::memory_order_relaxed);
+  }
+  ~Slot() override { entry_.lender_.store({}, std::memory_order_relaxed); }
+  Slot(const Slot&) = delete;
+  Slot& operator=(const Slot&) = delete;
+
+  std::span<std::byte> bytes() override { return bytes_; }
+  void send(std::size_t size) override {
+    entry_.session_.check(base::now_ns());
+    entry_.finish(size);
+    entry_.commit();
+  }
+
+ private:
+  Entry& entry_;
+  Lock lock_;
+  std::span<std::byte> bytes_;
+};
+
+std::unique_ptr<LoanSlot> Entry::loan(std::size_t size) {
+  const Clock::time_point until = deadline();
+  Lock lock = take_turn(until);
+  std::byte* room = lock ? reserve(size, until, {}) : nullptr;
+  return room != nullptr ? std::make_unique<Slot>(*this, std::move(lock), std::span(room, size)) : nullptr;
+}
+
+}  // namespace pystream::api

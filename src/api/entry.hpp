@@ -1,0 +1,51 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "api/run.hpp"
+#include "api/session.hpp"
+#include "shm/ring_writer.hpp"
+
+namespace pystream::api {
+
+struct WaitOptions {
+  bool block = true;
+  std::chrono::nanoseconds timeout{};
+};
+
+/// The user's end of the first link. Several threads take turns.
+class Entry {
+ public:
+  Entry(Session& session, plan::LinkId link, WaitOptions waiting);
+
+  bool forward(const void* value, const ValueType& type, const std::stop_token& stop);
+  std::size_t forward_all(const ValueType& type, const NextValue& next);
+  std::unique_ptr<LoanSlot> loan(std::size_t size);
+
+ private:
+  class Slot;
+  using Lock = std::unique_lock<std::timed_mutex>;
+  using Clock = std::chrono::steady_clock;
+
+  /// Waits for its turn; an unlocked lock: not in time.
+  Lock take_turn(Clock::time_point deadline);
+  Clock::time_point deadline() const { return Clock::now() + (waiting_.block ? waiting_.timeout : Clock::duration{}); }
+  std::byte* reserve(std::size_t size, Clock::time_point deadline, const std::stop_token& stop);
+  void finish(std::size_t size);
+  void commit();
+
+  Session& session_;
+  WaitOptions waiting_;
+  std::int64_t spin_ns_;
+  std::timed_mutex mutex_;
+  std::atomic<std::thread::id> lender_{};  ///< the thread with an open loan
+  shm::RingWriter ring_;
+  std::int64_t entered_ns_ = 0;
+};
+
+}  // namespace pystream::api

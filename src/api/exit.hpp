@@ -1,0 +1,33 @@
+#pragma once
+
+#include <chrono>
+#include <mutex>
+
+#include "api/entry.hpp"
+#include "shm/ring_reader.hpp"
+
+namespace pystream::api {
+
+/// The user's end of the last link. Several threads take turns.
+///
+/// With Results::newest the link drops the oldest: its producer overwrites what nobody reads, so the pipeline never
+/// waits for this end, and what is read here is the newest that was published when it was looked for.
+class Exit {
+ public:
+  Exit(Session& session, plan::LinkId link, WaitOptions waiting);
+
+  bool take(const Decode& decode);
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  bool take_now(const Decode& decode);
+
+  Session& session_;
+  WaitOptions waiting_;
+  std::int64_t spin_ns_;
+  std::timed_mutex mutex_;
+  shm::RingReader ring_;
+};
+
+}  // namespace pystream::api

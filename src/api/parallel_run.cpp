@@ -1,0 +1,115 @@
+#include "api/parallel_run.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "base/clock.hpp"
+
+namespace pystream::api {
+namespace {
+
+using std::chrono::nanoseconds;
+using namespace std::chrono_literals;
+
+LinkStatus link_status(Session& session, plan::LinkId id) {
+  const auto& link = session.view().links[id];
+  const std::uint64_t read = std::max(link.consumer->read_position.load(std::memory_order_acquire),
+                                      link.producer->tail_position.load(std::memory_order_relaxed));
+  const std::uint64_t read_number = link.consumer->read_number.load(std::memory_order_relaxed);
+  const std::uint64_t written = link.producer->write_position.load(std::memory_order_acquire);
+  const std::uint64_t number = link.producer->written_number.load(std::memory_order_relaxed);
+  const shm::LinkEntry& entry = session.segment().link(id);
+  LinkStatus status{.name = session.topology().links[id].name,
+                    .items = number > read_number ? number - read_number : 0,
+                    .dropped = link.producer->dropped.load(std::memory_order_relaxed) +
+                               link.consumer->overrun.load(std::memory_order_relaxed)};
+  if (written > read && entry.ring_bytes > 0) {
+    status.fill = std::min(1.0, static_cast<double>(written - read) / static_cast<double>(entry.ring_bytes));
+  }
+  if (entry.items_limit > 0) {
+    status.fill = std::max(status.fill,
+                           std::min(1.0, static_cast<double>(status.items) / static_cast<double>(entry.items_limit)));
+  }
+  return status;
+}
+
+}  // namespace
+
+PipelineStatus session_status(Session& session) {
+  const std::vector<Message::Worker> workers = session.workers();
+  const plan::Topology& topology = session.topology();
+  const std::vector<StageFigures> figures = read_figures(topology, session.view());
+  PipelineStatus status{.coordinator = session.coordinator(), .stages = {}, .links = {}};
+  for (plan::LinkId id = 0; id < topology.links.size(); ++id) {
+    status.links.push_back(link_status(session, id));
+  }
+  for (std::size_t i = 0; i < figures.size(); ++i) {
+    const plan::WorkerId id = topology.hosted[i].worker;
+    StageStatus stage{.key = figures[i].key,
+                      .pid = topology.workers[id].external ? ::getpid() : workers[id].pid,
+                      .items = figures[i].items,
+                      .errors = figures[i].errors,
+                      .restarts = workers[id].restarts};
+    if (const auto input = topology.workers[id].segments.front().input) {
+      stage.link_fill = status.links[*input].fill;
+    }
+    status.stages.push_back(std::move(stage));
+  }
+  return status;
+}
+
+ParallelRun::ParallelRun(PipelineTree& tree, const ParallelOptions& options, const PipelineOptions& pipeline)
+    : session_(tree, options, pipeline),
+      entry_(session_, 0, {.block = options.block_input, .timeout = options.input_timeout}),
+      exit_(session_, static_cast<plan::LinkId>(session_.topology().links.size() - 1),
+            {.block = options.block_output, .timeout = options.output_timeout}) {}
+
+bool ParallelRun::forward(const void* value, const ValueType& type, const std::stop_token& stop) {
+  return entry_.forward(value, type, stop);
+}
+
+std::size_t ParallelRun::forward_all(const ValueType& type, const NextValue& next) {
+  return entry_.forward_all(type, next);
+}
+
+std::unique_ptr<LoanSlot> ParallelRun::loan(std::size_t size) {
+  return entry_.loan(size);
+}
+
+bool ParallelRun::take_result(const Decode& decode) {
+  return exit_.take(decode);
+}
+
+/// A worker gives its input back only after it has published what it made of it, so something in flight is always seen
+/// by a look at the links from the first to the last.
+bool ParallelRun::drain(nanoseconds timeout) {
+  const std::int64_t until = base::now_ns() + timeout.count();
+  const auto& links = session_.view().links;
+  const auto empty = [](const shm::SupervisorView::Link& link) {
+    return link.consumer->read_position.load(std::memory_order_seq_cst) >=
+           link.producer->write_position.load(std::memory_order_seq_cst);
+  };
+  for (nanoseconds pause = 50us;; pause = std::min<nanoseconds>(2 * pause, 2ms)) {
+    if (std::all_of(links.begin(), std::prev(links.end()), empty)) {
+      return true;
+    }
+    const std::int64_t now = base::now_ns();
+    session_.check(now);
+    if (now >= until) {
+      return false;
+    }
+    std::this_thread::sleep_for(std::min(pause, nanoseconds(until - now)));
+  }
+}
+
+PipelineStatus ParallelRun::status() {
+  return session_status(session_);
+}
+
+void ParallelRun::stop() {
+  session_.stop();
+}
+
+}  // namespace pystream::api

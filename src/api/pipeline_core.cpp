@@ -1,0 +1,217 @@
+#include "api/pipeline_core.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <exception>
+
+#include "api/parallel_run.hpp"
+#include "api/serial_run.hpp"
+#include "base/log.hpp"
+#include "base/process_mark.hpp"
+
+namespace pystream::api {
+
+void TypeCheck::expect(std::string expected, std::string who) {
+  expected_ = std::move(expected);
+  who_ = std::move(who);
+  known_.store(nullptr, std::memory_order_relaxed);
+}
+
+void TypeCheck::check(const ValueType& type, const char* what) const {
+  if (known_.load(std::memory_order_relaxed) == &type) {
+    return;
+  }
+  if (expected_ != "any" && expected_ != type.name()) {
+    throw PayloadError(std::string(what) + " " + type.name() + ", but stage " + who_ + " " + expected_ +
+                       "; use that type");
+  }
+  known_.store(&type, std::memory_order_relaxed);
+}
+
+PipelineCore::PipelineCore(PipelineOptions options)
+    : options_(std::move(options)),
+      mark_(base::process_mark()),
+      process_(::getpid()),
+      tree_(std::make_unique<PipelineTree>()) {
+  if (!options_.profiler_db_folder) {
+    options_.profiler_db_folder = get_profiler_db_folder();
+  }
+}
+
+PipelineCore::~PipelineCore() {
+  try {
+    cleanup();
+  } catch (const std::exception& error) {
+    base::log(LogLevel::error, std::string("cleanup of a pipeline failed: ") + error.what());
+  }
+}
+
+bool PipelineCore::in_own_process() const {
+  return mark_ == base::process_mark();
+}
+
+void PipelineCore::require_own_process() const {
+  if (!in_own_process()) {
+    throw PipelineUndefined("this pipeline belongs to process " + std::to_string(process_) +
+                            ", which made it; make one in this process");
+  }
+}
+
+Run& PipelineCore::run() const {
+  require_own_process();
+  if (!run_) {
+    throw PipelineUndefined("the pipeline does not run; call serialize() or parallelize() first");
+  }
+  return *run_;
+}
+
+void PipelineCore::add(TreeNode node, std::string name) {
+  require_own_process();
+  node.name = checked_name(*tree_, std::move(name));
+  const auto same = [&](const TreeNode& other) { return other.name == node.name; };
+  if (std::any_of(tree_->members.begin(), tree_->members.end(), same)) {
+    throw InvalidStageName("\"" + node.name +
+                           "\": another stage of this pipeline has that name; names are unique "
+                           "within a pipeline");
+  }
+  tree_->members.push_back(std::move(node));
+}
+
+void PipelineCore::prepare(plan::Mode mode, const ParallelOptions& options) {
+  require_own_process();
+  cleanup();
+  tree_->mode = mode;
+  has_mode_ = true;
+  resolve_registered(*tree_, options);
+  check_tree(*tree_);
+  const std::vector<PlacedStage> all = stages(*tree_);
+  input_.expect(all.front().parts->input, all.front().key + " takes");
+  output_.expect(all.back().parts->output, all.back().key + " gives");
+}
+
+void PipelineCore::serialize(const SerialOptions& options) {
+  prepare(plan::Mode::serial, options.children);
+  run_ = std::make_shared<SerialRun>(*tree_, options, options_);
+}
+
+void PipelineCore::parallelize(const ParallelOptions& options) {
+  prepare(plan::Mode::parallel, options);
+  run_ = std::make_shared<ParallelRun>(*tree_, options, options_);
+}
+
+bool PipelineCore::forward(const void* value, const ValueType& type, const std::stop_token& stop) {
+  Run& here = run();
+  input_.check(type, "forward() was given items of type");
+  return here.forward(value, type, stop);
+}
+
+std::size_t PipelineCore::forward_all(const ValueType& type, const NextValue& next) {
+  Run& here = run();
+  input_.check(type, "forward_all() was given items of type");
+  return here.forward_all(type, next);
+}
+
+bool PipelineCore::forward_generated(const std::stop_token& stop) {
+  run();
+  if (!options_.input_generator) {
+    throw Error("forward() without an item needs an input_generator; give one in PipelineOptions");
+  }
+  return options_.input_generator([&](const void* value, const ValueType& type) { return forward(value, type, stop); });
+}
+
+namespace {
+
+/// A loan may outlive the run it belongs to; then it can only be destroyed.
+class KeptSlot final : public LoanSlot {
+ public:
+  KeptSlot(std::shared_ptr<Run> run, std::unique_ptr<LoanSlot> slot) : run_(std::move(run)), slot_(std::move(slot)) {}
+  std::span<std::byte> bytes() override { return slot_->bytes(); }
+  void send(std::size_t size) override { slot_->send(size); }
+
+ private:
+  std::shared_ptr<Run> run_;  // goes after the slot
+  std::unique_ptr<LoanSlot> slot_;
+};
+
+}  // namespace
+
+std::unique_ptr<LoanSlot> PipelineCore::loan(std::size_t size) {
+  std::unique_ptr<LoanSlot> slot = run().loan(size);
+  return slot ? std::make_unique<KeptSlot>(run_, std::move(slot)) : nullptr;
+}
+
+bool PipelineCore::take_result(const ValueType& type, const Decode& decode) {
+  Run& here = run();
+  output_.check(type, "get_results() was asked for items of type");
+  return here.take_result(decode);
+}
+
+void PipelineCore::start_loop(std::chrono::nanoseconds period) {
+  run();
+  if (!options_.input_generator) {
+    throw Error("start_loop() needs an input_generator; give one in PipelineOptions");
+  }
+  stop_loop();
+  loop_ = std::make_unique<LoopThread>([this](const std::stop_token& stop) { forward_generated(stop); }, period);
+}
+
+void PipelineCore::stop_loop() {
+  require_own_process();
+  if (loop_) {
+    const std::unique_ptr<LoopThread> ending = std::move(loop_);
+    ending->stop();
+  }
+}
+
+bool PipelineCore::drain(std::chrono::nanoseconds timeout) {
+  return run().drain(timeout);
+}
+
+void PipelineCore::cleanup() {
+  require_own_process();
+  loop_.reset();
+  if (!run_) {
+    return;
+  }
+  const std::shared_ptr<Run> ending = std::move(run_);
+  last_profiles_.reset();
+  if (options_.use_profiler) {
+    try {
+      last_profiles_ = ending->profiles();
+    } catch (const Error& error) {
+      base::log(LogLevel::info, std::string("no last profile: ") + error.what());
+    }
+  }
+  ending->stop();
+}
+
+Profiles PipelineCore::profiles() const {
+  require_own_process();
+  if (!options_.use_profiler) {
+    throw ProfilingError("this pipeline has no profiler; make it with PipelineOptions{.use_profiler = true}");
+  }
+  if (run_) {
+    return run_->profiles();
+  }
+  if (!last_profiles_) {
+    throw PipelineUndefined("the pipeline has not run yet; call serialize() or parallelize() first");
+  }
+  return *last_profiles_;
+}
+
+PipelineStatus PipelineCore::status() const {
+  return run().status();
+}
+
+std::unique_ptr<PipelineTree> PipelineCore::take_tree() {
+  require_own_process();
+  if (!has_mode_) {
+    throw PipelineUndefined("a pipeline that becomes a stage needs a mode; call serialize() or parallelize() first");
+  }
+  cleanup();
+  has_mode_ = false;
+  return std::exchange(tree_, std::make_unique<PipelineTree>());
+}
+
+}  // namespace pystream::api

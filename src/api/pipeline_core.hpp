@@ -1,0 +1,74 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <pystream/pipeline.hpp>
+#include <string>
+
+#include "api/loop_thread.hpp"
+#include "api/run.hpp"
+#include "api/stage_tree.hpp"
+
+namespace pystream::api {
+
+/// Checks, once for each type that comes by, that a value's type is the one expected.
+class TypeCheck {
+ public:
+  /// `who`: what takes or gives `expected`, for the message.
+  void expect(std::string expected, std::string who);
+  /// Throws PayloadError: "<what> int32, but <who> float64".
+  void check(const ValueType& type, const char* what) const;
+
+ private:
+  std::string expected_ = "any";
+  std::string who_;
+  mutable std::atomic<const ValueType*> known_{nullptr};
+};
+
+/// What a Pipeline consists of: its stages, and, while it runs, its run and its loop.
+class PipelineCore {
+ public:
+  explicit PipelineCore(PipelineOptions options);
+  ~PipelineCore();
+  PipelineCore(const PipelineCore&) = delete;
+  PipelineCore& operator=(const PipelineCore&) = delete;
+
+  /// Throws PipelineUndefined in any process but the one that made this.
+  void require_own_process() const;
+  bool in_own_process() const;
+
+  void add(TreeNode node, std::string name);
+  void serialize(const SerialOptions& options);
+  void parallelize(const ParallelOptions& options);
+  bool forward(const void* value, const ValueType& type, const std::stop_token& stop = {});
+  std::size_t forward_all(const ValueType& type, const NextValue& next);
+  bool forward_generated(const std::stop_token& stop = {});
+  std::unique_ptr<LoanSlot> loan(std::size_t size);
+  bool take_result(const ValueType& type, const Decode& decode);
+  void start_loop(std::chrono::nanoseconds period);
+  void stop_loop();
+  bool drain(std::chrono::nanoseconds timeout);
+  void cleanup();
+  Profiles profiles() const;
+  PipelineStatus status() const;
+  std::unique_ptr<PipelineTree> take_tree();
+
+ private:
+  Run& run() const;
+  void prepare(plan::Mode mode, const ParallelOptions& options);
+
+  PipelineOptions options_;
+  std::uint64_t mark_;
+  int process_;
+  std::unique_ptr<PipelineTree> tree_;
+  bool has_mode_ = false;
+  TypeCheck input_;
+  TypeCheck output_;
+  std::shared_ptr<Run> run_;  ///< shared with open loans
+  std::unique_ptr<LoopThread> loop_;
+  std::optional<Profiles> last_profiles_;
+};
+
+}  // namespace pystream::api

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <pystream/codec.hpp>
+#include <pystream/status.hpp>
+#include <span>
+#include <stop_token>
+
+#include "api/figures.hpp"
+
+namespace pystream::api {
+
+/// Gives the next of several values, nullptr at their end.
+using NextValue = std::function<const void*()>;
+/// Takes a result; what it throws leaves the result unread.
+using Decode = std::function<void(std::span<const std::byte>)>;
+
+/// An open loan; destroyed without send(), nothing is sent.
+class LoanSlot {
+ public:
+  virtual ~LoanSlot() = default;
+  virtual std::span<std::byte> bytes() = 0;
+  /// REQUIRES: size is at most bytes().size(); called once.
+  virtual void send(std::size_t size) = 0;
+};
+
+/// A pipeline that runs. Values have been checked to be of the type that the first stage takes.
+class Run {
+ public:
+  virtual ~Run() = default;
+  /// False if there was no room in time, or `stop` was requested.
+  virtual bool forward(const void* value, const ValueType& type, const std::stop_token& stop) = 0;
+  virtual std::size_t forward_all(const ValueType& type, const NextValue& next) = 0;
+  /// nullptr: no room in time.
+  virtual std::unique_ptr<LoanSlot> loan(std::size_t size) = 0;
+  virtual bool take_result(const Decode& decode) = 0;
+  virtual bool drain(std::chrono::nanoseconds timeout) = 0;
+  /// Throws ProfilingError. REQUIRES: it was started with a profiler.
+  virtual Profiles profiles() = 0;
+  virtual PipelineStatus status() = 0;
+  /// Ends it; stages clean up. Called once, last.
+  virtual void stop() = 0;
+};
+
+}  // namespace pystream::api

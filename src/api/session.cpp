@@ -1,0 +1,267 @@
+#include "api/session.hpp"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <csignal>
+#include <exception>
+#include <utility>
+
+#include "base/blocked_signals.hpp"
+#include "base/clock.hpp"
+#include "base/log.hpp"
+#include "base/pidfd.hpp"
+#include "coord/inspect.hpp"
+#include "plan/plan_json.hpp"
+#include "worker/layout.hpp"
+
+namespace pystream::api {
+namespace {
+
+using std::chrono::nanoseconds;
+using namespace std::chrono_literals;
+
+constexpr nanoseconds kStopPatience = 30s;  ///< workers have two seconds, then the bookkeeper writes what is left
+constexpr nanoseconds kAnswerPatience = 8s;   ///< it may wait for the profiles just now
+constexpr nanoseconds kProfilePatience = 8s;  ///< the coordinator waits five seconds for its bookkeeper
+constexpr nanoseconds kDeathPatience = 2s;
+
+bool readable(int fd, nanoseconds patience) {
+  const std::int64_t until = base::now_ns() + patience.count();
+  for (;;) {
+    pollfd what{.fd = fd, .events = POLLIN, .revents = 0};
+    const std::int64_t left_ms = std::max<std::int64_t>((until - base::now_ns() + 999'999) / 1'000'000, 0);
+    const int ready = ::poll(&what, 1, static_cast<int>(std::min<std::int64_t>(left_ms, 3'600'000)));
+    if (ready > 0) {
+      return true;
+    }
+    if (ready == 0 && base::now_ns() >= until) {
+      return false;
+    }
+  }
+}
+
+/// Every stage in a worker of its own has this long to be made.
+nanoseconds longest_start(const plan::Topology& topology) {
+  nanoseconds longest = plan::FaultPolicy{}.start_timeout;
+  for (const plan::HostedSpec& hosted : topology.hosted) {
+    longest = std::max(longest, hosted.node->stage->faults.start_timeout);
+  }
+  return longest;
+}
+
+;
+
+}  // namespace
+
+Session::Session(PipelineTree& tree, const ParallelOptions& options, const PipelineOptions& pipeline)
+    : plan_(make_plan(tree, options, pipeline)), topology_(plan::make_topology(plan_)) {
+  if (tree.mode == plan::Mode::parallel) {
+    plan::LinkOptions& last = topology_.links.back().options;
+    last.overflow = options.results == Results::newest ? plan::Overflow::drop_oldest : plan::Overflow::block;
+  }
+  try {
+    checkpoint_bytes_ = checkpoint_bytes(tree);
+    create_segment(options);
+    start(tree, options);
+    wait_until_ready(longest_start(topology_) + 5s);
+  } catch (const PipelineInitiationError&) {
+    stop();
+    throw;
+  } catch (const PipelineTerminated& error) {
+    stop();
+    throw PipelineInitiationError(std::string("the pipeline did not start: ") + error.what());
+  } catch (const std::exception& error) {
+    stop();
+    throw PipelineInitiationError(std::string("the pipeline did not start: ") + error.what());
+  }
+}
+
+Session::~Session() {
+  stop();
+}
+
+void Session::create_segment(const ParallelOptions& options) {
+  std::string text = options.start_method == StartMethod::spawn ? plan::write_plan(plan_) : std::string();
+  const worker::Layout layout = worker::make_layout(topology_, checkpoint_bytes_, std::move(text));
+  const base::BlockedSignals blocked;
+  segment_.emplace(shm::Segment::create(layout.spec));
+  segment_mark_ = base::PrivateMark(segment_->fd());
+  view_ = segment_->map_supervisor();
+}
+
+void Session::start(PipelineTree& tree, const ParallelOptions& options) {
+  CoordinatorStart start{.plan = &plan_,
+                         .topology = &topology_,
+                         .segment = segment_->fd(),
+                         .method = options.start_method,
+                         .checkpoint_bytes = checkpoint_bytes_,
+                         .make = {},
+                         .worker_program = {}};
+  if (options.start_method == StartMethod::spawn) {
+    start.worker_program = coord::find_worker_program(options.worker_program);
+  } else {
+    start.make = [all = stages(tree)](plan::HostedId id) { return make_hosted(*all.at(id).parts); };
+  }
+  coordinator_.emplace(start_coordinator(start));
+}
+
+bool Session::wait_for_channel(nanoseconds patience) const {
+  return readable(coordinator_->channel.fd(), patience);
+}
+
+bool Session::wait_for_end(nanoseconds patience) const {
+  return readable(coordinator_->pidfd.get(), patience);
+}
+
+void Session::wait_until_ready(nanoseconds patience) {
+  const std::int64_t until = base::now_ns() + patience.count();
+  while (!ready_) {
+    if (!wait_for_channel(nanoseconds(std::max<std::int64_t>(until - base::now_ns(), 0)))) {
+      throw PipelineInitiationError("the workers were not ready in time; give slow stages a longer start_timeout");
+    }
+    const std::lock_guard lock(mutex_);
+    look();
+    if (failure_) {
+      throw PipelineTerminated(*failure_);
+    }
+  }
+}
+
+void Session::take(const Message& message) {
+  switch (message.kind) {
+    case Message::Kind::ready:
+      ready_ = true;
+      return;
+    case Message::Kind::failed:
+    case Message::Kind::ended:
+      if (!failure_) {
+        failure_ = message.reason;
+      }
+      return;
+    case Message::Kind::status:
+    case Message::Kind::profiles:
+      answer_ = message;
+      return;
+    case Message::Kind::ask_status:
+    case Message::Kind::ask_profiles:
+    case Message::Kind::stop:
+      return;
+  }
+}
+
+/// REQUIRES: mutex_ is held.
+void Session::look() {
+  if (stopped_) {
+    return;
+  }
+  while (const auto message = coordinator_->channel.receive()) {
+    take(*message);
+  }
+  if (!failure_ && (coordinator_->channel.closed() || readable(coordinator_->pidfd.get(), 0ns))) {
+    note_death();
+  }
+  if (failure_) {
+    failed_.store(true, std::memory_order_relaxed);
+  }
+}
+
+void Session::note_death() {
+  wait_for_end(kDeathPatience);
+  const auto status = base::try_reap(coordinator_->pidfd.fd());
+  std::string how = "ended";
+  if (status && status->signal != 0) {
+    how = "was killed by " + base::signal_name(status->signal);
+  }
+  failure_ = {.stage = {},
+              .signal = status ? status->signal : 0,
+              .item = {},
+              .text = "the coordinator process " + std::to_string(coordinator_->pid) + " " + how +
+                      ", and its workers with it; call cleanup() and start the pipeline again"};
+}
+
+void Session::throw_failure() {
+  const std::lock_guard lock(mutex_);
+  throw PipelineTerminated(failure_.value_or(TerminationReason{.text = "the pipeline has ended"}));
+}
+
+bool Session::failed(std::int64_t now_ns) {
+  if (failed_.load(std::memory_order_relaxed)) {
+    return true;
+  }
+  const bool told = static_cast<shm::Command>(view_.workers.front().control->command.load(std::memory_order_relaxed)) ==
+                    shm::Command::stop;
+  if (told || now_ns - looked_at_.load(std::memory_order_relaxed) > kLookPeriod.count()) {
+    const std::lock_guard lock(mutex_);
+    looked_at_.store(now_ns, std::memory_order_relaxed);
+    look();
+  }
+  return failed_.load(std::memory_order_relaxed);
+}
+
+void Session::check(std::int64_t now_ns) {
+  if (failed(now_ns)) {
+    throw_failure();
+  }
+}
+
+Message Session::ask(Message::Kind question, Message::Kind answer, nanoseconds patience) {
+  const std::int64_t until = base::now_ns() + patience.count();
+  answer_.reset();
+  coordinator_->channel.send({.kind = question});
+  while (!failure_ && base::now_ns() < until) {
+    if (wait_for_channel(kLookPeriod)) {
+      look();
+    }
+    if (answer_ && answer_->kind == answer) {
+      return *std::exchange(answer_, std::nullopt);
+    }
+  }
+  if (failure_) {
+    throw PipelineTerminated(*failure_);
+  }
+  return {.kind = answer};
+}
+
+std::vector<Message::Worker> Session::workers() {
+  check(base::now_ns());
+  const std::lock_guard lock(mutex_);
+  std::vector<Message::Worker> workers =
+      ask(Message::Kind::ask_status, Message::Kind::status, kAnswerPatience).workers;
+  workers.resize(topology_.workers.size());
+  return workers;
+}
+
+Profiles Session::profiles() {
+  check(base::now_ns());
+  const std::lock_guard lock(mutex_);
+  const Message answer = ask(Message::Kind::ask_profiles, Message::Kind::profiles, kProfilePatience);
+  if (answer.figures.empty() && !answer.reason.text.empty()) {
+    throw ProfilingError("there is no profile: " + answer.reason.text);
+  }
+  Profiles profiles;
+  for (const Message::Figures& figures : answer.figures) {
+    profiles.latency[figures.key] = figures.latency_s;
+    profiles.throughput[figures.key] = figures.items_per_s;
+  }
+  return profiles;
+}
+
+void Session::stop() {
+  const std::lock_guard lock(mutex_);
+  if (stopped_ || !coordinator_) {
+    return;
+  }
+  stopped_ = true;
+  failure_ = {.stage = {}, .signal = 0, .item = {}, .text = "the pipeline was cleaned up"};
+  failed_.store(true, std::memory_order_relaxed);
+  coordinator_->channel.send({.kind = Message::Kind::stop});
+  if (!wait_for_end(kStopPatience)) {
+    base::log(LogLevel::error, "the coordinator does not end; it is killed, and its workers with it");
+    base::send_signal(coordinator_->pidfd.fd(), SIGKILL);
+    wait_for_end(kStopPatience);
+  }
+  base::try_reap(coordinator_->pidfd.fd());
+}
+
+}  // namespace pystream::api

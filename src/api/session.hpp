@@ -1,0 +1,80 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <pystream/error.hpp>
+#include <pystream/options.hpp>
+#include <pystream/status.hpp>
+#include <vector>
+
+#include "api/coordinator_process.hpp"
+#include "api/stage_tree.hpp"
+#include "shm/segment.hpp"
+
+namespace pystream::api {
+
+/// How long the user's process sleeps at most before it looks whether its coordinator lives.
+inline constexpr std::chrono::nanoseconds kLookPeriod = std::chrono::milliseconds(20);
+
+/// A running pipeline with workers, as the user's process holds it: its shared memory, its coordinator, and whether
+/// both are well. Thread-safe.
+class Session {
+ public:
+  /// Starts everything and returns when all workers are ready. Throws PipelineInitiationError; then nothing is left.
+  Session(PipelineTree& tree, const ParallelOptions& options, const PipelineOptions& pipeline);
+  /// As stop().
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  const plan::Topology& topology() const { return topology_; }
+  const shm::Segment& segment() const { return *segment_; }
+  const shm::SupervisorView& view() const { return view_; }
+  pid_t coordinator() const { return coordinator_->pid; }
+
+  /// Looks at the coordinator, too, if nobody did for kLookPeriod. `now_ns`: CLOCK_MONOTONIC.
+  void check(std::int64_t now_ns);
+  /// As check(), without throwing: true if the pipeline has failed.
+  bool failed(std::int64_t now_ns);
+
+  /// Workers' processes and restarts, by WorkerId. Throws PipelineTerminated.
+  std::vector<Message::Worker> workers();
+  /// From the profile database. Throws ProfilingError, PipelineTerminated.
+  Profiles profiles();
+  /// Ends all processes and reaps the coordinator. Idempotent.
+  void stop();
+
+ private:
+  void create_segment(const ParallelOptions& options);
+  void start(PipelineTree& tree, const ParallelOptions& options);
+  void wait_until_ready(std::chrono::nanoseconds patience);
+  bool wait_for_channel(std::chrono::nanoseconds patience) const;
+  bool wait_for_end(std::chrono::nanoseconds patience) const;
+  void look();
+  void take(const Message& message);
+  void note_death();
+  /// Asks the coordinator and waits for its answer. REQUIRES: mutex_ is held.
+  Message ask(Message::Kind question, Message::Kind answer, std::chrono::nanoseconds patience);
+  [[noreturn]] void throw_failure();
+
+  plan::Plan plan_;
+  plan::Topology topology_;
+  std::vector<std::uint64_t> checkpoint_bytes_;
+  std::optional<shm::Segment> segment_;
+  base::PrivateMark segment_mark_;
+  shm::SupervisorView view_;
+  std::optional<CoordinatorChild> coordinator_;
+
+  std::mutex mutex_;  ///< guards the channel and what follows
+  std::optional<TerminationReason> failure_;
+  std::optional<Message> answer_;
+  bool ready_ = false;
+  bool stopped_ = false;
+  std::atomic<bool> failed_{false};
+  std::atomic<std::int64_t> looked_at_{0};
+};
+
+}  // namespace pystream::api

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <pystream/callable.hpp>
+#include <string>
+#include <vector>
+
+#include "plan/plan.hpp"
+
+/// What a Pipeline was given by add(): stages and pipelines inside pipelines, before anything runs.
+namespace pystream::api {
+
+struct PipelineTree;
+
+/// A stage, or a pipeline in its place.
+struct TreeNode {
+  std::string name;
+  detail::StageParts stage;
+  std::unique_ptr<PipelineTree> child;  ///< set: a pipeline
+};
+
+struct PipelineTree {
+  plan::Mode mode = plan::Mode::parallel;
+  std::vector<TreeNode> members;
+  std::uint32_t unnamed = 0;  ///< members that were given no name
+};
+
+/// `name`, or the next Stage_n if it is empty. Throws InvalidStageName that says which rule is broken.
+std::string checked_name(PipelineTree& tree, std::string name);
+
+/// A stage in its place. The order of stages() is that of plan::Topology::hosted.
+struct PlacedStage {
+  std::string key;  ///< profile key
+  detail::StageParts* parts = nullptr;
+};
+std::vector<PlacedStage> stages(PipelineTree& tree);
+
+/// Fills in what registered stages take and give. Types that this process does not know are looked up with the worker
+/// program (`worker_program`: as ParallelOptions). Throws PipelineInitiationError.
+void resolve_registered(PipelineTree& tree, const ParallelOptions& options);
+
+/// Throws PipelineInitiationError if there is no stage, or a stage gives other items than the next one takes.
+void check_tree(PipelineTree& tree);
+
+/// The plan of a pipeline whose ends are the user's process.
+plan::Plan make_plan(const PipelineTree& tree, const ParallelOptions& options, const PipelineOptions& pipeline);
+
+/// Upper limits of the checkpointed state, in the order of stages().
+std::vector<std::uint64_t> checkpoint_bytes(PipelineTree& tree);
+
+/// The stage to run: the object given to add() itself, or a new one of the registered type.
+std::unique_ptr<Hosted> make_hosted(detail::StageParts& parts);
+
+}  // namespace pystream::api

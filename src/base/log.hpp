@@ -1,0 +1,12 @@
+#pragma once
+
+#include <pystream/log.hpp>
+#include <string_view>
+
+namespace pystream::base {
+
+/// Says something in this process, if the level is high enough. Not for coordinators and workers, whose copy of the
+/// logger may have been locked by a thread that they do not have.
+void log(LogLevel level, std::string_view text);
+
+}  // namespace pystream::base

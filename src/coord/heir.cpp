@@ -1,0 +1,52 @@
+#include "coord/heir.hpp"
+
+#include <algorithm>
+
+namespace pystream::coord {
+
+Heir::Heir(const plan::Topology& topology, const shm::Segment& segment) {
+  for (plan::LinkId id = 0; id < topology.links.size(); ++id) {
+    const plan::LinkSpec& link = topology.links[id];
+    if (topology.workers[link.producer].external) {
+      shm::RingWriter ring(segment.map_producer(id));
+      const bool ended = (ring.journal().flags & shm::kJournalEnded) != 0;
+      fed_.push_back({.ring = std::move(ring), .ended = ended});
+    }
+    if (topology.workers[link.consumer].external) {
+      shm::ConsumerEnd end = segment.map_consumer(id);
+      const std::uint64_t done = end.own->read_number.load(std::memory_order_relaxed);
+      read_.push_back({.ring = shm::RingReader(std::move(end), done), .ended = false});
+    }
+  }
+}
+
+void Heir::end(Fed& link) {
+  if (link.ended || !link.ring.try_mark(shm::RecordKind::end, {})) {
+    return;
+  }
+  link.ring.commit(
+      {.inputs_done = link.ring.journal().inputs_done.load(std::memory_order_relaxed), .flags = shm::kJournalEnded});
+  link.ended = true;
+}
+
+void Heir::discard(Read& link) {
+  while (const shm::Record* record = link.ended ? nullptr : link.ring.try_peek()) {
+    link.ended = record->kind == shm::RecordKind::end;
+    discarded_ += record->kind == shm::RecordKind::item || record->kind == shm::RecordKind::large_item ? 1 : 0;
+    link.ring.advance();
+    link.ring.release();
+  }
+}
+
+void Heir::advance() {
+  std::for_each(fed_.begin(), fed_.end(), end);
+  for (Read& link : read_) {
+    discard(link);
+  }
+}
+
+bool Heir::ended() const {
+  return std::all_of(read_.begin(), read_.end(), [](const Read& link) { return link.ended; });
+}
+
+}  // namespace pystream::coord

@@ -1,0 +1,4 @@
+// expect: a stage gives its output back
+#include <pystream/pipeline.hpp>
+
+void refused() { pystream::Pipeline().add([](int) {}); }

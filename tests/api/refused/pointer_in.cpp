@@ -1,0 +1,4 @@
+// expect: a pointer means nothing in another process
+#include <pystream/pipeline.hpp>
+
+void refused() { pystream::Pipeline().add([](int* x) { return *x; }); }
