@@ -133,6 +133,9 @@ void Coordinator::start_worker(const StartWorker& start) {
   control.attempt_number.store(start.attempt_number.value_or(shm::kInvalidPosition), std::memory_order_relaxed);
   control.attempts.store(start.attempts, std::memory_order_relaxed);
   control.give_up.store(start.give_up ? 1 : 0, std::memory_order_relaxed);
+  control.died_segment.store(start.segment, std::memory_order_relaxed);
+  control.died_hosted.store(start.hosted, std::memory_order_relaxed);
+  control.death_bytes = static_cast<std::uint32_t>(start.death.copy(control.death_text.data(), shm::kDeathText));
   control.items_limit.store(setup_.items_limit, std::memory_order_relaxed);
   Worker& worker = workers_[start.id];
   worker.process = setup_.launcher->launch(start.id, {.segment = setup_.segment->fd(), .bell = bell_.get()});
@@ -157,6 +160,7 @@ WorkerView Coordinator::view_of(plan::WorkerId id) const {
   WorkerView view{.finished = phase == shm::Phase::finished,
                   .working = phase == shm::Phase::working,
                   .hosted = page.hosted.load(std::memory_order_relaxed),
+                  .segment = page.segment.load(std::memory_order_relaxed),
                   .number = {},
                   .sequence = page.sequence.load(std::memory_order_relaxed),
                   .commits = page.commits.load(std::memory_order_relaxed),
@@ -164,8 +168,10 @@ WorkerView Coordinator::view_of(plan::WorkerId id) const {
                   .failure_sequence = {}};
   if (const std::uint64_t number = page.number.load(std::memory_order_relaxed); number != shm::kInvalidPosition) {
     view.number = number;
+    view.sure = page.in_flight.load(std::memory_order_relaxed) <= 1;
   }
-  if (page.failure_kind.load(std::memory_order_acquire) != 0) {
+  if (const auto kind = page.failure_kind.load(std::memory_order_acquire); kind != 0) {
+    view.start_failed = kind == static_cast<std::uint32_t>(shm::FailureKind::start);
     const std::size_t size = std::min<std::size_t>(page.failure_bytes, page.failure_text.size());
     view.failure.assign(page.failure_text.data(), size);
     if (page.failure_sequence != shm::kInvalidPosition) {

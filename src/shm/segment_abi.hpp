@@ -19,7 +19,7 @@
 namespace pystream::shm {
 
 inline constexpr std::uint64_t kMagic = 0x6d61657274737970;  // "pystream"
-inline constexpr std::uint32_t kAbiVersion = 1;
+inline constexpr std::uint32_t kAbiVersion = 2;
 
 struct SegmentHeader {
   std::uint64_t magic;
@@ -66,6 +66,8 @@ enum class Overflow : std::uint32_t { block = 0, drop_newest = 1, drop_oldest = 
 /// What the coordinator asks of a worker.
 enum class Command : std::uint32_t { run = 0, drain = 1, stop = 2 };
 
+inline constexpr std::size_t kDeathText = 2048;
+
 /// Written by the coordinator, read by its worker.
 struct ControlPage {
   std::atomic<std::uint32_t> command;      ///< Command; release store, then wake-ups until the worker obeys
@@ -75,6 +77,11 @@ struct ControlPage {
   std::atomic<std::uint32_t> attempts;
   std::atomic<std::uint32_t> give_up;      ///< 1: that input is not tried again
   std::atomic<std::uint64_t> items_limit;  ///< a source ends after so many items; 0: no limit
+  // Where and how they died; set before each start.
+  std::atomic<std::uint32_t> died_segment;  ///< segment of the row whose input it was
+  std::atomic<std::uint32_t> died_hosted;   ///< stage of the row, from 0
+  std::uint32_t death_bytes;
+  std::array<char, kDeathText> death_text;  ///< for the dead letter
 };
 
 enum class Phase : std::uint32_t {
@@ -100,10 +107,12 @@ struct WorkerPage {
   /// ControlPage::incarnation + 1 once this start of the worker has attached; what stands here before is a
   /// predecessor's. Release store; acquire load.
   std::atomic<std::uint32_t> incarnation;
-  std::uint32_t reserved;
+  std::atomic<std::uint32_t> segment;     ///< of the row, whose input `number` is
   std::atomic<std::uint64_t> number;      ///< input number in work; kInvalidPosition: none
   std::atomic<std::uint64_t> sequence;    ///< its sequence number
   std::atomic<std::uint64_t> commits;     ///< batches committed since the pipeline began
+  /// Of a stage that has several in work: how many; `number` is then the oldest, not surely the one that kills.
+  std::atomic<std::uint32_t> in_flight;
   alignas(kLine) std::atomic<std::uint64_t> waiting_ns;  ///< for input, since the pipeline began
   std::atomic<std::uint64_t> blocked_ns;
   std::atomic<std::uint64_t> working_ns;

@@ -9,6 +9,7 @@ namespace pystream::worker {
 
 Monitor::Monitor(shm::WorkerEnd end, int bell_fd) : end_(std::move(end)), bell_fd_(bell_fd) {
   end_items();
+  set_in_flight(0);
   end_.page->failure_kind.store(0, std::memory_order_relaxed);
   set_phase(shm::Phase::starting);
   end_.page->incarnation.store(end_.control->incarnation.load(std::memory_order_relaxed) + 1,

@@ -42,14 +42,15 @@ SegmentRunner::SegmentRunner(SegmentParts parts, Monitor& monitor, DeadLetters& 
   already_out_ = journal.parts_of == inputs_done_ ? journal.parts_out : 0;
   ended_ = (journal.flags & shm::kJournalEnded) != 0;
   flow_.next_sequence = inputs_done_;
-  // Set before this process was started, and for its whole life.
-  died_on_ = monitor_.control().attempt_number.load(std::memory_order_relaxed);
-  deaths_ = monitor_.control().attempts.load(std::memory_order_relaxed);
+  death_ = read_past_death(monitor_.control(), parts_.index);
+  death_.give_up = death_.give_up && death_.hosted - parts_.first_hosted < chain_.hosted().size();
   if (parts_.input) {
     reader_.emplace(std::move(*parts_.input), inputs_done_);
   }
   if (chain_.hosted().size() == 1 && parts_.place.alone() && chain_.hosted()[0]->async() != nullptr) {
     async_ = std::make_unique<AsyncLane>(*chain_.hosted()[0]);
+    const bool restarted = monitor_.control().incarnation.load(std::memory_order_relaxed) > 0;
+    careful_until_ = restarted ? inputs_done_ + async_->capacity() + kLargestBatch : 0;
   }
   restore();
 }
@@ -216,6 +217,20 @@ void SegmentRunner::give_up(const shm::Record& record, const std::string& reason
   }
 }
 
+/// The item has killed its worker too often: the stage it died in does not see it again.
+void SegmentRunner::set_aside(const shm::Record& record) {
+  monitor_.set_hosted(death_.hosted);
+  monitor_.add_error(death_.hosted);
+  if (policy_in_work().on_crash != plan::OnCrash::skip) {
+    dead_letters_.store({.hosted = death_.hosted,
+                         .sequence = record.sequence,
+                         .part = record.part,
+                         .attempts = death_.deaths,
+                         .reason = death_.text,
+                         .bytes = record.payload});
+  }
+}
+
 /// Runs the stages on one item.
 void SegmentRunner::run_guarded(const shm::Record& record) {
   output_.begin_input(already_out_);
@@ -257,9 +272,14 @@ void SegmentRunner::retry_or_give_up(const shm::Record& record) {
 void SegmentRunner::take_item(const shm::Record& record) {
   flow_.tag = {.sequence = record.sequence,
                .part = record.part,
-               .attempt = record.number == died_on_ ? deaths_ + 1 : 1,
+               .attempt = attempt_of(record.number),
                .entered_ns = record.entered_ns};
   monitor_.begin_item(record.number, record.sequence);
+  if (is_poison(record.number)) {
+    output_.begin_input(already_out_);
+    set_aside(record);
+    return;
+  }
   run_guarded(record);
 }
 
@@ -292,7 +312,7 @@ bool SegmentRunner::take_from_source() {
     batch_began_ = base::now_ns();
   }
   flow_.tag.entered_ns = batch_began_;  // of fast sources all items of a batch enter at once
-  flow_.tag.attempt = 1;
+  flow_.tag.attempt = attempt_of(inputs_done_);
   flow_.next_sequence = inputs_done_;
   monitor_.begin_item(inputs_done_, inputs_done_);
   output_.begin_input(already_out_);
@@ -378,6 +398,7 @@ void SegmentRunner::finish_batch(std::uint32_t items, std::int64_t began) {
 }
 
 bool SegmentRunner::run_one(bool& closed) {
+  monitor_.set_segment(parts_.index);
   const std::uint64_t cycles = cycles_;
   const std::int64_t began = batch_began_ = base::now_ns();
   chain_.clock().start(true);
@@ -399,11 +420,16 @@ bool SegmentRunner::run_one(bool& closed) {
   return true;
 }
 
+/// After a death the inputs that were in flight go one by one: so the guilty one shows.
+bool SegmentRunner::alone_in_lane() const {
+  return reader_->one_at_a_time() || reader_->next_number() < careful_until_;
+}
+
 /// Feeds an AsyncStage while earlier answers are outstanding.
 bool SegmentRunner::run_async() {
   AsyncLane& lane = *async_;
   bool progress = false;
-  while (!lane.full() && !lane.input_ended() && (lane.empty() || !reader_->one_at_a_time())) {
+  while (!lane.full() && !lane.input_ended() && (lane.empty() || !alone_in_lane())) {
     const shm::Record* record = reader_->try_peek();
     if (record == nullptr) {
       break;
@@ -411,7 +437,11 @@ bool SegmentRunner::run_async() {
     progress = true;
     const shm::Record copy = *record;
     reader_->advance();
-    lane.submit(copy, reader_->mark());
+    if (lane.empty()) {
+      monitor_.begin_item(copy.number, copy.sequence);
+    }
+    monitor_.set_in_flight(lane.size() + 1);
+    lane.submit(copy, reader_->mark(), attempt_of(copy.number), is_poison(copy.number));
   }
   if (lane.empty()) {
     return progress;
@@ -421,6 +451,7 @@ bool SegmentRunner::run_async() {
   shm::RingReader::Mark done = reader_->mark();
   while (!lane.empty() && answered < kLargestBatch) {
     const AsyncLane::Entry& oldest = lane.oldest();
+    monitor_.set_in_flight(lane.size());
     flow_.tag = oldest.tag;
     monitor_.begin_item(oldest.record.number, oldest.record.sequence);
     if (oldest.record.kind == shm::RecordKind::end) {
@@ -429,12 +460,13 @@ bool SegmentRunner::run_async() {
     } else {
       output_.begin_input(already_out_);
       const auto patience = answered > 0 ? std::chrono::nanoseconds(0) : lane.patience();
-      if (oldest.failure.empty() && oldest.record.kind != shm::RecordKind::tombstone &&
-          !lane.collect(output_, patience)) {
+      if (oldest.has_answer() && !lane.collect(output_, patience)) {
         check_stop();
         break;
       }
-      if (!oldest.failure.empty()) {
+      if (oldest.poison) {
+        set_aside(oldest.record);
+      } else if (!oldest.failure.empty()) {
         give_up(oldest.record, oldest.failure, 1);
       }
       already_out_ = 0;

@@ -20,7 +20,9 @@ constexpr std::int64_t kSpinNs = 5'000;
 /// Without a store for dead letters the item must not be lost: the pipeline ends instead.
 class NoDeadLetters final : public DeadLetters {
  public:
-  void store(const Letter& letter) override { throw StageFailed(letter.sequence, letter.reason); }
+  void store(const Letter& letter) override {
+    throw StageFailed(letter.sequence, letter.reason + " (the item is not set aside: this run keeps no dead letters)");
+  }
 };
 
 /// Spinning pays only while every process has a core of its own.
@@ -53,6 +55,7 @@ class Builder {
     const plan::Segment& segment = worker_.segments[index];
     SegmentParts parts;
     parts.place = {.first = index == 0, .last = index + 1 == worker_.segments.size()};
+    parts.index = static_cast<std::uint32_t>(index);
     parts.first_hosted = next_hosted_;
     parts.spin_ns = spin_ns(start_.topology->workers.size());
     for (const plan::HostedId id : segment.hosted) {
