@@ -2,12 +2,14 @@
 
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 
-#include "base/clock.hpp"
+#include "base/fast_clock.hpp"
 #include "base/futex.hpp"
 #include "base/pidfd.hpp"
 #include "base/system_error.hpp"
@@ -22,6 +24,7 @@ constexpr nanoseconds kStopGrace = 2s;     ///< what a stopped worker gets for i
 constexpr nanoseconds kNudgePeriod = 50ms; ///< a drain or stop is repeated until it is heard
 constexpr std::size_t kLastLines = 20;
 constexpr std::size_t kLongestLine = 4096;
+constexpr int kReadsAtOnce = 32;  ///< of 4 KiB: more than a pipe holds
 
 nanoseconds now() { return nanoseconds(base::now_ns()); }
 
@@ -40,6 +43,7 @@ Coordinator::Coordinator(RunSetup setup)
       supervisor_(*setup_.topology, setup_.restarts),
       bell_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       workers_(setup_.topology->workers.size()) {
+  view_.config->tick_multiplier = base::measure_tick_rate().multiplier;
   if (!bell_) {
     base::throw_errno("cannot create the coordinator's bell");
   }
@@ -52,11 +56,28 @@ Coordinator::Coordinator(RunSetup setup)
   if (!signals_) {
     base::throw_errno("cannot listen to signals");
   }
+  try {
+    control_.emplace(loop_, [this](std::string_view request) { return answer(request); });
+  } catch (const std::system_error& error) {  // another pipeline of this process has it, or there are no sockets
+  }
   loop_.add(bell_.get(), [this] { on_bell(); });
   loop_.add(signals_.get(), [this] { on_signal(); });
 }
 
-Coordinator::~Coordinator() = default;
+/// After run() nothing is left to do, unless it ended with an exception.
+Coordinator::~Coordinator() {
+  for (Worker& worker : workers_) {
+    if (worker.running) {
+      base::send_signal(worker.process.pidfd, SIGKILL);
+    }
+  }
+  for (Worker& worker : workers_) {
+    siginfo_t info{};
+    while (worker.running && ::waitid(P_PIDFD, static_cast<id_t>(worker.process.pidfd.get()), &info, WEXITED) != 0 &&
+           errno == EINTR) {
+    }
+  }
+}
 
 bool Coordinator::has_source(plan::WorkerId id) const {
   const auto& hosted = setup_.topology->workers[id].segments.front().hosted;
@@ -71,6 +92,7 @@ Outcome Coordinator::run() {
     loop_.wait(next_deadline());
     on_tick();
   }
+  end_bookkeeping();
   if (supervisor_.failure()) {
     return Outcome::failed;
   }
@@ -114,11 +136,18 @@ void Coordinator::on_tick() {
 void Coordinator::perform(const std::vector<Action>& actions) {
   for (const Action& action : actions) {
     std::visit(Overloaded{[&](const StartWorker& start) { start_worker(start); },
-                          [&](const KillWorker& kill) { base::send_signal(workers_[kill.id].process.pidfd, SIGKILL); },
+                          [&](const KillWorker& kill) {
+                            workers_[kill.id].killed_by_us = true;
+                            base::send_signal(workers_[kill.id].process.pidfd, SIGKILL);
+                          },
                           [&](const WakeNeighbours& wake) { wake_links_of(wake.id); },
                           [&](const StopAll&) { stop_all(); },
                           [&](const EndRun&) { over_ = true; },
                           [&](const Report& report) {
+                            if (setup_.bookkeeping != nullptr) {
+                              setup_.bookkeeping->event(
+                                  {.time_ns = base::now_ns(), .kind = "report", .worker = {}, .text = report.text});
+                            }
                             if (setup_.log) {
                               setup_.log({}, report.text);
                             }
@@ -135,27 +164,34 @@ void Coordinator::start_worker(const StartWorker& start) {
   control.give_up.store(start.give_up ? 1 : 0, std::memory_order_relaxed);
   control.died_segment.store(start.segment, std::memory_order_relaxed);
   control.died_hosted.store(start.hosted, std::memory_order_relaxed);
-  control.death_bytes = static_cast<std::uint32_t>(start.death.copy(control.death_text.data(), shm::kDeathText));
-  control.items_limit.store(setup_.items_limit, std::memory_order_relaxed);
   Worker& worker = workers_[start.id];
+  const std::string death = start.death + "\n" + worker.last_crash;
+  control.death_bytes = static_cast<std::uint32_t>(death.copy(control.death_text.data(), shm::kDeathText));
+  control.items_limit.store(setup_.items_limit, std::memory_order_relaxed);
+  worker.killed_by_us = false;
   worker.process = setup_.launcher->launch(start.id, {.segment = setup_.segment->fd(), .bell = bell_.get()});
   worker.running = true;
+  note(start.incarnation == 0 ? "start" : "restart", start.id);
   loop_.add(worker.process.pidfd.get(), [this, id = start.id] { on_exit(id); });
   loop_.add(worker.process.errors.get(), [this, id = start.id] { on_errors(id); });
 }
 
-/// True once the worker's page is its own and no longer that of its predecessor.
 bool Coordinator::attached(plan::WorkerId id) const {
   const auto& worker = view_.workers[id];
   return worker.page->incarnation.load(std::memory_order_acquire) ==
          worker.control->incarnation.load(std::memory_order_relaxed) + 1;
 }
 
+bool Coordinator::signal_worker(plan::WorkerId id, int signal) {
+  return workers_.at(id).running && base::send_signal(workers_[id].process.pidfd, signal);
+}
+
 WorkerView Coordinator::view_of(plan::WorkerId id) const {
-  if (!attached(id)) {
-    return {};
-  }
   const shm::WorkerPage& page = *view_.workers[id].page;
+  if (!attached(id)) {
+    // The rest of the page is its predecessor's; the commits are counted over all starts.
+    return {.commits = page.commits.load(std::memory_order_relaxed)};
+  }
   const auto phase = static_cast<shm::Phase>(page.phase.load(std::memory_order_acquire));
   WorkerView view{.finished = phase == shm::Phase::finished,
                   .working = phase == shm::Phase::working,
@@ -174,6 +210,9 @@ WorkerView Coordinator::view_of(plan::WorkerId id) const {
     view.start_failed = kind == static_cast<std::uint32_t>(shm::FailureKind::start);
     const std::size_t size = std::min<std::size_t>(page.failure_bytes, page.failure_text.size());
     view.failure.assign(page.failure_text.data(), size);
+    if (view.failure.empty()) {
+      view.failure = "it gave no reason";
+    }
     if (page.failure_sequence != shm::kInvalidPosition) {
       view.failure_sequence = page.failure_sequence;
     }
@@ -213,7 +252,106 @@ void Coordinator::on_exit(plan::WorkerId id) {
   worker.process = {};
   worker.running = false;
   const WorkerView view = view_of(id);
+  if ((status->signal != 0 || status->code != 0) && !supervisor_.stopping()) {
+    note_death(id, *status, view);
+  }
   perform(supervisor_.on_exit(id, {.code = status->code, .signal = status->signal, .view = view}, now()));
+}
+
+void Coordinator::note_death(plan::WorkerId id, const base::ExitStatus& status, const WorkerView& view) {
+  Worker& worker = workers_[id];
+  const auto& pages = view_.workers[id];
+  CrashReport report{.stage = supervisor_.stage_key(id, view.hosted),
+                     .worker = setup_.topology->workers[id].name,
+                     .signal = status.signal,
+                     .code = status.code,
+                     .hung = worker.killed_by_us,
+                     .failure = view.failure,
+                     .usage = status,
+                     .last_lines = {worker.last_lines.begin(), worker.last_lines.end()}};
+  if (view.number) {
+    report.item = view.sequence;
+    const bool again = pages.control->attempt_number.load(std::memory_order_relaxed) == *view.number;
+    report.attempt = again ? pages.control->attempts.load(std::memory_order_relaxed) + 1 : 1;
+  }
+  if (attached(id)) {
+    read_crash_record(pages.page->crash, report);
+  }
+  worker.last_lines.clear();
+  worker.last_crash = describe(report);
+  note("crash", id, {.signal = status.signal,
+                     .code = status.code,
+                     .sequence = report.item,
+                     .text = worker.last_crash});
+  if (setup_.crashed && report.failure.empty()) {
+    setup_.crashed(report);
+  }
+}
+
+void Coordinator::note(const std::string& kind, plan::WorkerId id, profile::Event event) {
+  if (setup_.bookkeeping != nullptr) {
+    event.time_ns = base::now_ns();
+    event.kind = kind;
+    event.worker = setup_.topology->workers[id].name;
+    setup_.bookkeeping->event(std::move(event));
+  }
+}
+
+std::string Coordinator::answer(std::string_view request) {
+  if (request == "status") {
+    return to_json({}, live_status());
+  }
+  if (request == "figures") {
+    return encode(live_status());
+  }
+  if (request == "drain") {
+    drain();
+    return "draining";
+  }
+  if (request == "stop") {
+    stop_requested_ = true;
+    stop();
+    return "stopping";
+  }
+  return "unknown request";
+}
+
+LiveStatus Coordinator::live_status() const {
+  LiveStatus status{.pid = ::getpid(),
+                    .run = setup_.bookkeeping != nullptr ? setup_.bookkeeping->run() : 0,
+                    .name = setup_.name,
+                    .state = supervisor_.stopping() ? "stopping"
+                             : draining_           ? "draining"
+                             : ready_announced_ || supervisor_.all_ready() ? "running"
+                                                                           : "starting",
+                    .time_ns = base::now_ns(),
+                    .uptime_s = std::chrono::duration<double>(now() - started_).count()};
+  add_live_stages(status, *setup_.topology, view_);
+  for (plan::WorkerId id = 0; id < workers_.size(); ++id) {
+    LiveWorker& worker = status.workers.at(id);
+    worker.pid = workers_[id].running ? workers_[id].process.pid : 0;
+    worker.restarts = supervisor_.restarts(id);
+    if (!workers_[id].running) {
+      worker.phase = "not running";
+    }
+  }
+  for (std::uint32_t id = 0; id < status.links.size(); ++id) {
+    status.links[id].capacity = setup_.segment->link(id).ring_bytes;
+  }
+  return status;
+}
+
+void Coordinator::end_bookkeeping() {
+  if (setup_.bookkeeping == nullptr) {
+    return;
+  }
+  std::vector<std::uint32_t> restarts;
+  for (plan::WorkerId id = 0; id < workers_.size(); ++id) {
+    restarts.push_back(supervisor_.restarts(id));
+  }
+  const auto& failure = supervisor_.failure();
+  setup_.bookkeeping->end(failure ? "failed" : stop_requested_ ? "interrupted" : "done", failure ? failure->text : "",
+                          restarts);
 }
 
 void Coordinator::log_line(plan::WorkerId id, const std::string& line) {
@@ -233,8 +371,10 @@ void Coordinator::on_errors(plan::WorkerId id) {
     return;
   }
   char buffer[4096];
-  ssize_t got = 0;
-  while ((got = ::read(worker.process.errors.get(), buffer, sizeof(buffer))) > 0) {
+  ssize_t got = -1;
+  // What a worker floods its standard error with must not keep this process from everything else: a bounded part, and
+  // the loop calls again.
+  for (int i = 0; i < kReadsAtOnce && (got = ::read(worker.process.errors.get(), buffer, sizeof(buffer))) > 0; ++i) {
     for (const char letter : std::string_view(buffer, static_cast<std::size_t>(got))) {
       if (letter == '\n' || worker.line.size() >= kLongestLine) {
         log_line(id, std::exchange(worker.line, {}));
@@ -253,6 +393,7 @@ void Coordinator::on_errors(plan::WorkerId id) {
 void Coordinator::on_signal() {
   signalfd_siginfo info{};
   while (::read(signals_.get(), &info, sizeof(info)) == sizeof(info)) {
+    interrupted_ = true;
     if (draining_) {
       stop_requested_ = true;
       stop();

@@ -10,7 +10,11 @@
 #include <vector>
 
 #include "base/event_loop.hpp"
+#include "coord/bookkeeping.hpp"
+#include "coord/crash_report.hpp"
+#include "coord/control_socket.hpp"
 #include "coord/launcher.hpp"
+#include "coord/live_status.hpp"
 #include "coord/run_summary.hpp"
 #include "coord/supervisor.hpp"
 #include "shm/segment.hpp"
@@ -19,10 +23,12 @@ namespace pystream::coord {
 
 /// What a run is made of.
 struct RunSetup {
+  std::string name = "pipeline";  ///< for people who look for it with `top` and `list`
   const plan::Topology* topology = nullptr;
   plan::RestartPolicy restarts;
   const shm::Segment* segment = nullptr;
   Launcher* launcher = nullptr;
+  Bookkeeping* bookkeeping = nullptr;                  ///< none: no profile is written
   std::uint64_t items_limit = 0;                       ///< sources end after so many items; 0: no limit
   std::optional<std::chrono::nanoseconds> duration{};  ///< drain after so long
   /// A line of a worker's standard error, or the coordinator's own word (empty worker name).
@@ -32,6 +38,8 @@ struct RunSetup {
   std::chrono::nanoseconds progress_period = std::chrono::seconds(1);
   /// Called once when every worker is ready for the first time.
   std::function<void()> ready{};
+  /// A worker died without being told to; it may be restarted.
+  std::function<void(const CrashReport&)> crashed{};
 };
 
 enum class Outcome { done, failed, interrupted };
@@ -54,8 +62,16 @@ class Coordinator {
   base::EventLoop& loop() { return loop_; }
   const std::optional<TerminationReason>& failure() const { return supervisor_.failure(); }
   const shm::SupervisorView& view() const { return view_; }
+  bool runs(plan::WorkerId id) const { return workers_.at(id).running; }
+  /// True once the worker's page is its own and no longer that of its predecessor.
+  bool attached(plan::WorkerId id) const;
+  /// False if the worker does not run.
+  bool signal_worker(plan::WorkerId id, int signal);
+  /// SIGINT or SIGTERM came.
+  bool interrupted() const { return interrupted_; }
   std::vector<StageSummary> summary() const;
   std::uint32_t restarts() const;
+  LiveStatus live_status() const;
 
  private:
   struct Worker {
@@ -63,6 +79,8 @@ class Coordinator {
     std::string line;                   ///< of standard error, not yet complete
     std::deque<std::string> last_lines;
     bool running = false;
+    bool killed_by_us = false;          ///< because it hung
+    std::string last_crash;             ///< described
   };
 
   void perform(const std::vector<Action>& actions);
@@ -75,8 +93,11 @@ class Coordinator {
   void on_signal();
   void on_tick();
   void nudge(std::chrono::nanoseconds now);
+  void note(const std::string& kind, plan::WorkerId id, profile::Event event = {});
+  void note_death(plan::WorkerId id, const base::ExitStatus& status, const WorkerView& view);
+  void end_bookkeeping();
+  std::string answer(std::string_view request);
   void log_line(plan::WorkerId id, const std::string& line);
-  bool attached(plan::WorkerId id) const;
   WorkerView view_of(plan::WorkerId id) const;
   bool has_source(plan::WorkerId id) const;
   std::chrono::nanoseconds next_deadline() const;
@@ -85,11 +106,13 @@ class Coordinator {
   shm::SupervisorView view_;
   Supervisor supervisor_;
   base::EventLoop loop_;
+  std::optional<ControlSocket> control_;
   base::UniqueFd bell_;
   base::UniqueFd signals_;
   std::vector<Worker> workers_;
   bool draining_ = false;
   bool stop_requested_ = false;
+  bool interrupted_ = false;
   bool ready_announced_ = false;
   bool over_ = false;
   std::chrono::nanoseconds started_{};

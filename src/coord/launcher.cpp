@@ -5,7 +5,9 @@
 
 #include <array>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <string>
 
 #include "base/pidfd.hpp"
@@ -88,9 +90,16 @@ Launched ForkLauncher::launch(plan::WorkerId id, const LaunchFds& fds) {
   worker::adopt_worker_signals(parent);
   ::dup2(pipe.write.get(), STDERR_FILENO);
   pipe = {};
-  const int code =
-      body_(id, base::UniqueFd(::fcntl(fds.segment, F_DUPFD_CLOEXEC, 0)), base::UniqueFd(::fcntl(fds.bell, F_DUPFD_CLOEXEC, 0)));
-  ::_exit(code);
+  // Nothing may come out of here: above stands the coordinator's own code.
+  try {
+    ::_exit(body_(id, base::UniqueFd(::fcntl(fds.segment, F_DUPFD_CLOEXEC, 0)),
+                  base::UniqueFd(::fcntl(fds.bell, F_DUPFD_CLOEXEC, 0))));
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    std::fflush(stderr);
+  } catch (...) {
+  }
+  ::_exit(EXIT_FAILURE);
 }
 
 }  // namespace pystream::coord

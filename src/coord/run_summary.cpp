@@ -1,6 +1,9 @@
 #include "coord/run_summary.hpp"
 
 #include <algorithm>
+#include <array>
+
+#include "profile/figures.hpp"
 
 namespace pystream::coord {
 namespace {
@@ -43,6 +46,12 @@ void add_worker_figures(StageSummary& summary, const shm::WorkerPage& page) {
   }
 }
 
+std::string_view phase_name(std::uint32_t phase) {
+  static constexpr std::array<std::string_view, 8> kNames{"absent",  "starting", "waiting",  "working",
+                                                          "blocked", "cleaning", "finished", "failed"};
+  return phase < kNames.size() ? kNames[phase] : "?";
+}
+
 }  // namespace
 
 std::vector<StageSummary> summarize(const plan::Topology& topology, const shm::SupervisorView& view,
@@ -54,11 +63,11 @@ std::vector<StageSummary> summarize(const plan::Topology& topology, const shm::S
       for (const plan::HostedId hosted : segment.hosted) {
         const shm::HostedStats& stats = view.workers[id].stats[index++];
         StageSummary& summary = all[hosted];
-        const std::uint64_t timed = get(stats.timed);
+        const std::uint64_t items = get(stats.items);
         summary = {.key = topology.hosted[hosted].key,
-                   .items = get(stats.items),
+                   .items = items,
                    .errors = get(stats.errors),
-                   .mean_s = timed > 0 ? seconds(get(stats.timed_ns)) / static_cast<double>(timed) : 0,
+                   .mean_s = items > 0 ? seconds(get(stats.total_ns)) / static_cast<double>(items) : 0,
                    .p50_s = percentile(stats, 0.5),
                    .p99_s = percentile(stats, 0.99),
                    .max_s = seconds(get(stats.max_ns)),
@@ -74,6 +83,47 @@ std::vector<StageSummary> summarize(const plan::Topology& topology, const shm::S
     busiest->bottleneck = true;
   }
   return all;
+}
+
+void add_live_stages(LiveStatus& status, const plan::Topology& topology, const shm::SupervisorView& view) {
+  const auto role_name = [](plan::Role role) {
+    return role == plan::Role::source ? "source" : role == plan::Role::sink ? "sink" : "stage";
+  };
+  std::vector<std::uint32_t> next(topology.workers.size());
+  for (const plan::HostedSpec& hosted : topology.hosted) {
+    const shm::HostedStats& stats = view.workers[hosted.worker].stats[next[hosted.worker]++];
+    LiveStage& stage = status.stages.emplace_back();
+    stage.key = hosted.key;
+    stage.role = role_name(hosted.role);
+    stage.worker = hosted.worker;
+    stage.items = get(stats.items);
+    stage.errors = get(stats.errors);
+    stage.total_ns = get(stats.total_ns);
+    stage.max_ns = get(stats.max_ns);
+    for (std::uint32_t i = 0; i < shm::kBuckets; ++i) {
+      if (const std::uint64_t items = get(stats.histogram[i]); items > 0) {
+        stage.histogram.emplace_back(i, items);
+      }
+    }
+  }
+  for (std::size_t id = 0; id < topology.workers.size(); ++id) {
+    const shm::WorkerPage& page = *view.workers[id].page;
+    const std::uint64_t blocked = get(page.blocked_ns);
+    const std::uint64_t working = get(page.working_ns);
+    status.workers.push_back({.name = topology.workers[id].name,
+                              .phase = std::string(phase_name(page.phase.load(std::memory_order_acquire))),
+                              .waiting_ns = get(page.waiting_ns),
+                              .working_ns = working > blocked ? working - blocked : 0,
+                              .blocked_ns = blocked});
+  }
+  for (std::uint32_t id = 0; id < topology.links.size(); ++id) {
+    const profile::LinkFigures figures = profile::read_link(view, id);
+    status.links.push_back({.name = topology.links[id].name,
+                            .consumer = topology.links[id].consumer,
+                            .items = figures.fill_items,
+                            .bytes = figures.fill_bytes,
+                            .dropped = figures.dropped});
+  }
 }
 
 }  // namespace pystream::coord

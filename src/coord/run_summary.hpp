@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "coord/live_status.hpp"
 #include "plan/topology.hpp"
 #include "shm/segment.hpp"
 
@@ -29,5 +30,8 @@ struct StageSummary {
 /// Reads the counters as they are now; may be called while the pipeline runs.
 std::vector<StageSummary> summarize(const plan::Topology& topology, const shm::SupervisorView& view,
                                     const std::vector<std::uint32_t>& restarts);
+
+/// Adds every stage, worker and link with its counters as they are now.
+void add_live_stages(LiveStatus& status, const plan::Topology& topology, const shm::SupervisorView& view);
 
 }  // namespace pystream::coord

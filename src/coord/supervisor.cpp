@@ -69,16 +69,16 @@ StartWorker Supervisor::start_worker(plan::WorkerId id, Time now) {
   worker.state = State::starting;
   worker.since = now;
   worker.killed_by_us = false;
-  const plan::FaultPolicy& policy = policy_of(id, worker.died_hosted);
+  const plan::FaultPolicy& policy = policy_of(id, worker.died_in);
   const std::uint32_t limit = policy.on_crash == plan::OnCrash::skip ? 1 : policy.max_attempts;
   const bool suspected = worker.attempts >= limit || worker.outside_kills >= kOutsideKills;
   return {.id = id,
           .incarnation = worker.restarts,
           .attempt_number = worker.died_on,
           .attempts = worker.attempts,
-          .give_up = worker.died_on && suspected && !is_source(id, worker.died_hosted),
+          .give_up = worker.died_on && suspected && !is_source(id, worker.died_in),
           .segment = worker.died_segment,
-          .hosted = worker.died_hosted,
+          .hosted = worker.died_in,
           .death = worker.death};
 }
 
@@ -107,9 +107,8 @@ bool Supervisor::all_ready() const {
 }
 
 std::vector<Action> Supervisor::finish_if_over() {
-  const bool over = std::all_of(workers_.begin(), workers_.end(), [](const Worker& worker) {
-    return worker.state == State::ended;
-  });
+  const bool over =
+      std::all_of(workers_.begin(), workers_.end(), [](const Worker& worker) { return worker.state == State::ended; });
   return over ? std::vector<Action>{EndRun{}} : std::vector<Action>{};
 }
 
@@ -163,6 +162,7 @@ void Supervisor::count_attempt(Worker& worker, const WorkerExit& exit) {
   if (!exit.view.number || !exit.view.sure) {
     return;
   }
+  worker.died_in = exit.view.hosted;
   if (worker.died_on != exit.view.number || worker.died_segment != exit.view.segment) {
     worker.died_on = exit.view.number;
     worker.died_segment = exit.view.segment;
@@ -174,7 +174,6 @@ void Supervisor::count_attempt(Worker& worker, const WorkerExit& exit) {
   } else {
     ++worker.attempts;
   }
-  worker.died_hosted = exit.view.hosted;
   worker.death = "the stage " + how_it_ended(exit, worker.killed_by_us);
   const std::uint32_t deaths = worker.attempts + worker.outside_kills;
   if (deaths > 1) {
@@ -200,11 +199,10 @@ std::vector<Action> Supervisor::on_crash(plan::WorkerId id, const WorkerExit& ex
   if (exit.view.number) {
     text += " on item " + std::to_string(exit.view.sequence);
   }
-  const TerminationReason reason{
-      .stage = stage,
-      .signal = exit.signal,
-      .item = exit.view.number ? std::optional(exit.view.sequence) : std::nullopt,
-      .text = text};
+  const TerminationReason reason{.stage = stage,
+                                 .signal = exit.signal,
+                                 .item = exit.view.number ? std::optional(exit.view.sequence) : std::nullopt,
+                                 .text = text};
   const plan::FaultPolicy& policy = policy_of(id, exit.view.hosted);
   if (policy.on_crash == plan::OnCrash::fail) {
     return fail(reason);
@@ -268,16 +266,24 @@ std::optional<Time> Supervisor::next_deadline() const {
   std::optional<Time> next;
   const auto at = [&](Time time) { next = std::min(next.value_or(time), time); };
   for (const Worker& worker : workers_) {
+    if (stopping_ || (worker.killed_by_us && worker.state != State::backing_off)) {
+      continue;  // on_tick() has nothing to do but wait for its end
+    }
     switch (worker.state) {
-      case State::backing_off: at(worker.since); break;
-      case State::starting: at(worker.since + worker.start_timeout); break;
+      case State::backing_off:
+        at(worker.since);
+        break;
+      case State::starting:
+        at(worker.since + worker.start_timeout);
+        break;
       case State::running:
         if (worker.timeout) {
           // A quarter late at most, without a look at every instant.
           at(worker.looked_at + *worker.timeout / 4);
         }
         break;
-      default: break;
+      default:
+        break;
     }
   }
   return next;

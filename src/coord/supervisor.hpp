@@ -82,6 +82,8 @@ class Supervisor {
   std::uint32_t restarts(plan::WorkerId id) const { return workers_.at(id).restarts; }
   bool stopping() const { return stopping_; }
   bool all_ready() const;
+  /// Profile key of a stage by its index within the worker.
+  std::string stage_key(plan::WorkerId id, std::uint32_t hosted) const;
 
  private:
   enum class State { idle, starting, running, backing_off, ended };
@@ -93,9 +95,9 @@ class Supervisor {
     std::uint32_t fruitless = 0;        ///< deaths in a row without a commit in between
     std::uint64_t commits_at_start = 0;
     std::optional<std::uint64_t> died_on;
-    std::uint32_t died_segment = 0;
-    std::uint32_t died_hosted = 0;
-    std::string death;
+    std::uint32_t died_segment = 0;     ///< whose input `died_on` is
+    std::uint32_t died_in = 0;          ///< stage that had `died_on` in work, index within the worker
+    std::string death;                  ///< how
     std::uint32_t attempts = 0;         ///< deaths on `died_on` that count
     std::uint32_t outside_kills = 0;    ///< SIGKILLs from outside on `died_on`
     bool killed_by_us = false;
@@ -109,7 +111,6 @@ class Supervisor {
   };
 
   const plan::FaultPolicy& policy_of(plan::WorkerId id, std::uint32_t hosted) const;
-  std::string stage_key(plan::WorkerId id, std::uint32_t hosted) const;
   bool is_source(plan::WorkerId id, std::uint32_t hosted) const;
   StartWorker start_worker(plan::WorkerId id, Time now);
   std::vector<Action> on_crash(plan::WorkerId id, const WorkerExit& exit, Time now);

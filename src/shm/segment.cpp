@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <boost/interprocess/mapped_region.hpp>
+#include <algorithm>
 #include <cstring>
 #include <pystream/error.hpp>
 
@@ -70,6 +71,31 @@ Mapping map_twice(int fd, std::uint64_t offset, std::uint64_t size, Access acces
   return {halves, data, 2 * size};
 }
 
+constexpr std::uint32_t kSmallestSamples = 400;  ///< so that most batches end for other reasons
+
+std::uint64_t batch_bytes(const WorkerEntry& worker) {
+  return round_up(sizeof(Batch) + std::uint64_t{worker.tracked} * sizeof(HostedAfter) +
+                      std::uint64_t{worker.samples} * sizeof(Sample),
+                  kPage);
+}
+
+std::uint64_t profile_bytes(const WorkerEntry& worker) {
+  return kPage + worker.segments * worker.batch_bytes + worker.rows * sizeof(Row);
+}
+
+ProfileArea profile_area(const WorkerEntry& worker, std::byte* at) {
+  ProfileArea area{.page = reinterpret_cast<RowPage*>(at)};
+  at += kPage;
+  for (std::uint32_t i = 0; i < worker.segments; ++i, at += worker.batch_bytes) {
+    auto* after = reinterpret_cast<HostedAfter*>(at + sizeof(Batch));
+    area.segments.push_back({.batch = reinterpret_cast<Batch*>(at),
+                             .after = {after, worker.tracked},
+                             .samples = {reinterpret_cast<Sample*>(after + worker.tracked), worker.samples}});
+  }
+  area.rows = {reinterpret_cast<Row*>(at), worker.rows};
+  return area;
+}
+
 /// Where everything stands: one walk that both footprint() and create() use.
 struct Layout {
   SegmentHeader header{};
@@ -92,8 +118,10 @@ struct Layout {
               .workers = static_cast<std::uint32_t>(spec.workers.size()),
               .links = static_cast<std::uint32_t>(spec.links.size()),
               .plan_offset = tables,
-              .plan_bytes = spec.plan.size()};
+              .plan_bytes = spec.plan.size(),
+              .config_offset = 0};
     take(header.table_bytes);
+    header.config_offset = take(sizeof(ProfileConfig));
     for (const WorkerSize& size : spec.workers) {
       add(size);
     }
@@ -121,12 +149,20 @@ struct Layout {
     return offset;
   }
   void add(const WorkerSize& size) {
+    const std::uint32_t tracked = size.hosted + (size.tracks_pipeline ? 1 : 0);
     WorkerEntry entry{.control_offset = take(sizeof(ControlPage)),
-                      .page_offset = take(kPage + size.hosted * sizeof(HostedStats)),
+                      .page_offset = take(kPage + tracked * sizeof(HostedStats)),
                       .checkpoint_offset = 0,
                       .checkpoint_bytes = 0,
+                      .profile_offset = 0,
+                      .batch_bytes = 0,
+                      .rows = size.rows,
                       .hosted = size.hosted,
+                      .tracked = tracked,
+                      .samples = std::max(kSmallestSamples, tracked),
                       .segments = size.segments};
+    entry.batch_bytes = batch_bytes(entry);
+    entry.profile_offset = take(profile_bytes(entry));
     if (size.checkpoint_bytes > 0) {
       entry.checkpoint_bytes = round_up(size.checkpoint_bytes + sizeof(CheckpointHeader), kPage);
       entry.checkpoint_offset = take_sparse(2 * entry.segments * entry.checkpoint_bytes);
@@ -236,6 +272,11 @@ Segment Segment::create(const SegmentSpec& spec) {
   for (const WorkerEntry& worker : layout.workers) {
     const Mapping page = map(fd.get(), worker.page_offset, kPage, Access::read_write);
     reinterpret_cast<WorkerPage*>(page.data())->number.store(kInvalidPosition, std::memory_order_relaxed);
+    const Mapping profile = map(fd.get(), worker.profile_offset, profile_bytes(worker), Access::read_write);
+    for (const ProfileArea::Segment& segment : profile_area(worker, profile.data()).segments) {
+      segment.batch->tag = kInvalidPosition;
+      segment.batch->applied = kInvalidPosition;
+    }
   }
   return attach(std::move(fd));
 }
@@ -271,6 +312,9 @@ Segment::Segment(base::UniqueFd fd) : fd_(std::move(fd)) {
     throw_no_segment("its sizes do not fit together");
   }
   tables_ = map(fd_.get(), 0, header_.table_bytes, Access::read_only);
+  if (header_.config_offset % kPage != 0 || header_.config_offset > file_bytes - kPage) {
+    throw_no_segment("its profile configuration lies outside");
+  }
   std::uint64_t at = sizeof(SegmentHeader);
   for (std::uint32_t i = 0; i < header_.workers; ++i, at += sizeof(WorkerEntry)) {
     workers_.push_back(copy_at<WorkerEntry>(tables_.data(), at));
@@ -283,8 +327,11 @@ Segment::Segment(base::UniqueFd fd) : fd_(std::move(fd)) {
   };
   for (const WorkerEntry& worker : workers_) {
     if (!inside(worker.control_offset, kPage) ||
-        !inside(worker.page_offset, kPage + worker.hosted * sizeof(HostedStats)) ||
-        worker.checkpoint_bytes % kPage != 0 ||
+        worker.tracked > file_bytes / sizeof(HostedStats) || worker.tracked < worker.hosted ||
+        !inside(worker.page_offset, kPage + worker.tracked * sizeof(HostedStats)) ||
+        worker.rows > file_bytes / sizeof(Row) || (worker.rows != 0 && !std::has_single_bit(worker.rows)) ||
+        worker.batch_bytes != batch_bytes(worker) || worker.segments > file_bytes / worker.batch_bytes ||
+        !inside(worker.profile_offset, profile_bytes(worker)) || worker.checkpoint_bytes % kPage != 0 ||
         (worker.checkpoint_bytes != 0 && worker.segments > file_bytes / 2 / worker.checkpoint_bytes) ||
         !inside(worker.checkpoint_offset, 2 * worker.checkpoint_bytes * worker.segments)) {
       throw_no_segment("a worker's pages lie outside");
@@ -343,9 +390,12 @@ WorkerEnd Segment::map_worker(std::uint32_t id) const {
   end.control =
       reinterpret_cast<const ControlPage*>(keep(map(fd(), end.entry.control_offset, kPage, Access::read_only)));
   std::byte* pages =
-      keep(map(fd(), end.entry.page_offset, kPage + end.entry.hosted * sizeof(HostedStats), Access::read_write));
+      keep(map(fd(), end.entry.page_offset, kPage + end.entry.tracked * sizeof(HostedStats), Access::read_write));
   end.page = reinterpret_cast<WorkerPage*>(pages);
-  end.stats = {reinterpret_cast<HostedStats*>(pages + kPage), end.entry.hosted};
+  end.stats = {reinterpret_cast<HostedStats*>(pages + kPage), end.entry.tracked};
+  end.config = reinterpret_cast<const ProfileConfig*>(keep(map(fd(), header_.config_offset, kPage, Access::read_only)));
+  end.profile = profile_area(
+      end.entry, keep(map(fd(), end.entry.profile_offset, profile_bytes(end.entry), Access::read_write)));
   if (end.entry.checkpoint_bytes > 0) {
     end.checkpoints = keep(map(fd(), end.entry.checkpoint_offset, 2 * end.entry.segments * end.entry.checkpoint_bytes,
                                Access::read_write));
@@ -356,13 +406,15 @@ WorkerEnd Segment::map_worker(std::uint32_t id) const {
 SupervisorView Segment::map_supervisor() const {
   SupervisorView view;
   const auto keep = [&](Mapping mapping) { return view.keep.emplace_back(std::move(mapping)).data(); };
+  view.config = reinterpret_cast<ProfileConfig*>(keep(map(fd(), header_.config_offset, kPage, Access::read_write)));
   for (const WorkerEntry& entry : workers_) {
     const std::byte* pages =
-        keep(map(fd(), entry.page_offset, kPage + entry.hosted * sizeof(HostedStats), Access::read_only));
+        keep(map(fd(), entry.page_offset, kPage + entry.tracked * sizeof(HostedStats), Access::read_only));
     view.workers.push_back(
         {.control = reinterpret_cast<ControlPage*>(keep(map(fd(), entry.control_offset, kPage, Access::read_write))),
          .page = reinterpret_cast<const WorkerPage*>(pages),
-         .stats = {reinterpret_cast<const HostedStats*>(pages + kPage), entry.hosted}});
+         .stats = {reinterpret_cast<const HostedStats*>(pages + kPage), entry.tracked},
+         .rows = reinterpret_cast<const RowPage*>(keep(map(fd(), entry.profile_offset, kPage, Access::read_only)))});
   }
   for (const LinkEntry& entry : links_) {
     view.links.push_back({.producer = reinterpret_cast<const ProducerPage*>(

@@ -45,6 +45,8 @@ struct WorkerSize {
   std::uint32_t hosted = 0;
   std::uint32_t segments = 1;
   std::uint64_t checkpoint_bytes = 0;  ///< of one copy, without header
+  bool tracks_pipeline = false;        ///< items leave the main pipeline here
+  std::uint64_t rows = 0;              ///< a power of two; 0: no rows
 };
 
 struct SegmentSpec {
@@ -81,12 +83,26 @@ struct ConsumerEnd {
   std::vector<Mapping> keep;
 };
 
+/// What one worker's profile has in shared memory.
+struct ProfileArea {
+  struct Segment {
+    Batch* batch = nullptr;
+    std::span<HostedAfter> after;  ///< of every HostedStats of the worker
+    std::span<Sample> samples;
+  };
+  RowPage* page = nullptr;
+  std::span<Row> rows;
+  std::vector<Segment> segments;
+};
+
 /// The pages of a worker as it maps them itself.
 struct WorkerEnd {
   const ControlPage* control = nullptr;
   WorkerPage* page = nullptr;
   std::span<HostedStats> stats;
   std::byte* checkpoints = nullptr;  ///< nullptr: none
+  const ProfileConfig* config = nullptr;
+  ProfileArea profile;
   WorkerEntry entry{};
   std::vector<Mapping> keep;
 };
@@ -97,6 +113,7 @@ struct SupervisorView {
     ControlPage* control = nullptr;
     const WorkerPage* page = nullptr;
     std::span<const HostedStats> stats;
+    const RowPage* rows = nullptr;
   };
   struct Link {
     const ProducerPage* producer = nullptr;
@@ -104,6 +121,7 @@ struct SupervisorView {
   };
   std::vector<Worker> workers;
   std::vector<Link> links;
+  ProfileConfig* config = nullptr;
   std::vector<Mapping> keep;
 };
 

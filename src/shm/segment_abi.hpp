@@ -2,17 +2,19 @@
 
 #include <array>
 #include <atomic>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 
+#include "shm/profile_abi.hpp"
 #include "shm/ring_abi.hpp"
 
 /// What stands in the shared memory of one pipeline beside its links.
 ///
 ///   ┌ SegmentHeader, WorkerEntry[workers], LinkEntry[links], plan text ┐ coordinator writes once, then nobody
+///   ├ ProfileConfig                                                    ┤ coordinator writes before the first start
 ///   ├ ControlPage  per worker                                          ┤ coordinator writes, its worker reads
-///   ├ WorkerPage, HostedStats[hosted], checkpoints   per worker        ┤ the worker writes, coordinator reads
+///   ├ WorkerPage, HostedStats[tracked], checkpoints  per worker        ┤ the worker writes, coordinator reads
+///   ├ rows and batches of its profile                per worker        ┤ the worker writes; see profile_abi.hpp
 ///   └ ProducerPage, ConsumerPage, ring, large area   per link          ┘ see ring_abi.hpp
 ///
 /// Every part begins on a page of its own, because a worker maps read-only what it does not own.
@@ -31,6 +33,7 @@ struct SegmentHeader {
   std::uint32_t links;
   std::uint64_t plan_offset;
   std::uint64_t plan_bytes;
+  std::uint64_t config_offset;  ///< of the ProfileConfig
 };
 
 struct WorkerEntry {
@@ -38,7 +41,13 @@ struct WorkerEntry {
   std::uint64_t page_offset;
   std::uint64_t checkpoint_offset;  ///< two copies for each segment of the worker's row, one after another
   std::uint64_t checkpoint_bytes;   ///< of one copy, CheckpointHeader included; a multiple of the page; 0: none
-  std::uint32_t hosted;             ///< stages of this worker: as many HostedStats follow its WorkerPage
+  std::uint64_t profile_offset;     ///< RowPage, batches of each segment, rows
+  std::uint64_t batch_bytes;        ///< of one segment's Batch with all that belongs to it; a multiple of the page
+  std::uint64_t rows;               ///< a power of two; 0: none
+  std::uint32_t hosted;             ///< stages of this worker
+  std::uint32_t tracked;            ///< as many HostedStats follow its WorkerPage: its stages, and the main pipeline
+                                    ///< if items leave it here
+  std::uint32_t samples;            ///< a batch can hold
   std::uint32_t segments;
 };
 
@@ -99,6 +108,28 @@ enum class FailureKind : std::uint32_t { none = 0, start = 1, item = 2, link = 3
 
 inline constexpr std::size_t kFailureText = 1024;
 
+inline constexpr std::size_t kCrashFrames = 32;
+inline constexpr std::size_t kCrashModules = 8;
+inline constexpr std::size_t kModulePath = 240;
+
+/// What a worker's signal handler leaves behind. Written with plain stores in the handler.
+struct CrashRecord {
+  /// Release store after `code`, `address` and `thread`, before the stack is walked, which may fail; 0: no crash.
+  std::atomic<std::uint32_t> signal;
+  std::int32_t code;      ///< si_code
+  std::uint64_t address;  ///< si_addr, of signals that have one
+  std::uint64_t thread;
+  std::atomic<std::uint32_t> frames;  ///< release store after each frame
+  std::uint32_t modules;
+  /// Return addresses, the faulting instruction first. `place`: offset in the module, its index + 1 in bits 56-63.
+  struct Frame {
+    std::uint64_t address;
+    std::uint64_t place;
+  } frame[kCrashFrames];
+  char module[kCrashModules][kModulePath];  ///< paths of files, each with a zero at its end
+};
+inline constexpr int kModuleShift = 56;
+
 /// Written by the worker, read by the coordinator and by tools. Untrusted when read.
 struct WorkerPage {
   /// Release store after what it tells of; acquire load.
@@ -113,6 +144,7 @@ struct WorkerPage {
   std::atomic<std::uint64_t> commits;     ///< batches committed since the pipeline began
   /// Of a stage that has several in work: how many; `number` is then the oldest, not surely the one that kills.
   std::atomic<std::uint32_t> in_flight;
+  std::atomic<std::int64_t> first_commit_ns;  ///< of this start of the worker (CLOCK_MONOTONIC); 0: none yet
   alignas(kLine) std::atomic<std::uint64_t> waiting_ns;  ///< for input, since the pipeline began
   std::atomic<std::uint64_t> blocked_ns;
   std::atomic<std::uint64_t> working_ns;
@@ -122,41 +154,8 @@ struct WorkerPage {
   std::uint32_t failure_bytes;
   std::uint64_t failure_sequence;         ///< kInvalidPosition: no item
   std::array<char, kFailureText> failure_text;
+  alignas(kLine) CrashRecord crash;
 };
-
-/// Log-linear buckets as in HdrHistogram: 16 to an octave, so a value is off by at most 1/32 from its bucket's middle.
-inline constexpr std::size_t kSubBuckets = 16;
-inline constexpr std::size_t kBuckets = kSubBuckets * 41;
-
-/// Counters of one source, stage or sink. Written by its worker with relaxed stores; kept over restarts.
-struct HostedStats {
-  std::atomic<std::uint64_t> items;      ///< inputs done (of a source: items given)
-  std::atomic<std::uint64_t> outputs;
-  std::atomic<std::uint64_t> errors;     ///< items that ended in an exception
-  std::atomic<std::uint64_t> timed;      ///< items in the histogram; fewer than `items` where items are sampled
-  std::atomic<std::uint64_t> timed_ns;   ///< their sum
-  std::atomic<std::uint64_t> min_ns;
-  std::atomic<std::uint64_t> max_ns;
-  std::atomic<std::uint64_t> histogram[kBuckets];
-};
-
-constexpr std::size_t bucket_of(std::uint64_t ns) {
-  if (ns < kSubBuckets) {
-    return static_cast<std::size_t>(ns);
-  }
-  const auto octave = static_cast<std::size_t>(std::bit_width(ns)) - 5;  // ns >= 16: at least 0
-  const std::size_t bucket = octave * kSubBuckets + static_cast<std::size_t>(ns >> octave);
-  return bucket < kBuckets ? bucket : kBuckets - 1;
-}
-/// The middle of a bucket, in nanoseconds.
-constexpr double bucket_middle(std::size_t bucket) {
-  if (bucket < 2 * kSubBuckets) {
-    return static_cast<double>(bucket);
-  }
-  const std::size_t octave = bucket / kSubBuckets - 1;
-  const double low = static_cast<double>((bucket - octave * kSubBuckets)) * static_cast<double>(std::uint64_t{1} << octave);
-  return low + 0.5 * static_cast<double>(std::uint64_t{1} << octave);
-}
 
 /// In front of each of the two copies of a segment's checkpointed state. The copy whose `inputs_done` equals the
 /// journal's counts.
@@ -167,9 +166,7 @@ struct CheckpointHeader {
 
 constexpr std::uint64_t round_up(std::uint64_t bytes, std::uint64_t unit) { return (bytes + unit - 1) / unit * unit; }
 
-static_assert(sizeof(SegmentHeader) == 56 && sizeof(WorkerEntry) == 40 && sizeof(LinkEntry) == 104);
+static_assert(sizeof(SegmentHeader) == 64 && sizeof(WorkerEntry) == 72 && sizeof(LinkEntry) == 104);
 static_assert(sizeof(ControlPage) <= kPage && sizeof(WorkerPage) <= kPage);
-static_assert(bucket_of(15) == 15 && bucket_of(16) == 16 && bucket_of(31) == 31 && bucket_of(32) == 32 &&
-              bucket_of(34) == 33 && bucket_of(~std::uint64_t{0}) == kBuckets - 1);
 
 }  // namespace pystream::shm

@@ -33,7 +33,7 @@ struct SegmentRunner::AsyncLane {
   std::size_t size() const { return entries_.size(); }
   std::size_t capacity() const { return stage_.capacity(); }
 
-  void submit(const shm::Record& record, const shm::RingReader::Mark& after, std::uint32_t attempt, bool poison) {
+  void submit(const shm::Record& record, std::uint32_t attempt, const shm::RingReader::Mark& after, bool poison) {
     Entry& entry = entries_.emplace_back();
     entry.record = record;
     entry.tag = {.sequence = record.sequence, .part = record.part, .attempt = attempt, .entered_ns = record.entered_ns};

@@ -2,41 +2,48 @@
 
 #include <algorithm>
 #include <pystream/error.hpp>
+#include <utility>
 
 namespace pystream::worker {
 
 void StageClock::start(bool timing) {
   timing_ = timing;
   current_ = 0;
-  if (timing) {
-    std::fill(spent_.begin(), spent_.end(), -1);
-    if (!spent_.empty()) {
-      spent_[0] = 0;
-    }
-    last_ = base::now_ns();
+  if (!timing) {
+    fresh_ = false;
+    return;
+  }
+  if (!fresh_) {
+    set(monitor_.now());
+  }
+  std::fill(spent_.begin(), spent_.end(), -1);
+  if (!spent_.empty()) {
+    spent_[0] = 0;
+    starts_[0] = last_;
   }
 }
 
 void StageClock::lap() {
-  const std::int64_t now = base::now_ns();
+  const std::int64_t now = monitor_.now();
   spent_[current_] += now - last_;
   last_ = now;
 }
 
-std::int64_t StageClock::stop() {
-  if (!timing_) {
-    return 0;
-  }
+void StageClock::stop(std::uint64_t sequence, std::uint64_t input, bool every) {
   if (spent_.empty()) {
-    return base::now_ns();
+    set(monitor_.now());
+    return;
   }
   lap();
   for (std::size_t i = 0; i < spent_.size(); ++i) {
     if (spent_[i] >= 0) {
-      monitor_.record(first_ + static_cast<std::uint32_t>(i), spent_[i]);
+      const auto hosted = first_ + static_cast<std::uint32_t>(i);
+      recorder_.sample(hosted, sequence, input, starts_[i], spent_[i], every ? 1 : recorder_.weight());
+      if (every) {
+        recorder_.add_time(hosted, spent_[i]);
+      }
     }
   }
-  return last_;
 }
 
 /// The output of one stage that is the input of the next in the same process.
@@ -82,7 +89,7 @@ class Chain::Step final : public Output {
       flow_.number_item();
     }
     chain_.clock_.enter(index_ + 1);
-    ++chain_.counts_[index_ + 1];
+    ++chain_.item_counts_[index_ + 1];
     chain_.hosted_[index_ + 1]->process(item, chain_.output_of(index_ + 1));
     chain_.clock_.enter(index_);
   }
@@ -96,8 +103,14 @@ class Chain::Step final : public Output {
 };
 
 Chain::Chain(std::vector<std::unique_ptr<Hosted>> hosted, bool with_source, LinkOutput& out, Flow& flow,
-             Monitor& monitor, std::uint32_t first)
-    : hosted_(std::move(hosted)), out_(out), monitor_(monitor), first_(first), clock_(monitor, first, hosted_.size()), counts_(hosted_.size()) {
+             Monitor& monitor, profile::Recorder& recorder, std::uint32_t first)
+    : hosted_(std::move(hosted)),
+      out_(out),
+      recorder_(recorder),
+      first_(first),
+      clock_(monitor, recorder, first, hosted_.size()),
+      counts_(hosted_.size()),
+      item_counts_(hosted_.size()) {
   for (std::size_t i = 0; i + 1 < hosted_.size(); ++i) {
     steps_.push_back(std::make_unique<Step>(*this, i, flow, with_source && i == 0));
   }
@@ -116,22 +129,43 @@ void Chain::process(const Item& item) {
     out_.forward(item);
     return;
   }
-  clock_.enter(0);
-  ++counts_[0];
+  clock_.begin();
+  ++item_counts_[0];
   hosted_[0]->process(item, output_of(0));
 }
 
 void Chain::flush_counts() {
   for (std::size_t i = 0; i < counts_.size(); ++i) {
     if (counts_[i] > 0) {
-      monitor_.add_items(first_ + static_cast<std::uint32_t>(i), counts_[i]);
+      recorder_.add_items(first_ + static_cast<std::uint32_t>(i), counts_[i]);
       counts_[i] = 0;
     }
   }
 }
 
+void Chain::finish_item() {
+  for (std::size_t i = 0; i < counts_.size(); ++i) {
+    counts_[i] += std::exchange(item_counts_[i], 0);
+  }
+}
+
+void Chain::discard_item() { std::fill(item_counts_.begin(), item_counts_.end(), 0); }
+
+void Chain::share_time(std::int64_t ns) {
+  double timed = 0;
+  for (std::size_t i = 0; i < hosted_.size(); ++i) {
+    timed += static_cast<double>(recorder_.timed_ns(first_ + static_cast<std::uint32_t>(i)));
+  }
+  for (std::size_t i = 0; i < hosted_.size(); ++i) {
+    const auto hosted = first_ + static_cast<std::uint32_t>(i);
+    const double share = timed > 0 ? static_cast<double>(recorder_.timed_ns(hosted)) / timed
+                                   : 1.0 / static_cast<double>(hosted_.size());
+    recorder_.add_time(hosted, hosted_.size() == 1 ? ns : static_cast<std::int64_t>(share * static_cast<double>(ns)));
+  }
+}
+
 bool Chain::produce() {
-  clock_.enter(0);
+  clock_.begin();
   return hosted_[0]->produce(output_of(0));
 }
 

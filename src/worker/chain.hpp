@@ -13,20 +13,42 @@ namespace pystream::worker {
 /// Measures how long each stage of a chain works on one item, the stages behind it not counted.
 class StageClock {
  public:
-  StageClock(Monitor& monitor, std::uint32_t first, std::size_t stages) : monitor_(monitor), first_(first), spent_(stages) {}
+  StageClock(Monitor& monitor, profile::Recorder& recorder, std::uint32_t first, std::size_t stages)
+      : monitor_(monitor), recorder_(recorder), first_(first), spent_(stages), starts_(stages) {}
 
+  /// The time is `now`, as the caller has just found.
+  void set(std::int64_t now) {
+    last_ = now;
+    fresh_ = true;
+  }
+  /// An item begins. In a row of timed items one begins when the one before it ends.
   void start(bool timing);
+  /// The first stage begins.
+  void begin() {
+    monitor_.set_hosted(first_);
+    if (timing_ && current_ != 0) {
+      lap();  // another try, after a stage further on has thrown
+    }
+    current_ = 0;
+  }
   /// The stage `index` of the chain begins or goes on; what passed since the last call was the other's.
   void enter(std::size_t index) {
     monitor_.set_hosted(first_ + static_cast<std::uint32_t>(index));
     if (timing_) {
       lap();
-      spent_[index] = spent_[index] < 0 ? 0 : spent_[index];
+      if (spent_[index] < 0) {
+        spent_[index] = 0;
+        starts_[index] = last_;
+      }
     }
     current_ = index;
   }
-  /// Records what each stage spent since start(), and gives the time now (0 without timing).
-  std::int64_t stop();
+  /// The item is done: records what each stage spent since start(). `every`: every item is
+  /// timed, so the stages' total time is the sum.
+  void stop(std::uint64_t sequence, std::uint64_t input, bool every);
+  bool timing() const { return timing_; }
+  /// When the last timed item was done.
+  std::int64_t last() const { return last_; }
   /// Time spent waiting for room in the link is no stage's.
   void exclude(std::int64_t ns) { last_ += ns; }
 
@@ -34,11 +56,14 @@ class StageClock {
   void lap();
 
   Monitor& monitor_;
+  profile::Recorder& recorder_;
   std::uint32_t first_;
   std::vector<std::int64_t> spent_;  ///< -1: this item did not get so far
+  std::vector<std::int64_t> starts_;
   std::size_t current_ = 0;
   std::int64_t last_ = 0;
   bool timing_ = false;
+  bool fresh_ = false;  ///< `last_` is now
 };
 
 /// Sources, stages and sinks that one process calls one after another. What one emits is the next one's input at the
@@ -47,7 +72,7 @@ class Chain {
  public:
   /// `first`: index of the first stage among the worker's HostedStats. `out` is where the last one emits to.
   Chain(std::vector<std::unique_ptr<Hosted>> hosted, bool with_source, LinkOutput& out, Flow& flow, Monitor& monitor,
-        std::uint32_t first);
+        profile::Recorder& recorder, std::uint32_t first);
 
   /// Runs one item through. An exception of a stage comes out as it is.
   void process(const Item& item);
@@ -56,8 +81,13 @@ class Chain {
 
   /// The source in front gave `items`.
   void count_items(std::uint64_t items) { counts_[0] += items; }
-  /// Adds what was counted since the last call to the worker's counters.
+  /// The item in work is done, or is tried again.
+  void finish_item();
+  void discard_item();
+  /// Gives the recorder what was counted of finished items since the last call.
   void flush_counts();
+  /// Divides the time of a batch whose items were not all timed among the stages, as the timed items say.
+  void share_time(std::int64_t ns);
 
   StageClock& clock() { return clock_; }
   const std::vector<std::unique_ptr<Hosted>>& hosted() const { return hosted_; }
@@ -70,11 +100,12 @@ class Chain {
 
   std::vector<std::unique_ptr<Hosted>> hosted_;
   LinkOutput& out_;
-  Monitor& monitor_;
+  profile::Recorder& recorder_;
   std::uint32_t first_;
   StageClock clock_;
   std::vector<std::unique_ptr<Step>> steps_;
-  std::vector<std::uint64_t> counts_;
+  std::vector<std::uint64_t> counts_;       ///< of finished items
+  std::vector<std::uint64_t> item_counts_;  ///< of the item in work
 
  public:
   ~Chain();

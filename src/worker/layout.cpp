@@ -11,6 +11,9 @@ constexpr std::uint64_t kSmallestRing = 64 << 10;
 constexpr std::uint64_t kAllRings = 256 << 20;
 constexpr std::uint64_t kItemLimit = 64 << 20;
 constexpr std::uint64_t kLargeAtOnce = 4;
+constexpr std::uint64_t kRows = 32 << 10;
+constexpr std::uint64_t kFewestRows = 1 << 10;
+constexpr std::uint64_t kAllRows = (64 << 20) / sizeof(shm::Row);
 
 static_assert(static_cast<int>(plan::Overflow::drop_newest) == static_cast<int>(shm::Overflow::drop_newest) &&
               static_cast<int>(plan::Overflow::drop_oldest) == static_cast<int>(shm::Overflow::drop_oldest));
@@ -29,18 +32,27 @@ shm::LinkSize size_of(const plan::LinkSpec& link, std::uint64_t ring_bytes) {
 
 }  // namespace
 
+bool leaves_pipeline(const plan::Topology& topology, const plan::Segment& segment) {
+  return !segment.output || topology.workers.at(topology.links.at(*segment.output).consumer).external;
+}
+
 Layout make_layout(const plan::Topology& topology, std::span<const std::uint64_t> checkpoint_bytes,
                    std::string plan_text) {
   Layout layout;
   layout.spec.plan = std::move(plan_text);
   const std::uint64_t share = std::bit_floor(kAllRings / std::max<std::uint64_t>(topology.links.size(), 1));
   const std::uint64_t ring_bytes = std::clamp(share, kSmallestRing, kRingBytes);
+  const std::uint64_t row_share = std::bit_floor(kAllRows / std::max<std::uint64_t>(topology.workers.size(), 1));
   for (const plan::LinkSpec& link : topology.links) {
     layout.spec.links.push_back(size_of(link, ring_bytes));
   }
   for (std::uint32_t id = 0; id < topology.workers.size(); ++id) {
     const plan::WorkerSpec& worker = topology.workers[id];
     shm::WorkerSize size{.hosted = 0, .segments = static_cast<std::uint32_t>(worker.segments.size())};
+    if (!worker.external) {
+      size.rows = std::clamp(row_share, kFewestRows, kRows);
+      size.tracks_pipeline = leaves_pipeline(topology, worker.segments.back());
+    }
     std::vector<std::uint32_t>& outputs = layout.output_link.emplace_back();
     for (const plan::Segment& segment : worker.segments) {
       std::uint64_t state = 0;

@@ -16,10 +16,14 @@ struct Layout {
   std::vector<std::vector<std::uint32_t>> output_link;
 };
 
+/// Items that come out of this segment leave the main pipeline.
+bool leaves_pipeline(const plan::Topology& topology, const plan::Segment& segment);
+
 /// `checkpoint_bytes`: upper limit of the state of each Topology::hosted; `plan_text` is kept in the segment.
 ///
 /// Defaults of a link: 1 MiB of ring, which stays in the cache (less where there are so many links that their rings
-/// together would take more than 256 MiB), items up to 64 MiB, at most 4 of them large at once.
+/// together would take more than 256 MiB), items up to 64 MiB, at most 4 of them large at once. Of a worker: 32768
+/// profile rows (fewer where they would take more than 64 MiB together).
 Layout make_layout(const plan::Topology& topology, std::span<const std::uint64_t> checkpoint_bytes,
                    std::string plan_text);
 

@@ -35,14 +35,17 @@ void LinkOutput::mark(shm::RecordKind kind, std::uint8_t closes) {
 }
 
 std::span<std::byte> LinkOutput::reserve(std::size_t size) {
-  reserved_ = size;
+  reserved_.reset();
   if (emitted_ >= already_out_) {
     if (std::byte* data = ring_.try_reserve(size); data != nullptr) {
       lost_ = Lost::no;
+      reserved_ = size;
       return {data, size};
     }
   }
-  return {make_place(size), size};
+  std::byte* data = make_place(size);
+  reserved_ = size;
+  return {data, size};
 }
 
 /// The link is full, or a predecessor has published this output already.
@@ -64,11 +67,14 @@ std::byte* LinkOutput::make_place(std::size_t size) {
 }
 
 void LinkOutput::emit_reserved(std::size_t size) {
-  if (size > reserved_) {
-    throw Error("emit_reserved(" + std::to_string(size) + ") after reserve(" + std::to_string(reserved_) +
+  if (!reserved_) {
+    throw Error("emit_reserved(" + std::to_string(size) + ") without a reserve() before it");
+  }
+  if (size > *reserved_) {
+    throw Error("emit_reserved(" + std::to_string(size) + ") after reserve(" + std::to_string(*reserved_) +
                 "); emit at most what was reserved");
   }
-  reserved_ = 0;
+  reserved_.reset();
   if (first_) {
     flow_.number_item();
   }

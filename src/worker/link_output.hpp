@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <pystream/item.hpp>
 #include <vector>
 
@@ -41,6 +42,7 @@ class LinkOutput final : public Output {
     pending_ = 0;
     already_out_ = already_out;
     published_ = already_out;
+    reserved_.reset();
     start_ = ring_.mark();
   }
   /// The input is done. See RecordHeader for `closes`; `answer`: leaves a tombstone if nothing was emitted.
@@ -57,7 +59,10 @@ class LinkOutput final : public Output {
   /// A tombstone that was read is passed on; so is the end.
   void mark(shm::RecordKind kind, std::uint8_t closes);
   /// Everything finished so far is published.
-  void note_commit() { pending_ = 0; published_ = emitted_; }
+  void note_commit() {
+    pending_ = 0;
+    published_ = emitted_;
+  }
 
   std::span<std::byte> reserve(std::size_t size) override;
   void emit_reserved(std::size_t size) override;
@@ -82,7 +87,7 @@ class LinkOutput final : public Output {
   /// Where the output in work goes if not into the link.
   enum class Lost { no, published_before, dropped };
   Lost lost_ = Lost::no;
-  std::size_t reserved_ = 0;
+  std::optional<std::size_t> reserved_;
   std::vector<std::byte> scratch_;
 };
 

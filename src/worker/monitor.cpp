@@ -5,15 +5,27 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/clock.hpp"
+
 namespace pystream::worker {
 
-Monitor::Monitor(shm::WorkerEnd end, int bell_fd) : end_(std::move(end)), bell_fd_(bell_fd) {
+Monitor::Monitor(shm::WorkerEnd end, int bell_fd)
+    : end_(std::move(end)),
+      bell_fd_(bell_fd),
+      clock_(base::TickRate{end_.config->tick_multiplier}),
+      rows_(end_.profile, end_.config->enabled != 0, end_.config->rows_per_second) {
   end_items();
   set_in_flight(0);
+  end_.page->first_commit_ns.store(0, std::memory_order_relaxed);
   end_.page->failure_kind.store(0, std::memory_order_relaxed);
   set_phase(shm::Phase::starting);
   end_.page->incarnation.store(end_.control->incarnation.load(std::memory_order_relaxed) + 1,
                                std::memory_order_release);
+}
+
+void Monitor::note_first_commit() {
+  committed_ = true;
+  end_.page->first_commit_ns.store(base::now_ns(), std::memory_order_release);
 }
 
 void Monitor::announce(shm::Phase phase) {
@@ -28,21 +40,6 @@ void Monitor::set_last_end(std::int64_t now) {
     end_.page->first_end_ns.store(now, std::memory_order_relaxed);
   }
   end_.page->last_end_ns.store(now, std::memory_order_relaxed);
-}
-
-void Monitor::record(std::uint32_t hosted, std::int64_t ns) {
-  shm::HostedStats& stats = end_.stats[hosted];
-  const auto value = static_cast<std::uint64_t>(std::max<std::int64_t>(ns, 0));
-  const std::uint64_t timed = stats.timed.load(std::memory_order_relaxed);
-  if (timed == 0 || value < stats.min_ns.load(std::memory_order_relaxed)) {
-    stats.min_ns.store(value, std::memory_order_relaxed);
-  }
-  if (value > stats.max_ns.load(std::memory_order_relaxed)) {
-    stats.max_ns.store(value, std::memory_order_relaxed);
-  }
-  stats.timed.store(timed + 1, std::memory_order_relaxed);
-  add(stats.timed_ns, value);
-  add(stats.histogram[shm::bucket_of(value)], std::uint64_t{1});
 }
 
 void Monitor::fail(shm::FailureKind kind, std::uint64_t sequence, std::string_view text) {

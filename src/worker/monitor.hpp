@@ -3,7 +3,8 @@
 #include <cstdint>
 #include <string_view>
 
-#include "base/clock.hpp"
+#include "base/fast_clock.hpp"
+#include "profile/recorder.hpp"
 #include "shm/segment.hpp"
 
 namespace pystream::worker {
@@ -16,6 +17,9 @@ class Monitor {
   Monitor(shm::WorkerEnd end, int bell_fd);
 
   shm::WorkerEnd& end() { return end_; }
+  /// CLOCK_MONOTONIC, cheaply.
+  std::int64_t now() { return clock_.now(); }
+  profile::RowQueue& rows() { return rows_; }
   const shm::ControlPage& control() const { return *end_.control; }
   shm::Command command() const {
     return static_cast<shm::Command>(end_.control->command.load(std::memory_order_acquire));
@@ -39,28 +43,31 @@ class Monitor {
   /// Whose input is in work: of a row with several segments.
   void set_segment(std::uint32_t segment) { end_.page->segment.store(segment, std::memory_order_relaxed); }
   std::uint32_t hosted() const { return end_.page->hosted.load(std::memory_order_relaxed); }
-  void count_commit() { add(end_.page->commits, 1); }
+  void count_commit() {
+    add(end_.page->commits, 1);
+    if (!committed_) {
+      note_first_commit();
+    }
+  }
   void add_waiting(std::int64_t ns) { add(end_.page->waiting_ns, static_cast<std::uint64_t>(ns)); }
   void add_blocked(std::int64_t ns) { add(end_.page->blocked_ns, static_cast<std::uint64_t>(ns)); }
   void add_working(std::int64_t ns) { add(end_.page->working_ns, static_cast<std::uint64_t>(ns)); }
   void set_last_end(std::int64_t now);
 
-  void add_items(std::uint32_t hosted, std::uint64_t items) { add(end_.stats[hosted].items, items); }
-  void add_output(std::uint32_t hosted) { add(end_.stats[hosted].outputs, 1); }
-  void add_error(std::uint32_t hosted) { add(end_.stats[hosted].errors, 1); }
-  /// One item took `ns` inside this stage's code.
-  void record(std::uint32_t hosted, std::int64_t ns);
-
   /// Leaves the reason for the coordinator and announces Phase::failed.
   void fail(shm::FailureKind kind, std::uint64_t sequence, std::string_view text);
 
  private:
+  void note_first_commit();
   static void add(std::atomic<std::uint64_t>& counter, std::uint64_t by) {
     counter.store(counter.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
   }
 
   shm::WorkerEnd end_;
+  bool committed_ = false;  ///< since this start
   int bell_fd_;
+  base::FastClock clock_;
+  profile::RowQueue rows_;
 };
 
 }  // namespace pystream::worker

@@ -2,6 +2,14 @@
 
 namespace pystream::worker {
 
+Row::Row(std::vector<std::unique_ptr<SegmentRunner>> segments) : segments_(std::move(segments)) {
+  std::vector<SegmentRunner*> behind;
+  for (std::size_t i = segments_.size(); i-- > 0;) {
+    segments_[i]->set_behind(behind);
+    behind.insert(behind.begin(), segments_[i].get());
+  }
+}
+
 void Row::run() {
   if (segments_.size() == 1) {
     run_alone(*segments_.front());

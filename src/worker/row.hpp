@@ -11,7 +11,7 @@ namespace pystream::worker {
 /// takes the next item only when the last has committed this one; the journals say where a dead predecessor stood.
 class Row {
  public:
-  explicit Row(std::vector<std::unique_ptr<SegmentRunner>> segments) : segments_(std::move(segments)) {}
+  explicit Row(std::vector<std::unique_ptr<SegmentRunner>> segments);
 
   /// Returns when the input has ended and every end mark is out. Throws what SegmentRunner throws.
   void run();

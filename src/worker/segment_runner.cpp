@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "worker/async_lane.hpp"
 
@@ -12,6 +13,7 @@ constexpr std::int64_t kLargestBatch = 256;
 constexpr std::int64_t kBatchAimNs = 10'000;  ///< how long the items of one commit may take together
 constexpr std::int64_t kSlowItemNs = 1'000;   ///< from here on every item is timed
 constexpr std::int64_t kSleepNs = 1'000'000'000;
+constexpr std::int64_t kLookBehindNs = 1'000'000;  ///< a full row looks so often for what came back from its child
 
 /// What the exception being handled says.
 std::string thrown_text() {
@@ -30,14 +32,17 @@ SegmentRunner::SegmentRunner(SegmentParts parts, Monitor& monitor, DeadLetters& 
     : parts_(std::move(parts)),
       monitor_(monitor),
       dead_letters_(dead_letters),
+      recorder_(parts_.profile, monitor.end().stats, parts_.first_hosted,
+                static_cast<std::uint32_t>(parts_.hosted.size()) + (parts_.exits ? 1 : 0), monitor.rows()),
       ring_(std::move(parts_.output)),
       output_(ring_, *this, flow_),
-      chain_(std::move(parts_.hosted), parts_.has_source, output_, flow_, monitor, parts_.first_hosted),
+      chain_(std::move(parts_.hosted), parts_.has_source, output_, flow_, monitor, recorder_, parts_.first_hosted),
       saved_(parts_.checkpoints, parts_.checkpoint_bytes, chain_.hosted()),
       terminal_(ring_.link().ring_bytes == 0),
       answer_(ring_.link().answers != 0 || !parts_.place.alone()) {
   const shm::JournalEntry& journal = ring_.journal();
   inputs_done_ = journal.inputs_done.load(std::memory_order_relaxed);
+  recorder_.recover(inputs_done_);
   cycles_ = journal.cycles;
   already_out_ = journal.parts_of == inputs_done_ ? journal.parts_out : 0;
   ended_ = (journal.flags & shm::kJournalEnded) != 0;
@@ -107,6 +112,15 @@ void SegmentRunner::check_stop() const {
   }
 }
 
+/// REQUIRES: the commit follows, and then recorder_.apply().
+void SegmentRunner::prepare_counts() {
+  chain_.flush_counts();
+  if (exits_ > 0) {
+    recorder_.add_items(exit_index(), std::exchange(exits_, 0));
+  }
+  recorder_.prepare(inputs_done_);
+}
+
 void SegmentRunner::commit() {
   const std::uint64_t committed = ring_.journal().inputs_done.load(std::memory_order_relaxed);
   if (parts_.has_sink) {
@@ -115,11 +129,16 @@ void SegmentRunner::commit() {
   if (saved_.any() && inputs_done_ != committed) {
     saved_.save(inputs_done_, committed);
   }
+  if (!terminal_ && !cursor_.empty() && inputs_done_ != committed && !ring_.has_uncommitted()) {
+    // A cursor is committed with output only; a mark that readers step over is output enough.
+    output_.mark(shm::RecordKind::tombstone, 0);
+  }
   const shm::Done done{.inputs_done = inputs_done_,
                        .parts_out = 0,
                        .flags = ended_ ? shm::kJournalEnded : 0,
                        .cycles = cycles_,
                        .cursor = cursor_bytes(true)};
+  prepare_counts();
   if (terminal_) {
     ring_.commit_terminal(done);
   } else if (ring_.has_uncommitted()) {
@@ -134,25 +153,56 @@ void SegmentRunner::commit() {
 /// The output link is full in the midst of an input: publishes what there is, gives back what is done, waits.
 void SegmentRunner::make_room() {
   check_stop();
-  const std::int64_t began = base::now_ns();
+  const std::int64_t began = monitor_.now();
   if (ring_.has_uncommitted()) {
+    prepare_counts();
     ring_.commit({.inputs_done = inputs_done_,
                   .parts_out = output_.emitted(),
                   .flags = 0,
                   .cycles = cycles_,
                   .cursor = cursor_bytes(false)});
+    recorder_.apply(began);
     output_.note_commit();
+    monitor_.count_commit();
+  } else if (reader_ && inputs_done_ != ring_.journal().inputs_done.load(std::memory_order_relaxed)) {
+    // Inputs without output: what is not committed must not be released.
+    ring_.commit_inputs_done(inputs_done_);
     monitor_.count_commit();
   }
   if (reader_ && reader_->has_unreleased() && !async_) {
     reader_->release();
   }
+  if (run_behind()) {
+    chain_.clock().exclude(monitor_.now() - began);
+    return;
+  }
   monitor_.set_phase(shm::Phase::blocked);
-  ring_.wait(parts_.spin_ns, kSleepNs);
+  ring_.wait(parts_.spin_ns, behind_.empty() ? kSleepNs : kLookBehindNs);
   monitor_.set_phase(shm::Phase::working);
-  const std::int64_t waited = base::now_ns() - began;
+  const std::int64_t waited = monitor_.now() - began;
   monitor_.add_blocked(waited);
+  blocked_ns_ += waited;
   chain_.clock().exclude(waited);
+}
+
+/// In a row: the link is full of parts of one input, and room may come only once what has come back from the child is
+/// taken out by the segments behind. True if some was.
+bool SegmentRunner::run_behind() {
+  if (behind_.empty()) {
+    return false;
+  }
+  const shm::WorkerPage& page = *monitor_.end().page;
+  const std::uint64_t number = page.number.load(std::memory_order_relaxed);
+  const std::uint64_t sequence = page.sequence.load(std::memory_order_relaxed);
+  const std::uint32_t hosted = page.hosted.load(std::memory_order_relaxed);
+  bool any = false;
+  for (SegmentRunner* segment : behind_) {
+    bool closed = false;
+    any |= !segment->ended() && segment->run_one(closed);
+  }
+  monitor_.set_hosted(hosted);
+  monitor_.begin_item(number, sequence);
+  return any;
 }
 
 void SegmentRunner::wait_for_input() {
@@ -162,9 +212,10 @@ void SegmentRunner::wait_for_input() {
   }
   monitor_.end_items();
   monitor_.set_phase(shm::Phase::waiting);
-  const std::int64_t began = base::now_ns();
+  const std::int64_t began = monitor_.now();
   reader_->wait(parts_.spin_ns, kSleepNs);
-  monitor_.add_waiting(base::now_ns() - began);
+  began_ = monitor_.now();
+  monitor_.add_waiting(began_ - began);
   monitor_.set_phase(shm::Phase::working);
   check_stop();
 }
@@ -183,6 +234,7 @@ void SegmentRunner::finish_input(std::uint64_t number, std::uint8_t closes) {
   if (!terminal_) {
     output_.end_input(closes_after(closes), answer_);
   }
+  chain_.finish_item();
   inputs_done_ = number + 1;
   if (parts_.place.first || closes > 0) {
     ++cycles_;
@@ -191,24 +243,33 @@ void SegmentRunner::finish_input(std::uint64_t number, std::uint8_t closes) {
 
 void SegmentRunner::end() {
   if (!terminal_) {
+    // Should the mark have to wait for room, then what is done so far is committed: whole inputs, and not yet the end.
+    cursor_bytes(true);
+    output_.begin_input(0);
     output_.mark(shm::RecordKind::end, 0);
   }
   ended_ = true;
 }
 
+/// Of the stage in work; a segment without stages can fail too (an item too large for the next link).
 const plan::FaultPolicy& SegmentRunner::policy_in_work() const {
-  return parts_.faults.at(monitor_.hosted() - parts_.first_hosted);
+  static const plan::FaultPolicy kDefault;
+  const std::uint32_t index = monitor_.hosted() - parts_.first_hosted;
+  return index < parts_.faults.size() ? parts_.faults[index] : kDefault;
 }
 
 void SegmentRunner::give_up(const shm::Record& record, const std::string& reason, std::uint32_t attempts) {
   const std::uint32_t hosted = monitor_.hosted();
   const plan::FaultPolicy& policy = policy_in_work();
-  monitor_.add_error(hosted);
+  if (hosted < monitor_.end().stats.size()) {
+    recorder_.add_error(hosted);
+  }
   if (policy.on_error == plan::OnError::fail) {
     throw StageFailed(record.sequence, reason);
   }
   if (policy.on_error != plan::OnError::skip) {
     dead_letters_.store({.hosted = hosted,
+                         .number = record.number,
                          .sequence = record.sequence,
                          .part = record.part,
                          .attempts = attempts,
@@ -220,9 +281,10 @@ void SegmentRunner::give_up(const shm::Record& record, const std::string& reason
 /// The item has killed its worker too often: the stage it died in does not see it again.
 void SegmentRunner::set_aside(const shm::Record& record) {
   monitor_.set_hosted(death_.hosted);
-  monitor_.add_error(death_.hosted);
+  recorder_.add_error(death_.hosted);
   if (policy_in_work().on_crash != plan::OnCrash::skip) {
     dead_letters_.store({.hosted = death_.hosted,
+                         .number = record.number,
                          .sequence = record.sequence,
                          .part = record.part,
                          .attempts = death_.deaths,
@@ -245,8 +307,22 @@ void SegmentRunner::run_guarded(const shm::Record& record) {
   }
 }
 
+/// REQUIRES: called from a handler. A stage that got no memory under a limit of its own does not go on.
+void SegmentRunner::check_memory_limit() const {
+  if (parts_.limits == nullptr || !parts_.limits->memory()) {
+    return;
+  }
+  try {
+    throw;
+  } catch (const std::bad_alloc&) {
+    crash_out_of_memory(*parts_.limits);
+  } catch (...) {
+  }
+}
+
 /// REQUIRES: called from a handler. What a stage threw is dealt with by the policy of the stage that threw.
 void SegmentRunner::retry_or_give_up(const shm::Record& record) {
+  check_memory_limit();
   std::string reason = thrown_text();
   for (std::uint32_t tries = 1;; ++tries) {
     already_out_ = output_.withdraw_input();
@@ -255,6 +331,7 @@ void SegmentRunner::retry_or_give_up(const shm::Record& record) {
       give_up(record, reason, tries);
       return;
     }
+    chain_.discard_item();
     output_.begin_input(already_out_);
     try {
       chain_.process(Item(flow_.tag, record.payload));
@@ -264,30 +341,49 @@ void SegmentRunner::retry_or_give_up(const shm::Record& record) {
     } catch (const Stopped&) {
       throw;
     } catch (...) {
+      check_memory_limit();
       reason = thrown_text();
     }
   }
 }
 
 void SegmentRunner::take_item(const shm::Record& record) {
-  flow_.tag = {.sequence = record.sequence,
-               .part = record.part,
-               .attempt = attempt_of(record.number),
-               .entered_ns = record.entered_ns};
+  flow_.tag = {
+      .sequence = record.sequence, .part = record.part, .attempt = attempt_at(record.number), .entered_ns = record.entered_ns};
   monitor_.begin_item(record.number, record.sequence);
   if (is_poison(record.number)) {
     output_.begin_input(already_out_);
     set_aside(record);
     return;
   }
+  start_clock(record.sequence);
   run_guarded(record);
+  const std::uint64_t came_out = terminal_ ? 1 : output_.emitted();
+  exits_ += parts_.exits ? came_out : 0;
+  stop_clock(record.sequence, record.number, came_out > 0);
+}
+
+void SegmentRunner::start_clock(std::uint64_t sequence) {
+  chain_.clock().start(timed_batch_ || recorder_.wants(sequence));
+}
+
+void SegmentRunner::stop_clock(std::uint64_t sequence, std::uint64_t input, bool came_out) {
+  if (!chain_.clock().timing()) {
+    return;
+  }
+  chain_.clock().stop(sequence, input, timed_batch_);
+  if (parts_.exits && came_out) {
+    const std::int64_t latency = chain_.clock().last() - flow_.tag.entered_ns;
+    recorder_.sample(exit_index(), sequence, input, flow_.tag.entered_ns, latency,
+                     timed_batch_ ? 1 : recorder_.weight());
+  }
 }
 
 void SegmentRunner::take(const shm::Record& record) {
   switch (record.kind) {
     case shm::RecordKind::end:
-      inputs_done_ = record.number + 1;
       end();
+      inputs_done_ = record.number + 1;
       return;
     case shm::RecordKind::tombstone:
       flow_.tag = {.sequence = record.sequence, .part = record.part, .attempt = 1, .entered_ns = record.entered_ns};
@@ -308,11 +404,10 @@ bool SegmentRunner::take_from_source() {
     return true;
   }
   cursor_bytes(true);
-  if (time_each_) {
-    batch_began_ = base::now_ns();
-  }
-  flow_.tag.entered_ns = batch_began_;  // of fast sources all items of a batch enter at once
-  flow_.tag.attempt = attempt_of(inputs_done_);
+  start_clock(inputs_done_);
+  // Of a fast source all items of a batch enter at once.
+  flow_.tag.entered_ns = chain_.clock().timing() ? chain_.clock().last() : began_;
+  flow_.tag.attempt = attempt_at(inputs_done_);
   flow_.next_sequence = inputs_done_;
   monitor_.begin_item(inputs_done_, inputs_done_);
   output_.begin_input(already_out_);
@@ -321,7 +416,10 @@ bool SegmentRunner::take_from_source() {
     more = chain_.produce();
   } catch (const Stopped&) {
     throw;
+  } catch (const shm::LinkCorrupt&) {
+    throw;
   } catch (const std::exception& error) {
+    check_memory_limit();
     throw StageFailed(flow_.next_sequence, error.what());
   }
   already_out_ = 0;
@@ -330,8 +428,11 @@ bool SegmentRunner::take_from_source() {
     if (!terminal_) {
       output_.end_input(closes_after(0), answer_);
     }
+    exits_ += parts_.exits ? given : 0;
+    stop_clock(inputs_done_, inputs_done_, true);
     inputs_done_ = flow_.next_sequence;
     ++cycles_;
+    chain_.finish_item();
     chain_.count_items(given);
   }
   if (!more) {
@@ -358,66 +459,93 @@ bool SegmentRunner::run_batch() {
   if (async_) {
     return run_async();
   }
-  const std::int64_t began = batch_began_ = base::now_ns();
+  began_ = began_ != 0 ? began_ : monitor_.now();
+  chain_.clock().set(began_);
+  timed_batch_ = time_each_;
   std::uint32_t taken = 0;
-  while (taken < batch_limit_ && !ended_) {
-    const bool timing = time_each_ || taken == 0;
-    chain_.clock().start(timing);
+  while (taken < batch_limit_ && !ended_ && recorder_.has_room()) {
     if (!take_next()) {
       break;
-    }
-    if (timing && !ended_) {
-      chain_.clock().stop();
     }
     ++taken;
   }
   if (taken == 0) {
+    began_ = 0;
     return !reader_;  // a source that was interrupted is asked again
   }
-  chain_.flush_counts();
+  finish_batch(taken);
+  return true;
+}
+
+/// Commits, and adapts the batch to the time that stages take: results of slow stages leave at once, fast ones share a
+/// commit.
+void SegmentRunner::finish_batch(std::uint32_t items) {
+  if (!timed_batch_) {
+    chain_.share_time(monitor_.now() - began_ - blocked_ns_);
+  }
   commit();
   if (reader_) {
     reader_->release();
   }
-  finish_batch(taken, began);
-  return true;
-}
-
-/// Adapts the batch to the time that stages take: results of slow stages leave at once, fast ones share a commit.
-/// A batch that was preempted says nothing about the stages, so the estimate falls at once and rises slowly.
-void SegmentRunner::finish_batch(std::uint32_t items, std::int64_t began) {
-  const std::int64_t now = base::now_ns();
-  const std::int64_t took = now - began;
+  const std::int64_t now = monitor_.now();
+  const std::int64_t took = now - began_;
   monitor_.add_working(took);
   monitor_.set_last_end(now);
-  const std::int64_t measured = took / items;
+  recorder_.apply(now);
+  const std::int64_t measured = (took - blocked_ns_) / items;
+  began_ = now;
+  blocked_ns_ = 0;
   item_ns_ = std::min(measured, item_ns_ + item_ns_ / 4 + 1);
   time_each_ = item_ns_ >= kSlowItemNs;
   const bool alone = saved_.any() || (reader_ && reader_->one_at_a_time());
-  batch_limit_ = alone ? 1 : static_cast<std::uint32_t>(std::clamp(kBatchAimNs / (item_ns_ + 1), std::int64_t{1}, kLargestBatch));
+  batch_limit_ =
+      alone ? 1 : static_cast<std::uint32_t>(std::clamp(kBatchAimNs / (item_ns_ + 1), std::int64_t{1}, kLargestBatch));
 }
 
 bool SegmentRunner::run_one(bool& closed) {
   monitor_.set_segment(parts_.index);
   const std::uint64_t cycles = cycles_;
-  const std::int64_t began = batch_began_ = base::now_ns();
-  chain_.clock().start(true);
+  const std::int64_t began = monitor_.now();
+  chain_.clock().set(began);
+  timed_batch_ = true;
   if (!take_next()) {
     return false;
   }
   closed = cycles_ != cycles || ended_;
-  if (!ended_) {
-    chain_.clock().stop();
-  }
-  chain_.flush_counts();
   commit();
   if (reader_) {
     reader_->release();
   }
-  const std::int64_t now = base::now_ns();
+  finish_slow(began);
+  return true;
+}
+
+/// After a commit: the worker's times since `began`.
+void SegmentRunner::finish_slow(std::int64_t began) {
+  const std::int64_t now = monitor_.now();
   monitor_.add_working(now - began);
   monitor_.set_last_end(now);
-  return true;
+  recorder_.apply(now);
+  blocked_ns_ = 0;
+}
+
+/// Answers overlap: each is timed from its question on.
+template <class Entry>
+void SegmentRunner::count_answer(const Entry& entry) {
+  if (entry.record.kind == shm::RecordKind::tombstone) {
+    return;
+  }
+  const std::int64_t now = monitor_.now();
+  const std::int64_t took = now - entry.submitted_ns;
+  const std::uint64_t came_out = terminal_ ? 1 : output_.emitted();
+  recorder_.add_items(parts_.first_hosted, 1);
+  recorder_.sample(parts_.first_hosted, entry.record.sequence, entry.record.number, entry.submitted_ns, took, 1);
+  recorder_.add_time(parts_.first_hosted, took);
+  if (parts_.exits && came_out > 0) {
+    exits_ += came_out;
+    recorder_.sample(exit_index(), entry.record.sequence, entry.record.number, entry.record.entered_ns,
+                     now - entry.record.entered_ns, 1);
+  }
 }
 
 /// After a death the inputs that were in flight go one by one: so the guilty one shows.
@@ -441,22 +569,22 @@ bool SegmentRunner::run_async() {
       monitor_.begin_item(copy.number, copy.sequence);
     }
     monitor_.set_in_flight(lane.size() + 1);
-    lane.submit(copy, reader_->mark(), attempt_of(copy.number), is_poison(copy.number));
+    lane.submit(copy, attempt_at(copy.number), reader_->mark(), is_poison(copy.number));
   }
   if (lane.empty()) {
     return progress;
   }
-  const std::int64_t began = base::now_ns();
+  const std::int64_t began = monitor_.now();
   std::uint32_t answered = 0;
   shm::RingReader::Mark done = reader_->mark();
-  while (!lane.empty() && answered < kLargestBatch) {
+  while (!lane.empty() && answered < kLargestBatch && recorder_.has_room()) {
     const AsyncLane::Entry& oldest = lane.oldest();
     monitor_.set_in_flight(lane.size());
     flow_.tag = oldest.tag;
     monitor_.begin_item(oldest.record.number, oldest.record.sequence);
     if (oldest.record.kind == shm::RecordKind::end) {
-      inputs_done_ = oldest.record.number + 1;
       end();
+      inputs_done_ = oldest.record.number + 1;
     } else {
       output_.begin_input(already_out_);
       const auto patience = answered > 0 ? std::chrono::nanoseconds(0) : lane.patience();
@@ -470,9 +598,8 @@ bool SegmentRunner::run_async() {
         give_up(oldest.record, oldest.failure, 1);
       }
       already_out_ = 0;
+      count_answer(oldest);
       finish_input(oldest.record.number, oldest.record.closes);
-      monitor_.record(parts_.first_hosted, base::now_ns() - oldest.submitted_ns);
-      monitor_.add_items(parts_.first_hosted, 1);
     }
     done = oldest.after;
     lane.pop();
@@ -481,9 +608,7 @@ bool SegmentRunner::run_async() {
   if (answered > 0) {
     commit();
     reader_->release(done);
-    const std::int64_t now = base::now_ns();
-    monitor_.add_working(now - began);
-    monitor_.set_last_end(now);
+    finish_slow(began);
   }
   return true;
 }

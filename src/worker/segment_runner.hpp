@@ -9,6 +9,7 @@
 #include "plan/plan.hpp"
 #include "shm/ring_reader.hpp"
 #include "worker/chain.hpp"
+#include "worker/limits.hpp"
 #include "worker/past_death.hpp"
 #include "worker/saved_state.hpp"
 
@@ -33,6 +34,7 @@ class DeadLetters {
   virtual ~DeadLetters() = default;
   struct Letter {
     std::uint32_t hosted = 0;  ///< index in the worker
+    std::uint64_t number = 0;  ///< on the stage's input link
     std::uint64_t sequence = 0;
     std::uint32_t part = 0;
     std::uint32_t attempts = 0;
@@ -63,6 +65,9 @@ struct SegmentParts {
   std::byte* checkpoints = nullptr;
   std::uint64_t checkpoint_bytes = 0;
   std::int64_t spin_ns = 0;
+  const ProcessLimits* limits = nullptr;  ///< nullptr: none
+  shm::ProfileArea::Segment profile;
+  bool exits = false;  ///< what comes out here leaves the main pipeline
 };
 
 /// Runs one segment of a worker's row: input link (or source) → stages → output link (or sink), and commits.
@@ -87,6 +92,8 @@ class SegmentRunner final : public RoomMaker {
   void cleanup();
 
   void make_room() override;
+  /// The segments behind this one in its row, which outlive its work.
+  void set_behind(std::vector<SegmentRunner*> behind) { behind_ = std::move(behind); }
 
  private:
   struct AsyncLane;
@@ -100,22 +107,32 @@ class SegmentRunner final : public RoomMaker {
   void finish_input(std::uint64_t number, std::uint8_t closes);
   void end();
   void run_guarded(const shm::Record& record);
+  void check_memory_limit() const;
   void retry_or_give_up(const shm::Record& record);
   const plan::FaultPolicy& policy_in_work() const;
   void give_up(const shm::Record& record, const std::string& reason, std::uint32_t attempts);
   void set_aside(const shm::Record& record);
-  std::uint32_t attempt_of(std::uint64_t number) const { return number == death_.number ? death_.deaths + 1 : 1; }
+  std::uint32_t attempt_at(std::uint64_t number) const { return number == death_.number ? death_.deaths + 1 : 1; }
   bool is_poison(std::uint64_t number) const { return number == death_.number && death_.give_up; }
   std::uint8_t closes_after(std::uint8_t closes) const;
   void commit();
-  void finish_batch(std::uint32_t items, std::int64_t began);
+  void finish_batch(std::uint32_t items);
+  void finish_slow(std::int64_t began);
+  template <class Entry>
+  void count_answer(const Entry& entry);
+  void start_clock(std::uint64_t sequence);
+  void stop_clock(std::uint64_t sequence, std::uint64_t input, bool came_out);
+  std::uint32_t exit_index() const { return monitor_.end().entry.hosted; }
+  void prepare_counts();
   void check_stop() const;
+  bool run_behind();
   std::span<const std::byte> cursor_bytes(bool at_boundary);
   void restore();
 
   SegmentParts parts_;
   Monitor& monitor_;
   DeadLetters& dead_letters_;
+  profile::Recorder recorder_;
   shm::RingWriter ring_;
   std::optional<shm::RingReader> reader_;
   Flow flow_;
@@ -123,6 +140,7 @@ class SegmentRunner final : public RoomMaker {
   Chain chain_;
   SavedState saved_;
   std::unique_ptr<AsyncLane> async_;
+  std::vector<SegmentRunner*> behind_;
 
   std::uint64_t inputs_done_ = 0;
   std::uint64_t cycles_ = 0;
@@ -133,9 +151,12 @@ class SegmentRunner final : public RoomMaker {
   bool terminal_ = false;
   bool answer_ = false;
   std::uint32_t batch_limit_ = 1;
-  std::int64_t batch_began_ = 0;
   std::int64_t item_ns_ = 1'000'000;  ///< estimate of what one item takes
   bool time_each_ = true;  ///< stages are slow enough to time every item
+  bool timed_batch_ = true;         ///< every item of the batch in work is timed
+  std::int64_t began_ = 0;          ///< when the batch in work began; 0: look
+  std::int64_t blocked_ns_ = 0;     ///< since the batch began
+  std::uint64_t exits_ = 0;         ///< items that left the main pipeline and are not counted yet
   std::vector<std::byte> cursor_;  ///< as it was before the item in work
 };
 

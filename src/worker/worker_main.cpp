@@ -8,6 +8,7 @@
 #include <string>
 
 #include "plan/plan_json.hpp"
+#include "profile/bookkeeper.hpp"
 #include "shm/segment.hpp"
 #include "worker/plugins.hpp"
 #include "worker/worker_process.hpp"
@@ -17,7 +18,7 @@ namespace {
 
 /// Descriptors that a coordinator hands to a worker program.
 constexpr int kSegmentFd = 3;
-constexpr int kBellFd = 4;
+constexpr int kBellFd = 4;  ///< of a bookkeeper: its channel to the coordinator
 
 int describe(int count, char** plugins) {
   worker::load_plugin(worker::find_plugin(worker::kCorePlugin));
@@ -83,6 +84,9 @@ int worker_main(int argc, char** argv) {
   try {
     if (argc >= 2 && std::strcmp(argv[1], "describe") == 0) {
       return describe(argc - 2, argv + 2);
+    }
+    if (argc == 2 && std::strcmp(argv[1], "bookkeeper") == 0) {
+      return profile::run_bookkeeper(base::UniqueFd(kBellFd), base::UniqueFd(kSegmentFd));
     }
     if (argc == 4 && std::strcmp(argv[1], "work") == 0) {
       const auto id = parse_number(argv[2]);

@@ -46,7 +46,7 @@ TEST_F(Validate, ShowsProcessesLinksAndMemory) {
                   "plan.json: valid\n\n4 worker processes\n  Source  lines\n  Add     test.add\n"
                   "  Row     Row.First (test.mix), Row.Second (test.count)\n  Sink    file_writer\n\n3 links\n"
                   "  Source -> Add  1 MiB ring, items up to 64 MiB\n");
-  EXPECT_CONTAINS(run.out, "Shared memory\n  reserved at the start  3.");
+  EXPECT_CONTAINS(run.out, "Shared memory\n  reserved at the start  7.");
   EXPECT_CONTAINS(run.out, "\n  available now ");
 }
 

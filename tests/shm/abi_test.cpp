@@ -11,7 +11,7 @@ namespace {
 #define EXPECT_SIZE(type, size) EXPECT_EQ(sizeof(type), size) << "raise kAbiVersion"
 
 TEST(AbiTest, VersionOfTheNumbersBelow) {
-  EXPECT_EQ(kAbiVersion, 1U);
+  EXPECT_EQ(kAbiVersion, 2U);
   EXPECT_EQ(kMagic, 0x6d61657274737970U);
 }
 
@@ -84,15 +84,19 @@ TEST(AbiTest, Pages) {
 }
 
 TEST(AbiTest, Tables) {
-  EXPECT_SIZE(SegmentHeader, 56U);
+  EXPECT_SIZE(SegmentHeader, 64U);
   EXPECT_AT(SegmentHeader, magic, 0U);
   EXPECT_AT(SegmentHeader, version, 8U);
   EXPECT_AT(SegmentHeader, total_bytes, 16U);
   EXPECT_AT(SegmentHeader, table_bytes, 24U);
   EXPECT_AT(SegmentHeader, plan_offset, 40U);
-  EXPECT_SIZE(WorkerEntry, 40U);
+  EXPECT_AT(SegmentHeader, config_offset, 56U);
+  EXPECT_SIZE(WorkerEntry, 72U);
   EXPECT_AT(WorkerEntry, checkpoint_offset, 16U);
-  EXPECT_AT(WorkerEntry, hosted, 32U);
+  EXPECT_AT(WorkerEntry, profile_offset, 32U);
+  EXPECT_AT(WorkerEntry, rows, 48U);
+  EXPECT_AT(WorkerEntry, hosted, 56U);
+  EXPECT_AT(WorkerEntry, segments, 68U);
   EXPECT_SIZE(LinkEntry, 104U);
   EXPECT_AT(LinkEntry, ring_offset, 16U);
   EXPECT_AT(LinkEntry, large_offset, 32U);
@@ -100,8 +104,24 @@ TEST(AbiTest, Tables) {
   EXPECT_AT(LinkEntry, item_limit, 64U);
   EXPECT_AT(LinkEntry, producer, 88U);
   EXPECT_AT(LinkEntry, overflow, 100U);
-  EXPECT_SIZE(HostedStats, 56U + 8U * 656U);
+  EXPECT_SIZE(HostedStats, 112U + 8U * 656U);
   EXPECT_SIZE(CheckpointHeader, 16U);
+}
+
+TEST(AbiTest, Profile) {
+  EXPECT_AT(HostedStats, total_ns, 40U);
+  EXPECT_AT(HostedStats, windows, 64U);
+  EXPECT_AT(HostedStats, histogram, 112U);
+  EXPECT_AT(ProfileConfig, tick_multiplier, 8U);
+  EXPECT_AT(ProfileConfig, path, 48U);
+  EXPECT_SIZE(Row, 32U);
+  EXPECT_AT(RowPage, head, 0U);
+  EXPECT_AT(RowPage, tail, 128U);
+  EXPECT_SIZE(Batch, 72U);
+  EXPECT_AT(Batch, progress, 48U);
+  EXPECT_SIZE(HostedAfter, 64U);
+  EXPECT_SIZE(Sample, 40U);
+  EXPECT_EQ(kWindowNs, 1'000'000'000);
 }
 
 TEST(AbiTest, EveryValueFallsIntoTheBucketWhoseMiddleIsNear) {

@@ -77,7 +77,9 @@ TEST(SegmentTest, PartsDoNotOverlap) {
   for (std::uint32_t i = 0; i < 3; ++i) {
     const WorkerEntry& worker = sut.worker(i);
     parts.emplace_back(worker.control_offset, kPage);
-    parts.emplace_back(worker.page_offset, kPage + worker.hosted * sizeof(HostedStats));
+    parts.emplace_back(worker.page_offset, kPage + worker.tracked * sizeof(HostedStats));
+    parts.emplace_back(worker.profile_offset,
+                       kPage + worker.segments * worker.batch_bytes + worker.rows * sizeof(Row));
     parts.emplace_back(worker.checkpoint_offset, 2 * worker.segments * worker.checkpoint_bytes);
     const LinkEntry& link = sut.link(i);
     parts.emplace_back(link.producer_offset, kPage);
@@ -188,7 +190,7 @@ TEST(SegmentTest, AttachRefusesGarbage) {
 TEST(SegmentTest, AttachRefusesAnotherVersion) {
   std::string bytes = bytes_of(make_link());
   ++bytes[offsetof(SegmentHeader, version)];
-  EXPECT_NE(fault_of(make_file(bytes)).find("version 2"), std::string::npos);
+  EXPECT_NE(fault_of(make_file(bytes)).find("version " + std::to_string(kAbiVersion + 1)), std::string::npos);
 }
 
 TEST(SegmentTest, AttachRefusesWhatWasCutOff) {

@@ -54,9 +54,19 @@ class Child {
     signal(SIGKILL);
     return wait();
   }
+  /// Reaps it if it has ended by itself.
+  bool ended() {
+    if (pid_ > 0 && ::waitpid(pid_, &status_, WNOHANG) == pid_) {
+      pid_ = 0;
+    }
+    return pid_ == 0;
+  }
+  /// After ended().
+  int status() const { return status_; }
 
  private:
   pid_t pid_;
+  int status_ = 0;
 };
 
 /// In a stepped body: steps begin, and end, here.

@@ -1,0 +1,97 @@
+#include <ctime>
+
+#include "cli/commands.hpp"
+#include "cli/text.hpp"
+#include "profile/letters.hpp"
+#include "profile/run_description.hpp"
+#include "profile/summary.hpp"
+
+namespace pystream::cli {
+namespace {
+
+struct LetterOptions {
+  std::string run;
+  std::int64_t id = 0;
+  bool bytes = false;
+  std::string folder;
+};
+
+std::string time_text(double unix_time) {
+  const auto seconds = static_cast<std::time_t>(unix_time);
+  std::tm parts{};
+  ::localtime_r(&seconds, &parts);
+  char text[64];
+  std::strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &parts);
+  return text;
+}
+
+std::string first_line(const std::string& text) {
+  const std::string line = text.substr(0, text.find('\n'));
+  return line.size() > 70 ? line.substr(0, 67) + "..." : line;
+}
+
+int list(const LetterOptions& options) {
+  profile::Database database = profile::open_for_reading(profile::profiler_folder(options.folder));
+  const auto run = options.run.empty() ? std::nullopt : std::optional(profile::find_run(database, options.run));
+  const auto letters = profile::list_letters(database, run);
+  if (letters.empty()) {
+    print("no dead letters\n");
+    return kDone;
+  }
+  std::vector<std::vector<std::string>> rows{{"letter", "run", "stage", "item", "attempts", "size", "reason"}};
+  for (const profile::DeadLetter& letter : letters) {
+    rows.push_back({std::to_string(letter.id), std::to_string(letter.run), short_key(letter.stage),
+                    std::to_string(letter.sequence), std::to_string(letter.attempts), size_text(letter.size),
+                    first_line(letter.reason)});
+  }
+  print(table(rows, 0));
+  return kDone;
+}
+
+int show(const LetterOptions& options) {
+  profile::Database database = profile::open_for_reading(profile::profiler_folder(options.folder));
+  if (options.bytes) {
+    print(profile::read_letter_bytes(database, options.id));
+    return kDone;
+  }
+  const profile::DeadLetter letter = profile::read_letter(database, options.id);
+  std::string text = "letter    " + std::to_string(letter.id) + "\nrun       " + std::to_string(letter.run) + "\ntime      " +
+                     time_text(letter.time) + "\nstage     " + letter.stage + "\nitem      " +
+                     std::to_string(letter.sequence) + (letter.part > 0 ? ", part " + std::to_string(letter.part) : "") +
+                     "\nattempts  " + std::to_string(letter.attempts) + "\nsize      " + size_text(letter.size) + "\nreason    " +
+                     letter.reason + "\n";
+  if (letter.signal != 0) {
+    text += "signal    " + std::to_string(letter.signal) + "\n";
+  }
+  if (!letter.file.empty()) {
+    text += "bytes in  " + (database.path().parent_path() / letter.file).string() + "\n";
+  }
+  if (!letter.stack.empty()) {
+    text += "stack\n" + letter.stack + "\n";
+  }
+  print(text);
+  return kDone;
+}
+
+}  // namespace
+
+void add_dead_letters(CLI::App& app, Command& chosen) {
+  CLI::App& command = add_command(app, "dead-letters", "Look at the items that stages could not process",
+                                  "  pystream-coord dead-letters list --run last\n"
+                                  "  pystream-coord dead-letters show 3\n"
+                                  "  pystream-coord dead-letters show 3 --bytes > item.bin");
+  command.require_subcommand(1);
+  const auto options = std::make_shared<LetterOptions>();
+  CLI::App* listing = command.add_subcommand("list", "One line for each");
+  listing->add_option("--run", options->run, "of this run only: a number, or last, last-1, ...")->type_name("RUN");
+  CLI::App* showing = command.add_subcommand("show", "All of one, or its bytes");
+  showing->add_option("LETTER", options->id, "its number in the list")->required();
+  showing->add_flag("--bytes", options->bytes, "write the item's bytes to standard output");
+  for (CLI::App* sub : {listing, showing}) {
+    sub->add_option("--folder", options->folder, "profiler folder, if it is not the default one")->type_name("DIR");
+  }
+  listing->callback([options, &chosen] { chosen = [options] { return list(*options); }; });
+  showing->callback([options, &chosen] { chosen = [options] { return show(*options); }; });
+}
+
+}  // namespace pystream::cli

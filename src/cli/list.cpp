@@ -1,0 +1,43 @@
+#include "cli/commands.hpp"
+#include "cli/live.hpp"
+#include "cli/text.hpp"
+#include "profile/format.hpp"
+
+namespace pystream::cli {
+namespace {
+
+int list(bool json) {
+  const std::vector<coord::LiveStatus> pipelines = running_pipelines();
+  if (json) {
+    std::string text = "[";
+    for (const coord::LiveStatus& status : pipelines) {
+      text += (text.size() > 1 ? ",\n " : "") + coord::to_json({}, status);
+    }
+    print(text + "]\n");
+    return kDone;
+  }
+  if (pipelines.empty()) {
+    print("no pipeline runs\n");
+    return kDone;
+  }
+  std::vector<std::vector<std::string>> rows{{"pid", "name", "run", "state", "up", "items", "workers"}};
+  for (const coord::LiveStatus& status : pipelines) {
+    rows.push_back({std::to_string(status.pid), status.name, status.run > 0 ? std::to_string(status.run) : "-", status.state,
+                    profile::format_time(status.uptime_s),
+                    status.stages.empty() ? "-" : std::to_string(status.stages.back().items),
+                    std::to_string(status.workers.size())});
+  }
+  print(table(rows, 0));
+  return kDone;
+}
+
+}  // namespace
+
+void add_list(CLI::App& app, Command& chosen) {
+  CLI::App& command = add_command(app, "list", "List the pipelines that run now", "  pystream-coord list\n  pystream-coord list --json");
+  const auto json = std::make_shared<bool>(false);
+  command.add_flag("--json", *json, "for programs");
+  command.callback([json, &chosen] { chosen = [json] { return list(*json); }; });
+}
+
+}  // namespace pystream::cli

@@ -1,0 +1,45 @@
+#include <unistd.h>
+
+#include "cli/commands.hpp"
+#include "cli/style.hpp"
+#include "profile/format.hpp"
+#include "profile/run_description.hpp"
+
+namespace pystream::cli {
+namespace {
+
+struct ProfileOptions {
+  std::string run = "last";
+  std::string format = "table";
+  std::string folder;
+};
+
+int show(const ProfileOptions& options) {
+  profile::Database database = profile::open_for_reading(profile::profiler_folder(options.folder));
+  const profile::RunSummary summary = profile::read_summary(database, profile::find_run(database, options.run));
+  if (options.format == "json") {
+    print(profile::to_json(summary));
+  } else if (options.format == "csv") {
+    print(profile::to_csv(summary));
+  } else {
+    print(profile::to_table(summary, Style(STDOUT_FILENO).on()));
+  }
+  return kDone;
+}
+
+}  // namespace
+
+void add_profile(CLI::App& app, Command& chosen) {
+  CLI::App& command = add_command(app, "profile", "Show what a run's stages cost, and which of them limits it",
+                                  "  pystream-coord profile\n"
+                                  "  pystream-coord profile --run 12 --format json");
+  const auto options = std::make_shared<ProfileOptions>();
+  command.add_option("--run", options->run, "number of the run, or last, last-1, ...")->type_name("RUN");
+  command.add_option("--format", options->format, "table, json or csv")
+      ->check(CLI::IsMember({"table", "json", "csv"}))
+      ->type_name("FORMAT");
+  command.add_option("--folder", options->folder, "profiler folder, if it is not the default one")->type_name("DIR");
+  command.callback([options, &chosen] { chosen = [options] { return show(*options); }; });
+}
+
+}  // namespace pystream::cli

@@ -1,0 +1,35 @@
+#include "profile/report.hpp"
+
+#include "cli/commands.hpp"
+#include "cli/output_file.hpp"
+#include "profile/run_description.hpp"
+
+namespace pystream::cli {
+namespace {
+
+struct ReportOptions {
+  std::string run = "last";
+  std::string output = "report.html";
+  std::string folder;
+};
+
+int report(const ReportOptions& options) {
+  profile::Database database = profile::open_for_reading(profile::profiler_folder(options.folder));
+  const std::string html = profile::to_html(profile::read_report(database, profile::find_run(database, options.run)));
+  write_output(options.output, html);
+  return kDone;
+}
+
+}  // namespace
+
+void add_report(CLI::App& app, Command& chosen) {
+  CLI::App& command = add_command(app, "report", "Write a page with all that a run's profile says",
+                                  "  pystream-coord report last -o report.html");
+  const auto options = std::make_shared<ReportOptions>();
+  command.add_option("RUN", options->run, "number of the run, or last, last-1, ...");
+  command.add_option("-o,--output", options->output, "file to write; - is standard output")->type_name("FILE");
+  command.add_option("--folder", options->folder, "profiler folder, if it is not the default one")->type_name("DIR");
+  command.callback([options, &chosen] { chosen = [options] { return report(*options); }; });
+}
+
+}  // namespace pystream::cli

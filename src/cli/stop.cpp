@@ -1,0 +1,43 @@
+#include <chrono>
+#include <csignal>
+#include <thread>
+
+#include "cli/commands.hpp"
+#include "cli/live.hpp"
+#include "coord/control_socket.hpp"
+
+namespace pystream::cli {
+namespace {
+
+struct StopOptions {
+  std::string which;
+  bool now = false;
+  bool wait = false;
+};
+
+int stop(const StopOptions& options) {
+  const coord::LiveStatus status = find_pipeline(options.which);
+  if (!coord::ask_coordinator(static_cast<pid_t>(status.pid), options.now ? "stop" : "drain")) {
+    throw Error("the pipeline " + status.name + " (process " + std::to_string(status.pid) + ") does not answer");
+  }
+  while (options.wait && ::kill(static_cast<pid_t>(status.pid), 0) == 0) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  return kDone;
+}
+
+}  // namespace
+
+void add_stop(CLI::App& app, Command& chosen) {
+  CLI::App& command = add_command(app, "stop", "End a running pipeline: its sources stop, what is inside comes out",
+                                  "  pystream-coord stop\n"
+                                  "  pystream-coord stop camera --wait\n"
+                                  "  pystream-coord stop 4711 --now");
+  const auto options = std::make_shared<StopOptions>();
+  command.add_option("NAME", options->which, "name or process id of the pipeline; not needed if only one runs");
+  command.add_flag("--now", options->now, "do not wait for what is inside");
+  command.add_flag("--wait", options->wait, "return when it has ended");
+  command.callback([options, &chosen] { chosen = [options] { return stop(*options); }; });
+}
+
+}  // namespace pystream::cli

@@ -1,0 +1,160 @@
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <fstream>
+#include <map>
+#include <sstream>
+#include <thread>
+
+#include "cli/commands.hpp"
+#include "cli/live.hpp"
+#include "cli/style.hpp"
+#include "cli/text.hpp"
+#include "coord/control_socket.hpp"
+#include "profile/format.hpp"
+
+namespace pystream::cli {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct TopOptions {
+  std::string which;
+  bool once = false;
+  bool json = false;
+  double interval_s = 1;
+};
+
+/// What /proc says of a worker process.
+struct Usage {
+  double cpu_s = 0;
+  double memory_bytes = 0;
+};
+
+Usage usage_of(std::int64_t pid) {
+  Usage usage;
+  std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
+  std::string line;
+  if (!std::getline(stat, line) || line.rfind(')') == std::string::npos) {
+    return usage;
+  }
+  std::istringstream rest(line.substr(line.rfind(')') + 1));  // the name may hold blanks
+  std::string skipped;
+  for (int i = 0; i < 11; ++i) {
+    rest >> skipped;
+  }
+  double user = 0;
+  double system = 0;
+  rest >> user >> system;
+  usage.cpu_s = (user + system) / static_cast<double>(::sysconf(_SC_CLK_TCK));
+  std::ifstream statm("/proc/" + std::to_string(pid) + "/statm");
+  double size = 0;
+  double resident = 0;
+  statm >> size >> resident;
+  usage.memory_bytes = resident * static_cast<double>(::sysconf(_SC_PAGESIZE));
+  return usage;
+}
+
+class TopScreen {
+ public:
+  TopScreen(coord::LiveStatus first, bool colour) : colour_(colour), before_(std::move(first)) { note_usage(before_); }
+
+  std::string show(const coord::LiveStatus& now) {
+    const double seconds = static_cast<double>(now.time_ns - before_.time_ns) * 1e-9;
+    std::vector<std::vector<std::string>> rows{{"stage", "pid", "state", "items/s", "p50", "p99", "in link", "waiting", "working",
+                                                "blocked", "restarts", "memory", "cpu"}};
+    const std::map<std::int64_t, Usage> old = usage_;
+    note_usage(now);
+    std::string last_worker;
+    for (const coord::LiveFigures& f : coord::figures_between(before_, now)) {
+      const bool first = f.worker != nullptr && f.worker->name != last_worker;
+      last_worker = f.worker != nullptr ? f.worker->name : "";
+      const auto of_worker = [&](const std::string& text) { return first ? text : std::string(); };
+      const std::int64_t pid = f.worker != nullptr ? f.worker->pid : 0;
+      const auto then = old.find(pid);
+      const double cpu = then != old.end() && seconds > 0 ? (usage_[pid].cpu_s - then->second.cpu_s) / seconds : 0;
+      rows.push_back({short_key(f.stage->key), of_worker(pid > 0 ? std::to_string(pid) : "-"), of_worker(f.worker != nullptr ? f.worker->phase : ""),
+                      profile::format_count(f.items_per_s), profile::format_time(f.p50_s), profile::format_time(f.p99_s),
+                      of_worker(f.stage->role == "source" ? "-" : profile::format_percent(f.fill)),
+                      of_worker(profile::format_percent(f.waiting)), of_worker(profile::format_percent(f.working)),
+                      of_worker(profile::format_percent(f.blocked)), of_worker(f.worker != nullptr ? std::to_string(f.worker->restarts) : ""),
+                      of_worker(size_text(static_cast<std::uint64_t>(usage_[pid].memory_bytes))), of_worker(profile::format_percent(cpu))});
+    }
+    const std::string title = now.name + "  pid " + std::to_string(now.pid) + (now.run > 0 ? "  run " + std::to_string(now.run) : "") +
+                              "  " + now.state + "  up " + profile::format_time(now.uptime_s);
+    before_ = now;
+    return (colour_ ? "\x1b[1m" + title + "\x1b[0m" : title) + "\n\n" + table(rows, 0);
+  }
+
+ private:
+  void note_usage(const coord::LiveStatus& status) {
+    usage_.clear();
+    for (const coord::LiveWorker& worker : status.workers) {
+      if (worker.pid > 0) {
+        usage_[worker.pid] = usage_of(worker.pid);
+      }
+    }
+  }
+
+  bool colour_;
+  coord::LiveStatus before_;
+  std::map<std::int64_t, Usage> usage_;
+};
+
+volatile std::sig_atomic_t g_interrupted = 0;
+
+std::optional<coord::LiveStatus> look_again(std::int64_t pid) {
+  const auto answer = coord::ask_coordinator(static_cast<pid_t>(pid), "figures");
+  return answer ? std::optional(coord::decode_live_status(*answer)) : std::nullopt;
+}
+
+int once(const coord::LiveStatus& first, const TopOptions& options) {
+  std::this_thread::sleep_for(std::chrono::duration<double>(options.interval_s));
+  const auto now = look_again(first.pid);
+  if (!now) {
+    throw Error("the pipeline " + first.name + " has ended");
+  }
+  print(options.json ? coord::to_json(first, *now) + "\n" : TopScreen(first, false).show(*now));
+  return kDone;
+}
+
+int top(const TopOptions& options) {
+  const coord::LiveStatus first = find_pipeline(options.which);
+  if (options.once) {
+    return once(first, options);
+  }
+  std::signal(SIGINT, [](int) { g_interrupted = 1; });
+  const bool terminal = ::isatty(STDOUT_FILENO) == 1;
+  TopScreen screen(first, Style(STDOUT_FILENO).on());
+  while (g_interrupted == 0) {
+    std::this_thread::sleep_for(std::chrono::duration<double>(options.interval_s));
+    const auto now = look_again(first.pid);
+    if (!now) {
+      print("the pipeline has ended\n");
+      return kDone;
+    }
+    const std::string text = options.json ? coord::to_json(first, *now) + "\n" : screen.show(*now);
+    print((terminal && !options.json ? "\x1b[H\x1b[2J" : "") + text);
+  }
+  return kDone;
+}
+
+}  // namespace
+
+void add_top(CLI::App& app, Command& chosen) {
+  CLI::App& command = add_command(app, "top", "Watch a running pipeline",
+                                  "  pystream-coord top\n"
+                                  "  pystream-coord top camera --once --json");
+  const auto options = std::make_shared<TopOptions>();
+  command.add_option("NAME", options->which, "name or process id of the pipeline; not needed if only one runs");
+  command.add_flag("--once", options->once, "show one interval and end");
+  command.add_flag("--json", options->json, "for programs");
+  command.add_option("--interval", options->interval_s, "seconds between two looks")
+      ->check(CLI::Range(0.05, 3600.0))
+      ->type_name("SECONDS");
+  command.callback([options, &chosen] { chosen = [options] { return top(*options); }; });
+}
+
+}  // namespace pystream::cli

@@ -1,0 +1,67 @@
+#include <cstdio>
+#include <optional>
+
+#include "cli/commands.hpp"
+#include "profile/run_description.hpp"
+#include "profile/summary.hpp"
+#include "profile/trace.hpp"
+
+namespace pystream::cli {
+namespace {
+
+struct TraceOptions {
+  std::string run = "last";
+  std::string output = "-";
+  std::optional<std::uint64_t> item;
+  std::uint64_t items = 20'000;
+  std::string folder;
+};
+
+struct FileCloser {
+  void operator()(std::FILE* file) const { std::fclose(file); }
+};
+
+void write_file(profile::Database& database, std::int64_t run, const TraceOptions& options) {
+  const std::unique_ptr<std::FILE, FileCloser> file(std::fopen(options.output.c_str(), "we"));
+  if (!file) {
+    throw Error("cannot write " + options.output);
+  }
+  profile::write_trace(database, run, options.items,
+                       [&](std::string_view text) { std::fwrite(text.data(), 1, text.size(), file.get()); });
+  if (std::fflush(file.get()) != 0 || std::ferror(file.get()) != 0) {
+    throw Error("cannot write all of " + options.output);
+  }
+}
+
+int trace(const TraceOptions& options) {
+  profile::Database database = profile::open_for_reading(profile::profiler_folder(options.folder));
+  const std::int64_t run = profile::find_run(database, options.run);
+  if (options.item) {
+    print(profile::item_path(database, run, *options.item));
+  } else if (options.output == "-") {
+    std::string text;
+    profile::write_trace(database, run, options.items, [&](std::string_view part) { text += part; });
+    print(text);
+  } else {
+    write_file(database, run, options);
+  }
+  return kDone;
+}
+
+}  // namespace
+
+void add_trace(CLI::App& app, Command& chosen) {
+  CLI::App& command =
+      add_command(app, "trace", "Write the items of a run as a trace for Perfetto, or one item's way",
+                  "  pystream-coord trace last -o trace.json    (open it at ui.perfetto.dev)\n"
+                  "  pystream-coord trace last --item 4711");
+  const auto options = std::make_shared<TraceOptions>();
+  command.add_option("RUN", options->run, "number of the run, or last, last-1, ...");
+  command.add_option("-o,--output", options->output, "file to write; - is standard output")->type_name("FILE");
+  command.add_option("--item", options->item, "print the way of this item through the stages")->type_name("SEQ");
+  command.add_option("--items", options->items, "at most so many items, the oldest first; 0: all")->type_name("N");
+  command.add_option("--folder", options->folder, "profiler folder, if it is not the default one")->type_name("DIR");
+  command.callback([options, &chosen] { chosen = [options] { return trace(*options); }; });
+}
+
+}  // namespace pystream::cli

@@ -1,0 +1,147 @@
+#include "coord/live_status.hpp"
+
+#include <algorithm>
+
+#include "profile/figures.hpp"
+#include "profile/format.hpp"
+#include "profile/wire.hpp"
+
+namespace pystream::coord {
+namespace {
+
+using profile::Decoder;
+using profile::Encoder;
+
+std::uint64_t minus(std::uint64_t a, std::uint64_t b) { return a > b ? a - b : 0; }
+
+double ratio(double a, double b) { return b > 0 ? a / b : 0; }
+
+template <class T>
+T at_or_empty(const std::vector<T>& values, std::size_t index) {
+  return index < values.size() ? values[index] : T{};
+}
+
+}  // namespace
+
+std::string encode(const LiveStatus& s) {
+  Encoder out;
+  out.put(s.pid).put(s.run).put(s.name).put(s.state).put(s.time_ns).put(s.uptime_s).put(s.stages.size());
+  for (const LiveStage& stage : s.stages) {
+    out.put(stage.key).put(stage.role).put(stage.worker).put(stage.items).put(stage.errors).put(stage.total_ns);
+    out.put(stage.max_ns).put(stage.histogram.size());
+    for (const auto& [bucket, items] : stage.histogram) {
+      out.put(bucket).put(items);
+    }
+  }
+  out.put(s.workers.size());
+  for (const LiveWorker& worker : s.workers) {
+    out.put(worker.name).put(worker.pid).put(worker.phase).put(worker.waiting_ns).put(worker.working_ns);
+    out.put(worker.blocked_ns).put(worker.restarts);
+  }
+  out.put(s.links.size());
+  for (const LiveLink& link : s.links) {
+    out.put(link.name).put(link.consumer).put(link.items).put(link.bytes).put(link.capacity).put(link.dropped);
+  }
+  return out.bytes();
+}
+
+LiveStatus decode_live_status(std::string_view bytes) {
+  Decoder in(bytes);
+  const auto get = [&](auto&... values) { ((values = in.get<std::remove_reference_t<decltype(values)>>()), ...); };
+  LiveStatus s;
+  get(s.pid, s.run, s.name, s.state, s.time_ns, s.uptime_s);
+  for (auto left = in.get<std::size_t>(); left > 0; --left) {
+    LiveStage& stage = s.stages.emplace_back();
+    get(stage.key, stage.role, stage.worker, stage.items, stage.errors, stage.total_ns, stage.max_ns);
+    for (auto buckets = in.get<std::size_t>(); buckets > 0; --buckets) {
+      auto& [bucket, items] = stage.histogram.emplace_back();
+      get(bucket, items);
+    }
+  }
+  for (auto left = in.get<std::size_t>(); left > 0; --left) {
+    LiveWorker& worker = s.workers.emplace_back();
+    get(worker.name, worker.pid, worker.phase, worker.waiting_ns, worker.working_ns, worker.blocked_ns, worker.restarts);
+  }
+  for (auto left = in.get<std::size_t>(); left > 0; --left) {
+    LiveLink& link = s.links.emplace_back();
+    get(link.name, link.consumer, link.items, link.bytes, link.capacity, link.dropped);
+  }
+  return s;
+}
+
+std::vector<LiveFigures> figures_between(const LiveStatus& before, const LiveStatus& now) {
+  const double seconds = before.time_ns > 0 ? static_cast<double>(now.time_ns - before.time_ns) * 1e-9 : now.uptime_s;
+  std::vector<LiveFigures> all;
+  for (std::size_t i = 0; i < now.stages.size(); ++i) {
+    const LiveStage& stage = now.stages[i];
+    const LiveStage old = at_or_empty(before.stages, i);
+    LiveFigures figures{.stage = &stage};
+    const auto items = static_cast<double>(minus(stage.items, old.items));
+    figures.items_per_s = ratio(items, seconds);
+    figures.mean_s = ratio(static_cast<double>(minus(stage.total_ns, old.total_ns)) * 1e-9, items);
+    std::vector<std::uint64_t> histogram(shm::kBuckets);
+    for (const auto& [bucket, count] : stage.histogram) {
+      histogram[std::min<std::size_t>(bucket, shm::kBuckets - 1)] += count;
+    }
+    for (const auto& [bucket, count] : old.histogram) {
+      std::uint64_t& cell = histogram[std::min<std::size_t>(bucket, shm::kBuckets - 1)];
+      cell = minus(cell, count);
+    }
+    figures.p50_s = profile::percentile_s(histogram, 0.5, stage.max_ns);
+    figures.p99_s = profile::percentile_s(histogram, 0.99, stage.max_ns);
+    if (stage.worker < now.workers.size()) {
+      const LiveWorker& worker = now.workers[stage.worker];
+      const LiveWorker then = at_or_empty(before.workers, stage.worker);
+      figures.worker = &worker;
+      const auto waiting = static_cast<double>(minus(worker.waiting_ns, then.waiting_ns));
+      const auto working = static_cast<double>(minus(worker.working_ns, then.working_ns));
+      const auto blocked = static_cast<double>(minus(worker.blocked_ns, then.blocked_ns));
+      const double total = waiting + working + blocked;
+      figures.waiting = ratio(waiting, total);
+      figures.working = ratio(working, total);
+      figures.blocked = ratio(blocked, total);
+    }
+    for (const LiveLink& link : now.links) {
+      if (link.consumer == stage.worker && link.capacity > 0) {
+        figures.fill = std::max(figures.fill, ratio(static_cast<double>(link.bytes), static_cast<double>(link.capacity)));
+        figures.dropped += link.dropped;
+      }
+    }
+    all.push_back(figures);
+  }
+  return all;
+}
+
+std::string to_json(const LiveStatus& before, const LiveStatus& now) {
+  using profile::json_number;
+  using profile::json_string;
+  std::string out = "{\"pid\": " + std::to_string(now.pid) + ", \"run\": " + std::to_string(now.run) +
+                    ", \"name\": " + json_string(now.name) + ", \"state\": " + json_string(now.state) +
+                    ", \"uptime_s\": " + json_number(now.uptime_s) + ", \"stages\": [";
+  bool first = true;
+  for (const LiveFigures& f : figures_between(before, now)) {
+    out += first ? "" : ", ";
+    first = false;
+    out += "{\"key\": " + json_string(f.stage->key) + ", \"role\": " + json_string(f.stage->role) +
+           ", \"items\": " + std::to_string(f.stage->items) + ", \"errors\": " + std::to_string(f.stage->errors) +
+           ", \"items_per_s\": " + json_number(f.items_per_s) + ", \"mean_s\": " + json_number(f.mean_s) +
+           ", \"p50_s\": " + json_number(f.p50_s) + ", \"p99_s\": " + json_number(f.p99_s) +
+           ", \"fill\": " + json_number(f.fill) + ", \"dropped\": " + std::to_string(f.dropped);
+    if (f.worker != nullptr) {
+      out += ", \"worker\": " + json_string(f.worker->name) + ", \"pid\": " + std::to_string(f.worker->pid) +
+             ", \"state\": " + json_string(f.worker->phase) + ", \"restarts\": " + std::to_string(f.worker->restarts) +
+             ", \"waiting\": " + json_number(f.waiting) + ", \"working\": " + json_number(f.working) +
+             ", \"blocked\": " + json_number(f.blocked);
+    }
+    out += "}";
+  }
+  out += "], \"links\": [";
+  for (const LiveLink& link : now.links) {
+    out += std::string(&link == now.links.data() ? "" : ", ") + "{\"name\": " + json_string(link.name) +
+           ", \"items\": " + std::to_string(link.items) + ", \"bytes\": " + std::to_string(link.bytes) +
+           ", \"capacity_bytes\": " + std::to_string(link.capacity) + ", \"dropped\": " + std::to_string(link.dropped) + "}";
+  }
+  return out + "]}";
+}
+
+}  // namespace pystream::coord

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+/// What a coordinator tells of its pipeline while it runs; counters since the pipeline began.
+namespace pystream::coord {
+
+struct LiveStage {
+  std::string key;
+  std::string role;
+  std::uint32_t worker = 0;
+  std::uint64_t items = 0;
+  std::uint64_t errors = 0;
+  std::uint64_t total_ns = 0;
+  std::uint64_t max_ns = 0;
+  std::vector<std::pair<std::uint32_t, std::uint64_t>> histogram{};  ///< bucket, items
+};
+
+struct LiveWorker {
+  std::string name;
+  std::int64_t pid = 0;  ///< 0: does not run
+  std::string phase;
+  std::uint64_t waiting_ns = 0;
+  std::uint64_t working_ns = 0;
+  std::uint64_t blocked_ns = 0;
+  std::uint32_t restarts = 0;
+};
+
+struct LiveLink {
+  std::string name;
+  std::uint32_t consumer = 0;
+  std::uint64_t items = 0;   ///< inside now
+  std::uint64_t bytes = 0;
+  std::uint64_t capacity = 0;
+  std::uint64_t dropped = 0;
+};
+
+struct LiveStatus {
+  std::int64_t pid = 0;
+  std::int64_t run = 0;      ///< in the profile database; 0: no profile
+  std::string name;
+  std::string state;         ///< starting, running, draining, stopping
+  std::int64_t time_ns = 0;  ///< CLOCK_MONOTONIC
+  double uptime_s = 0;
+  std::vector<LiveStage> stages;
+  std::vector<LiveWorker> workers;
+  std::vector<LiveLink> links;
+};
+
+std::string encode(const LiveStatus& status);
+LiveStatus decode_live_status(std::string_view bytes);
+
+/// One stage between two looks.
+struct LiveFigures {
+  const LiveStage* stage = nullptr;
+  const LiveWorker* worker = nullptr;
+  double items_per_s = 0;
+  double mean_s = 0;
+  double p50_s = 0;
+  double p99_s = 0;
+  double waiting = 0, working = 0, blocked = 0;  ///< shares of the time between
+  double fill = 0;                               ///< of its input link, 0 to 1
+  std::uint64_t dropped = 0;
+};
+/// `before`: an earlier status of the same pipeline; an empty one: since it began.
+std::vector<LiveFigures> figures_between(const LiveStatus& before, const LiveStatus& now);
+
+std::string to_json(const LiveStatus& before, const LiveStatus& now);
+
+}  // namespace pystream::coord

@@ -1,0 +1,310 @@
+#include "profile/bookkeeper.hpp"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <ctime>
+
+#include "base/clock.hpp"
+#include "profile/recorder.hpp"
+#include "profile/store_rows.hpp"
+#include "profile/summary.hpp"
+
+namespace pystream::profile {
+namespace {
+
+constexpr std::int64_t kLookNs = 100'000'000;
+constexpr int kBeginMs = 30'000;
+constexpr int kWindowPatienceMs = 100;
+constexpr int kLastPatienceMs = 5'000;
+constexpr int kLastTries = 50;
+constexpr std::size_t kMostEvents = 10'000;  ///< that wait for a database that is not there
+
+void pause_ms(long milliseconds) {
+  const timespec pause{.tv_sec = milliseconds / 1000, .tv_nsec = milliseconds % 1000 * 1'000'000};
+  ::nanosleep(&pause, nullptr);
+}
+
+}  // namespace
+
+Bookkeeper::Bookkeeper(Channel channel, const shm::Segment& segment)
+    : channel_(std::move(channel)), segment_(segment), view_(segment.map_supervisor()) {}
+
+int Bookkeeper::run() {
+  if (!begin()) {
+    return 1;
+  }
+  serve();
+  finish();
+  channel_.send(MessageType::done, {});
+  return 0;
+}
+
+bool Bookkeeper::begin() {
+  const auto message = channel_.receive_within(kBeginMs);
+  if (!message || message->type != MessageType::begin) {
+    return false;
+  }
+  const std::int64_t now = base::now_ns();
+  try {
+    description_ = decode_run_description(message->body);
+    store_.emplace(description_, now / shm::kWindowNs * shm::kWindowNs);
+    if (!store_->lock().lock_within(kLastPatienceMs)) {
+      throw ProfilingError("another program holds the lock of " + description_.database.string());
+    }
+    {
+      const StoreLock::Held held(store_->lock());
+      store_->begin();
+      store_->retire_old_runs();
+    }
+    links_.resize(description_.links.size());
+    last_write_ns_ = now;
+    next_window_ns_ = store_->start_ns() + shm::kWindowNs;
+    const std::string body = Encoder().put(store_->run()).put(store_->start_ns()).put("").bytes();
+    return channel_.send(MessageType::ready, body);
+  } catch (const std::exception& error) {
+    channel_.send(MessageType::ready, Encoder().put(std::int64_t{0}).put(std::int64_t{0}).put(error.what()).bytes());
+    return false;
+  }
+}
+
+void Bookkeeper::serve() {
+  while (true) {
+    while (const auto message = channel_.receive()) {
+      if (!handle(*message)) {
+        return;
+      }
+    }
+    if (channel_.closed()) {
+      pause_ms(300);  // the coordinator died, and its workers die with it
+      return;
+    }
+    look_at_links();
+    const std::int64_t now = base::now_ns();
+    if (now >= next_window_ns_) {
+      close_window(now);
+    }
+    pollfd poll{.fd = channel_.fd(), .events = POLLIN, .revents = 0};
+    const std::int64_t left = std::min(kLookNs, next_window_ns_ - base::now_ns());
+    ::poll(&poll, 1, static_cast<int>(std::max<std::int64_t>((left + 999'999) / 1'000'000, 0)));
+  }
+}
+
+bool Bookkeeper::handle(const Message& message) {
+  switch (message.type) {
+    case MessageType::event:
+      events_.push_back(decode_event(message.body));
+      if (events_.size() > kMostEvents) {
+        events_.pop_front();
+      }
+      return true;
+    case MessageType::profiles:
+      answer_profiles();
+      return true;
+    case MessageType::end: {
+      Decoder in(message.body);
+      outcome_ = in.get<std::string>();
+      reason_ = in.get<std::string>();
+      while (!in.empty()) {
+        restarts_.push_back(in.get<std::uint32_t>());
+      }
+      return false;
+    }
+    default:
+      return true;
+  }
+}
+
+void Bookkeeper::look_at_links() {
+  for (std::uint32_t i = 0; i < links_.size(); ++i) {
+    const LinkFigures figures = read_link(view_, i);
+    LinkWatch& watch = links_[i];
+    ++watch.looks;
+    watch.fill_items += static_cast<double>(figures.fill_items);
+    watch.fill_bytes += static_cast<double>(figures.fill_bytes);
+    watch.largest_fill_bytes = std::max(watch.largest_fill_bytes, figures.fill_bytes);
+  }
+}
+
+void Bookkeeper::close_window(std::int64_t now) {
+  const auto number = static_cast<std::uint64_t>((next_window_ns_ - store_->start_ns()) / shm::kWindowNs - 1);
+  write_windows(number, now, kWindowPatienceMs);
+  next_window_ns_ = (now / shm::kWindowNs + 1) * shm::kWindowNs;
+  try {
+    store_->checkpoint(false);
+  } catch (const std::exception&) {  // a full disk: the log grows no further either
+  }
+}
+
+void Bookkeeper::reopen_if_moved() {
+  if (store_->has_moved()) {
+    store_->begin();
+    written_.clear();
+  }
+}
+
+/// What was not written stays in `written_` as it is, and the next window covers the time since. False if the database
+/// does not take it.
+bool Bookkeeper::write_windows(std::uint64_t number, std::int64_t now, int patience_ms) {
+  if (!store_->lock().lock_within(patience_ms)) {
+    return false;
+  }
+  const StoreLock::Held held(store_->lock());
+  try {
+    reopen_if_moved();
+    std::map<std::size_t, RunStore::KeyWindow> keys;
+    for (std::size_t i = 0; i < description_.keys.size(); ++i) {
+      const KeyDescription& key = description_.keys[i];
+      if (key.derived()) {
+        continue;
+      }
+      RunStore::KeyWindow window{.total = read_figures(view_, key), .window = {}};
+      window.window = window.total.since(written_[i]);
+      if (now - last_write_ns_ < 2 * shm::kWindowNs) {
+        read_window(view_, key, static_cast<std::uint64_t>(store_->start_ns() / shm::kWindowNs) + number, window.window);
+      }
+      if (window.window.any()) {
+        keys[i] = std::move(window);
+      }
+    }
+    std::vector<RunStore::LinkWindow> links;
+    for (std::uint32_t i = 0; i < links_.size(); ++i) {
+      const LinkFigures figures = read_link(view_, i);
+      const LinkWatch& watch = links_[i];
+      const double looks = static_cast<double>(std::max<std::uint64_t>(watch.looks, 1));
+      links.push_back({.total = figures,
+                       .items = figures.items - std::min(figures.items, watch.last.items),
+                       .dropped = figures.dropped - std::min(figures.dropped, watch.last.dropped),
+                       .fill_items = watch.fill_items / looks,
+                       .fill_bytes = watch.fill_bytes / looks,
+                       .largest_fill_bytes = watch.largest_fill_bytes});
+    }
+    Transaction transaction(store_->database());
+    store_->write_windows(number, now - last_write_ns_, keys, links);
+    store_->write_events(events_);
+    transaction.commit();
+    for (auto& [index, window] : keys) {
+      written_[index] = std::move(window.total);
+    }
+    for (std::size_t i = 0; i < links_.size(); ++i) {
+      links_[i] = {.last = links[i].total};
+    }
+    events_.clear();
+    last_write_ns_ = now;
+    return true;
+  } catch (const std::exception& error) {
+    return false;
+  }
+}
+
+/// Counts what dead workers had committed and not yet counted. REQUIRES: no worker runs any more.
+void Bookkeeper::recover_workers() {
+  for (std::uint32_t id = 0; id < description_.workers.size(); ++id) {
+    const WorkerDescription& worker = description_.workers[id];
+    if (worker.external) {
+      continue;
+    }
+    const shm::WorkerEnd end = segment_.map_worker(id);
+    RowQueue rows(end.profile, true, end.config->rows_per_second);
+    for (std::size_t i = 0; i < worker.output_links.size() && i < end.profile.segments.size(); ++i) {
+      const shm::ProducerPage& page = *view_.links.at(worker.output_links[i]).producer;
+      const std::uint64_t position = page.write_position.load(std::memory_order_acquire);
+      for (const shm::JournalEntry& entry : page.journal) {
+        if (entry.write_position == position) {
+          Recorder(end.profile.segments[i], end.stats, 0, static_cast<std::uint32_t>(end.stats.size()), rows)
+              .recover(entry.inputs_done.load(std::memory_order_relaxed));
+        }
+      }
+    }
+  }
+}
+
+void Bookkeeper::write_left_rows() {
+  for (std::uint32_t id = 0; id < description_.workers.size(); ++id) {
+    if (description_.workers[id].external) {
+      continue;
+    }
+    const shm::WorkerEnd end = segment_.map_worker(id);
+    const shm::ProfileArea& area = end.profile;
+    const std::uint64_t tail = area.page->tail.load(std::memory_order_acquire);
+    const std::uint64_t head = area.page->head.load(std::memory_order_acquire);
+    if (head == tail || head - tail > area.rows.size()) {
+      continue;
+    }
+    RowStore rows(description_.database, {.run = store_->run(),
+                                          .worker = id,
+                                          .start_ns = store_->start_ns(),
+                                          .max_history = description_.retention.max_history});
+    bool written = false;
+    for (int i = 0; i < kLastTries && !written; ++i) {
+      try {
+        written = rows.write(tail, head, [&](std::uint64_t n) { return area.rows[n & (area.rows.size() - 1)]; }).has_value();
+      } catch (const std::exception&) {
+      }
+      if (!written) {
+        pause_ms(20);
+      }
+    }
+    if (written) {
+      area.page->tail.store(head, std::memory_order_release);
+    } else {
+      area.page->lost.fetch_add(head - tail, std::memory_order_relaxed);
+    }
+  }
+}
+
+void Bookkeeper::finish() {
+  recover_workers();
+  write_left_rows();
+  look_at_links();
+  const std::int64_t now = base::now_ns();
+  const auto number = static_cast<std::uint64_t>((now - store_->start_ns()) / shm::kWindowNs);
+  bool written = false;
+  for (int i = 0; i < 3 && !written; ++i) {
+    written = write_windows(number, now, kLastPatienceMs);
+  }
+  if (!written) {
+    std::fprintf(stderr, "the end of this run is not in the profile database: it could not be written\n");
+    return;
+  }
+  try {
+    if (store_->lock().lock_within(kLastPatienceMs)) {
+      const StoreLock::Held held(store_->lock());
+      Transaction transaction(store_->database());
+      store_->write_restarts(restarts_);
+      store_->end(outcome_, reason_);
+      transaction.commit();
+    }
+    store_->checkpoint(true);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "the end of this run is not in the profile database: %s\n", error.what());
+  }
+}
+
+void Bookkeeper::answer_profiles() {
+  const std::int64_t now = base::now_ns();
+  write_windows(static_cast<std::uint64_t>((now - store_->start_ns()) / shm::kWindowNs), now, kWindowPatienceMs);
+  std::string body;
+  try {
+    body = encode(read_summary(store_->database(), store_->run()));
+  } catch (const std::exception&) {
+  }
+  channel_.send(MessageType::profiles, body);
+}
+
+int run_bookkeeper(base::UniqueFd channel, base::UniqueFd segment_fd) {
+  for (const int ignored : {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGQUIT}) {
+    std::signal(ignored, SIG_IGN);
+  }
+  try {
+    const shm::Segment segment = shm::Segment::attach(std::move(segment_fd));
+    return Bookkeeper(Channel(std::move(channel)), segment).run();
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "bookkeeper: %s\n", error.what());
+    return 1;
+  }
+}
+
+}  // namespace pystream::profile

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "profile/figures.hpp"
+#include "profile/store_run.hpp"
+#include "profile/wire.hpp"
+#include "shm/segment.hpp"
+
+namespace pystream::profile {
+
+/// A process beside the workers: makes the database's schema, is the only one that checkpoints, turns the counters in
+/// shared memory into windows once a second, writes events and the rows that dead workers have left, and answers
+/// questions. It begins before the first worker and ends after the last; the coordinator's end of the channel is its
+/// only master. What the database does not take now it gets later.
+class Bookkeeper {
+ public:
+  Bookkeeper(Channel channel, const shm::Segment& segment);
+
+  /// Returns the exit code of the process.
+  int run();
+
+ private:
+  struct LinkWatch {
+    LinkFigures last;
+    std::uint64_t looks = 0;
+    double fill_items = 0;
+    double fill_bytes = 0;
+    std::uint64_t largest_fill_bytes = 0;
+  };
+
+  bool begin();
+  void serve();
+  /// False after the last message.
+  bool handle(const Message& message);
+  void look_at_links();
+  void close_window(std::int64_t now);
+  bool write_windows(std::uint64_t number, std::int64_t now, int patience_ms);
+  void reopen_if_moved();
+  void recover_workers();
+  void write_left_rows();
+  void finish();
+  void answer_profiles();
+
+  Channel channel_;
+  const shm::Segment& segment_;
+  shm::SupervisorView view_;
+  RunDescription description_;
+  std::optional<RunStore> store_;
+  std::map<std::size_t, Figures> written_;  ///< by position in RunDescription::keys: what the database knows
+  std::vector<LinkWatch> links_;
+  std::deque<Event> events_;
+  std::vector<std::uint32_t> restarts_;
+  std::string outcome_ = "lost";
+  std::string reason_;
+  std::int64_t next_window_ns_ = 0;
+  std::int64_t last_write_ns_ = 0;
+};
+
+/// The process's life after it was started: signals of the terminal are ignored. `fork`ed bookkeepers come here too.
+int run_bookkeeper(base::UniqueFd channel, base::UniqueFd segment);
+
+}  // namespace pystream::profile

@@ -1,0 +1,101 @@
+#include "profile/figures.hpp"
+
+#include <algorithm>
+
+namespace pystream::profile {
+namespace {
+
+std::uint64_t get(const std::atomic<std::uint64_t>& word) { return word.load(std::memory_order_relaxed); }
+std::uint64_t minus(std::uint64_t a, std::uint64_t b) { return a > b ? a - b : 0; }
+
+}  // namespace
+
+Figures Figures::since(const Figures& before) const {
+  Figures result = *this;
+  result.items = minus(items, before.items);
+  result.samples = minus(samples, before.samples);
+  result.errors = minus(errors, before.errors);
+  result.timed = minus(timed, before.timed);
+  result.timed_ns = minus(timed_ns, before.timed_ns);
+  result.total_ns = minus(total_ns, before.total_ns);
+  result.waiting_ns = minus(waiting_ns, before.waiting_ns);
+  result.working_ns = minus(working_ns, before.working_ns);
+  result.blocked_ns = minus(blocked_ns, before.blocked_ns);
+  result.min_ns = result.max_ns = 0;
+  bool first = true;
+  for (std::size_t i = 0; i < result.histogram.size(); ++i) {
+    result.histogram[i] = minus(histogram[i], i < before.histogram.size() ? before.histogram[i] : 0);
+    if (result.histogram[i] > 0) {
+      result.min_ns = first ? shm::bucket_low(i) : result.min_ns;
+      result.max_ns = shm::bucket_low(i + 1) - 1;
+      first = false;
+    }
+  }
+  return result;
+}
+
+Figures read_figures(const shm::SupervisorView& view, const KeyDescription& key) {
+  const shm::SupervisorView::Worker& worker = view.workers.at(key.worker);
+  const shm::WorkerPage& page = *worker.page;
+  Figures figures;
+  figures.waiting_ns = get(page.waiting_ns);
+  figures.blocked_ns = get(page.blocked_ns);
+  figures.working_ns = minus(get(page.working_ns), figures.blocked_ns);
+  figures.first_end_ns = page.first_end_ns.load(std::memory_order_relaxed);
+  figures.last_end_ns = page.last_end_ns.load(std::memory_order_relaxed);
+  figures.rows_lost = get(worker.rows->lost);
+  const shm::HostedStats& stats = worker.stats[key.index];
+  figures.items = get(stats.items);
+  figures.samples = get(stats.samples);
+  figures.errors = get(stats.errors);
+  figures.timed = get(stats.timed);
+  figures.timed_ns = get(stats.timed_ns);
+  figures.total_ns = get(stats.total_ns);
+  figures.min_ns = get(stats.min_ns);
+  figures.max_ns = get(stats.max_ns);
+  figures.histogram.reserve(shm::kBuckets);
+  for (const auto& bucket : stats.histogram) {
+    figures.histogram.push_back(get(bucket));
+  }
+  return figures;
+}
+
+LinkFigures read_link(const shm::SupervisorView& view, std::uint32_t link) {
+  const shm::SupervisorView::Link& ends = view.links.at(link);
+  // The consumer's side first: so the difference is never negative.
+  const std::uint64_t read = get(ends.consumer->read_number);
+  const std::uint64_t read_position = get(ends.consumer->read_position);
+  return {.items = read,
+          .dropped = get(ends.producer->dropped),
+          .fill_items = minus(get(ends.producer->written_number), read),
+          .fill_bytes = minus(get(ends.producer->write_position), read_position)};
+}
+
+bool read_window(const shm::SupervisorView& view, const KeyDescription& key, std::uint64_t number, Figures& into) {
+  const shm::HostedStats::Window& window = view.workers.at(key.worker).stats[key.index].windows[number % 2];
+  if (window.number.load(std::memory_order_acquire) != number) {
+    return false;
+  }
+  into.min_ns = get(window.min_ns);
+  into.max_ns = get(window.max_ns);
+  return true;
+}
+
+double percentile_s(const std::vector<std::uint64_t>& histogram, double share, std::uint64_t max_ns) {
+  std::uint64_t total = 0;
+  for (const std::uint64_t items : histogram) {
+    total += items;
+  }
+  const double rank = share * static_cast<double>(total);
+  std::uint64_t below = 0;
+  for (std::size_t i = 0; i < histogram.size(); ++i) {
+    below += histogram[i];
+    if (below > 0 && static_cast<double>(below) >= rank) {
+      // The bucket's middle may lie beyond the largest value seen.
+      return std::min(shm::bucket_middle(i), static_cast<double>(max_ns)) * 1e-9;
+    }
+  }
+  return 0;
+}
+
+}  // namespace pystream::profile

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "profile/run_description.hpp"
+#include "shm/segment.hpp"
+
+namespace pystream::profile {
+
+/// What the counters of one key say at a moment, since the pipeline began.
+struct Figures {
+  std::uint64_t items = 0, samples = 0, errors = 0, timed = 0, timed_ns = 0, total_ns = 0, min_ns = 0, max_ns = 0;
+  std::uint64_t waiting_ns = 0, working_ns = 0, blocked_ns = 0, rows_lost = 0;
+  std::int64_t first_end_ns = 0, last_end_ns = 0;
+  std::vector<std::uint64_t> histogram;
+
+  /// What was added since `before`. min_ns and max_ns: of the window that ends now, as far as the histogram tells.
+  Figures since(const Figures& before) const;
+  bool any() const { return items + errors + timed + waiting_ns + working_ns + blocked_ns > 0; }
+};
+
+/// The same of a link.
+struct LinkFigures {
+  std::uint64_t items = 0;  ///< that the consumer has taken
+  std::uint64_t dropped = 0;
+  std::uint64_t fill_items = 0;
+  std::uint64_t fill_bytes = 0;
+};
+
+Figures read_figures(const shm::SupervisorView& view, const KeyDescription& key);
+LinkFigures read_link(const shm::SupervisorView& view, std::uint32_t link);
+/// Smallest and largest time of the items that ended in window `number`; false if there were none.
+bool read_window(const shm::SupervisorView& view, const KeyDescription& key, std::uint64_t number, Figures& into);
+
+/// The value that `share` of the items in a histogram do not exceed, in seconds, within 1/32.
+double percentile_s(const std::vector<std::uint64_t>& histogram, double share, std::uint64_t max_ns);
+
+}  // namespace pystream::profile

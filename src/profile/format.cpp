@@ -1,0 +1,248 @@
+#include "profile/format.hpp"
+
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <cstdio>
+#include <ctime>
+#include <vector>
+
+namespace pystream::profile {
+namespace {
+
+std::string three_digits(double value) {
+  std::array<char, 32> text{};
+  const int decimals = value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2;
+  std::snprintf(text.data(), text.size(), "%.*f", decimals, value);
+  return text.data();
+}
+
+std::string local_time(double unix_time) {
+  const auto seconds = static_cast<std::time_t>(unix_time);
+  std::tm parts{};
+  ::localtime_r(&seconds, &parts);
+  std::array<char, 64> text{};
+  std::strftime(text.data(), text.size(), "%Y-%m-%d %H:%M:%S", &parts);
+  return text.data();
+}
+
+using Cells = std::vector<std::string>;
+
+Cells header() {
+  return {"key", "items", "mean", "p50", "p90", "p99", "p99.9", "max", "items/s", "waiting", "working", "blocked",
+          "restarts", "drops", "errors"};
+}
+
+Cells cells_of(const KeySummary& key) {
+  const bool stage = key.role != "pipeline";
+  const auto share = [&](double value) { return stage ? format_percent(value) : std::string("-"); };
+  const auto time = [&](double value) { return key.samples > 0 ? format_time(value) : std::string("-"); };
+  return {short_key(key.key) + (key.bottleneck ? " *" : ""),
+          std::to_string(key.items),
+          key.items > 0 ? format_time(key.mean_s) : "-",
+          time(key.p50_s),
+          time(key.p90_s),
+          time(key.p99_s),
+          time(key.p999_s),
+          time(key.max_s),
+          key.items_per_s > 0 ? format_count(key.items_per_s) : "-",
+          share(key.waiting),
+          share(key.working),
+          share(key.blocked),
+          stage ? std::to_string(key.restarts) : "-",
+          stage ? std::to_string(key.dropped) : "-",
+          stage ? std::to_string(key.errors) : "-"};
+}
+
+std::size_t width_of(const std::string& text) {
+  std::size_t width = 0;
+  for (const char letter : text) {
+    width += (static_cast<unsigned char>(letter) & 0xc0) != 0x80 ? 1 : 0;  // not a byte that continues one
+  }
+  return width;
+}
+
+std::string lay_out(const std::vector<Cells>& rows, bool colour) {
+  std::vector<std::size_t> widths(rows.front().size());
+  for (const Cells& row : rows) {
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      widths[i] = std::max(widths[i], width_of(row[i]));
+    }
+  }
+  std::string text;
+  for (const Cells& row : rows) {
+    const bool bottleneck = row[0].ends_with(" *");
+    std::string line;
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      const std::string padding(widths[i] - width_of(row[i]), ' ');
+      line += i == 0 ? row[i] + padding : "  " + padding + row[i];
+    }
+    text += colour && (&row == rows.data() || bottleneck) ? "\x1b[1m" + line + "\x1b[0m\n" : line + "\n";
+  }
+  return text;
+}
+
+std::string notes(const RunSummary& summary) {
+  std::string text;
+  if (!summary.bottleneck.empty()) {
+    text += "\n* bottleneck: " + summary.bottleneck + "\n";
+  }
+  std::uint64_t one_in = 1;
+  std::uint64_t lost = 0;
+  bool sampled = false;
+  for (const KeySummary& key : summary.keys) {
+    one_in = std::max(one_in, key.one_row_in);
+    lost += key.rows_lost;
+    sampled |= key.samples < key.items;
+  }
+  if (sampled) {
+    text += "Percentiles are of sampled items; counts, means, rates and shares are of all items.\n";
+  }
+  if (one_in > 1) {
+    text += "Single items: one in " + std::to_string(one_in) + " is kept.\n";
+  }
+  if (lost > 0) {
+    text += "Lost rows of single items: " + std::to_string(lost) + " (the database could not take them).\n";
+  }
+  if (summary.dead_letters > 0) {
+    text += "Dead letters: " + std::to_string(summary.dead_letters) + " (see pystream-coord dead-letters list).\n";
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string format_time(double seconds) {
+  static constexpr std::array<std::pair<double, const char*>, 4> kUnits{
+      {{1e-9, " ns"}, {1e-6, " us"}, {1e-3, " ms"}, {1.0, " s"}}};
+  for (const auto& [size, name] : kUnits) {
+    if (seconds < 999.5 * size || size == 1.0) {
+      return three_digits(seconds / size) + name;
+    }
+  }
+  return {};
+}
+
+std::string format_count(double count) {
+  if (count < 999.5) {
+    return three_digits(count);
+  }
+  return count < 999.5e3 ? three_digits(count * 1e-3) + " k"
+                         : count < 999.5e6 ? three_digits(count * 1e-6) + " M" : three_digits(count * 1e-9) + " G";
+}
+
+std::string format_percent(double share) {
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%.1f %%", share * 100);
+  return text.data();
+}
+
+std::string short_key(const std::string& key) {
+  static const std::string kPrefix = "MainPipeline__";
+  return key.starts_with(kPrefix) ? key.substr(kPrefix.size()) : key;
+}
+
+std::string to_table(const RunSummary& summary, bool colour) {
+  std::string text = "Run " + std::to_string(summary.run) + " of " + summary.name + ", " + local_time(summary.started) +
+                     ", " + summary.outcome;
+  if (summary.duration_s > 0) {
+    text += " after " + format_time(summary.duration_s);
+  }
+  text += summary.reason.empty() ? "\n\n" : "\n" + summary.reason + "\n\n";
+  std::vector<Cells> rows{header()};
+  for (const KeySummary& key : summary.keys) {
+    rows.push_back(cells_of(key));
+  }
+  return text + lay_out(rows, colour) + notes(summary);
+}
+
+std::string json_string(std::string_view text) {
+  std::string out = "\"";
+  for (const char letter : text) {
+    const auto code = static_cast<unsigned char>(letter);
+    if (letter == '"' || letter == '\\') {
+      out += '\\';
+      out += letter;
+    } else if (code < 0x20) {
+      std::array<char, 8> escape{};
+      std::snprintf(escape.data(), escape.size(), "\\u%04x", code);
+      out += escape.data();
+    } else {
+      out += letter;
+    }
+  }
+  return out + "\"";
+}
+
+std::string json_number(double value) {
+  if (!std::isfinite(value)) {
+    return "null";
+  }
+  std::array<char, 32> text{};
+  const auto end = std::to_chars(text.data(), text.data() + text.size(), value).ptr;
+  return {text.data(), end};
+}
+
+std::string html_text(std::string_view text) {
+  std::string out;
+  for (const char letter : text) {
+    switch (letter) {
+      case '&': out += "&amp;"; break;
+      case '<': out += "&lt;"; break;
+      case '>': out += "&gt;"; break;
+      case '"': out += "&quot;"; break;
+      case '\'': out += "&#39;"; break;
+      default: out += letter;
+    }
+  }
+  return out;
+}
+
+std::string to_json(const RunSummary& s) {
+  std::string out = "{\n  \"run\": " + std::to_string(s.run) + ",\n  \"name\": " + json_string(s.name) +
+                    ",\n  \"host\": " + json_string(s.host) + ",\n  \"outcome\": " + json_string(s.outcome) +
+                    ",\n  \"reason\": " + json_string(s.reason) + ",\n  \"started\": " + json_number(s.started) +
+                    ",\n  \"duration_s\": " + json_number(s.duration_s) +
+                    ",\n  \"dead_letters\": " + std::to_string(s.dead_letters) +
+                    ",\n  \"bottleneck\": " + json_string(s.bottleneck) + ",\n  \"keys\": [";
+  for (const KeySummary& k : s.keys) {
+    const auto number = [](const char* name, double value) {
+      return ", \"" + std::string(name) + "\": " + json_number(value);
+    };
+    const auto count = [](const char* name, std::uint64_t value) {
+      return ", \"" + std::string(name) + "\": " + std::to_string(value);
+    };
+    out += &k == s.keys.data() ? "\n    {" : ",\n    {";
+    out += "\"key\": " + json_string(k.key) + ", \"role\": " + json_string(k.role) + ", \"worker\": " +
+           json_string(k.worker) + count("items", k.items) + count("errors", k.errors) + count("samples", k.samples) +
+           number("mean_s", k.mean_s) + number("min_s", k.min_s) + number("p50_s", k.p50_s) +
+           number("p90_s", k.p90_s) + number("p99_s", k.p99_s) + number("p999_s", k.p999_s) +
+           number("max_s", k.max_s) + number("items_per_s", k.items_per_s) + number("waiting", k.waiting) +
+           number("working", k.working) + number("blocked", k.blocked) + number("busy_s", k.busy_s) +
+           count("restarts", k.restarts) + count("dropped", k.dropped) + count("rows", k.rows) +
+           count("one_row_in", k.one_row_in) + count("rows_lost", k.rows_lost) +
+           ", \"bottleneck\": " + (k.bottleneck ? "true" : "false") + "}";
+  }
+  return out + "\n  ]\n}\n";
+}
+
+std::string to_csv(const RunSummary& s) {
+  std::string out =
+      "run,key,role,items,errors,samples,mean_s,min_s,p50_s,p90_s,p99_s,p999_s,max_s,items_per_s,waiting,working,blocked,"
+      "restarts,dropped,rows,one_row_in,rows_lost,bottleneck\n";
+  for (const KeySummary& k : s.keys) {
+    out += std::to_string(s.run) + "," + k.key + "," + k.role + "," + std::to_string(k.items) + "," +
+           std::to_string(k.errors) + "," + std::to_string(k.samples);
+    for (const double value : {k.mean_s, k.min_s, k.p50_s, k.p90_s, k.p99_s, k.p999_s, k.max_s, k.items_per_s,
+                               k.waiting, k.working, k.blocked}) {
+      out += "," + json_number(value);
+    }
+    for (const std::uint64_t value : {std::uint64_t{k.restarts}, k.dropped, k.rows, k.one_row_in, k.rows_lost}) {
+      out += "," + std::to_string(value);
+    }
+    out += k.bottleneck ? ",1\n" : ",0\n";
+  }
+  return out;
+}
+
+}  // namespace pystream::profile

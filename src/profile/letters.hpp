@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "profile/store_database.hpp"
+#include "profile/store_lock.hpp"
+
+/// Items that a stage could not process, kept with their bytes until somebody has dealt with them.
+namespace pystream::profile {
+
+struct DeadLetter {
+  std::int64_t id = 0;         ///< given by the database
+  std::int64_t run = 0;
+  double time = 0;             ///< Unix time
+  std::string stage;           ///< key
+  std::uint64_t sequence = 0;
+  std::uint64_t input = 0;     ///< number on the stage's input link
+  std::uint32_t part = 0;
+  std::uint32_t attempts = 0;
+  std::string reason;
+  int signal = 0;              ///< that killed the stage; 0: it threw
+  std::string stack;
+  std::uint64_t size = 0;
+  std::string file;            ///< large items: a file beside the database
+};
+
+/// Items larger than this stand in a file beside the database.
+inline constexpr std::uint64_t kLargestLetterInside = 1 << 20;
+
+/// Writes dead letters of one worker. Used by one thread.
+class LetterStore {
+ public:
+  explicit LetterStore(const std::filesystem::path& database);
+
+  /// True once the letter is on the disk, also over a loss of power; a letter that is there already is not stored
+  /// twice. False: another process is writing, try again. Throws StoreError or std::system_error if it cannot be
+  /// written now.
+  bool try_store(const DeadLetter& letter, std::span<const std::byte> bytes);
+
+ private:
+  std::string write_file(const DeadLetter& letter, std::span<const std::byte> bytes) const;
+
+  std::filesystem::path path_;
+  StoreLock lock_;
+  std::unique_ptr<Database> database_;
+};
+
+/// Without their bytes; of all runs if `run` is none.
+std::vector<DeadLetter> list_letters(Database& database, std::optional<std::int64_t> run);
+/// Throws ProfilingError if there is no such letter.
+DeadLetter read_letter(Database& database, std::int64_t id);
+std::string read_letter_bytes(Database& database, std::int64_t id);
+
+}  // namespace pystream::profile

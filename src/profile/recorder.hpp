@@ -1,0 +1,113 @@
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <vector>
+
+#include "profile/sampling.hpp"
+#include "shm/segment.hpp"
+
+/// Counts and times what a worker does, in shared memory, exactly once for every item however often the worker is
+/// killed: see shm/profile_abi.hpp. No call here allocates or makes a system call.
+namespace pystream::profile {
+
+/// The rows of one worker on their way to its writer thread, and which items become rows. Used by the stages' thread.
+class RowQueue {
+ public:
+  /// `rows_per_second`: beyond it fewer items are sampled.
+  RowQueue(const shm::ProfileArea& area, bool enabled, std::uint64_t rows_per_second);
+
+  bool wants(std::uint64_t sequence) const { return is_sampled(sequence, mask_); }
+  bool enabled() const { return enabled_; }
+  std::uint64_t head() const { return page_.head.load(std::memory_order_relaxed); }
+  std::uint32_t weight() const { return weight_; }
+  std::uint64_t room() const {
+    return enabled_ ? rows_.size() - (head() - page_.tail.load(std::memory_order_acquire)) : 0;
+  }
+  std::uint64_t lost() const { return page_.lost.load(std::memory_order_relaxed); }
+  void put(std::uint64_t position, const shm::Row& row) { rows_[position & (rows_.size() - 1)] = row; }
+  void publish(std::uint64_t head, std::uint64_t lost) {
+    page_.lost.store(lost, std::memory_order_relaxed);
+    page_.head.store(head, std::memory_order_release);
+  }
+  /// After a batch with `sampled` sampled items: samples more or less if that is due.
+  void adapt(std::uint64_t sampled, std::int64_t now);
+
+ private:
+  void set_mask();
+
+  shm::RowPage& page_;
+  std::span<shm::Row> rows_;
+  bool enabled_;
+  std::uint64_t period_limit_;
+  std::uint64_t period_rows_ = 0;
+  std::int64_t period_end_ = 0;
+  std::uint64_t mask_ = 0;
+  std::uint32_t weight_ = 1;
+};
+
+/// Collects what one segment of a worker does in a batch, and counts it with the commit.
+///
+/// The order of calls, once per batch: add_…() and sample(); prepare(); the commit; apply().
+class Recorder {
+ public:
+  /// `first` and `count`: its stages among `stats`; with the main pipeline if items leave it here.
+  Recorder(const shm::ProfileArea::Segment& area, std::span<shm::HostedStats> stats, std::uint32_t first,
+           std::uint32_t count, RowQueue& rows);
+
+  /// Applies what a predecessor had committed and not yet counted.
+  void recover(std::uint64_t inputs_done);
+
+  /// The samples of one more item fit into the batch.
+  bool has_room() const { return samples_ + deltas_.size() <= area_.samples.size(); }
+  bool wants(std::uint64_t sequence) const { return rows_.wants(sequence); }
+
+  void add_items(std::uint32_t hosted, std::uint64_t items) { delta(hosted).items += items; }
+  void add_error(std::uint32_t hosted) { ++delta(hosted).errors; }
+  void add_time(std::uint32_t hosted, std::int64_t ns) { delta(hosted).total_ns += not_negative(ns); }
+  /// One item took `ns` inside this stage, or in the pipeline. `weight`: stands for so many items; see weight().
+  /// REQUIRES: has_room() when the item began.
+  void sample(std::uint32_t hosted, std::uint64_t sequence, std::uint64_t input, std::int64_t start_ns,
+              std::int64_t ns, std::uint32_t weight);
+  /// How many items one stands for where only those that wants() says are timed.
+  std::uint32_t weight() const { return rows_.weight(); }
+  /// Time of the timed items since the pipeline began, this batch included.
+  std::uint64_t timed_ns(std::uint32_t hosted) const {
+    return stats_[hosted].timed_ns.load(std::memory_order_relaxed) + deltas_[hosted - first_].timed_ns;
+  }
+
+  void prepare(std::uint64_t inputs_done);
+  void apply(std::int64_t now);
+
+ private:
+  struct Delta {
+    std::uint64_t items = 0, samples = 0, errors = 0, timed = 0, timed_ns = 0, total_ns = 0;
+    std::uint64_t min_ns = std::numeric_limits<std::uint64_t>::max();
+    std::uint64_t max_ns = 0;
+  };
+
+  static std::uint64_t not_negative(std::int64_t ns) { return ns > 0 ? static_cast<std::uint64_t>(ns) : 0; }
+  Delta& delta(std::uint32_t hosted) {
+    dirty_ = true;
+    return deltas_[hosted - first_];
+  }
+  void apply_rows();
+  void apply_histogram();
+  void apply_figures();
+  void note_windows(std::int64_t now);
+
+  shm::ProfileArea::Segment area_;
+  std::span<shm::HostedStats> stats_;
+  std::uint32_t first_;
+  RowQueue& rows_;
+  std::vector<Delta> deltas_;
+  std::uint64_t samples_ = 0;
+  std::uint64_t sampled_ = 0;   ///< of `samples_`: rows, or they would be if there were a database
+  std::uint64_t window_ = 0;
+  std::int64_t window_end_ = 0;
+  bool dirty_ = false;
+  bool prepared_ = false;
+};
+
+}  // namespace pystream::profile

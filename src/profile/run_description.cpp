@@ -1,0 +1,149 @@
+#include "profile/run_description.hpp"
+
+#include <pwd.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "profile/wire.hpp"
+
+namespace pystream::profile {
+namespace {
+
+void put(Encoder& out, const KeyDescription& key) {
+  out.put(key.key).put(static_cast<std::uint8_t>(key.role)).put(key.worker).put(key.index).put(key.first).put(key.last);
+  out.put(key.before.value_or(KeyDescription::kDerived));
+}
+
+KeyDescription get_key(Decoder& in) {
+  KeyDescription key;
+  key.key = in.get<std::string>();
+  key.role = static_cast<KeyRole>(in.get<std::uint8_t>());
+  key.worker = in.get<std::uint32_t>();
+  key.index = in.get<std::uint32_t>();
+  key.first = in.get<std::uint32_t>();
+  key.last = in.get<std::uint32_t>();
+  const auto before = in.get<std::uint32_t>();
+  key.before = before == KeyDescription::kDerived ? std::nullopt : std::optional(before);
+  return key;
+}
+
+}  // namespace
+
+std::string_view to_string(KeyRole role) {
+  switch (role) {
+    case KeyRole::source:
+      return "source";
+    case KeyRole::stage:
+      return "stage";
+    case KeyRole::sink:
+      return "sink";
+    case KeyRole::pipeline:
+      break;
+  }
+  return "pipeline";
+}
+
+std::string encode(const RunDescription& description) {
+  Encoder out;
+  out.put(description.database.native()).put(description.name).put(description.plan).put(description.version);
+  out.put(description.coordinator_pid);
+  out.put(description.retention.max_history).put(description.retention.runs).put(description.retention.bytes);
+  out.put(description.keys.size());
+  for (const KeyDescription& key : description.keys) {
+    put(out, key);
+  }
+  out.put(description.workers.size());
+  for (const WorkerDescription& worker : description.workers) {
+    out.put(worker.name).put(worker.external).put(worker.output_links.size());
+    for (const std::uint32_t link : worker.output_links) {
+      out.put(link);
+    }
+  }
+  out.put(description.links.size());
+  for (const LinkDescription& link : description.links) {
+    out.put(link.name).put(link.producer).put(link.consumer).put(link.overflow).put(link.capacity_bytes);
+  }
+  return out.bytes();
+}
+
+RunDescription decode_run_description(std::string_view bytes) {
+  Decoder in(bytes);
+  RunDescription description;
+  description.database = in.get<std::string>();
+  description.name = in.get<std::string>();
+  description.plan = in.get<std::string>();
+  description.version = in.get<std::string>();
+  description.coordinator_pid = in.get<std::uint64_t>();
+  description.retention.max_history = in.get<std::uint64_t>();
+  description.retention.runs = in.get<std::uint64_t>();
+  description.retention.bytes = in.get<std::uint64_t>();
+  for (auto left = in.get<std::size_t>(); left > 0; --left) {
+    description.keys.push_back(get_key(in));
+  }
+  for (auto left = in.get<std::size_t>(); left > 0; --left) {
+    WorkerDescription& worker = description.workers.emplace_back();
+    worker.name = in.get<std::string>();
+    worker.external = in.get<bool>();
+    for (auto links = in.get<std::size_t>(); links > 0; --links) {
+      worker.output_links.push_back(in.get<std::uint32_t>());
+    }
+  }
+  for (auto left = in.get<std::size_t>(); left > 0; --left) {
+    LinkDescription& link = description.links.emplace_back();
+    link.name = in.get<std::string>();
+    link.producer = in.get<std::uint32_t>();
+    link.consumer = in.get<std::uint32_t>();
+    link.overflow = in.get<std::string>();
+    link.capacity_bytes = in.get<std::uint64_t>();
+  }
+  return description;
+}
+
+std::string encode(const Event& event) {
+  Encoder out;
+  out.put(event.time_ns).put(event.kind).put(event.worker).put(event.signal).put(event.code);
+  out.put(event.sequence.has_value()).put(event.sequence.value_or(0)).put(event.text);
+  return out.bytes();
+}
+
+Event decode_event(std::string_view bytes) {
+  Decoder in(bytes);
+  Event event;
+  event.time_ns = in.get<std::int64_t>();
+  event.kind = in.get<std::string>();
+  event.worker = in.get<std::string>();
+  event.signal = in.get<int>();
+  event.code = in.get<int>();
+  const bool has_sequence = in.get<bool>();
+  const auto sequence = in.get<std::uint64_t>();
+  event.sequence = has_sequence ? std::optional(sequence) : std::nullopt;
+  event.text = in.get<std::string>();
+  return event;
+}
+
+std::filesystem::path profiler_folder(const std::filesystem::path& folder) {
+  if (!folder.empty()) {
+    return folder;
+  }
+  const auto variable = [](const char* name) -> std::filesystem::path {
+    const char* value = std::getenv(name);
+    return value != nullptr ? value : "";
+  };
+  if (const auto chosen = variable("PYSTREAM_PROFILES"); !chosen.empty()) {
+    return chosen;
+  }
+  if (const auto state = variable("XDG_STATE_HOME"); state.is_absolute()) {
+    return state / "pystream";
+  }
+  auto home = variable("HOME");
+  if (home.empty()) {
+    const passwd* user = ::getpwuid(::getuid());
+    home = user != nullptr ? user->pw_dir : "/tmp";
+  }
+  return home / ".local" / "state" / "pystream";
+}
+
+std::filesystem::path database_in(const std::filesystem::path& folder) { return folder / "last_profiles.sqlite"; }
+
+}  // namespace pystream::profile

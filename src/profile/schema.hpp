@@ -1,0 +1,27 @@
+#pragma once
+
+#include "profile/run_description.hpp"
+#include "profile/store_database.hpp"
+
+/// The tables and views of a profile database: an interface for people and their tools, described in src/DESIGN.md
+/// (section "Profiles") and in `SELECT sql FROM sqlite_master`. PRAGMA user_version holds kSchemaVersion.
+///
+/// Whoever changes a table raises kSchemaVersion and adds a step to migrate(); columns are only ever added.
+namespace pystream::profile {
+
+inline constexpr int kSchemaVersion = 1;
+/// PRAGMA application_id: "pstr".
+inline constexpr int kApplicationId = 0x70737472;
+
+/// Creates the tables of a new database and brings those of an older version up to date. Throws ProfilingError if the
+/// database is of a newer version, or is somebody else's.
+/// REQUIRES: the StoreLock is held.
+void migrate(Database& database);
+
+/// For readers: throws ProfilingError if this program does not know the database's version.
+void require_known_version(Database& database);
+
+/// Makes the views Latency and Throughput show run `run`: a row per item, a column per key.
+void show_run_in_views(Database& database, std::int64_t run);
+
+}  // namespace pystream::profile

@@ -1,0 +1,148 @@
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <fstream>
+#include <iterator>
+
+#include "base/system_error.hpp"
+#include "base/unique_fd.hpp"
+#include "profile/letters.hpp"
+
+namespace pystream::profile {
+namespace {
+
+constexpr const char* kColumns =
+    "id, run, time, stage, sequence, input, part, attempts, reason, signal, stack, size, file";
+
+std::filesystem::path letters_folder(const std::filesystem::path& database) {
+  return database.parent_path() / "dead_letters";
+}
+
+void write_all(int fd, std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t put = ::write(fd, bytes.data(), bytes.size());
+    if (put < 0 && errno != EINTR) {
+      base::throw_errno("cannot write a dead letter");
+    }
+    bytes = bytes.subspan(put > 0 ? static_cast<std::size_t>(put) : 0);
+  }
+}
+
+void sync_folder(const std::filesystem::path& folder) {
+  const base::UniqueFd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd || ::fsync(fd.get()) != 0) {
+    base::throw_errno("cannot write to " + folder.string());
+  }
+}
+
+DeadLetter letter_in(const Statement& row) {
+  return {.id = row.integer(0),
+          .run = row.integer(1),
+          .time = row.real(2),
+          .stage = row.text(3),
+          .sequence = row.number(4),
+          .input = row.number(5),
+          .part = static_cast<std::uint32_t>(row.integer(6)),
+          .attempts = static_cast<std::uint32_t>(row.integer(7)),
+          .reason = row.text(8),
+          .signal = static_cast<int>(row.integer(9)),
+          .stack = row.text(10),
+          .size = row.number(11),
+          .file = row.text(12)};
+}
+
+}  // namespace
+
+LetterStore::LetterStore(const std::filesystem::path& database) : path_(database), lock_(database) {}
+
+/// Complete and on the disk under its name before the database tells of it.
+std::string LetterStore::write_file(const DeadLetter& letter, std::span<const std::byte> bytes) const {
+  const std::filesystem::path folder = letters_folder(path_);
+  std::filesystem::create_directories(folder);
+  const std::string name =
+      "run-" + std::to_string(letter.run) + "-" + letter.stage + "-" + std::to_string(letter.input) + ".bin";
+  const std::filesystem::path temporary = folder / (name + ".part");
+  const base::UniqueFd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  if (!fd) {
+    base::throw_errno("cannot create " + temporary.string());
+  }
+  write_all(fd.get(), bytes);
+  if (::fsync(fd.get()) != 0) {
+    base::throw_errno("cannot write " + temporary.string());
+  }
+  std::filesystem::rename(temporary, folder / name);
+  sync_folder(folder);
+  return "dead_letters/" + name;
+}
+
+bool LetterStore::try_store(const DeadLetter& letter, std::span<const std::byte> bytes) {
+  const bool large = bytes.size() > kLargestLetterInside;
+  const std::string file = large ? write_file(letter, bytes) : std::string();
+  if (!lock_.try_lock()) {
+    return false;
+  }
+  const StoreLock::Held held(lock_);
+  if (database_ && database_->has_moved()) {
+    database_.reset();
+  }
+  if (!database_) {
+    auto database = std::make_unique<Database>(path_, Database::Mode::write);
+    database->execute("PRAGMA synchronous=FULL");  // a commit is on the disk when it returns
+    database_ = std::move(database);
+  }
+  Transaction transaction(*database_);
+  Statement insert(*database_,
+                   "INSERT OR IGNORE INTO dead_letters(run, time, stage, sequence, input, part, attempts, reason, signal, "
+                   "stack, size, bytes, file) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+  const double time = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+  insert.bind(1, letter.run).bind(2, time).bind(3, letter.stage).bind(4, letter.sequence).bind(5, letter.input);
+  insert.bind(6, letter.part).bind(7, letter.attempts).bind(8, letter.reason).bind(9, letter.signal);
+  insert.bind(10, letter.stack).bind(11, bytes.size()).bind(13, file);
+  if (large) {
+    insert.bind_null(12);
+  } else {
+    insert.bind_blob(12, bytes);
+  }
+  insert.run();
+  transaction.commit();
+  return true;
+}
+
+std::vector<DeadLetter> list_letters(Database& database, std::optional<std::int64_t> run) {
+  Statement rows(database, std::string("SELECT ") + kColumns + " FROM dead_letters WHERE ?1 IS NULL OR run = ?1 ORDER BY id");
+  if (run) {
+    rows.bind(1, *run);
+  }
+  std::vector<DeadLetter> letters;
+  while (rows.step()) {
+    letters.push_back(letter_in(rows));
+  }
+  return letters;
+}
+
+DeadLetter read_letter(Database& database, std::int64_t id) {
+  Statement row(database, std::string("SELECT ") + kColumns + " FROM dead_letters WHERE id = ?");
+  row.bind(1, id);
+  if (!row.step()) {
+    throw ProfilingError("there is no dead letter " + std::to_string(id) + " in " + database.path().string());
+  }
+  return letter_in(row);
+}
+
+std::string read_letter_bytes(Database& database, std::int64_t id) {
+  const DeadLetter letter = read_letter(database, id);
+  if (letter.file.empty()) {
+    Statement row(database, "SELECT bytes FROM dead_letters WHERE id = ?");
+    row.bind(1, id);
+    return row.step() ? row.blob(0) : std::string();
+  }
+  const std::filesystem::path path = database.path().parent_path() / letter.file;
+  std::ifstream file(path, std::ios::binary);
+  if (!file) {
+    throw ProfilingError("the bytes of dead letter " + std::to_string(id) + " are missing: " + path.string());
+  }
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+}  // namespace pystream::profile

@@ -1,0 +1,82 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "profile/store_database.hpp"
+#include "profile/store_lock.hpp"
+#include "shm/profile_abi.hpp"
+
+namespace pystream::profile {
+
+/// Which run and worker rows belong to.
+struct RowOrigin {
+  std::int64_t run = 0;
+  std::uint32_t worker = 0;
+  std::int64_t start_ns = 0;           ///< of the run
+  std::uint64_t max_history = 100'000;
+};
+
+/// Writes rows of one worker into the database, each exactly once: the cursor that says how many are written changes
+/// in the same transaction. Used by one thread.
+class RowStore {
+ public:
+  RowStore(const std::filesystem::path& database, const RowOrigin& origin);
+
+  struct Result {
+    std::uint64_t written = 0;         ///< rows before this one are in the database
+    std::uint32_t history_shift = 0;   ///< only one item in 2^n is to have a row from now on
+  };
+  /// Writes the rows [from, head), where `row(n)` gives row n. nullopt: another process is writing, or the database
+  /// is not there for the moment; nothing was written. Throws StoreError if it cannot be written.
+  template <class Source>
+  std::optional<Result> write(std::uint64_t from, std::uint64_t head, const Source& row) {
+    rows_.clear();
+    if (!begin()) {
+      return std::nullopt;
+    }
+    const StoreLock::Held held(lock_);
+    Transaction transaction(*database_);
+    std::uint64_t at = std::max(from, cursor());
+    rows_.reserve(head > at ? head - at : 0);
+    for (; at < head; ++at) {
+      rows_.push_back(row(at));
+    }
+    const std::uint64_t written = std::max(at, head);
+    const std::uint32_t shift = insert(written);
+    transaction.commit();
+    return Result{.written = written, .history_shift = shift};
+  }
+
+ private:
+  struct Stage {
+    std::int64_t id = 0;
+    std::uint64_t rows = 0;
+    std::uint32_t shift = 0;
+  };
+
+  bool begin();
+  void open();
+  std::uint64_t cursor();
+  std::uint32_t insert(std::uint64_t written);
+  void insert_rows(const std::vector<shm::Row>& rows);
+  void thin_out(Stage& stage);
+
+  std::filesystem::path path_;
+  RowOrigin origin_;
+  StoreLock lock_;
+  std::unique_ptr<Database> database_;
+  Statement insert_many_;
+  Statement insert_one_;
+  Statement get_cursor_;
+  Statement set_cursor_;
+  Statement set_rows_;
+  std::map<std::uint32_t, Stage> stages_;  ///< by index in the worker
+  std::vector<shm::Row> rows_;
+};
+
+}  // namespace pystream::profile

@@ -1,0 +1,270 @@
+#include "profile/store_run.hpp"
+
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <csignal>
+
+#include "profile/schema.hpp"
+
+namespace pystream::profile {
+namespace {
+
+constexpr std::uintmax_t kLongLog = 4 << 20;
+
+double unix_time() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  ::gethostname(name.data(), name.size() - 1);
+  return name.data();
+}
+
+std::filesystem::path with_folder(const std::filesystem::path& database) {
+  std::filesystem::create_directories(database.parent_path());
+  return database;
+}
+
+/// Pairs of 32-bit numbers, as the schema says.
+std::vector<std::uint32_t> sparse(const std::vector<std::uint64_t>& histogram) {
+  std::vector<std::uint32_t> pairs;
+  for (std::size_t i = 0; i < histogram.size(); ++i) {
+    if (histogram[i] > 0) {
+      pairs.push_back(static_cast<std::uint32_t>(i));
+      pairs.push_back(static_cast<std::uint32_t>(std::min<std::uint64_t>(histogram[i], 0xffffffff)));
+    }
+  }
+  return pairs;
+}
+
+}  // namespace
+
+RunStore::RunStore(RunDescription description, std::int64_t start_ns)
+    : description_(std::move(description)),
+      start_ns_(start_ns),
+      started_(unix_time()),
+      lock_(with_folder(description_.database)) {}
+
+std::int64_t RunStore::begin() {
+  database_.reset();
+  std::filesystem::create_directories(description_.database.parent_path());
+  database_ = std::make_unique<Database>(description_.database, Database::Mode::create);
+  migrate(*database_);
+  Transaction transaction(*database_);
+  if (run_ == 0) {
+    mark_lost_runs();
+  }
+  write_run();
+  write_stages();
+  write_links();
+  show_run_in_views(*database_, run_);
+  transaction.commit();
+  return run_;
+}
+
+void RunStore::write_run() {
+  Statement statement(*database_,
+                      "INSERT INTO runs(id, name, plan, host, pid, version, started, outcome, start_ns, window_ns) "
+                      "VALUES(?, ?, ?, ?, ?, ?, ?, 'running', ?, ?)");
+  if (run_ == 0) {
+    statement.bind_null(1);
+  } else {
+    statement.bind(1, run_);
+  }
+  statement.bind(2, description_.name)
+      .bind(3, description_.plan)
+      .bind(4, host_name())
+      .bind(5, description_.coordinator_pid)
+      .bind(6, description_.version)
+      .bind(7, started_)
+      .bind(8, start_ns_)
+      .bind(9, shm::kWindowNs)
+      .run();
+  run_ = database_->last_id();
+}
+
+void RunStore::write_stages() {
+  stage_ids_.clear();
+  Statement statement(*database_,
+                      "INSERT INTO stages(run, position, key, role, worker, worker_name) VALUES(?, ?, ?, ?, ?, ?)");
+  for (std::size_t i = 0; i < description_.keys.size(); ++i) {
+    const KeyDescription& key = description_.keys[i];
+    statement.bind(1, run_).bind(2, i).bind(3, key.key).bind(4, to_string(key.role));
+    if (key.derived()) {
+      statement.bind_null(5).bind(6, "");
+    } else {
+      statement.bind(5, key.worker).bind(6, description_.workers.at(key.worker).name);
+    }
+    statement.run();
+    stage_ids_.push_back(database_->last_id());
+  }
+  Statement members(*database_, "UPDATE stages SET first_stage = ?, last_stage = ?, before_stage = ? WHERE id = ?");
+  for (std::size_t i = 0; i < description_.keys.size(); ++i) {
+    const KeyDescription& key = description_.keys[i];
+    if (key.derived()) {
+      members.bind(1, stage_ids_.at(key.first)).bind(2, stage_ids_.at(key.last)).bind(4, stage_ids_[i]);
+      if (key.before) {
+        members.bind(3, stage_ids_.at(*key.before));
+      } else {
+        members.bind_null(3);
+      }
+      members.run();
+    }
+  }
+}
+
+void RunStore::write_links() {
+  link_ids_.clear();
+  Statement statement(*database_,
+                      "INSERT INTO links(run, position, name, producer, consumer, overflow, capacity_bytes) "
+                      "VALUES(?, ?, ?, ?, ?, ?, ?)");
+  for (std::size_t i = 0; i < description_.links.size(); ++i) {
+    const LinkDescription& link = description_.links[i];
+    statement.bind(1, run_).bind(2, i).bind(3, link.name).bind(4, link.producer).bind(5, link.consumer);
+    statement.bind(6, link.overflow).bind(7, link.capacity_bytes).run();
+    link_ids_.push_back(database_->last_id());
+  }
+}
+
+/// Runs whose coordinator is no more, and that nobody could end.
+void RunStore::mark_lost_runs() {
+  Statement running(*database_, "SELECT id, pid FROM runs WHERE outcome = 'running' AND host = ?");
+  running.bind(1, host_name());
+  std::vector<std::int64_t> lost;
+  while (running.step()) {
+    if (::kill(static_cast<pid_t>(running.integer(1)), 0) != 0 && errno == ESRCH) {
+      lost.push_back(running.integer(0));
+    }
+  }
+  Statement mark(*database_, "UPDATE runs SET outcome = 'lost' WHERE id = ?");
+  for (const std::int64_t run : lost) {
+    mark.bind(1, run).run();
+  }
+}
+
+std::uint64_t RunStore::used_bytes() {
+  const std::int64_t pages = database_->query_integer("PRAGMA page_count").value_or(0) -
+                             database_->query_integer("PRAGMA freelist_count").value_or(0);
+  return static_cast<std::uint64_t>(pages * database_->query_integer("PRAGMA page_size").value_or(0));
+}
+
+void RunStore::retire_old_runs() {
+  while (true) {
+    const auto runs = static_cast<std::uint64_t>(database_->query_integer("SELECT count(*) FROM runs").value_or(0));
+    const auto oldest = database_->query_integer(
+        "SELECT id FROM runs WHERE outcome <> 'running' AND id <> " + std::to_string(run_) + " ORDER BY id LIMIT 1");
+    if (!oldest || (runs <= description_.retention.runs && used_bytes() <= description_.retention.bytes)) {
+      return;
+    }
+    Transaction transaction(*database_);
+    delete_run(*database_, *oldest);
+    transaction.commit();
+  }
+}
+
+void RunStore::write_windows(std::uint64_t number, std::int64_t span_ns, const std::map<std::size_t, KeyWindow>& keys,
+                             const std::vector<LinkWindow>& links) {
+  Statement window(*database_,
+                   "INSERT OR REPLACE INTO windows(stage, window, span_ns, items, samples, errors, timed, timed_ns, "
+                   "total_ns, min_ns, max_ns, waiting_ns, working_ns, blocked_ns, histogram) "
+                   "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+  Statement total(*database_,
+                  "UPDATE stages SET items=?, samples=?, errors=?, timed=?, timed_ns=?, total_ns=?, min_ns=?, max_ns=?, "
+                  "first_end_ns=?, last_end_ns=?, waiting_ns=?, working_ns=?, blocked_ns=?, rows_lost=? WHERE id=?");
+  Statement bucket(*database_,
+                   "INSERT INTO histograms(stage, low_ns, high_ns, items) VALUES(?, ?, ?, ?) "
+                   "ON CONFLICT(stage, low_ns) DO UPDATE SET items = excluded.items");
+  const auto bind_figures = [](Statement& to, int at, const Figures& f) {
+    to.bind(at, f.items).bind(at + 1, f.samples).bind(at + 2, f.errors).bind(at + 3, f.timed).bind(at + 4, f.timed_ns);
+    to.bind(at + 5, f.total_ns).bind(at + 6, f.min_ns).bind(at + 7, f.max_ns);
+  };
+  for (const auto& [index, key] : keys) {
+    const std::int64_t stage = stage_ids_.at(index);
+    const std::vector<std::uint32_t> pairs = sparse(key.window.histogram);
+    window.bind(1, stage).bind(2, number).bind(3, span_ns);
+    bind_figures(window, 4, key.window);
+    window.bind(12, key.window.waiting_ns).bind(13, key.window.working_ns).bind(14, key.window.blocked_ns);
+    window.bind_blob(15, std::as_bytes(std::span(pairs))).run();
+    bind_figures(total, 1, key.total);
+    const auto since_start = [&](std::int64_t ns) { return ns != 0 ? ns - start_ns_ : 0; };
+    total.bind(9, since_start(key.total.first_end_ns)).bind(10, since_start(key.total.last_end_ns));
+    total.bind(11, key.total.waiting_ns).bind(12, key.total.working_ns).bind(13, key.total.blocked_ns);
+    total.bind(14, key.total.rows_lost).bind(15, stage).run();
+    for (std::size_t i = 0; i < key.total.histogram.size(); ++i) {
+      if (key.window.histogram[i] > 0) {
+        bucket.bind(1, stage).bind(2, shm::bucket_low(i)).bind(3, shm::bucket_low(i + 1));
+        bucket.bind(4, key.total.histogram[i]).run();
+      }
+    }
+  }
+  Statement link(*database_, "INSERT OR REPLACE INTO link_windows VALUES(?, ?, ?, ?, ?, ?, ?)");
+  Statement link_total(*database_, "UPDATE links SET items = ?, dropped = ? WHERE id = ?");
+  for (std::size_t i = 0; i < links.size(); ++i) {
+    const LinkWindow& figures = links[i];
+    link.bind(1, link_ids_.at(i)).bind(2, number).bind(3, figures.items).bind(4, figures.dropped);
+    link.bind(5, figures.fill_items).bind(6, figures.fill_bytes).bind(7, figures.largest_fill_bytes).run();
+    link_total.bind(1, figures.total.items).bind(2, figures.total.dropped).bind(3, link_ids_[i]).run();
+  }
+}
+
+void RunStore::write_events(const std::deque<Event>& events) {
+  Statement statement(*database_,
+                      "INSERT INTO events(run, time_ns, kind, worker, signal, code, sequence, text) "
+                      "VALUES(?, ?, ?, ?, ?, ?, ?, ?)");
+  for (const Event& event : events) {
+    statement.bind(1, run_).bind(2, event.time_ns - start_ns_).bind(3, event.kind).bind(4, event.worker);
+    statement.bind(5, event.signal).bind(6, event.code).bind(8, event.text);
+    if (event.sequence) {
+      statement.bind(7, *event.sequence);
+    } else {
+      statement.bind_null(7);
+    }
+    statement.run();
+  }
+}
+
+void RunStore::write_restarts(const std::vector<std::uint32_t>& per_worker) {
+  Statement statement(*database_, "UPDATE stages SET restarts = ? WHERE run = ? AND worker = ?");
+  for (std::size_t worker = 0; worker < per_worker.size(); ++worker) {
+    statement.bind(1, per_worker[worker]).bind(2, run_).bind(3, worker).run();
+  }
+}
+
+void RunStore::end(const std::string& outcome, const std::string& reason) {
+  Statement statement(*database_, "UPDATE runs SET ended = ?, outcome = ?, reason = ? WHERE id = ?");
+  statement.bind(1, unix_time()).bind(2, outcome).bind(3, reason).bind(4, run_).run();
+}
+
+void RunStore::checkpoint(bool at_the_end) {
+  std::error_code ignored;
+  const auto log_bytes = std::filesystem::file_size(description_.database.string() + "-wal", ignored);
+  if (has_moved() || (!at_the_end && (ignored || log_bytes < kLongLog))) {
+    return;
+  }
+  if (lock_.lock_within(at_the_end ? 2000 : 0)) {
+    const StoreLock::Held held(lock_);
+    if (!database_->checkpoint(at_the_end)) {
+      database_->checkpoint(false);
+    }
+  }
+}
+
+void delete_run(Database& database, std::int64_t run) {
+  const std::string id = std::to_string(run);
+  const std::string stages = "(SELECT id FROM stages WHERE run = " + id + ")";
+  const std::string links = "(SELECT id FROM links WHERE run = " + id + ")";
+  for (const char* table : {"items", "windows", "histograms"}) {
+    database.execute("DELETE FROM " + std::string(table) + " WHERE stage IN " + stages);
+  }
+  database.execute("DELETE FROM link_windows WHERE link IN " + links);
+  for (const char* table : {"stages", "links", "events", "row_cursors"}) {
+    database.execute("DELETE FROM " + std::string(table) + " WHERE run = " + id);
+  }
+  // Dead letters stay until somebody has dealt with them.
+  database.execute("DELETE FROM runs WHERE id = " + id);
+}
+
+}  // namespace pystream::profile

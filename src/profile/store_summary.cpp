@@ -1,0 +1,221 @@
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+#include "profile/figures.hpp"
+#include "profile/run_description.hpp"
+#include "profile/schema.hpp"
+#include "profile/summary.hpp"
+
+namespace pystream::profile {
+namespace {
+
+constexpr double kNs = 1e-9;
+
+std::vector<std::uint64_t> histogram_of(Database& database, std::int64_t stage) {
+  Statement statement(database, "SELECT low_ns, items FROM histograms WHERE stage = ?");
+  statement.bind(1, stage);
+  std::vector<std::uint64_t> histogram(shm::kBuckets);
+  while (statement.step()) {
+    histogram[shm::bucket_of(statement.number(0))] += statement.number(1);
+  }
+  return histogram;
+}
+
+void add_percentiles(KeySummary& key, const std::vector<std::uint64_t>& histogram, std::uint64_t max_ns) {
+  key.p50_s = percentile_s(histogram, 0.5, max_ns);
+  key.p90_s = percentile_s(histogram, 0.9, max_ns);
+  key.p99_s = percentile_s(histogram, 0.99, max_ns);
+  key.p999_s = percentile_s(histogram, 0.999, max_ns);
+}
+
+/// A pipeline inside another: from the single items of the stages at its ends.
+void derive(Database& database, KeySummary& key, std::int64_t first, std::int64_t last, std::int64_t before) {
+  const std::string begin = before != 0 ? "SELECT sequence, max(end_ns) AS begin_ns FROM items WHERE stage = ?2 GROUP BY sequence"
+                                        : "SELECT sequence, min(start_ns) AS begin_ns FROM items WHERE stage = ?2 GROUP BY sequence";
+  Statement statement(database,
+                      "SELECT end_ns - begin_ns FROM (SELECT sequence, max(end_ns) AS end_ns FROM items WHERE stage = ?1 "
+                      "GROUP BY sequence) JOIN (" + begin + ") USING (sequence)");
+  statement.bind(1, last).bind(2, before != 0 ? before : first);
+  std::vector<std::uint64_t> histogram(shm::kBuckets);
+  double sum = 0;
+  std::uint64_t largest = 0;
+  std::uint64_t smallest = ~std::uint64_t{0};
+  while (statement.step()) {
+    const auto ns = static_cast<std::uint64_t>(std::max<std::int64_t>(statement.integer(0), 0));
+    ++key.samples;
+    ++histogram[shm::bucket_of(ns)];
+    sum += static_cast<double>(ns);
+    largest = std::max(largest, ns);
+    smallest = std::min(smallest, ns);
+  }
+  if (key.samples > 0) {
+    key.mean_s = sum * kNs / static_cast<double>(key.samples);
+    key.min_s = static_cast<double>(smallest) * kNs;
+    key.max_s = static_cast<double>(largest) * kNs;
+    add_percentiles(key, histogram, largest);
+  }
+}
+
+double ratio(double a, double b) { return b > 0 ? a / b : 0; }
+
+std::string percent(double share) { return std::to_string(static_cast<int>(std::lround(share * 100))) + " %"; }
+
+void name_bottleneck(RunSummary& summary) {
+  KeySummary* busiest = nullptr;
+  double all = 0;
+  for (KeySummary& key : summary.keys) {
+    if (key.role != "pipeline") {
+      all += key.busy_s;
+      busiest = busiest == nullptr || key.busy_s > busiest->busy_s ? &key : busiest;
+    }
+  }
+  if (busiest == nullptr || busiest->items == 0 || all <= 0) {
+    return;
+  }
+  busiest->bottleneck = true;
+  const auto position = busiest - summary.keys.data();
+  bool blocked_before = false;
+  bool waiting_behind = false;
+  for (std::ptrdiff_t i = 0; i < static_cast<std::ptrdiff_t>(summary.keys.size()); ++i) {
+    const KeySummary& key = summary.keys[static_cast<std::size_t>(i)];
+    if (key.role != "pipeline" && key.worker != busiest->worker) {
+      blocked_before |= i < position && key.blocked > 0.2;
+      waiting_behind |= i > position && key.waiting > 0.2;
+    }
+  }
+  summary.bottleneck = busiest->key + ": its worker works " + percent(busiest->working) + " of the time";
+  if (busiest->role == "source" && !waiting_behind) {
+    return;
+  }
+  if (blocked_before || waiting_behind) {
+    summary.bottleneck += std::string(", ") + (blocked_before ? "stages before it are blocked" : "") +
+                          (blocked_before && waiting_behind ? " and " : "") +
+                          (waiting_behind ? "stages behind it wait for input" : "");
+  }
+}
+
+}  // namespace
+
+RunSummary read_summary(Database& database, std::int64_t run) {
+  RunSummary summary;
+  {
+    Statement statement(database,
+                        "SELECT name, host, outcome, reason, started, coalesce(ended, 0) - started, "
+                        "(SELECT count(*) FROM dead_letters WHERE run = runs.id) FROM runs WHERE id = ?");
+    statement.bind(1, run);
+    if (!statement.step()) {
+      throw ProfilingError("there is no run " + std::to_string(run) + " in " + database.path().string());
+    }
+    summary = {.run = run,
+               .name = statement.text(0),
+               .host = statement.text(1),
+               .outcome = statement.text(2),
+               .reason = statement.text(3),
+               .started = statement.real(4),
+               .duration_s = std::max(statement.real(5), 0.0),
+               .dead_letters = statement.number(6),
+               .keys = {},
+               .bottleneck = {}};
+  }
+  std::map<std::int64_t, std::uint64_t> dropped;  // by consumer
+  {
+    Statement statement(database, "SELECT consumer, sum(dropped) FROM links WHERE run = ? GROUP BY consumer");
+    statement.bind(1, run);
+    while (statement.step()) {
+      dropped[statement.integer(0)] = statement.number(1);
+    }
+  }
+  Statement statement(database,
+                      "SELECT id, key, role, worker_name, items, errors, timed, timed_ns, total_ns, min_ns, max_ns, "
+                      "first_end_ns, last_end_ns, waiting_ns, working_ns, blocked_ns, restarts, rows, sampled_shift, "
+                      "rows_lost, worker, first_stage, last_stage, before_stage, samples FROM stages WHERE run = ? ORDER BY position");
+  statement.bind(1, run);
+  struct Derived {
+    std::size_t position;
+    std::int64_t first, last, before;
+  };
+  std::vector<Derived> derived;
+  std::map<std::int64_t, std::size_t> position_of;
+  while (statement.step()) {
+    KeySummary key{.key = statement.text(1), .role = statement.text(2), .worker = statement.text(3)};
+    const std::size_t position = summary.keys.size();
+    position_of[statement.integer(0)] = position;
+    if (statement.is_null(20)) {
+      derived.push_back({position, statement.integer(21), statement.integer(22), statement.integer(23)});
+      summary.keys.push_back(std::move(key));
+      continue;
+    }
+    const auto value = [&](int column) { return static_cast<double>(statement.integer(column)); };
+    key.items = statement.number(4);
+    key.errors = statement.number(5);
+    key.samples = statement.number(24);
+    key.busy_s = value(8) * kNs;
+    const bool pipeline = key.role == "pipeline";
+    key.mean_s = pipeline ? ratio(value(7), value(6)) * kNs : ratio(value(8), value(4)) * kNs;
+    key.min_s = value(9) * kNs;
+    key.max_s = value(10) * kNs;
+    key.items_per_s = key.items > 1 ? ratio(value(4) - 1, (value(12) - value(11)) * kNs) : 0;
+    if (!pipeline) {
+      const double all = value(13) + value(14) + value(15);
+      key.waiting = ratio(value(13), all);
+      key.working = ratio(value(14), all);
+      key.blocked = ratio(value(15), all);
+      key.restarts = static_cast<std::uint32_t>(statement.integer(16));
+    }
+    key.rows = statement.number(17);
+    key.one_row_in = std::uint64_t{1} << std::min<std::int64_t>(statement.integer(18), 62);
+    key.rows_lost = pipeline ? 0 : statement.number(19);
+    if (const auto drops = dropped.find(statement.integer(20)); !pipeline && drops != dropped.end()) {
+      key.dropped = std::exchange(drops->second, 0);  // the first stage of the worker
+    }
+    add_percentiles(key, histogram_of(database, statement.integer(0)), statement.number(10));
+    summary.keys.push_back(std::move(key));
+  }
+  for (const Derived& pipeline : derived) {
+    KeySummary& key = summary.keys[pipeline.position];
+    const auto last = position_of.find(pipeline.last);
+    if (last != position_of.end()) {
+      key.items = summary.keys[last->second].items;
+      key.items_per_s = summary.keys[last->second].items_per_s;
+    }
+    derive(database, key, pipeline.first, pipeline.last, pipeline.before);
+  }
+  name_bottleneck(summary);
+  return summary;
+}
+
+std::int64_t find_run(Database& database, const std::string& which) {
+  std::string_view text = which;
+  std::int64_t back = 0;
+  if (text.starts_with("last")) {
+    text.remove_prefix(4);
+    if (!text.empty() && (!text.starts_with("-") || std::from_chars(text.data() + 1, text.data() + text.size(), back).ptr != text.data() + text.size())) {
+      throw ProfilingError("\"" + which + "\" names no run; expected a number, last or last-1");
+    }
+    const auto run = database.query_integer("SELECT id FROM runs ORDER BY id DESC LIMIT 1 OFFSET " + std::to_string(back));
+    if (!run) {
+      throw ProfilingError(database.path().string() + " holds " + (back == 0 ? "no runs yet" : "not so many runs"));
+    }
+    return *run;
+  }
+  std::int64_t run = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), run);
+  if (error != std::errc() || end != text.data() + text.size() || run <= 0) {
+    throw ProfilingError("\"" + which + "\" names no run; expected a number, last or last-1");
+  }
+  return run;
+}
+
+Database open_for_reading(const std::filesystem::path& folder) {
+  const std::filesystem::path path = database_in(folder);
+  if (!std::filesystem::exists(path)) {
+    throw ProfilingError("there is no profile database at " + path.string() +
+                         "; run a pipeline with its profiler enabled first");
+  }
+  Database database(path, Database::Mode::read);
+  require_known_version(database);
+  return database;
+}
+
+}  // namespace pystream::profile

@@ -1,0 +1,208 @@
+#include <array>
+#include <cstdio>
+#include <limits>
+#include <map>
+#include <vector>
+
+#include "profile/format.hpp"
+#include "profile/trace.hpp"
+
+namespace pystream::profile {
+namespace {
+
+std::string microseconds(std::int64_t ns) {
+  std::array<char, 40> text{};
+  std::snprintf(text.data(), text.size(), "%lld.%03lld", static_cast<long long>(ns / 1000),
+                static_cast<long long>(ns % 1000 < 0 ? -(ns % 1000) : ns % 1000));
+  return text.data();
+}
+
+struct TraceStage {
+  std::string name;
+  std::int64_t worker = 0;
+};
+
+std::map<std::int64_t, TraceStage> stages_of(Database& database, std::int64_t run) {
+  Statement statement(database,
+                      "SELECT id, key, worker FROM stages WHERE run = ? AND role <> 'pipeline' ORDER BY position");
+  statement.bind(1, run);
+  std::map<std::int64_t, TraceStage> stages;
+  while (statement.step()) {
+    stages[statement.integer(0)] = {short_key(statement.text(1)), statement.integer(2)};
+  }
+  return stages;
+}
+
+class TraceWriter {
+ public:
+  TraceWriter(Database& database, std::int64_t run, std::uint64_t items, const TextSink& out)
+      : database_(database), run_(run), items_(items), out_(out), stages_(stages_of(database, run)) {}
+
+  void write() {
+    out_("{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n");
+    name_tracks();
+    slices();
+    marks();
+    counters();
+    out_("\n]}\n");
+  }
+
+ private:
+  /// `fields`: what follows "ph", with a comma in front.
+  void event(char phase, std::int64_t worker, const std::string& fields) {
+    std::string text = first_ ? "" : ",\n";
+    first_ = false;
+    text += "{\"ph\":\"";
+    text += phase;
+    text += "\",\"pid\":1,\"tid\":" + std::to_string(worker + 1) + fields + "}";
+    out_(text);
+  }
+
+  void name_tracks() {
+    Statement run(database_, "SELECT name FROM runs WHERE id = ?");
+    run.bind(1, run_);
+    if (!run.step()) {
+      throw ProfilingError("there is no run " + std::to_string(run_) + " in " + database_.path().string());
+    }
+    event('M', -1, ",\"name\":\"process_name\",\"args\":{\"name\":" + json_string(run.text(0)) + "}");
+    run.reset();
+    Statement workers(database_,
+                      "SELECT DISTINCT worker, worker_name FROM stages WHERE run = ? AND worker IS NOT NULL ORDER BY worker");
+    workers.bind(1, run_);
+    while (workers.step()) {
+      const std::int64_t worker = workers.integer(0);
+      event('M', worker,
+            ",\"name\":\"thread_name\",\"args\":{\"name\":" + json_string(short_key(workers.text(1))) + "}");
+      event('M', worker, ",\"name\":\"thread_sort_index\",\"args\":{\"sort_index\":" + std::to_string(worker) + "}");
+    }
+  }
+
+  struct Slice {
+    const TraceStage* stage;
+    std::int64_t start_ns, end_ns;
+  };
+
+  /// All that one item did.
+  void item(std::uint64_t sequence, const std::vector<Slice>& path) {
+    const std::string number = std::to_string(sequence);
+    for (std::size_t i = 0; i < path.size(); ++i) {
+      const Slice& slice = path[i];
+      const std::string at = ",\"ts\":" + microseconds(slice.start_ns);
+      event('X', slice.stage->worker,
+            ",\"cat\":\"stage\",\"name\":" + json_string(slice.stage->name) + at +
+                ",\"dur\":" + microseconds(slice.end_ns - slice.start_ns) + ",\"args\":{\"sequence\":" + number + "}");
+      if (path.size() > 1) {
+        const bool last = i + 1 == path.size();
+        event(i == 0 ? 's' : last ? 'f' : 't', slice.stage->worker,
+              ",\"cat\":\"item\",\"name\":\"item\",\"id\":" + number + at + (last ? ",\"bp\":\"e\"" : ""));
+      }
+    }
+  }
+
+  void slices() {
+    Statement rows(database_,
+                   "SELECT items.stage, items.sequence, items.start_ns, items.end_ns FROM items "
+                   "JOIN stages ON stages.id = items.stage WHERE stages.run = ? AND stages.role <> 'pipeline' "
+                   "ORDER BY items.sequence, items.start_ns, stages.position");
+    rows.bind(1, run_);
+    std::vector<Slice> path;
+    std::uint64_t sequence = 0;
+    std::uint64_t items = 0;
+    while (rows.step()) {
+      if (!path.empty() && rows.number(1) != sequence) {
+        item(sequence, path);
+        path.clear();
+        if (++items == items_) {
+          break;
+        }
+      }
+      sequence = rows.number(1);
+      path.push_back({&stages_.at(rows.integer(0)), rows.integer(2), rows.integer(3)});
+    }
+    rows.reset();
+    if (!path.empty()) {
+      item(sequence, path);
+    }
+  }
+
+  void marks() {
+    Statement rows(database_,
+                   "SELECT time_ns, kind, text, (SELECT worker FROM stages WHERE stages.run = events.run AND "
+                   "stages.worker_name = events.worker LIMIT 1) FROM events WHERE run = ? AND time_ns >= 0 ORDER BY id");
+    rows.bind(1, run_);
+    while (rows.step()) {
+      event('i', rows.is_null(3) ? -1 : rows.integer(3),
+            ",\"cat\":\"event\",\"name\":" + json_string(rows.text(1)) + ",\"ts\":" + microseconds(rows.integer(0)) +
+                ",\"s\":\"t\",\"args\":{\"text\":" + json_string(rows.text(2)) + "}");
+    }
+  }
+
+  void counters() {
+    Statement rows(database_,
+                   "SELECT links.name, window * runs.window_ns, fill_items, fill_bytes FROM link_windows "
+                   "JOIN links ON links.id = link_windows.link JOIN runs ON runs.id = links.run WHERE runs.id = ?");
+    rows.bind(1, run_);
+    while (rows.step()) {
+      event('C', -1,
+            ",\"name\":" + json_string("fill " + rows.text(0)) + ",\"ts\":" + microseconds(rows.integer(1)) +
+                ",\"args\":{\"items\":" + json_number(rows.real(2)) + "}");
+    }
+  }
+
+  Database& database_;
+  std::int64_t run_;
+  std::uint64_t items_;
+  const TextSink& out_;
+  std::map<std::int64_t, TraceStage> stages_;
+  bool first_ = true;
+};
+
+std::string padded(const std::string& text, std::size_t width) {
+  return text.size() < width ? std::string(width - text.size(), ' ') + text : text;
+}
+
+}  // namespace
+
+void write_trace(Database& database, std::int64_t run, std::uint64_t items, const TextSink& out) {
+  TraceWriter(database, run, items, out).write();
+}
+
+std::string item_path(Database& database, std::int64_t run, std::uint64_t sequence) {
+  Statement rows(database,
+                 "SELECT stages.key, items.start_ns, items.end_ns FROM items JOIN stages ON stages.id = items.stage "
+                 "WHERE stages.run = ? AND stages.role <> 'pipeline' AND items.sequence = ? "
+                 "ORDER BY items.start_ns, stages.position");
+  rows.bind(1, run).bind(2, sequence);
+  struct Step {
+    std::string key;
+    std::int64_t start_ns, end_ns;
+  };
+  std::vector<Step> steps;
+  std::size_t width = 5;
+  while (rows.step()) {
+    steps.push_back({short_key(rows.text(0)), rows.integer(1), rows.integer(2)});
+    width = std::max(width, steps.back().key.size());
+  }
+  if (steps.empty()) {
+    Statement next(database,
+                   "SELECT min(sequence) FROM items JOIN stages ON stages.id = items.stage WHERE stages.run = ? AND "
+                   "sequence > ?");
+    next.bind(1, run).bind(2, sequence);
+    const bool more = next.step() && !next.is_null(0);
+    throw ProfilingError("item " + std::to_string(sequence) + " was not recorded singly in run " + std::to_string(run) +
+                         (more ? "; the next one that was is " + next.text(0) : std::string()));
+  }
+  std::string text = "item " + std::to_string(sequence) + " of run " + std::to_string(run) + "\n" +
+                     std::string("stage") + std::string(width - 5, ' ') + padded("begins", 12) + padded("waited", 12) +
+                     padded("works", 12) + "\n";
+  std::int64_t before = steps.front().start_ns;
+  for (const Step& step : steps) {
+    const auto time = [](std::int64_t ns) { return format_time(static_cast<double>(ns < 0 ? 0 : ns) * 1e-9); };
+    text += step.key + std::string(width - step.key.size(), ' ') + padded(time(step.start_ns - steps.front().start_ns), 12) +
+            padded(time(step.start_ns - before), 12) + padded(time(step.end_ns - step.start_ns), 12) + "\n";
+    before = step.end_ns;
+  }
+  return text + "in all " + format_time(static_cast<double>(before - steps.front().start_ns) * 1e-9) + "\n";
+}
+
+}  // namespace pystream::profile

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "profile/store_database.hpp"
+
+namespace pystream::profile {
+
+/// One key in one window, as the table `windows` has it.
+struct WindowFigures {
+  std::uint64_t window = 0;
+  double begin_s = 0;  ///< since the start of the run
+  double span_s = 0;
+  std::uint64_t items = 0;
+  std::uint64_t errors = 0;
+  double timed = 0, timed_ns = 0, total_ns = 0;
+  double min_ns = 0, max_ns = 0;
+  double waiting_ns = 0, working_ns = 0, blocked_ns = 0;
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> histogram;  ///< bucket, items
+};
+
+/// The windows of each key of a run.
+struct KeyWindows {
+  std::string key;
+  std::string role;
+  std::vector<WindowFigures> windows;
+};
+
+std::vector<KeyWindows> read_windows(Database& database, std::int64_t run);
+
+}  // namespace pystream::profile

@@ -1,0 +1,48 @@
+#include "worker/dead_letter_store.hpp"
+
+#include <cstdio>
+#include <ctime>
+
+namespace pystream::worker {
+namespace {
+
+constexpr timespec kPause{.tv_sec = 0, .tv_nsec = 5'000'000};
+
+}  // namespace
+
+DeadLetterStore::DeadLetterStore(Monitor& monitor, std::vector<std::string> keys)
+    : monitor_(monitor), keys_(std::move(keys)) {}
+
+void DeadLetterStore::store(const Letter& letter) {
+  const shm::ProfileConfig& config = *monitor_.end().config;
+  const profile::DeadLetter kept{.run = static_cast<std::int64_t>(config.run),
+                                 .stage = keys_.at(letter.hosted),
+                                 .sequence = letter.sequence,
+                                 .input = letter.number,
+                                 .part = letter.part,
+                                 .attempts = letter.attempts,
+                                 .reason = letter.reason};
+  bool complained = false;
+  while (true) {
+    try {
+      if (!store_) {
+        store_.emplace(std::filesystem::path(std::string_view(config.path.data(), config.path_bytes)));
+      }
+      if (store_->try_store(kept, letter.bytes)) {
+        return;
+      }
+    } catch (const std::exception& error) {
+      store_.reset();
+      if (!complained) {
+        std::fprintf(stderr, "a dead letter waits: %s\n", error.what());
+        complained = true;
+      }
+    }
+    if (monitor_.command() == shm::Command::stop) {
+      throw Stopped{};
+    }
+    ::nanosleep(&kPause, nullptr);
+  }
+}
+
+}  // namespace pystream::worker

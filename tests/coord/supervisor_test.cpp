@@ -1,0 +1,366 @@
+#include "coord/supervisor.hpp"
+
+#include <gtest/gtest.h>
+
+#include <csignal>
+
+/// The supervisor with a clock of the test's own: no process, no sleep.
+namespace pystream::coord {
+namespace {
+
+using namespace std::chrono_literals;
+
+plan::Node make_stage(std::string name, plan::FaultPolicy faults = {}) {
+  plan::Node node;
+  node.name = std::move(name);
+  node.stage.emplace();
+  node.stage->type = "pass";
+  node.stage->faults = faults;
+  return node;
+}
+
+template <class T>
+std::vector<T> actions_of(const std::vector<Action>& actions) {
+  std::vector<T> found;
+  for (const Action& action : actions) {
+    if (const T* one = std::get_if<T>(&action)) {
+      found.push_back(*one);
+    }
+  }
+  return found;
+}
+
+template <class T>
+bool has(const std::vector<Action>& actions) {
+  return !actions_of<T>(actions).empty();
+}
+
+/// Worker 0 is the source, 1 the stage A that dies in these tests, 2 the sink.
+class SupervisorTest : public ::testing::Test {
+ protected:
+  static constexpr plan::WorkerId kStage = 1;
+
+  explicit SupervisorTest(plan::FaultPolicy faults = {}, plan::RestartPolicy restarts = {}) {
+    plan_.root.name = plan::kMainPipeline;
+    plan_.root.children = {make_stage("A", faults)};
+    plan_.source = make_stage("");
+    plan_.sink = make_stage("");
+    plan_.restarts = restarts;
+    topology_ = plan::make_topology(plan_);
+    sut_.emplace(topology_, plan_.restarts);
+  }
+
+  void use(plan::FaultPolicy faults, plan::RestartPolicy restarts = {}) {
+    plan_.root.children[0].stage->faults = faults;
+    plan_.restarts = restarts;
+    topology_ = plan::make_topology(plan_);
+    sut_.emplace(topology_, plan_.restarts);
+  }
+
+  void start_all() {
+    ASSERT_EQ(sut_->start(now_).size(), 3U);
+    for (plan::WorkerId id = 0; id < 3; ++id) {
+      sut_->on_ready(id, now_);
+    }
+    ASSERT_TRUE(sut_->all_ready());
+  }
+
+  struct Death {
+    int signal = SIGSEGV;
+    std::uint64_t commits = 0;
+    std::optional<std::uint64_t> number{};
+    int code = 0;
+  };
+  std::vector<Action> die(Death death) {
+    WorkerView view{.working = true, .commits = death.commits};
+    view.number = death.number;
+    view.sequence = death.number.value_or(0);
+    return sut_->on_exit(kStage, {.code = death.code, .signal = death.signal, .view = view}, now_);
+  }
+  std::vector<Action> finish(plan::WorkerId id) {
+    return sut_->on_exit(id, {.code = 0, .signal = 0, .view = {.finished = true}}, now_);
+  }
+  std::vector<Action> tick(WorkerView stage = {}) { return sut_->on_tick({{}, stage, {}}, now_); }
+  /// Lets the time pass until the restart that is due; the start it gives.
+  std::optional<StartWorker> wait_for_restart() {
+    for (int i = 0; i < 100; ++i) {
+      const auto next = sut_->next_deadline();
+      if (!next) {
+        return std::nullopt;
+      }
+      now_ = std::max(now_, *next);
+      if (const auto starts = actions_of<StartWorker>(tick()); !starts.empty()) {
+        sut_->on_ready(kStage, now_);
+        return starts[0];
+      }
+    }
+    return std::nullopt;
+  }
+  /// A death and the restart after it, at once or after a back-off; how long that took.
+  std::optional<Time> die_and_restart(Death death) {
+    const Time before = now_;
+    const auto starts = actions_of<StartWorker>(die(death));
+    if (!starts.empty()) {
+      last_ = starts[0];
+      sut_->on_ready(kStage, now_);
+      return 0ns;
+    }
+    const auto start = wait_for_restart();
+    if (!start) {
+      return std::nullopt;
+    }
+    last_ = *start;
+    return now_ - before;
+  }
+
+  plan::Plan plan_;
+  plan::Topology topology_;
+  std::optional<Supervisor> sut_;
+  Time now_ = 1000s;
+  StartWorker last_;
+};
+
+TEST_F(SupervisorTest, StartsEveryWorkerOnce) {
+  const auto starts = actions_of<StartWorker>(sut_->start(now_));
+  ASSERT_EQ(starts.size(), 3U);
+  for (plan::WorkerId id = 0; id < 3; ++id) {
+    EXPECT_EQ(starts[id].id, id);
+    EXPECT_EQ(starts[id].incarnation, 0U);
+    EXPECT_FALSE(starts[id].attempt_number);
+  }
+  EXPECT_FALSE(sut_->all_ready());
+  EXPECT_TRUE(sut_->start(now_).empty());
+}
+
+TEST_F(SupervisorTest, EndsWhenEveryWorkerHasFinished) {
+  start_all();
+  EXPECT_FALSE(has<EndRun>(finish(0)));
+  EXPECT_FALSE(has<EndRun>(finish(1)));
+  EXPECT_TRUE(has<EndRun>(finish(2)));
+  EXPECT_FALSE(sut_->failure());
+}
+
+TEST_F(SupervisorTest, ACrashIsRestartedAndWakesTheNeighbours) {
+  start_all();
+  const auto actions = die({.commits = 7, .number = 12});
+  ASSERT_EQ(actions_of<WakeNeighbours>(actions).size(), 1U);
+  const auto starts = actions_of<StartWorker>(actions);
+  ASSERT_EQ(starts.size(), 1U) << "at once, as there was progress";
+  EXPECT_EQ(starts[0].id, kStage);
+  EXPECT_EQ(starts[0].incarnation, 1U);
+  EXPECT_EQ(starts[0].attempt_number, 12U);
+  EXPECT_EQ(starts[0].attempts, 1U);
+  EXPECT_FALSE(starts[0].give_up);
+  EXPECT_EQ(sut_->restarts(kStage), 1U);
+}
+
+TEST_F(SupervisorTest, AnExitBeforeTheEndIsACrash) {
+  start_all();
+  EXPECT_TRUE(has<StartWorker>(die({.signal = 0, .commits = 1, .code = 0})));
+  sut_->on_ready(kStage, now_);
+  EXPECT_TRUE(has<StartWorker>(die({.signal = 0, .commits = 2, .code = 3})));
+}
+
+TEST_F(SupervisorTest, FinishedAndThenKilledIsStartedAgain) {
+  start_all();
+  const auto actions = sut_->on_exit(kStage, {.signal = SIGKILL, .view = {.finished = true}}, now_);
+  EXPECT_TRUE(has<StartWorker>(actions));
+}
+
+TEST_F(SupervisorTest, FruitlessRestartsBackOffTwiceAsLongEachTime) {
+  use({.max_attempts = 1000}, {.max_restarts = 1000, .backoff_first = 10ms, .backoff_limit = 100ms});
+  start_all();
+  for (const Time expected : {Time(10ms), Time(20ms), Time(40ms), Time(80ms), Time(100ms), Time(100ms)}) {
+    EXPECT_EQ(die_and_restart({}), expected);
+  }
+  EXPECT_EQ(die_and_restart({.commits = 1}), Time(0)) << "progress resets it";
+  EXPECT_EQ(die_and_restart({.commits = 1}), Time(10ms));
+}
+
+TEST_F(SupervisorTest, MoreThanMaxRestartsInTheWindowEndsThePipeline) {
+  use({.max_attempts = 1000}, {.max_restarts = 3, .window = 60s, .backoff_first = 10ms});
+  start_all();
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(die_and_restart({.number = 41}));
+  }
+  const auto actions = die({.signal = SIGSEGV, .number = 41});
+  EXPECT_TRUE(has<StopAll>(actions));
+  ASSERT_TRUE(sut_->failure());
+  EXPECT_EQ(sut_->failure()->stage, "MainPipeline__A");
+  EXPECT_EQ(sut_->failure()->signal, SIGSEGV);
+  EXPECT_EQ(sut_->failure()->item, 41U);
+  EXPECT_NE(sut_->failure()->text.find("SIGSEGV"), std::string::npos) << sut_->failure()->text;
+  EXPECT_NE(sut_->failure()->text.find("MainPipeline__A"), std::string::npos);
+  EXPECT_NE(sut_->failure()->text.find("41"), std::string::npos);
+  EXPECT_FALSE(has<EndRun>(finish(0)));
+  EXPECT_TRUE(has<EndRun>(finish(2)));
+}
+
+TEST_F(SupervisorTest, OldRestartsAreForgotten) {
+  use({.max_attempts = 1000}, {.max_restarts = 3, .window = 60s, .backoff_first = 10ms});
+  start_all();
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_TRUE(die_and_restart({})) << i;
+    now_ += 21s;
+  }
+  EXPECT_FALSE(sut_->failure());
+}
+
+TEST_F(SupervisorTest, CrashesWithProgressAreNoStorm) {
+  use({}, {.max_restarts = 3});
+  start_all();
+  for (std::uint64_t i = 1; i < 1000; ++i) {
+    ASSERT_EQ(die_and_restart({.commits = i, .number = i}), Time(0)) << i;
+    ASSERT_EQ(last_.attempts, 1U);
+  }
+  EXPECT_FALSE(sut_->failure());
+}
+
+TEST_F(SupervisorTest, TheSameItemIsGivenUpAfterMaxAttempts) {
+  use({.max_attempts = 3}, {.max_restarts = 1000});
+  start_all();
+  for (std::uint32_t i = 1; i <= 3; ++i) {
+    ASSERT_TRUE(die_and_restart({.number = 5}));
+    EXPECT_EQ(last_.attempts, i);
+    EXPECT_EQ(last_.give_up, i == 3) << i;
+  }
+  ASSERT_TRUE(die_and_restart({.commits = 1, .number = 6}));
+  EXPECT_EQ(last_.attempt_number, 6U);
+  EXPECT_EQ(last_.attempts, 1U);
+  EXPECT_FALSE(last_.give_up);
+}
+
+TEST_F(SupervisorTest, ADeathWhileIdleCountsOnNoItem) {
+  start_all();
+  ASSERT_TRUE(die_and_restart({}));
+  EXPECT_FALSE(last_.attempt_number);
+  EXPECT_EQ(last_.attempts, 0U);
+}
+
+TEST_F(SupervisorTest, OutsideKillsHaveALimitOfTheirOwn) {
+  use({.max_attempts = 3}, {.max_restarts = 3});
+  start_all();
+  for (int i = 1; i <= 20; ++i) {
+    ASSERT_TRUE(die_and_restart({.signal = SIGKILL, .number = 5})) << i;
+    EXPECT_EQ(last_.attempts, 0U) << "the item is innocent";
+    EXPECT_EQ(last_.give_up, i == 20) << i;
+  }
+  EXPECT_FALSE(sut_->failure());
+}
+
+TEST_F(SupervisorTest, AStormOfOutsideKillsEndsNothing) {
+  use({}, {.max_restarts = 3});
+  start_all();
+  for (std::uint64_t i = 0; i < 10'000; ++i) {
+    ASSERT_TRUE(die_and_restart({.signal = SIGKILL, .commits = i / 2, .number = i})) << i;
+    ASSERT_FALSE(last_.give_up);
+  }
+  EXPECT_FALSE(sut_->failure());
+  EXPECT_EQ(sut_->restarts(kStage), 10'000U);
+}
+
+TEST_F(SupervisorTest, OnCrashSkipGivesUpAtTheFirstDeath) {
+  use({.on_crash = plan::OnCrash::skip});
+  start_all();
+  ASSERT_TRUE(die_and_restart({.number = 5}));
+  EXPECT_TRUE(last_.give_up);
+}
+
+TEST_F(SupervisorTest, OnCrashFailEndsThePipeline) {
+  use({.on_crash = plan::OnCrash::fail});
+  start_all();
+  EXPECT_TRUE(has<StopAll>(die({.commits = 5, .number = 3})));
+  ASSERT_TRUE(sut_->failure());
+  EXPECT_EQ(sut_->failure()->item, 3U);
+}
+
+TEST_F(SupervisorTest, AFailureOfTheWorkerItselfNamesStageAndItem) {
+  start_all();
+  WorkerView view{.failure = "disk full", .failure_sequence = 9};
+  EXPECT_TRUE(has<StopAll>(sut_->on_exit(kStage, {.code = 1, .view = view}, now_)));
+  ASSERT_TRUE(sut_->failure());
+  EXPECT_EQ(sut_->failure()->text, "stage MainPipeline__A failed on item 9: disk full");
+}
+
+TEST_F(SupervisorTest, ASlowStartIsKilledOnlyAfterItsOwnDeadline) {
+  use({.timeout = 1s, .start_timeout = 30s});
+  sut_->start(now_);
+  now_ += 30s;
+  EXPECT_FALSE(has<KillWorker>(tick()));
+  now_ += 1ms;
+  const auto kills = actions_of<KillWorker>(tick());
+  ASSERT_EQ(kills.size(), 1U);
+  EXPECT_EQ(kills[0].id, kStage);
+  EXPECT_FALSE(has<KillWorker>(tick())) << "once is enough";
+}
+
+TEST_F(SupervisorTest, AHangIsKilledAndCounts) {
+  use({.max_attempts = 2, .timeout = 1s});
+  start_all();
+  const WorkerView hanging{.working = true, .hosted = 0, .number = 5, .sequence = 5};
+  EXPECT_FALSE(has<KillWorker>(tick(hanging)));
+  now_ += 1s;
+  EXPECT_FALSE(has<KillWorker>(tick(hanging)));
+  now_ += 1ms;
+  ASSERT_TRUE(has<KillWorker>(tick(hanging)));
+  ASSERT_TRUE(die_and_restart({.signal = SIGKILL, .number = 5}));
+  EXPECT_EQ(last_.attempts, 1U) << "this SIGKILL was ours";
+}
+
+TEST_F(SupervisorTest, WhoeverMovesDoesNotHang) {
+  use({.timeout = 1s});
+  start_all();
+  for (std::uint64_t i = 0; i < 20; ++i) {
+    now_ += 900ms;
+    EXPECT_FALSE(has<KillWorker>(tick({.working = true, .number = i})));
+    now_ += 900ms;
+    EXPECT_FALSE(has<KillWorker>(tick({.working = true, .hosted = 0, .number = i, .sequence = i, .commits = i + 1})));
+    now_ += 10s;
+    EXPECT_FALSE(has<KillWorker>(tick({.working = false}))) << "idle is no hang";
+  }
+}
+
+TEST_F(SupervisorTest, NoDeadlineIsInThePastOnceAKillIsOnItsWay) {
+  use({.timeout = 1s, .start_timeout = 30s});
+  start_all();
+  const WorkerView hanging{.working = true, .number = 5};
+  tick(hanging);
+  now_ += 2s;
+  ASSERT_TRUE(has<KillWorker>(tick(hanging)));
+  EXPECT_GT(sut_->next_deadline().value_or(now_ + 1s), now_) << "the event loop would spin until the process is gone";
+  sut_->on_stop_request();
+  now_ += 100s;
+  tick();
+  EXPECT_GT(sut_->next_deadline().value_or(now_ + 1s), now_);
+}
+
+TEST_F(SupervisorTest, AStopEndsRestartsAndThenTheRun) {
+  use({}, {.max_restarts = 1000});
+  start_all();
+  die({});  // backs off
+  EXPECT_TRUE(has<StopAll>(sut_->on_stop_request()));
+  EXPECT_FALSE(has<StopAll>(sut_->on_stop_request())) << "asked twice";
+  now_ += 100s;
+  EXPECT_FALSE(has<StartWorker>(tick()));
+  EXPECT_FALSE(has<EndRun>(finish(0)));
+  EXPECT_TRUE(has<EndRun>(finish(2)));
+  EXPECT_FALSE(sut_->failure());
+}
+
+TEST_F(SupervisorTest, ThePolicyOfTheStageThatDiedCounts) {
+  plan::Node row;
+  row.name = "Row";
+  row.mode = plan::Mode::serial;
+  row.children = {make_stage("A", {.max_attempts = 100}), make_stage("B", {.max_attempts = 1})};
+  plan_.root.children = {row};
+  topology_ = plan::make_topology(plan_);
+  sut_.emplace(topology_, plan_.restarts);
+  start_all();
+  WorkerView view{.working = true, .hosted = 1, .number = 5, .commits = 1};
+  const auto starts = actions_of<StartWorker>(sut_->on_exit(kStage, {.signal = SIGSEGV, .view = view}, now_));
+  ASSERT_EQ(starts.size(), 1U);
+  EXPECT_TRUE(starts[0].give_up);
+}
+
+}  // namespace
+}  // namespace pystream::coord

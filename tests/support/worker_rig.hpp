@@ -1,0 +1,166 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <pystream/hosted.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "link.hpp"
+#include "worker/row.hpp"
+
+/// A worker without a process around it: segments of stages on real links. The test is the world on the other ends.
+namespace pystream::test {
+
+using RawFunction = std::function<void(const Item&, Output&)>;
+
+inline std::unique_ptr<Hosted> raw(RawFunction function) {
+  return std::make_unique<detail::HostedRaw<RawFunction>>(std::move(function));
+}
+
+inline std::string text_of(const Item& item) {
+  return {reinterpret_cast<const char*>(item.bytes().data()), item.bytes().size()};
+}
+inline void emit_text(Output& out, std::string_view text) {
+  out.emit_bytes(std::as_bytes(std::span(text)));
+}
+
+inline std::unique_ptr<Hosted> pass() {
+  return raw([](const Item& in, Output& out) { out.forward(in); });
+}
+
+/// One segment of the worker under test.
+struct RigSegment {
+  std::function<std::vector<std::unique_ptr<Hosted>>()> make;
+  bool has_source = false;
+  bool has_sink = false;
+  plan::FaultPolicy faults{};
+};
+
+struct RigSpec {
+  std::vector<RigSegment> segments;
+  shm::LinkSize link{.ring_bytes = 4096, .item_limit = 20'000};
+  bool answers = false;
+  std::uint64_t checkpoint_bytes = 0;
+};
+
+class KeptLetters final : public worker::DeadLetters {
+ public:
+  void store(const Letter& letter) override {
+    reasons.push_back(letter.reason);
+    sequences.push_back(letter.sequence);
+    items.emplace_back(reinterpret_cast<const char*>(letter.bytes.data()), letter.bytes.size());
+  }
+  std::vector<std::string> reasons;
+  std::vector<std::uint64_t> sequences;
+  std::vector<std::string> items;
+};
+
+/// Worker 0 is the world, worker 1 is under test. Link 2 * i leads to its segment i (unless a source stands there),
+/// link 2 * i + 1 away from it (a terminal one behind a sink).
+inline shm::Segment make_rig_segment(const RigSpec& spec) {
+  shm::SegmentSpec made{.workers = {{}, {.hosted = 16, .segments = static_cast<std::uint32_t>(spec.segments.size())}},
+                        .links = {},
+                        .plan = ""};
+  made.workers[1].checkpoint_bytes = spec.checkpoint_bytes;
+  for (const RigSegment& segment : spec.segments) {
+    shm::LinkSize in = spec.link;
+    in.producer = 0;
+    in.consumer = 1;
+    shm::LinkSize out = spec.link;
+    out.producer = 1;
+    out.consumer = 0;
+    out.answers = spec.answers;
+    if (segment.has_sink) {
+      out = {.producer = 1, .consumer = 1};
+    }
+    made.links.push_back(in);
+    made.links.push_back(out);
+  }
+  return shm::Segment::create(made);
+}
+
+/// The worker, started on a segment (again, if it was in work before).
+class RiggedWorker {
+ public:
+  RiggedWorker(const shm::Segment& segment, const RigSpec& spec)
+      : monitor_(std::make_unique<worker::Monitor>(segment.map_worker(1), -1)) {
+    std::uint32_t first = 0;
+    for (std::uint32_t i = 0; i < spec.segments.size(); ++i) {
+      const RigSegment& given = spec.segments[i];
+      worker::SegmentParts parts;
+      parts.output = segment.map_producer(2 * i + 1);
+      if (!given.has_source) {
+        parts.input = segment.map_consumer(2 * i);
+      }
+      parts.hosted = given.make();
+      parts.faults.assign(parts.hosted.size(), given.faults);
+      parts.has_source = given.has_source;
+      parts.has_sink = given.has_sink;
+      parts.place = {.first = i == 0, .last = i + 1 == spec.segments.size()};
+      parts.first_hosted = first;
+      first += static_cast<std::uint32_t>(parts.hosted.size());
+      const shm::WorkerEnd& end = monitor_->end();
+      if (end.checkpoints != nullptr) {
+        parts.checkpoint_bytes = end.entry.checkpoint_bytes;
+        parts.checkpoints = end.checkpoints + 2 * i * end.entry.checkpoint_bytes;
+      }
+      auto runner = std::make_unique<worker::SegmentRunner>(std::move(parts), *monitor_, letters);
+      runners_.push_back(runner.get());
+      owned_.push_back(std::move(runner));
+    }
+  }
+
+  worker::SegmentRunner& runner(std::size_t index = 0) { return *runners_.at(index); }
+  worker::Monitor& monitor() { return *monitor_; }
+  /// REQUIRES: called once; the runners belong to it from then on.
+  worker::Row& row() {
+    if (!row_) {
+      row_ = std::make_unique<worker::Row>(std::move(owned_));
+    }
+    return *row_;
+  }
+
+  KeptLetters letters;
+
+ private:
+  std::unique_ptr<worker::Monitor> monitor_;
+  std::vector<std::unique_ptr<worker::SegmentRunner>> owned_;
+  std::vector<worker::SegmentRunner*> runners_;
+  std::unique_ptr<worker::Row> row_;
+};
+
+/// Publishes items, and an end mark if `ended`.
+inline void feed(const shm::Segment& segment, std::uint32_t link, const std::vector<std::string>& items,
+                 bool ended = true) {
+  shm::RingWriter ring(segment.map_producer(link));
+  for (const std::string& item : items) {
+    if (!put(ring, item, {.sequence = ring.next_number()})) {
+      throw std::runtime_error("the input link of the test is too small");
+    }
+  }
+  if (ended) {
+    ring.try_mark(shm::RecordKind::end, {});
+  }
+  ring.commit({.inputs_done = ring.next_number()});
+}
+
+/// Every record of a link as text: "bytes", "#" for a tombstone, "$" for the end; "^n" behind what closes n rows.
+inline std::vector<std::string> records_of(const shm::Segment& segment, std::uint32_t link) {
+  shm::RingReader reader(segment.map_consumer(link), segment.map_consumer(link).own->read_number);
+  std::vector<std::string> all;
+  while (const shm::Record* record = reader.try_peek()) {
+    std::string text = record->kind == shm::RecordKind::tombstone ? "#"
+                       : record->kind == shm::RecordKind::end     ? "$"
+                                                                  : text_of(*record);
+    if (record->closes > 0) {
+      text += "^" + std::to_string(record->closes);
+    }
+    all.push_back(std::move(text));
+    reader.advance();
+  }
+  return all;
+}
+
+}  // namespace pystream::test
