@@ -253,7 +253,7 @@ std::string state_bars(const ReportData& data) {
 }
 
 std::string latency_chart(const KeyWindows& key, const KeySummary& summary) {
-  constexpr double kWidth = 560, kHeight = 190, kLeft = 12, kTop = 26, kBottom = 34;
+  constexpr double kWidth = 560, kHeight = 200, kLeft = 12, kTop = 38, kBottom = 34;
   constexpr std::size_t kPerBar = 4;  // buckets
   std::vector<double> bars(shm::kBuckets / kPerBar + 1);
   for (const WindowFigures& window : key.windows) {
@@ -299,8 +299,8 @@ std::string latency_chart(const KeyWindows& key, const KeySummary& summary) {
       content += text_at(std::min(x + 3, kWidth - 90), kTop + row + 8, std::string(name) + " " + format_time(seconds), "class=\"small\"");
     }
   };
-  mark(summary.p50_s, "p50", 0);
-  mark(summary.p99_s, "p99", 14);
+  mark(summary.p50_s, "p50", -12);
+  mark(summary.p99_s, "p99", 2);
   content += text_at(kWidth - kLeft, kHeight - 3, "bars as the root of their items", "class=\"faint small\" text-anchor=\"end\"");
   return svg(kWidth, kHeight, content, "distribution of " + short_key(key.key));
 }

@@ -19,16 +19,18 @@ void StoreLock::open() {
   }
 }
 
-bool StoreLock::try_lock() {
-  if (::flock(fd_.get(), LOCK_EX | LOCK_NB) != 0) {
-    return false;
-  }
-  // Somebody may have deleted the file together with the database; a lock on a nameless file excludes nobody.
+/// Somebody may have deleted the file together with the database; a lock on a nameless file excludes nobody.
+bool StoreLock::has_name() const {
   struct stat mine {};
   struct stat named {};
-  if (::fstat(fd_.get(), &mine) == 0 && ::stat(path_.c_str(), &named) == 0 && mine.st_ino == named.st_ino &&
-      mine.st_dev == named.st_dev) {
-    return true;
+  return ::fstat(fd_.get(), &mine) == 0 && ::stat(path_.c_str(), &named) == 0 && mine.st_ino == named.st_ino &&
+         mine.st_dev == named.st_dev;
+}
+
+bool StoreLock::try_lock() {
+  const bool locked = ::flock(fd_.get(), LOCK_EX | LOCK_NB) == 0;
+  if (has_name()) {
+    return locked;
   }
   open();
   return false;

@@ -33,6 +33,7 @@ class StoreLock {
 
  private:
   void open();
+  bool has_name() const;
 
   std::filesystem::path path_;
   base::UniqueFd fd_;

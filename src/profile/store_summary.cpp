@@ -61,32 +61,42 @@ double ratio(double a, double b) { return b > 0 ? a / b : 0; }
 
 std::string percent(double share) { return std::to_string(static_cast<int>(std::lround(share * 100))) + " %"; }
 
+/// The stage that limits the others: where blocked stages end; without such a place the one that works most.
 void name_bottleneck(RunSummary& summary) {
-  KeySummary* busiest = nullptr;
-  double all = 0;
+  std::vector<KeySummary*> stages;
   for (KeySummary& key : summary.keys) {
-    if (key.role != "pipeline") {
-      all += key.busy_s;
-      busiest = busiest == nullptr || key.busy_s > busiest->busy_s ? &key : busiest;
+    if (key.role != "pipeline" && key.items > 0) {
+      stages.push_back(&key);
     }
   }
-  if (busiest == nullptr || busiest->items == 0 || all <= 0) {
-    return;
-  }
-  busiest->bottleneck = true;
-  const auto position = busiest - summary.keys.data();
-  bool blocked_before = false;
-  bool waiting_behind = false;
-  for (std::ptrdiff_t i = 0; i < static_cast<std::ptrdiff_t>(summary.keys.size()); ++i) {
-    const KeySummary& key = summary.keys[static_cast<std::size_t>(i)];
-    if (key.role != "pipeline" && key.worker != busiest->worker) {
-      blocked_before |= i < position && key.blocked > 0.2;
-      waiting_behind |= i > position && key.waiting > 0.2;
+  constexpr double kClearly = 0.3;
+  std::size_t at = stages.size();
+  double step = kClearly;
+  for (std::size_t i = 1; i < stages.size(); ++i) {
+    if (stages[i - 1]->worker != stages[i]->worker && stages[i - 1]->blocked - stages[i]->blocked > step) {
+      step = stages[i - 1]->blocked - stages[i]->blocked;
+      at = i;
     }
   }
-  summary.bottleneck = busiest->key + ": its worker works " + percent(busiest->working) + " of the time";
-  if (busiest->role == "source" && !waiting_behind) {
+  const bool blocked_before = at < stages.size();
+  for (std::size_t i = 0; i < stages.size(); ++i) {
+    const bool same_worker = at < stages.size() && stages[i]->worker == stages[at]->worker;
+    const bool busier = at == stages.size() || stages[i]->busy_s > stages[at]->busy_s;
+    if (busier && (!blocked_before || same_worker)) {
+      at = i;
+    }
+  }
+  if (at == stages.size()) {
     return;
+  }
+  KeySummary& key = *stages[at];
+  key.bottleneck = true;
+  const bool waiting_behind = std::any_of(stages.begin() + static_cast<std::ptrdiff_t>(at), stages.end(), [&](const KeySummary* k) {
+    return k->worker != key.worker && k->waiting > kClearly;
+  });
+  summary.bottleneck = key.key + ": its worker works " + percent(key.working) + " of the time";
+  if (key.restarts > 0) {
+    summary.bottleneck += " and was restarted " + std::to_string(key.restarts) + (key.restarts == 1 ? " time" : " times");
   }
   if (blocked_before || waiting_behind) {
     summary.bottleneck += std::string(", ") + (blocked_before ? "stages before it are blocked" : "") +

@@ -125,6 +125,9 @@ void RingWriter::set_room() {
 
 /// Only what was committed can have been released; what the link holds by this side's count bounds all four.
 void RingWriter::look_at_consumer() {
+  if (end_.link.ring_bytes == 0) {
+    return;  // nobody reads a terminal link
+  }
   // RELEASE: pairs with the consumer's store; what stands before read_position may be overwritten from here on.
   seen_read_ = end_.peer->read_position.load(std::memory_order_acquire);
   seen_read_number_ = end_.peer->read_number.load(std::memory_order_relaxed);

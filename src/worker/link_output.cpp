@@ -35,16 +35,16 @@ void LinkOutput::mark(shm::RecordKind kind, std::uint8_t closes) {
 }
 
 std::span<std::byte> LinkOutput::reserve(std::size_t size) {
-  reserved_.reset();
+  reserved_ = 0;
+  std::byte* data = nullptr;
   if (emitted_ >= already_out_) {
-    if (std::byte* data = ring_.try_reserve(size); data != nullptr) {
-      lost_ = Lost::no;
-      reserved_ = size;
-      return {data, size};
-    }
+    lost_ = Lost::no;
+    data = ring_.try_reserve(size);
   }
-  std::byte* data = make_place(size);
-  reserved_ = size;
+  if (data == nullptr) {
+    data = make_place(size);
+  }
+  reserved_ = size + 1;
   return {data, size};
 }
 
@@ -66,15 +66,19 @@ std::byte* LinkOutput::make_place(std::size_t size) {
   return data;
 }
 
+void LinkOutput::refuse(std::size_t size) const {
+  const std::string what = "emit_reserved(" + std::to_string(size) + ")";
+  if (reserved_ == 0) {
+    throw Error(what + " without a reserve() before it");
+  }
+  throw Error(what + " after reserve(" + std::to_string(reserved_ - 1) + "); emit at most what was reserved");
+}
+
 void LinkOutput::emit_reserved(std::size_t size) {
-  if (!reserved_) {
-    throw Error("emit_reserved(" + std::to_string(size) + ") without a reserve() before it");
+  if (size >= reserved_) {
+    refuse(size);
   }
-  if (size > *reserved_) {
-    throw Error("emit_reserved(" + std::to_string(size) + ") after reserve(" + std::to_string(*reserved_) +
-                "); emit at most what was reserved");
-  }
-  reserved_.reset();
+  reserved_ = 0;
   if (first_) {
     flow_.number_item();
   }

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <pystream/item.hpp>
 #include <vector>
 
@@ -42,7 +41,7 @@ class LinkOutput final : public Output {
     pending_ = 0;
     already_out_ = already_out;
     published_ = already_out;
-    reserved_.reset();
+    reserved_ = 0;
     start_ = ring_.mark();
   }
   /// The input is done. See RecordHeader for `closes`; `answer`: leaves a tombstone if nothing was emitted.
@@ -59,10 +58,7 @@ class LinkOutput final : public Output {
   /// A tombstone that was read is passed on; so is the end.
   void mark(shm::RecordKind kind, std::uint8_t closes);
   /// Everything finished so far is published.
-  void note_commit() {
-    pending_ = 0;
-    published_ = emitted_;
-  }
+  void note_commit() { pending_ = 0; published_ = emitted_; }
 
   std::span<std::byte> reserve(std::size_t size) override;
   void emit_reserved(std::size_t size) override;
@@ -74,6 +70,7 @@ class LinkOutput final : public Output {
  private:
   void close_input(std::uint8_t closes);
   std::byte* make_place(std::size_t size);
+  [[noreturn]] void refuse(std::size_t size) const;
 
   shm::RingWriter& ring_;
   RoomMaker& room_;
@@ -87,7 +84,7 @@ class LinkOutput final : public Output {
   /// Where the output in work goes if not into the link.
   enum class Lost { no, published_before, dropped };
   Lost lost_ = Lost::no;
-  std::optional<std::size_t> reserved_;
+  std::size_t reserved_ = 0;  ///< size of the reservation in work + 1; 0: none
   std::vector<std::byte> scratch_;
 };
 

@@ -166,7 +166,9 @@ void SegmentRunner::make_room() {
     monitor_.count_commit();
   } else if (reader_ && inputs_done_ != ring_.journal().inputs_done.load(std::memory_order_relaxed)) {
     // Inputs without output: what is not committed must not be released.
+    prepare_counts();
     ring_.commit_inputs_done(inputs_done_);
+    recorder_.apply(began);
     monitor_.count_commit();
   }
   if (reader_ && reader_->has_unreleased() && !async_) {
@@ -261,9 +263,7 @@ const plan::FaultPolicy& SegmentRunner::policy_in_work() const {
 void SegmentRunner::give_up(const shm::Record& record, const std::string& reason, std::uint32_t attempts) {
   const std::uint32_t hosted = monitor_.hosted();
   const plan::FaultPolicy& policy = policy_in_work();
-  if (hosted < monitor_.end().stats.size()) {
-    recorder_.add_error(hosted);
-  }
+  recorder_.add_error(hosted);
   if (policy.on_error == plan::OnError::fail) {
     throw StageFailed(record.sequence, reason);
   }
@@ -348,8 +348,10 @@ void SegmentRunner::retry_or_give_up(const shm::Record& record) {
 }
 
 void SegmentRunner::take_item(const shm::Record& record) {
-  flow_.tag = {
-      .sequence = record.sequence, .part = record.part, .attempt = attempt_at(record.number), .entered_ns = record.entered_ns};
+  flow_.tag = {.sequence = record.sequence,
+               .part = record.part,
+               .attempt = attempt_at(record.number),
+               .entered_ns = record.entered_ns};
   monitor_.begin_item(record.number, record.sequence);
   if (is_poison(record.number)) {
     output_.begin_input(already_out_);

@@ -102,6 +102,7 @@ class RiggedWorker {
       parts.first_hosted = first;
       first += static_cast<std::uint32_t>(parts.hosted.size());
       const shm::WorkerEnd& end = monitor_->end();
+      parts.profile = end.profile.segments.at(i);
       if (end.checkpoints != nullptr) {
         parts.checkpoint_bytes = end.entry.checkpoint_bytes;
         parts.checkpoints = end.checkpoints + 2 * i * end.entry.checkpoint_bytes;

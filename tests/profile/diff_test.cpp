@@ -1,0 +1,99 @@
+#include "profile/diff.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <map>
+#include <random>
+
+#include "shm/profile_abi.hpp"
+
+namespace pystream::profile {
+namespace {
+
+/// Windows of 500 items whose times scatter around `mean_ns`, and a load that drifts from window to window.
+std::vector<KeyWindows> made_up(double mean_ns, unsigned seed, std::size_t count = 40) {
+  std::mt19937_64 random(seed);
+  KeyWindows key{.key = "MainPipeline__Work", .role = "stage", .windows = {}};
+  for (std::size_t i = 0; i < count; ++i) {
+    const double load = std::lognormal_distribution<double>(0, 0.03)(random);
+    std::map<std::uint32_t, std::uint32_t> histogram;
+    WindowFigures window{.window = i, .span_s = 1, .items = 500, .timed = 500};
+    for (int k = 0; k < 500; ++k) {
+      const double ns = mean_ns * load * std::lognormal_distribution<double>(0, 0.2)(random);
+      window.total_ns += ns;
+      window.max_ns = std::max(window.max_ns, ns);
+      ++histogram[static_cast<std::uint32_t>(shm::bucket_of(static_cast<std::uint64_t>(ns)))];
+    }
+    window.timed_ns = window.total_ns;
+    window.histogram.assign(histogram.begin(), histogram.end());
+    key.windows.push_back(std::move(window));
+  }
+  return {key};
+}
+
+std::vector<std::string> gate(double before_ns, double after_ns, unsigned seed, const char* condition) {
+  const FailCondition parsed = parse_fail_condition(condition);
+  return failures(compare(made_up(before_ns, seed), made_up(after_ns, seed + 1000), {parsed.metric}), {parsed});
+}
+
+TEST(DiffTest, NoiseAloneDoesNotFail) {
+  int failed = 0;
+  for (unsigned seed = 0; seed < 20; ++seed) {
+    failed += gate(10'000, 10'000, seed, "p99>+0%").empty() ? 0 : 1;
+  }
+  EXPECT_LE(failed, 4) << "about one in twenty of equal runs may look different beyond 95 %";
+  for (unsigned seed = 0; seed < 20; ++seed) {
+    EXPECT_TRUE(gate(10'000, 10'000, seed, "p99>+10%").empty());
+  }
+}
+
+TEST(DiffTest, ARealChangeFails) {
+  for (unsigned seed = 0; seed < 10; ++seed) {
+    EXPECT_EQ(gate(10'000, 12'000, seed, "p99>+10%").size(), 1U);
+    EXPECT_EQ(gate(10'000, 12'000, seed, "mean>+10%").size(), 1U);
+    EXPECT_TRUE(gate(10'000, 12'000, seed, "mean>+30%").empty());
+    EXPECT_EQ(gate(10'000, 8'000, seed, "p50<-10%").size(), 1U);
+  }
+}
+
+TEST(DiffTest, ChangesCarryTheirInterval) {
+  const Comparison sut = compare(made_up(10'000, 1), made_up(12'000, 2), {Metric::mean});
+  ASSERT_EQ(sut.changes.size(), 1U);
+  EXPECT_NEAR(sut.changes[0].change, 0.2, 0.05);
+  EXPECT_LT(sut.changes[0].low, sut.changes[0].change);
+  EXPECT_GT(sut.changes[0].high, sut.changes[0].change);
+  EXPECT_TRUE(sut.changes[0].real());
+  EXPECT_FALSE(sut.by_items);
+}
+
+TEST(DiffTest, ShortRunsAreComparedItemByItemAndSaySo) {
+  const Comparison sut = compare(made_up(10'000, 1, 2), made_up(15'000, 2, 2), {Metric::mean, Metric::p99});
+  EXPECT_TRUE(sut.by_items);
+  EXPECT_TRUE(sut.changes[0].real());
+  EXPECT_NE(to_table(sut).find("Run longer"), std::string::npos);
+}
+
+TEST(DiffTest, KeysOfOneRunOnlyAreNamed) {
+  auto other = made_up(10'000, 2);
+  other[0].key = "MainPipeline__New";
+  const Comparison sut = compare(made_up(10'000, 1), other, {Metric::mean});
+  EXPECT_TRUE(sut.changes.empty());
+  EXPECT_EQ(sut.only_before.at(0), "MainPipeline__Work");
+  EXPECT_EQ(sut.only_after.at(0), "MainPipeline__New");
+}
+
+TEST(DiffTest, Conditions) {
+  const FailCondition sut = parse_fail_condition("Child__Work:p99.9>+12.5%");
+  EXPECT_EQ(sut.key, "Child__Work");
+  EXPECT_EQ(sut.metric, Metric::p999);
+  EXPECT_TRUE(sut.greater);
+  EXPECT_DOUBLE_EQ(sut.change, 0.125);
+  EXPECT_DOUBLE_EQ(parse_fail_condition("throughput<-5%").change, -0.05);
+  for (const char* wrong : {"", "p99", "p98>+1%", "p99>10", "p99>%", "p99>+1x%", ">+10%", "p99>nan%"}) {
+    EXPECT_THROW(parse_fail_condition(wrong), Error) << wrong;
+  }
+}
+
+}  // namespace
+}  // namespace pystream::profile

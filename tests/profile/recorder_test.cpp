@@ -1,0 +1,171 @@
+#include "profile/recorder.hpp"
+
+#include <gtest/gtest.h>
+
+#include "profile/profile_area.hpp"
+#include "support/child.hpp"
+
+namespace pystream::profile {
+namespace {
+
+constexpr std::uint64_t kManyRows = 1'000'000'000;
+
+/// A batch of `items` items that take 100, 101, … ns, committed by a store to `journal`.
+void do_batch(Recorder& sut, std::atomic<std::uint64_t>& journal, std::uint64_t items) {
+  const std::uint64_t done = journal;
+  for (std::uint64_t i = 0; i < items; ++i) {
+    sut.sample(0, done + i, done + i, 1'000, 100 + static_cast<std::int64_t>(i), 1);
+    sut.add_time(0, 100 + static_cast<std::int64_t>(i));
+  }
+  sut.add_items(0, items);
+  sut.prepare(done + items);
+  journal = done + items;
+  sut.apply(5'000'000'000);
+}
+
+TEST(RecorderTest, CountsWhatWasCommitted) {
+  const shm::Segment segment = make_segment(1, 64);
+  shm::WorkerEnd end = segment.map_worker(0);
+  RowQueue rows(end.profile, true, kManyRows);
+  Recorder sut(end.profile.segments[0], end.stats, 0, 2, rows);
+  std::atomic<std::uint64_t> journal{0};
+  do_batch(sut, journal, 10);
+  do_batch(sut, journal, 5);
+  EXPECT_EQ(end.stats[0].items, 15U);
+  EXPECT_EQ(end.stats[0].samples, 15U);
+  EXPECT_EQ(end.stats[0].timed, 15U);
+  EXPECT_EQ(end.stats[0].total_ns, 1000U + 45 + 500 + 10);
+  EXPECT_EQ(end.stats[0].min_ns, 100U);
+  EXPECT_EQ(end.stats[0].max_ns, 109U);
+  EXPECT_EQ(sum_of(end.stats[0]), 15U);
+  EXPECT_EQ(end.stats[1].items, 0U);
+  EXPECT_EQ(end.profile.page->head, 15U);
+  EXPECT_EQ(end.profile.rows[14].sequence, 14U);
+  EXPECT_EQ(end.profile.rows[14].ns(), 104U);
+  EXPECT_EQ(end.stats[0].windows[1].number, 5U);
+  EXPECT_EQ(end.stats[0].windows[1].min_ns, 100U);
+  EXPECT_EQ(end.stats[0].windows[1].max_ns, 109U);
+}
+
+TEST(RecorderTest, WhatWasNotCommittedIsNotCounted) {
+  const shm::Segment segment = make_segment(1, 64);
+  shm::WorkerEnd end = segment.map_worker(0);
+  RowQueue rows(end.profile, true, kManyRows);
+  {
+    Recorder dies(end.profile.segments[0], end.stats, 0, 2, rows);
+    dies.sample(0, 7, 7, 0, 100, 1);
+    dies.add_items(0, 1);
+    dies.prepare(8);
+  }
+  Recorder sut(end.profile.segments[0], end.stats, 0, 2, rows);
+  sut.recover(7);
+  EXPECT_EQ(end.stats[0].items, 0U);
+  EXPECT_EQ(end.profile.page->head, 0U);
+  sut.recover(8);
+  EXPECT_EQ(end.stats[0].items, 1U);
+  EXPECT_EQ(end.profile.page->head, 1U);
+  sut.recover(8);
+  EXPECT_EQ(end.stats[0].items, 1U) << "once only";
+}
+
+TEST(RecorderTest, AFullQueueLosesRowsAndCountsThem) {
+  const shm::Segment segment = make_segment(1, 8);
+  shm::WorkerEnd end = segment.map_worker(0);
+  RowQueue rows(end.profile, true, kManyRows);
+  Recorder sut(end.profile.segments[0], end.stats, 0, 2, rows);
+  std::atomic<std::uint64_t> journal{0};
+  do_batch(sut, journal, 6);
+  do_batch(sut, journal, 6);
+  EXPECT_EQ(end.profile.page->head, 8U);
+  EXPECT_EQ(end.profile.page->lost, 4U);
+  EXPECT_EQ(end.stats[0].items, 12U);
+  end.profile.page->tail = 8;
+  do_batch(sut, journal, 3);
+  EXPECT_EQ(end.profile.page->head, 11U);
+  EXPECT_EQ(end.profile.page->lost, 4U);
+}
+
+TEST(RecorderTest, TooManyRowsASecondAreSampledAndTheRestStandsForAll) {
+  const shm::Segment segment = make_segment(1, 1 << 16);
+  shm::WorkerEnd end = segment.map_worker(0);
+  RowQueue rows(end.profile, true, 1000);
+  Recorder sut(end.profile.segments[0], end.stats, 0, 2, rows);
+  std::uint64_t done = 0;
+  for (int batch = 0; batch < 1000; ++batch) {
+    for (int i = 0; i < 100; ++i, ++done) {
+      if (sut.wants(done)) {
+        sut.sample(0, done, done, 0, 50, sut.weight());
+      }
+    }
+    sut.add_items(0, 100);
+    sut.prepare(done);
+    sut.apply(1'000'000);
+  }
+  EXPECT_EQ(end.stats[0].items, 100'000U);
+  EXPECT_LT(end.stats[0].samples, 3'000U);
+  EXPECT_NEAR(static_cast<double>(end.stats[0].timed), 100'000.0, 30'000.0);
+  EXPECT_EQ(end.profile.page->head, end.stats[0].samples);
+}
+
+TEST(RecorderTest, ALargerShiftSamplesAPartOfWhatASmallerOneDoes) {
+  std::size_t chosen = 0;
+  for (std::uint64_t sequence = 0; sequence < 100'000; ++sequence) {
+    for (std::uint32_t shift = 1; shift < 20; ++shift) {
+      if (is_sampled(sequence, sampling_mask(shift))) {
+        EXPECT_TRUE(is_sampled(sequence, sampling_mask(shift - 1)));
+      }
+    }
+    chosen += sequence % 2 == 1 && is_sampled(sequence, sampling_mask(3)) ? 1 : 0;
+  }
+  EXPECT_NEAR(static_cast<double>(chosen), 50'000.0 / 8, 600) << "also of the odd numbers alone";
+}
+
+/// A worker is killed after every single instruction from before prepare() to behind apply(); its successor finds what
+/// the journal says, and then does the next batch.
+TEST(RecorderTest, ExactWhereverTheWorkerIsKilled) {
+  std::uint64_t steps = 1;
+  for (std::uint64_t cut = 0; cut < steps; ++cut) {
+    const shm::Segment segment = make_segment(1, 64);
+    shm::WorkerEnd end = segment.map_worker(0);
+    // In shared memory, as the journal is.
+    std::atomic<std::uint64_t>& journal = end.page->commits;
+    test::SteppedChild child([&] {
+      const shm::WorkerEnd its = segment.map_worker(0);
+      RowQueue rows(its.profile, true, kManyRows);
+      Recorder dies(its.profile.segments[0], its.stats, 0, 2, rows);
+      do_batch(dies, its.page->commits, 3);
+      test::step_mark();
+      do_batch(dies, its.page->commits, 1);
+      test::step_mark();
+    });
+    for (std::uint64_t i = 0; i < cut && child.step(); ++i) {
+    }
+    const bool complete = cut > 0 && !child.running();
+    const std::uint64_t took = child.steps();
+    child.kill();
+    RowQueue rows(end.profile, true, kManyRows);
+    Recorder sut(end.profile.segments[0], end.stats, 0, 2, rows);
+    sut.recover(journal);
+    const std::uint64_t done = journal;
+    ASSERT_TRUE(done == 3 || done == 4);
+    const auto expect_exact = [&](std::uint64_t items) {
+      ASSERT_EQ(end.stats[0].items, items) << "cut " << cut;
+      ASSERT_EQ(end.stats[0].timed, items) << "cut " << cut;
+      ASSERT_EQ(sum_of(end.stats[0]), items) << "cut " << cut;
+      ASSERT_EQ(end.profile.page->head, items) << "cut " << cut;
+      for (std::uint64_t i = 0; i < items; ++i) {
+        ASSERT_EQ(end.profile.rows[i].sequence, i) << "cut " << cut;
+      }
+    };
+    expect_exact(done);
+    do_batch(sut, journal, 4);
+    expect_exact(done + 4);
+    if (!complete) {
+      steps = took + 2;
+    }
+  }
+  EXPECT_GT(steps, 100U);
+}
+
+}  // namespace
+}  // namespace pystream::profile

@@ -1,0 +1,204 @@
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "profile/letters.hpp"
+#include "profile/schema.hpp"
+#include "profile/store_rows.hpp"
+#include "profile/store_run.hpp"
+#include "profile/summary.hpp"
+#include "support/temp_folder.hpp"
+
+namespace pystream::profile {
+namespace {
+
+class StoreTest : public testing::Test {
+ protected:
+  RunDescription description() const {
+    RunDescription description;
+    description.database = database_in(folder_.path());
+    description.name = "test";
+    description.plan = "{}";
+    description.keys = {{.key = "MainPipeline", .role = KeyRole::pipeline, .worker = 1, .index = 1},
+                        {.key = "MainPipeline__Source", .role = KeyRole::source, .worker = 0, .index = 0},
+                        {.key = "MainPipeline__Sink", .role = KeyRole::sink, .worker = 1, .index = 0}};
+    description.workers = {{.name = "MainPipeline__Source"}, {.name = "MainPipeline__Sink"}};
+    description.links = {{.name = "Source -> Sink", .producer = 0, .consumer = 1, .overflow = "block"}};
+    return description;
+  }
+
+  std::int64_t begin_run(RunDescription of) {
+    RunStore store(std::move(of), 0);
+    EXPECT_TRUE(store.lock().lock_within(1000));
+    const StoreLock::Held held(store.lock());
+    const std::int64_t run = store.begin();
+    store.retire_old_runs();
+    return run;
+  }
+  std::int64_t begin_run() { return begin_run(description()); }
+
+  static shm::Row row(std::uint64_t n) {
+    return {.sequence = n, .input = n, .start_ns = static_cast<std::int64_t>(10 * n), .hosted_and_ns = 5};
+  }
+  std::int64_t count(const std::string& sql) {
+    Database database(database_in(folder_.path()), Database::Mode::read);
+    return database.query_integer(sql).value_or(-1);
+  }
+  std::string refusal() {
+    try {
+      begin_run();
+    } catch (const ProfilingError& error) {
+      return error.what();
+    }
+    return {};
+  }
+
+  tests::TempFolder folder_;
+};
+
+TEST_F(StoreTest, RunsAreNumberedAndStand) {
+  EXPECT_EQ(begin_run(), 1);
+  EXPECT_EQ(begin_run(), 2);
+  EXPECT_EQ(count("SELECT count(*) FROM stages"), 6);
+  EXPECT_EQ(count("PRAGMA user_version"), kSchemaVersion);
+}
+
+TEST_F(StoreTest, EveryRowStandsOnceHoweverOftenItIsWritten) {
+  const std::int64_t run = begin_run();
+  const RowOrigin origin{.run = run, .worker = 0};
+  RowStore first(database_in(folder_.path()), origin);
+  ASSERT_EQ(first.write(0, 250, row)->written, 250U);
+  // A successor that does not know how far its predecessor came.
+  RowStore second(database_in(folder_.path()), origin);
+  ASSERT_EQ(second.write(0, 300, row)->written, 300U);
+  EXPECT_EQ(count("SELECT count(*) FROM items"), 300);
+  EXPECT_EQ(count("SELECT rows FROM stages WHERE key = 'MainPipeline__Source'"), 300);
+  EXPECT_EQ(count("SELECT end_ns FROM items WHERE sequence = 299"), 2995);
+}
+
+TEST_F(StoreTest, BeyondTheHistoryEverySecondRowGoes) {
+  const std::int64_t run = begin_run();
+  RowStore sut(database_in(folder_.path()), {.run = run, .worker = 0, .max_history = 1000});
+  const auto result = sut.write(0, 5000, row);
+  ASSERT_TRUE(result);
+  EXPECT_GE(result->history_shift, 3U);
+  const std::int64_t rows = count("SELECT count(*) FROM items");
+  EXPECT_LE(rows, 1000);
+  EXPECT_GT(rows, 300);
+  EXPECT_EQ(count("SELECT rows FROM stages WHERE key = 'MainPipeline__Source'"), rows);
+  EXPECT_EQ(count("SELECT 1 << sampled_shift FROM stages WHERE key = 'MainPipeline__Source'"), 1 << result->history_shift);
+}
+
+TEST_F(StoreTest, TheMainPipelineIsTheLastOfItsWorkersKeys) {
+  const std::int64_t run = begin_run();
+  RowStore sut(database_in(folder_.path()), {.run = run, .worker = 1});
+  sut.write(0, 1, [](std::uint64_t n) {
+    shm::Row pipeline = row(n);
+    pipeline.hosted_and_ns |= std::uint64_t{1} << 48;
+    return pipeline;
+  });
+  EXPECT_EQ(count("SELECT count(*) FROM ItemRows WHERE key = 'MainPipeline'"), 1);
+}
+
+TEST_F(StoreTest, ALockedStoreIsTriedAgainLater) {
+  const std::int64_t run = begin_run();
+  RowStore sut(database_in(folder_.path()), {.run = run, .worker = 0});
+  StoreLock other(database_in(folder_.path()));
+  ASSERT_TRUE(other.try_lock());
+  EXPECT_FALSE(sut.write(0, 10, row));
+  other.unlock();
+  EXPECT_TRUE(sut.write(0, 10, row));
+}
+
+TEST_F(StoreTest, ADeletedLockFileExcludesNobody) {
+  StoreLock first(database_in(folder_.path()));
+  StoreLock second(database_in(folder_.path()));
+  ASSERT_TRUE(first.try_lock());
+  std::filesystem::remove(folder_.file("last_profiles.sqlite.lock"));
+  StoreLock third(database_in(folder_.path()));
+  EXPECT_TRUE(third.try_lock());
+  EXPECT_FALSE(second.try_lock()) << "its file has no name any more; it takes the new one";
+  EXPECT_FALSE(second.try_lock());
+  third.unlock();
+  EXPECT_TRUE(second.try_lock());
+}
+
+TEST_F(StoreTest, RowsGoOnInANewDatabaseAfterTheOldOneWasDeleted) {
+  RunStore store(description(), 0);
+  ASSERT_TRUE(store.lock().lock_within(1000));
+  const std::int64_t run = store.begin();
+  store.lock().unlock();
+  RowStore sut(database_in(folder_.path()), {.run = run, .worker = 0});
+  ASSERT_TRUE(sut.write(0, 10, row));
+  for (const char* end : {"", "-wal", "-shm"}) {
+    std::filesystem::remove(database_in(folder_.path()).string() + end);
+  }
+  EXPECT_TRUE(store.has_moved());
+  EXPECT_THROW(sut.write(10, 20, row), StoreError) << "only the bookkeeper makes it anew";
+  ASSERT_TRUE(store.lock().lock_within(1000));
+  EXPECT_EQ(store.begin(), run);
+  store.lock().unlock();
+  ASSERT_TRUE(sut.write(10, 20, row));
+  EXPECT_EQ(count("SELECT count(*) FROM items"), 10);
+}
+
+TEST_F(StoreTest, ANewerSchemaIsRefusedWithBothVersions) {
+  begin_run();
+  Database(database_in(folder_.path()), Database::Mode::write).execute("PRAGMA user_version=99");
+  EXPECT_NE(refusal().find("version 99"), std::string::npos) << refusal();
+  EXPECT_THROW(open_for_reading(folder_.path()), ProfilingError);
+}
+
+TEST_F(StoreTest, SomebodyElsesDatabaseIsRefused) {
+  Database(database_in(folder_.path()), Database::Mode::create).execute("CREATE TABLE theirs(x)");
+  EXPECT_NE(refusal().find("no profile database"), std::string::npos);
+}
+
+TEST_F(StoreTest, OldRunsGo) {
+  RunDescription few = description();
+  few.retention.runs = 3;
+  for (int i = 0; i < 6; ++i) {
+    RunStore store(few, 0);
+    ASSERT_TRUE(store.lock().lock_within(1000));
+    store.begin();
+    store.retire_old_runs();
+    store.end("done", "");
+    store.lock().unlock();
+  }
+  EXPECT_EQ(count("SELECT count(*) FROM runs"), 3);
+  EXPECT_EQ(count("SELECT min(id) FROM runs"), 4);
+  EXPECT_EQ(count("SELECT count(*) FROM stages"), 9);
+}
+
+TEST_F(StoreTest, ARunWhoseCoordinatorIsGoneIsLost) {
+  RunDescription gone = description();
+  gone.coordinator_pid = 0x3fffffff;  // beyond the largest process id
+  begin_run(gone);
+  begin_run();
+  EXPECT_EQ(count("SELECT count(*) FROM runs WHERE outcome = 'lost'"), 1);
+}
+
+TEST_F(StoreTest, DeadLettersStandOnceWithTheirBytes) {
+  const std::int64_t run = begin_run();
+  LetterStore sut(database_in(folder_.path()));
+  const std::string small = "hello";
+  const std::string large(3 << 20, 'x');
+  const DeadLetter letter{.run = run, .stage = "MainPipeline__Sink", .sequence = 7, .input = 7, .attempts = 3, .reason = "no"};
+  DeadLetter other = letter;
+  other.input = 8;
+  ASSERT_TRUE(sut.try_store(letter, std::as_bytes(std::span(small))));
+  ASSERT_TRUE(sut.try_store(letter, std::as_bytes(std::span(small))));
+  ASSERT_TRUE(sut.try_store(other, std::as_bytes(std::span(large))));
+  Database database = open_for_reading(folder_.path());
+  const auto letters = list_letters(database, run);
+  ASSERT_EQ(letters.size(), 2U);
+  EXPECT_EQ(letters[0].reason, "no");
+  EXPECT_EQ(read_letter_bytes(database, letters[0].id), small);
+  EXPECT_EQ(read_letter_bytes(database, letters[1].id), large);
+  EXPECT_FALSE(letters[1].file.empty());
+  EXPECT_TRUE(list_letters(database, run + 1).empty());
+  EXPECT_THROW(read_letter(database, 99), ProfilingError);
+}
+
+}  // namespace
+}  // namespace pystream::profile

@@ -1,0 +1,128 @@
+#pragma once
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <fstream>
+#include <iterator>
+#include <random>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "link.hpp"
+#include "stage_driver.hpp"
+
+/// Whole pipelines of real processes.
+namespace pystream::test {
+
+inline std::vector<pid_t> children_of(pid_t pid) {
+  std::vector<pid_t> children;
+  const std::string name = std::to_string(pid);
+  std::ifstream file("/proc/" + name + "/task/" + name + "/children");
+  for (pid_t child = 0; file >> child;) {
+    children.push_back(child);
+  }
+  return children;
+}
+
+/// Reaps what has become this process's; true once it has no child at all. REQUIRES: a child subreaper.
+inline bool nothing_is_left() {
+  int status = 0;
+  pid_t pid = 0;
+  while ((pid = ::waitpid(-1, &status, WNOHANG)) > 0) {
+  }
+  return pid < 0 && errno == ECHILD;
+}
+
+/// `pystream-coord run` on a plan of the test's own.
+class PipelineRun {
+ public:
+  PipelineRun(const std::string& plan, const std::string& folder, const std::vector<std::string>& options = {})
+      : errors_(folder + "/stderr") {
+    ::prctl(PR_SET_CHILD_SUBREAPER, 1);  // what a dead coordinator leaves behind comes to us
+    write_file(folder + "/plan.json", plan);
+    std::vector<std::string> words{PYSTREAM_TEST_COORD, "run", folder + "/plan.json"};
+    words.insert(words.end(), options.begin(), options.end());
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      ::setenv("PYSTREAM_PLUGIN_PATH", PYSTREAM_TEST_PLUGINS, 1);
+      ::setenv("PYSTREAM_WORKER", PYSTREAM_TEST_WORKER, 1);
+      ::setenv("XDG_STATE_HOME", folder.c_str(), 1);
+      const int errors = ::open(errors_.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+      ::dup2(errors, STDERR_FILENO);
+      ::dup2(::open((folder + "/stdout").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), STDOUT_FILENO);
+      ::dup2(::open("/dev/null", O_RDONLY), STDIN_FILENO);
+      std::vector<char*> argv;
+      for (std::string& word : words) {
+        argv.push_back(word.data());
+      }
+      argv.push_back(nullptr);
+      ::execv(argv[0], argv.data());
+      ::_exit(127);
+    }
+  }
+  PipelineRun(const PipelineRun&) = delete;
+  PipelineRun& operator=(const PipelineRun&) = delete;
+  ~PipelineRun() {
+    if (!ended()) {
+      ::kill(pid_, SIGCONT);
+      ::kill(pid_, SIGKILL);
+      wait_until([&] { return ended(); });
+    }
+  }
+
+  pid_t pid() const { return pid_; }
+  void signal(int number) const { ::kill(pid_, number); }
+  /// Its worker processes; also those between fork and exec. Not the one that lists the stage types before the start.
+  std::vector<pid_t> workers() const {
+    std::vector<pid_t> all = children_of(pid_);
+    const auto has_word = [](pid_t pid, const char* word) {
+      return read_file("/proc/" + std::to_string(pid) + "/cmdline").find('\0' + std::string(word) + '\0') !=
+             std::string::npos;
+    };
+    started_ = started_ || std::any_of(all.begin(), all.end(), [&](pid_t pid) { return has_word(pid, "work"); });
+    if (!started_) {
+      all.clear();
+    }
+    return all;
+  }
+  bool ended() {
+    if (!ended_ && ::waitpid(pid_, &status_, WNOHANG) == pid_) {
+      ended_ = true;
+    }
+    return ended_;
+  }
+  /// The exit code; 1000 + n if signal n killed it; -1 if it did not end in time.
+  int wait(std::chrono::seconds deadline = std::chrono::seconds(100)) {
+    if (!wait_until([&] { return ended(); }, deadline)) {
+      return -1;
+    }
+    return WIFEXITED(status_) ? WEXITSTATUS(status_) : 1000 + WTERMSIG(status_);
+  }
+  std::string errors() const { return read_file(errors_); }
+
+ private:
+  pid_t pid_ = 0;
+  mutable bool started_ = false;
+  bool ended_ = false;
+  int status_ = 0;
+  std::string errors_;
+};
+
+/// Runs a plan to its end without a fault; its output file's bytes.
+inline std::string output_of(const std::string& plan, const TemporaryDirectory& folder, const std::string& file) {
+  PipelineRun run(plan, folder.path());
+  const int code = run.wait();
+  if (code != 0) {
+    throw std::runtime_error("exit code " + std::to_string(code) + ": " + run.errors());
+  }
+  return read_file(file);
+}
+
+}  // namespace pystream::test

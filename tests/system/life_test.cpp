@@ -1,0 +1,211 @@
+#include <filesystem>
+
+#include "pipeline_run.hpp"
+
+/// How a pipeline ends, on purpose or not, and what it leaves behind: nothing.
+namespace pystream {
+namespace {
+
+using namespace pystream::test;
+using namespace std::chrono_literals;
+
+std::string plan_of(const std::string& stages, const std::string& output,
+                    const std::string& source = R"("count": 0, "period": "1ms", "size": 8)",
+                    const std::string& more = "") {
+  return R"({"plugins": ["libpystream_testing.so"], "source": {"type": "generate", "params": {)" + source +
+         R"(}}, "stages": [)" + stages +
+         R"(], "sink": {"type": "file_writer", "params": {"newline": "never", "path": ")" + output +
+         R"("}}, "profiler": {"enabled": false})" + more + "}";
+}
+
+const std::string kThree =
+    R"({"name": "A", "type": "test.add"}, {"name": "B", "type": "exec", "params": {"command": ["cat"], "framing": "u32"}}, {"name": "C", "type": "test.filter", "params": {"n": 2}})";
+
+bool is_flowing(const std::string& output) {
+  std::error_code error;
+  return std::filesystem::exists(output) && std::filesystem::file_size(output, error) > 400;
+}
+
+/// The stage that hangs does so in pause().
+bool is_paused(pid_t pid) {
+  return read_file("/proc/" + std::to_string(pid) + "/syscall").starts_with("34 ");
+}
+
+/// Whole items, numbered without a gap, as far as the pipeline came.
+void check_is_prefix(const std::string& output, std::uint64_t first, std::uint64_t step) {
+  ASSERT_EQ(output.size() % 8, 0U);
+  for (std::size_t at = 0; at < output.size(); at += 8) {
+    std::uint64_t number = 0;
+    std::memcpy(&number, output.data() + at, 8);
+    ASSERT_EQ(number, first + at / 8 * step) << at;
+  }
+}
+
+class LifeTest : public ::testing::Test {
+ protected:
+  const TemporaryDirectory folder;
+  const std::string output = folder / "output";
+};
+
+TEST_F(LifeTest, ASignalDrainsAndEndsWithSuccess) {
+  for (const int signal : {SIGINT, SIGTERM}) {
+    PipelineRun run(plan_of(kThree, output), folder.path());
+    ASSERT_TRUE(wait_until([&] { return is_flowing(output); })) << run.errors();
+    run.signal(signal);
+    EXPECT_EQ(run.wait(30s), 0) << run.errors();
+    check_is_prefix(read_file(output), 2, 2);
+    EXPECT_TRUE(wait_until(nothing_is_left, 1s));
+    std::filesystem::remove(output);
+  }
+}
+
+TEST_F(LifeTest, ASecondSignalStopsAtOnce) {
+  PipelineRun run(plan_of(R"({"name": "A", "type": "test.crash", "params": {"how": "hang", "sequence": 60}})", output),
+                  folder.path());
+  ASSERT_TRUE(wait_until([&] { return std::ranges::any_of(run.workers(), is_paused); })) << run.errors();
+  run.signal(SIGINT);
+  ::usleep(300'000);  // the first one is taken up; nothing can be seen of it, as the stage hangs
+  EXPECT_FALSE(run.ended());
+  run.signal(SIGINT);
+  EXPECT_EQ(run.wait(10s), 130) << run.errors();
+  EXPECT_TRUE(wait_until(nothing_is_left, 1s));
+}
+
+TEST_F(LifeTest, NothingIsLeftOfAKilledCoordinator) {
+  for (const bool stopped : {false, true}) {
+    PipelineRun run(plan_of(kThree, output), folder.path());
+    ASSERT_TRUE(wait_until([&] { return is_flowing(output); })) << run.errors();
+    std::vector<pid_t> all = run.workers();
+    EXPECT_EQ(all.size(), 5U);
+    if (stopped) {
+      run.signal(SIGSTOP);
+      ::kill(all[1], SIGKILL);
+    }
+    run.signal(SIGKILL);
+    EXPECT_TRUE(wait_until([&] { return run.ended() && nothing_is_left(); }, 1s)) << "a process is left after a second";
+    for (const auto& entry : std::filesystem::directory_iterator("/dev/shm")) {
+      EXPECT_EQ(entry.path().string().find("pystream"), std::string::npos) << entry.path();
+    }
+    std::filesystem::remove(output);
+  }
+}
+
+TEST_F(LifeTest, NothingIsLeftOfACoordinatorKilledAtAnyTimeOfItsStart) {
+  const std::uint64_t seed = test_seed();
+  std::mt19937_64 random(seed);
+  for (int i = 0; i < 30; ++i) {
+    PipelineRun run(plan_of(kThree, output), folder.path());
+    ::usleep(static_cast<useconds_t>(random() % 60'000));
+    run.signal(SIGKILL);
+    ASSERT_TRUE(wait_until([&] { return run.ended() && nothing_is_left(); }, 2s)) << "seed " << seed << ", start " << i;
+  }
+}
+
+TEST_F(LifeTest, ACrashOnOneItemIsTriedAgain) {
+  for (const char* how : {"segv", "abort", "exit"}) {
+    const std::string stage = R"({"name": "A", "type": "test.crash", "params": {"how": ")" + std::string(how) +
+                              R"(", "sequence": 50, "every": 50, "attempts": 2}})";
+    PipelineRun run(plan_of(stage, output, R"("count": 200, "size": 8)"), folder.path());
+    EXPECT_EQ(run.wait(), 0) << how << "\n" << run.errors();
+    const std::string bytes = read_file(output);
+    EXPECT_EQ(bytes.size(), 200U * 8) << how;
+    check_is_prefix(bytes, 0, 1);
+  }
+}
+
+TEST_F(LifeTest, AHangIsKilledAndTheItemTriedAgain) {
+  PipelineRun run(
+      plan_of(R"({"name": "A", "type": "test.crash", "timeout": "300ms", "params": {"how": "hang", "sequence": 50}})",
+              output, R"("count": 100, "size": 8)"),
+      folder.path());
+  EXPECT_EQ(run.wait(), 0) << run.errors();
+  EXPECT_EQ(read_file(output).size(), 800U);
+  EXPECT_NE(run.errors().find("hangs"), std::string::npos) << run.errors();
+}
+
+TEST_F(LifeTest, ASlowStartIsNoHang) {
+  PipelineRun run(plan_of(R"({"name": "A", "type": "test.sleep_start", "timeout": "200ms", "params": {"time": "1s"}})",
+                          output, R"("count": 100, "size": 8)"),
+                  folder.path());
+  EXPECT_EQ(run.wait(), 0) << run.errors();
+  EXPECT_EQ(read_file(output).size(), 800U);
+  EXPECT_EQ(run.errors().find("hangs"), std::string::npos) << run.errors();
+}
+
+TEST_F(LifeTest, ARestartStormEndsWithStageSignalAndItem) {
+  PipelineRun run(
+      plan_of(
+          R"({"name": "A", "type": "test.crash", "max_attempts": 1000, "params": {"how": "segv", "sequence": 7, "attempts": 1000}})",
+          output, R"("count": 100, "size": 8)", R"(, "restarts": {"max_restarts": 3, "backoff_first": "1ms"})"),
+      folder.path());
+  const int code = run.wait();
+  EXPECT_EQ(code, 1) << run.errors();
+  for (const char* word : {"MainPipeline__A", "SIGSEGV", "item 7"}) {
+    EXPECT_NE(run.errors().find(word), std::string::npos) << word << " is not in\n" << run.errors();
+  }
+  EXPECT_TRUE(wait_until(nothing_is_left, 1s));
+}
+
+TEST_F(LifeTest, AFloodOfErrorLinesDoesNotDeafenTheCoordinator) {
+  PipelineRun run(
+      plan_of(
+          R"({"name": "B", "type": "exec", "params": {"command": ["sh", "-c", "while :; do echo flood >&2; done & exec cat"], "framing": "u32"}})",
+          output),
+      folder.path(), {"--quiet"});
+  ASSERT_TRUE(wait_until([&] { return is_flowing(output); })) << run.errors().substr(0, 2000);
+  run.signal(SIGTERM);
+  EXPECT_EQ(run.wait(30s), 0);
+  wait_until([] {
+    for (const pid_t orphan : children_of(::getpid())) {
+      ::kill(orphan, SIGKILL);
+    }
+    return nothing_is_left();
+  });
+}
+
+std::size_t descriptors_of(pid_t pid) {
+  std::error_code error;
+  return static_cast<std::size_t>(
+      std::distance(std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/fd", error), {}));
+}
+
+std::size_t resident_kib(pid_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/status");
+  for (std::string word; file >> word;) {
+    if (word == "VmRSS:") {
+      std::size_t kib = 0;
+      file >> kib;
+      return kib;
+    }
+  }
+  return 0;
+}
+
+TEST_F(LifeTest, DescriptorsAndMemoryAreFlatOverRestarts) {
+  PipelineRun run(plan_of(R"({"name": "A", "type": "test.add"})", output), folder.path(), {"--quiet"});
+  ASSERT_TRUE(wait_until([&] { return is_flowing(output); })) << run.errors();
+  const int restarts = std::getenv("PYSTREAM_TEST_FULL") != nullptr ? 1000 : 100;
+  std::size_t descriptors = 0;
+  std::size_t memory = 0;
+  for (int i = 0; i < restarts; ++i) {
+    const std::vector<pid_t> before = run.workers();
+    ASSERT_EQ(before.size(), 3U);
+    const auto size = std::filesystem::file_size(output);
+    ::kill(before[1], SIGKILL);
+    ASSERT_TRUE(wait_until([&] {
+      return run.workers().size() == 3 && run.workers() != before && std::filesystem::file_size(output) > size;
+    })) << run.errors();
+    if (i == 20) {
+      descriptors = descriptors_of(run.pid());
+      memory = resident_kib(run.pid());
+    }
+  }
+  EXPECT_LE(descriptors_of(run.pid()), descriptors);
+  EXPECT_LE(resident_kib(run.pid()), memory + 512);
+  run.signal(SIGTERM);
+  EXPECT_EQ(run.wait(30s), 0) << run.errors();
+  check_is_prefix(read_file(output), 1, 1);
+}
+
+}  // namespace
+}  // namespace pystream

@@ -1,0 +1,72 @@
+#include "pipeline_run.hpp"
+
+/// Twelve stages, nested four deep in all mixtures of serial and parallel: the same result as in one flat row.
+namespace pystream {
+namespace {
+
+using namespace pystream::test;
+
+const char* const kStages[12] = {R"("type": "test.mix", "params": {"key": 1})",
+                                 R"("type": "test.add", "params": {"n": 3})",
+                                 R"("type": "test.count")",
+                                 R"("type": "test.mix", "params": {"key": 2})",
+                                 R"("type": "test.filter", "params": {"n": 7})",
+                                 R"("type": "test.count")",
+                                 R"("type": "test.add", "params": {"n": 5})",
+                                 R"("type": "test.mix", "params": {"key": 3})",
+                                 R"("type": "test.repeat", "params": {"n": 2})",
+                                 R"("type": "test.count")",
+                                 R"("type": "test.filter", "params": {"n": 5})",
+                                 R"("type": "test.mix", "params": {"key": 4})"};
+
+std::string stages(int first, int last) {
+  std::string text;
+  for (int i = first; i < last; ++i) {
+    text += std::string(i > first ? ", " : "") + R"({"name": "S)" + std::to_string(i) + "\", " + kStages[i] + "}";
+  }
+  return text;
+}
+
+std::string group(const char* name, bool parallel, const std::string& members) {
+  return R"({"name": ")" + std::string(name) + R"(", "mode": ")" + (parallel ? "parallel" : "serial") +
+         R"(", "stages": [)" + members + "]}";
+}
+
+/// Bit 0 to 3 of `mixture`: the level is parallel.
+std::string nested(unsigned mixture) {
+  const std::string innermost = group("D", (mixture & 8) != 0, stages(5, 8));
+  const std::string third = group("C", (mixture & 4) != 0, stages(3, 5) + ", " + innermost + ", " + stages(8, 9));
+  const std::string second = group("B", (mixture & 2) != 0, stages(1, 3) + ", " + third + ", " + stages(9, 11));
+  return stages(0, 1) + ", " + second + ", " + stages(11, 12);
+}
+
+std::string plan_of(bool parallel, const std::string& stages, const std::string& source, const std::string& output) {
+  return R"({"mode": ")" + std::string(parallel ? "parallel" : "serial") +
+         R"(", "plugins": ["libpystream_testing.so"], "source": {"type": "generate", "params": {)" + source +
+         R"(}}, "stages": [)" + stages +
+         R"(], "sink": {"type": "file_writer", "params": {"newline": "never", "path": ")" + output +
+         R"("}}, "profiler": {"enabled": false}})";
+}
+
+TEST(NestingTest, EveryMixtureGivesWhatTheFlatRowGives) {
+  const bool full = std::getenv("PYSTREAM_TEST_FULL") != nullptr;
+  const std::string small = R"("size": 0, "max_size": 4096, "count": )" + std::string(full ? "100000" : "1500");
+  const std::string large = R"("size": "16MiB", "count": 2)";
+  for (const std::string& source : {small, large}) {
+    const TemporaryDirectory folder;
+    const std::string expected =
+        output_of(plan_of(false, stages(0, 12), source, folder / "flat"), folder, folder / "flat");
+    ASSERT_FALSE(expected.empty());
+    for (unsigned mixture = 0; mixture < 16; ++mixture) {
+      if (!full && &source != &small && source == large && mixture % 5 != 0) {
+        continue;
+      }
+      const std::string output =
+          output_of(plan_of((mixture & 1) != 0, nested(mixture), source, folder / "nested"), folder, folder / "nested");
+      EXPECT_TRUE(output == expected) << "mixture " << mixture << ": " << output.size() << " of " << expected.size();
+    }
+  }
+}
+
+}  // namespace
+}  // namespace pystream

@@ -1,0 +1,169 @@
+#include <sys/statfs.h>
+
+#include <algorithm>
+#include <set>
+
+#include "system/profile_support.hpp"
+
+namespace pystream::tests {
+namespace {
+
+const std::vector<std::string> kStages{R"({"name": "A", "type": "test.mix"})",
+                                       R"({"name": "Child", "stages": [{"name": "B", "type": "test.mix"}, {"name": "C", "type": "test.add"}]})",
+                                       R"({"name": "Row", "mode": "serial", "stages": [{"name": "D", "type": "test.mix"}, {"name": "E", "type": "test.add"}]})"};
+
+TEST_F(ProfileSystemTest, EveryKeyOfEveryLevelHasExactCounts) {
+  const ProgramRun run = coord({"run", plan(5000, "20us", kStages), "--quiet"});
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  Sqlite sqlite(database());
+  EXPECT_EQ(sqlite.value("SELECT outcome FROM runs"), "done");
+  std::vector<std::string> keys;
+  for (const auto& row : sqlite.rows("SELECT key, items, role, worker FROM stages ORDER BY position")) {
+    keys.push_back(row[0]);
+    if (!row[3].empty()) {
+      EXPECT_EQ(row[1], "5000") << row[0];
+    }
+  }
+  const std::string p = "MainPipeline";
+  EXPECT_EQ(keys, (std::vector<std::string>{p, p + "__Source", p + "__A", p + "__Child", p + "__Child__B", p + "__Child__C",
+                                            p + "__Row", p + "__Row__D", p + "__Row__E", p + "__Sink"}));
+  EXPECT_EQ(sqlite.number("SELECT min(n) FROM (SELECT sum(items) AS n FROM windows GROUP BY stage)"), 5000);
+  EXPECT_EQ(sqlite.number("SELECT min(n) FROM (SELECT sum(items) AS n FROM histograms JOIN stages ON stages.id = stage "
+                          "WHERE stages.timed = stages.samples GROUP BY stage)") > 0, true);
+  expect_intact();
+}
+
+TEST_F(ProfileSystemTest, LatencyAndThroughputHaveTheShapeOfPyStream) {
+  ASSERT_EQ(coord({"run", plan(500, "200us", kStages), "--quiet"}).exit_code, 0);
+  Sqlite sqlite(database());
+  std::vector<std::string> expected{"data_num"};
+  for (const auto& row : sqlite.rows("SELECT key FROM stages ORDER BY position")) {
+    expected.push_back(row[0]);
+  }
+  EXPECT_EQ(sqlite.columns("Latency"), expected);
+  EXPECT_EQ(sqlite.columns("Throughput"), expected);
+  EXPECT_EQ(sqlite.number("SELECT count(*) FROM Latency"), 500);
+  EXPECT_EQ(sqlite.number("SELECT count(*) FROM Latency WHERE MainPipeline < MainPipeline__A + MainPipeline__Child__B"), 0);
+  EXPECT_EQ(sqlite.number("SELECT count(*) FROM Latency WHERE MainPipeline__Child < MainPipeline__Child__B"), 0);
+  EXPECT_EQ(sqlite.number("SELECT count(*) FROM Throughput WHERE MainPipeline__Sink IS NULL"), 1) << "the first item";
+}
+
+TEST_F(ProfileSystemTest, CountsAndRowsAreExactAfterManyKills) {
+  const std::string file = plan(60'000, "50us", {R"({"name": "A", "type": "test.mix"})", R"({"name": "B", "type": "test.add"})"});
+  RunningCoord running({"run", file, "--quiet"}, profiles(), folder_.file("log"));
+  ASSERT_TRUE(eventually([&] { return running.workers().size() == 4; }));
+  int kills = 0;
+  for (unsigned round = 0; round < 400; ++round) {
+    const std::vector<pid_t> workers = running.workers();
+    if (workers.empty()) {
+      break;
+    }
+    kills += ::kill(workers[round % workers.size()], SIGKILL) == 0 ? 1 : 0;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1 + round % 7));
+  }
+  ASSERT_EQ(running.wait(), 0) << folder_.read("log");
+  Sqlite sqlite(database());
+  for (const auto& row : sqlite.rows("SELECT key, items, timed, (SELECT sum(items) FROM histograms WHERE stage = stages.id), samples "
+                                     "FROM stages WHERE role <> 'pipeline'")) {
+    EXPECT_EQ(row[1], "60000") << row[0] << " after " << kills << " kills";
+    EXPECT_EQ(row[2], row[3]) << row[0];
+  }
+  EXPECT_EQ(sqlite.number("SELECT count(*) FROM (SELECT stage, sequence FROM items GROUP BY stage, sequence HAVING count(*) > 1)"), 0);
+  EXPECT_EQ(sqlite.number("SELECT count(*) FROM (SELECT stage, max(input) - min(input) + 1 AS span, count(*) AS n FROM items "
+                          "JOIN stages ON stages.id = stage WHERE sampled_shift = 0 AND rows_lost = 0 AND samples = rows "
+                          "AND samples = stages.items GROUP BY stage HAVING span <> n)"),
+            0);
+  EXPECT_GT(sqlite.number("SELECT count(*) FROM events WHERE kind = 'crash' AND signal = 9"), 0);
+  EXPECT_EQ(sqlite.number("SELECT count(*) FROM events WHERE kind = 'crash'"), sqlite.number("SELECT count(*) FROM events WHERE kind = 'restart'"));
+  expect_intact();
+}
+
+TEST_F(ProfileSystemTest, ALockedDatabaseDoesNotStopThePipeline) {
+  ASSERT_EQ(coord({"run", plan(10, "0s", {}), "--quiet"}).exit_code, 0);
+  Sqlite locker(database());
+  locker.run("BEGIN IMMEDIATE");
+  RunningCoord running({"run", plan(20'000, "100us", {R"({"name": "A", "type": "test.mix"})"}), "--quiet"}, profiles(), folder_.file("log"));
+  std::this_thread::sleep_for(std::chrono::seconds(1));
+  locker.run("ROLLBACK");
+  ASSERT_TRUE(eventually([&] { return locker.number("SELECT count(*) FROM runs") == 2; }));
+  locker.run("BEGIN IMMEDIATE");
+  std::this_thread::sleep_for(std::chrono::seconds(1));
+  locker.run("ROLLBACK");
+  ASSERT_EQ(running.wait(), 0) << folder_.read("log");
+  EXPECT_EQ(locker.number("SELECT items FROM stages WHERE run = 2 AND key = 'MainPipeline__A'"), 20'000);
+  EXPECT_EQ(locker.number("SELECT rows_lost FROM stages WHERE run = 2 AND key = 'MainPipeline__A'"), 0) << "the ring holds seconds";
+  expect_intact();
+}
+
+TEST_F(ProfileSystemTest, AReaderWithASnapshotHindersNobody) {
+  ASSERT_EQ(coord({"run", plan(10, "0s", {}), "--quiet"}).exit_code, 0);
+  Sqlite reader(database());
+  reader.run("BEGIN");
+  EXPECT_EQ(reader.number("SELECT count(*) FROM runs"), 1);
+  ASSERT_EQ(coord({"run", plan(30'000, "50us", kStages), "--quiet"}).exit_code, 0);
+  EXPECT_EQ(reader.number("SELECT count(*) FROM runs"), 1) << "it still sees the old state";
+  reader.run("COMMIT");
+  EXPECT_EQ(reader.number("SELECT items FROM stages WHERE run = 2 AND key = 'MainPipeline'"), 30'000);
+  expect_intact();
+}
+
+TEST_F(ProfileSystemTest, ADatabaseDeletedUnderTheRunIsMadeAnew) {
+  RunningCoord running({"run", plan(40'000, "100us", {R"({"name": "A", "type": "test.mix"})"}), "--quiet"}, profiles(), folder_.file("log"));
+  ASSERT_TRUE(eventually([&] { return std::filesystem::exists(database()) && running.workers().size() == 3; }));
+  std::this_thread::sleep_for(std::chrono::milliseconds(1300));
+  for (const char* end : {"", "-wal", "-shm"}) {
+    std::filesystem::remove(database() + end);
+  }
+  ASSERT_EQ(running.wait(), 0) << folder_.read("log");
+  Sqlite sqlite(database());
+  EXPECT_EQ(sqlite.number("SELECT items FROM stages WHERE key = 'MainPipeline__A'"), 40'000);
+  EXPECT_GT(sqlite.number("SELECT count(*) FROM items"), 0);
+  EXPECT_EQ(sqlite.value("SELECT outcome FROM runs"), "done");
+  expect_intact();
+}
+
+TEST_F(ProfileSystemTest, AFullDiskDoesNotStopThePipelineAndTheLossIsCounted) {
+  const std::string disk = folder_.file("disk");
+  std::filesystem::create_directory(disk);
+  if (run_program({"mount", "-t", "tmpfs", "-o", "size=700k", "tmpfs", disk}).exit_code != 0) {
+    GTEST_SKIP() << "needs the right to mount a small tmpfs";
+  }
+  const std::string file = plan(200'000, "10us", {R"({"name": "A", "type": "test.mix"})"});
+  const ProgramRun run = run_program({PYSTREAM_TEST_COORD, "run", file}, {.environment = {"PYSTREAM_PROFILES=" + disk}});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_NE(run.err.find("profile rows wait"), std::string::npos) << run.err;
+  EXPECT_EQ(run_program({"mount", "-o", "remount,size=100m", disk}).exit_code, 0);
+  {
+    Sqlite sqlite(disk + "/last_profiles.sqlite");
+    EXPECT_EQ(sqlite.value("PRAGMA integrity_check"), "ok");
+  }
+  EXPECT_EQ(run_program({"umount", disk}).exit_code, 0);
+}
+
+TEST_F(ProfileSystemTest, DeadLettersAreKeptAndThePipelineGoesOn) {
+  const std::string stage = R"({"name": "Bad", "type": "test.crash", "params": {"how": "throw", "sequence": 5, "every": 10, "attempts": 99}})";
+  ASSERT_EQ(coord({"run", plan(100, "0s", {stage}), "--quiet"}).exit_code, 0);
+  Sqlite sqlite(database());
+  EXPECT_EQ(sqlite.number("SELECT count(*) FROM dead_letters WHERE stage = 'MainPipeline__Bad' AND size = 64"), 10);
+  EXPECT_EQ(sqlite.number("SELECT errors FROM stages WHERE key = 'MainPipeline__Bad'"), 10);
+  EXPECT_EQ(sqlite.number("SELECT items FROM stages WHERE key = 'MainPipeline__Sink'"), 90);
+  const ProgramRun list = coord({"dead-letters", "list"});
+  EXPECT_NE(list.out.find("told to throw at item 95"), std::string::npos) << list.out;
+  EXPECT_EQ(coord({"dead-letters", "show", "1", "--bytes"}).out.size(), 64U);
+}
+
+TEST_F(ProfileSystemTest, TheCoordinatorsDeathLeavesNoBookkeeper) {
+  RunningCoord running({"run", plan(0, "100us", {R"({"name": "A", "type": "test.mix"})"}), "--quiet"}, profiles(), folder_.file("log"));
+  ASSERT_TRUE(eventually([&] { return running.workers().size() == 3; }));
+  const std::string bookkeeper = run_program({"pgrep", "-P", std::to_string(running.pid()), "-f", "bookkeeper"}).out;
+  ASSERT_FALSE(bookkeeper.empty());
+  ::kill(running.pid(), SIGKILL);
+  running.wait();
+  EXPECT_TRUE(eventually([&] { return ::kill(static_cast<pid_t>(std::stol(bookkeeper)), 0) != 0; }));
+  Sqlite sqlite(database());
+  EXPECT_EQ(sqlite.value("SELECT outcome FROM runs"), "lost");
+  expect_intact();
+}
+
+}  // namespace
+}  // namespace pystream::tests

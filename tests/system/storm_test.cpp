@@ -1,0 +1,130 @@
+#include "pipeline_run.hpp"
+
+/// Workers killed at random: what comes out must be what comes out without a kill, byte for byte.
+namespace pystream {
+namespace {
+
+using namespace pystream::test;
+using namespace std::chrono_literals;
+
+struct Storm {
+  const char* name;
+  std::string stages;
+  std::string source = R"({"type": "generate", "params": {"count": 20000, "size": 0, "max_size": 300}})";
+  std::string mode = "parallel";
+  int rounds = 60;
+};
+
+void PrintTo(const Storm& storm, std::ostream* out) {
+  *out << storm.name;
+}
+
+std::string plan_of(const Storm& storm, const std::string& output) {
+  return R"({"mode": ")" + storm.mode + R"(", "plugins": ["libpystream_testing.so"], "source": )" + storm.source +
+         R"(, "stages": [)" + storm.stages +
+         R"(], "sink": {"type": "file_writer", "params": {"newline": "never", "path": ")" + output +
+         R"("}}, "profiler": {"enabled": false}})";
+}
+
+enum class Shot { one, adjacent, all, stop };
+
+void shoot(const PipelineRun& run, Shot shot, std::mt19937_64& random) {
+  const std::vector<pid_t> workers = run.workers();
+  if (workers.empty()) {
+    return;
+  }
+  const std::size_t target = random() % workers.size();
+  switch (shot) {
+    case Shot::one:
+      ::kill(workers[target], SIGKILL);
+      break;
+    case Shot::adjacent:
+      ::kill(workers[target], SIGKILL);
+      ::kill(workers[(target + 1) % workers.size()], SIGKILL);
+      break;
+    case Shot::all:
+      for (const pid_t worker : workers) {
+        ::kill(worker, SIGKILL);
+      }
+      break;
+    case Shot::stop:
+      ::kill(workers[target], SIGSTOP);
+      ::usleep(static_cast<useconds_t>(random() % 3000));
+      ::kill(workers[target], SIGCONT);
+      break;
+  }
+}
+
+class StormTest : public ::testing::TestWithParam<Storm> {};
+
+TEST_P(StormTest, TheOutputIsTheSameByteForByte) {
+  const Storm& storm = GetParam();
+  const std::uint64_t seed = test_seed();
+  std::mt19937_64 random(seed);
+  const TemporaryDirectory folder;
+  const std::string expected = output_of(plan_of(storm, folder / "expected"), folder, folder / "expected");
+  ASSERT_FALSE(expected.empty());
+  const int wanted = storm.rounds * (std::getenv("PYSTREAM_TEST_FULL") != nullptr ? 20 : 1);
+  int kills = 0;
+  int runs = 0;
+  while (kills < wanted) {
+    ++runs;
+    PipelineRun run(plan_of(storm, folder / "output"), folder.path());
+    ASSERT_TRUE(wait_until([&] { return !run.workers().empty() || run.ended(); }));
+    while (!run.ended()) {
+      ::usleep(static_cast<useconds_t>(random() % 20'000));
+      if (kills < wanted + 200 * runs) {
+        shoot(run, static_cast<Shot>(random() % 4), random);
+        ++kills;
+      }
+    }
+    ASSERT_EQ(run.wait(), 0) << "seed " << seed << "\n" << run.errors();
+    const std::string output = read_file(folder / "output");
+    const auto differs = std::mismatch(output.begin(), output.end(), expected.begin(), expected.end());
+    ASSERT_TRUE(output == expected) << "seed " << seed << ": " << output.size() << " of " << expected.size()
+                                    << " bytes, the first difference at " << differs.first - output.begin();
+  }
+  std::printf("%d shots in %d runs\n", kills, runs);
+}
+
+const Storm kStorms[] = {
+    {.name = "OneToOne", .stages = R"({"name": "A", "type": "test.add"}, {"name": "B", "type": "test.mix"})"},
+    {.name = "Filter",
+     .stages =
+         R"({"name": "A", "type": "test.filter", "params": {"n": 3}}, {"name": "B", "type": "test.filter", "params": {"n": 100, "r": 1}}, {"name": "C", "type": "test.add"})"},
+    {.name = "SeveralOutputs",
+     .stages = R"({"name": "A", "type": "test.repeat", "params": {"n": 3}}, {"name": "B", "type": "test.mix"})"},
+    {.name = "MoreOutputsThanALinkHolds",
+     .stages = R"({"name": "A", "type": "test.repeat", "params": {"n": 20000}}, {"name": "B", "type": "test.mix"})",
+     .source = R"({"type": "generate", "params": {"count": 6, "size": 200}})"},
+    {.name = "Checkpoint",
+     .stages =
+         R"({"name": "A", "type": "test.count"}, {"name": "B", "type": "test.filter", "params": {"n": 2}}, {"name": "C", "type": "test.count"})"},
+    {.name = "SerialGroup",
+     .stages =
+         R"({"name": "G", "mode": "serial", "stages": [{"name": "A", "type": "test.count"}, {"name": "B", "type": "test.filter", "params": {"n": 5}}, {"name": "C", "type": "test.repeat"}]}, {"name": "D", "type": "test.mix"})"},
+    {.name = "ParallelChildInARow",
+     .stages =
+         R"({"name": "G", "mode": "serial", "stages": [{"name": "A", "type": "test.count"}, {"name": "P", "mode": "parallel", "stages": [{"name": "B", "type": "test.filter", "params": {"n": 3}}, {"name": "C", "type": "test.repeat", "params": {"n": 3}}]}, {"name": "D", "type": "test.count"}]})",
+     .source = R"({"type": "generate", "params": {"count": 3000, "size": 0, "max_size": 300}})"},
+    {.name = "SerialMain",
+     .stages =
+         R"({"name": "A", "type": "test.filter", "params": {"n": 3}}, {"name": "P", "mode": "parallel", "stages": [{"name": "B", "type": "test.count"}]}, {"name": "C", "type": "test.mix"})",
+     .source = R"({"type": "generate", "params": {"count": 3000, "size": 0, "max_size": 300}})",
+     .mode = "serial"},
+    {.name = "LargeItems",
+     .stages = R"({"name": "A", "type": "test.add"}, {"name": "B", "type": "test.count"})",
+     .source = R"({"type": "generate", "params": {"count": 300, "size": 0, "max_size": "1MiB"}})",
+     .rounds = 20},
+    {.name = "Program",
+     .stages =
+         R"({"name": "A", "type": "test.add"}, {"name": "B", "type": "exec", "params": {"command": ["cat"], "framing": "u32"}})",
+     .source = R"({"type": "generate", "params": {"count": 3000, "size": 0, "max_size": 300}})",
+     .rounds = 20},
+};
+
+INSTANTIATE_TEST_SUITE_P(Plans, StormTest, ::testing::ValuesIn(kStorms),
+                         [](const auto& info) { return info.param.name; });
+
+}  // namespace
+}  // namespace pystream

@@ -1,0 +1,245 @@
+#include <sys/stat.h>
+
+#include <pystream/error.hpp>
+
+#include "child.hpp"
+#include "worker_rig.hpp"
+
+/// A worker stepped through its work one instruction at a time. What a kill at instruction k leaves behind is the
+/// memory (and the file) as it is then; on a copy of it a successor is started and must bring the work to the same
+/// end. One pass looks at every n-th instruction: looking at each would be so slow that the C library's clock, which
+/// reads again if a tick of the kernel falls in between, never came to an end. With PYSTREAM_TEST_FULL there are n
+/// passes, each one instruction further on (scripts/prove_kills.sh).
+namespace pystream::worker {
+namespace {
+
+using namespace pystream::test;
+using Texts = std::vector<std::string>;
+
+constexpr std::uint64_t kStride = 17;
+bool is_full_run() {
+  return std::getenv("PYSTREAM_TEST_FULL") != nullptr;
+}
+
+/// Appends to a file and cuts it back to what was committed.
+struct Offset {
+  std::uint64_t bytes = 0;
+};
+class FileSink final : public RawSink<Offset> {
+ public:
+  explicit FileSink(int fd) : fd_(fd) {}
+  void consume(const Item& in) override { pending_ += text_of(in) + "\n"; }
+  void flush() override {
+    if (::pwrite(fd_, pending_.data(), pending_.size(), static_cast<off_t>(cursor().bytes)) !=
+        static_cast<ssize_t>(pending_.size())) {
+      throw Error("pwrite");
+    }
+    cursor().bytes += pending_.size();
+    pending_.clear();
+  }
+  void resume() override {
+    if (::ftruncate(fd_, static_cast<off_t>(cursor().bytes)) != 0) {
+      throw Error("ftruncate");
+    }
+  }
+
+ private:
+  int fd_;
+  std::string pending_;
+};
+
+class Counter final : public RawStage, public Checkpoint<std::uint64_t> {
+ public:
+  void operator()(const Item& in, Output& out) override {
+    ++state();
+    if (in.sequence() != 1) {
+      emit_text(out, std::to_string(state()));
+    }
+  }
+};
+
+class Numbers final : public RawSource<Offset> {
+ public:
+  bool produce(Output& out) override {
+    emit_text(out, std::to_string(cursor().bytes));
+    return ++cursor().bytes < 3;
+  }
+};
+
+std::vector<std::unique_ptr<Hosted>> one(std::unique_ptr<Hosted> hosted) {
+  std::vector<std::unique_ptr<Hosted>> all;
+  all.push_back(std::move(hosted));
+  return all;
+}
+
+struct Subject {
+  const char* name;
+  std::function<std::vector<std::unique_ptr<Hosted>>(int fd)> make;
+  bool has_source = false;
+  bool has_sink = false;
+  std::uint64_t checkpoint_bytes = 0;
+};
+
+void PrintTo(const Subject& subject, std::ostream* out) {
+  *out << subject.name;
+}
+
+const Subject kSubjects[] = {
+    {.name = "OneToOne",
+     .make = [](int) { return one(raw([](const Item& in, Output& out) { emit_text(out, text_of(in) + "!"); })); }},
+    {.name = "Filtered",
+     .make =
+         [](int) {
+           return one(raw([](const Item& in, Output& out) {
+             if (in.sequence() != 1) {
+               out.forward(in);
+             }
+           }));
+         }},
+    {.name = "SeveralOutputs",
+     .make =
+         [](int) {
+           return one(raw([](const Item& in, Output& out) {
+             for (int i = 0; i < 3; ++i) {
+               emit_text(out, text_of(in) + std::to_string(i));
+             }
+           }));
+         }},
+    {.name = "Checkpointed",
+     .make = [](int) { return one(detail::host(std::make_unique<Counter>())); },
+     .checkpoint_bytes = 64},
+    {.name = "Source", .make = [](int) { return one(detail::host(std::make_unique<Numbers>())); }, .has_source = true},
+    {.name = "Sink",
+     .make = [](int fd) { return one(detail::host(std::make_unique<FileSink>(fd))); },
+     .has_sink = true},
+    {.name = "SerialGroup",
+     .make =
+         [](int) {
+           auto all = one(detail::host(std::make_unique<Counter>()));
+           all.push_back(raw([](const Item& in, Output& out) {
+             out.forward(in);
+             emit_text(out, "again");
+           }));
+           return all;
+         },
+     .checkpoint_bytes = 64},
+};
+
+/// Memory and file together.
+struct World {
+  shm::Segment segment;
+  base::UniqueFd file;
+
+  World copy() const {
+    World other{.segment = copy_of(segment.fd()), .file = base::UniqueFd(::memfd_create("file", MFD_CLOEXEC))};
+    struct stat status {};
+    ::fstat(file.get(), &status);
+    std::string bytes(static_cast<std::size_t>(status.st_size), '\0');
+    if (::pread(file.get(), bytes.data(), bytes.size(), 0) != status.st_size ||
+        ::pwrite(other.file.get(), bytes.data(), bytes.size(), 0) != status.st_size) {
+      throw std::runtime_error("cannot copy a file");
+    }
+    return other;
+  }
+  Texts outcome(bool has_sink) const {
+    if (!has_sink) {
+      return records_of(segment, 1);
+    }
+    struct stat status {};
+    ::fstat(file.get(), &status);
+    std::string bytes(static_cast<std::size_t>(status.st_size), '\0');
+    EXPECT_EQ(::pread(file.get(), bytes.data(), bytes.size(), 0), status.st_size);
+    return {bytes};
+  }
+};
+
+class SingleStepTest : public ::testing::TestWithParam<Subject> {
+ protected:
+  RigSpec spec(int fd) const {
+    return {.segments = {{.make = [fd] { return GetParam().make(fd); },
+                          .has_source = GetParam().has_source,
+                          .has_sink = GetParam().has_sink}},
+            .checkpoint_bytes = GetParam().checkpoint_bytes};
+  }
+  World make_world() const {
+    World world{.segment = make_rig_segment(spec(-1)), .file = base::UniqueFd(::memfd_create("file", MFD_CLOEXEC))};
+    if (!GetParam().has_source) {
+      feed(world.segment, 0, {"a", "b", "c"});
+    }
+    return world;
+  }
+  void run_to_end(const World& world) const {
+    const RigSpec given = spec(world.file.get());
+    RiggedWorker(world.segment, given).row().run();
+  }
+  /// What comes out if everybody dies in this very state of the world and a successor starts.
+  Texts outcome_after_death(const World& world) const {
+    const World copy = world.copy();
+    run_to_end(copy);
+    return copy.outcome(GetParam().has_sink);
+  }
+  /// A worker that is started and runs to its end, stepped from the start of its recovery.
+  SteppedChild start(const World& world) const {
+    return SteppedChild([this, &world] {
+      const RigSpec given = spec(world.file.get());
+      step_mark();
+      RiggedWorker(world.segment, given).row().run();
+      step_mark();
+    });
+  }
+};
+
+TEST_P(SingleStepTest, AKillAtAnyInstructionChangesNothing) {
+  const World undisturbed = make_world();
+  run_to_end(undisturbed);
+  const Texts expected = undisturbed.outcome(GetParam().has_sink);
+  ASSERT_FALSE(expected.empty());
+  std::uint64_t looks = 0;
+  for (std::uint64_t offset = 0; offset < (is_full_run() ? kStride : 1); ++offset) {
+    const World world = make_world();
+    SteppedChild worker = start(world);
+    while (worker.step()) {
+      if (worker.steps() % kStride == offset) {
+        ++looks;
+        ASSERT_EQ(outcome_after_death(world), expected) << "killed at instruction " << worker.steps();
+      }
+    }
+    EXPECT_TRUE(worker.reached_end()) << "after " << worker.steps() << " instructions";
+    EXPECT_EQ(world.outcome(GetParam().has_sink), expected);
+  }
+  std::printf("%llu kills\n", static_cast<unsigned long long>(looks));
+}
+
+/// A worker killed at instruction k, and its successor at instruction j of its start and work.
+TEST_P(SingleStepTest, AKillAtAnyInstructionOfTheRecoveryChangesNothing) {
+  const World undisturbed = make_world();
+  run_to_end(undisturbed);
+  const Texts expected = undisturbed.outcome(GetParam().has_sink);
+  const World world = make_world();
+  SteppedChild worker = start(world);
+  const std::uint64_t every = is_full_run() ? 31 : 211;
+  const std::uint64_t first_every = is_full_run() ? 211 : 5003;
+  std::uint64_t looks = 0;
+  while (worker.step()) {
+    if (worker.steps() % first_every != 0) {
+      continue;
+    }
+    const World left = world.copy();
+    SteppedChild successor = start(left);
+    while (successor.step()) {
+      if (successor.steps() % every == 0) {
+        ++looks;
+        ASSERT_EQ(outcome_after_death(left), expected)
+            << "killed at instruction " << worker.steps() << " and again at " << successor.steps();
+      }
+    }
+    ASSERT_EQ(left.outcome(GetParam().has_sink), expected);
+  }
+  std::printf("%llu double kills\n", static_cast<unsigned long long>(looks));
+}
+
+INSTANTIATE_TEST_SUITE_P(Workers, SingleStepTest, ::testing::ValuesIn(kSubjects),
+                         [](const auto& info) { return info.param.name; });
+
+}  // namespace
+}  // namespace pystream::worker
