@@ -29,7 +29,7 @@ fi
 meson compile -C "$build"
 
 status=0
-meson test -C "$build" --print-errorlogs --timeout-multiplier 2 "$@" || status=$?
+meson test -C "$build" --print-errorlogs --timeout-multiplier 4 "$@" || status=$?
 
 # The closing line counts single test cases, which meson's own summary does not.
 python3 - "$build/meson-logs/testlog.junit.xml" <<'PYTHON'
