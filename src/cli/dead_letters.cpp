@@ -55,11 +55,11 @@ int show(const LetterOptions& options) {
     return kDone;
   }
   const profile::DeadLetter letter = profile::read_letter(database, options.id);
-  std::string text = "letter    " + std::to_string(letter.id) + "\nrun       " + std::to_string(letter.run) + "\ntime      " +
-                     time_text(letter.time) + "\nstage     " + letter.stage + "\nitem      " +
-                     std::to_string(letter.sequence) + (letter.part > 0 ? ", part " + std::to_string(letter.part) : "") +
-                     "\nattempts  " + std::to_string(letter.attempts) + "\nsize      " + size_text(letter.size) + "\nreason    " +
-                     letter.reason + "\n";
+  std::string text =
+      "letter    " + std::to_string(letter.id) + "\nrun       " + std::to_string(letter.run) + "\ntime      " +
+      time_text(letter.time) + "\nstage     " + letter.stage + "\nitem      " + std::to_string(letter.sequence) +
+      (letter.part > 0 ? ", part " + std::to_string(letter.part) : "") + "\nattempts  " +
+      std::to_string(letter.attempts) + "\nsize      " + size_text(letter.size) + "\nreason    " + letter.reason + "\n";
   if (letter.signal != 0) {
     text += "signal    " + std::to_string(letter.signal) + "\n";
   }

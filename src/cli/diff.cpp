@@ -1,5 +1,6 @@
-#include "cli/commands.hpp"
 #include "profile/diff.hpp"
+
+#include "cli/commands.hpp"
 #include "profile/run_description.hpp"
 #include "profile/summary.hpp"
 
@@ -66,8 +67,9 @@ void add_diff(CLI::App& app, Command& chosen) {
   command.add_option("RUN_A", options->before, "the run before: a number, or last, last-1, ...")->required();
   command.add_option("RUN_B", options->after, "the run after")->required();
   command
-      .add_option("--fail-if", options->fail_if,
-                  "exit with 1 if a metric (mean, p50, p90, p99, p99.9, max, throughput) changed beyond this and beyond noise")
+      .add_option(
+          "--fail-if", options->fail_if,
+          "exit with 1 if a metric (mean, p50, p90, p99, p99.9, max, throughput) changed beyond this and beyond noise")
       ->type_name("CONDITION");
   command.add_option("--folder", options->folder, "profiler folder, if it is not the default one")->type_name("DIR");
   command.callback([options, &chosen] { chosen = [options] { return compare(*options); }; });

@@ -22,8 +22,8 @@ int list(bool json) {
   }
   std::vector<std::vector<std::string>> rows{{"pid", "name", "run", "state", "up", "items", "workers"}};
   for (const coord::LiveStatus& status : pipelines) {
-    rows.push_back({std::to_string(status.pid), status.name, status.run > 0 ? std::to_string(status.run) : "-", status.state,
-                    profile::format_time(status.uptime_s),
+    rows.push_back({std::to_string(status.pid), status.name, status.run > 0 ? std::to_string(status.run) : "-",
+                    status.state, profile::format_time(status.uptime_s),
                     status.stages.empty() ? "-" : std::to_string(status.stages.back().items),
                     std::to_string(status.workers.size())});
   }
@@ -34,7 +34,8 @@ int list(bool json) {
 }  // namespace
 
 void add_list(CLI::App& app, Command& chosen) {
-  CLI::App& command = add_command(app, "list", "List the pipelines that run now", "  pystream-coord list\n  pystream-coord list --json");
+  CLI::App& command = add_command(app, "list", "List the pipelines that run now",
+                                  "  pystream-coord list\n  pystream-coord list --json");
   const auto json = std::make_shared<bool>(false);
   command.add_flag("--json", *json, "for programs");
   command.callback([json, &chosen] { chosen = [json] { return list(*json); }; });

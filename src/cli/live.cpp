@@ -27,7 +27,8 @@ coord::LiveStatus find_pipeline(const std::string& which) {
   };
   std::erase_if(pipelines, [&](const coord::LiveStatus& status) { return !named(status); });
   if (pipelines.empty()) {
-    throw Error(which.empty() ? "no pipeline runs" : "no running pipeline is called \"" + which + "\"; see pystream-coord list");
+    throw Error(which.empty() ? "no pipeline runs"
+                              : "no running pipeline is called \"" + which + "\"; see pystream-coord list");
   }
   if (pipelines.size() > 1) {
     throw Error("several pipelines run; name one by its process id (see pystream-coord list)");

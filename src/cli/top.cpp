@@ -63,8 +63,8 @@ class TopScreen {
 
   std::string show(const coord::LiveStatus& now) {
     const double seconds = static_cast<double>(now.time_ns - before_.time_ns) * 1e-9;
-    std::vector<std::vector<std::string>> rows{{"stage", "pid", "state", "items/s", "p50", "p99", "in link", "waiting", "working",
-                                                "blocked", "restarts", "memory", "cpu"}};
+    std::vector<std::vector<std::string>> rows{{"stage", "pid", "state", "items/s", "p50", "p99", "in link", "waiting",
+                                                "working", "blocked", "restarts", "memory", "cpu"}};
     const std::map<std::int64_t, Usage> old = usage_;
     note_usage(now);
     std::string last_worker;
@@ -75,15 +75,19 @@ class TopScreen {
       const std::int64_t pid = f.worker != nullptr ? f.worker->pid : 0;
       const auto then = old.find(pid);
       const double cpu = then != old.end() && seconds > 0 ? (usage_[pid].cpu_s - then->second.cpu_s) / seconds : 0;
-      rows.push_back({short_key(f.stage->key), of_worker(pid > 0 ? std::to_string(pid) : "-"), of_worker(f.worker != nullptr ? f.worker->phase : ""),
-                      profile::format_count(f.items_per_s), profile::format_time(f.p50_s), profile::format_time(f.p99_s),
+      rows.push_back({short_key(f.stage->key), of_worker(pid > 0 ? std::to_string(pid) : "-"),
+                      of_worker(f.worker != nullptr ? f.worker->phase : ""), profile::format_count(f.items_per_s),
+                      profile::format_time(f.p50_s), profile::format_time(f.p99_s),
                       of_worker(f.stage->role == "source" ? "-" : profile::format_percent(f.fill)),
                       of_worker(profile::format_percent(f.waiting)), of_worker(profile::format_percent(f.working)),
-                      of_worker(profile::format_percent(f.blocked)), of_worker(f.worker != nullptr ? std::to_string(f.worker->restarts) : ""),
-                      of_worker(size_text(static_cast<std::uint64_t>(usage_[pid].memory_bytes))), of_worker(profile::format_percent(cpu))});
+                      of_worker(profile::format_percent(f.blocked)),
+                      of_worker(f.worker != nullptr ? std::to_string(f.worker->restarts) : ""),
+                      of_worker(size_text(static_cast<std::uint64_t>(usage_[pid].memory_bytes))),
+                      of_worker(profile::format_percent(cpu))});
     }
-    const std::string title = now.name + "  pid " + std::to_string(now.pid) + (now.run > 0 ? "  run " + std::to_string(now.run) : "") +
-                              "  " + now.state + "  up " + profile::format_time(now.uptime_s);
+    const std::string title = now.name + "  pid " + std::to_string(now.pid) +
+                              (now.run > 0 ? "  run " + std::to_string(now.run) : "") + "  " + now.state + "  up " +
+                              profile::format_time(now.uptime_s);
     before_ = now;
     return (colour_ ? "\x1b[1m" + title + "\x1b[0m" : title) + "\n\n" + table(rows, 0);
   }

@@ -1,10 +1,11 @@
+#include "profile/trace.hpp"
+
 #include <cstdio>
 #include <optional>
 
 #include "cli/commands.hpp"
 #include "profile/run_description.hpp"
 #include "profile/summary.hpp"
-#include "profile/trace.hpp"
 
 namespace pystream::cli {
 namespace {
@@ -51,10 +52,9 @@ int trace(const TraceOptions& options) {
 }  // namespace
 
 void add_trace(CLI::App& app, Command& chosen) {
-  CLI::App& command =
-      add_command(app, "trace", "Write the items of a run as a trace for Perfetto, or one item's way",
-                  "  pystream-coord trace last -o trace.json    (open it at ui.perfetto.dev)\n"
-                  "  pystream-coord trace last --item 4711");
+  CLI::App& command = add_command(app, "trace", "Write the items of a run as a trace for Perfetto, or one item's way",
+                                  "  pystream-coord trace last -o trace.json    (open it at ui.perfetto.dev)\n"
+                                  "  pystream-coord trace last --item 4711");
   const auto options = std::make_shared<TraceOptions>();
   command.add_option("RUN", options->run, "number of the run, or last, last-1, ...");
   command.add_option("-o,--output", options->output, "file to write; - is standard output")->type_name("FILE");

@@ -174,8 +174,7 @@ Bookkeeping::Bookkeeping(pid_t pid, base::UniqueFd channel)
     : pid_(pid), pidfd_(base::open_pidfd(pid)), channel_(std::move(channel)) {}
 
 std::unique_ptr<Bookkeeping> Bookkeeping::spawn(const std::filesystem::path& worker_program,
-                                                const shm::Segment& segment,
-                                                const profile::RunDescription& description,
+                                                const shm::Segment& segment, const profile::RunDescription& description,
                                                 const RecordingLimits& limits) {
   Sockets sockets = make_sockets();
   std::array<std::string, 2> words{worker_program.string(), "bookkeeper"};
@@ -244,7 +243,9 @@ void Bookkeeping::begin(const shm::Segment& segment, const profile::RunDescripti
   config.enabled = 1;
 }
 
-Bookkeeping::~Bookkeeping() { reap(0); }
+Bookkeeping::~Bookkeeping() {
+  reap(0);
+}
 
 void Bookkeeping::event(profile::Event event) {
   if (!channel_.closed()) {
@@ -263,8 +264,8 @@ std::optional<profile::RunSummary> Bookkeeping::profiles(int timeout_ms) {
   return profile::decode_run_summary(answer->body);
 }
 
-void Bookkeeping::end(const std::string& outcome, const std::string& reason,
-                      const std::vector<std::uint32_t>& restarts, int timeout_ms) {
+void Bookkeeping::end(const std::string& outcome, const std::string& reason, const std::vector<std::uint32_t>& restarts,
+                      int timeout_ms) {
   profile::Encoder body;
   body.put(outcome).put(reason);
   for (const std::uint32_t count : restarts) {

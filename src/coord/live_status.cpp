@@ -12,9 +12,13 @@ namespace {
 using profile::Decoder;
 using profile::Encoder;
 
-std::uint64_t minus(std::uint64_t a, std::uint64_t b) { return a > b ? a - b : 0; }
+std::uint64_t minus(std::uint64_t a, std::uint64_t b) {
+  return a > b ? a - b : 0;
+}
 
-double ratio(double a, double b) { return b > 0 ? a / b : 0; }
+double ratio(double a, double b) {
+  return b > 0 ? a / b : 0;
+}
 
 template <class T>
 T at_or_empty(const std::vector<T>& values, std::size_t index) {
@@ -60,7 +64,8 @@ LiveStatus decode_live_status(std::string_view bytes) {
   }
   for (auto left = in.get<std::size_t>(); left > 0; --left) {
     LiveWorker& worker = s.workers.emplace_back();
-    get(worker.name, worker.pid, worker.phase, worker.waiting_ns, worker.working_ns, worker.blocked_ns, worker.restarts);
+    get(worker.name, worker.pid, worker.phase, worker.waiting_ns, worker.working_ns, worker.blocked_ns,
+        worker.restarts);
   }
   for (auto left = in.get<std::size_t>(); left > 0; --left) {
     LiveLink& link = s.links.emplace_back();
@@ -103,7 +108,8 @@ std::vector<LiveFigures> figures_between(const LiveStatus& before, const LiveSta
     }
     for (const LiveLink& link : now.links) {
       if (link.consumer == stage.worker && link.capacity > 0) {
-        figures.fill = std::max(figures.fill, ratio(static_cast<double>(link.bytes), static_cast<double>(link.capacity)));
+        figures.fill =
+            std::max(figures.fill, ratio(static_cast<double>(link.bytes), static_cast<double>(link.capacity)));
         figures.dropped += link.dropped;
       }
     }
@@ -139,7 +145,8 @@ std::string to_json(const LiveStatus& before, const LiveStatus& now) {
   for (const LiveLink& link : now.links) {
     out += std::string(&link == now.links.data() ? "" : ", ") + "{\"name\": " + json_string(link.name) +
            ", \"items\": " + std::to_string(link.items) + ", \"bytes\": " + std::to_string(link.bytes) +
-           ", \"capacity_bytes\": " + std::to_string(link.capacity) + ", \"dropped\": " + std::to_string(link.dropped) + "}";
+           ", \"capacity_bytes\": " + std::to_string(link.capacity) + ", \"dropped\": " + std::to_string(link.dropped) +
+           "}";
   }
   return out + "]}";
 }

@@ -33,7 +33,7 @@ struct LiveWorker {
 struct LiveLink {
   std::string name;
   std::uint32_t consumer = 0;
-  std::uint64_t items = 0;   ///< inside now
+  std::uint64_t items = 0;  ///< inside now
   std::uint64_t bytes = 0;
   std::uint64_t capacity = 0;
   std::uint64_t dropped = 0;
@@ -41,7 +41,7 @@ struct LiveLink {
 
 struct LiveStatus {
   std::int64_t pid = 0;
-  std::int64_t run = 0;      ///< in the profile database; 0: no profile
+  std::int64_t run = 0;  ///< in the profile database; 0: no profile
   std::string name;
   std::string state;         ///< starting, running, draining, stopping
   std::int64_t time_ns = 0;  ///< CLOCK_MONOTONIC

@@ -8,9 +8,13 @@
 namespace pystream::coord {
 namespace {
 
-double seconds(std::uint64_t ns) { return static_cast<double>(ns) * 1e-9; }
+double seconds(std::uint64_t ns) {
+  return static_cast<double>(ns) * 1e-9;
+}
 
-std::uint64_t get(const std::atomic<std::uint64_t>& counter) { return counter.load(std::memory_order_relaxed); }
+std::uint64_t get(const std::atomic<std::uint64_t>& counter) {
+  return counter.load(std::memory_order_relaxed);
+}
 
 double percentile(const shm::HostedStats& stats, double share) {
   std::uint64_t total = 0;
@@ -39,8 +43,8 @@ void add_worker_figures(StageSummary& summary, const shm::WorkerPage& page) {
     summary.blocked = blocked / all;
     summary.working = working / all;
   }
-  const std::int64_t span = page.last_end_ns.load(std::memory_order_relaxed) -
-                            page.first_end_ns.load(std::memory_order_relaxed);
+  const std::int64_t span =
+      page.last_end_ns.load(std::memory_order_relaxed) - page.first_end_ns.load(std::memory_order_relaxed);
   if (summary.items > 1 && span > 0) {
     summary.items_per_s = static_cast<double>(summary.items - 1) / (static_cast<double>(span) * 1e-9);
   }

@@ -15,16 +15,16 @@ struct StageSummary {
   std::string key;
   std::uint64_t items = 0;
   std::uint64_t errors = 0;
-  double mean_s = 0;         ///< time inside its callable
+  double mean_s = 0;  ///< time inside its callable
   double p50_s = 0;
-  double p99_s = 0;          ///< within 1/32, the histogram's bucket
+  double p99_s = 0;  ///< within 1/32, the histogram's bucket
   double max_s = 0;
-  double items_per_s = 0;    ///< (items - 1) / (last end - first end)
-  double working = 0;        ///< share of the worker's time, 0 to 1
-  double waiting = 0;        ///< for input
-  double blocked = 0;        ///< on a full output link
+  double items_per_s = 0;  ///< (items - 1) / (last end - first end)
+  double working = 0;      ///< share of the worker's time, 0 to 1
+  double waiting = 0;      ///< for input
+  double blocked = 0;      ///< on a full output link
   std::uint32_t restarts = 0;
-  bool bottleneck = false;   ///< the stage that works the largest share of its time
+  bool bottleneck = false;  ///< the stage that works the largest share of its time
 };
 
 /// Reads the counters as they are now; may be called while the pipeline runs.

@@ -163,7 +163,8 @@ bool Bookkeeper::write_windows(std::uint64_t number, std::int64_t now, int patie
       RunStore::KeyWindow window{.total = read_figures(view_, key), .window = {}};
       window.window = window.total.since(written_[i]);
       if (now - last_write_ns_ < 2 * shm::kWindowNs) {
-        read_window(view_, key, static_cast<std::uint64_t>(store_->start_ns() / shm::kWindowNs) + number, window.window);
+        read_window(view_, key, static_cast<std::uint64_t>(store_->start_ns() / shm::kWindowNs) + number,
+                    window.window);
       }
       if (window.window.any()) {
         keys[i] = std::move(window);
@@ -241,7 +242,8 @@ void Bookkeeper::write_left_rows() {
     bool written = false;
     do {
       try {
-        written = rows.write(tail, head, [&](std::uint64_t n) { return area.rows[n & (area.rows.size() - 1)]; }).has_value();
+        written =
+            rows.write(tail, head, [&](std::uint64_t n) { return area.rows[n & (area.rows.size() - 1)]; }).has_value();
       } catch (const std::exception&) {
       }
       if (!written) {

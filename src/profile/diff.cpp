@@ -173,12 +173,14 @@ void add_changes(Comparison& comparison, const std::string& key, const Run& befo
     const Block a = before.draw(random);
     const Block b = after.draw(random);
     for (std::size_t m = 0; m < metrics.size(); ++m) {
-      drawn[m].push_back(relative(value_of(a, metrics[m], before.pipeline()), value_of(b, metrics[m], after.pipeline())));
+      drawn[m].push_back(
+          relative(value_of(a, metrics[m], before.pipeline()), value_of(b, metrics[m], after.pipeline())));
     }
   }
   for (std::size_t m = 0; m < metrics.size(); ++m) {
     std::sort(drawn[m].begin(), drawn[m].end());
-    Change change{.key = key, .metric = metrics[m], .before = before.value(metrics[m]), .after = after.value(metrics[m])};
+    Change change{
+        .key = key, .metric = metrics[m], .before = before.value(metrics[m]), .after = after.value(metrics[m])};
     change.change = relative(change.before, change.after);
     change.low = drawn[m][kDrawings * 25 / 1000];
     change.high = drawn[m][kDrawings * 975 / 1000 - 1];
@@ -276,14 +278,15 @@ std::vector<std::string> failures(const Comparison& comparison, const std::vecto
   std::vector<std::string> lines;
   for (const FailCondition& condition : conditions) {
     for (const Change& change : comparison.changes) {
-      const bool meant = change.metric == condition.metric && (condition.key.empty() || condition.key == short_key(change.key));
+      const bool meant =
+          change.metric == condition.metric && (condition.key.empty() || condition.key == short_key(change.key));
       const bool beyond = condition.greater ? change.change > condition.change : change.change < condition.change;
       const bool certain = condition.greater ? change.low > std::min(condition.change, 0.0)
                                              : change.high < std::max(condition.change, 0.0);
       if (meant && beyond && certain) {
         lines.push_back(condition.text + ": " + std::string(to_string(change.metric)) + " of " + short_key(change.key) +
-                        " changed by " + signed_percent(change.change) + " (95 %: " + signed_percent(change.low) + " to " +
-                        signed_percent(change.high) + ")");
+                        " changed by " + signed_percent(change.change) + " (95 %: " + signed_percent(change.low) +
+                        " to " + signed_percent(change.high) + ")");
       }
     }
   }

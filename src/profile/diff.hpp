@@ -25,10 +25,10 @@ std::string_view to_string(Metric metric);
 /// "p99>+10%", "throughput<-5%", "Decode:mean>+20%" (one stage only).
 struct FailCondition {
   std::string text;
-  std::string key;     ///< short key; empty: every key
+  std::string key;  ///< short key; empty: every key
   Metric metric = Metric::mean;
   bool greater = true;
-  double change = 0;   ///< 0.1: 10 %
+  double change = 0;  ///< 0.1: 10 %
 };
 /// Throws Error that says what is expected.
 FailCondition parse_fail_condition(const std::string& text);
@@ -36,19 +36,19 @@ FailCondition parse_fail_condition(const std::string& text);
 struct Change {
   std::string key;
   Metric metric = Metric::mean;
-  double before = 0;   ///< seconds, or items/s
+  double before = 0;  ///< seconds, or items/s
   double after = 0;
-  double change = 0;   ///< 0.1: 10 % more
-  double low = 0;      ///< of the interval
+  double change = 0;  ///< 0.1: 10 % more
+  double low = 0;     ///< of the interval
   double high = 0;
   bool real() const { return low > 0 || high < 0; }
 };
 
 struct Comparison {
-  std::vector<Change> changes;          ///< of keys that both runs have, in the order of the first
+  std::vector<Change> changes;  ///< of keys that both runs have, in the order of the first
   std::vector<std::string> only_before;
   std::vector<std::string> only_after;
-  bool by_items = false;                ///< at least one run was too short for windows
+  bool by_items = false;  ///< at least one run was too short for windows
 };
 
 Comparison compare(const std::vector<KeyWindows>& before, const std::vector<KeyWindows>& after,

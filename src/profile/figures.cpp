@@ -5,8 +5,12 @@
 namespace pystream::profile {
 namespace {
 
-std::uint64_t get(const std::atomic<std::uint64_t>& word) { return word.load(std::memory_order_relaxed); }
-std::uint64_t minus(std::uint64_t a, std::uint64_t b) { return a > b ? a - b : 0; }
+std::uint64_t get(const std::atomic<std::uint64_t>& word) {
+  return word.load(std::memory_order_relaxed);
+}
+std::uint64_t minus(std::uint64_t a, std::uint64_t b) {
+  return a > b ? a - b : 0;
+}
 
 }  // namespace
 

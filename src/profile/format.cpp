@@ -29,8 +29,8 @@ std::string local_time(double unix_time) {
 using Cells = std::vector<std::string>;
 
 Cells header() {
-  return {"key", "items", "mean", "p50", "p90", "p99", "p99.9", "max", "items/s", "waiting", "working", "blocked",
-          "restarts", "drops", "errors"};
+  return {"key",     "items",   "mean",    "p50",     "p90",      "p99",   "p99.9", "max",
+          "items/s", "waiting", "working", "blocked", "restarts", "drops", "errors"};
 }
 
 Cells cells_of(const KeySummary& key) {
@@ -127,8 +127,9 @@ std::string format_count(double count) {
   if (count < 999.5) {
     return three_digits(count);
   }
-  return count < 999.5e3 ? three_digits(count * 1e-3) + " k"
-                         : count < 999.5e6 ? three_digits(count * 1e-6) + " M" : three_digits(count * 1e-9) + " G";
+  return count < 999.5e3   ? three_digits(count * 1e-3) + " k"
+         : count < 999.5e6 ? three_digits(count * 1e-6) + " M"
+                           : three_digits(count * 1e-9) + " G";
 }
 
 std::string format_percent(double share) {
@@ -187,12 +188,23 @@ std::string html_text(std::string_view text) {
   std::string out;
   for (const char letter : text) {
     switch (letter) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      case '\'': out += "&#39;"; break;
-      default: out += letter;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      default:
+        out += letter;
     }
   }
   return out;
@@ -213,10 +225,10 @@ std::string to_json(const RunSummary& s) {
       return ", \"" + std::string(name) + "\": " + std::to_string(value);
     };
     out += &k == s.keys.data() ? "\n    {" : ",\n    {";
-    out += "\"key\": " + json_string(k.key) + ", \"role\": " + json_string(k.role) + ", \"worker\": " +
-           json_string(k.worker) + count("items", k.items) + count("errors", k.errors) + count("samples", k.samples) +
-           number("mean_s", k.mean_s) + number("min_s", k.min_s) + number("p50_s", k.p50_s) +
-           number("p90_s", k.p90_s) + number("p99_s", k.p99_s) + number("p999_s", k.p999_s) +
+    out += "\"key\": " + json_string(k.key) + ", \"role\": " + json_string(k.role) +
+           ", \"worker\": " + json_string(k.worker) + count("items", k.items) + count("errors", k.errors) +
+           count("samples", k.samples) + number("mean_s", k.mean_s) + number("min_s", k.min_s) +
+           number("p50_s", k.p50_s) + number("p90_s", k.p90_s) + number("p99_s", k.p99_s) + number("p999_s", k.p999_s) +
            number("max_s", k.max_s) + number("items_per_s", k.items_per_s) + number("waiting", k.waiting) +
            number("working", k.working) + number("blocked", k.blocked) + number("busy_s", k.busy_s) +
            count("restarts", k.restarts) + count("dropped", k.dropped) + count("rows", k.rows) +
@@ -228,7 +240,8 @@ std::string to_json(const RunSummary& s) {
 
 std::string to_csv(const RunSummary& s) {
   std::string out =
-      "run,key,role,items,errors,samples,mean_s,min_s,p50_s,p90_s,p99_s,p999_s,max_s,items_per_s,waiting,working,blocked,"
+      "run,key,role,items,errors,samples,mean_s,min_s,p50_s,p90_s,p99_s,p999_s,max_s,items_per_s,waiting,working,"
+      "blocked,"
       "restarts,dropped,rows,one_row_in,rows_lost,bottleneck\n";
   for (const KeySummary& k : s.keys) {
     out += std::to_string(s.run) + "," + k.key + "," + k.role + "," + std::to_string(k.items) + "," +

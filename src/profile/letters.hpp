@@ -12,19 +12,19 @@
 namespace pystream::profile {
 
 struct DeadLetter {
-  std::int64_t id = 0;         ///< given by the database
+  std::int64_t id = 0;  ///< given by the database
   std::int64_t run = 0;
-  double time = 0;             ///< Unix time
-  std::string stage;           ///< key
+  double time = 0;    ///< Unix time
+  std::string stage;  ///< key
   std::uint64_t sequence = 0;
-  std::uint64_t input = 0;     ///< number on the stage's input link
+  std::uint64_t input = 0;  ///< number on the stage's input link
   std::uint32_t part = 0;
   std::uint32_t attempts = 0;
   std::string reason;
-  int signal = 0;              ///< that killed the stage; 0: it threw
+  int signal = 0;  ///< that killed the stage; 0: it threw
   std::string stack;
   std::uint64_t size = 0;
-  std::string file;            ///< large items: a file beside the database
+  std::string file;  ///< large items: a file beside the database
 };
 
 /// Items larger than this stand in a file beside the database.

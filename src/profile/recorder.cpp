@@ -9,10 +9,14 @@ constexpr std::int64_t kPeriodNs = 100'000'000;
 constexpr std::uint64_t kPeriodsPerSecond = 10;
 constexpr std::uint32_t kLargestShift = 30;
 
-std::uint64_t get(const std::atomic<std::uint64_t>& word) { return word.load(std::memory_order_relaxed); }
+std::uint64_t get(const std::atomic<std::uint64_t>& word) {
+  return word.load(std::memory_order_relaxed);
+}
 
 /// Stores that a successor must find in this order; on x86 a plain store, and the compiler keeps the order.
-void put(std::atomic<std::uint64_t>& word, std::uint64_t value) { word.store(value, std::memory_order_release); }
+void put(std::atomic<std::uint64_t>& word, std::uint64_t value) {
+  word.store(value, std::memory_order_release);
+}
 
 }  // namespace
 
@@ -25,9 +29,9 @@ RowQueue::RowQueue(const shm::ProfileArea& area, bool enabled, std::uint64_t row
 }
 
 void RowQueue::set_mask() {
-  const std::uint32_t shift = std::min(std::max(page_.rate_shift.load(std::memory_order_relaxed),
-                                                page_.history_shift.load(std::memory_order_relaxed)),
-                                       kLargestShift);
+  const std::uint32_t shift = std::min(
+      std::max(page_.rate_shift.load(std::memory_order_relaxed), page_.history_shift.load(std::memory_order_relaxed)),
+      kLargestShift);
   mask_ = sampling_mask(shift);
   weight_ = std::uint32_t{1} << shift;
 }

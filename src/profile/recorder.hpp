@@ -68,8 +68,8 @@ class Recorder {
   void add_time(std::uint32_t hosted, std::int64_t ns) { delta(hosted).total_ns += not_negative(ns); }
   /// One item took `ns` inside this stage, or in the pipeline. `weight`: stands for so many items; see weight().
   /// REQUIRES: has_room() when the item began.
-  void sample(std::uint32_t hosted, std::uint64_t sequence, std::uint64_t input, std::int64_t start_ns,
-              std::int64_t ns, std::uint32_t weight);
+  void sample(std::uint32_t hosted, std::uint64_t sequence, std::uint64_t input, std::int64_t start_ns, std::int64_t ns,
+              std::uint32_t weight);
   /// How many items one stands for where only those that wants() says are timed.
   std::uint32_t weight() const { return rows_.weight(); }
   /// Time of the timed items since the pipeline began, this batch included.
@@ -103,7 +103,7 @@ class Recorder {
   RowQueue& rows_;
   std::vector<Delta> deltas_;
   std::uint64_t samples_ = 0;
-  std::uint64_t sampled_ = 0;   ///< of `samples_`: rows, or they would be if there were a database
+  std::uint64_t sampled_ = 0;  ///< of `samples_`: rows, or they would be if there were a database
   std::uint64_t window_ = 0;
   std::int64_t window_end_ = 0;
   bool dirty_ = false;

@@ -56,7 +56,9 @@ std::string card(const std::string& value, const std::string& label) {
   return "<div class=\"card\"><b>" + html_text(value) + "</b><span>" + html_text(label) + "</span></div>";
 }
 
-std::string cell(const std::string& text) { return "<td>" + html_text(text) + "</td>"; }
+std::string cell(const std::string& text) {
+  return "<td>" + html_text(text) + "</td>";
+}
 
 std::string when(double unix_time) {
   const auto seconds = static_cast<std::time_t>(unix_time);
@@ -100,7 +102,8 @@ std::string head(const RunSummary& summary) {
 
 std::string table(const RunSummary& summary) {
   std::string html =
-      "<div class=\"scroll\"><table><thead><tr><th>key</th><th>items</th><th>mean</th><th>p50</th><th>p90</th><th>p99</th>"
+      "<div "
+      "class=\"scroll\"><table><thead><tr><th>key</th><th>items</th><th>mean</th><th>p50</th><th>p90</th><th>p99</th>"
       "<th>p99.9</th><th>max</th><th>items/s</th><th>restarts</th><th>drops</th><th>errors</th></tr></thead><tbody>";
   for (const KeySummary& key : summary.keys) {
     html += std::string("<tr") + (key.bottleneck ? " class=\"hot\"" : "") + ">" + cell(short_key(key.key));
@@ -135,16 +138,18 @@ std::string what_if(const RunSummary& summary) {
   }
   const KeySummary* main = summary.find("MainPipeline");
   const double entered = workers.empty() ? 0 : static_cast<double>(workers.front().items);
-  std::string html = "<h2>What if a stage had replicas?</h2><p>With a core for each of them the slowest worker sets the pace: "
-                     "<b id=\"predicted\"></b></p><div class=\"scroll\"><table id=\"whatif\" data-now=\"" +
-                     json_number(main != nullptr ? main->items_per_s : 0) +
-                     "\"><thead><tr><th>worker</th><th>time an item</th><th>replicas</th><th>could do</th></tr></thead><tbody>";
+  std::string html =
+      "<h2>What if a stage had replicas?</h2><p>With a core for each of them the slowest worker sets the pace: "
+      "<b id=\"predicted\"></b></p><div class=\"scroll\"><table id=\"whatif\" data-now=\"" +
+      json_number(main != nullptr ? main->items_per_s : 0) +
+      "\"><thead><tr><th>worker</th><th>time an item</th><th>replicas</th><th>could do</th></tr></thead><tbody>";
   for (const Worker& worker : workers) {
     // An item of the pipeline costs this worker so much; filtered items cost those behind the filter nothing.
     const double service = std::max(worker.busy_s / std::max(entered, 1.0), 1e-9);
-    html += "<tr data-name=\"" + html_text(short_key(worker.name)) + "\" data-service=\"" + json_number(service) + "\">" +
-            cell(short_key(worker.name)) + cell(format_time(service)) +
-            "<td><input type=\"number\" min=\"1\" max=\"64\" value=\"1\" aria-label=\"replicas\"></td><td class=\"capacity\"></td></tr>";
+    html += "<tr data-name=\"" + html_text(short_key(worker.name)) + "\" data-service=\"" + json_number(service) +
+            "\">" + cell(short_key(worker.name)) + cell(format_time(service)) +
+            "<td><input type=\"number\" min=\"1\" max=\"64\" value=\"1\" aria-label=\"replicas\"></td><td "
+            "class=\"capacity\"></td></tr>";
   }
   return html + "</tbody></table></div>";
 }
@@ -161,8 +166,10 @@ std::string events(const ReportData& data) {
   if (rows.empty()) {
     return {};
   }
-  return "<h2>Events</h2><div class=\"scroll\"><table><thead><tr><th>time</th><th>what</th><th>worker</th><th>text</th></tr>"
-         "</thead><tbody>" + rows + "</tbody></table></div>" +
+  return "<h2>Events</h2><div "
+         "class=\"scroll\"><table><thead><tr><th>time</th><th>what</th><th>worker</th><th>text</th></tr>"
+         "</thead><tbody>" +
+         rows + "</tbody></table></div>" +
          (shown > 200 ? "<p>" + std::to_string(shown - 200) + " more are in the database.</p>" : "");
 }
 
@@ -170,16 +177,19 @@ std::string events(const ReportData& data) {
 
 std::string to_html(const ReportData& data) {
   const RunSummary& summary = data.summary;
-  std::string html = "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
-                     "content=\"width=device-width\"><title>" + html_text(summary.name) + ", run " +
-                     std::to_string(summary.run) + "</title><style>" + kStyle + "</style></head><body>" + head(summary);
+  std::string html =
+      "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
+      "content=\"width=device-width\"><title>" +
+      html_text(summary.name) + ", run " + std::to_string(summary.run) + "</title><style>" + kStyle +
+      "</style></head><body>" + head(summary);
   html += "<h2>Workers and links</h2>" + graph_chart(data);
   html += "<h2>Stages</h2>" + table(summary);
   html += "<h2>Throughput over time</h2>" + throughput_chart(data);
   html += "<p class=\"key small\">Red lines: crashes; green, dashed: restarts.</p>";
-  html += "<h2>Where the time goes</h2><p class=\"key\"><i style=\"background:#dc7a3c;margin-left:0\"></i>working"
-          "<i style=\"background:#93b4dd\"></i>waiting for input<i style=\"background:#8b6fbf\"></i>blocked on output</p>" +
-          state_bars(data);
+  html +=
+      "<h2>Where the time goes</h2><p class=\"key\"><i style=\"background:#dc7a3c;margin-left:0\"></i>working"
+      "<i style=\"background:#93b4dd\"></i>waiting for input<i style=\"background:#8b6fbf\"></i>blocked on output</p>" +
+      state_bars(data);
   html += "<h2>Latency</h2><div class=\"charts\">";
   for (const KeyWindows& key : data.keys) {
     if (const KeySummary* found = summary.find(key.key)) {

@@ -25,19 +25,20 @@ std::string text_at(double x, double y, std::string_view text, const std::string
 }
 
 std::string line(double x1, double y1, double x2, double y2, const std::string& attributes) {
-  return "<line x1=\"" + number(x1) + "\" y1=\"" + number(y1) + "\" x2=\"" + number(x2) + "\" y2=\"" + number(y2) + "\" " +
-         attributes + "/>";
+  return "<line x1=\"" + number(x1) + "\" y1=\"" + number(y1) + "\" x2=\"" + number(x2) + "\" y2=\"" + number(y2) +
+         "\" " + attributes + "/>";
 }
 
 std::string rectangle(double x, double y, double width, double height, const std::string& attributes,
                       const std::string& title = {}) {
-  return "<rect x=\"" + number(x) + "\" y=\"" + number(y) + "\" width=\"" + number(std::max(width, 0.0)) + "\" height=\"" +
-         number(std::max(height, 0.0)) + "\" " + attributes + (title.empty() ? "/>" : "><title>" + html_text(title) + "</title></rect>");
+  return "<rect x=\"" + number(x) + "\" y=\"" + number(y) + "\" width=\"" + number(std::max(width, 0.0)) +
+         "\" height=\"" + number(std::max(height, 0.0)) + "\" " + attributes +
+         (title.empty() ? "/>" : "><title>" + html_text(title) + "</title></rect>");
 }
 
 std::string svg(double width, double height, const std::string& content, const std::string& label) {
-  return "<svg viewBox=\"0 0 " + number(width) + " " + number(height) + "\" role=\"img\" aria-label=\"" + html_text(label) +
-         "\" style=\"max-width:" + number(width) + "px\">" + content + "</svg>\n";
+  return "<svg viewBox=\"0 0 " + number(width) + " " + number(height) + "\" role=\"img\" aria-label=\"" +
+         html_text(label) + "\" style=\"max-width:" + number(width) + "px\">" + content + "</svg>\n";
 }
 
 /// From pale to red with the share of time a worker works.
@@ -116,7 +117,8 @@ std::string graph_chart(const ReportData& data) {
       "orient=\"auto\"><path d=\"M0 0L10 5L0 10z\" class=\"ink\"/></marker></defs>";
   for (const ReportLink& link : data.links) {
     const auto index = [&](const std::string& name) {
-      return static_cast<std::size_t>(std::find_if(boxes.begin(), boxes.end(), [&](const WorkerBox& b) { return b.name == name; }) - boxes.begin());
+      return static_cast<std::size_t>(
+          std::find_if(boxes.begin(), boxes.end(), [&](const WorkerBox& b) { return b.name == name; }) - boxes.begin());
     };
     const std::size_t from = index(link.producer);
     const std::size_t to = index(link.consumer);
@@ -126,21 +128,26 @@ std::string graph_chart(const ReportData& data) {
     const auto [x1, y1] = place(from);
     const auto [x2, y2] = place(to);
     const double middle = box_height / 2;
-    const std::string label = format_percent(link.fill) + (link.dropped > 0 ? ", " + std::to_string(link.dropped) + " dropped" : "");
+    const std::string label =
+        format_percent(link.fill) + (link.dropped > 0 ? ", " + std::to_string(link.dropped) + " dropped" : "");
     if (y1 == y2 && x2 > x1 && x2 - x1 < kBoxWidth + kGap + 1) {
-      content += line(x1 + kBoxWidth + 2, y1 + middle, x2 - 2, y2 + middle, "class=\"link\" marker-end=\"url(#arrow)\"");
+      content +=
+          line(x1 + kBoxWidth + 2, y1 + middle, x2 - 2, y2 + middle, "class=\"link\" marker-end=\"url(#arrow)\"");
       content += text_at(x1 + kBoxWidth + kGap / 2, y1 + middle - 8, label, "class=\"small\" text-anchor=\"middle\"");
-      content += text_at(x1 + kBoxWidth + kGap / 2, y1 + middle + 16, "full", "class=\"faint small\" text-anchor=\"middle\"");
+      content +=
+          text_at(x1 + kBoxWidth + kGap / 2, y1 + middle + 16, "full", "class=\"faint small\" text-anchor=\"middle\"");
     } else {  // to another row, or back to a row of stages that waits for a child
       const bool above = to < from;
       const double edge1 = above ? y1 : y1 + box_height;
       const double edge2 = above ? y2 + box_height : y2;
       const bool same_row = y1 == y2;
       const double lane = same_row ? y1 + box_height + 18 : (edge1 + edge2) / 2;
-      content += "<path class=\"link\" fill=\"none\" marker-end=\"url(#arrow)\" d=\"M" + number(x1 + kBoxWidth / 2 + 10) + " " +
-                 number(same_row ? y1 + box_height : edge1) + "V" + number(lane) + "H" + number(x2 + kBoxWidth / 2 - 10) + "V" +
+      content += "<path class=\"link\" fill=\"none\" marker-end=\"url(#arrow)\" d=\"M" +
+                 number(x1 + kBoxWidth / 2 + 10) + " " + number(same_row ? y1 + box_height : edge1) + "V" +
+                 number(lane) + "H" + number(x2 + kBoxWidth / 2 - 10) + "V" +
                  number(same_row ? y2 + box_height : edge2) + "\"/>";
-      content += text_at((x1 + x2 + kBoxWidth) / 2, lane - 4, label + " full", "class=\"small\" text-anchor=\"middle\"");
+      content +=
+          text_at((x1 + x2 + kBoxWidth) / 2, lane - 4, label + " full", "class=\"small\" text-anchor=\"middle\"");
     }
   }
   for (std::size_t i = 0; i < boxes.size(); ++i) {
@@ -149,17 +156,22 @@ std::string graph_chart(const ReportData& data) {
     const std::string title = short_key(box.name) + ": waits " + format_percent(box.waiting) + ", works " +
                               format_percent(box.working) + ", is blocked " + format_percent(box.blocked);
     content += rectangle(x, y, kBoxWidth, box_height,
-                         "rx=\"8\" class=\"box" + std::string(box.bottleneck ? " hot" : "") + "\" style=\"fill:" + heat(box.working) + "\"", title);
+                         "rx=\"8\" class=\"box" + std::string(box.bottleneck ? " hot" : "") +
+                             "\" style=\"fill:" + heat(box.working) + "\"",
+                         title);
     content += text_at(x + 10, y + 20, shortened(short_key(box.name), 22), "class=\"name\"");
-    content += text_at(x + 10, y + 36,
-                       "works " + format_percent(box.working) +
-                           (box.restarts > 0 ? ", " + std::to_string(box.restarts) + (box.restarts == 1 ? " restart" : " restarts") : ""),
-                       "class=\"small onheat\"");
+    content += text_at(
+        x + 10, y + 36,
+        "works " + format_percent(box.working) +
+            (box.restarts > 0 ? ", " + std::to_string(box.restarts) + (box.restarts == 1 ? " restart" : " restarts")
+                              : ""),
+        "class=\"small onheat\"");
     for (std::size_t s = 0; s < std::min<std::size_t>(box.stages.size(), 8); ++s) {
       const KeySummary& stage = *box.stages[s];
-      const std::string name = stage.key.substr(stage.key.rfind("__") == std::string::npos ? 0 : stage.key.rfind("__") + 2);
-      content += text_at(x + 10, y + 54 + 16 * static_cast<double>(s), shortened(name, 13) + " " + format_time(stage.mean_s),
-                         "class=\"small onheat\"");
+      const std::string name =
+          stage.key.substr(stage.key.rfind("__") == std::string::npos ? 0 : stage.key.rfind("__") + 2);
+      content += text_at(x + 10, y + 54 + 16 * static_cast<double>(s),
+                         shortened(name, 13) + " " + format_time(stage.mean_s), "class=\"small onheat\"");
     }
     if (box.bottleneck) {
       content += text_at(x + kBoxWidth / 2, y - 5, "bottleneck", "class=\"small warn\" text-anchor=\"middle\"");
@@ -167,8 +179,8 @@ std::string graph_chart(const ReportData& data) {
   }
   const std::size_t rows = (boxes.size() + kPerRow - 1) / kPerRow;
   const double columns = static_cast<double>(std::min(boxes.size(), kPerRow));
-  return svg(2 * kMargin + columns * (kBoxWidth + kGap) - kGap, 2 * kMargin + 14 + static_cast<double>(rows) * row_height, content,
-             "workers and links");
+  return svg(2 * kMargin + columns * (kBoxWidth + kGap) - kGap,
+             2 * kMargin + 14 + static_cast<double>(rows) * row_height, content, "workers and links");
 }
 
 std::string throughput_chart(const ReportData& data) {
@@ -194,36 +206,45 @@ std::string throughput_chart(const ReportData& data) {
   std::string content;
   for (int i = 0; i <= 4; ++i) {
     content += line(kLeft, y(top * i / 4), kLeft + width, y(top * i / 4), "class=\"grid\"");
-    content += text_at(kLeft - 8, y(top * i / 4) + 4, i == 0 ? "0" : format_count(top * i / 4), "class=\"small\" text-anchor=\"end\"");
+    content += text_at(kLeft - 8, y(top * i / 4) + 4, i == 0 ? "0" : format_count(top * i / 4),
+                       "class=\"small\" text-anchor=\"end\"");
   }
   const double step = round_number(end / 8);
   for (double s = 0; s <= end; s += step) {
-    content += text_at(x(s), kHeight - 12, number(s).substr(0, number(s).find('.')) + " s", "class=\"small\" text-anchor=\"middle\"");
+    content += text_at(x(s), kHeight - 12, number(s).substr(0, number(s).find('.')) + " s",
+                       "class=\"small\" text-anchor=\"middle\"");
   }
   for (std::size_t i = 0; i < shown.size(); ++i) {
     const char* colour = kColours[i % kColours.size()];
     std::string points;
     for (const WindowFigures& window : shown[i]->windows) {
       const double rate = static_cast<double>(window.items) / std::max(window.span_s, 1e-3);
-      points += number(x(window.begin_s + std::max(0.0, std::min(window.span_s, 1.0)) / 2)) + "," + number(y(rate)) + " ";
+      points +=
+          number(x(window.begin_s + std::max(0.0, std::min(window.span_s, 1.0)) / 2)) + "," + number(y(rate)) + " ";
     }
     const bool main = shown[i]->key == "MainPipeline";
     content += "<polyline fill=\"none\" stroke=\"" + std::string(colour) + "\" stroke-width=\"" + (main ? "3" : "1.5") +
                "\" points=\"" + points + "\"><title>" + html_text(short_key(shown[i]->key)) + "</title></polyline>";
     if (shown[i]->windows.size() == 1) {
-      content += "<circle r=\"3\" fill=\"" + std::string(colour) + "\" cx=\"" + points.substr(0, points.find(',')) + "\" cy=\"" +
-                 points.substr(points.find(',') + 1, points.find(' ') - points.find(',') - 1) + "\"/>";
+      content += "<circle r=\"3\" fill=\"" + std::string(colour) + "\" cx=\"" + points.substr(0, points.find(',')) +
+                 "\" cy=\"" + points.substr(points.find(',') + 1, points.find(' ') - points.find(',') - 1) + "\"/>";
     }
     if (i < 16) {
       const double at = kTop + 10 + 17 * static_cast<double>(i);
-      content += line(kLeft + width + 14, at - 4, kLeft + width + 32, at - 4, "stroke=\"" + std::string(colour) + "\" stroke-width=\"3\"");
+      content += line(kLeft + width + 14, at - 4, kLeft + width + 32, at - 4,
+                      "stroke=\"" + std::string(colour) + "\" stroke-width=\"3\"");
       content += text_at(kLeft + width + 38, at, shortened(short_key(shown[i]->key), 22), "class=\"small\"");
     }
   }
   for (const ReportEvent& event : data.events) {
     if (event.kind == "crash" || event.kind == "restart") {
-      content += "<g>" + line(x(event.time_s), kTop, x(event.time_s), kTop + height, event.kind == "crash" ? "class=\"crash\"" : "class=\"restart\"") +
-                 "<title>" + html_text(number(event.time_s) + " s: " + event.kind + " of " + short_key(event.worker) + " " + event.text) + "</title></g>";
+      content +=
+          "<g>" +
+          line(x(event.time_s), kTop, x(event.time_s), kTop + height,
+               event.kind == "crash" ? "class=\"crash\"" : "class=\"restart\"") +
+          "<title>" +
+          html_text(number(event.time_s) + " s: " + event.kind + " of " + short_key(event.worker) + " " + event.text) +
+          "</title></g>";
     }
   }
   return svg(kWidth, kHeight, content, "throughput over time");
@@ -238,15 +259,20 @@ std::string state_bars(const ReportData& data) {
       continue;
     }
     const double width = kWidth - kLeft - kRight;
-    content += text_at(kLeft - 10, y + kBar - 3, shortened(short_key(key.key), 32), "class=\"small\" text-anchor=\"end\"");
+    content +=
+        text_at(kLeft - 10, y + kBar - 3, shortened(short_key(key.key), 32), "class=\"small\" text-anchor=\"end\"");
     double x = kLeft;
-    const std::array<std::pair<double, const char*>, 3> parts{{{key.working, "working"}, {key.waiting, "waiting"}, {key.blocked, "blocked"}}};
+    const std::array<std::pair<double, const char*>, 3> parts{
+        {{key.working, "working"}, {key.waiting, "waiting"}, {key.blocked, "blocked"}}};
     for (const auto& [share, name] : parts) {
-      content += rectangle(x, y, width * share, kBar, "class=\"" + std::string(name) + "\"", std::string(name) + " " + format_percent(share));
+      content += rectangle(x, y, width * share, kBar, "class=\"" + std::string(name) + "\"",
+                           std::string(name) + " " + format_percent(share));
       x += width * share;
     }
-    content += text_at(kLeft + width + 10, y + kBar - 3,
-                       format_percent(key.working) + " / " + format_percent(key.waiting) + " / " + format_percent(key.blocked), "class=\"small\"");
+    content +=
+        text_at(kLeft + width + 10, y + kBar - 3,
+                format_percent(key.working) + " / " + format_percent(key.waiting) + " / " + format_percent(key.blocked),
+                "class=\"small\"");
     y += kRow;
   }
   return svg(kWidth, y + 4, content, "working, waiting and blocked time");
@@ -296,12 +322,14 @@ std::string latency_chart(const KeyWindows& key, const KeySummary& summary) {
     const double x = kLeft + width * (static_cast<double>(bucket) / kPerBar - static_cast<double>(first) + 0.125);
     if (x >= kLeft && x <= kWidth - kLeft) {
       content += line(x, kTop + row, x, kTop + height, "class=\"mark\"");
-      content += text_at(std::min(x + 3, kWidth - 90), kTop + row + 8, std::string(name) + " " + format_time(seconds), "class=\"small\"");
+      content += text_at(std::min(x + 3, kWidth - 90), kTop + row + 8, std::string(name) + " " + format_time(seconds),
+                         "class=\"small\"");
     }
   };
   mark(summary.p50_s, "p50", -12);
   mark(summary.p99_s, "p99", 2);
-  content += text_at(kWidth - kLeft, kHeight - 3, "bars as the root of their items", "class=\"faint small\" text-anchor=\"end\"");
+  content += text_at(kWidth - kLeft, kHeight - 3, "bars as the root of their items",
+                     "class=\"faint small\" text-anchor=\"end\"");
   return svg(kWidth, kHeight, content, "distribution of " + short_key(key.key));
 }
 

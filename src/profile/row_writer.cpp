@@ -14,7 +14,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::uint64_t kWorthATransaction = 4096;   ///< rows; fewer wait until they are old
+constexpr std::uint64_t kWorthATransaction = 4096;  ///< rows; fewer wait until they are old
 constexpr std::uint64_t kRowsPerTransaction = 16384;
 constexpr std::int64_t kOldNs = 500'000'000;
 constexpr auto kLook = 50ms;
@@ -111,7 +111,10 @@ void RowWriter::run() {
       }
     }
     const bool more = !again && waiting > kRowsPerTransaction;
-    wake_.wait_for(lock, again ? (complained_ ? 20 * kTryAgain : kTryAgain) : more ? 1ms : kLook,
+    wake_.wait_for(lock,
+                   again  ? (complained_ ? 20 * kTryAgain : kTryAgain)
+                   : more ? 1ms
+                          : kLook,
                    [&] { return stopping_ && !stopping; });
   }
 }

@@ -144,6 +144,8 @@ std::filesystem::path profiler_folder(const std::filesystem::path& folder) {
   return home / ".local" / "state" / "pystream";
 }
 
-std::filesystem::path database_in(const std::filesystem::path& folder) { return folder / "last_profiles.sqlite"; }
+std::filesystem::path database_in(const std::filesystem::path& folder) {
+  return folder / "last_profiles.sqlite";
+}
 
 }  // namespace pystream::profile

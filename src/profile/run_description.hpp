@@ -44,9 +44,9 @@ struct LinkDescription {
 
 /// How much is kept.
 struct Retention {
-  std::uint64_t max_history = 100'000;   ///< rows of one stage in one run
+  std::uint64_t max_history = 100'000;  ///< rows of one stage in one run
   std::uint64_t runs = 20;
-  std::uint64_t bytes = 512 << 20;       ///< of the database; older runs go first, the last one stays
+  std::uint64_t bytes = 512 << 20;  ///< of the database; older runs go first, the last one stays
 };
 
 struct RunDescription {
@@ -66,9 +66,9 @@ RunDescription decode_run_description(std::string_view bytes);
 
 /// Something that happened in a run.
 struct Event {
-  std::int64_t time_ns = 0;   ///< CLOCK_MONOTONIC
-  std::string kind;           ///< start, ready, crash, restart, dead_letter, drop, end, …
-  std::string worker;         ///< its name; empty: the coordinator
+  std::int64_t time_ns = 0;  ///< CLOCK_MONOTONIC
+  std::string kind;          ///< start, ready, crash, restart, dead_letter, drop, end, …
+  std::string worker;        ///< its name; empty: the coordinator
   int signal = 0;
   int code = 0;
   std::optional<std::uint64_t> sequence{};

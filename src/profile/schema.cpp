@@ -222,11 +222,14 @@ std::string latency_of(const Column& column) {
   if (!column.derived) {
     return "1e-9 * " + when("sum", column.id, "end_ns - start_ns");
   }
-  const std::string begin = column.before != 0 ? when("max", column.before, "end_ns") : when("min", column.first, "start_ns");
+  const std::string begin =
+      column.before != 0 ? when("max", column.before, "end_ns") : when("min", column.first, "start_ns");
   return "1e-9 * (" + end_of(column) + " - " + begin + ")";
 }
 
-void refuse(Database& database, const std::string& why) { throw ProfilingError(database.path().string() + " " + why); }
+void refuse(Database& database, const std::string& why) {
+  throw ProfilingError(database.path().string() + " " + why);
+}
 
 }  // namespace
 
@@ -279,8 +282,8 @@ void show_run_in_views(Database& database, std::int64_t run) {
   }
   const std::string from = "\nFROM items WHERE stage IN (" + stages + ") GROUP BY sequence";
   database.execute("DROP VIEW IF EXISTS Latency; CREATE VIEW Latency AS\n" + latency + from);
-  database.execute("DROP VIEW IF EXISTS Throughput; CREATE VIEW Throughput AS\n" + throughput + "\nFROM (" + ends + from +
-                   ") WINDOW by_sequence AS (ORDER BY sequence)");
+  database.execute("DROP VIEW IF EXISTS Throughput; CREATE VIEW Throughput AS\n" + throughput + "\nFROM (" + ends +
+                   from + ") WINDOW by_sequence AS (ORDER BY sequence)");
 }
 
 }  // namespace pystream::profile

@@ -33,21 +33,26 @@ int flags_of(Database::Mode mode) {
 
 }  // namespace
 
-bool StoreError::busy() const { return (code_ & 0xff) == SQLITE_BUSY || (code_ & 0xff) == SQLITE_LOCKED; }
+bool StoreError::busy() const {
+  return (code_ & 0xff) == SQLITE_BUSY || (code_ & 0xff) == SQLITE_LOCKED;
+}
 
-bool StoreError::full() const { return (code_ & 0xff) == SQLITE_FULL || (code_ & 0xff) == SQLITE_IOERR; }
+bool StoreError::full() const {
+  return (code_ & 0xff) == SQLITE_FULL || (code_ & 0xff) == SQLITE_IOERR;
+}
 
 Statement::Statement(Database& database, std::string_view sql) {
   sqlite3_stmt* statement = nullptr;
-  const int code =
-      sqlite3_prepare_v2(database.handle(), sql.data(), static_cast<int>(sql.size()), &statement, nullptr);
+  const int code = sqlite3_prepare_v2(database.handle(), sql.data(), static_cast<int>(sql.size()), &statement, nullptr);
   statement_.reset(statement);
   if (code != SQLITE_OK) {
     fail(database.handle(), "cannot prepare a statement for the profile database", code);
   }
 }
 
-void Statement::Finalizer::operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
+void Statement::Finalizer::operator()(sqlite3_stmt* statement) const {
+  sqlite3_finalize(statement);
+}
 
 void Statement::check(int code) {
   if (code != SQLITE_OK) {
@@ -99,13 +104,25 @@ void Statement::run() {
   }
 }
 
-void Statement::reset() { sqlite3_reset(statement_.get()); }
+void Statement::reset() {
+  sqlite3_reset(statement_.get());
+}
 
-std::int64_t Statement::integer(int column) const { return sqlite3_column_int64(statement_.get(), column); }
-double Statement::real(int column) const { return sqlite3_column_double(statement_.get(), column); }
-bool Statement::is_null(int column) const { return sqlite3_column_type(statement_.get(), column) == SQLITE_NULL; }
-int Statement::columns() const { return sqlite3_column_count(statement_.get()); }
-std::string Statement::column_name(int column) const { return sqlite3_column_name(statement_.get(), column); }
+std::int64_t Statement::integer(int column) const {
+  return sqlite3_column_int64(statement_.get(), column);
+}
+double Statement::real(int column) const {
+  return sqlite3_column_double(statement_.get(), column);
+}
+bool Statement::is_null(int column) const {
+  return sqlite3_column_type(statement_.get(), column) == SQLITE_NULL;
+}
+int Statement::columns() const {
+  return sqlite3_column_count(statement_.get());
+}
+std::string Statement::column_name(int column) const {
+  return sqlite3_column_name(statement_.get(), column);
+}
 
 std::string Statement::text(int column) const {
   const auto* data = reinterpret_cast<const char*>(sqlite3_column_text(statement_.get(), column));
@@ -119,7 +136,9 @@ std::string Statement::blob(int column) const {
                          : std::string(data, static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column)));
 }
 
-void Database::Closer::operator()(sqlite3* handle) const { sqlite3_close_v2(handle); }
+void Database::Closer::operator()(sqlite3* handle) const {
+  sqlite3_close_v2(handle);
+}
 
 Database::Database(const std::filesystem::path& path, Mode mode) : path_(path) {
   sqlite3* handle = nullptr;
@@ -136,7 +155,9 @@ Database::Database(const std::filesystem::path& path, Mode mode) : path_(path) {
   execute("PRAGMA wal_autocheckpoint=0; PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY;");
 }
 
-void Database::set_patience(int milliseconds) { sqlite3_busy_timeout(handle_.get(), milliseconds); }
+void Database::set_patience(int milliseconds) {
+  sqlite3_busy_timeout(handle_.get(), milliseconds);
+}
 
 void Database::execute(const std::string& sql) {
   char* message = nullptr;
@@ -167,10 +188,16 @@ bool Database::checkpoint(bool truncate) {
   return code == SQLITE_OK && log == copied;
 }
 
-std::int64_t Database::last_id() const { return sqlite3_last_insert_rowid(handle_.get()); }
-int Database::changes() const { return sqlite3_changes(handle_.get()); }
+std::int64_t Database::last_id() const {
+  return sqlite3_last_insert_rowid(handle_.get());
+}
+int Database::changes() const {
+  return sqlite3_changes(handle_.get());
+}
 
-Transaction::Transaction(Database& database) : database_(database) { database.execute("BEGIN IMMEDIATE"); }
+Transaction::Transaction(Database& database) : database_(database) {
+  database.execute("BEGIN IMMEDIATE");
+}
 
 Transaction::~Transaction() {
   if (open_) {

@@ -92,9 +92,10 @@ bool LetterStore::try_store(const DeadLetter& letter, std::span<const std::byte>
     database_ = std::move(database);
   }
   Transaction transaction(*database_);
-  Statement insert(*database_,
-                   "INSERT OR IGNORE INTO dead_letters(run, time, stage, sequence, input, part, attempts, reason, signal, "
-                   "stack, size, bytes, file) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+  Statement insert(
+      *database_,
+      "INSERT OR IGNORE INTO dead_letters(run, time, stage, sequence, input, part, attempts, reason, signal, "
+      "stack, size, bytes, file) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
   const double time = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
   insert.bind(1, letter.run).bind(2, time).bind(3, letter.stage).bind(4, letter.sequence).bind(5, letter.input);
   insert.bind(6, letter.part).bind(7, letter.attempts).bind(8, letter.reason).bind(9, letter.signal);
@@ -110,7 +111,8 @@ bool LetterStore::try_store(const DeadLetter& letter, std::span<const std::byte>
 }
 
 std::vector<DeadLetter> list_letters(Database& database, std::optional<std::int64_t> run) {
-  Statement rows(database, std::string("SELECT ") + kColumns + " FROM dead_letters WHERE ?1 IS NULL OR run = ?1 ORDER BY id");
+  Statement rows(database,
+                 std::string("SELECT ") + kColumns + " FROM dead_letters WHERE ?1 IS NULL OR run = ?1 ORDER BY id");
   if (run) {
     rows.bind(1, *run);
   }

@@ -10,7 +10,9 @@
 
 namespace pystream::profile {
 
-StoreLock::StoreLock(const std::filesystem::path& database) : path_(database.string() + ".lock") { open(); }
+StoreLock::StoreLock(const std::filesystem::path& database) : path_(database.string() + ".lock") {
+  open();
+}
 
 void StoreLock::open() {
   fd_.reset(::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
@@ -47,6 +49,8 @@ bool StoreLock::lock_within(int milliseconds) {
   return true;
 }
 
-void StoreLock::unlock() { ::flock(fd_.get(), LOCK_UN); }
+void StoreLock::unlock() {
+  ::flock(fd_.get(), LOCK_UN);
+}
 
 }  // namespace pystream::profile

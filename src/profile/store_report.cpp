@@ -3,12 +3,14 @@
 namespace pystream::profile {
 
 ReportData read_report(Database& database, std::int64_t run) {
-  ReportData data{.summary = read_summary(database, run), .keys = read_windows(database, run), .links = {}, .events = {}};
-  Statement links(database,
-                  "SELECT links.name, (SELECT worker_name FROM stages WHERE stages.run = links.run AND worker = producer), "
-                  "(SELECT worker_name FROM stages WHERE stages.run = links.run AND worker = consumer), "
-                  "coalesce((SELECT avg(fill_bytes) FROM link_windows WHERE link = links.id), 0) / max(capacity_bytes, 1), "
-                  "dropped FROM links WHERE run = ? ORDER BY position");
+  ReportData data{
+      .summary = read_summary(database, run), .keys = read_windows(database, run), .links = {}, .events = {}};
+  Statement links(
+      database,
+      "SELECT links.name, (SELECT worker_name FROM stages WHERE stages.run = links.run AND worker = producer), "
+      "(SELECT worker_name FROM stages WHERE stages.run = links.run AND worker = consumer), "
+      "coalesce((SELECT avg(fill_bytes) FROM link_windows WHERE link = links.id), 0) / max(capacity_bytes, 1), "
+      "dropped FROM links WHERE run = ? ORDER BY position");
   links.bind(1, run);
   while (links.step()) {
     data.links.push_back({.name = links.text(0),
@@ -17,7 +19,8 @@ ReportData read_report(Database& database, std::int64_t run) {
                           .fill = links.real(3),
                           .dropped = links.number(4)});
   }
-  Statement events(database, "SELECT time_ns * 1e-9, kind, worker, text, signal, code FROM events WHERE run = ? ORDER BY id");
+  Statement events(database,
+                   "SELECT time_ns * 1e-9, kind, worker, text, signal, code FROM events WHERE run = ? ORDER BY id");
   events.bind(1, run);
   while (events.step()) {
     std::string text = events.text(3);

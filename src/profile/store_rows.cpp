@@ -43,9 +43,8 @@ void RowStore::open() {
   keys.bind(1, origin_.run).bind(2, origin_.worker);
   std::uint32_t index = 0;
   while (keys.step()) {
-    stages_[index++] = {.id = keys.integer(0),
-                        .rows = keys.number(1),
-                        .shift = static_cast<std::uint32_t>(keys.integer(2))};
+    stages_[index++] = {
+        .id = keys.integer(0), .rows = keys.number(1), .shift = static_cast<std::uint32_t>(keys.integer(2))};
   }
   database_ = std::move(database);
 }

@@ -17,7 +17,7 @@ namespace pystream::profile {
 struct RowOrigin {
   std::int64_t run = 0;
   std::uint32_t worker = 0;
-  std::int64_t start_ns = 0;           ///< of the run
+  std::int64_t start_ns = 0;  ///< of the run
   std::uint64_t max_history = 100'000;
 };
 
@@ -28,8 +28,8 @@ class RowStore {
   RowStore(const std::filesystem::path& database, const RowOrigin& origin);
 
   struct Result {
-    std::uint64_t written = 0;         ///< rows before this one are in the database
-    std::uint32_t history_shift = 0;   ///< only one item in 2^n is to have a row from now on
+    std::uint64_t written = 0;        ///< rows before this one are in the database
+    std::uint32_t history_shift = 0;  ///< only one item in 2^n is to have a row from now on
   };
   /// Writes the rows [from, head), where `row(n)` gives row n. nullopt: another process is writing, or the database
   /// is not there for the moment; nothing was written. Throws StoreError if it cannot be written.

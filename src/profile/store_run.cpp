@@ -158,8 +158,8 @@ std::uint64_t RunStore::used_bytes() {
 void RunStore::retire_old_runs() {
   while (true) {
     const auto runs = static_cast<std::uint64_t>(database_->query_integer("SELECT count(*) FROM runs").value_or(0));
-    const auto oldest = database_->query_integer(
-        "SELECT id FROM runs WHERE outcome <> 'running' AND id <> " + std::to_string(run_) + " ORDER BY id LIMIT 1");
+    const auto oldest = database_->query_integer("SELECT id FROM runs WHERE outcome <> 'running' AND id <> " +
+                                                 std::to_string(run_) + " ORDER BY id LIMIT 1");
     if (!oldest || (runs <= description_.retention.runs && used_bytes() <= description_.retention.bytes)) {
       return;
     }
@@ -175,9 +175,10 @@ void RunStore::write_windows(std::uint64_t number, std::int64_t span_ns, const s
                    "INSERT OR REPLACE INTO windows(stage, window, span_ns, items, samples, errors, timed, timed_ns, "
                    "total_ns, min_ns, max_ns, waiting_ns, working_ns, blocked_ns, histogram) "
                    "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
-  Statement total(*database_,
-                  "UPDATE stages SET items=?, samples=?, errors=?, timed=?, timed_ns=?, total_ns=?, min_ns=?, max_ns=?, "
-                  "first_end_ns=?, last_end_ns=?, waiting_ns=?, working_ns=?, blocked_ns=?, rows_lost=? WHERE id=?");
+  Statement total(
+      *database_,
+      "UPDATE stages SET items=?, samples=?, errors=?, timed=?, timed_ns=?, total_ns=?, min_ns=?, max_ns=?, "
+      "first_end_ns=?, last_end_ns=?, waiting_ns=?, working_ns=?, blocked_ns=?, rows_lost=? WHERE id=?");
   Statement bucket(*database_,
                    "INSERT INTO histograms(stage, low_ns, high_ns, items) VALUES(?, ?, ?, ?) "
                    "ON CONFLICT(stage, low_ns) DO UPDATE SET items = excluded.items");

@@ -31,11 +31,14 @@ void add_percentiles(KeySummary& key, const std::vector<std::uint64_t>& histogra
 
 /// A pipeline inside another: from the single items of the stages at its ends.
 void derive(Database& database, KeySummary& key, std::int64_t first, std::int64_t last, std::int64_t before) {
-  const std::string begin = before != 0 ? "SELECT sequence, max(end_ns) AS begin_ns FROM items WHERE stage = ?2 GROUP BY sequence"
-                                        : "SELECT sequence, min(start_ns) AS begin_ns FROM items WHERE stage = ?2 GROUP BY sequence";
-  Statement statement(database,
-                      "SELECT end_ns - begin_ns FROM (SELECT sequence, max(end_ns) AS end_ns FROM items WHERE stage = ?1 "
-                      "GROUP BY sequence) JOIN (" + begin + ") USING (sequence)");
+  const std::string begin =
+      before != 0 ? "SELECT sequence, max(end_ns) AS begin_ns FROM items WHERE stage = ?2 GROUP BY sequence"
+                  : "SELECT sequence, min(start_ns) AS begin_ns FROM items WHERE stage = ?2 GROUP BY sequence";
+  Statement statement(
+      database,
+      "SELECT end_ns - begin_ns FROM (SELECT sequence, max(end_ns) AS end_ns FROM items WHERE stage = ?1 "
+      "GROUP BY sequence) JOIN (" +
+          begin + ") USING (sequence)");
   statement.bind(1, last).bind(2, before != 0 ? before : first);
   std::vector<std::uint64_t> histogram(shm::kBuckets);
   double sum = 0;
@@ -57,9 +60,13 @@ void derive(Database& database, KeySummary& key, std::int64_t first, std::int64_
   }
 }
 
-double ratio(double a, double b) { return b > 0 ? a / b : 0; }
+double ratio(double a, double b) {
+  return b > 0 ? a / b : 0;
+}
 
-std::string percent(double share) { return std::to_string(static_cast<int>(std::lround(share * 100))) + " %"; }
+std::string percent(double share) {
+  return std::to_string(static_cast<int>(std::lround(share * 100))) + " %";
+}
 
 /// The stage that limits the others: where blocked stages end; without such a place the one that works most.
 void name_bottleneck(RunSummary& summary) {
@@ -91,12 +98,13 @@ void name_bottleneck(RunSummary& summary) {
   }
   KeySummary& key = *stages[at];
   key.bottleneck = true;
-  const bool waiting_behind = std::any_of(stages.begin() + static_cast<std::ptrdiff_t>(at), stages.end(), [&](const KeySummary* k) {
-    return k->worker != key.worker && k->waiting > kClearly;
-  });
+  const bool waiting_behind =
+      std::any_of(stages.begin() + static_cast<std::ptrdiff_t>(at), stages.end(),
+                  [&](const KeySummary* k) { return k->worker != key.worker && k->waiting > kClearly; });
   summary.bottleneck = key.key + ": its worker works " + percent(key.working) + " of the time";
   if (key.restarts > 0) {
-    summary.bottleneck += " and was restarted " + std::to_string(key.restarts) + (key.restarts == 1 ? " time" : " times");
+    summary.bottleneck +=
+        " and was restarted " + std::to_string(key.restarts) + (key.restarts == 1 ? " time" : " times");
   }
   if (blocked_before || waiting_behind) {
     summary.bottleneck += std::string(", ") + (blocked_before ? "stages before it are blocked" : "") +
@@ -136,10 +144,11 @@ RunSummary read_summary(Database& database, std::int64_t run) {
       dropped[statement.integer(0)] = statement.number(1);
     }
   }
-  Statement statement(database,
-                      "SELECT id, key, role, worker_name, items, errors, timed, timed_ns, total_ns, min_ns, max_ns, "
-                      "first_end_ns, last_end_ns, waiting_ns, working_ns, blocked_ns, restarts, rows, sampled_shift, "
-                      "rows_lost, worker, first_stage, last_stage, before_stage, samples FROM stages WHERE run = ? ORDER BY position");
+  Statement statement(
+      database,
+      "SELECT id, key, role, worker_name, items, errors, timed, timed_ns, total_ns, min_ns, max_ns, "
+      "first_end_ns, last_end_ns, waiting_ns, working_ns, blocked_ns, restarts, rows, sampled_shift, "
+      "rows_lost, worker, first_stage, last_stage, before_stage, samples FROM stages WHERE run = ? ORDER BY position");
   statement.bind(1, run);
   struct Derived {
     std::size_t position;
@@ -200,10 +209,13 @@ std::int64_t find_run(Database& database, const std::string& which) {
   std::int64_t back = 0;
   if (text.starts_with("last")) {
     text.remove_prefix(4);
-    if (!text.empty() && (!text.starts_with("-") || std::from_chars(text.data() + 1, text.data() + text.size(), back).ptr != text.data() + text.size())) {
+    if (!text.empty() &&
+        (!text.starts_with("-") ||
+         std::from_chars(text.data() + 1, text.data() + text.size(), back).ptr != text.data() + text.size())) {
       throw ProfilingError("\"" + which + "\" names no run; expected a number, last or last-1");
     }
-    const auto run = database.query_integer("SELECT id FROM runs ORDER BY id DESC LIMIT 1 OFFSET " + std::to_string(back));
+    const auto run =
+        database.query_integer("SELECT id FROM runs ORDER BY id DESC LIMIT 1 OFFSET " + std::to_string(back));
     if (!run) {
       throw ProfilingError(database.path().string() + " holds " + (back == 0 ? "no runs yet" : "not so many runs"));
     }

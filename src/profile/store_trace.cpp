@@ -66,8 +66,9 @@ class TraceWriter {
     }
     event('M', -1, ",\"name\":\"process_name\",\"args\":{\"name\":" + json_string(run.text(0)) + "}");
     run.reset();
-    Statement workers(database_,
-                      "SELECT DISTINCT worker, worker_name FROM stages WHERE run = ? AND worker IS NOT NULL ORDER BY worker");
+    Statement workers(
+        database_,
+        "SELECT DISTINCT worker, worker_name FROM stages WHERE run = ? AND worker IS NOT NULL ORDER BY worker");
     workers.bind(1, run_);
     while (workers.step()) {
       const std::int64_t worker = workers.integer(0);
@@ -93,7 +94,10 @@ class TraceWriter {
                 ",\"dur\":" + microseconds(slice.end_ns - slice.start_ns) + ",\"args\":{\"sequence\":" + number + "}");
       if (path.size() > 1) {
         const bool last = i + 1 == path.size();
-        event(i == 0 ? 's' : last ? 'f' : 't', slice.stage->worker,
+        event(i == 0 ? 's'
+              : last ? 'f'
+                     : 't',
+              slice.stage->worker,
               ",\"cat\":\"item\",\"name\":\"item\",\"id\":" + number + at + (last ? ",\"bp\":\"e\"" : ""));
       }
     }
@@ -126,9 +130,10 @@ class TraceWriter {
   }
 
   void marks() {
-    Statement rows(database_,
-                   "SELECT time_ns, kind, text, (SELECT worker FROM stages WHERE stages.run = events.run AND "
-                   "stages.worker_name = events.worker LIMIT 1) FROM events WHERE run = ? AND time_ns >= 0 ORDER BY id");
+    Statement rows(
+        database_,
+        "SELECT time_ns, kind, text, (SELECT worker FROM stages WHERE stages.run = events.run AND "
+        "stages.worker_name = events.worker LIMIT 1) FROM events WHERE run = ? AND time_ns >= 0 ORDER BY id");
     rows.bind(1, run_);
     while (rows.step()) {
       event('i', rows.is_null(3) ? -1 : rows.integer(3),
@@ -198,8 +203,9 @@ std::string item_path(Database& database, std::int64_t run, std::uint64_t sequen
   std::int64_t before = steps.front().start_ns;
   for (const Step& step : steps) {
     const auto time = [](std::int64_t ns) { return format_time(static_cast<double>(ns < 0 ? 0 : ns) * 1e-9); };
-    text += step.key + std::string(width - step.key.size(), ' ') + padded(time(step.start_ns - steps.front().start_ns), 12) +
-            padded(time(step.start_ns - before), 12) + padded(time(step.end_ns - step.start_ns), 12) + "\n";
+    text += step.key + std::string(width - step.key.size(), ' ') +
+            padded(time(step.start_ns - steps.front().start_ns), 12) + padded(time(step.start_ns - before), 12) +
+            padded(time(step.end_ns - step.start_ns), 12) + "\n";
     before = step.end_ns;
   }
   return text + "in all " + format_time(static_cast<double>(before - steps.front().start_ns) * 1e-9) + "\n";

@@ -14,26 +14,26 @@ namespace pystream::profile {
 /// One profile key: a stage, or a pipeline of any level.
 struct KeySummary {
   std::string key;
-  std::string role;          ///< source, stage, sink, pipeline
-  std::string worker;        ///< name of its process; empty: a pipeline inside another
-  std::uint64_t items = 0;   ///< exact
+  std::string role;         ///< source, stage, sink, pipeline
+  std::string worker;       ///< name of its process; empty: a pipeline inside another
+  std::uint64_t items = 0;  ///< exact
   std::uint64_t errors = 0;
   std::uint64_t samples = 0;  ///< items that percentiles are of
-  double mean_s = 0;         ///< of a stage: inside its callable; of a pipeline: from entrance to exit
+  double mean_s = 0;          ///< of a stage: inside its callable; of a pipeline: from entrance to exit
   double min_s = 0;
-  double p50_s = 0;          ///< percentiles: within 1/32
+  double p50_s = 0;  ///< percentiles: within 1/32
   double p90_s = 0;
   double p99_s = 0;
   double p999_s = 0;
   double max_s = 0;
-  double items_per_s = 0;    ///< (items - 1) / (last end - first end)
-  double waiting = 0;        ///< share of its worker's time, 0 to 1: for input
+  double items_per_s = 0;  ///< (items - 1) / (last end - first end)
+  double waiting = 0;      ///< share of its worker's time, 0 to 1: for input
   double working = 0;
-  double blocked = 0;        ///< on a full output link
-  double busy_s = 0;         ///< time spent on all items
+  double blocked = 0;  ///< on a full output link
+  double busy_s = 0;   ///< time spent on all items
   std::uint32_t restarts = 0;
-  std::uint64_t dropped = 0;    ///< items that the link in front of it threw away
-  std::uint64_t rows = 0;       ///< single items in the database
+  std::uint64_t dropped = 0;  ///< items that the link in front of it threw away
+  std::uint64_t rows = 0;     ///< single items in the database
   std::uint64_t one_row_in = 1;
   std::uint64_t rows_lost = 0;  ///< of its worker
   bool bottleneck = false;
@@ -43,13 +43,13 @@ struct RunSummary {
   std::int64_t run = 0;
   std::string name;
   std::string host;
-  std::string outcome;     ///< running, done, failed, interrupted, lost
+  std::string outcome;  ///< running, done, failed, interrupted, lost
   std::string reason;
-  double started = 0;      ///< Unix time
+  double started = 0;  ///< Unix time
   double duration_s = 0;
   std::uint64_t dead_letters = 0;
   std::vector<KeySummary> keys;  ///< outer pipelines before what is in them
-  std::string bottleneck;  ///< why the marked stage limits the pipeline; empty: there is none
+  std::string bottleneck;        ///< why the marked stage limits the pipeline; empty: there is none
 
   const KeySummary* find(const std::string& key) const;
   /// As get_profiles() gives them: mean latency in seconds and items/s, by key.

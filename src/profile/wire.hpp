@@ -16,8 +16,7 @@ namespace pystream::profile {
 class Encoder {
  public:
   template <class T>
-    requires std::is_arithmetic_v<T>
-  Encoder& put(T value) {
+  requires std::is_arithmetic_v<T> Encoder& put(T value) {
     bytes_.append(reinterpret_cast<const char*>(&value), sizeof(value));
     return *this;
   }
@@ -63,12 +62,12 @@ class Decoder {
 };
 
 enum class MessageType : std::uint8_t {
-  begin = 1,      ///< to the bookkeeper: RunDescription
-  ready = 2,      ///< from it: number of the run, or 0 and what went wrong
-  event = 3,      ///< to it: Event
-  end = 4,        ///< to it: outcome, reason; every worker has ended
-  done = 5,       ///< from it: all is written
-  profiles = 6,   ///< to it: a question; from it: RunSummary
+  begin = 1,     ///< to the bookkeeper: RunDescription
+  ready = 2,     ///< from it: number of the run, or 0 and what went wrong
+  event = 3,     ///< to it: Event
+  end = 4,       ///< to it: outcome, reason; every worker has ended
+  done = 5,      ///< from it: all is written
+  profiles = 6,  ///< to it: a question; from it: RunSummary
 };
 
 struct Message {

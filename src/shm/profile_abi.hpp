@@ -81,20 +81,20 @@ inline constexpr std::size_t kDatabasePath = 2048;
 
 /// Written by the coordinator before it starts the first worker.
 struct ProfileConfig {
-  std::uint32_t enabled;           ///< 0: no rows are written
+  std::uint32_t enabled;  ///< 0: no rows are written
   std::uint32_t path_bytes;
-  std::uint64_t tick_multiplier;   ///< base::TickRate
-  std::uint64_t run;               ///< number of this run in the database
-  std::uint64_t max_history;       ///< rows of a stage
-  std::uint64_t rows_per_second;   ///< of a worker; beyond it items are sampled
-  std::uint64_t start_ns;          ///< CLOCK_MONOTONIC at the start of the run; times in the database count from here
+  std::uint64_t tick_multiplier;  ///< base::TickRate
+  std::uint64_t run;              ///< number of this run in the database
+  std::uint64_t max_history;      ///< rows of a stage
+  std::uint64_t rows_per_second;  ///< of a worker; beyond it items are sampled
+  std::uint64_t start_ns;         ///< CLOCK_MONOTONIC at the start of the run; times in the database count from here
   std::array<char, kDatabasePath> path;
 };
 
 /// One item in one stage.
 struct Row {
   std::uint64_t sequence;
-  std::uint64_t input;          ///< its number on the stage's input link, which is unique
+  std::uint64_t input;  ///< its number on the stage's input link, which is unique
   std::int64_t start_ns;
   std::uint64_t hosted_and_ns;  ///< bits 48-63: index in the worker; 0-47: nanoseconds
 
@@ -116,12 +116,12 @@ struct RowPage {
 
 /// See the top. Written by its worker only; `progress` and what follows once more by the bookkeeper after the end.
 struct Batch {
-  std::uint64_t tag;       ///< inputs done after the commit; kInvalidPosition: none yet
-  std::uint64_t applied;   ///< tag of the batch applied last
+  std::uint64_t tag;      ///< inputs done after the commit; kInvalidPosition: none yet
+  std::uint64_t applied;  ///< tag of the batch applied last
   std::uint64_t samples;
-  std::uint64_t row_base;  ///< RowPage::head before
-  std::uint64_t row_room;  ///< so many rows fit
-  std::uint64_t lost;      ///< RowPage::lost afterwards
+  std::uint64_t row_base;               ///< RowPage::head before
+  std::uint64_t row_room;               ///< so many rows fit
+  std::uint64_t lost;                   ///< RowPage::lost afterwards
   std::atomic<std::uint64_t> progress;  ///< samples before this one are in the histogram
   std::atomic<std::uint64_t> redo[2];   ///< what sample n makes of its bucket, at n % 2
 };

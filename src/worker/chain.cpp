@@ -149,7 +149,9 @@ void Chain::finish_item() {
   }
 }
 
-void Chain::discard_item() { std::fill(item_counts_.begin(), item_counts_.end(), 0); }
+void Chain::discard_item() {
+  std::fill(item_counts_.begin(), item_counts_.end(), 0);
+}
 
 void Chain::share_time(std::int64_t ns) {
   double timed = 0;
@@ -158,8 +160,8 @@ void Chain::share_time(std::int64_t ns) {
   }
   for (std::size_t i = 0; i < hosted_.size(); ++i) {
     const auto hosted = first_ + static_cast<std::uint32_t>(i);
-    const double share = timed > 0 ? static_cast<double>(recorder_.timed_ns(hosted)) / timed
-                                   : 1.0 / static_cast<double>(hosted_.size());
+    const double share =
+        timed > 0 ? static_cast<double>(recorder_.timed_ns(hosted)) / timed : 1.0 / static_cast<double>(hosted_.size());
     recorder_.add_time(hosted, hosted_.size() == 1 ? ns : static_cast<std::int64_t>(share * static_cast<double>(ns)));
   }
 }

@@ -116,7 +116,9 @@ ForkPipeline pipeline(std::uint64_t items, std::uint64_t rounds, int stages) {
 double cpu_of_children() {
   rusage usage{};
   ::getrusage(RUSAGE_CHILDREN, &usage);
-  const auto seconds = [](const timeval& time) { return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6; };
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
+  };
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
@@ -143,15 +145,31 @@ void show_recorded_rows(const std::filesystem::path& folder) {
   if (pid == 0) {
     profile::Database database = profile::open_for_reading(folder);
     const auto number = [&](const char* sql) { return static_cast<double>(database.query_integer(sql).value_or(0)); };
-    const double rows = number("SELECT count(*) FROM items JOIN stages ON stages.id = stage WHERE run = (SELECT max(id) FROM runs)");
-    const double ns = number("SELECT max(last_end_ns) - min(first_end_ns) FROM stages WHERE run = (SELECT max(id) FROM runs)");
+    const double rows =
+        number("SELECT count(*) FROM items JOIN stages ON stages.id = stage WHERE run = (SELECT max(id) FROM runs)");
+    const double ns =
+        number("SELECT max(last_end_ns) - min(first_end_ns) FROM stages WHERE run = (SELECT max(id) FROM runs)");
     const double lost = number("SELECT rows_lost FROM RunSummary ORDER BY run DESC LIMIT 1");
     const double items = number("SELECT items_per_s FROM RunSummary ORDER BY run DESC LIMIT 1");
-    std::printf("  %.0f rows/s recorded over %.1f s, %.0f lost, at %.2f M items/s\n", rows / ns * 1e9, ns * 1e-9, lost, items * 1e-6);
+    std::printf("  %.0f rows/s recorded over %.1f s, %.0f lost, at %.2f M items/s\n", rows / ns * 1e9, ns * 1e-9, lost,
+                items * 1e-6);
     std::fflush(stdout);
     ::_exit(0);
   }
   ::waitpid(pid, nullptr, 0);
+}
+
+int measure_rows() {
+  char name[] = "/tmp/profile_bench_XXXXXX";
+  const std::filesystem::path folder = ::mkdtemp(name);
+  std::printf("single items, five workers of up to 120,000 rows/s each:\n");
+  std::fflush(stdout);
+  ForkPipeline many = pipeline(4'000'000, rounds_of_a_microsecond(), 3);
+  many.set_profile(folder, {.rows_per_second = 120'000}, std::uint64_t{1} << 40);
+  many.run();
+  show_recorded_rows(folder);
+  std::filesystem::remove_all(folder);
+  return 0;
 }
 
 }  // namespace
@@ -163,7 +181,11 @@ int main(int argc, char** argv) {
     fast.push_back(recorder_cost(false));
     slow.push_back(recorder_cost(true));
   }
-  if (repetitions > 0) std::printf("recorder: %.2f ns an item and stage where items are sampled, %.2f ns where each is timed\n", median(fast), median(slow));
+  if (repetitions == 0) {
+    return measure_rows();
+  }
+  std::printf("recorder: %.2f ns an item and stage where items are sampled, %.2f ns where each is timed\n",
+              median(fast), median(slow));
   std::fflush(stdout);
   char name[] = "/tmp/profile_bench_XXXXXX";
   const std::filesystem::path folder = ::mkdtemp(name);
@@ -176,16 +198,12 @@ int main(int argc, char** argv) {
     plain_cpu.push_back(plain.cpu_ns_per_item);
     with_cpu.push_back(with.cpu_ns_per_item);
   }
-  if (repetitions > 0) std::printf("two 1 us stages: %.0f items/s without, %.0f with a profile (%+.1f %%); %.0f and %.0f ns of processor time an item (%+.1f %%)\n",
-              median(plain_rate), median(with_rate), (median(with_rate) / median(plain_rate) - 1) * 100, median(plain_cpu),
-              median(with_cpu), (median(with_cpu) / median(plain_cpu) - 1) * 100);
+  std::printf(
+      "two 1 us stages: %.0f items/s without, %.0f with a profile (%+.1f %%); %.0f and %.0f ns of processor time an "
+      "item (%+.1f %%)\n",
+      median(plain_rate), median(with_rate), (median(with_rate) / median(plain_rate) - 1) * 100, median(plain_cpu),
+      median(with_cpu), (median(with_cpu) / median(plain_cpu) - 1) * 100);
   std::fflush(stdout);
-  std::printf("single items, five workers of up to 120,000 rows/s each:\n");
-  std::fflush(stdout);
-  ForkPipeline many = pipeline(4'000'000, rounds, 3);
-  many.set_profile(folder, {.rows_per_second = 120'000}, std::uint64_t{1} << 40);
-  many.run();
-  show_recorded_rows(folder);
   std::filesystem::remove_all(folder);
-  return 0;
+  return measure_rows();
 }

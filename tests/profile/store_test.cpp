@@ -86,7 +86,8 @@ TEST_F(StoreTest, BeyondTheHistoryEverySecondRowGoes) {
   EXPECT_LE(rows, 1000);
   EXPECT_GT(rows, 300);
   EXPECT_EQ(count("SELECT rows FROM stages WHERE key = 'MainPipeline__Source'"), rows);
-  EXPECT_EQ(count("SELECT 1 << sampled_shift FROM stages WHERE key = 'MainPipeline__Source'"), 1 << result->history_shift);
+  EXPECT_EQ(count("SELECT 1 << sampled_shift FROM stages WHERE key = 'MainPipeline__Source'"),
+            1 << result->history_shift);
 }
 
 TEST_F(StoreTest, TheMainPipelineIsTheLastOfItsWorkersKeys) {
@@ -183,7 +184,8 @@ TEST_F(StoreTest, DeadLettersStandOnceWithTheirBytes) {
   LetterStore sut(database_in(folder_.path()));
   const std::string small = "hello";
   const std::string large(3 << 20, 'x');
-  const DeadLetter letter{.run = run, .stage = "MainPipeline__Sink", .sequence = 7, .input = 7, .attempts = 3, .reason = "no"};
+  const DeadLetter letter{
+      .run = run, .stage = "MainPipeline__Sink", .sequence = 7, .input = 7, .attempts = 3, .reason = "no"};
   DeadLetter other = letter;
   other.input = 8;
   ASSERT_TRUE(sut.try_store(letter, std::as_bytes(std::span(small))));

@@ -63,7 +63,8 @@ TEST(WireTest, Descriptions) {
   sut.database = "/tmp/x";
   sut.name = "n";
   sut.retention.runs = 5;
-  sut.keys.push_back({.key = "K", .role = KeyRole::pipeline, .index = KeyDescription::kDerived, .first = 1, .last = 2, .before = 3});
+  sut.keys.push_back(
+      {.key = "K", .role = KeyRole::pipeline, .index = KeyDescription::kDerived, .first = 1, .last = 2, .before = 3});
   sut.workers.push_back({.name = "W", .external = true, .output_links = {4, 5}});
   sut.links.push_back({.name = "L", .producer = 1, .consumer = 2, .overflow = "block", .capacity_bytes = 9});
   EXPECT_EQ(encode(decode_run_description(encode(sut))), encode(sut));

@@ -8,9 +8,10 @@
 namespace pystream::tests {
 namespace {
 
-const std::vector<std::string> kStages{R"({"name": "A", "type": "test.mix"})",
-                                       R"({"name": "Child", "stages": [{"name": "B", "type": "test.mix"}, {"name": "C", "type": "test.add"}]})",
-                                       R"({"name": "Row", "mode": "serial", "stages": [{"name": "D", "type": "test.mix"}, {"name": "E", "type": "test.add"}]})"};
+const std::vector<std::string> kStages{
+    R"({"name": "A", "type": "test.mix"})",
+    R"({"name": "Child", "stages": [{"name": "B", "type": "test.mix"}, {"name": "C", "type": "test.add"}]})",
+    R"({"name": "Row", "mode": "serial", "stages": [{"name": "D", "type": "test.mix"}, {"name": "E", "type": "test.add"}]})"};
 
 TEST_F(ProfileSystemTest, EveryKeyOfEveryLevelHasExactCounts) {
   const ProgramRun run = coord({"run", plan(5000, "20us", kStages), "--quiet"});
@@ -25,8 +26,9 @@ TEST_F(ProfileSystemTest, EveryKeyOfEveryLevelHasExactCounts) {
     }
   }
   const std::string p = "MainPipeline";
-  EXPECT_EQ(keys, (std::vector<std::string>{p, p + "__Source", p + "__A", p + "__Child", p + "__Child__B", p + "__Child__C",
-                                            p + "__Row", p + "__Row__D", p + "__Row__E", p + "__Sink"}));
+  EXPECT_EQ(keys,
+            (std::vector<std::string>{p, p + "__Source", p + "__A", p + "__Child", p + "__Child__B", p + "__Child__C",
+                                      p + "__Row", p + "__Row__D", p + "__Row__E", p + "__Sink"}));
   EXPECT_EQ(sqlite.number("SELECT min(n) FROM (SELECT sum(items) AS n FROM windows GROUP BY stage)"), 5000);
   EXPECT_EQ(sqlite.number("SELECT count(*) FROM stages WHERE worker IS NOT NULL AND timed <> "
                           "(SELECT sum(items) FROM histograms WHERE stage = stages.id)"),
@@ -44,13 +46,15 @@ TEST_F(ProfileSystemTest, LatencyAndThroughputHaveTheShapeOfPyStream) {
   EXPECT_EQ(sqlite.columns("Latency"), expected);
   EXPECT_EQ(sqlite.columns("Throughput"), expected);
   EXPECT_EQ(sqlite.number("SELECT count(*) FROM Latency"), 500);
-  EXPECT_EQ(sqlite.number("SELECT count(*) FROM Latency WHERE MainPipeline < MainPipeline__A + MainPipeline__Child__B"), 0);
+  EXPECT_EQ(sqlite.number("SELECT count(*) FROM Latency WHERE MainPipeline < MainPipeline__A + MainPipeline__Child__B"),
+            0);
   EXPECT_EQ(sqlite.number("SELECT count(*) FROM Latency WHERE MainPipeline__Child < MainPipeline__Child__B"), 0);
   EXPECT_EQ(sqlite.number("SELECT count(*) FROM Throughput WHERE MainPipeline__Sink IS NULL"), 1) << "the first item";
 }
 
 TEST_F(ProfileSystemTest, CountsAndRowsAreExactAfterManyKills) {
-  const std::string file = plan(60'000, "50us", {R"({"name": "A", "type": "test.mix"})", R"({"name": "B", "type": "test.add"})"});
+  const std::string file =
+      plan(60'000, "50us", {R"({"name": "A", "type": "test.mix"})", R"({"name": "B", "type": "test.add"})"});
   RunningCoord running({"run", file, "--quiet"}, profiles(), folder_.file("log"));
   ASSERT_TRUE(eventually([&] { return running.workers().size() == 4; }));
   int kills = 0;
@@ -64,18 +68,24 @@ TEST_F(ProfileSystemTest, CountsAndRowsAreExactAfterManyKills) {
   }
   ASSERT_EQ(running.wait(), 0) << folder_.read("log");
   Sqlite sqlite(database());
-  for (const auto& row : sqlite.rows("SELECT key, items, timed, (SELECT sum(items) FROM histograms WHERE stage = stages.id), samples "
-                                     "FROM stages WHERE role <> 'pipeline'")) {
+  for (const auto& row :
+       sqlite.rows("SELECT key, items, timed, (SELECT sum(items) FROM histograms WHERE stage = stages.id), samples "
+                   "FROM stages WHERE role <> 'pipeline'")) {
     EXPECT_EQ(row[1], "60000") << row[0] << " after " << kills << " kills";
     EXPECT_EQ(row[2], row[3]) << row[0];
   }
-  EXPECT_EQ(sqlite.number("SELECT count(*) FROM (SELECT stage, sequence FROM items GROUP BY stage, sequence HAVING count(*) > 1)"), 0);
-  EXPECT_EQ(sqlite.number("SELECT count(*) FROM (SELECT stage, max(input) - min(input) + 1 AS span, count(*) AS n FROM items "
-                          "JOIN stages ON stages.id = stage WHERE sampled_shift = 0 AND rows_lost = 0 AND samples = rows "
-                          "AND samples = stages.items GROUP BY stage HAVING span <> n)"),
-            0);
+  EXPECT_EQ(
+      sqlite.number(
+          "SELECT count(*) FROM (SELECT stage, sequence FROM items GROUP BY stage, sequence HAVING count(*) > 1)"),
+      0);
+  EXPECT_EQ(
+      sqlite.number("SELECT count(*) FROM (SELECT stage, max(input) - min(input) + 1 AS span, count(*) AS n FROM items "
+                    "JOIN stages ON stages.id = stage WHERE sampled_shift = 0 AND rows_lost = 0 AND samples = rows "
+                    "AND samples = stages.items GROUP BY stage HAVING span <> n)"),
+      0);
   EXPECT_GT(sqlite.number("SELECT count(*) FROM events WHERE kind = 'crash' AND signal = 9"), 0);
-  EXPECT_EQ(sqlite.number("SELECT count(*) FROM events WHERE kind = 'crash'"), sqlite.number("SELECT count(*) FROM events WHERE kind = 'restart'"));
+  EXPECT_EQ(sqlite.number("SELECT count(*) FROM events WHERE kind = 'crash'"),
+            sqlite.number("SELECT count(*) FROM events WHERE kind = 'restart'"));
   expect_intact();
 }
 
@@ -83,7 +93,8 @@ TEST_F(ProfileSystemTest, ALockedDatabaseDoesNotStopThePipeline) {
   ASSERT_EQ(coord({"run", plan(10, "0s", kStages), "--quiet"}).exit_code, 0);
   Sqlite locker(database());
   locker.run("BEGIN IMMEDIATE");
-  RunningCoord running({"run", plan(20'000, "100us", {R"({"name": "A", "type": "test.mix"})"}), "--quiet"}, profiles(), folder_.file("log"));
+  RunningCoord running({"run", plan(20'000, "100us", {R"({"name": "A", "type": "test.mix"})"}), "--quiet"}, profiles(),
+                       folder_.file("log"));
   std::this_thread::sleep_for(std::chrono::seconds(1));
   locker.run("ROLLBACK");
   ASSERT_TRUE(eventually([&] { return locker.number("SELECT count(*) FROM runs") == 2; }));
@@ -92,7 +103,8 @@ TEST_F(ProfileSystemTest, ALockedDatabaseDoesNotStopThePipeline) {
   locker.run("ROLLBACK");
   ASSERT_EQ(running.wait(), 0) << folder_.read("log");
   EXPECT_EQ(locker.number("SELECT items FROM stages WHERE run = 2 AND key = 'MainPipeline__A'"), 20'000);
-  EXPECT_EQ(locker.number("SELECT rows_lost FROM stages WHERE run = 2 AND key = 'MainPipeline__A'"), 0) << "the ring holds seconds";
+  EXPECT_EQ(locker.number("SELECT rows_lost FROM stages WHERE run = 2 AND key = 'MainPipeline__A'"), 0)
+      << "the ring holds seconds";
   expect_intact();
 }
 
@@ -109,7 +121,8 @@ TEST_F(ProfileSystemTest, AReaderWithASnapshotHindersNobody) {
 }
 
 TEST_F(ProfileSystemTest, ADatabaseDeletedUnderTheRunIsMadeAnew) {
-  RunningCoord running({"run", plan(40'000, "100us", {R"({"name": "A", "type": "test.mix"})"}), "--quiet"}, profiles(), folder_.file("log"));
+  RunningCoord running({"run", plan(40'000, "100us", {R"({"name": "A", "type": "test.mix"})"}), "--quiet"}, profiles(),
+                       folder_.file("log"));
   ASSERT_TRUE(eventually([&] { return std::filesystem::exists(database()) && running.workers().size() == 3; }));
   std::this_thread::sleep_for(std::chrono::milliseconds(1300));
   for (const char* end : {"", "-wal", "-shm"}) {
@@ -130,7 +143,8 @@ TEST_F(ProfileSystemTest, AFullDiskDoesNotStopThePipelineAndTheLossIsCounted) {
     GTEST_SKIP() << "needs the right to mount a small tmpfs";
   }
   const std::string file = plan(200'000, "10us", {R"({"name": "A", "type": "test.mix"})"});
-  const ProgramRun run = run_program({PYSTREAM_TEST_COORD, "run", file}, {.environment = {"PYSTREAM_PROFILES=" + disk}});
+  const ProgramRun run =
+      run_program({PYSTREAM_TEST_COORD, "run", file}, {.environment = {"PYSTREAM_PROFILES=" + disk}});
   EXPECT_EQ(run.exit_code, 0) << run.err;
   EXPECT_NE(run.err.find("profile rows wait"), std::string::npos) << run.err;
   EXPECT_NE(run.err.find("rows of single items are not in the profile database"), std::string::npos) << run.err;
@@ -143,7 +157,8 @@ TEST_F(ProfileSystemTest, AFullDiskDoesNotStopThePipelineAndTheLossIsCounted) {
 }
 
 TEST_F(ProfileSystemTest, DeadLettersAreKeptAndThePipelineGoesOn) {
-  const std::string stage = R"({"name": "Bad", "type": "test.crash", "params": {"how": "throw", "sequence": 5, "every": 10, "attempts": 99}})";
+  const std::string stage =
+      R"({"name": "Bad", "type": "test.crash", "params": {"how": "throw", "sequence": 5, "every": 10, "attempts": 99}})";
   ASSERT_EQ(coord({"run", plan(100, "0s", {stage}), "--quiet"}).exit_code, 0);
   Sqlite sqlite(database());
   EXPECT_EQ(sqlite.number("SELECT count(*) FROM dead_letters WHERE stage = 'MainPipeline__Bad' AND size = 64"), 10);
@@ -155,7 +170,8 @@ TEST_F(ProfileSystemTest, DeadLettersAreKeptAndThePipelineGoesOn) {
 }
 
 TEST_F(ProfileSystemTest, TheCoordinatorsDeathLeavesNoBookkeeper) {
-  RunningCoord running({"run", plan(0, "100us", {R"({"name": "A", "type": "test.mix"})"}), "--quiet"}, profiles(), folder_.file("log"));
+  RunningCoord running({"run", plan(0, "100us", {R"({"name": "A", "type": "test.mix"})"}), "--quiet"}, profiles(),
+                       folder_.file("log"));
   ASSERT_TRUE(eventually([&] { return running.workers().size() == 3; }));
   const std::string bookkeeper = run_program({"pgrep", "-P", std::to_string(running.pid()), "-f", "bookkeeper"}).out;
   ASSERT_FALSE(bookkeeper.empty());

@@ -30,7 +30,10 @@ class Sqlite {
     sqlite3_busy_timeout(handle, 5000);
     run("PRAGMA wal_autocheckpoint=0");
   }
-  void run(const std::string& sql) { EXPECT_EQ(sqlite3_exec(handle_.get(), sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK) << sql << ": " << sqlite3_errmsg(handle_.get()); }
+  void run(const std::string& sql) {
+    EXPECT_EQ(sqlite3_exec(handle_.get(), sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK)
+        << sql << ": " << sqlite3_errmsg(handle_.get());
+  }
   std::vector<std::vector<std::string>> rows(const std::string& sql) {
     std::vector<std::vector<std::string>> result;
     const auto add = [](void* to, int columns, char** values, char**) {
@@ -41,7 +44,8 @@ class Sqlite {
       static_cast<std::vector<std::vector<std::string>>*>(to)->push_back(std::move(row));
       return 0;
     };
-    EXPECT_EQ(sqlite3_exec(handle_.get(), sql.c_str(), add, &result, nullptr), SQLITE_OK) << sql << ": " << sqlite3_errmsg(handle_.get());
+    EXPECT_EQ(sqlite3_exec(handle_.get(), sql.c_str(), add, &result, nullptr), SQLITE_OK)
+        << sql << ": " << sqlite3_errmsg(handle_.get());
     return result;
   }
   std::string value(const std::string& sql) {
@@ -67,7 +71,8 @@ class Sqlite {
 /// A pystream-coord that runs beside the test.
 class RunningCoord {
  public:
-  RunningCoord(std::vector<std::string> arguments, const std::string& profiles, const std::string& log) : pid_(::fork()) {
+  RunningCoord(std::vector<std::string> arguments, const std::string& profiles, const std::string& log)
+      : pid_(::fork()) {
     if (pid_ == 0) {
       ::setenv("PYSTREAM_PROFILES", profiles.c_str(), 1);
       const int fd = ::open(log.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
@@ -133,12 +138,15 @@ class ProfileSystemTest : public testing::Test {
   std::string database() const { return profiles() + "/last_profiles.sqlite"; }
   ProgramRun coord(std::vector<std::string> arguments) const {
     arguments.insert(arguments.begin(), PYSTREAM_TEST_COORD);
-    return run_program(arguments, {.environment = {"PYSTREAM_PROFILES=" + profiles(), "PYSTREAM_WORKER", "PYSTREAM_PLUGIN_PATH"}});
+    return run_program(arguments,
+                       {.environment = {"PYSTREAM_PROFILES=" + profiles(), "PYSTREAM_WORKER", "PYSTREAM_PLUGIN_PATH"}});
   }
   /// A flat pipeline: source, stages, sink.
-  std::string plan(long items, const std::string& period, const std::vector<std::string>& stages, const std::string& more = "") const {
-    std::string text = R"({"plugins": ["libpystream_testing.so"], "source": {"type": "generate", "params": {"count": )" +
-                       std::to_string(items) + R"(, "period": ")" + period + R"("}}, "stages": [)";
+  std::string plan(long items, const std::string& period, const std::vector<std::string>& stages,
+                   const std::string& more = "") const {
+    std::string text =
+        R"({"plugins": ["libpystream_testing.so"], "source": {"type": "generate", "params": {"count": )" +
+        std::to_string(items) + R"(, "period": ")" + period + R"("}}, "stages": [)";
     for (const std::string& stage : stages) {
       text += &stage == stages.data() ? stage : ", " + stage;
     }
