@@ -1,5 +1,6 @@
 #include "base/pidfd.hpp"
 
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -11,6 +12,13 @@
 #include "base/system_error.hpp"
 
 namespace pystream::base {
+namespace {
+
+std::chrono::nanoseconds duration_of(const timeval& time) {
+  return std::chrono::seconds(time.tv_sec) + std::chrono::microseconds(time.tv_usec);
+}
+
+}  // namespace
 
 // The system calls by number: glibc 2.36's <sys/pidfd.h> lacks C linkage for C++.
 UniqueFd open_pidfd(pid_t pid) {
@@ -27,7 +35,9 @@ bool send_signal(const UniqueFd& pidfd, int signal) {
 
 std::optional<ExitStatus> try_reap(const UniqueFd& pidfd) {
   siginfo_t info{};
-  while (::waitid(P_PIDFD, static_cast<id_t>(pidfd.get()), &info, WEXITED | WNOHANG) != 0) {
+  rusage usage{};
+  // The system call, because waitid() of the C library does not give the usage.
+  while (::syscall(SYS_waitid, P_PIDFD, pidfd.get(), &info, WEXITED | WNOHANG, &usage) != 0) {
     if (errno == ECHILD) {
       return ExitStatus{.code = -1};
     }
@@ -38,10 +48,13 @@ std::optional<ExitStatus> try_reap(const UniqueFd& pidfd) {
   if (info.si_pid == 0) {
     return std::nullopt;
   }
-  if (info.si_code == CLD_EXITED) {
-    return ExitStatus{.code = info.si_status};
-  }
-  return ExitStatus{.code = 0, .signal = info.si_status, .core_dumped = info.si_code == CLD_DUMPED};
+  const bool exited = info.si_code == CLD_EXITED;
+  return ExitStatus{.code = exited ? info.si_status : 0,
+                    .signal = exited ? 0 : info.si_status,
+                    .core_dumped = info.si_code == CLD_DUMPED,
+                    .user_time = duration_of(usage.ru_utime),
+                    .system_time = duration_of(usage.ru_stime),
+                    .max_rss = static_cast<std::uint64_t>(usage.ru_maxrss) * 1024};
 }
 
 std::string signal_name(int signal) {

@@ -2,6 +2,8 @@
 
 #include <sys/types.h>
 
+#include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -19,6 +21,9 @@ struct ExitStatus {
   int code = 0;    ///< exit code, if signal is 0
   int signal = 0;
   bool core_dumped = false;
+  std::chrono::nanoseconds user_time{};
+  std::chrono::nanoseconds system_time{};
+  std::uint64_t max_rss = 0;  ///< bytes
 };
 /// Reaps an ended child; nullopt while it still runs. A child that somebody else reaped counts as ended with
 /// code -1 (the user's program may call wait() itself).

@@ -1,16 +1,13 @@
 #include <unistd.h>
 
-#include <set>
-
 #include "cli/commands.hpp"
+#include "cli/crash_text.hpp"
 #include "cli/load_plan.hpp"
+#include "cli/prepared_run.hpp"
 #include "cli/progress_line.hpp"
 #include "cli/style.hpp"
 #include "cli/summary_table.hpp"
-#include "coord/bookkeeping.hpp"
 #include "coord/coordinator.hpp"
-#include "plan/plan_json.hpp"
-#include "worker/layout.hpp"
 
 namespace pystream::cli {
 namespace {
@@ -36,17 +33,6 @@ std::optional<std::chrono::nanoseconds> duration_of(const RunOptions& options) {
   return duration;
 }
 
-/// Workers with a source may read the standard input; the rest must not take it away from them.
-std::set<plan::WorkerId> source_workers(const plan::Topology& topology) {
-  std::set<plan::WorkerId> workers;
-  for (const plan::HostedSpec& hosted : topology.hosted) {
-    if (hosted.role == plan::Role::source) {
-      workers.insert(hosted.worker);
-    }
-  }
-  return workers;
-}
-
 class RunCommand {
  public:
   explicit RunCommand(RunOptions options)
@@ -55,48 +41,22 @@ class RunCommand {
   int run() {
     const auto duration = duration_of(options_);
     const LoadedPlan loaded = load_plan(options_.plan);
-    const plan::Topology topology = plan::make_topology(loaded.plan);
-    const worker::Layout layout =
-        worker::make_layout(topology, loaded.checkpoint_bytes(topology), plan::write_plan(loaded.plan));
-    const shm::Segment segment = shm::Segment::create(layout.spec);
-    const auto bookkeeping = start_bookkeeping(loaded, topology, layout, segment);
-    coord::SpawnLauncher launcher(loaded.worker_program, source_workers(topology));
-    coord::Coordinator coordinator({.name = run_name(loaded),
-                                    .topology = &topology,
-                                    .restarts = loaded.plan.restarts,
-                                    .segment = &segment,
-                                    .launcher = &launcher,
-                                    .bookkeeping = bookkeeping.get(),
-                                    .items_limit = options_.items,
-                                    .duration = duration,
-                                    .log = [this](const auto& worker, const auto& line) { log(worker, line); },
-                                    .progress = [&] { progress_.show(coordinator.summary(), coordinator.restarts()); }});
+    PreparedRun run(loaded, [this](const std::string& text) { log({}, text); });
+    coord::RunSetup setup = run.setup();
+    setup.items_limit = options_.items;
+    setup.duration = duration;
+    setup.log = [this](const auto& worker, const auto& line) { log(worker, line); };
+    setup.crashed = [this](const coord::CrashReport& report) { crashes_.add(report); };
+    const coord::Coordinator* running = nullptr;
+    setup.progress = [&] { progress_.show(running->summary(), running->restarts()); };
+    coord::Coordinator coordinator(std::move(setup));
+    running = &coordinator;
     const coord::Outcome outcome = coordinator.run();
     progress_.clear();
     return finish(outcome, coordinator);
   }
 
  private:
-  static std::string run_name(const LoadedPlan& loaded) {
-    return loaded.file == "-" ? "stdin" : loaded.file.stem().string();
-  }
-
-  /// nullptr: without a profile, because it is not wanted or not possible.
-  std::unique_ptr<coord::Bookkeeping> start_bookkeeping(const LoadedPlan& loaded, const plan::Topology& topology,
-                                                        const worker::Layout& layout, const shm::Segment& segment) {
-    if (!loaded.plan.profiler_enabled) {
-      return nullptr;
-    }
-    try {
-      return coord::Bookkeeping::spawn(
-          loaded.worker_program, segment,
-          coord::describe_run(loaded.plan, topology, layout, run_name(loaded)));
-    } catch (const std::exception& error) {
-      log({}, std::string("no profile is written: ") + error.what());
-      return nullptr;
-    }
-  }
-
   void log(const std::string& worker, const std::string& line) {
     const bool own_word = worker.empty();
     if (options_.quiet || options_.log_level == LogLevel::error ||
@@ -110,7 +70,7 @@ class RunCommand {
   int finish(coord::Outcome outcome, const coord::Coordinator& coordinator) const {
     const Style style(STDERR_FILENO);
     if (!options_.quiet) {
-      std::fputs(summary_table(coordinator.summary(), style.on()).c_str(), stderr);
+      std::fputs((summary_table(coordinator.summary(), style.on()) + crash_text(crashes_)).c_str(), stderr);
     }
     switch (outcome) {
       case coord::Outcome::done:
@@ -127,6 +87,7 @@ class RunCommand {
 
   RunOptions options_;
   ProgressLine progress_;
+  coord::CrashLog crashes_;
 };
 
 }  // namespace

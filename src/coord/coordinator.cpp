@@ -142,7 +142,10 @@ void Coordinator::on_tick() {
 void Coordinator::perform(const std::vector<Action>& actions) {
   for (const Action& action : actions) {
     std::visit(Overloaded{[&](const StartWorker& start) { start_worker(start); },
-                          [&](const KillWorker& kill) { base::send_signal(workers_[kill.id].process.pidfd, SIGKILL); },
+                          [&](const KillWorker& kill) {
+                            workers_[kill.id].killed_by_us = true;
+                            base::send_signal(workers_[kill.id].process.pidfd, SIGKILL);
+                          },
                           [&](const WakeNeighbours& wake) { wake_links_of(wake.id); },
                           [&](const StopAll&) { stop_all(); }, [&](const EndRun&) { over_ = true; },
                           [&](const Report& report) {
@@ -164,8 +167,13 @@ void Coordinator::start_worker(const StartWorker& start) {
   control.attempt_number.store(start.attempt_number.value_or(shm::kInvalidPosition), std::memory_order_relaxed);
   control.attempts.store(start.attempts, std::memory_order_relaxed);
   control.give_up.store(start.give_up ? 1 : 0, std::memory_order_relaxed);
-  control.items_limit.store(setup_.items_limit, std::memory_order_relaxed);
+  control.died_segment.store(start.segment, std::memory_order_relaxed);
+  control.died_hosted.store(start.hosted, std::memory_order_relaxed);
   Worker& worker = workers_[start.id];
+  const std::string death = start.death + "\n" + worker.last_crash;
+  control.death_bytes = static_cast<std::uint32_t>(death.copy(control.death_text.data(), shm::kDeathText));
+  control.items_limit.store(setup_.items_limit, std::memory_order_relaxed);
+  worker.killed_by_us = false;
   worker.process = setup_.launcher->launch(start.id, {.segment = setup_.segment->fd(), .bell = bell_.get()});
   worker.running = true;
   note(start.incarnation == 0 ? "start" : "restart", start.id);
@@ -173,11 +181,14 @@ void Coordinator::start_worker(const StartWorker& start) {
   loop_.add(worker.process.errors.get(), [this, id = start.id] { on_errors(id); });
 }
 
-/// True once the worker's page is its own and no longer that of its predecessor.
 bool Coordinator::attached(plan::WorkerId id) const {
   const auto& worker = view_.workers[id];
   return worker.page->incarnation.load(std::memory_order_acquire) ==
          worker.control->incarnation.load(std::memory_order_relaxed) + 1;
+}
+
+bool Coordinator::signal_worker(plan::WorkerId id, int signal) {
+  return workers_.at(id).running && base::send_signal(workers_[id].process.pidfd, signal);
 }
 
 WorkerView Coordinator::view_of(plan::WorkerId id) const {
@@ -190,6 +201,7 @@ WorkerView Coordinator::view_of(plan::WorkerId id) const {
   WorkerView view{.finished = phase == shm::Phase::finished,
                   .working = phase == shm::Phase::working,
                   .hosted = page.hosted.load(std::memory_order_relaxed),
+                  .segment = page.segment.load(std::memory_order_relaxed),
                   .number = {},
                   .sequence = page.sequence.load(std::memory_order_relaxed),
                   .commits = page.commits.load(std::memory_order_relaxed),
@@ -197,8 +209,10 @@ WorkerView Coordinator::view_of(plan::WorkerId id) const {
                   .failure_sequence = {}};
   if (const std::uint64_t number = page.number.load(std::memory_order_relaxed); number != shm::kInvalidPosition) {
     view.number = number;
+    view.sure = page.in_flight.load(std::memory_order_relaxed) <= 1;
   }
-  if (page.failure_kind.load(std::memory_order_acquire) != 0) {
+  if (const auto kind = page.failure_kind.load(std::memory_order_acquire); kind != 0) {
+    view.start_failed = kind == static_cast<std::uint32_t>(shm::FailureKind::start);
     const std::size_t size = std::min<std::size_t>(page.failure_bytes, page.failure_text.size());
     view.failure.assign(page.failure_text.data(), size);
     if (view.failure.empty()) {
@@ -243,14 +257,40 @@ void Coordinator::on_exit(plan::WorkerId id) {
   worker.process = {};
   worker.running = false;
   const WorkerView view = view_of(id);
-  if (status->signal != 0 || status->code != 0) {
-    const bool at_item = view.number.has_value();
-    note("crash", id, {.signal = status->signal,
-                       .code = status->code,
-                       .sequence = at_item ? std::optional(view.sequence) : std::nullopt,
-                       .text = view.failure});
+  if ((status->signal != 0 || status->code != 0) && !supervisor_.stopping()) {
+    note_death(id, *status, view);
   }
   perform(supervisor_.on_exit(id, {.code = status->code, .signal = status->signal, .view = view}, now()));
+}
+
+void Coordinator::note_death(plan::WorkerId id, const base::ExitStatus& status, const WorkerView& view) {
+  Worker& worker = workers_[id];
+  const auto& pages = view_.workers[id];
+  CrashReport report{.stage = supervisor_.stage_key(id, view.hosted),
+                     .worker = setup_.topology->workers[id].name,
+                     .signal = status.signal,
+                     .code = status.code,
+                     .hung = worker.killed_by_us,
+                     .failure = view.failure,
+                     .usage = status,
+                     .last_lines = {worker.last_lines.begin(), worker.last_lines.end()}};
+  if (view.number) {
+    report.item = view.sequence;
+    const bool again = pages.control->attempt_number.load(std::memory_order_relaxed) == *view.number;
+    report.attempt = again ? pages.control->attempts.load(std::memory_order_relaxed) + 1 : 1;
+  }
+  if (attached(id)) {
+    read_crash_record(pages.page->crash, report);
+  }
+  worker.last_lines.clear();
+  worker.last_crash = describe(report);
+  note("crash", id, {.signal = status.signal,
+                     .code = status.code,
+                     .sequence = report.item,
+                     .text = worker.last_crash});
+  if (setup_.crashed && report.failure.empty()) {
+    setup_.crashed(report);
+  }
 }
 
 void Coordinator::note(const std::string& kind, plan::WorkerId id, profile::Event event) {
@@ -358,6 +398,7 @@ void Coordinator::on_errors(plan::WorkerId id) {
 void Coordinator::on_signal() {
   signalfd_siginfo info{};
   while (::read(signals_.get(), &info, sizeof(info)) == sizeof(info)) {
+    interrupted_ = true;
     if (draining_) {
       stop_requested_ = true;
       stop();

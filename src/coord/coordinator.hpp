@@ -11,6 +11,7 @@
 
 #include "base/event_loop.hpp"
 #include "coord/bookkeeping.hpp"
+#include "coord/crash_report.hpp"
 #include "coord/control_socket.hpp"
 #include "coord/launcher.hpp"
 #include "coord/live_status.hpp"
@@ -42,6 +43,8 @@ struct RunSetup {
   /// Called once when a drain begins.
   std::function<void()> draining{};
   bool takes_interrupts = true;  ///< SIGINT is for this process, not for a user's process in the same terminal
+  /// A worker died without being told to; it may be restarted.
+  std::function<void(const CrashReport&)> crashed{};
 };
 
 enum class Outcome { done, failed, interrupted };
@@ -64,6 +67,13 @@ class Coordinator {
   base::EventLoop& loop() { return loop_; }
   const std::optional<TerminationReason>& failure() const { return supervisor_.failure(); }
   const shm::SupervisorView& view() const { return view_; }
+  bool runs(plan::WorkerId id) const { return workers_.at(id).running; }
+  /// True once the worker's page is its own and no longer that of its predecessor.
+  bool attached(plan::WorkerId id) const;
+  /// False if the worker does not run.
+  bool signal_worker(plan::WorkerId id, int signal);
+  /// SIGINT or SIGTERM came.
+  bool interrupted() const { return interrupted_; }
   std::vector<StageSummary> summary() const;
   std::uint32_t restarts() const;
   /// 0 while the worker does not run.
@@ -76,6 +86,8 @@ class Coordinator {
     std::string line;  ///< of standard error, not yet complete
     std::deque<std::string> last_lines;
     bool running = false;
+    bool killed_by_us = false;          ///< because it hung
+    std::string last_crash;             ///< described
   };
 
   void perform(const std::vector<Action>& actions);
@@ -89,10 +101,10 @@ class Coordinator {
   void on_tick();
   void nudge(std::chrono::nanoseconds now);
   void note(const std::string& kind, plan::WorkerId id, profile::Event event = {});
+  void note_death(plan::WorkerId id, const base::ExitStatus& status, const WorkerView& view);
   void end_bookkeeping();
   std::string answer(std::string_view request);
   void log_line(plan::WorkerId id, const std::string& line);
-  bool attached(plan::WorkerId id) const;
   WorkerView view_of(plan::WorkerId id) const;
   bool has_source(plan::WorkerId id) const;
   std::chrono::nanoseconds next_deadline() const;
@@ -107,6 +119,7 @@ class Coordinator {
   std::vector<Worker> workers_;
   bool draining_ = false;
   bool stop_requested_ = false;
+  bool interrupted_ = false;
   bool ready_announced_ = false;
   bool over_ = false;
   std::chrono::nanoseconds started_{};

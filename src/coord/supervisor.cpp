@@ -11,8 +11,8 @@ namespace {
 /// So often may somebody else SIGKILL a worker on one item before the item is suspected after all.
 constexpr std::uint32_t kOutsideKills = 20;
 
-std::string how_it_ended(const WorkerExit& exit) {
-  return exit.signal != 0 ? "was killed by " + base::signal_name(exit.signal)
+std::string how_it_ended(const WorkerExit& exit, bool hung) {
+  return exit.signal != 0 ? (hung ? "hung and was killed by " : "was killed by ") + base::signal_name(exit.signal)
                           : "ended with exit code " + std::to_string(exit.code) + " before its input did";
 }
 
@@ -59,6 +59,11 @@ std::string Supervisor::stage_key(plan::WorkerId id, std::uint32_t index) const 
   return topology_.workers[id].name;
 }
 
+bool Supervisor::is_source(plan::WorkerId id, std::uint32_t index) const {
+  const std::vector<plan::HostedId>& hosted = topology_.workers[id].segments.front().hosted;
+  return index == 0 && !hosted.empty() && topology_.hosted[hosted.front()].role == plan::Role::source;
+}
+
 StartWorker Supervisor::start_worker(plan::WorkerId id, Time now) {
   Worker& worker = workers_[id];
   worker.state = State::starting;
@@ -66,11 +71,15 @@ StartWorker Supervisor::start_worker(plan::WorkerId id, Time now) {
   worker.killed_by_us = false;
   const plan::FaultPolicy& policy = policy_of(id, worker.died_in);
   const std::uint32_t limit = policy.on_crash == plan::OnCrash::skip ? 1 : policy.max_attempts;
+  const bool suspected = worker.attempts >= limit || worker.outside_kills >= kOutsideKills;
   return {.id = id,
           .incarnation = worker.restarts,
           .attempt_number = worker.died_on,
           .attempts = worker.attempts,
-          .give_up = worker.died_on && (worker.attempts >= limit || worker.outside_kills >= kOutsideKills)};
+          .give_up = worker.died_on && suspected && !is_source(id, worker.died_in),
+          .segment = worker.died_segment,
+          .hosted = worker.died_in,
+          .death = worker.death};
 }
 
 std::vector<Action> Supervisor::start(Time now) {
@@ -130,7 +139,6 @@ std::vector<Action> Supervisor::on_stop_request() {
 
 std::vector<Action> Supervisor::on_exit(plan::WorkerId id, const WorkerExit& exit, Time now) {
   Worker& worker = workers_[id];
-  const bool was_starting = worker.state == State::starting;
   worker.state = State::ended;
   if (stopping_ || (exit.view.finished && exit.code == 0 && exit.signal == 0)) {
     std::vector<Action> actions{WakeNeighbours{id}};
@@ -141,8 +149,8 @@ std::vector<Action> Supervisor::on_exit(plan::WorkerId id, const WorkerExit& exi
   }
   if (!exit.view.failure.empty()) {
     const std::string stage = stage_key(id, exit.view.hosted);
-    std::string text = "stage " + stage + (was_starting ? " could not start: " : " failed");
-    if (!was_starting) {
+    std::string text = "stage " + stage + (exit.view.start_failed ? " could not start: " : " failed");
+    if (!exit.view.start_failed) {
       text += exit.view.failure_sequence ? " on item " + std::to_string(*exit.view.failure_sequence) + ": " : ": ";
     }
     return fail({.stage = stage, .signal = 0, .item = exit.view.failure_sequence, .text = text + exit.view.failure});
@@ -151,12 +159,13 @@ std::vector<Action> Supervisor::on_exit(plan::WorkerId id, const WorkerExit& exi
 }
 
 void Supervisor::count_attempt(Worker& worker, const WorkerExit& exit) {
-  if (!exit.view.number) {
+  if (!exit.view.number || !exit.view.sure) {
     return;
   }
   worker.died_in = exit.view.hosted;
-  if (worker.died_on != exit.view.number) {
+  if (worker.died_on != exit.view.number || worker.died_segment != exit.view.segment) {
     worker.died_on = exit.view.number;
+    worker.died_segment = exit.view.segment;
     worker.attempts = 0;
     worker.outside_kills = 0;
   }
@@ -164,6 +173,11 @@ void Supervisor::count_attempt(Worker& worker, const WorkerExit& exit) {
     ++worker.outside_kills;
   } else {
     ++worker.attempts;
+  }
+  worker.death = "the stage " + how_it_ended(exit, worker.killed_by_us);
+  const std::uint32_t deaths = worker.attempts + worker.outside_kills;
+  if (deaths > 1) {
+    worker.death += ", and its worker died " + std::to_string(deaths) + " times on this item";
   }
 }
 
@@ -181,7 +195,7 @@ std::vector<Action> Supervisor::on_crash(plan::WorkerId id, const WorkerExit& ex
   const bool outside = exit.signal == SIGKILL && !worker.killed_by_us;
   const bool fruitful = exit.view.commits != worker.commits_at_start;
   count_attempt(worker, exit);
-  std::string text = "stage " + stage + " " + (worker.killed_by_us ? "hung and " : "") + how_it_ended(exit);
+  std::string text = "stage " + stage + " " + how_it_ended(exit, worker.killed_by_us);
   if (exit.view.number) {
     text += " on item " + std::to_string(exit.view.sequence);
   }

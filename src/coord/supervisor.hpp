@@ -22,11 +22,14 @@ struct WorkerView {
   bool finished = false;                    ///< Phase::finished
   bool working = false;                     ///< in a stage's code
   std::uint32_t hosted = 0;                 ///< stage in work, index within the worker
+  std::uint32_t segment = 0;                ///< of the worker's row, whose input is in work
   std::optional<std::uint64_t> number;      ///< input number in work
+  bool sure = true;                         ///< it is the only one in work
   std::uint64_t sequence = 0;
   std::uint64_t commits = 0;
   std::string failure;                      ///< the worker gave up by itself, for this reason
   std::optional<std::uint64_t> failure_sequence;
+  bool start_failed = false;                ///< it gave up before its first item
 };
 
 struct WorkerExit {
@@ -41,6 +44,9 @@ struct StartWorker {
   std::optional<std::uint64_t> attempt_number;  ///< input its predecessors died on
   std::uint32_t attempts = 0;                   ///< how often
   bool give_up = false;                         ///< not to be tried again
+  std::uint32_t segment = 0;                    ///< whose input it is
+  std::uint32_t hosted = 0;                     ///< the stage they died in
+  std::string death;                            ///< how the last of them died, for the dead letter
 };
 struct KillWorker {
   plan::WorkerId id = 0;
@@ -76,6 +82,8 @@ class Supervisor {
   std::uint32_t restarts(plan::WorkerId id) const { return workers_.at(id).restarts; }
   bool stopping() const { return stopping_; }
   bool all_ready() const;
+  /// Profile key of a stage by its index within the worker.
+  std::string stage_key(plan::WorkerId id, std::uint32_t hosted) const;
 
  private:
   enum class State { idle, starting, running, backing_off, ended };
@@ -87,7 +95,9 @@ class Supervisor {
     std::uint32_t fruitless = 0;        ///< deaths in a row without a commit in between
     std::uint64_t commits_at_start = 0;
     std::optional<std::uint64_t> died_on;
+    std::uint32_t died_segment = 0;     ///< whose input `died_on` is
     std::uint32_t died_in = 0;          ///< stage that had `died_on` in work, index within the worker
+    std::string death;                  ///< how
     std::uint32_t attempts = 0;         ///< deaths on `died_on` that count
     std::uint32_t outside_kills = 0;    ///< SIGKILLs from outside on `died_on`
     bool killed_by_us = false;
@@ -101,7 +111,7 @@ class Supervisor {
   };
 
   const plan::FaultPolicy& policy_of(plan::WorkerId id, std::uint32_t hosted) const;
-  std::string stage_key(plan::WorkerId id, std::uint32_t hosted) const;
+  bool is_source(plan::WorkerId id, std::uint32_t hosted) const;
   StartWorker start_worker(plan::WorkerId id, Time now);
   std::vector<Action> on_crash(plan::WorkerId id, const WorkerExit& exit, Time now);
   void count_attempt(Worker& worker, const WorkerExit& exit);

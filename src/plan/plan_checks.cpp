@@ -63,4 +63,20 @@ void check_flow(const Plan& plan, TypeCatalog types, std::vector<PlanFault>& fau
   }
 }
 
+void tell_sink_its_items(Plan& plan, TypeCatalog types) {
+  constexpr std::string_view kParam = "item_type";
+  if (plan.exit != EndKind::hosted || !plan.sink.stage->params.has(kParam) ||
+      !plan.sink.stage->params.string(kParam).empty()) {
+    return;
+  }
+  const Topology topology = make_topology(plan);
+  if (topology.hosted.size() < 2) {
+    return;
+  }
+  const std::string given = item_type(topology.hosted[topology.hosted.size() - 2], types, &StageInfo::output);
+  if (given != "any") {
+    plan.sink.stage->params.set(std::string(kParam), given);
+  }
+}
+
 }  // namespace pystream::plan

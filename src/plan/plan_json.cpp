@@ -59,6 +59,7 @@ std::variant<Plan, std::vector<PlanFault>> read_plan(std::string_view json, Type
   if (!faults.empty()) {
     return faults;
   }
+  tell_sink_its_items(plan, types);
   return plan;
 }
 

@@ -25,6 +25,11 @@ std::vector<std::string> plugins_of(const ParamValue& document, std::vector<Plan
 /// What concerns two nodes: item types along the items' way, and links where there are none.
 void check_flow(const Plan& plan, TypeCatalog types, std::vector<PlanFault>& faults);
 
+/// A sink with a parameter "item_type" that was left empty gets the type of the items that reach it, where the stage
+/// before it declares one: text may then be written as lines.
+/// REQUIRES: the plan has no faults.
+void tell_sink_its_items(Plan& plan, TypeCatalog types);
+
 /// Names as the reader gives them to stages without one, counting in `unnamed`.
 std::string next_unnamed(std::size_t& unnamed);
 

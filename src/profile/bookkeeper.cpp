@@ -19,7 +19,7 @@ constexpr std::int64_t kLookNs = 100'000'000;
 constexpr int kBeginMs = 30'000;
 constexpr int kWindowPatienceMs = 100;
 constexpr int kLastPatienceMs = 5'000;
-constexpr int kLastTries = 50;
+constexpr std::int64_t kLastRowsNs = 3'000'000'000;
 constexpr std::size_t kMostEvents = 10'000;  ///< that wait for a database that is not there
 
 void pause_ms(long milliseconds) {
@@ -222,6 +222,7 @@ void Bookkeeper::recover_workers() {
 }
 
 void Bookkeeper::write_left_rows() {
+  const std::int64_t give_up_at = base::now_ns() + kLastRowsNs;
   for (std::uint32_t id = 0; id < description_.workers.size(); ++id) {
     if (description_.workers[id].external) {
       continue;
@@ -238,7 +239,7 @@ void Bookkeeper::write_left_rows() {
                                           .start_ns = store_->start_ns(),
                                           .max_history = description_.retention.max_history});
     bool written = false;
-    for (int i = 0; i < kLastTries && !written; ++i) {
+    do {
       try {
         written = rows.write(tail, head, [&](std::uint64_t n) { return area.rows[n & (area.rows.size() - 1)]; }).has_value();
       } catch (const std::exception&) {
@@ -246,7 +247,7 @@ void Bookkeeper::write_left_rows() {
       if (!written) {
         pause_ms(20);
       }
-    }
+    } while (!written && base::now_ns() < give_up_at);
     if (written) {
       area.page->tail.store(head, std::memory_order_release);
     } else {
@@ -255,9 +256,21 @@ void Bookkeeper::write_left_rows() {
   }
 }
 
+void Bookkeeper::tell_of_lost_rows() const {
+  std::uint64_t lost = 0;
+  for (const shm::SupervisorView::Worker& worker : view_.workers) {
+    lost += worker.rows->lost.load(std::memory_order_relaxed);
+  }
+  if (lost > 0) {
+    std::fprintf(stderr, "%llu rows of single items are not in the profile database: it could not take them\n",
+                 static_cast<unsigned long long>(lost));
+  }
+}
+
 void Bookkeeper::finish() {
   recover_workers();
   write_left_rows();
+  tell_of_lost_rows();
   look_at_links();
   const std::int64_t now = base::now_ns();
   const auto number = static_cast<std::uint64_t>((now - store_->start_ns()) / shm::kWindowNs);

@@ -43,6 +43,7 @@ class Bookkeeper {
   void reopen_if_moved();
   void recover_workers();
   void write_left_rows();
+  void tell_of_lost_rows() const;
   void finish();
   void answer_profiles();
 

@@ -39,6 +39,9 @@ void RowQueue::adapt(std::uint64_t sampled, std::int64_t now) {
     page_.rate_shift.store(std::min(shift + 1, kLargestShift), std::memory_order_relaxed);
   } else if (now < period_end_) {
     return;
+  } else if (enabled_ && room() < rows_.size() / 4) {
+    // The database does not keep up: better fewer samples than lost ones.
+    page_.rate_shift.store(std::min(shift + 1, kLargestShift), std::memory_order_relaxed);
   } else if (period_rows_ < period_limit_ / 4 && shift > 0) {
     page_.rate_shift.store(shift - 1, std::memory_order_relaxed);
   }

@@ -18,9 +18,9 @@ constexpr std::uint64_t kWorthATransaction = 4096;   ///< rows; fewer wait until
 constexpr std::uint64_t kRowsPerTransaction = 16384;
 constexpr std::int64_t kOldNs = 500'000'000;
 constexpr auto kLook = 50ms;
-constexpr auto kTryAgain = 3ms;
+constexpr auto kTryAgain = 1ms;
 constexpr std::int64_t kLastTries = 1'000'000'000;
-constexpr int kNice = 5;
+constexpr int kNice = 1;
 
 }  // namespace
 

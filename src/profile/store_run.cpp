@@ -12,6 +12,8 @@ namespace pystream::profile {
 namespace {
 
 constexpr std::uintmax_t kLongLog = 4 << 20;
+constexpr int kBeginPatienceMs = 8'000;
+constexpr int kPatienceMs = 200;
 
 double unix_time() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
@@ -52,6 +54,7 @@ std::int64_t RunStore::begin() {
   database_.reset();
   std::filesystem::create_directories(description_.database.parent_path());
   database_ = std::make_unique<Database>(description_.database, Database::Mode::create);
+  database_->set_patience(kBeginPatienceMs);  // somebody's query or script may hold it for a moment
   migrate(*database_);
   Transaction transaction(*database_);
   if (run_ == 0) {
@@ -62,6 +65,7 @@ std::int64_t RunStore::begin() {
   write_links();
   show_run_in_views(*database_, run_);
   transaction.commit();
+  database_->set_patience(kPatienceMs);
   return run_;
 }
 

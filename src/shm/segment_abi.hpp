@@ -75,6 +75,8 @@ enum class Overflow : std::uint32_t { block = 0, drop_newest = 1, drop_oldest = 
 /// What the coordinator asks of a worker.
 enum class Command : std::uint32_t { run = 0, drain = 1, stop = 2 };
 
+inline constexpr std::size_t kDeathText = 2048;
+
 /// Written by the coordinator, read by its worker.
 struct ControlPage {
   std::atomic<std::uint32_t> command;      ///< Command; release store, then wake-ups until the worker obeys
@@ -84,6 +86,11 @@ struct ControlPage {
   std::atomic<std::uint32_t> attempts;
   std::atomic<std::uint32_t> give_up;      ///< 1: that input is not tried again
   std::atomic<std::uint64_t> items_limit;  ///< a source ends after so many items; 0: no limit
+  // Where and how they died; set before each start.
+  std::atomic<std::uint32_t> died_segment;  ///< segment of the row whose input it was
+  std::atomic<std::uint32_t> died_hosted;   ///< stage of the row, from 0
+  std::uint32_t death_bytes;
+  std::array<char, kDeathText> death_text;  ///< for the dead letter
 };
 
 enum class Phase : std::uint32_t {
@@ -101,6 +108,28 @@ enum class FailureKind : std::uint32_t { none = 0, start = 1, item = 2, link = 3
 
 inline constexpr std::size_t kFailureText = 1024;
 
+inline constexpr std::size_t kCrashFrames = 32;
+inline constexpr std::size_t kCrashModules = 8;
+inline constexpr std::size_t kModulePath = 240;
+
+/// What a worker's signal handler leaves behind. Written with plain stores in the handler.
+struct CrashRecord {
+  /// Release store after `code`, `address` and `thread`, before the stack is walked, which may fail; 0: no crash.
+  std::atomic<std::uint32_t> signal;
+  std::int32_t code;      ///< si_code
+  std::uint64_t address;  ///< si_addr, of signals that have one
+  std::uint64_t thread;
+  std::atomic<std::uint32_t> frames;  ///< release store after each frame
+  std::uint32_t modules;
+  /// Return addresses, the faulting instruction first. `place`: offset in the module, its index + 1 in bits 56-63.
+  struct Frame {
+    std::uint64_t address;
+    std::uint64_t place;
+  } frame[kCrashFrames];
+  char module[kCrashModules][kModulePath];  ///< paths of files, each with a zero at its end
+};
+inline constexpr int kModuleShift = 56;
+
 /// Written by the worker, read by the coordinator and by tools. Untrusted when read.
 struct WorkerPage {
   /// Release store after what it tells of; acquire load.
@@ -109,10 +138,13 @@ struct WorkerPage {
   /// ControlPage::incarnation + 1 once this start of the worker has attached; what stands here before is a
   /// predecessor's. Release store; acquire load.
   std::atomic<std::uint32_t> incarnation;
-  std::uint32_t reserved;
+  std::atomic<std::uint32_t> segment;     ///< of the row, whose input `number` is
   std::atomic<std::uint64_t> number;      ///< input number in work; kInvalidPosition: none
   std::atomic<std::uint64_t> sequence;    ///< its sequence number
   std::atomic<std::uint64_t> commits;     ///< batches committed since the pipeline began
+  /// Of a stage that has several in work: how many; `number` is then the oldest, not surely the one that kills.
+  std::atomic<std::uint32_t> in_flight;
+  std::atomic<std::int64_t> first_commit_ns;  ///< of this start of the worker (CLOCK_MONOTONIC); 0: none yet
   alignas(kLine) std::atomic<std::uint64_t> waiting_ns;  ///< for input, since the pipeline began
   std::atomic<std::uint64_t> blocked_ns;
   std::atomic<std::uint64_t> working_ns;
@@ -122,6 +154,7 @@ struct WorkerPage {
   std::uint32_t failure_bytes;
   std::uint64_t failure_sequence;         ///< kInvalidPosition: no item
   std::array<char, kFailureText> failure_text;
+  alignas(kLine) CrashRecord crash;
 };
 
 /// In front of each of the two copies of a segment's checkpointed state. The copy whose `inputs_done` equals the

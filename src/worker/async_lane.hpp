@@ -17,6 +17,9 @@ struct SegmentRunner::AsyncLane {
     shm::RingReader::Mark after;
     std::int64_t submitted_ns = 0;
     std::string failure;  ///< submit() threw
+    bool poison = false;  ///< not to be submitted: it killed the worker too often
+
+    bool has_answer() const { return !poison && failure.empty() && record.kind != shm::RecordKind::tombstone; }
   };
 
   explicit AsyncLane(Hosted& hosted) : stage_(*hosted.async()) {}
@@ -27,16 +30,20 @@ struct SegmentRunner::AsyncLane {
   const Entry& oldest() const { return entries_.front(); }
   void pop() { entries_.pop_front(); }
 
-  void submit(const shm::Record& record, std::uint32_t attempt, const shm::RingReader::Mark& after) {
+  std::size_t size() const { return entries_.size(); }
+  std::size_t capacity() const { return stage_.capacity(); }
+
+  void submit(const shm::Record& record, std::uint32_t attempt, const shm::RingReader::Mark& after, bool poison) {
     Entry& entry = entries_.emplace_back();
     entry.record = record;
     entry.tag = {.sequence = record.sequence, .part = record.part, .attempt = attempt, .entered_ns = record.entered_ns};
     entry.after = after;
+    entry.poison = poison;
     entry.submitted_ns = base::now_ns();
     if (record.kind == shm::RecordKind::end) {
       stage_.finish();
       input_ended_ = true;
-    } else if (record.kind != shm::RecordKind::tombstone) {
+    } else if (entry.has_answer()) {
       try {
         stage_.submit(Item(entry.tag, record.payload));
       } catch (const std::exception& error) {

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/clock.hpp"
+
 namespace pystream::worker {
 
 Monitor::Monitor(shm::WorkerEnd end, int bell_fd)
@@ -13,10 +15,17 @@ Monitor::Monitor(shm::WorkerEnd end, int bell_fd)
       clock_(base::TickRate{end_.config->tick_multiplier}),
       rows_(end_.profile, end_.config->enabled != 0, end_.config->rows_per_second) {
   end_items();
+  set_in_flight(0);
+  end_.page->first_commit_ns.store(0, std::memory_order_relaxed);
   end_.page->failure_kind.store(0, std::memory_order_relaxed);
   set_phase(shm::Phase::starting);
   end_.page->incarnation.store(end_.control->incarnation.load(std::memory_order_relaxed) + 1,
                                std::memory_order_release);
+}
+
+void Monitor::note_first_commit() {
+  committed_ = true;
+  end_.page->first_commit_ns.store(base::now_ns(), std::memory_order_release);
 }
 
 void Monitor::announce(shm::Phase phase) {

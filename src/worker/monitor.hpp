@@ -34,10 +34,21 @@ class Monitor {
     end_.page->sequence.store(sequence, std::memory_order_relaxed);
     end_.page->number.store(number, std::memory_order_relaxed);
   }
+  /// See WorkerPage::in_flight.
+  void set_in_flight(std::size_t inputs) {
+    end_.page->in_flight.store(static_cast<std::uint32_t>(inputs), std::memory_order_relaxed);
+  }
   void end_items() { end_.page->number.store(shm::kInvalidPosition, std::memory_order_relaxed); }
   void set_hosted(std::uint32_t hosted) { end_.page->hosted.store(hosted, std::memory_order_relaxed); }
+  /// Whose input is in work: of a row with several segments.
+  void set_segment(std::uint32_t segment) { end_.page->segment.store(segment, std::memory_order_relaxed); }
   std::uint32_t hosted() const { return end_.page->hosted.load(std::memory_order_relaxed); }
-  void count_commit() { add(end_.page->commits, 1); }
+  void count_commit() {
+    add(end_.page->commits, 1);
+    if (!committed_) {
+      note_first_commit();
+    }
+  }
   void add_waiting(std::int64_t ns) { add(end_.page->waiting_ns, static_cast<std::uint64_t>(ns)); }
   void add_blocked(std::int64_t ns) { add(end_.page->blocked_ns, static_cast<std::uint64_t>(ns)); }
   void add_working(std::int64_t ns) { add(end_.page->working_ns, static_cast<std::uint64_t>(ns)); }
@@ -47,11 +58,13 @@ class Monitor {
   void fail(shm::FailureKind kind, std::uint64_t sequence, std::string_view text);
 
  private:
+  void note_first_commit();
   static void add(std::atomic<std::uint64_t>& counter, std::uint64_t by) {
     counter.store(counter.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
   }
 
   shm::WorkerEnd end_;
+  bool committed_ = false;  ///< since this start
   int bell_fd_;
   base::FastClock clock_;
   profile::RowQueue rows_;

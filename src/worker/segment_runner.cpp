@@ -47,14 +47,15 @@ SegmentRunner::SegmentRunner(SegmentParts parts, Monitor& monitor, DeadLetters& 
   already_out_ = journal.parts_of == inputs_done_ ? journal.parts_out : 0;
   ended_ = (journal.flags & shm::kJournalEnded) != 0;
   flow_.next_sequence = inputs_done_;
-  // Set before this process was started, and for its whole life.
-  died_on_ = monitor_.control().attempt_number.load(std::memory_order_relaxed);
-  deaths_ = monitor_.control().attempts.load(std::memory_order_relaxed);
+  death_ = read_past_death(monitor_.control(), parts_.index);
+  death_.give_up = death_.give_up && death_.hosted - parts_.first_hosted < chain_.hosted().size();
   if (parts_.input) {
     reader_.emplace(std::move(*parts_.input), inputs_done_);
   }
   if (chain_.hosted().size() == 1 && parts_.place.alone() && chain_.hosted()[0]->async() != nullptr) {
     async_ = std::make_unique<AsyncLane>(*chain_.hosted()[0]);
+    const bool restarted = monitor_.control().incarnation.load(std::memory_order_relaxed) > 0;
+    careful_until_ = restarted ? inputs_done_ + async_->capacity() + kLargestBatch : 0;
   }
   restore();
 }
@@ -277,6 +278,21 @@ void SegmentRunner::give_up(const shm::Record& record, const std::string& reason
   }
 }
 
+/// The item has killed its worker too often: the stage it died in does not see it again.
+void SegmentRunner::set_aside(const shm::Record& record) {
+  monitor_.set_hosted(death_.hosted);
+  recorder_.add_error(death_.hosted);
+  if (policy_in_work().on_crash != plan::OnCrash::skip) {
+    dead_letters_.store({.hosted = death_.hosted,
+                         .number = record.number,
+                         .sequence = record.sequence,
+                         .part = record.part,
+                         .attempts = death_.deaths,
+                         .reason = death_.text,
+                         .bytes = record.payload});
+  }
+}
+
 /// Runs the stages on one item.
 void SegmentRunner::run_guarded(const shm::Record& record) {
   output_.begin_input(already_out_);
@@ -291,8 +307,22 @@ void SegmentRunner::run_guarded(const shm::Record& record) {
   }
 }
 
+/// REQUIRES: called from a handler. A stage that got no memory under a limit of its own does not go on.
+void SegmentRunner::check_memory_limit() const {
+  if (parts_.limits == nullptr || !parts_.limits->memory()) {
+    return;
+  }
+  try {
+    throw;
+  } catch (const std::bad_alloc&) {
+    crash_out_of_memory(*parts_.limits);
+  } catch (...) {
+  }
+}
+
 /// REQUIRES: called from a handler. What a stage threw is dealt with by the policy of the stage that threw.
 void SegmentRunner::retry_or_give_up(const shm::Record& record) {
+  check_memory_limit();
   std::string reason = thrown_text();
   for (std::uint32_t tries = 1;; ++tries) {
     already_out_ = output_.withdraw_input();
@@ -311,6 +341,7 @@ void SegmentRunner::retry_or_give_up(const shm::Record& record) {
     } catch (const Stopped&) {
       throw;
     } catch (...) {
+      check_memory_limit();
       reason = thrown_text();
     }
   }
@@ -319,9 +350,14 @@ void SegmentRunner::retry_or_give_up(const shm::Record& record) {
 void SegmentRunner::take_item(const shm::Record& record) {
   flow_.tag = {.sequence = record.sequence,
                .part = record.part,
-               .attempt = record.number == died_on_ ? deaths_ + 1 : 1,
+               .attempt = attempt_at(record.number),
                .entered_ns = record.entered_ns};
   monitor_.begin_item(record.number, record.sequence);
+  if (is_poison(record.number)) {
+    output_.begin_input(already_out_);
+    set_aside(record);
+    return;
+  }
   start_clock(record.sequence);
   run_guarded(record);
   const std::uint64_t came_out = terminal_ ? 1 : output_.emitted();
@@ -373,7 +409,7 @@ bool SegmentRunner::take_from_source() {
   start_clock(inputs_done_);
   // Of a fast source all items of a batch enter at once.
   flow_.tag.entered_ns = chain_.clock().timing() ? chain_.clock().last() : began_;
-  flow_.tag.attempt = 1;
+  flow_.tag.attempt = attempt_at(inputs_done_);
   flow_.next_sequence = inputs_done_;
   monitor_.begin_item(inputs_done_, inputs_done_);
   output_.begin_input(already_out_);
@@ -385,6 +421,7 @@ bool SegmentRunner::take_from_source() {
   } catch (const shm::LinkCorrupt&) {
     throw;
   } catch (const std::exception& error) {
+    check_memory_limit();
     throw StageFailed(flow_.next_sequence, error.what());
   }
   already_out_ = 0;
@@ -470,6 +507,7 @@ void SegmentRunner::finish_batch(std::uint32_t items) {
 
 bool SegmentRunner::run_one(bool& closed) {
   check_stop();
+  monitor_.set_segment(parts_.index);
   const std::uint64_t cycles = cycles_;
   const std::int64_t began = monitor_.now();
   chain_.clock().set(began);
@@ -514,11 +552,16 @@ void SegmentRunner::count_answer(const Entry& entry) {
   }
 }
 
+/// After a death the inputs that were in flight go one by one: so the guilty one shows.
+bool SegmentRunner::alone_in_lane() const {
+  return reader_->one_at_a_time() || reader_->next_number() < careful_until_;
+}
+
 /// Feeds an AsyncStage while earlier answers are outstanding.
 bool SegmentRunner::run_async() {
   AsyncLane& lane = *async_;
   bool progress = false;
-  while (!lane.full() && !lane.input_ended() && (lane.empty() || !reader_->one_at_a_time())) {
+  while (!lane.full() && !lane.input_ended() && (lane.empty() || !alone_in_lane())) {
     const shm::Record* record = reader_->try_peek();
     if (record == nullptr) {
       break;
@@ -526,7 +569,11 @@ bool SegmentRunner::run_async() {
     progress = true;
     const shm::Record copy = *record;
     reader_->advance();
-    lane.submit(copy, copy.number == died_on_ ? deaths_ + 1 : 1, reader_->mark());
+    if (lane.empty()) {
+      monitor_.begin_item(copy.number, copy.sequence);
+    }
+    monitor_.set_in_flight(lane.size() + 1);
+    lane.submit(copy, attempt_at(copy.number), reader_->mark(), is_poison(copy.number));
   }
   if (lane.empty()) {
     return progress;
@@ -536,6 +583,7 @@ bool SegmentRunner::run_async() {
   shm::RingReader::Mark done = reader_->mark();
   while (!lane.empty() && answered < kLargestBatch && recorder_.has_room()) {
     const AsyncLane::Entry& oldest = lane.oldest();
+    monitor_.set_in_flight(lane.size());
     flow_.tag = oldest.tag;
     monitor_.begin_item(oldest.record.number, oldest.record.sequence);
     if (oldest.record.kind == shm::RecordKind::end) {
@@ -544,12 +592,13 @@ bool SegmentRunner::run_async() {
     } else {
       output_.begin_input(already_out_);
       const auto patience = answered > 0 ? std::chrono::nanoseconds(0) : lane.patience();
-      if (oldest.failure.empty() && oldest.record.kind != shm::RecordKind::tombstone &&
-          !lane.collect(output_, patience)) {
+      if (oldest.has_answer() && !lane.collect(output_, patience)) {
         check_stop();
         break;
       }
-      if (!oldest.failure.empty()) {
+      if (oldest.poison) {
+        set_aside(oldest.record);
+      } else if (!oldest.failure.empty()) {
         give_up(oldest.record, oldest.failure, 1);
       }
       already_out_ = 0;

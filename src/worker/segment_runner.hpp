@@ -9,6 +9,8 @@
 #include "plan/plan.hpp"
 #include "shm/ring_reader.hpp"
 #include "worker/chain.hpp"
+#include "worker/limits.hpp"
+#include "worker/past_death.hpp"
 #include "worker/saved_state.hpp"
 
 namespace pystream::worker {
@@ -58,10 +60,12 @@ struct SegmentParts {
   bool has_source = false;
   bool has_sink = false;
   RowPlace place;
+  std::uint32_t index = 0;         ///< in the worker's row
   std::uint32_t first_hosted = 0;  ///< index of the first among the worker's stages
   std::byte* checkpoints = nullptr;
   std::uint64_t checkpoint_bytes = 0;
   std::int64_t spin_ns = 0;
+  const ProcessLimits* limits = nullptr;  ///< nullptr: none
   shm::ProfileArea::Segment profile;
   bool exits = false;  ///< what comes out here leaves the main pipeline
 };
@@ -99,12 +103,17 @@ class SegmentRunner final : public RoomMaker {
   void take_item(const shm::Record& record);
   bool take_from_source();
   bool run_async();
+  bool alone_in_lane() const;
   void finish_input(std::uint64_t number, std::uint8_t closes);
   void end();
   void run_guarded(const shm::Record& record);
+  void check_memory_limit() const;
   void retry_or_give_up(const shm::Record& record);
   const plan::FaultPolicy& policy_in_work() const;
   void give_up(const shm::Record& record, const std::string& reason, std::uint32_t attempts);
+  void set_aside(const shm::Record& record);
+  std::uint32_t attempt_at(std::uint64_t number) const { return number == death_.number ? death_.deaths + 1 : 1; }
+  bool is_poison(std::uint64_t number) const { return number == death_.number && death_.give_up; }
   std::uint8_t closes_after(std::uint8_t closes) const;
   void commit();
   void finish_batch(std::uint32_t items);
@@ -136,8 +145,8 @@ class SegmentRunner final : public RoomMaker {
   std::uint64_t inputs_done_ = 0;
   std::uint64_t cycles_ = 0;
   std::uint32_t already_out_ = 0;  ///< of input inputs_done_, by a predecessor
-  std::uint64_t died_on_ = 0;      ///< input that predecessors died on, and
-  std::uint32_t deaths_ = 0;       ///< how often
+  PastDeath death_;
+  std::uint64_t careful_until_ = 0;  ///< inputs before this go one by one through an AsyncStage
   bool ended_ = false;
   bool terminal_ = false;
   bool answer_ = false;

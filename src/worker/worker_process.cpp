@@ -7,12 +7,15 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
+#include <new>
 #include <optional>
 
 #include "base/draining.hpp"
 #include "profile/row_writer.hpp"
+#include "worker/crash_handler.hpp"
 #include "worker/dead_letter_store.hpp"
 #include "worker/layout.hpp"
+#include "worker/limits.hpp"
 #include "worker/row.hpp"
 
 namespace pystream::worker {
@@ -23,18 +26,23 @@ constexpr std::int64_t kSpinNs = 5'000;
 /// Without a store for dead letters the item must not be lost: the pipeline ends instead.
 class NoDeadLetters final : public DeadLetters {
  public:
-  void store(const Letter& letter) override { throw StageFailed(letter.sequence, letter.reason); }
+  void store(const Letter& letter) override {
+    throw StageFailed(letter.sequence, letter.reason.substr(0, letter.reason.find('\n')) +
+                                           " (the item is not set aside: this run keeps no dead letters)");
+  }
 };
 
 class Builder {
  public:
-  Builder(const WorkerStart& start, const shm::Segment& segment, Monitor& monitor, DeadLetters& letters)
+  Builder(const WorkerStart& start, const shm::Segment& segment, Monitor& monitor, DeadLetters& letters,
+          const ProcessLimits& limits)
       : start_(start),
         worker_(start.topology->workers.at(start.id)),
         layout_(make_layout(*start.topology, start.checkpoint_bytes, {})),
         segment_(segment),
         monitor_(monitor),
-        letters_(letters) {}
+        letters_(letters),
+        limits_(limits) {}
 
   Row build() {
     std::vector<std::unique_ptr<SegmentRunner>> runners;
@@ -49,6 +57,8 @@ class Builder {
     const plan::Segment& segment = worker_.segments[index];
     SegmentParts parts;
     parts.place = {.first = index == 0, .last = index + 1 == worker_.segments.size()};
+    parts.limits = &limits_;
+    parts.index = static_cast<std::uint32_t>(index);
     parts.first_hosted = next_hosted_;
     parts.spin_ns = spin_ns(start_.topology->workers.size());
     for (const plan::HostedId id : segment.hosted) {
@@ -79,6 +89,7 @@ class Builder {
   const shm::Segment& segment_;
   Monitor& monitor_;
   DeadLetters& letters_;
+  const ProcessLimits& limits_;
   std::uint32_t next_hosted_ = 0;
 };
 
@@ -97,15 +108,20 @@ std::unique_ptr<DeadLetters> make_dead_letters(const WorkerStart& start, Monitor
 
 int run_attached(const WorkerStart& start, const shm::Segment& segment, Monitor& monitor) {
   shm::FailureKind stage_of_life = shm::FailureKind::start;
+  ProcessLimits limits;
   try {
+    limits = limits_of(*start.topology, start.id);
+    apply_limits(limits);
     const shm::WorkerEnd& end = monitor.end();
     std::optional<profile::RowWriter> rows;
     if (end.config->enabled != 0) {
       rows.emplace(*end.config, end.profile, start.id);
     }
     const std::unique_ptr<DeadLetters> letters = make_dead_letters(start, monitor);
-    Row row = Builder(start, segment, monitor, *letters).build();
+    Row row = Builder(start, segment, monitor, *letters, limits).build();
+    apply_memory_limit(limits);
     stage_of_life = shm::FailureKind::item;
+    note_loaded_modules();  // stages may have loaded some
     monitor.announce(shm::Phase::working);
     try {
       row.run();
@@ -121,6 +137,11 @@ int run_attached(const WorkerStart& start, const shm::Segment& segment, Monitor&
     monitor.fail(shm::FailureKind::link, shm::kInvalidPosition, error.what());
   } catch (const StageFailed& error) {
     monitor.fail(shm::FailureKind::item, error.sequence(), error.what());
+  } catch (const std::bad_alloc&) {
+    if (limits.memory()) {
+      crash_out_of_memory(limits);
+    }
+    monitor.fail(stage_of_life, shm::kInvalidPosition, "no memory");
   } catch (const std::exception& error) {
     monitor.fail(stage_of_life, shm::kInvalidPosition, error.what());
   }
@@ -154,6 +175,7 @@ void adopt_worker_signals(int parent) {
 int run_worker(WorkerStart start) {
   const shm::Segment segment = shm::Segment::attach(std::move(start.segment));
   Monitor monitor(segment.map_worker(start.id), start.bell.get());
+  const CrashHandler crash_handler(monitor.end().page->crash);
   return run_attached(start, segment, monitor);
 }
 

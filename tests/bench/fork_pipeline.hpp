@@ -1,10 +1,12 @@
 #pragma once
 
 #include <chrono>
+#include <filesystem>
 #include <memory>
 #include <pystream/hosted.hpp>
 #include <vector>
 
+#include "coord/bookkeeping.hpp"
 #include "coord/coordinator.hpp"
 #include "plan/plan.hpp"
 #include "worker/layout.hpp"
@@ -28,6 +30,13 @@ class ForkPipeline {
     topology_ = plan::make_topology(plan_);
   }
 
+  /// From now on with a profile in this folder.
+  void set_profile(std::filesystem::path folder, const coord::RecordingLimits& limits, std::uint64_t max_history) {
+    plan_.profiler_folder = std::move(folder);
+    limits_ = limits;
+    max_history_ = max_history;
+  }
+
   /// From the moment every worker is ready to the end of the run.
   std::chrono::nanoseconds run() {
     const worker::Layout layout = worker::make_layout(topology_, {}, {});
@@ -40,8 +49,17 @@ class ForkPipeline {
                                  .checkpoint_bytes = {},
                                  .make = [&](plan::HostedId hosted) { return factories_[order_of(hosted)](); }});
     });
-    coord::Coordinator coordinator(
-        {.topology = &topology_, .restarts = {}, .segment = &segment, .launcher = &launcher});
+    std::unique_ptr<coord::Bookkeeping> bookkeeping;
+    if (plan_.profiler_folder) {
+      profile::RunDescription description = coord::describe_run(plan_, topology_, layout, "bench");
+      description.retention.max_history = max_history_;
+      bookkeeping = coord::Bookkeeping::fork(segment, description, limits_);
+    }
+    coord::Coordinator coordinator({.topology = &topology_,
+                                    .restarts = {},
+                                    .segment = &segment,
+                                    .launcher = &launcher,
+                                    .bookkeeping = bookkeeping.get()});
     const auto start = std::chrono::steady_clock::now();
     coordinator.run();
     const auto end = std::chrono::steady_clock::now();
@@ -63,6 +81,8 @@ class ForkPipeline {
 
   std::vector<HostedFactory> factories_;
   plan::Plan plan_;
+  coord::RecordingLimits limits_;
+  std::uint64_t max_history_ = 100'000;
   plan::Topology topology_;
   std::vector<coord::StageSummary> summary_;
 };

@@ -210,5 +210,17 @@ TEST(StageParamsTest, DefaultsThatDoNotFitAreFaultsOfTheType) {
   EXPECT_EQ(faults[0].where, "/source/type");
 }
 
+TEST(PlanJsonTest, ASinkIsToldWhatItemsReachIt) {
+  const auto item_type = [](const std::string& stages) {
+    const std::string json = R"({"source": {"type": "files", "params": {"path": "x"}}, "stages": [)" + stages +
+                             R"(], "sink": {"type": "lines_writer"}})";
+    return std::get<Plan>(read_plan(json, types())).sink.stage->params.string("item_type");
+  };
+  const std::string decode = R"({"type": "image.decode"})";
+  EXPECT_EQ(item_type(decode), "image");
+  EXPECT_EQ(item_type(decode + R"(, {"type": "image.encode"})"), "bytes");
+  EXPECT_EQ(item_type(R"({"type": "pass"})"), "");
+}
+
 }  // namespace
 }  // namespace pystream::plan::test

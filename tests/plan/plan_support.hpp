@@ -45,6 +45,7 @@ inline std::vector<StageType> make_types() {
                  spec("list", ParamType::list, ParamValue()), spec("extra", ParamType::any, ParamValue()),
                  spec("label", ParamType::string, ParamValue())}),
       make_type("file_writer", StageKind::sink, "any", "", {spec("directory", ParamType::string, ParamValue())}),
+      make_type("lines_writer", StageKind::sink, "any", "", {spec("item_type", ParamType::string, "")}),
       make_type("null", StageKind::sink, "any", ""),
   };
 }

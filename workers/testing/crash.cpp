@@ -7,6 +7,7 @@
 #include <pystream/registry.hpp>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "core/clock.hpp"
 
@@ -132,6 +133,61 @@ class SleepStart final : public RawStage {
   void operator()(const Item& in, Output& out) override { out.forward(in); }
 };
 
+/// Keeps more and more memory.
+class Leak final : public RawStage {
+ public:
+  explicit Leak(const Params& params) : bytes_(static_cast<std::size_t>(params.integer("bytes"))) {}
+
+  static StageInfo describe() {
+    return {.summary = "keeps some memory for every item and passes it on",
+            .params = {{.name = "bytes",
+                        .type = ParamType::integer,
+                        .fallback = 1 << 20,
+                        .text = "how much for each item",
+                        .min = 0}},
+            .input = "any",
+            .output = "any"};
+  }
+
+  void operator()(const Item& in, Output& out) override {
+    kept_.emplace_back(bytes_, 'x');
+    out.forward(in);
+  }
+
+ private:
+  std::size_t bytes_;
+  std::vector<std::string> kept_;
+};
+
+/// Works without end at one item, so that only a limit stops it.
+class Burn final : public RawStage {
+ public:
+  explicit Burn(const Params& params) : sequence_(static_cast<std::uint64_t>(params.integer("sequence"))) {}
+
+  static StageInfo describe() {
+    return {.summary = "burns CPU time for ever at a chosen item and passes the others on",
+            .params = {{.name = "sequence",
+                        .type = ParamType::integer,
+                        .fallback = 0,
+                        .text = "number of the item",
+                        .min = 0}},
+            .input = "any",
+            .output = "any"};
+  }
+
+  void operator()(const Item& in, Output& out) override {
+    for (volatile std::uint64_t turns = 0; in.sequence() == sequence_;) {
+      turns = turns + 1;
+    }
+    out.forward(in);
+  }
+
+ private:
+  std::uint64_t sequence_;
+};
+
+PYSTREAM_STAGE("test.burn", Burn);
+PYSTREAM_STAGE("test.leak", Leak);
 PYSTREAM_STAGE("test.crash", Crash);
 PYSTREAM_STAGE("test.sleep_start", SleepStart);
 

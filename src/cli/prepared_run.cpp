@@ -1,0 +1,59 @@
+#include "cli/prepared_run.hpp"
+
+#include <set>
+
+#include "plan/plan_json.hpp"
+
+namespace pystream::cli {
+namespace {
+
+std::string run_name(const LoadedPlan& loaded) { return loaded.file == "-" ? "stdin" : loaded.file.stem().string(); }
+
+/// Workers with a source may read the standard input; the rest must not take it away from them.
+std::set<plan::WorkerId> source_workers(const plan::Topology& topology) {
+  std::set<plan::WorkerId> workers;
+  for (const plan::HostedSpec& hosted : topology.hosted) {
+    if (hosted.role == plan::Role::source) {
+      workers.insert(hosted.worker);
+    }
+  }
+  return workers;
+}
+
+/// nullptr: without a profile, because it is not wanted or not possible.
+std::unique_ptr<coord::Bookkeeping> start_bookkeeping(const LoadedPlan& loaded, const plan::Topology& topology,
+                                                      const worker::Layout& layout, const shm::Segment& segment,
+                                                      const std::function<void(const std::string&)>& warn) {
+  if (!loaded.plan.profiler_enabled) {
+    return nullptr;
+  }
+  try {
+    return coord::Bookkeeping::spawn(loaded.worker_program, segment,
+                                     coord::describe_run(loaded.plan, topology, layout, run_name(loaded)));
+  } catch (const std::exception& error) {
+    warn(std::string("no profile is written: ") + error.what());
+    return nullptr;
+  }
+}
+
+}  // namespace
+
+PreparedRun::PreparedRun(const LoadedPlan& loaded, const std::function<void(const std::string&)>& warn)
+    : loaded_(loaded),
+      name_(run_name(loaded)),
+      topology_(plan::make_topology(loaded.plan)),
+      layout_(worker::make_layout(topology_, loaded.checkpoint_bytes(topology_), plan::write_plan(loaded.plan))),
+      segment_(shm::Segment::create(layout_.spec)),
+      bookkeeping_(start_bookkeeping(loaded, topology_, layout_, segment_, warn)),
+      launcher_(loaded.worker_program, source_workers(topology_)) {}
+
+coord::RunSetup PreparedRun::setup() {
+  return {.name = name_,
+          .topology = &topology_,
+          .restarts = loaded_.plan.restarts,
+          .segment = &segment_,
+          .launcher = &launcher_,
+          .bookkeeping = bookkeeping_.get()};
+}
+
+}  // namespace pystream::cli

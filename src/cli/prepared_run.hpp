@@ -1,0 +1,35 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "cli/load_plan.hpp"
+#include "coord/bookkeeping.hpp"
+#include "coord/coordinator.hpp"
+#include "worker/layout.hpp"
+
+namespace pystream::cli {
+
+/// All that a Coordinator needs to run a loaded plan once: its shared memory, its bookkeeper, a launcher.
+class PreparedRun {
+ public:
+  /// `warn` is told if no profile can be written. REQUIRES: `loaded` lives longer.
+  PreparedRun(const LoadedPlan& loaded, const std::function<void(const std::string&)>& warn);
+
+  /// The parts that do not depend on the command; lives no longer than this object.
+  coord::RunSetup setup();
+  const plan::Topology& topology() const { return topology_; }
+  const worker::Layout& layout() const { return layout_; }
+
+ private:
+  const LoadedPlan& loaded_;
+  std::string name_;
+  plan::Topology topology_;
+  worker::Layout layout_;
+  shm::Segment segment_;
+  std::unique_ptr<coord::Bookkeeping> bookkeeping_;
+  coord::SpawnLauncher launcher_;
+};
+
+}  // namespace pystream::cli

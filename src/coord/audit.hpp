@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "plan/topology.hpp"
+#include "shm/segment.hpp"
+#include "worker/layout.hpp"
+
+namespace pystream::coord {
+
+/// What the journals of a pipeline that has ended say about every item. A link numbers its records without a gap, its
+/// reader checks the number of each, and the journal behind it says how many of them were done: so each record was
+/// handled once and in order exactly if the two agree.
+struct Audit {
+  std::uint64_t in = 0;         ///< items that the sources gave
+  std::uint64_t out = 0;        ///< items that the sinks took
+  std::uint64_t lost = 0;       ///< records written and never done
+  std::uint64_t doubled = 0;    ///< records done more often than they were written
+  std::uint64_t dropped = 0;    ///< by links that may drop
+  std::uint64_t set_aside = 0;  ///< items that ended in an error: dead letters, or skipped
+  std::vector<std::string> faults;  ///< which link, and what
+};
+
+/// REQUIRES: every worker has ended.
+Audit audit(const plan::Topology& topology, const worker::Layout& layout, const shm::SupervisorView& view);
+
+}  // namespace pystream::coord

@@ -1,0 +1,121 @@
+#include "coord/chaos.hpp"
+
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include "base/clock.hpp"
+#include "base/system_error.hpp"
+
+namespace pystream::coord {
+namespace {
+
+constexpr std::uint64_t kCarelessOneIn = 8;
+constexpr std::uint32_t kInVain = 8;
+constexpr std::int64_t kStoppedFor = 3;  ///< intervals
+
+base::UniqueFd make_timer(std::chrono::nanoseconds interval) {
+  base::UniqueFd timer(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+  const timespec every{.tv_sec = interval.count() / 1'000'000'000, .tv_nsec = interval.count() % 1'000'000'000};
+  const itimerspec times{.it_interval = every, .it_value = every};
+  if (!timer || ::timerfd_settime(timer.get(), 0, &times, nullptr) != 0) {
+    base::throw_errno("cannot set a timer");
+  }
+  return timer;
+}
+
+}  // namespace
+
+Chaos::Chaos(const plan::Topology& topology, Coordinator& coordinator, ChaosSetup setup)
+    : coordinator_(coordinator),
+      setup_(std::move(setup)),
+      plan_(topology, setup_.mode, setup_.seed),
+      timer_(make_timer(setup_.interval)),
+      victims_(topology.workers.size()) {
+  coordinator_.loop().add(timer_.get(), [this] { on_timer(); });
+}
+
+Chaos::~Chaos() { coordinator_.loop().remove(timer_.get()); }
+
+void Chaos::on_timer() {
+  std::uint64_t times = 0;
+  [[maybe_unused]] const ssize_t got = ::read(timer_.get(), &times, sizeof(times));
+  const std::int64_t now = base::now_ns();
+  continue_stopped(now);
+  collect();
+  if (!over_) {
+    strike(now);
+    end_if_done();
+  }
+}
+
+void Chaos::continue_stopped(std::int64_t now) {
+  for (plan::WorkerId id = 0; id < victims_.size(); ++id) {
+    if (victims_[id].continue_ns != 0 && (over_ || now >= victims_[id].continue_ns)) {
+      victims_[id].continue_ns = 0;
+      coordinator_.signal_worker(id, SIGCONT);
+    }
+  }
+}
+
+void Chaos::collect() {
+  for (plan::WorkerId id = 0; id < victims_.size(); ++id) {
+    Victim& victim = victims_[id];
+    if (!victim.killed_ns || !coordinator_.attached(id)) {
+      continue;
+    }
+    const std::int64_t commit = coordinator_.view().workers[id].page->first_commit_ns.load(std::memory_order_acquire);
+    if (commit > *victim.killed_ns) {
+      figures_.recoveries_ns.push_back(commit - *victim.killed_ns);
+      victim.killed_ns.reset();
+      victim.in_vain = 0;
+    }
+  }
+}
+
+std::vector<bool> Chaos::may_hit(bool careless) const {
+  std::vector<bool> may(victims_.size());
+  for (plan::WorkerId id = 0; id < victims_.size(); ++id) {
+    const bool attached = coordinator_.attached(id);
+    const shm::WorkerPage& page = *coordinator_.view().workers[id].page;
+    const auto phase = static_cast<shm::Phase>(page.phase.load(std::memory_order_acquire));
+    const bool idle = phase == shm::Phase::waiting || phase == shm::Phase::blocked;
+    const bool settled = attached && (idle || page.first_commit_ns.load(std::memory_order_acquire) != 0);
+    const bool ending = attached && phase >= shm::Phase::cleaning;
+    may[id] = coordinator_.runs(id) && victims_[id].in_vain < kInVain && !ending && (careless || settled) &&
+              victims_[id].continue_ns == 0;
+  }
+  return may;
+}
+
+void Chaos::strike(std::int64_t now) {
+  const Strike strike = plan_.next(may_hit(plan_.one_in(kCarelessOneIn)));
+  for (const plan::WorkerId id : strike.stopped) {
+    if (coordinator_.signal_worker(id, SIGSTOP)) {
+      victims_[id].continue_ns = now + kStoppedFor * setup_.interval.count();
+      ++figures_.stops;
+    }
+  }
+  for (const plan::WorkerId id : strike.killed) {
+    if (figures_.kills < setup_.kills) {
+      // Before the kill: the replacement is to be timed from here, and a dead worker's first commit must not count.
+      victims_[id].killed_ns = base::now_ns();
+      ++victims_[id].in_vain;
+      figures_.kills += coordinator_.signal_worker(id, SIGKILL) ? 1 : 0;
+    }
+  }
+}
+
+void Chaos::end_if_done() {
+  if (figures_.kills < setup_.kills) {
+    return;
+  }
+  over_ = true;
+  continue_stopped(0);
+  if (setup_.over) {
+    setup_.over();
+  }
+}
+
+}  // namespace pystream::coord

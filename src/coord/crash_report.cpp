@@ -1,0 +1,117 @@
+#include "coord/crash_report.hpp"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <csignal>
+
+namespace pystream::coord {
+namespace {
+
+constexpr std::size_t kGroups = 20;
+constexpr std::size_t kItemsOfGroup = 5;
+constexpr std::size_t kFramesShown = 12;
+
+std::string address_text(int signal, int code, std::uint64_t address) {
+  if (code <= 0) {
+    return "sent by a process or by itself";
+  }
+  switch (signal) {
+    case SIGSEGV:
+      return fmt::format("{} {:#x}", code == SEGV_MAPERR ? "nothing is mapped at" : "no access to", address);
+    case SIGBUS:
+      return fmt::format("no memory behind {:#x}", address);
+    case SIGFPE:
+      return code == FPE_INTDIV ? "division by zero" : "arithmetic error";
+    case SIGILL:
+      return fmt::format("at {:#x}", address);
+    default:
+      return {};
+  }
+}
+
+bool same_crash(const CrashReport& a, const CrashReport& b) {
+  const std::uint64_t place_a = a.frames.empty() ? 0 : a.frames.front().offset;
+  const std::uint64_t place_b = b.frames.empty() ? 0 : b.frames.front().offset;
+  return a.stage == b.stage && a.signal == b.signal && a.code == b.code && a.hung == b.hung &&
+         a.failure == b.failure && place_a == place_b;
+}
+
+}  // namespace
+
+void read_crash_record(const shm::CrashRecord& record, CrashReport& report) {
+  const auto signal = static_cast<int>(record.signal.load(std::memory_order_acquire));
+  if (signal == 0) {
+    return;
+  }
+  if (std::string fault = address_text(signal, record.code, record.address); !fault.empty()) {
+    report.fault = std::move(fault);
+  }
+  const auto frames = std::min<std::size_t>(record.frames.load(std::memory_order_acquire), shm::kCrashFrames);
+  for (std::size_t i = 0; i < frames; ++i) {
+    const shm::CrashRecord::Frame frame = record.frame[i];
+    CrashFrame& shown = report.frames.emplace_back(CrashFrame{.address = frame.address});
+    const std::size_t module = frame.place >> shm::kModuleShift;
+    if (module > 0 && module <= shm::kCrashModules) {
+      const char* path = record.module[module - 1];
+      shown.module.assign(path, std::find(path, path + shm::kModulePath, '\0'));
+      shown.offset = frame.place & ((std::uint64_t{1} << shm::kModuleShift) - 1);
+    }
+  }
+}
+
+std::string how_it_died(const CrashReport& report) {
+  if (!report.failure.empty()) {
+    return "gave up: " + report.failure;
+  }
+  std::string text = report.hung           ? "hung and was killed"
+                     : report.signal != 0  ? "was killed by " + base::signal_name(report.signal)
+                                           : "ended with exit code " + std::to_string(report.code);
+  if (report.fault) {
+    text += ", " + *report.fault;
+  }
+  return text;
+}
+
+std::string place_of(const CrashFrame& frame) {
+  if (frame.module.empty()) {
+    return fmt::format("{:#x}", frame.address);
+  }
+  return fmt::format("{}+{:#x}", frame.module.substr(frame.module.rfind('/') + 1), frame.offset);
+}
+
+std::string describe(const CrashReport& report) {
+  const auto seconds = [](std::chrono::nanoseconds time) { return static_cast<double>(time.count()) * 1e-9; };
+  std::string text = how_it_died(report);
+  if (report.item) {
+    text += fmt::format(" on item {}, attempt {}", *report.item, report.attempt);
+  }
+  for (std::size_t i = 0; i < std::min(report.frames.size(), kFramesShown); ++i) {
+    text += fmt::format("\n  #{} {}", i, place_of(report.frames[i]));
+  }
+  text += fmt::format("\n  used {:.2f} s of CPU in stages, {:.2f} s in the system, {} MiB of memory at most",
+                      seconds(report.usage.user_time), seconds(report.usage.system_time), report.usage.max_rss >> 20);
+  for (const std::string& line : report.last_lines) {
+    text += "\n  | " + line;
+  }
+  return text;
+}
+
+void CrashLog::add(const CrashReport& report) {
+  auto group = std::find_if(groups_.begin(), groups_.end(),
+                            [&](const CrashGroup& known) { return same_crash(known.first, report); });
+  if (group == groups_.end()) {
+    if (groups_.size() == kGroups) {
+      ++left_out_;
+      return;
+    }
+    group = groups_.insert(group, CrashGroup{.first = report});
+  }
+  ++group->count;
+  if (report.item && group->items.size() < kItemsOfGroup &&
+      std::find(group->items.begin(), group->items.end(), *report.item) == group->items.end()) {
+    group->items.push_back(*report.item);
+  }
+}
+
+}  // namespace pystream::coord

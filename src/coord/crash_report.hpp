@@ -1,0 +1,66 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/pidfd.hpp"
+#include "shm/segment_abi.hpp"
+
+namespace pystream::coord {
+
+/// One place on a crashed worker's stack.
+struct CrashFrame {
+  std::uint64_t address = 0;
+  std::string module;        ///< path of the file; empty: unknown
+  std::uint64_t offset = 0;  ///< in the module, as symbolisers take it
+};
+
+/// What is known of a worker's unwanted death.
+struct CrashReport {
+  std::string stage;      ///< profile key of the stage in work
+  std::string worker;
+  int signal = 0;         ///< 0: it ended by itself, with exit code `code`
+  int code = 0;
+  bool hung = false;      ///< killed because it did not move
+  std::string failure;    ///< the worker's own word, if it gave up
+  std::optional<std::uint64_t> item;
+  std::uint32_t attempt = 1;
+  std::optional<std::string> fault;  ///< "at address 0x…", of faults
+  std::vector<CrashFrame> frames;    ///< innermost first; none if the worker could not say
+  base::ExitStatus usage;
+  std::vector<std::string> last_lines;  ///< of its standard error
+};
+
+/// Copies what the signal handler left; checks it, since a worker that crashes may write anything.
+void read_crash_record(const shm::CrashRecord& record, CrashReport& report);
+
+/// "was killed by SIGSEGV (Segmentation fault) at address 0x7f…", "hung and was killed", "ended with exit code 3".
+std::string how_it_died(const CrashReport& report);
+/// "libfoo.so+0x1234".
+std::string place_of(const CrashFrame& frame);
+/// Some lines: how, where (not symbolised), what it used, what it said last.
+std::string describe(const CrashReport& report);
+
+/// The same crash again and again.
+struct CrashGroup {
+  CrashReport first;
+  std::uint64_t count = 0;
+  std::vector<std::uint64_t> items;  ///< the first few different ones
+};
+
+/// Collects reports; bounded, however many workers die.
+class CrashLog {
+ public:
+  void add(const CrashReport& report);
+  const std::vector<CrashGroup>& groups() const { return groups_; }
+  std::uint64_t left_out() const { return left_out_; }
+
+ private:
+  std::vector<CrashGroup> groups_;
+  std::uint64_t left_out_ = 0;
+};
+
+}  // namespace pystream::coord

@@ -1,0 +1,18 @@
+#include "worker/past_death.hpp"
+
+#include <algorithm>
+
+namespace pystream::worker {
+
+PastDeath read_past_death(const shm::ControlPage& control, std::uint32_t segment) {
+  if (control.died_segment.load(std::memory_order_relaxed) != segment) {
+    return {};
+  }
+  return {.number = control.attempt_number.load(std::memory_order_relaxed),
+          .deaths = control.attempts.load(std::memory_order_relaxed),
+          .give_up = control.give_up.load(std::memory_order_relaxed) != 0,
+          .hosted = control.died_hosted.load(std::memory_order_relaxed),
+          .text = {control.death_text.data(), std::min<std::size_t>(control.death_bytes, control.death_text.size())}};
+}
+
+}  // namespace pystream::worker
