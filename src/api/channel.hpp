@@ -17,10 +17,10 @@ namespace pystream::api {
 struct Message {
   enum class Kind : std::uint8_t {
     // from the coordinator
-    ready,   ///< every worker is ready
-    failed,  ///< `reason`; the workers are being stopped
-    ended,   ///< somebody else ended the pipeline; `reason.text`
-    status,  ///< `workers`
+    ready,     ///< every worker is ready
+    failed,    ///< `reason`; the workers are being stopped
+    ended,     ///< somebody else ended the pipeline; `reason.text`
+    status,    ///< `workers`
     profiles,  ///< `figures`; none: `reason.text` says why
     // from the user's process
     ask_status,

@@ -31,9 +31,7 @@ std::vector<StageFigures> read_figures(const plan::Topology& topology, const shm
     for (const plan::Segment& segment : topology.workers[id].segments) {
       for (const plan::HostedId hosted : segment.hosted) {
         const shm::HostedStats& stats = worker.stats[index++];
-        all[hosted] = {.key = topology.hosted[hosted].key,
-                       .items = get(stats.items),
-                       .errors = get(stats.errors)};
+        all[hosted] = {.key = topology.hosted[hosted].key, .items = get(stats.items), .errors = get(stats.errors)};
       }
     }
   }

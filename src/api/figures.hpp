@@ -25,8 +25,9 @@ struct StageFigures {
 /// Keys, items and errors by the workers' counters, in the order of Topology::hosted.
 std::vector<StageFigures> read_figures(const plan::Topology& topology, const shm::SupervisorView& view);
 
-/// Adds to `profiles`. Stages as measured; a pipeline's latency is what lies between the end of the stage in front of it (or the entrance)
-/// and the end of its last stage, its throughput that of its last stage. Keys without items are left out.
+/// Adds to `profiles`. Stages as measured; a pipeline's latency is what lies between the end of the stage in front of
+/// it (or the entrance) and the end of its last stage, its throughput that of its last stage. Keys without items are
+/// left out.
 void add_profiles(const std::vector<StageFigures>& stages, const std::vector<std::string>& pipeline_keys,
                   Profiles& profiles);
 

@@ -21,7 +21,7 @@ namespace {
 using std::chrono::nanoseconds;
 using namespace std::chrono_literals;
 
-constexpr nanoseconds kStopPatience = 30s;  ///< workers have two seconds, then the bookkeeper writes what is left
+constexpr nanoseconds kStopPatience = 30s;    ///< workers have two seconds, then the bookkeeper writes what is left
 constexpr nanoseconds kAnswerPatience = 8s;   ///< it may wait for the profiles just now
 constexpr nanoseconds kProfilePatience = 8s;  ///< the coordinator waits five seconds for its bookkeeper
 constexpr nanoseconds kDeathPatience = 2s;
@@ -83,7 +83,12 @@ Session::~Session() {
 
 void Session::create_segment(const ParallelOptions& options) {
   std::string text = options.start_method == StartMethod::spawn ? plan::write_plan(plan_) : std::string();
-  const worker::Layout layout = worker::make_layout(topology_, checkpoint_bytes_, std::move(text));
+  worker::Layout layout = worker::make_layout(topology_, checkpoint_bytes_, std::move(text));
+  if (!plan_.profiler_enabled) {
+    for (shm::WorkerSize& worker : layout.spec.workers) {
+      worker.rows = 0;  // a mebibyte each that would have to be reserved
+    }
+  }
   const base::BlockedSignals blocked;
   segment_.emplace(shm::Segment::create(layout.spec));
   segment_mark_ = base::PrivateMark(segment_->fd());
@@ -226,8 +231,7 @@ Message Session::ask(Message::Kind question, Message::Kind answer, nanoseconds p
 std::vector<Message::Worker> Session::workers() {
   check(base::now_ns());
   const std::lock_guard lock(mutex_);
-  std::vector<Message::Worker> workers =
-      ask(Message::Kind::ask_status, Message::Kind::status, kAnswerPatience).workers;
+  std::vector<Message::Worker> workers = ask(Message::Kind::ask_status, Message::Kind::status, kAnswerPatience).workers;
   workers.resize(topology_.workers.size());
   return workers;
 }

@@ -21,7 +21,9 @@ using std::chrono::nanoseconds;
 using namespace std::chrono_literals;
 
 constexpr nanoseconds kStopGrace = 2s;      ///< what a stopped worker gets for its cleanup()
-constexpr nanoseconds kNudgePeriod = 50ms;  ///< a drain or stop is repeated until it is heard
+// A drain or stop is repeated until it is heard, at first soon: the first call often finds workers about to sleep.
+constexpr nanoseconds kFirstNudge = 2ms;
+constexpr nanoseconds kLongestNudge = 50ms;
 constexpr std::size_t kLastLines = 20;
 constexpr std::size_t kLongestLine = 4096;
 constexpr int kReadsAtOnce = 32;  ///< of 4 KiB: more than a pipe holds
@@ -432,6 +434,7 @@ void Coordinator::stop_all() {
     setup_.failed(*failure());
   }
   stopping_since_ = now();
+  nudge_period_ = {};
   for (const auto& worker : view_.workers) {
     worker.control->command.store(static_cast<std::uint32_t>(shm::Command::stop), std::memory_order_release);
   }
@@ -440,7 +443,8 @@ void Coordinator::stop_all() {
 
 /// Signals and wake-ups may fall into a gap between a worker's last look and its sleep, so they are repeated.
 void Coordinator::nudge(nanoseconds time) {
-  next_nudge_ = time + kNudgePeriod;
+  nudge_period_ = std::clamp(2 * nudge_period_, kFirstNudge, kLongestNudge);
+  next_nudge_ = time + nudge_period_;
   const bool stopping = supervisor_.stopping();
   const bool kill = stopping && (stop_requested_ || time - stopping_since_ > kStopGrace);
   for (plan::WorkerId id = 0; id < workers_.size(); ++id) {

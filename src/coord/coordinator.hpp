@@ -125,6 +125,7 @@ class Coordinator {
   std::chrono::nanoseconds started_{};
   std::chrono::nanoseconds stopping_since_{};
   std::chrono::nanoseconds next_nudge_{};
+  std::chrono::nanoseconds nudge_period_{};
   std::chrono::nanoseconds next_progress_{};
 };
 

@@ -14,7 +14,9 @@ ParallelOptions spawned() {
   return options;
 }
 
-RegisteredStage add(int by) { return {"test.add", Params(ParamMap{{"by", by}})}; }
+RegisteredStage add(int by) {
+  return {"test.add", Params(ParamMap{{"by", by}})};
+}
 
 TEST(SpawnTest, RunsRegisteredStagesInAWorkerProgram) {
   Pipeline sut;
@@ -37,7 +39,8 @@ TEST(SpawnTest, ASerialPipelineMayHaveSpawnedChildren) {
   Pipeline child;
   child.add(RegisteredStage{"test.which_process"}).parallelize(spawned());
   Pipeline sut;
-  sut.add(child.as_stage(), "Child").serialize({.block_output = true, .output_timeout = kDeadline, .children = spawned()});
+  sut.add(child.as_stage(), "Child")
+      .serialize({.block_output = true, .output_timeout = kDeadline, .children = spawned()});
   sut.forward(1);
   const int pid = sut.get_results<int>().value_or(0);
   EXPECT_GT(pid, 0);

@@ -41,7 +41,9 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-int add_one(int x) { return x + 1; }
+int add_one(int x) {
+  return x + 1;
+}
 
 void add_stages(pystream::Pipeline& pipeline, int count) {
   for (int i = 0; i < count; ++i) {

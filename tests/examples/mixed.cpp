@@ -9,12 +9,24 @@ using Samples = std::vector<float>;
 
 int main() {
   pystream::Pipeline clean;  // two cheap stages: one worker process for both
-  clean.add([](Samples& samples) { for (float& x : samples) x -= 0.5F; }, "Offset");
-  clean.add([](Samples& samples) { for (float& x : samples) x *= 2; }, "Gain");
+  clean.add(
+      [](Samples& samples) {
+        for (float& x : samples) x -= 0.5F;
+      },
+      "Offset");
+  clean.add(
+      [](Samples& samples) {
+        for (float& x : samples) x *= 2;
+      },
+      "Gain");
   clean.serialize();
 
   pystream::Pipeline analyse;  // two expensive ones: a worker process each
-  analyse.add([](Samples& samples) { for (float& x : samples) x = std::sin(x) * std::cos(x); }, "Shape");
+  analyse.add(
+      [](Samples& samples) {
+        for (float& x : samples) x = std::sin(x) * std::cos(x);
+      },
+      "Shape");
   analyse.add([](const Samples& samples) { return std::accumulate(samples.begin(), samples.end(), 0.0); }, "Energy");
   analyse.parallelize();
 

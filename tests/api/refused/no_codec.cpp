@@ -2,4 +2,6 @@
 #include <map>
 #include <pystream/pipeline.hpp>
 
-void refused() { pystream::Pipeline().add([](std::map<int, int> x) { return x; }); }
+void refused() {
+  pystream::Pipeline().add([](std::map<int, int> x) { return x; });
+}

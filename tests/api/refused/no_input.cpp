@@ -1,4 +1,6 @@
 // expect: a stage takes one item
 #include <pystream/pipeline.hpp>
 
-void refused() { pystream::Pipeline().add([] { return 1; }); }
+void refused() {
+  pystream::Pipeline().add([] { return 1; });
+}

@@ -1,4 +1,6 @@
 // expect: a stage gives its output back
 #include <pystream/pipeline.hpp>
 
-void refused() { pystream::Pipeline().add([](int) {}); }
+void refused() {
+  pystream::Pipeline().add([](int) {});
+}

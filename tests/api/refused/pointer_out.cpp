@@ -1,4 +1,6 @@
 // expect: a pointer means nothing in another process
 #include <pystream/pipeline.hpp>
 
-void refused() { pystream::Pipeline().add([](int) -> const char* { return "text"; }); }
+void refused() {
+  pystream::Pipeline().add([](int) -> const char* { return "text"; });
+}

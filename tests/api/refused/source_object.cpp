@@ -5,4 +5,6 @@ struct Numbers : pystream::Source<int> {
   std::optional<int> next() override { return 1; }
 };
 
-void refused() { pystream::Pipeline().add(Numbers()); }
+void refused() {
+  pystream::Pipeline().add(Numbers());
+}

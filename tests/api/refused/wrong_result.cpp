@@ -1,4 +1,6 @@
 // expect: string_view points into this process; use std::string
 #include <pystream/pipeline.hpp>
 
-void refused() { pystream::Pipeline().get_results<std::string_view>(); }
+void refused() {
+  pystream::Pipeline().get_results<std::string_view>();
+}

@@ -2,4 +2,6 @@
 
 #include "registered_stages.hpp"
 
-int main(int argc, char** argv) { return pystream::worker_main(argc, argv); }
+int main(int argc, char** argv) {
+  return pystream::worker_main(argc, argv);
+}
