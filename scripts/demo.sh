@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The main job on real video: finds the people in a film with a pipeline of worker processes, and shows what came out.
-#   scripts/demo.sh [VIDEO]     without VIDEO: vtest.avi from Debian's package opencv-doc
+#   scripts/demo.sh [--chaos] [VIDEO]     without VIDEO: vtest.avi from Debian's package opencv-doc
+# With --chaos the job runs again while its workers are killed, and must give the same frames byte for byte.
 # Results go to build/demo: pedestrians.mjpeg (the frames as JPEG), pedestrians.avi, contact_sheet.png.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -11,6 +12,11 @@ build=build/release
 # Quiet unless it fails.
 meson compile -C "$build" >"$build/compile.log" || { tail -n 30 "$build/compile.log" >&2; exit 1; }
 
+chaos=
+if [ "${1:-}" = --chaos ]; then
+  chaos=yes
+  shift
+fi
 out=build/demo
 mkdir -p "$out"
 film=${1:-}
@@ -30,6 +36,16 @@ if [ -z "$film" ]; then
 fi
 
 "$build"/src/cli/pystream-coord run workers/pipelines/pedestrians.json --input "$film" --output "$out/pedestrians.mjpeg"
+
+if [ -n "$chaos" ]; then
+  echo
+  echo "The same job while its workers are killed:"
+  "$build"/src/cli/pystream-coord chaos workers/pipelines/pedestrians.json --kills 50 --interval 200ms --verify \
+    --input "$film" --output "$out/pedestrians_killed.mjpeg"
+  cmp "$out/pedestrians.mjpeg" "$out/pedestrians_killed.mjpeg"
+  echo "$out/pedestrians_killed.mjpeg has the same bytes as $out/pedestrians.mjpeg"
+  echo
+fi
 
 # A killed video writer cannot go on where it was, a file of JPEG frames can; so the film is made from it afterwards.
 ffmpeg -loglevel error -y -f mjpeg -framerate 10 -i "$out/pedestrians.mjpeg" -c copy "$out/pedestrians.avi"

@@ -19,5 +19,6 @@ void add_list(CLI::App& app, Command& chosen);
 void add_top(CLI::App& app, Command& chosen);
 void add_stop(CLI::App& app, Command& chosen);
 void add_init(CLI::App& app, Command& chosen);
+void add_why(CLI::App& app, Command& chosen);
 
 }  // namespace pystream::cli

@@ -170,6 +170,7 @@ void Coordinator::start_worker(const StartWorker& start) {
   control.died_segment.store(start.segment, std::memory_order_relaxed);
   control.died_hosted.store(start.hosted, std::memory_order_relaxed);
   Worker& worker = workers_[start.id];
+  control.died_signal = static_cast<std::uint32_t>(start.signal);
   const std::string death = start.death + "\n" + worker.last_crash;
   control.death_bytes = static_cast<std::uint32_t>(death.copy(control.death_text.data(), shm::kDeathText));
   control.items_limit.store(setup_.items_limit, std::memory_order_relaxed);
@@ -283,11 +284,11 @@ void Coordinator::note_death(plan::WorkerId id, const base::ExitStatus& status, 
     read_crash_record(pages.page->crash, report);
   }
   worker.last_lines.clear();
-  worker.last_crash = describe(report);
+  worker.last_crash = stack_text(report);
   note("crash", id, {.signal = status.signal,
                      .code = status.code,
                      .sequence = report.item,
-                     .text = worker.last_crash});
+                     .text = describe(report)});
   if (setup_.crashed && report.failure.empty()) {
     setup_.crashed(report);
   }

@@ -80,14 +80,24 @@ std::string place_of(const CrashFrame& frame) {
   return fmt::format("{}+{:#x}", frame.module.substr(frame.module.rfind('/') + 1), frame.offset);
 }
 
+std::string stack_text(const CrashReport& report) {
+  std::string text;
+  for (std::size_t i = 0; i < std::min(report.frames.size(), kFramesShown); ++i) {
+    const CrashFrame& frame = report.frames[i];
+    text += frame.module.empty() ? fmt::format("{}  #{} {:#x}", i > 0 ? "\n" : "", i, frame.address)
+                                 : fmt::format("{}  #{} {}+{:#x}", i > 0 ? "\n" : "", i, frame.module, frame.offset);
+  }
+  return text;
+}
+
 std::string describe(const CrashReport& report) {
   const auto seconds = [](std::chrono::nanoseconds time) { return static_cast<double>(time.count()) * 1e-9; };
-  std::string text = how_it_died(report);
+  std::string text = "stage " + report.stage + " " + how_it_died(report);
   if (report.item) {
     text += fmt::format(" on item {}, attempt {}", *report.item, report.attempt);
   }
-  for (std::size_t i = 0; i < std::min(report.frames.size(), kFramesShown); ++i) {
-    text += fmt::format("\n  #{} {}", i, place_of(report.frames[i]));
+  if (!report.frames.empty()) {
+    text += "\n" + stack_text(report);
   }
   text += fmt::format("\n  used {:.2f} s of CPU in stages, {:.2f} s in the system, {} MiB of memory at most",
                       seconds(report.usage.user_time), seconds(report.usage.system_time), report.usage.max_rss >> 20);

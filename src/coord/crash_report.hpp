@@ -41,7 +41,9 @@ void read_crash_record(const shm::CrashRecord& record, CrashReport& report);
 std::string how_it_died(const CrashReport& report);
 /// "libfoo.so+0x1234".
 std::string place_of(const CrashFrame& frame);
-/// Some lines: how, where (not symbolised), what it used, what it said last.
+/// A line for each of the innermost frames, "  #0 /path/libfoo.so+0x1234", for programs to find names for.
+std::string stack_text(const CrashReport& report);
+/// Some lines: stage, how, stack_text(), what it used, what it said last.
 std::string describe(const CrashReport& report);
 
 /// The same crash again and again.

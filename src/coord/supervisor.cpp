@@ -79,6 +79,7 @@ StartWorker Supervisor::start_worker(plan::WorkerId id, Time now) {
           .give_up = worker.died_on && suspected && !is_source(id, worker.died_in),
           .segment = worker.died_segment,
           .hosted = worker.died_in,
+          .signal = worker.died_signal,
           .death = worker.death};
 }
 
@@ -174,6 +175,7 @@ void Supervisor::count_attempt(Worker& worker, const WorkerExit& exit) {
   } else {
     ++worker.attempts;
   }
+  worker.died_signal = exit.signal;
   worker.death = "the stage " + how_it_ended(exit, worker.killed_by_us);
   const std::uint32_t deaths = worker.attempts + worker.outside_kills;
   if (deaths > 1) {

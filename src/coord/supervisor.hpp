@@ -46,7 +46,8 @@ struct StartWorker {
   bool give_up = false;                         ///< not to be tried again
   std::uint32_t segment = 0;                    ///< whose input it is
   std::uint32_t hosted = 0;                     ///< the stage they died in
-  std::string death;                            ///< how the last of them died, for the dead letter
+  int signal = 0;                               ///< that killed the last of them
+  std::string death;                            ///< how it died, for the dead letter
 };
 struct KillWorker {
   plan::WorkerId id = 0;
@@ -97,6 +98,7 @@ class Supervisor {
     std::optional<std::uint64_t> died_on;
     std::uint32_t died_segment = 0;     ///< whose input `died_on` is
     std::uint32_t died_in = 0;          ///< stage that had `died_on` in work, index within the worker
+    int died_signal = 0;
     std::string death;                  ///< how
     std::uint32_t attempts = 0;         ///< deaths on `died_on` that count
     std::uint32_t outside_kills = 0;    ///< SIGKILLs from outside on `died_on`

@@ -89,8 +89,9 @@ struct ControlPage {
   // Where and how they died; set before each start.
   std::atomic<std::uint32_t> died_segment;  ///< segment of the row whose input it was
   std::atomic<std::uint32_t> died_hosted;   ///< stage of the row, from 0
+  std::uint32_t died_signal;                ///< 0: none
   std::uint32_t death_bytes;
-  std::array<char, kDeathText> death_text;  ///< for the dead letter
+  std::array<char, kDeathText> death_text;  ///< for the dead letter: the reason in the first line, then the stack
 };
 
 enum class Phase : std::uint32_t {

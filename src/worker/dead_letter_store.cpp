@@ -21,7 +21,9 @@ void DeadLetterStore::store(const Letter& letter) {
                                  .input = letter.number,
                                  .part = letter.part,
                                  .attempts = letter.attempts,
-                                 .reason = letter.reason};
+                                 .reason = letter.reason,
+                                 .signal = letter.signal,
+                                 .stack = letter.stack};
   bool complained = false;
   while (true) {
     try {

@@ -13,7 +13,9 @@ struct PastDeath {
   std::uint32_t deaths = 0;
   bool give_up = false;      ///< it is not to be tried again
   std::uint32_t hosted = 0;  ///< the stage they died in, of those in the worker
-  std::string text;          ///< how
+  int signal = 0;
+  std::string reason;
+  std::string stack;         ///< lines; empty if it is not known
 };
 
 /// REQUIRES: called by the worker; the page does not change while it lives.

@@ -288,8 +288,10 @@ void SegmentRunner::set_aside(const shm::Record& record) {
                          .sequence = record.sequence,
                          .part = record.part,
                          .attempts = death_.deaths,
-                         .reason = death_.text,
-                         .bytes = record.payload});
+                         .reason = death_.reason,
+                         .bytes = record.payload,
+                         .signal = death_.signal,
+                         .stack = death_.stack});
   }
 }
 

@@ -40,6 +40,8 @@ class DeadLetters {
     std::uint32_t attempts = 0;
     std::string reason;
     std::span<const std::byte> bytes;
+    int signal = 0;      ///< that killed the stage; 0: it threw
+    std::string stack;
   };
   virtual void store(const Letter& letter) = 0;
 };

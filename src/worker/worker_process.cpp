@@ -27,8 +27,7 @@ constexpr std::int64_t kSpinNs = 5'000;
 class NoDeadLetters final : public DeadLetters {
  public:
   void store(const Letter& letter) override {
-    throw StageFailed(letter.sequence, letter.reason.substr(0, letter.reason.find('\n')) +
-                                           " (the item is not set aside: this run keeps no dead letters)");
+    throw StageFailed(letter.sequence, letter.reason + " (the item is not set aside: this run keeps no dead letters)");
   }
 };
 

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <pystream/hosted.hpp>
 #include <vector>
@@ -38,7 +39,9 @@ class ForkPipeline {
   }
 
   /// From the moment every worker is ready to the end of the run.
-  std::chrono::nanoseconds run() {
+  /// `prepare` is called before the workers start, `finish` when all have ended.
+  std::chrono::nanoseconds run(const std::function<void(coord::Coordinator&)>& prepare = {},
+                               const std::function<void()>& finish = {}) {
     const worker::Layout layout = worker::make_layout(topology_, {}, {});
     const shm::Segment segment = shm::Segment::create(layout.spec);
     coord::ForkLauncher launcher([&](plan::WorkerId id, base::UniqueFd segment_fd, base::UniqueFd bell) {
@@ -60,13 +63,20 @@ class ForkPipeline {
                                     .segment = &segment,
                                     .launcher = &launcher,
                                     .bookkeeping = bookkeeping.get()});
+    if (prepare) {
+      prepare(coordinator);
+    }
     const auto start = std::chrono::steady_clock::now();
     coordinator.run();
     const auto end = std::chrono::steady_clock::now();
+    if (finish) {
+      finish();
+    }
     summary_ = coordinator.summary();
     return end - start;
   }
 
+  const plan::Topology& topology() const { return topology_; }
   const std::vector<coord::StageSummary>& summary() const { return summary_; }
 
  private:

@@ -15,12 +15,20 @@
 namespace pystream::testing {
 namespace {
 
-enum class Failure { segv, abort, kill, exit, throw_error, hang };
+enum class Failure { segv, overflow, abort, kill, exit, throw_error, hang };
 
 constexpr std::array kFailures{
-    std::pair{"segv", Failure::segv}, std::pair{"abort", Failure::abort},       std::pair{"kill", Failure::kill},
-    std::pair{"exit", Failure::exit}, std::pair{"throw", Failure::throw_error}, std::pair{"hang", Failure::hang},
+    std::pair{"segv", Failure::segv},         std::pair{"overflow", Failure::overflow}, std::pair{"abort", Failure::abort},
+    std::pair{"kill", Failure::kill},         std::pair{"exit", Failure::exit},
+    std::pair{"throw", Failure::throw_error}, std::pair{"hang", Failure::hang},
 };
+
+/// Calls itself until the stack is full.
+int overflow(volatile int* depth) {
+  volatile int here[256] = {};
+  here[0] = *depth + 1;
+  return here[0] > 0 ? overflow(here) + here[0] : 0;
+}
 
 Failure failure_from(const std::string& name) {
   for (const auto& [known, failure] : kFailures) {
@@ -29,7 +37,7 @@ Failure failure_from(const std::string& name) {
     }
   }
   throw InvalidParam("test.crash: parameter \"how\" is \"" + name +
-                     "\"; expected segv, abort, kill, exit, throw or hang");
+                     "\"; expected segv, overflow, abort, kill, exit, throw or hang");
 }
 
 void fail(Failure failure, const Item& in) {
@@ -38,6 +46,11 @@ void fail(Failure failure, const Item& in) {
       // A true fault, so that a crash report has an address to show.
       void* page = ::mmap(nullptr, 1, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
       *static_cast<volatile char*>(page) = 1;
+      return;
+    }
+    case Failure::overflow: {
+      volatile int depth = 0;
+      overflow(&depth);
       return;
     }
     case Failure::abort:
