@@ -46,7 +46,8 @@ class LinkOutput final : public Output {
   }
   /// The input is done. See RecordHeader for `closes`; `answer`: leaves a tombstone if nothing was emitted.
   void end_input(std::uint8_t closes, bool answer) {
-    if (closes > 0 || (answer && emitted_ == 0)) {
+    // What a full link dropped is no answer either.
+    if (closes > 0 || (answer && pending_ == 0)) {
       close_input(closes);
     }
   }
