@@ -83,8 +83,12 @@ class PipelineRun {
   std::vector<pid_t> workers() const {
     std::vector<pid_t> all = children_of(pid_);
     const auto has_word = [](pid_t pid, const char* word) {
-      return read_file("/proc/" + std::to_string(pid) + "/cmdline").find('\0' + std::string(word) + '\0') !=
-             std::string::npos;
+      try {
+        return read_file("/proc/" + std::to_string(pid) + "/cmdline").find('\0' + std::string(word) + '\0') !=
+               std::string::npos;
+      } catch (const std::exception&) {
+        return false;  // it ended while its file was read
+      }
     };
     started_ = started_ || std::any_of(all.begin(), all.end(), [&](pid_t pid) { return has_word(pid, "work"); });
     if (!started_) {
