@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <pystream/item_run.hpp>
 #include <pystream/stage.hpp>
 #include <span>
 #include <string>
@@ -40,6 +41,10 @@ class Hosted {
   /// As process(), for stages of at most one output: the output stays here until the next call and may be moved from.
   /// nullptr: filtered out. Lets a row of stages be a loop instead of calls inside calls.
   virtual void* give(const Item&) { return nullptr; }
+  /// What process_run() takes and gives; nothing: this does not do runs.
+  virtual detail::RunSizes run_sizes() const { return {}; }
+  /// As process() or produce() for each item of a run. A source that gives fewer than were asked for has ended.
+  virtual void process_run(detail::ItemRun&) {}
 };
 
 using HostedFactory = std::function<std::unique_ptr<Hosted>()>;
@@ -117,9 +122,33 @@ class HostedFunction final : public Hosted {
     }
     return given_ ? &*given_ : nullptr;
   }
+  RunSizes run_sizes() const override {
+    if constexpr (kRuns) {
+      return {.in = sizeof(In), .out = sizeof(Given)};
+    } else {
+      return {};
+    }
+  }
+  void process_run(ItemRun& run) override {
+    if constexpr (kRuns) {
+      for (RunWalk<In, Given> walk(run); !walk.at_end(); walk.end()) {
+        walk.begin();
+        if constexpr (unwrap_optional<Out>::kOptional) {
+          if (const Out result = call(walk.input())) {
+            copy_words(walk.place(), &*result, sizeof(Given));
+            walk.give();
+          }
+        } else {
+          ::new (static_cast<void*>(walk.place())) Given(call(walk.input()));  // made where it will lie
+          walk.give();
+        }
+      }
+    }
+  }
 
  private:
   using Given = typename unwrap_optional<Out>::type;
+  static constexpr bool kRuns = RunPayload<In> && RunPayload<Given>;
 
   Out run(const Item& in) {
     if (In* mine = in.expiring_value<In>()) {
@@ -163,6 +192,23 @@ class HostedInPlace final : public Hosted {
     given_.emplace(in.take<T>());
     callee_(*given_);
     return &*given_;
+  }
+  RunSizes run_sizes() const override {
+    if constexpr (RunPayload<T>) {
+      return {.in = sizeof(T), .out = sizeof(T)};
+    } else {
+      return {};
+    }
+  }
+  void process_run(ItemRun& run) override {
+    if constexpr (RunPayload<T>) {
+      for (RunWalk<T, T> walk(run); !walk.at_end(); walk.end()) {
+        walk.begin();
+        std::memcpy(walk.place(), &walk.input(), sizeof(T));
+        callee_(*reinterpret_cast<T*>(walk.place()));
+        walk.give();
+      }
+    }
   }
 
  private:
@@ -242,6 +288,50 @@ class HostedAsync final : public Hosted {
   std::unique_ptr<Object> object_;
 };
 
+template <class Out, class Cursor>
+std::type_identity<Out> source_out(const Source<Out, Cursor>&);
+template <class In, class Cursor>
+std::type_identity<In> sink_in(const Sink<In, Cursor>&);
+
+// A class may keep its overrides private; then they are called through the base.
+template <class Out, class Cursor>
+std::optional<Out> next_through_base(Source<Out, Cursor>& source) {
+  return source.next();
+}
+template <class Object>
+auto next_of(Object& source) {
+  if constexpr (requires { source.next(); }) {
+    return source.next();
+  } else {
+    return next_through_base(source);
+  }
+}
+template <class In, class Cursor>
+void consume_through_base(Sink<In, Cursor>& sink, const In& item) {
+  sink(item);
+}
+template <class Object, class In>
+void consume_with(Object& sink, const In& item) {
+  if constexpr (requires { sink(item); }) {
+    sink(item);
+  } else {
+    consume_through_base(sink, item);
+  }
+}
+
+/// The size of the items of a typed source or sink that come in runs; 0: they do not.
+template <class Object>
+constexpr std::size_t run_payload_bytes() {
+  const auto bytes = []<class T>(std::type_identity<T>) { return RunPayload<T> ? sizeof(T) : 0; };
+  if constexpr (requires(const Object& object) { source_out(object); }) {
+    return bytes(decltype(source_out(std::declval<const Object&>())){});
+  } else if constexpr (requires(const Object& object) { sink_in(object); }) {
+    return bytes(decltype(sink_in(std::declval<const Object&>())){});
+  } else {
+    return 0;
+  }
+}
+
 template <class Object>
 std::span<std::byte> cursor_bytes(Object& object) {
   if constexpr (std::is_empty_v<typename Object::Cursor>) {
@@ -261,6 +351,21 @@ class HostedSource final : public Hosted {
   std::span<std::byte> cursor() override { return cursor_bytes(*object_); }
   void resume() override { object_->resume(); }
   CheckpointBase* checkpoint() override { return checkpoint_of(*object_); }
+  RunSizes run_sizes() const override { return {.in = 0, .out = run_payload_bytes<Object>()}; }
+  void process_run(ItemRun& run) override {
+    if constexpr (run_payload_bytes<Object>() != 0) {
+      using Out = typename decltype(source_out(*object_))::type;
+      for (RunWalk<void, Out> walk(run); !walk.at_end(); walk.end()) {
+        walk.begin();
+        const auto item = next_of(*object_);
+        if (!item) {
+          return;
+        }
+        copy_words(walk.place(), &*item, sizeof(Out));
+        walk.give();
+      }
+    }
+  }
 
  private:
   std::unique_ptr<Object> object_;
@@ -277,6 +382,16 @@ class HostedSink final : public Hosted {
   std::span<std::byte> cursor() override { return cursor_bytes(*object_); }
   void resume() override { object_->resume(); }
   CheckpointBase* checkpoint() override { return checkpoint_of(*object_); }
+  RunSizes run_sizes() const override { return {.in = run_payload_bytes<Object>(), .out = 0}; }
+  void process_run(ItemRun& run) override {
+    if constexpr (run_payload_bytes<Object>() != 0) {
+      using In = typename decltype(sink_in(*object_))::type;
+      for (RunWalk<In, void> walk(run); !walk.at_end(); walk.end()) {
+        walk.begin();
+        consume_with(*object_, walk.input());
+      }
+    }
+  }
 
  private:
   std::unique_ptr<Object> object_;
@@ -301,10 +416,6 @@ template <class In, class Out>
 std::type_identity<In> stage_in(const Stage<In, Out>&);
 template <class In, class Out>
 std::type_identity<Out> stage_out(const Stage<In, Out>&);
-template <class Out, class Cursor>
-std::type_identity<Out> source_out(const Source<Out, Cursor>&);
-template <class In, class Cursor>
-std::type_identity<In> sink_in(const Sink<In, Cursor>&);
 
 template <class T>
 concept StageClass = requires(const T& t) {

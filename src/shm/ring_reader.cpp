@@ -162,19 +162,24 @@ void RingReader::copy_to_inbox() {
   record_.payload = {to, record_.payload.size()};
 }
 
+/// True if there is more than was seen. REQUIRES: all that was seen is read.
+bool RingReader::look_at_producer() {
+  // COMMIT: pairs with the producer's store; the records before it are complete.
+  const std::uint64_t written = end_.peer->write_position.load(std::memory_order_acquire);
+  if (written == position_) {
+    return false;
+  }
+  check(written - position_ <= end_.link.ring_bytes && written > seen_written_, "impossible write position");
+  seen_written_ = written;
+  return true;
+}
+
 /// Nothing more is known to be published, or this link drops the oldest.
 const Record* RingReader::try_peek_further() {
   if (one_at_a_time()) {
     return try_claim();
   }
-  // COMMIT: pairs with the producer's store; the records before it are complete.
-  const std::uint64_t written = end_.peer->write_position.load(std::memory_order_acquire);
-  if (written == position_) {
-    return nullptr;
-  }
-  check(written - position_ <= end_.link.ring_bytes && written > seen_written_, "impossible write position");
-  seen_written_ = written;
-  return parse(written - position_);
+  return look_at_producer() ? parse(seen_written_ - position_) : nullptr;
 }
 
 /// What is no plain item, or no record at all.

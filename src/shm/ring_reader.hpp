@@ -48,6 +48,18 @@ class RingReader {
     position_ = next_position_;
     ++number_;
   }
+  /// How many of the next `limit` records are published plain items of `size` bytes outside any row for which
+  /// `take(index, sequence, entered_ns)` is true. They lie at equal distances. What ends the run, be it damage, is for
+  /// try_peek(). REQUIRES: !one_at_a_time().
+  template <class Take>
+  std::uint32_t try_run(std::size_t size, std::uint32_t limit, const Take& take);
+  /// The header of the next record. REQUIRES: try_run() found one.
+  const std::byte* run_start() const { return end_.ring + (position_ & mask_); }
+  /// Steps over `items` of what try_run() found.
+  void advance_run(std::size_t items, std::size_t size) {
+    position_ += items * (sizeof(RecordHeader) + round_up(size, kRecordAlign));
+    number_ += items;
+  }
   /// A place between records.
   struct Mark {
     std::uint64_t position = 0;
@@ -80,6 +92,7 @@ class RingReader {
   bool overrun();
   void copy_to_inbox();
   const Record* try_peek_further();
+  bool look_at_producer();
   const Record* parse(std::uint64_t left);
   const Record* parse_special(const std::byte* at, std::uint64_t number_and_kind, std::uint64_t left);
   void advance_special();
@@ -129,6 +142,25 @@ inline const Record* RingReader::parse(std::uint64_t left) {
     return parse_special(at, number_and_kind, left);
   }
   return &record_;
+}
+
+template <class Take>
+std::uint32_t RingReader::try_run(std::size_t size, std::uint32_t limit, const Take& take) {
+  if (position_ == seen_written_ && !look_at_producer()) {
+    return 0;
+  }
+  const std::uint64_t stride = sizeof(RecordHeader) + round_up(size, kRecordAlign);
+  const std::uint64_t published = (seen_written_ - position_) / stride;
+  const std::uint32_t most = published < limit ? static_cast<std::uint32_t>(published) : limit;
+  const std::byte* at = end_.ring + (position_ & mask_);
+  std::uint64_t expected = (number_ & kNumberMask) | (std::uint64_t{static_cast<std::uint8_t>(RecordKind::item)} << 48);
+  for (std::uint32_t i = 0; i < most; ++i, ++expected, at += stride) {
+    if (load_once(at) != expected || static_cast<std::uint32_t>(load_once(at + 16)) != size ||
+        !take(i, load_once(at + 8), static_cast<std::int64_t>(load_once(at + 24)))) {
+      return i;
+    }
+  }
+  return most;
 }
 
 }  // namespace pystream::shm

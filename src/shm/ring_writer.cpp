@@ -229,6 +229,16 @@ std::byte* RingWriter::try_reserve_further(std::size_t size) {
   return end_.large + offset;
 }
 
+std::uint32_t RingWriter::try_reserve_run(std::size_t size, std::uint32_t items) {
+  reserved_large_ = false;
+  const std::uint64_t stride = record_bytes(size);
+  if ((head_ + stride > room_end_ || next_number_ >= number_end_) && !has_room(stride, 0)) {
+    return 0;
+  }
+  const std::uint64_t room = std::min((room_end_ - head_) / stride, number_end_ - next_number_);
+  return static_cast<std::uint32_t>(std::min<std::uint64_t>(room, items));
+}
+
 void RingWriter::finish_large(std::size_t size, const RecordTag& tag) {
   const LargePayload payload{.position = reserved_at_, .size = size, .ordinal = large_ordinal_, .reserved = 0};
   std::memcpy(end_.ring + (head_ & mask_) + sizeof(RecordHeader), &payload, sizeof(payload));

@@ -64,9 +64,28 @@ class RingWriter {
       finish_large(size, tag);
     } else {
       write_header(RecordKind::item, tag, static_cast<std::uint32_t>(size), 0);
+      // The consumer's core owns the lines that come next; fetching them early hides that from the next records.
+      __builtin_prefetch(end_.ring + ((head_ + kPrefetchBytes) & mask_), 1);
     }
     ++outputs_;
   }
+  /// Room for up to `items` records with payloads of `size` bytes at distances of record_bytes(size), where the caller
+  /// writes the whole of them; gives how many, 0 while the link is full.
+  /// REQUIRES: size is at most small_limit(); as for try_reserve().
+  std::uint32_t try_reserve_run(std::size_t size, std::uint32_t items);
+  /// Where the first header of a run goes.
+  std::byte* run_start() const { return end_.ring + (head_ & mask_); }
+  /// What the first header of a run has as number_and_kind; the others count on from there.
+  std::uint64_t run_number() const { return number_and_kind(RecordKind::item, 0); }
+  /// The first `items` of the reserved run are records now.
+  void finish_run(std::size_t size, std::uint32_t items) {
+    newest_ = items > 0 ? head_ + (items - 1) * record_bytes(size) : newest_;
+    head_ += items * record_bytes(size);
+    next_number_ += items;
+    outputs_ += items;
+  }
+  /// Payloads up to here lie in the ring itself.
+  std::size_t small_limit() const { return small_limit_; }
   /// A record without payload; false while the link is full.
   bool try_mark(RecordKind kind, const RecordTag& tag, std::uint8_t closes = 0);
   /// Sets `closes` of the newest record. REQUIRES: has_uncommitted().
@@ -117,6 +136,10 @@ class RingWriter {
   void populate(std::uint64_t offset, std::size_t size);
   void look_at_consumer();
   void check(bool holds, const char* what) const;
+  std::uint64_t number_and_kind(RecordKind kind, std::uint8_t closes) const {
+    return (next_number_ & ((std::uint64_t{1} << kNumberBits) - 1)) |
+           (std::uint64_t{static_cast<std::uint8_t>(kind)} << kNumberBits) | (std::uint64_t{closes} << 56);
+  }
   void write_header(RecordKind kind, const RecordTag& tag, std::uint32_t payload, std::uint8_t closes);
   void fill_entry(std::size_t index, const Done& done);
   void publish(std::size_t index);
@@ -125,7 +148,7 @@ class RingWriter {
   ProducerEnd end_;
   std::uint64_t mask_;
   std::size_t small_limit_;  ///< larger payloads go to the large area
-  std::size_t active_ = 0;  ///< journal entry that matches write_position
+  std::size_t active_ = 0;   ///< journal entry that matches write_position
   // Where the next record goes, and what of the consumer was seen last.
   std::uint64_t head_ = 0;
   std::uint64_t committed_ = 0;
@@ -138,8 +161,8 @@ class RingWriter {
   std::uint64_t seen_read_number_ = 0;
   std::uint64_t seen_large_released_ = 0;
   std::uint64_t seen_large_ordinal_ = 0;
-  std::uint64_t room_end_ = 0;    ///< head_ may go so far, by what was seen last
-  std::uint64_t number_end_ = 0;  ///< next_number_ must stay below
+  std::uint64_t room_end_ = 0;     ///< head_ may go so far, by what was seen last
+  std::uint64_t number_end_ = 0;   ///< next_number_ must stay below
   bool evicts_;                    ///< seen_… is this side's own tail
   std::uint64_t ended_sleep_ = 0;  ///< the consumer's sleep that was already ended
   // The reservation in work.
@@ -149,9 +172,7 @@ class RingWriter {
 
 inline void RingWriter::write_header(RecordKind kind, const RecordTag& tag, std::uint32_t payload,
                                      std::uint8_t closes) {
-  const RecordHeader header{.number_and_kind = (next_number_ & ((std::uint64_t{1} << kNumberBits) - 1)) |
-                                               (std::uint64_t{static_cast<std::uint8_t>(kind)} << kNumberBits) |
-                                               (std::uint64_t{closes} << 56),
+  const RecordHeader header{.number_and_kind = number_and_kind(kind, closes),
                             .sequence = tag.sequence,
                             .size = payload,
                             .part = tag.part,
@@ -160,8 +181,6 @@ inline void RingWriter::write_header(RecordKind kind, const RecordTag& tag, std:
   newest_ = head_;
   head_ += record_bytes(payload);
   ++next_number_;
-  // The consumer's core owns the lines that come next; fetching them early hides that from the next records.
-  __builtin_prefetch(end_.ring + ((head_ + kPrefetchBytes) & mask_), 1);
 }
 
 }  // namespace pystream::shm

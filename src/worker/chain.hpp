@@ -79,8 +79,10 @@ class Chain {
   /// Lets the source in front emit; false at its end.
   bool produce();
 
-  /// The source in front gave `items`.
+  /// The source in front gave `items`, or the only stage is done with so many more.
   void count_items(std::uint64_t items) { counts_[0] += items; }
+  /// The item in work was given to the first stage other than by process().
+  void note_given() { ++item_counts_[0]; }
   /// The item in work is done, or is tried again.
   void finish_item();
   void discard_item();

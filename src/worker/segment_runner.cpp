@@ -9,7 +9,7 @@
 namespace pystream::worker {
 namespace {
 
-constexpr std::int64_t kLargestBatch = 256;
+constexpr std::int64_t kLargestBatch = 1024;
 constexpr std::int64_t kBatchAimNs = 10'000;  ///< how long the items of one commit may take together
 constexpr std::int64_t kSlowItemNs = 1'000;   ///< from here on every item is timed
 constexpr std::int64_t kSleepNs = 1'000'000'000;
@@ -39,7 +39,8 @@ SegmentRunner::SegmentRunner(SegmentParts parts, Monitor& monitor, DeadLetters& 
       chain_(std::move(parts_.hosted), parts_.has_source, output_, flow_, monitor, recorder_, parts_.first_hosted),
       saved_(parts_.checkpoints, parts_.checkpoint_bytes, chain_.hosted()),
       terminal_(ring_.link().ring_bytes == 0),
-      answer_(ring_.link().answers != 0 || !parts_.place.alone()) {
+      answer_(ring_.link().answers != 0 || !parts_.place.alone()),
+      item_ns_(parts_.expected_item_ns) {
   const shm::JournalEntry& journal = ring_.journal();
   inputs_done_ = journal.inputs_done.load(std::memory_order_relaxed);
   recorder_.recover(inputs_done_);
@@ -58,9 +59,23 @@ SegmentRunner::SegmentRunner(SegmentParts parts, Monitor& monitor, DeadLetters& 
     careful_until_ = restarted ? inputs_done_ + async_->capacity() + kLargestBatch : 0;
   }
   restore();
+  set_pace();
+  if (does_runs()) {
+    runs_.emplace(*chain_.hosted()[0], ring_, *monitor_.end().page);
+  }
 }
 
 SegmentRunner::~SegmentRunner() = default;
+
+/// One stage of plain items whose outputs need no look of their own.
+bool SegmentRunner::does_runs() const {
+  if (chain_.hosted().size() != 1 || answer_ || async_ || saved_.any() || ring_.overflow() != shm::Overflow::block ||
+      (reader_ && reader_->one_at_a_time())) {
+    return false;
+  }
+  const detail::RunSizes sizes = chain_.hosted()[0]->run_sizes();
+  return sizes.any() && (terminal_ || sizes.out <= ring_.small_limit());
+}
 
 void SegmentRunner::restore() {
   std::size_t cursors = 0;
@@ -349,11 +364,20 @@ void SegmentRunner::retry_or_give_up(const shm::Record& record) {
   }
 }
 
-void SegmentRunner::take_item(const shm::Record& record) {
+void SegmentRunner::tag_item(const shm::Record& record) {
   flow_.tag = {.sequence = record.sequence,
                .part = record.part,
                .attempt = attempt_at(record.number),
                .entered_ns = record.entered_ns};
+}
+
+/// Items that leave the main pipeline, if they do so here.
+void SegmentRunner::count_exits(std::uint64_t came_out) {
+  exits_ += parts_.exits ? came_out : 0;
+}
+
+void SegmentRunner::take_item(const shm::Record& record) {
+  tag_item(record);
   monitor_.begin_item(record.number, record.sequence);
   if (is_poison(record.number)) {
     output_.begin_input(already_out_);
@@ -363,7 +387,7 @@ void SegmentRunner::take_item(const shm::Record& record) {
   start_clock(record.sequence);
   run_guarded(record);
   const std::uint64_t came_out = terminal_ ? 1 : output_.emitted();
-  exits_ += parts_.exits ? came_out : 0;
+  count_exits(came_out);
   stop_clock(record.sequence, record.number, came_out > 0);
 }
 
@@ -432,7 +456,7 @@ bool SegmentRunner::take_from_source() {
     if (!terminal_) {
       output_.end_input(closes_after(0), answer_);
     }
-    exits_ += parts_.exits ? given : 0;
+    count_exits(given);
     stop_clock(inputs_done_, inputs_done_, true);
     inputs_done_ = flow_.next_sequence;
     ++cycles_;
@@ -459,6 +483,87 @@ bool SegmentRunner::take_next() {
   return true;
 }
 
+/// How many of the next `limit` inputs may go in one run.
+std::uint32_t SegmentRunner::run_limit(std::uint32_t limit) const {
+  std::uint64_t most = time_each_ || already_out_ != 0 ? 0 : limit;
+  if (death_.number >= inputs_done_) {
+    most = std::min(most, death_.number - inputs_done_);
+  }
+  if (!reader_) {
+    const std::uint64_t items_limit = monitor_.control().items_limit.load(std::memory_order_relaxed);
+    if (draining() || monitor_.command() != shm::Command::run) {
+      return 0;
+    }
+    most = items_limit == 0 ? most : std::min(most, items_limit - std::min(items_limit, inputs_done_));
+  }
+  return static_cast<std::uint32_t>(most);
+}
+
+void SegmentRunner::count_run(std::uint32_t items, std::uint32_t given) {
+  if (reader_) {
+    reader_->advance_run(items, runs_->input_bytes());
+  }
+  inputs_done_ += items;
+  cycles_ += items;
+  chain_.count_items(items);
+  count_exits(terminal_ ? items : given);
+}
+
+/// REQUIRES: called from a handler. The stage threw in the midst of a run.
+void SegmentRunner::fail_run() {
+  count_run(runs_->done(), runs_->keep());
+  if (!reader_) {
+    check_memory_limit();
+    throw StageFailed(inputs_done_, thrown_text());
+  }
+  const shm::Record& record = *reader_->try_peek();
+  tag_item(record);
+  chain_.note_given();
+  output_.begin_input(0);
+  retry_or_give_up(record);
+  count_exits(terminal_ ? 1 : output_.emitted());
+  finish_input(record.number, record.closes);
+  reader_->advance();
+}
+
+/// Many inputs in one call, where that is possible and none of them is timed. How many were taken; 0: take_next()
+/// must look.
+std::uint32_t SegmentRunner::take_run(std::uint32_t limit) {
+  const auto wanted = [&](std::uint64_t sequence) { return !recorder_.wants(sequence); };
+  limit = run_limit(limit);
+  const std::uint32_t items =
+      reader_ ? runs_->collect(*reader_, limit, wanted) : runs_->collect(inputs_done_, began_, limit, wanted);
+  if (items == 0) {
+    return 0;
+  }
+  chain_.clock().start(false);
+  chain_.clock().begin();
+  try {
+    runs_->work();
+  } catch (...) {
+    const std::uint32_t done = runs_->done();
+    fail_run();
+    return done + 1;
+  }
+  const std::uint32_t given = runs_->keep();
+  const std::uint32_t taken = reader_ ? items : given;
+  count_run(taken, given);
+  if (taken < items) {
+    end();
+  }
+  return items;
+}
+
+/// At least one input, if there is any; how many.
+std::uint32_t SegmentRunner::take_some(std::uint32_t limit) {
+  if (runs_) {
+    if (const std::uint32_t taken = take_run(limit); taken > 0) {
+      return taken;
+    }
+  }
+  return take_next() ? 1 : 0;
+}
+
 bool SegmentRunner::run_batch() {
   check_stop();
   if (async_) {
@@ -469,10 +574,11 @@ bool SegmentRunner::run_batch() {
   timed_batch_ = time_each_;
   std::uint32_t taken = 0;
   while (taken < batch_limit_ && !ended_ && recorder_.has_room()) {
-    if (!take_next()) {
+    const std::uint32_t some = take_some(batch_limit_ - taken);
+    if (some == 0) {
       break;
     }
-    ++taken;
+    taken += some;
   }
   if (taken == 0) {
     began_ = 0;
@@ -501,6 +607,11 @@ void SegmentRunner::finish_batch(std::uint32_t items) {
   began_ = now;
   blocked_ns_ = 0;
   item_ns_ = std::min(measured, item_ns_ + item_ns_ / 4 + 1);
+  set_pace();
+}
+
+/// How many items share a commit, and how they are timed, at the estimated speed.
+void SegmentRunner::set_pace() {
   time_each_ = item_ns_ >= kSlowItemNs;
   const bool alone = saved_.any() || (reader_ && reader_->one_at_a_time());
   batch_limit_ =

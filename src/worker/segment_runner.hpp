@@ -11,6 +11,7 @@
 #include "worker/chain.hpp"
 #include "worker/limits.hpp"
 #include "worker/past_death.hpp"
+#include "worker/run_lane.hpp"
 #include "worker/saved_state.hpp"
 
 namespace pystream::worker {
@@ -40,7 +41,7 @@ class DeadLetters {
     std::uint32_t attempts = 0;
     std::string reason;
     std::span<const std::byte> bytes;
-    int signal = 0;      ///< that killed the stage; 0: it threw
+    int signal = 0;  ///< that killed the stage; 0: it threw
     std::string stack;
   };
   virtual void store(const Letter& letter) = 0;
@@ -69,7 +70,8 @@ struct SegmentParts {
   std::int64_t spin_ns = 0;
   const ProcessLimits* limits = nullptr;  ///< nullptr: none
   shm::ProfileArea::Segment profile;
-  bool exits = false;  ///< what comes out here leaves the main pipeline
+  bool exits = false;                         ///< what comes out here leaves the main pipeline
+  std::int64_t expected_item_ns = 1'000'000;  ///< until it is measured; slow, so that the first results leave at once
 };
 
 /// Runs one segment of a worker's row: input link (or source) → stages → output link (or sink), and commits.
@@ -100,6 +102,14 @@ class SegmentRunner final : public RoomMaker {
  private:
   struct AsyncLane;
 
+  bool does_runs() const;
+  std::uint32_t take_some(std::uint32_t limit);
+  std::uint32_t take_run(std::uint32_t limit);
+  std::uint32_t run_limit(std::uint32_t limit) const;
+  void count_run(std::uint32_t items, std::uint32_t given);
+  void fail_run();
+  void tag_item(const shm::Record& record);
+  void count_exits(std::uint64_t came_out);
   bool take_next();
   void take(const shm::Record& record);
   void take_item(const shm::Record& record);
@@ -119,6 +129,7 @@ class SegmentRunner final : public RoomMaker {
   std::uint8_t closes_after(std::uint8_t closes) const;
   void commit();
   void finish_batch(std::uint32_t items);
+  void set_pace();
   void finish_slow(std::int64_t began);
   template <class Entry>
   void count_answer(const Entry& entry);
@@ -142,6 +153,7 @@ class SegmentRunner final : public RoomMaker {
   Chain chain_;
   SavedState saved_;
   std::unique_ptr<AsyncLane> async_;
+  std::optional<RunLane> runs_;
   std::vector<SegmentRunner*> behind_;
 
   std::uint64_t inputs_done_ = 0;
@@ -153,12 +165,12 @@ class SegmentRunner final : public RoomMaker {
   bool terminal_ = false;
   bool answer_ = false;
   std::uint32_t batch_limit_ = 1;
-  std::int64_t item_ns_ = 1'000'000;  ///< estimate of what one item takes
-  bool time_each_ = true;  ///< stages are slow enough to time every item
-  bool timed_batch_ = true;         ///< every item of the batch in work is timed
-  std::int64_t began_ = 0;          ///< when the batch in work began; 0: look
-  std::int64_t blocked_ns_ = 0;     ///< since the batch began
-  std::uint64_t exits_ = 0;         ///< items that left the main pipeline and are not counted yet
+  std::int64_t item_ns_;           ///< estimate of what one item takes
+  bool time_each_ = true;          ///< stages are slow enough to time every item
+  bool timed_batch_ = true;        ///< every item of the batch in work is timed
+  std::int64_t began_ = 0;         ///< when the batch in work began; 0: look
+  std::int64_t blocked_ns_ = 0;    ///< since the batch began
+  std::uint64_t exits_ = 0;        ///< items that left the main pipeline and are not counted yet
   std::vector<std::byte> cursor_;  ///< as it was before the item in work
 };
 

@@ -21,31 +21,49 @@ bool is_full_run() {
   return std::getenv("PYSTREAM_TEST_FULL") != nullptr;
 }
 
-/// Appends to a file and cuts it back to what was committed.
 struct Offset {
   std::uint64_t bytes = 0;
 };
-class FileSink final : public RawSink<Offset> {
+/// Appends to a file and cuts it back to what was committed.
+template <class SinkBase>
+class AppendingSink : public SinkBase {
  public:
-  explicit FileSink(int fd) : fd_(fd) {}
-  void consume(const Item& in) override { pending_ += text_of(in) + "\n"; }
+  explicit AppendingSink(int fd) : fd_(fd) {}
   void flush() override {
-    if (::pwrite(fd_, pending_.data(), pending_.size(), static_cast<off_t>(cursor().bytes)) !=
+    if (::pwrite(fd_, pending_.data(), pending_.size(), static_cast<off_t>(this->cursor().bytes)) !=
         static_cast<ssize_t>(pending_.size())) {
       throw Error("pwrite");
     }
-    cursor().bytes += pending_.size();
+    this->cursor().bytes += pending_.size();
     pending_.clear();
   }
   void resume() override {
-    if (::ftruncate(fd_, static_cast<off_t>(cursor().bytes)) != 0) {
+    if (::ftruncate(fd_, static_cast<off_t>(this->cursor().bytes)) != 0) {
       throw Error("ftruncate");
     }
+  }
+
+ protected:
+  void append(std::string_view text) {
+    pending_ += text;
+    pending_ += '\n';
   }
 
  private:
   int fd_;
   std::string pending_;
+};
+
+class FileSink final : public AppendingSink<RawSink<Offset>> {
+ public:
+  using AppendingSink::AppendingSink;
+  void consume(const Item& in) override { append(text_of(in)); }
+};
+
+class LetterSink final : public AppendingSink<Sink<char, Offset>> {
+ public:
+  using AppendingSink::AppendingSink;
+  void operator()(char letter) override { append({&letter, 1}); }
 };
 
 class Counter final : public RawStage, public Checkpoint<std::uint64_t> {
@@ -66,6 +84,13 @@ class Numbers final : public RawSource<Offset> {
   }
 };
 
+class Letters final : public Source<char, Offset> {
+ public:
+  std::optional<char> next() override {
+    return cursor().bytes < 3 ? std::optional(static_cast<char>('a' + cursor().bytes++)) : std::nullopt;
+  }
+};
+
 std::vector<std::unique_ptr<Hosted>> one(std::unique_ptr<Hosted> hosted) {
   std::vector<std::unique_ptr<Hosted>> all;
   all.push_back(std::move(hosted));
@@ -78,6 +103,7 @@ struct Subject {
   bool has_source = false;
   bool has_sink = false;
   std::uint64_t checkpoint_bytes = 0;
+  bool in_runs = false;
 };
 
 void PrintTo(const Subject& subject, std::ostream* out) {
@@ -112,6 +138,24 @@ const Subject kSubjects[] = {
     {.name = "Sink",
      .make = [](int fd) { return one(detail::host(std::make_unique<FileSink>(fd))); },
      .has_sink = true},
+    {.name = "Run",
+     .make = [](int) { return one(typed<char, char>([](char in) { return static_cast<char>(in + 1); })); },
+     .in_runs = true},
+    {.name = "FilteredRun",
+     .make =
+         [](int) {
+           return one(typed<std::optional<char>, char>(
+               [](char in) { return in == 'b' ? std::nullopt : std::optional<char>(in); }));
+         },
+     .in_runs = true},
+    {.name = "SourceRun",
+     .make = [](int) { return one(detail::host(std::make_unique<Letters>())); },
+     .has_source = true,
+     .in_runs = true},
+    {.name = "SinkRun",
+     .make = [](int fd) { return one(detail::host(std::make_unique<LetterSink>(fd))); },
+     .has_sink = true,
+     .in_runs = true},
     {.name = "SerialGroup",
      .make =
          [](int) {
@@ -158,7 +202,8 @@ class SingleStepTest : public ::testing::TestWithParam<Subject> {
   RigSpec spec(int fd) const {
     return {.segments = {{.make = [fd] { return GetParam().make(fd); },
                           .has_source = GetParam().has_source,
-                          .has_sink = GetParam().has_sink}},
+                          .has_sink = GetParam().has_sink,
+                          .in_runs = GetParam().in_runs}},
             .checkpoint_bytes = GetParam().checkpoint_bytes};
   }
   World make_world() const {

@@ -1,0 +1,49 @@
+#include "worker/run_lane.hpp"
+
+#include <algorithm>
+#include <type_traits>
+
+namespace pystream::worker {
+namespace {
+
+// What a stage writes in front of its results is the record's header.
+using Head = detail::ItemRun::Head;
+static_assert(sizeof(Head) == sizeof(shm::RecordHeader) && std::is_trivially_copyable_v<Head>);
+static_assert(offsetof(Head, counter) == offsetof(shm::RecordHeader, number_and_kind));
+static_assert(offsetof(Head, sequence) == offsetof(shm::RecordHeader, sequence));
+static_assert(offsetof(Head, size) == offsetof(shm::RecordHeader, size));
+static_assert(offsetof(Head, size) + 4 == offsetof(shm::RecordHeader, part));
+static_assert(detail::ItemRun::kAlign == shm::kRecordAlign);
+static_assert(detail::ItemRun::stride(17) == shm::record_bytes(17));
+static_assert(offsetof(Head, entered_ns) == offsetof(shm::RecordHeader, entered_ns));
+
+}  // namespace
+
+RunLane::RunLane(Hosted& hosted, shm::RingWriter& output, shm::WorkerPage& page)
+    : hosted_(hosted),
+      output_(output),
+      sizes_(hosted.run_sizes()),
+      run_{.heads = {}, .number = page.number, .sequence = page.sequence} {}
+
+/// Reserves room for what `limit` items may give; how many items that is.
+std::uint32_t RunLane::room(std::uint32_t limit) {
+  limit = std::min(limit, detail::ItemRun::kLargest);
+  if (sizes_.out == 0) {
+    return limit;
+  }
+  const std::uint32_t items = output_.try_reserve_run(sizes_.out, limit);
+  run_.out = output_.run_start();
+  return items;
+}
+
+void RunLane::work() {
+  run_.counter = output_.run_number();
+  hosted_.process_run(run_);
+}
+
+std::uint32_t RunLane::keep() {
+  output_.finish_run(sizes_.out, run_.given);
+  return run_.given;
+}
+
+}  // namespace pystream::worker
