@@ -19,7 +19,8 @@
 ///     │ header │ payload │ 16  │ header │ payload │ …      position p stands at offset p % ring_bytes
 ///     └────────┴─────────┴─────┴────────┴─────────┴───
 ///   large area (written by the producer, sparse): payloads that would fill a good part of the ring. Their record
-///     carries a LargePayload instead; payloads are contiguous, position p stands at offset p % large_bytes.
+///     carries a LargePayload instead; payloads are contiguous, position p stands at offset p % large_bytes,
+///     which is a power of two.
 ///
 ///   inbox (written by the consumer, sparse; only on links that drop the oldest): see Inbox
 ///

@@ -13,7 +13,7 @@
 
 namespace pystream::shm {
 RingReader::RingReader(ConsumerEnd end, std::uint64_t inputs_done)
-    : end_(std::move(end)), mask_(end_.link.ring_bytes - 1) {
+    : end_(std::move(end)), mask_(end_.link.ring_bytes - 1), large_mask_(end_.link.large_bytes - 1) {
   position_ = released_ = end_.own->read_position.load(std::memory_order_relaxed);
   check(position_ % kRecordAlign == 0, "the read position is not that of a record");
   if (one_at_a_time()) {
@@ -67,12 +67,10 @@ void RingReader::take_over_inbox(std::uint64_t inputs_done) {
   in_hand_ = true;
 }
 
-void RingReader::check(bool holds, const char* what) const {
-  if (!holds) {
-    throw LinkCorrupt(std::string("link damaged at record ") + std::to_string(number_) + ", position " +
-                      std::to_string(position_) + ": " + what +
-                      "; a worker wrote over memory that is not its own, or the memory failed");
-  }
+void RingReader::fail(const char* what) const {
+  throw LinkCorrupt(std::string("link damaged at record ") + std::to_string(number_) + ", position " +
+                    std::to_string(position_) + ": " + what +
+                    "; a worker wrote over memory that is not its own, or the memory failed");
 }
 
 /// Skips what the producer has overwritten; true if the record at position_ was among it.
@@ -212,10 +210,10 @@ void RingReader::read_large(const std::byte* at) {
   const std::uint64_t area = end_.link.large_bytes;
   check(size != 0 && size <= end_.link.item_limit && size <= area,
         "a large item is none, or larger than the link allows");
-  check(position % area <= area - size, "a large item lies outside the large area");
+  check((position & large_mask_) <= area - size, "a large item lies outside the large area");
   check(large_ordinal_ == kInvalidPosition || ordinal == large_ordinal_, "a large item is not the expected one");
   check(position >= large_end_ || large_ordinal_ == kInvalidPosition, "a large item lies where another was");
-  record_.payload = {end_.large + position % area, size};
+  record_.payload = {end_.large + (position & large_mask_), size};
   record_large_end_ = position + round_up(size, kLine);
   large_ordinal_ = ordinal;
 }

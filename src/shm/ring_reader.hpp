@@ -85,7 +85,12 @@ class RingReader {
   const LinkEntry& link() const { return end_.link; }
 
  private:
-  void check(bool holds, const char* what) const;
+  void check(bool holds, const char* what) const {
+    if (!holds) [[unlikely]] {
+      fail(what);
+    }
+  }
+  [[noreturn]] void fail(const char* what) const;
   void take_over(std::uint64_t inputs_done);
   void take_over_inbox(std::uint64_t inputs_done);
   const Record* try_claim();
@@ -101,6 +106,7 @@ class RingReader {
 
   ConsumerEnd end_;
   std::uint64_t mask_;
+  std::uint64_t large_mask_;
   std::uint64_t position_ = 0;
   std::uint64_t released_ = 0;
   std::uint64_t number_ = 0;

@@ -26,6 +26,7 @@ RecordKind kind_of(const RecordHeader& header) {
 RingWriter::RingWriter(ProducerEnd end)
     : end_(std::move(end)),
       mask_(end_.link.ring_bytes - 1),
+      large_mask_(end_.link.large_bytes - 1),
       small_limit_(std::min(end_.link.ring_bytes / kLargeShare, end_.link.item_limit)),
       evicts_(end_.link.inbox_bytes != 0) {
   const std::uint64_t position = end_.own->write_position.load(std::memory_order_acquire);
@@ -35,6 +36,9 @@ RingWriter::RingWriter(ProducerEnd end)
         "its journal matches the write position nowhere");
   check(end_.link.ring_bytes == 0 || position % kRecordAlign == 0, "the write position is not that of a record");
   active_ = journal[0].write_position == position ? 0 : 1;
+  populated_ = end_.own->populated.load(std::memory_order_relaxed);
+  check(populated_ % kPage == 0 && populated_ <= end_.link.large_bytes,
+        "its large area does not have memory up to a page's end");
   rollback();
   if (evicts_) {
     find_tail();
@@ -111,11 +115,9 @@ void RingWriter::rollback_to(const Mark& mark) {
   outputs_ = mark.outputs;
 }
 
-void RingWriter::check(bool holds, const char* what) const {
-  if (!holds) {
-    throw LinkCorrupt(std::string("link damaged, seen by its producer at position ") + std::to_string(committed_) +
-                      ": " + what + "; a worker wrote over memory that is not its own, or the memory failed");
-  }
+void RingWriter::fail(const char* what) const {
+  throw LinkCorrupt(std::string("link damaged, seen by its producer at position ") + std::to_string(committed_) + ": " +
+                    what + "; a worker wrote over memory that is not its own, or the memory failed");
 }
 
 void RingWriter::set_room() {
@@ -145,7 +147,7 @@ void RingWriter::look_at_consumer() {
 /// so that a link whose consumer keeps up stays in the same warm pages.
 std::uint64_t RingWriter::large_start(std::size_t size) const {
   const std::uint64_t area = end_.link.large_bytes;
-  const std::uint64_t offset = large_head_ % area;
+  const std::uint64_t offset = large_head_ & large_mask_;
   const std::uint64_t next_lap = large_head_ + (area - offset);
   const bool empty = seen_large_ordinal_ == large_ordinal_;
   if (offset == 0) {
@@ -154,9 +156,9 @@ std::uint64_t RingWriter::large_start(std::size_t size) const {
   if (empty || offset + size > area) {
     return next_lap;
   }
-  const bool grows = offset + size > end_.own->populated.load(std::memory_order_relaxed);
+  const bool grows = offset + size > populated_;
   const bool same_lap = large_head_ - offset <= seen_large_released_;
-  return grows && same_lap && size <= seen_large_released_ % area ? next_lap : large_head_;
+  return grows && same_lap && size <= (seen_large_released_ & large_mask_) ? next_lap : large_head_;
 }
 
 bool RingWriter::fits(std::uint64_t ring_bytes, std::size_t large_bytes) const {
@@ -192,18 +194,14 @@ bool RingWriter::has_room(std::uint64_t ring_bytes, std::size_t large_bytes) {
 }
 
 void RingWriter::populate(std::uint64_t offset, std::size_t size) {
-  const std::uint64_t have = end_.own->populated.load(std::memory_order_relaxed);
-  check(have % kPage == 0, "the large area has memory up to the midst of a page");
   const std::uint64_t want = std::min(round_up(offset + size, kPage), end_.link.large_bytes);
-  if (want <= have) {
-    return;
-  }
-  while (::madvise(end_.large + have, want - have, MADV_POPULATE_WRITE) != 0) {
+  while (::madvise(end_.large + populated_, want - populated_, MADV_POPULATE_WRITE) != 0) {
     if (errno != EINTR && errno != EAGAIN) {
       throw Error("no memory for an item of " + std::to_string(size) +
                   " bytes in this link's large area: " + std::generic_category().message(errno));
     }
   }
+  populated_ = want;
   end_.own->populated.store(want, std::memory_order_relaxed);
 }
 
@@ -215,7 +213,7 @@ std::byte* RingWriter::try_reserve_further(std::size_t size) {
     reserved_large_ = false;
     return has_room(record_bytes(size), 0) ? end_.ring + (head_ & mask_) + sizeof(RecordHeader) : nullptr;
   }
-  if (!evicts_) {
+  if (!evicts_ && seen_large_ordinal_ != large_ordinal_) {
     // What was seen last would do for correctness; only the present state tells that the warm front is free again.
     look_at_consumer();
   }
@@ -224,8 +222,10 @@ std::byte* RingWriter::try_reserve_further(std::size_t size) {
   }
   reserved_large_ = true;
   reserved_at_ = large_start(size);
-  const std::uint64_t offset = reserved_at_ % end_.link.large_bytes;
-  populate(offset, size);
+  const std::uint64_t offset = reserved_at_ & large_mask_;
+  if (offset + size > populated_) {
+    populate(offset, size);
+  }
   return end_.large + offset;
 }
 

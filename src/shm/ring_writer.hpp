@@ -135,7 +135,12 @@ class RingWriter {
   std::uint64_t large_start(std::size_t size) const;
   void populate(std::uint64_t offset, std::size_t size);
   void look_at_consumer();
-  void check(bool holds, const char* what) const;
+  void check(bool holds, const char* what) const {
+    if (!holds) [[unlikely]] {
+      fail(what);
+    }
+  }
+  [[noreturn]] void fail(const char* what) const;
   std::uint64_t number_and_kind(RecordKind kind, std::uint8_t closes) const {
     return (next_number_ & ((std::uint64_t{1} << kNumberBits) - 1)) |
            (std::uint64_t{static_cast<std::uint8_t>(kind)} << kNumberBits) | (std::uint64_t{closes} << 56);
@@ -147,8 +152,10 @@ class RingWriter {
 
   ProducerEnd end_;
   std::uint64_t mask_;
-  std::size_t small_limit_;  ///< larger payloads go to the large area
-  std::size_t active_ = 0;   ///< journal entry that matches write_position
+  std::uint64_t large_mask_;
+  std::size_t small_limit_;      ///< larger payloads go to the large area
+  std::uint64_t populated_ = 0;  ///< as own->populated, once it was checked
+  std::size_t active_ = 0;       ///< journal entry that matches write_position
   // Where the next record goes, and what of the consumer was seen last.
   std::uint64_t head_ = 0;
   std::uint64_t committed_ = 0;

@@ -4,8 +4,8 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#include <boost/interprocess/mapped_region.hpp>
 #include <algorithm>
+#include <boost/interprocess/mapped_region.hpp>
 #include <cstring>
 #include <pystream/error.hpp>
 
@@ -176,7 +176,7 @@ struct Layout {
     entry.ring_bytes = size.ring_bytes;
     entry.ring_offset = take(size.ring_bytes);
     if (size.ring_bytes > 0) {
-      entry.large_bytes = round_up(size.item_limit, kPage);
+      entry.large_bytes = size.item_limit == 0 ? 0 : std::bit_ceil(round_up(size.item_limit, kPage));
       entry.large_offset = take_sparse(entry.large_bytes);
     }
     if (size.overflow == Overflow::drop_oldest) {
@@ -326,9 +326,8 @@ Segment::Segment(base::UniqueFd fd) : fd_(std::move(fd)) {
     return offset % kPage == 0 && size <= file_bytes && offset <= file_bytes - size;
   };
   for (const WorkerEntry& worker : workers_) {
-    if (!inside(worker.control_offset, kPage) ||
-        worker.tracked > file_bytes / sizeof(HostedStats) || worker.tracked < worker.hosted ||
-        !inside(worker.page_offset, kPage + worker.tracked * sizeof(HostedStats)) ||
+    if (!inside(worker.control_offset, kPage) || worker.tracked > file_bytes / sizeof(HostedStats) ||
+        worker.tracked < worker.hosted || !inside(worker.page_offset, kPage + worker.tracked * sizeof(HostedStats)) ||
         worker.rows > file_bytes / sizeof(Row) || (worker.rows != 0 && !std::has_single_bit(worker.rows)) ||
         worker.batch_bytes != batch_bytes(worker) || worker.segments > file_bytes / worker.batch_bytes ||
         !inside(worker.profile_offset, profile_bytes(worker)) || worker.checkpoint_bytes % kPage != 0 ||
@@ -343,7 +342,8 @@ Segment::Segment(base::UniqueFd fd) : fd_(std::move(fd)) {
         !inside(link.inbox_offset, link.inbox_bytes) ||
         (link.inbox_bytes != 0 &&
          (link.inbox_bytes < kInboxPayload || link.inbox_bytes - kInboxPayload < link.large_bytes)) ||
-        (link.ring_bytes != 0 && link.item_limit > link.large_bytes) ||
+        (link.ring_bytes != 0 &&
+         (link.item_limit > link.large_bytes || (link.large_bytes != 0 && !std::has_single_bit(link.large_bytes)))) ||
         (link.ring_bytes != 0 && (!std::has_single_bit(link.ring_bytes) || link.ring_bytes < kPage)) ||
         link.producer >= header_.workers || link.consumer >= header_.workers) {
       throw_no_segment("a link's pages lie outside");
@@ -394,8 +394,8 @@ WorkerEnd Segment::map_worker(std::uint32_t id) const {
   end.page = reinterpret_cast<WorkerPage*>(pages);
   end.stats = {reinterpret_cast<HostedStats*>(pages + kPage), end.entry.tracked};
   end.config = reinterpret_cast<const ProfileConfig*>(keep(map(fd(), header_.config_offset, kPage, Access::read_only)));
-  end.profile = profile_area(
-      end.entry, keep(map(fd(), end.entry.profile_offset, profile_bytes(end.entry), Access::read_write)));
+  end.profile =
+      profile_area(end.entry, keep(map(fd(), end.entry.profile_offset, profile_bytes(end.entry), Access::read_write)));
   if (end.entry.checkpoint_bytes > 0) {
     end.checkpoints = keep(map(fd(), end.entry.checkpoint_offset, 2 * end.entry.segments * end.entry.checkpoint_bytes,
                                Access::read_write));

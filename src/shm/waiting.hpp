@@ -24,8 +24,8 @@ namespace pystream::shm {
 struct WaitFor {
   const std::atomic<std::uint64_t>& position;
   std::atomic<std::uint64_t>& sleeps;
-  std::uint64_t seen;        ///< returns as soon as position is another
-  std::int64_t spin_ns;      ///< 0: sleep at once
+  std::uint64_t seen;    ///< returns as soon as position is another
+  std::int64_t spin_ns;  ///< 0: sleep at once
   std::int64_t timeout_ns;
 };
 

@@ -9,9 +9,7 @@
 namespace pystream::worker {
 namespace {
 
-constexpr std::int64_t kLargestBatch = 1024;
-constexpr std::int64_t kBatchAimNs = 10'000;  ///< how long the items of one commit may take together
-constexpr std::int64_t kSlowItemNs = 1'000;   ///< from here on every item is timed
+constexpr std::uint32_t kLargestAnswerBatch = 256;
 constexpr std::int64_t kSleepNs = 1'000'000'000;
 constexpr std::int64_t kLookBehindNs = 1'000'000;  ///< a full row looks so often for what came back from its child
 
@@ -40,7 +38,7 @@ SegmentRunner::SegmentRunner(SegmentParts parts, Monitor& monitor, DeadLetters& 
       saved_(parts_.checkpoints, parts_.checkpoint_bytes, chain_.hosted()),
       terminal_(ring_.link().ring_bytes == 0),
       answer_(ring_.link().answers != 0 || !parts_.place.alone()),
-      item_ns_(parts_.expected_item_ns) {
+      pace_(parts_.expected_item_ns, saved_.any() || (parts_.input && parts_.input->inbox != nullptr)) {
   const shm::JournalEntry& journal = ring_.journal();
   inputs_done_ = journal.inputs_done.load(std::memory_order_relaxed);
   recorder_.recover(inputs_done_);
@@ -56,10 +54,9 @@ SegmentRunner::SegmentRunner(SegmentParts parts, Monitor& monitor, DeadLetters& 
   if (chain_.hosted().size() == 1 && parts_.place.alone() && chain_.hosted()[0]->async() != nullptr) {
     async_ = std::make_unique<AsyncLane>(*chain_.hosted()[0]);
     const bool restarted = monitor_.control().incarnation.load(std::memory_order_relaxed) > 0;
-    careful_until_ = restarted ? inputs_done_ + async_->capacity() + kLargestBatch : 0;
+    careful_until_ = restarted ? inputs_done_ + async_->capacity() + kLargestAnswerBatch : 0;
   }
   restore();
-  set_pace();
   if (does_runs()) {
     runs_.emplace(*chain_.hosted()[0], ring_, *monitor_.end().page);
   }
@@ -195,6 +192,7 @@ void SegmentRunner::make_room() {
   }
   monitor_.set_phase(shm::Phase::blocked);
   ring_.wait(parts_.spin_ns, behind_.empty() ? kSleepNs : kLookBehindNs);
+  pace_.note_own_sleep();
   monitor_.set_phase(shm::Phase::working);
   const std::int64_t waited = monitor_.now() - began;
   monitor_.add_blocked(waited);
@@ -231,6 +229,7 @@ void SegmentRunner::wait_for_input() {
   monitor_.set_phase(shm::Phase::waiting);
   const std::int64_t began = monitor_.now();
   reader_->wait(parts_.spin_ns, kSleepNs);
+  pace_.note_own_sleep();
   began_ = monitor_.now();
   monitor_.add_waiting(began_ - began);
   monitor_.set_phase(shm::Phase::working);
@@ -485,7 +484,7 @@ bool SegmentRunner::take_next() {
 
 /// How many of the next `limit` inputs may go in one run.
 std::uint32_t SegmentRunner::run_limit(std::uint32_t limit) const {
-  std::uint64_t most = time_each_ || already_out_ != 0 ? 0 : limit;
+  std::uint64_t most = pace_.slow() || already_out_ != 0 ? 0 : limit;
   if (death_.number >= inputs_done_) {
     most = std::min(most, death_.number - inputs_done_);
   }
@@ -571,10 +570,10 @@ bool SegmentRunner::run_batch() {
   }
   began_ = began_ != 0 ? began_ : monitor_.now();
   chain_.clock().set(began_);
-  timed_batch_ = time_each_;
+  timed_batch_ = pace_.slow();
   std::uint32_t taken = 0;
-  while (taken < batch_limit_ && !ended_ && recorder_.has_room()) {
-    const std::uint32_t some = take_some(batch_limit_ - taken);
+  while (taken < pace_.batch() && !ended_ && recorder_.has_room()) {
+    const std::uint32_t some = take_some(pace_.batch() - taken);
     if (some == 0) {
       break;
     }
@@ -603,19 +602,9 @@ void SegmentRunner::finish_batch(std::uint32_t items) {
   monitor_.add_working(took);
   monitor_.set_last_end(now);
   recorder_.apply(now);
-  const std::int64_t measured = (took - blocked_ns_) / items;
+  pace_.note(items, took - blocked_ns_);
   began_ = now;
   blocked_ns_ = 0;
-  item_ns_ = std::min(measured, item_ns_ + item_ns_ / 4 + 1);
-  set_pace();
-}
-
-/// How many items share a commit, and how they are timed, at the estimated speed.
-void SegmentRunner::set_pace() {
-  time_each_ = item_ns_ >= kSlowItemNs;
-  const bool alone = saved_.any() || (reader_ && reader_->one_at_a_time());
-  batch_limit_ =
-      alone ? 1 : static_cast<std::uint32_t>(std::clamp(kBatchAimNs / (item_ns_ + 1), std::int64_t{1}, kLargestBatch));
 }
 
 bool SegmentRunner::run_one(bool& closed) {
@@ -694,7 +683,7 @@ bool SegmentRunner::run_async() {
   const std::int64_t began = monitor_.now();
   std::uint32_t answered = 0;
   shm::RingReader::Mark done = reader_->mark();
-  while (!lane.empty() && answered < kLargestBatch && recorder_.has_room()) {
+  while (!lane.empty() && answered < kLargestAnswerBatch && recorder_.has_room()) {
     const AsyncLane::Entry& oldest = lane.oldest();
     monitor_.set_in_flight(lane.size());
     flow_.tag = oldest.tag;

@@ -10,6 +10,7 @@
 #include "shm/ring_reader.hpp"
 #include "worker/chain.hpp"
 #include "worker/limits.hpp"
+#include "worker/pace.hpp"
 #include "worker/past_death.hpp"
 #include "worker/run_lane.hpp"
 #include "worker/saved_state.hpp"
@@ -129,7 +130,6 @@ class SegmentRunner final : public RoomMaker {
   std::uint8_t closes_after(std::uint8_t closes) const;
   void commit();
   void finish_batch(std::uint32_t items);
-  void set_pace();
   void finish_slow(std::int64_t began);
   template <class Entry>
   void count_answer(const Entry& entry);
@@ -164,9 +164,7 @@ class SegmentRunner final : public RoomMaker {
   bool ended_ = false;
   bool terminal_ = false;
   bool answer_ = false;
-  std::uint32_t batch_limit_ = 1;
-  std::int64_t item_ns_;           ///< estimate of what one item takes
-  bool time_each_ = true;          ///< stages are slow enough to time every item
+  Pace pace_;
   bool timed_batch_ = true;        ///< every item of the batch in work is timed
   std::int64_t began_ = 0;         ///< when the batch in work began; 0: look
   std::int64_t blocked_ns_ = 0;    ///< since the batch began

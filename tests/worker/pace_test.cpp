@@ -1,0 +1,84 @@
+#include "worker/pace.hpp"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <thread>
+
+namespace pystream::worker {
+namespace {
+
+constexpr std::int64_t kUnknown = 1'000'000;
+constexpr std::int64_t kFast = 10;
+constexpr std::int64_t kLong = 50'000;
+
+/// The stage sleeps: the thread gives up its core by itself.
+void wait_a_little() {
+  std::this_thread::sleep_for(std::chrono::microseconds(50));
+}
+/// Until the items share commits; how many went one by one.
+std::uint32_t items_until_shared(Pace& pace) {
+  std::uint32_t items = 0;
+  while (pace.batch() == 1 && items < 1'000'000) {
+    pace.note(1, kFast);
+    ++items;
+  }
+  return items;
+}
+
+TEST(PaceTest, TheFirstItemsGoOneByOne) {
+  Pace sut(kUnknown, false);
+  EXPECT_EQ(sut.batch(), 1U);
+  EXPECT_TRUE(sut.slow());
+  EXPECT_GT(items_until_shared(sut), 100U);
+  EXPECT_FALSE(sut.slow());
+}
+
+TEST(PaceTest, FastItemsShareACommit) {
+  Pace sut(kFast, false);
+  EXPECT_GT(sut.batch(), 100U);
+  EXPECT_LE(sut.batch(), Pace::kLargestBatch);
+}
+
+TEST(PaceTest, SlowItemsDoNot) {
+  Pace sut(kFast, false);
+  for (int i = 0; i < 1000; ++i) {
+    sut.note(1, kLong);
+  }
+  EXPECT_EQ(sut.batch(), 1U);
+  EXPECT_TRUE(sut.slow());
+}
+
+TEST(PaceTest, StateIsCommittedWithEveryItem) {
+  const Pace sut(kFast, true);
+  EXPECT_EQ(sut.batch(), 1U);
+}
+
+TEST(PaceTest, AStageThatWaitsHasItsItemsCommittedOneByOneForAWhile) {
+  Pace sut(kFast, false);
+  wait_a_little();
+  sut.note(100, kLong);
+  EXPECT_EQ(sut.batch(), 1U);
+  EXPECT_GT(items_until_shared(sut), 100U);
+}
+
+TEST(PaceTest, TheWhileGetsLongerEachTimeItWasTooShort) {
+  Pace sut(kFast, false);
+  wait_a_little();
+  sut.note(100, kLong);
+  const std::uint32_t first = items_until_shared(sut);
+  wait_a_little();
+  sut.note(100, kLong);
+  EXPECT_GT(items_until_shared(sut), first);
+}
+
+TEST(PaceTest, ItsOwnWorkersSleepIsNotTheStages) {
+  Pace sut(kFast, false);
+  wait_a_little();
+  sut.note_own_sleep();
+  sut.note(100, kLong);
+  EXPECT_GT(sut.batch(), 1U);
+}
+
+}  // namespace
+}  // namespace pystream::worker
