@@ -92,6 +92,10 @@ const Storm kStorms[] = {
     {.name = "Filter",
      .stages =
          R"({"name": "A", "type": "test.filter", "params": {"n": 3}}, {"name": "B", "type": "test.filter", "params": {"n": 100, "r": 1}}, {"name": "C", "type": "test.add"})"},
+    {.name = "RunsOfPlainItems",
+     .stages =
+         R"({"name": "A", "type": "test.times"}, {"name": "B", "type": "test.without_multiples", "params": {"n": 7}}, {"name": "C", "type": "test.times", "params": {"n": 5}})",
+     .source = R"({"type": "test.numbers", "params": {"count": 3000000}})"},
     {.name = "SeveralOutputs",
      .stages = R"({"name": "A", "type": "test.repeat", "params": {"n": 3}}, {"name": "B", "type": "test.mix"})"},
     {.name = "MoreOutputsThanALinkHolds",

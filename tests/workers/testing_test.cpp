@@ -34,6 +34,16 @@ TEST(AddTest, ShorterItemsPass) {
   EXPECT_TRUE(out.items().front().forwarded);
 }
 
+TEST(TimesTest, MultipliesAndAddsOne) {
+  EXPECT_EQ(answers(*make_stage("test.times", {{"n", 5}}), number(4)), Texts{number(21)});
+}
+
+TEST(WithoutMultiplesTest, FiltersThem) {
+  auto sut = make_stage("test.without_multiples", {{"n", 3}});
+  EXPECT_EQ(answers(*sut, number(6)), Texts{});
+  EXPECT_EQ(answers(*sut, number(7)), Texts{number(7)});
+}
+
 TEST(MixTest, IsDeterministicAndKeepsTheSize) {
   const std::string item(1'000, 'x');
   const Texts once = answers(*make_stage("test.mix", {{"key", 3}}), item);
