@@ -7,14 +7,14 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-kind=test
+kind="test"
 case "${1:-}" in
   test | sanitize | clang) kind=$1 && shift ;;
 esac
 
 options=(-Dwerror=true -Dtests=enabled)
 case $kind in
-  sanitize) options+=(-Db_sanitize=address,undefined -Dbuildtype=debugoptimized -Dbenchmarks=disabled) ;;
+  sanitize) options+=("-Db_sanitize=address,undefined" -Dbuildtype=debugoptimized -Dbenchmarks=disabled) ;;
   clang)
     command -v clang++ >/dev/null || { echo "test.sh clang: clang++ is not installed (Debian's package clang)" >&2; exit 1; }
     export CXX=clang++

@@ -33,8 +33,6 @@ namespace {
 
 constexpr long kHeirPeriodNs = 2'000'000;
 
-;
-
 /// Nothing of the user's signal handling goes on here. Ctrl-C and a closed terminal are for the user's process, which
 /// this one outlives to drain.
 void reset_signals() {

@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Installs the build into a folder where it was not configured to stand, as a package or a moved prefix has it, and
+# uses it there: a pipeline with a bundled plugin, and a program of one's own by pkg-config.
+#
+# usage: install_test.sh BUILD-FOLDER SOURCE-FOLDER COMPILER...
+set -euo pipefail
+build=$(realpath "$1")
+source=$(realpath "$2")
+shift 2
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+unset PYSTREAM_PLUGIN_PATH PYSTREAM_WORKER LD_LIBRARY_PATH
+export XDG_STATE_HOME=$folder/state
+
+DESTDIR=$folder/staged meson install -C "$build" --no-rebuild >"$folder/install.log" || { cat "$folder/install.log"; exit 1; }
+mv "$folder/staged$(meson introspect "$build" --buildoptions |
+  python3 -c 'import json, sys; print(next(o["value"] for o in json.load(sys.stdin) if o["name"] == "prefix"))')" \
+  "$folder/moved"
+
+# Nothing of it may come from the build folder.
+cat >"$folder/plan.json" <<'PLAN'
+{
+  "plugins": ["libpystream_testing.so"],
+  "source": {"type": "generate", "params": {"count": 1000, "size": 8}},
+  "stages": [{"name": "Add", "type": "test.add"}],
+  "sink": {"type": "file_writer", "params": {"path": "numbers", "newline": "never"}}
+}
+PLAN
+(cd "$folder" && moved/bin/pystream-coord run --quiet plan.json)
+[ "$(stat -c %s "$folder/numbers")" = 8000 ]
+"$folder"/moved/bin/pystream-coord validate "$folder/plan.json" --json >"$folder/validated"
+if ldd "$folder/moved/bin/pystream-coord" | grep libpystream | grep -qv "$folder/moved"; then
+  echo "the installed program uses another libpystream than the one installed with it" >&2
+  exit 1
+fi
+
+PKG_CONFIG_PATH=$(dirname "$(find "$folder/moved" -name pystream.pc)")
+export PKG_CONFIG_PATH
+read -r -a flags <<<"$(pkg-config --cflags --libs pystream)"
+"$@" -std=c++20 -o "$folder/own" "$source/tests/consumer/main.cpp" "${flags[@]}" \
+  -Wl,-rpath,"$(pkg-config --variable=libdir pystream)"
+"$folder/own"
+echo "installed, moved, run, linked"
