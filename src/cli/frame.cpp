@@ -4,12 +4,14 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <csignal>
 #include <cstring>
 #include <exception>
 #include <vector>
 
 #include "cli/style.hpp"
+#include "plan/json.hpp"
 #include "plan/suggest.hpp"
 
 namespace pystream::cli {
@@ -130,6 +132,20 @@ CLI::App& add_command(CLI::App& app, const std::string& name, const std::string&
   CLI::App* command = app.add_subcommand(name, summary);
   command->footer("\nExamples:\n" + examples);
   return *command;
+}
+
+CLI::Validator whole_number(std::uint64_t least) {
+  const auto check = [least](const std::string& text) -> std::string {
+    std::uint64_t number = 0;
+    const char* end = text.data() + text.size();
+    const auto [at, error] = std::from_chars(text.data(), end, number);
+    if (error == std::errc() && at == end && number >= least) {
+      return {};
+    }
+    return "found " + plan::in_quotes(text) + ", expected a whole number" +
+           (least > 0 ? " of at least " + std::to_string(least) : "");
+  };
+  return CLI::Validator(check, "");
 }
 
 void print(std::string_view text) {

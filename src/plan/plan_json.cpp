@@ -35,6 +35,13 @@ std::variant<Plan, std::vector<PlanFault>> read(std::string_view json, PlanForm 
   return plan;
 }
 
+/// A place that is nested very deep, with its beginning and its end.
+std::string shown(const std::string& where) {
+  constexpr std::size_t kLongest = 200;
+  constexpr std::size_t kEnds = 80;
+  return where.size() <= kLongest ? where : where.substr(0, kEnds) + "..." + where.substr(where.size() - kEnds);
+}
+
 }  // namespace
 
 std::string to_string(const PlanFault& fault, std::string_view file) {
@@ -43,7 +50,7 @@ std::string to_string(const PlanFault& fault, std::string_view file) {
     text.append(file).append(": ");
   }
   if (!fault.where.empty()) {
-    text.append(fault.where).append(": ");
+    text.append(shown(fault.where)).append(": ");
   }
   text.append("found ").append(fault.found).append(", expected ").append(fault.expected);
   return fault.hint.empty() ? text : text + " (" + fault.hint + ")";
