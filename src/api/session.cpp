@@ -7,6 +7,7 @@
 #include <exception>
 #include <utility>
 
+#include "api/patience.hpp"
 #include "base/blocked_signals.hpp"
 #include "base/clock.hpp"
 #include "base/log.hpp"
@@ -50,8 +51,6 @@ nanoseconds longest_start(const plan::Topology& topology) {
   return longest;
 }
 
-;
-
 }  // namespace
 
 Session::Session(PipelineTree& tree, const ParallelOptions& options, const PipelineOptions& pipeline)
@@ -64,7 +63,7 @@ Session::Session(PipelineTree& tree, const ParallelOptions& options, const Pipel
     checkpoint_bytes_ = checkpoint_bytes(tree);
     create_segment(options);
     start(tree, options);
-    wait_until_ready(longest_start(topology_) + 5s);
+    wait_until_ready(patience(longest_start(topology_)) + 5s);
   } catch (const PipelineInitiationError&) {
     stop();
     throw;
