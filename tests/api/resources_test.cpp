@@ -115,6 +115,24 @@ TEST(ResourcesTest, TwoPipelinesSideBySide) {
   EXPECT_EQ(first.get_results<int>(), 2);
 }
 
+TEST(ResourcesTest, TwoThreadsStartAndEndPipelinesOfTheirOwnAtOnce) {
+  const auto cycles = [](int factor) {
+    for (int i = 0; i < 50; ++i) {
+      Pipeline sut;
+      sut.add([factor](int x) { return x * factor; }).parallelize(kAllResults);
+      sut.forward(i);
+      EXPECT_EQ(sut.get_results<int>(), i * factor);
+    }
+  };
+  const std::size_t fds = open_fds();
+  {
+    std::jthread one(cycles, 2);
+    std::jthread two(cycles, 3);
+  }
+  EXPECT_EQ(open_fds(), fds);
+  EXPECT_TRUE(wait_until(no_process_is_left));
+}
+
 TEST(ResourcesTest, AFinishedPipelinesMemoryIsFreedWhileAnotherRuns) {
   Pipeline later;
   {
