@@ -126,6 +126,35 @@ TEST_F(Run, AFullDiskIsAFailureThatNamesTheFile) {
   EXPECT_CONTAINS(sut.err, "No space left on device");
 }
 
+TEST_F(Run, ClosedStandardDescriptorsDoNoHarm) {
+  folder_.write("plan.json", R"({"source": {"type": "lines", "params": {"path": "-"}},
+    "stages": [{"type": "exec", "params": {"command": ["cat"]}}], "sink": {"type": "stdout"},
+    "profiler": {"enabled": false}})");
+  const auto sh = [&](const std::string& script) {
+    return run_program({"sh", "-c", script}, {.environment = {"PYSTREAM_WORKER"}, .directory = folder_.path()});
+  };
+  const std::string command = PYSTREAM_TEST_COORD " run -q plan.json ";
+  const ProgramRun no_input = sh(command + "<&-");
+  EXPECT_EQ(no_input.exit_code, 1);
+  EXPECT_CONTAINS(no_input.err, "standard input");
+  const ProgramRun no_output = sh("echo one | " + command + ">&-");
+  EXPECT_EQ(no_output.exit_code, 1);
+  EXPECT_CONTAINS(no_output.err, "standard output");
+  const ProgramRun no_errors =
+      sh("(echo one; sleep 1) | " + command + "2>&- & " + "until readlink /proc/$!/fd/2; do sleep 0.05; done; wait $!");
+  EXPECT_EQ(no_errors.exit_code, 0);
+  EXPECT_CONTAINS(no_errors.out, "/dev/null\n");  // and not the pipeline's memory
+  EXPECT_CONTAINS(no_errors.out, "one\n");
+}
+
+TEST_F(Run, AFileSizeLimitIsAnErrorOfItsOwn) {
+  folder_.write("plan.json", counting("\"count\": 3"));
+  const ProgramRun sut = run_program({"sh", "-c", "ulimit -f 0; exec " PYSTREAM_TEST_COORD " run -q plan.json"},
+                                     {.environment = {"PYSTREAM_WORKER"}, .directory = folder_.path()});
+  EXPECT_EQ(sut.exit_code, 1);
+  EXPECT_CONTAINS(sut.err, "File too large");
+}
+
 TEST_F(Run, ShowsProgressOnATerminalAndNowhereElse) {
   if (run_program({"sh", "-c", "command -v script"}).exit_code != 0) {
     GTEST_SKIP() << "the program script is not installed";
