@@ -90,7 +90,7 @@ TEST_F(Run, MisuseStartsNothing) {
       {{"--items", "-1"}, "--items"},
       {{"--items", "many"}, "--items"},
       {{"--items", "99999999999999999999"}, "--items"},
-      {{"--set", "Add.n"}, "--set Add.n"},
+      {{"--set", "Add.n"}, "--set: found \"Add.n\", expected Stage.param=value"},
       {{"--set", "Ad.n=3"}, "did you mean"},
       {{"--log-level", "loud"}, "--log-level"},
   };
