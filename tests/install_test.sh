@@ -36,8 +36,10 @@ fi
 
 PKG_CONFIG_PATH=$(dirname "$(find "$folder/moved" -name pystream.pc)")
 export PKG_CONFIG_PATH
-read -r -a flags <<<"$(pkg-config --cflags --libs pystream)"
+# A build folder set up before the file was made relocatable names the prefix that was configured.
+config=(pkg-config --define-variable=prefix="$folder/moved")
+read -r -a flags <<<"$("${config[@]}" --cflags --libs pystream)"
 "$@" -std=c++20 -o "$folder/own" "$source/tests/consumer/main.cpp" "${flags[@]}" \
-  -Wl,-rpath,"$(pkg-config --variable=libdir pystream)"
+  -Wl,-rpath,"$("${config[@]}" --variable=libdir pystream)"
 "$folder/own"
 echo "installed, moved, run, linked"
