@@ -14,7 +14,10 @@ esac
 
 options=(-Dwerror=true -Dtests=enabled)
 case $kind in
-  sanitize) options+=("-Db_sanitize=address,undefined" -Dbuildtype=debugoptimized -Dbenchmarks=disabled) ;;
+  # Little optimisation and just line numbers: half the time to build, and not slower to run.
+  sanitize)
+    options+=("-Db_sanitize=address,undefined" -Doptimization=1 -Ddebug=true -Dcpp_args=-g1 -Dbenchmarks=disabled)
+    ;;
   clang)
     command -v clang++ >/dev/null || { echo "test.sh clang: clang++ is not installed (Debian's package clang)" >&2; exit 1; }
     export CXX=clang++
