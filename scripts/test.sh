@@ -14,7 +14,7 @@ esac
 
 options=(-Dwerror=true -Dtests=enabled)
 case $kind in
-  # Little optimisation and just line numbers: half the time to build, and not slower to run.
+  # Little optimisation and just line numbers: it is long enough to build as it is.
   sanitize)
     options+=("-Db_sanitize=address,undefined" -Doptimization=1 -Ddebug=true -Dcpp_args=-g1 -Dbenchmarks=disabled)
     ;;
