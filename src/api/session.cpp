@@ -196,9 +196,11 @@ bool Session::failed(std::int64_t now_ns) {
   const bool told = static_cast<shm::Command>(view_.workers.front().control->command.load(std::memory_order_relaxed)) ==
                     shm::Command::stop;
   if (told || now_ns - looked_at_.load(std::memory_order_relaxed) > kLookPeriod.count()) {
-    const std::lock_guard lock(mutex_);
-    looked_at_.store(now_ns, std::memory_order_relaxed);
-    look();
+    // Whoever holds it asks the coordinator something and looks meanwhile; an item need not wait for the answer.
+    if (const std::unique_lock lock(mutex_, std::try_to_lock); lock) {
+      looked_at_.store(now_ns, std::memory_order_relaxed);
+      look();
+    }
   }
   return failed_.load(std::memory_order_relaxed);
 }
