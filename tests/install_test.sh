@@ -12,10 +12,10 @@ trap 'rm -rf "$folder"' EXIT
 unset PYSTREAM_PLUGIN_PATH PYSTREAM_WORKER LD_LIBRARY_PATH
 export XDG_STATE_HOME=$folder/state
 
+prefix=$(meson introspect "$build" --buildoptions |
+  python3 -c 'import json, sys; print(next(o["value"] for o in json.load(sys.stdin) if o["name"] == "prefix"))')
 DESTDIR=$folder/staged meson install -C "$build" --no-rebuild >"$folder/install.log" || { cat "$folder/install.log"; exit 1; }
-mv "$folder/staged$(meson introspect "$build" --buildoptions |
-  python3 -c 'import json, sys; print(next(o["value"] for o in json.load(sys.stdin) if o["name"] == "prefix"))')" \
-  "$folder/moved"
+mv "$folder/staged$prefix" "$folder/moved"
 
 # Nothing of it may come from the build folder.
 cat >"$folder/plan.json" <<'PLAN'
@@ -42,4 +42,14 @@ read -r -a flags <<<"$("${config[@]}" --cflags --libs pystream)"
 "$@" -std=c++20 -o "$folder/own" "$source/tests/consumer/main.cpp" "${flags[@]}" \
   -Wl,-rpath,"$("${config[@]}" --variable=libdir pystream)"
 "$folder/own"
+
+# Without the bundled stages the message tells what to do (unless an older installation has some).
+find "$folder/moved" -name libpystream_core.so -delete
+if [ -z "$(find "$prefix" -name libpystream_core.so 2>/dev/null)" ]; then
+  if "$folder/moved/bin/pystream-coord" stages 2>"$folder/errors"; then
+    echo "worked without the core plugin" >&2
+    exit 1
+  fi
+  grep -q "set PYSTREAM_PLUGIN_PATH to its folder" "$folder/errors" || { cat "$folder/errors" >&2; exit 1; }
+fi
 echo "installed, moved, run, linked"
