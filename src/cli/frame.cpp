@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/open_fds.hpp"
 #include "cli/style.hpp"
 #include "plan/json.hpp"
 #include "plan/suggest.hpp"
@@ -124,6 +125,7 @@ void keep_standard_descriptors() {
 
 int run_app(CLI::App& app, const Command& chosen, int argc, char** argv) {
   keep_standard_descriptors();
+  base::raise_fd_limit();
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);  // a file beyond the limit is an error like a full disk
   app.name("pystream-coord");

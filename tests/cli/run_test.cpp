@@ -147,6 +147,20 @@ TEST_F(Run, ClosedStandardDescriptorsDoNoHarm) {
   EXPECT_CONTAINS(no_errors.out, "one\n");
 }
 
+TEST_F(Run, ALowLimitOfDescriptorsIsRaised) {
+  std::string stages = R"({"type": "test.add"})";
+  for (int i = 1; i < 30; ++i) {
+    stages += R"(, {"type": "test.add"})";
+  }
+  folder_.write("plan.json", R"({"plugins": ["libpystream_testing.so"], "source": {"type": "generate",
+    "params": {"count": 3}}, "stages": [)" +
+                                 stages + R"(], "sink": {"type": "discard"},
+    "profiler": {"enabled": false}})");
+  const ProgramRun sut = run_program({"sh", "-c", "ulimit -S -n 32; exec " PYSTREAM_TEST_COORD " run -q plan.json"},
+                                     {.environment = {"PYSTREAM_WORKER"}, .directory = folder_.path()});
+  EXPECT_EQ(sut.exit_code, 0) << sut.err;
+}
+
 TEST_F(Run, AFileSizeLimitIsAnErrorOfItsOwn) {
   folder_.write("plan.json", counting("\"count\": 3"));
   const ProgramRun sut = run_program({"sh", "-c", "ulimit -f 0; exec " PYSTREAM_TEST_COORD " run -q plan.json"},
