@@ -178,8 +178,9 @@ void measure_loop() {
       worst = std::max(worst, std::abs(cycle - kPeriod));
     }
   }
-  std::printf("loop of 10 ms, mean of 200 cycles           %8.3f ms   (9.5 to 10.5; single cycles off by at most %.3f ms)\n",
-              median(means) * 1e3, worst * 1e3);
+  std::printf(
+      "loop of 10 ms, mean of 200 cycles           %8.3f ms   (9.5 to 10.5; single cycles off by at most %.3f ms)\n",
+      median(means) * 1e3, worst * 1e3);
 }
 
 }  // namespace
