@@ -54,4 +54,4 @@ ffmpeg -loglevel error -y -f mjpeg -i "$out/pedestrians.mjpeg" -frames:v 1 \
 frames=$(ffprobe -v error -count_packets -show_entries stream=nb_read_packets -of csv=p=0 "$out/pedestrians.avi")
 echo
 echo "$frames annotated frames:"
-ls -l "$out"/pedestrians.mjpeg "$out"/pedestrians.avi "$out"/contact_sheet.png | awk '{print "  " $9 "  " $5 " bytes"}'
+stat -c '  %n  %s bytes' "$out"/pedestrians.mjpeg "$out"/pedestrians.avi "$out"/contact_sheet.png

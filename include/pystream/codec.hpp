@@ -101,8 +101,7 @@ struct Codec<std::string> {
 };
 
 template <detail::Plain T>
-  requires(!std::is_same_v<T, bool>)
-struct Codec<std::vector<T>> {
+requires(!std::is_same_v<T, bool>) struct Codec<std::vector<T>> {
   static std::string name() { return "vector<" + Codec<T>::name() + ">"; }
   static std::size_t size(const std::vector<T>& value) { return value.size() * sizeof(T); }
   static void encode(const std::vector<T>& value, std::span<std::byte> to) {
@@ -135,7 +134,8 @@ concept Payload = requires(const T& value, std::span<std::byte> to, std::span<co
 template <class T>
 consteval void require_payload() {
   static_assert(!std::is_pointer_v<T>, "pystream: a pointer means nothing in another process; send the value itself");
-  static_assert(!std::is_same_v<T, std::string_view>, "pystream: string_view points into this process; use std::string");
+  static_assert(!std::is_same_v<T, std::string_view>,
+                "pystream: string_view points into this process; use std::string");
   static_assert(!detail::is_span<T>::value, "pystream: span points into this process; use std::vector");
   static_assert(!std::is_same_v<T, std::vector<bool>>, "pystream: vector<bool> has no bytes; use std::vector<char>");
   static_assert(Payload<T>,

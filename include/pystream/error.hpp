@@ -15,7 +15,8 @@ class Error : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// A pipeline was used before serialize()/parallelize() or after cleanup().
+/// A pipeline was used before serialize()/parallelize(), after cleanup(), or in another process than the one that made
+/// it.
 class PipelineUndefined : public Error {
  public:
   using Error::Error;
@@ -23,13 +24,14 @@ class PipelineUndefined : public Error {
 
 /// What ended a running pipeline.
 struct TerminationReason {
-  std::string stage;                        ///< profile key of the stage, empty if unknown
-  int signal = 0;                           ///< signal that killed its worker, 0 if none
-  std::optional<std::uint64_t> item;        ///< sequence number of the item in work, if any
-  std::string text;                         ///< one sentence for people
+  std::string stage;                  ///< profile key of the stage, empty if unknown
+  int signal = 0;                     ///< signal that killed its worker, 0 if none
+  std::optional<std::uint64_t> item;  ///< sequence number of the item in work, if any
+  std::string text;                   ///< one sentence for people
 };
 
-/// The pipeline failed while it ran: a stage died or gave up for good.
+/// The pipeline failed while it ran: a stage died or gave up for good, or its coordinator is gone. Every call throws it
+/// until cleanup() or a new start.
 class PipelineTerminated : public Error {
  public:
   explicit PipelineTerminated(TerminationReason reason);
@@ -63,13 +65,14 @@ class InvalidParam : public Error {
   using Error::Error;
 };
 
-/// Bytes that do not decode as the payload type a stage expects.
+/// Bytes that do not decode as the payload type a stage expects, or items of another C++ type than the pipeline's.
 class PayloadError : public Error {
  public:
   using Error::Error;
 };
 
-/// An item is larger than its link can ever carry.
+/// An item is larger than its link can ever carry (LinkCapacity::bytes). Thrown to whoever made it: the caller of
+/// forward(), or the stage, whose error it then is.
 class ItemTooLarge : public Error {
  public:
   ItemTooLarge(std::uint64_t size, std::uint64_t limit);

@@ -30,6 +30,28 @@ class Executor {
 /// Shared by everyone who names none: 10 threads, started at first use, ended at exit.
 Executor& default_executor();
 
+namespace detail {
+
+/// A class and no generic lambda: of that, clang looks at both branches as soon as the types of the functions are
+/// known.
+template <class First, class Rest>
+struct Serial {
+  First first;
+  Rest rest;
+
+  template <class... In>
+  auto operator()(In&&... in) {
+    if constexpr (std::is_void_v<std::invoke_result_t<First&, In...>>) {
+      first(std::forward<In>(in)...);
+      return rest();
+    } else {
+      return rest(first(std::forward<In>(in)...));
+    }
+  }
+};
+
+}  // namespace detail
+
 /// A function that passes its argument through `f`, `g`, … one after another. Without arguments they are just called
 /// in turn.
 template <class First>
@@ -38,18 +60,13 @@ auto func_serial(First first) {
 }
 template <class First, class... Rest>
 auto func_serial(First first, Rest... rest) {
-  return [first = std::move(first), rest = func_serial(std::move(rest)...)]<class... In>(In&&... in) mutable {
-    if constexpr (std::is_void_v<std::invoke_result_t<First&, In...>>) {
-      first(std::forward<In>(in)...);
-      return rest();
-    } else {
-      return rest(first(std::forward<In>(in)...));
-    }
-  };
+  auto others = func_serial(std::move(rest)...);
+  return detail::Serial<First, decltype(others)>{std::move(first), std::move(others)};
 }
 
 /// A function that runs all of `functions` at once on the executor's threads and returns when all have ended. They
-/// carry their own inputs and outputs; the first exception comes out. `executor` must outlive the function.
+/// carry their own inputs and outputs; the first exception comes out. `executor` must outlive the function. Fork
+/// workers (Pipeline::parallelize()) before the first call: its threads would be named in the warning there.
 std::function<void()> func_parallel_thread(std::vector<std::function<void()>> functions,
                                            Executor& executor = default_executor());
 

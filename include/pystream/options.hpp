@@ -26,14 +26,28 @@ enum class StartMethod {
   spawn,  ///< a worker program is run: only registered stage types (see PYSTREAM_STAGE and RegisteredStage)
 };
 
-/// What a full link does with one more item.
-enum class Overflow { block, drop_newest, drop_oldest };
+/// What a full link does with one more item. Dropped items are counted: PipelineStatus, LinkStatus::dropped.
+enum class Overflow {
+  block,        ///< the producer waits; nothing is ever dropped
+  drop_newest,  ///< the item is not written
+  drop_oldest,  ///< the oldest item that the consumer has not begun gives way
+};
 
-/// What follows when an item has killed its stage `max_attempts` times (skip: at the first death).
-enum class OnCrash { replay, skip, fail };
+/// What follows when a stage's worker dies with an item in work. The worker is started again in every case but the
+/// last.
+enum class OnCrash {
+  replay,  ///< the item is tried again; after `max_attempts` deaths it becomes a dead letter
+  skip,    ///< the item is given up at the first death
+  fail,    ///< the pipeline ends: PipelineTerminated with stage, signal and item
+};
 
-/// What follows when a stage throws.
-enum class OnError { dead_letter, skip, retry, fail };
+/// What follows when a stage throws. Its worker is not restarted for it.
+enum class OnError {
+  dead_letter,  ///< the item is kept in the profile database; without a profiler there is none, and it is as `fail`
+  skip,         ///< the item is given up and counted (StageStatus::errors)
+  retry,        ///< the item is tried again, up to `max_attempts` times; then as dead_letter
+  fail,         ///< the pipeline ends: PipelineTerminated with stage, item and message
+};
 
 /// How much a link holds; what is not set the library chooses.
 struct LinkCapacity {
@@ -45,8 +59,8 @@ struct LinkCapacity {
 struct RestartOptions {
   std::uint32_t max_restarts = 10;
   std::chrono::nanoseconds window = std::chrono::seconds(60);
-  std::chrono::nanoseconds backoff_first = std::chrono::milliseconds(10);
-  std::chrono::nanoseconds backoff_limit = std::chrono::seconds(5);
+  std::chrono::nanoseconds backoff_first = std::chrono::milliseconds(10);  ///< pause before the second restart; doubles
+  std::chrono::nanoseconds backoff_limit = std::chrono::seconds(5);        ///< longest pause
 };
 
 /// What the supervisor does about one stage. Only in parallel pipelines; in a serial one an exception of a stage
@@ -55,8 +69,8 @@ struct StageOptions {
   OnCrash on_crash = OnCrash::replay;
   OnError on_error = OnError::dead_letter;
   std::uint32_t max_attempts = 3;                     ///< deaths (with OnError::retry: exceptions) on one item
-  std::optional<std::chrono::nanoseconds> timeout{};  ///< one item; none: no deadline
-  std::chrono::nanoseconds start_timeout = std::chrono::seconds(60);
+  std::optional<std::chrono::nanoseconds> timeout{};  ///< of one item; then the worker is killed. None: no deadline
+  std::chrono::nanoseconds start_timeout = std::chrono::seconds(60);  ///< until the worker is ready
 };
 
 /// How Pipeline::parallelize() runs a pipeline.
@@ -86,7 +100,8 @@ struct SerialOptions {
 };
 
 /// Makes the items of forward() without argument and of start_loop(): any callable that gives a value, or an
-/// std::optional that may be empty (no item this time).
+/// std::optional that may be empty (no item this time). It is called in the user's process, by the thread that calls
+/// forward() or by that of the loop; what it throws comes out of forward() or of stop_loop().
 class InputGenerator {
  public:
   using Take = std::function<bool(const void* value, const ValueType& type)>;

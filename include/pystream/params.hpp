@@ -38,7 +38,7 @@ struct ParamSpec {
   std::string text{};                    ///< one line for people
   std::optional<double> min{};           ///< for integer, number, size (bytes), duration (ns)
   std::optional<double> max{};
-  std::vector<std::string> choices{};    ///< for string: the allowed values, empty for any
+  std::vector<std::string> choices{};  ///< for string: the allowed values, empty for any
 };
 
 /// The parameters of one stage, checked against its ParamSpecs, defaults filled in.
@@ -58,9 +58,9 @@ class Params {
   double number(std::string_view name) const;  ///< an integer is accepted too
   const std::string& string(std::string_view name) const;
   const ParamList& list(std::string_view name) const;
-  std::uint64_t bytes(std::string_view name) const;              ///< of a `size` parameter
+  std::uint64_t bytes(std::string_view name) const;  ///< of a `size` parameter
   std::chrono::nanoseconds duration(std::string_view name) const;
-  std::vector<std::string> strings(std::string_view name) const; ///< of a list of strings
+  std::vector<std::string> strings(std::string_view name) const;  ///< of a list of strings
 
   bool operator==(const Params&) const = default;
 

@@ -117,7 +117,9 @@ class Pipeline {
   bool forward(const char* text) { return forward(std::string(text)); }
   /// Sends an item from the input generator. Throws Error if there is none.
   bool forward();
-  /// Sends items that become visible together (as far as the link has room for them). Returns how many were taken.
+  /// Sends items that become visible together (as far as the link has room for them). Returns how many were taken:
+  /// all, or those before the first that found no room in time. Throws as forward(); then those before the item that is
+  /// at fault have been taken.
   template <std::ranges::input_range Items>
   std::size_t forward_all(const Items& items) {
     using Value = std::ranges::range_value_t<Items>;
@@ -150,8 +152,8 @@ class Pipeline {
   /// Ends the loop and rethrows what stopped it earlier, if anything did.
   void stop_loop();
 
-  /// A result; std::nullopt if there is none (with block_output: none for output_timeout). A result is given once.
-  /// Throws PayloadError if results are of another type; then the result stays.
+  /// A result, decoded; std::nullopt if there is none (with block_output: none for output_timeout). A result is given
+  /// once. Throws PayloadError if results are of another type; then the result stays.
   template <class T>
   std::optional<T> get_results() {
     require_payload<T>();

@@ -79,6 +79,6 @@ StageType describe_type(std::string name) {
 /// at namespace scope of a plugin or program.
 #define PYSTREAM_STAGE(name, ...) PYSTREAM_STAGE_AT(name, __COUNTER__, __VA_ARGS__)
 #define PYSTREAM_STAGE_AT(name, counter, ...) PYSTREAM_STAGE_NAMED(name, counter, __VA_ARGS__)
-#define PYSTREAM_STAGE_NAMED(name, counter, ...)                            \
+#define PYSTREAM_STAGE_NAMED(name, counter, ...)                           \
   [[maybe_unused]] static const bool pystream_stage_registered_##counter = \
       ::pystream::register_stage_type(::pystream::detail::describe_type<__VA_ARGS__>(name))

@@ -12,7 +12,11 @@
 namespace pystream {
 
 /// A stage as a class: one output for each input. `Out` may be std::optional<T>: then std::nullopt filters the
-/// item out. The object is used by one thread of one process.
+/// item out.
+///
+/// This and every other class here is used by one thread of one process: the worker's, or in a serial pipeline of the
+/// C++ API the user's. A worker that died is replaced by one with a new object (spawn: made by its constructor; fork: a
+/// copy of the one that add() was given), so what must outlive it belongs into a Checkpoint.
 template <class In, class Out = In>
 class Stage {
  public:
@@ -29,6 +33,7 @@ class Stage {
 class RawStage {
  public:
   virtual ~RawStage() = default;
+  /// Called for every item; both arguments are valid only during the call. Exceptions as with Stage.
   virtual void operator()(const Item& in, Output& out) = 0;
   virtual void cleanup() {}
 };
@@ -45,6 +50,7 @@ class AsyncStage {
   virtual bool collect(Output& out, std::chrono::nanoseconds wait) = 0;
   /// There will be no further submit(); what is unanswered is still collected.
   virtual void finish() {}
+  /// How many items may be unanswered at once; at least 1 and always the same.
   virtual std::size_t capacity() const = 0;
   virtual void cleanup() {}
 };
@@ -64,6 +70,7 @@ class RawSource {
   virtual bool produce(Output& out) = 0;
   /// Called before the first produce() of a restarted worker, with cursor() as it was committed last.
   virtual void resume() {}
+  /// Called once at the end of the source, or when the pipeline drains or is cleaned up.
   virtual void cleanup() {}
   Cursor& cursor() { return cursor_; }
 
@@ -94,11 +101,14 @@ class RawSink {
   using Cursor = CursorType;
   static_assert(std::is_trivially_copyable_v<Cursor>, "pystream: a cursor is committed as plain bytes");
   virtual ~RawSink() = default;
+  /// Takes an item, which is valid only during the call. An exception makes it a dead letter.
   virtual void consume(const Item& in) = 0;
   /// Called before every commit: what consume() took must now survive the death of this process (write(2) is
   /// enough), and cursor() must say where the sink stands.
   virtual void flush() {}
+  /// Called before the first consume() of a restarted worker, with cursor() as it was committed last.
   virtual void resume() {}
+  /// Called once, behind the last item.
   virtual void cleanup() {}
   Cursor& cursor() { return cursor_; }
 
@@ -125,6 +135,7 @@ class CheckpointBase {
   virtual std::span<const std::byte> saved_state() const = 0;
   /// Puts committed bytes back after a crash. Throws PayloadError if they cannot be this state.
   virtual void restore_state(std::span<const std::byte> bytes) = 0;
+  /// Most bytes that saved_state() may ever give.
   virtual std::size_t state_limit() const = 0;
 };
 

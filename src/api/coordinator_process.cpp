@@ -33,8 +33,6 @@ namespace {
 
 constexpr long kHeirPeriodNs = 2'000'000;
 
-;
-
 /// Nothing of the user's signal handling goes on here. Ctrl-C and a closed terminal are for the user's process, which
 /// this one outlives to drain.
 void reset_signals() {
@@ -238,6 +236,7 @@ class Service {
 
 /// The whole life of the coordinator process.
 int coordinate(const CoordinatorStart& start, Channel channel, base::UniqueFd user) {
+  base::raise_fd_limit();
   // What the stages may use by number: everything that is open but for what belongs to this library.
   std::vector<int> user_fds = base::open_fds();
   std::erase_if(user_fds, [&](int fd) { return fd == channel.fd() || fd == user.get() || fd == start.segment; });

@@ -74,19 +74,27 @@ std::size_t Entry::forward_all(const ValueType& type, const NextValue& next) {
   const Clock::time_point until = deadline();
   const Lock lock = take_turn(until);
   std::size_t taken = 0;
-  while (const void* value = lock ? next() : nullptr) {
-    const std::size_t size = type.size(value);
-    std::byte* room = reserve(size, until, {});
-    if (room == nullptr) {
-      break;
+  const auto publish = [&] {
+    if (lock && ring_.has_uncommitted()) {
+      commit();
     }
-    type.encode(value, {room, size});
-    finish(size);
-    ++taken;
+  };
+  try {
+    while (const void* value = lock ? next() : nullptr) {
+      const std::size_t size = type.size(value);
+      std::byte* room = reserve(size, until, {});
+      if (room == nullptr) {
+        break;
+      }
+      type.encode(value, {room, size});
+      finish(size);
+      ++taken;
+    }
+  } catch (...) {
+    publish();  // what stood before the item that is at fault has been taken
+    throw;
   }
-  if (lock && ring_.has_uncommitted()) {
-    commit();
-  }
+  publish();
   return taken;
 }
 

@@ -7,6 +7,7 @@
 #include <optional>
 #include <thread>
 
+#include "api/patience.hpp"
 #include "api/run.hpp"
 #include "api/session.hpp"
 #include "shm/ring_writer.hpp"
@@ -34,7 +35,7 @@ class Entry {
 
   /// Waits for its turn; an unlocked lock: not in time.
   Lock take_turn(Clock::time_point deadline);
-  Clock::time_point deadline() const { return Clock::now() + (waiting_.block ? waiting_.timeout : Clock::duration{}); }
+  Clock::time_point deadline() const { return deadline_in(waiting_.block ? waiting_.timeout : Clock::duration{}); }
   std::byte* reserve(std::size_t size, Clock::time_point deadline, const std::stop_token& stop);
   void finish(std::size_t size);
   void commit();

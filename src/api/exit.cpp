@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "api/patience.hpp"
 #include "base/clock.hpp"
 #include "worker/worker_process.hpp"
 
@@ -30,7 +31,7 @@ bool Exit::take_now(const Decode& decode) {
 }
 
 bool Exit::take(const Decode& decode) {
-  const Clock::time_point until = Clock::now() + (waiting_.block ? waiting_.timeout : Clock::duration{});
+  const Clock::time_point until = deadline_in(waiting_.block ? waiting_.timeout : Clock::duration{});
   std::unique_lock lock(mutex_, std::try_to_lock);
   if (!lock && !(waiting_.block && lock.try_lock_until(until))) {
     return false;

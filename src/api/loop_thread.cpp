@@ -6,12 +6,14 @@
 #include <mutex>
 #include <utility>
 
+#include "api/beat.hpp"
+#include "api/patience.hpp"
 #include "base/blocked_signals.hpp"
 
 namespace pystream::api {
 
 LoopThread::LoopThread(std::function<void(const std::stop_token&)> cycle, std::chrono::nanoseconds period)
-    : cycle_(std::move(cycle)), period_(period) {
+    : cycle_(std::move(cycle)), period_(patience(period)) {
   const base::BlockedSignals blocked;  // inherited: signals stay with the user's own threads
   thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
 }
@@ -22,15 +24,11 @@ void LoopThread::run(const std::stop_token& stop) {
   ::pthread_setname_np(::pthread_self(), "pystream-loop");
   std::mutex mutex;
   std::condition_variable_any wake;
-  auto next = std::chrono::steady_clock::now();
+  Beat beat(std::chrono::steady_clock::now(), period_);
   try {
     while (!stop.stop_requested()) {
       cycle_(stop);
-      next += period_;
-      const auto now = std::chrono::steady_clock::now();
-      if (next + period_ < now) {
-        next = now;  // late by more than a period: what was missed is not made up for
-      }
+      const auto next = beat.next(std::chrono::steady_clock::now());
       std::unique_lock lock(mutex);
       wake.wait_until(lock, stop, next, [] { return false; });
     }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "api/patience.hpp"
 #include "base/clock.hpp"
 
 namespace pystream::api {
@@ -85,7 +86,7 @@ bool ParallelRun::take_result(const Decode& decode) {
 /// A worker gives its input back only after it has published what it made of it, so something in flight is always seen
 /// by a look at the links from the first to the last.
 bool ParallelRun::drain(nanoseconds timeout) {
-  const std::int64_t until = base::now_ns() + timeout.count();
+  const std::int64_t until = base::now_ns() + patience(timeout).count();
   const auto& links = session_.view().links;
   const auto empty = [](const shm::SupervisorView::Link& link) {
     return link.consumer->read_position.load(std::memory_order_seq_cst) >=

@@ -7,6 +7,7 @@
 #include <exception>
 
 #include "api/parallel_run.hpp"
+#include "api/patience.hpp"
 #include "base/clock.hpp"
 #include "base/log.hpp"
 #include "worker/worker_process.hpp"
@@ -58,7 +59,7 @@ bool ResultBox::wait_for_room(std::chrono::nanoseconds timeout, const std::stop_
     return true;
   }
   std::unique_lock lock(mutex_);
-  const auto until = std::chrono::steady_clock::now() + timeout;
+  const auto until = deadline_in(timeout);
   while (unread_.size() >= limit_) {
     const auto now = std::chrono::steady_clock::now();
     if (now >= until || stop.stop_requested()) {
@@ -72,7 +73,7 @@ bool ResultBox::wait_for_room(std::chrono::nanoseconds timeout, const std::stop_
 bool ResultBox::take(const Decode& decode) {
   std::unique_lock lock(mutex_);
   const auto there = [this] { return all_ ? !unread_.empty() : fresh_; };
-  if (!there() && !(block_ && changed_.wait_for(lock, timeout_, there))) {
+  if (!there() && !(block_ && changed_.wait_until(lock, deadline_in(timeout_), there))) {
     return false;
   }
   decode(all_ ? unread_.front() : newest_);
@@ -192,7 +193,7 @@ SerialRun::Lock SerialRun::take_turn() {
   }
   Lock lock(mutex_, std::try_to_lock);
   if (!lock && options_.block_input) {
-    static_cast<void>(lock.try_lock_for(options_.input_timeout));
+    static_cast<void>(lock.try_lock_until(deadline_in(options_.input_timeout)));
   }
   return lock;
 }
@@ -272,12 +273,12 @@ std::unique_ptr<LoanSlot> SerialRun::loan(std::size_t size) {
 }
 
 bool SerialRun::drain(std::chrono::nanoseconds timeout) {
-  const Lock lock(mutex_, timeout);
+  const Lock lock(mutex_, deadline_in(timeout));
   return lock.owns_lock();
 }
 
 std::vector<StageFigures> SerialRun::row_figures() const {
-  const Lock lock(mutex_, options_.input_timeout);
+  const Lock lock(mutex_, deadline_in(options_.input_timeout));
   std::vector<StageFigures> all;
   for (std::size_t i = 0; i < row_.size(); ++i) {
     const SerialChain::Counts& counts = chain_->counts(i);

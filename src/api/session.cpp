@@ -7,6 +7,7 @@
 #include <exception>
 #include <utility>
 
+#include "api/patience.hpp"
 #include "base/blocked_signals.hpp"
 #include "base/clock.hpp"
 #include "base/log.hpp"
@@ -50,8 +51,6 @@ nanoseconds longest_start(const plan::Topology& topology) {
   return longest;
 }
 
-;
-
 }  // namespace
 
 Session::Session(PipelineTree& tree, const ParallelOptions& options, const PipelineOptions& pipeline)
@@ -64,7 +63,7 @@ Session::Session(PipelineTree& tree, const ParallelOptions& options, const Pipel
     checkpoint_bytes_ = checkpoint_bytes(tree);
     create_segment(options);
     start(tree, options);
-    wait_until_ready(longest_start(topology_) + 5s);
+    wait_until_ready(patience(longest_start(topology_)) + 5s);
   } catch (const PipelineInitiationError&) {
     stop();
     throw;
@@ -197,9 +196,11 @@ bool Session::failed(std::int64_t now_ns) {
   const bool told = static_cast<shm::Command>(view_.workers.front().control->command.load(std::memory_order_relaxed)) ==
                     shm::Command::stop;
   if (told || now_ns - looked_at_.load(std::memory_order_relaxed) > kLookPeriod.count()) {
-    const std::lock_guard lock(mutex_);
-    looked_at_.store(now_ns, std::memory_order_relaxed);
-    look();
+    // Whoever holds it asks the coordinator something and looks meanwhile; an item need not wait for the answer.
+    if (const std::unique_lock lock(mutex_, std::try_to_lock); lock) {
+      looked_at_.store(now_ns, std::memory_order_relaxed);
+      look();
+    }
   }
   return failed_.load(std::memory_order_relaxed);
 }

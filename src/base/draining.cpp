@@ -12,10 +12,14 @@ static_assert(std::atomic<bool>::is_always_lock_free);
 
 }  // namespace
 
-bool draining() noexcept { return g_draining.load(std::memory_order_relaxed); }
+bool draining() noexcept {
+  return g_draining.load(std::memory_order_relaxed);
+}
 
 namespace base {
-void set_draining() noexcept { g_draining.store(true, std::memory_order_relaxed); }
+void set_draining() noexcept {
+  g_draining.store(true, std::memory_order_relaxed);
+}
 }  // namespace base
 
 }  // namespace pystream

@@ -8,7 +8,7 @@ PipelineTerminated::PipelineTerminated(TerminationReason reason) : Error(reason.
 
 ItemTooLarge::ItemTooLarge(std::uint64_t size, std::uint64_t limit)
     : Error("item of " + std::to_string(size) + " bytes is larger than the " + std::to_string(limit) +
-            " bytes this link can carry; raise links.capacity.bytes (or link_capacity in the C++ API)"),
+            " bytes this link can carry; raise links.capacity.bytes (ParallelOptions::capacity in the C++ API)"),
       size_(size),
       limit_(limit) {}
 

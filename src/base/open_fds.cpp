@@ -1,6 +1,7 @@
 #include "base/open_fds.hpp"
 
 #include <dirent.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -90,6 +91,14 @@ int fork_without_private_fds(const std::vector<int>& keeps) {
     all.fds.clear();
   }
   return pid;
+}
+
+void raise_fd_limit() noexcept {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);  // refused: it stays as it was
+  }
 }
 
 }  // namespace pystream::base

@@ -45,4 +45,7 @@ class PrivateFd {
 /// those in `keeps`.
 int fork_without_private_fds(const std::vector<int>& keeps);
 
+/// As many descriptors for this process as it may have at all: a coordinator holds two for each worker.
+void raise_fd_limit() noexcept;
+
 }  // namespace pystream::base

@@ -18,7 +18,7 @@ bool send_signal(const UniqueFd& pidfd, int signal);
 
 /// How a child ended.
 struct ExitStatus {
-  int code = 0;    ///< exit code, if signal is 0
+  int code = 0;  ///< exit code, if signal is 0
   int signal = 0;
   bool core_dumped = false;
   std::chrono::nanoseconds user_time{};

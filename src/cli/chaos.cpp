@@ -1,3 +1,5 @@
+#include "coord/chaos.hpp"
+
 #include <spdlog/fmt/fmt.h>
 #include <unistd.h>
 
@@ -13,17 +15,22 @@
 #include "cli/summary_table.hpp"
 #include "cli/text.hpp"
 #include "coord/audit.hpp"
-#include "coord/chaos.hpp"
 
 namespace pystream::cli {
 namespace {
+
+const std::map<std::string, coord::ChaosMode> kModes{{"single", coord::ChaosMode::single},
+                                                     {"pairs", coord::ChaosMode::pairs},
+                                                     {"all", coord::ChaosMode::all},
+                                                     {"stop", coord::ChaosMode::stop},
+                                                     {"mixed", coord::ChaosMode::mixed}};
 
 struct ChaosOptions {
   PlanOptions plan;
   std::uint64_t items = 0;
   std::uint64_t kills = 100;
   std::optional<std::uint64_t> seed;
-  coord::ChaosMode mode = coord::ChaosMode::mixed;
+  std::string mode = "mixed";
   std::string interval = "10ms";
   bool verify = false;
   bool log = false;
@@ -32,8 +39,7 @@ struct ChaosOptions {
 std::chrono::nanoseconds interval_of(const ChaosOptions& options) {
   const auto interval = parse_duration(options.interval);
   if (!interval || interval->count() <= 0) {
-    throw BadUsage("--interval: found \"" + options.interval +
-                   "\", expected a number with a unit, such as 10ms or 1s");
+    throw BadUsage("--interval: found \"" + options.interval + "\", expected a number with a unit, such as 10ms or 1s");
   }
   return *interval;
 }
@@ -131,7 +137,7 @@ class ChaosCommand {
     setup.log = [this](const std::string& worker, const std::string& line) { log(worker, line); };
     coord::Coordinator coordinator(std::move(setup));
     coord::Chaos chaos(run.topology(), coordinator,
-                       {.mode = options_.mode,
+                       {.mode = kModes.at(options_.mode),
                         .seed = *options_.seed + verdict_.runs,
                         .kills = options_.kills - verdict_.chaos.kills,
                         .interval = interval_,
@@ -144,13 +150,15 @@ class ChaosCommand {
     chaos.collect();
     // A run that failed leaves items inside; they are no verdict on the recovery.
     const bool done = outcome == coord::Outcome::done;
-    verdict_.add(chaos.figures(), done ? coord::audit(run.topology(), run.layout(), coordinator.view()) : coord::Audit{});
+    verdict_.add(chaos.figures(),
+                 done ? coord::audit(run.topology(), run.layout(), coordinator.view()) : coord::Audit{});
     verdict_.interrupted = outcome == coord::Outcome::interrupted || coordinator.interrupted();
     if (outcome == coord::Outcome::failed) {
       verdict_.trouble = coordinator.failure()->text;
     } else if (chaos.figures().kills == 0 && !verdict_.interrupted) {
-      verdict_.trouble = fmt::format("the source ended too soon: after {} of {} kills; give it more items, or a shorter --interval",
-                                     verdict_.chaos.kills, options_.kills);
+      verdict_.trouble =
+          fmt::format("the source ended too soon: after {} of {} kills; give it more items, or a shorter --interval",
+                      verdict_.chaos.kills, options_.kills);
     }
   }
 
@@ -163,14 +171,14 @@ class ChaosCommand {
   void report() const {
     const Style style(STDOUT_FILENO);
     const coord::Audit& audit = verdict_.audit;
-    std::string text =
-        fmt::format("kills     {} and {} stops, in {}\n", verdict_.chaos.kills, verdict_.chaos.stops,
-                    count_text(verdict_.runs, "run")) +
-        fmt::format("items     {} in, {} out: {} lost, {} doubled, {} out of order\n", audit.in, audit.out, audit.lost,
-                    audit.doubled, 0) +
-        fmt::format("recovery  {}\n", recovery_text(verdict_.chaos.recoveries_ns));
+    std::string text = fmt::format("kills     {} and {} stops, in {}\n", verdict_.chaos.kills, verdict_.chaos.stops,
+                                   count_text(verdict_.runs, "run")) +
+                       fmt::format("items     {} in, {} out: {} lost, {} doubled, {} out of order\n", audit.in,
+                                   audit.out, audit.lost, audit.doubled, 0) +
+                       fmt::format("recovery  {}\n", recovery_text(verdict_.chaos.recoveries_ns));
     if (audit.dropped + audit.set_aside > 0) {
-      text += fmt::format("besides   {} dropped by full links, {} set aside by errors\n", audit.dropped, audit.set_aside);
+      text +=
+          fmt::format("besides   {} dropped by full links, {} set aside by errors\n", audit.dropped, audit.set_aside);
     }
     if (options_.verify && verdict_.runs > 0) {
       text += verdict_.differing == 0 ? "output    the same bytes as undisturbed\n"
@@ -183,9 +191,11 @@ class ChaosCommand {
       text += "          " + verdict_.trouble + "\n";
     }
     const bool clean = verdict_.clean(options_.kills);
-    text += std::string("verdict   ") + (clean                  ? style.green("clean")
-                                         : verdict_.interrupted ? "interrupted"
-                                                                : style.red("not clean")) + "\n";
+    text += std::string("verdict   ") +
+            (clean                  ? style.green("clean")
+             : verdict_.interrupted ? "interrupted"
+                                    : style.red("not clean")) +
+            "\n";
     print(text);
   }
 
@@ -203,24 +213,28 @@ void add_chaos(CLI::App& app, Command& chosen) {
       "  pystream-coord chaos pipeline.json --kills 50 --seed 7 --mode pairs --verify");
   const auto options = std::make_shared<ChaosOptions>();
   add_plan_options(command, options->plan);
-  command.add_option("--items", options->items, "the source ends after so many items")->type_name("N");
-  command.add_option("--kills", options->kills, "how many workers are killed; the pipeline is run again if it ends before")
-      ->type_name("N")
-      ->check(CLI::PositiveNumber);
-  command.add_option("--seed", options->seed, "the same seed chooses in the same way")->type_name("S");
+  command.add_option("--items", options->items, "The source ends after so many items; 0: as it does by itself")
+      ->check(whole_number())
+      ->type_name("N");
   command
-      .add_option("--mode", options->mode,
-                  "single, pairs (of neighbours), all (at once), stop (SIGSTOP, later SIGCONT; kills too) or mixed")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, coord::ChaosMode>{{"single", coord::ChaosMode::single},
-                                                                                  {"pairs", coord::ChaosMode::pairs},
-                                                                                  {"all", coord::ChaosMode::all},
-                                                                                  {"stop", coord::ChaosMode::stop},
-                                                                                  {"mixed", coord::ChaosMode::mixed}}))
+      .add_option("--kills", options->kills, "How many workers are killed; the pipeline is run again if it ends before")
+      ->type_name("N")
+      ->check(whole_number(1));
+  command.add_option("--seed", options->seed, "The same seed chooses in the same way")
+      ->check(whole_number())
+      ->type_name("S");
+  command
+      .add_option(
+          "--mode", options->mode,
+          "Who is struck: single workers, pairs of neighbours, all at once; stop: SIGSTOP and later SIGCONT, kills "
+          "too; mixed: all of these")
+      ->check(CLI::IsMember({"single", "pairs", "all", "stop", "mixed"}))
+      ->capture_default_str()
       ->type_name("MODE");
-  command.add_option("--interval", options->interval, "time between two strikes (10ms)")->type_name("TIME");
+  command.add_option("--interval", options->interval, "Time between two strikes (10ms)")->type_name("TIME");
   command.add_flag("--verify", options->verify,
-                   "run the plan undisturbed first, each time to its end, and compare what the sink wrote");
-  command.add_flag("--log", options->log, "show what the coordinator and the stages say");
+                   "Run the plan undisturbed first, each time to its end, and compare what the sink wrote");
+  command.add_flag("--log", options->log, "Show what the coordinator and the stages say");
   command.callback([options, &chosen] { chosen = [options] { return ChaosCommand(*options).run(); }; });
 }
 

@@ -25,8 +25,8 @@ std::string items_text(const coord::CrashGroup& group) {
 }
 
 std::string stack_text(const std::vector<coord::CrashFrame>& frames, coord::Symbols& symbols) {
-  const std::vector<coord::CrashFrame> top(frames.begin(),
-                                           frames.begin() + static_cast<std::ptrdiff_t>(std::min(frames.size(), kFrames)));
+  const std::vector<coord::CrashFrame> top(
+      frames.begin(), frames.begin() + static_cast<std::ptrdiff_t>(std::min(frames.size(), kFrames)));
   const std::vector<std::string> names = symbols.names_of(top);
   std::string text;
   for (std::size_t i = 0; i < top.size(); ++i) {
@@ -37,9 +37,9 @@ std::string stack_text(const std::vector<coord::CrashFrame>& frames, coord::Symb
 
 std::string group_text(const coord::CrashGroup& group, coord::Symbols& symbols) {
   const coord::CrashReport& crash = group.first;
-  std::string text = fmt::format("crash: stage {} {}{}{}, attempt {}\n", short_key(crash.stage), how_it_died(crash),
-                                 group.count > 1 ? fmt::format(" ({} times)", group.count) : "", items_text(group),
-                                 crash.attempt);
+  std::string text =
+      fmt::format("crash: stage {} {}{}{}, attempt {}\n", short_key(crash.stage), how_it_died(crash),
+                  group.count > 1 ? fmt::format(" ({} times)", group.count) : "", items_text(group), crash.attempt);
   text += stack_text(crash.frames, symbols);
   text += fmt::format("  {:.2f} s of CPU time, {} of memory at most\n",
                       static_cast<double>((crash.usage.user_time + crash.usage.system_time).count()) * 1e-9,

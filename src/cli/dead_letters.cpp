@@ -83,12 +83,12 @@ void add_dead_letters(CLI::App& app, Command& chosen) {
   command.require_subcommand(1);
   const auto options = std::make_shared<LetterOptions>();
   CLI::App* listing = command.add_subcommand("list", "One line for each");
-  listing->add_option("--run", options->run, "of this run only: a number, or last, last-1, ...")->type_name("RUN");
+  listing->add_option("--run", options->run, "Of this run only: a number, or last, last-1, ...")->type_name("RUN");
   CLI::App* showing = command.add_subcommand("show", "All of one, or its bytes");
-  showing->add_option("LETTER", options->id, "its number in the list")->required();
-  showing->add_flag("--bytes", options->bytes, "write the item's bytes to standard output");
+  showing->add_option("LETTER", options->id, "Its number in the list")->required()->check(whole_number());
+  showing->add_flag("--bytes", options->bytes, "Write the item's bytes to standard output");
   for (CLI::App* sub : {listing, showing}) {
-    sub->add_option("--folder", options->folder, "profiler folder, if it is not the default one")->type_name("DIR");
+    sub->add_option("--folder", options->folder, "Profiler folder, if it is not the default one")->type_name("DIR");
   }
   listing->callback([options, &chosen] { chosen = [options] { return list(*options); }; });
   showing->callback([options, &chosen] { chosen = [options] { return show(*options); }; });

@@ -64,14 +64,14 @@ void add_diff(CLI::App& app, Command& chosen) {
                                   "  pystream-coord diff 12 13 --fail-if 'p99>+10%' --fail-if 'throughput<-5%'\n"
                                   "  pystream-coord diff 12 13 --fail-if 'Decode:mean>+20%'");
   const auto options = std::make_shared<DiffOptions>();
-  command.add_option("RUN_A", options->before, "the run before: a number, or last, last-1, ...")->required();
-  command.add_option("RUN_B", options->after, "the run after")->required();
+  command.add_option("RUN_A", options->before, "The run before: a number, or last, last-1, ...")->required();
+  command.add_option("RUN_B", options->after, "The run after")->required();
   command
       .add_option(
           "--fail-if", options->fail_if,
-          "exit with 1 if a metric (mean, p50, p90, p99, p99.9, max, throughput) changed beyond this and beyond noise")
+          "Exit with 1 if a metric (mean, p50, p90, p99, p99.9, max, throughput) changed beyond this and beyond noise")
       ->type_name("CONDITION");
-  command.add_option("--folder", options->folder, "profiler folder, if it is not the default one")->type_name("DIR");
+  command.add_option("--folder", options->folder, "Profiler folder, if it is not the default one")->type_name("DIR");
   command.callback([options, &chosen] { chosen = [options] { return compare(*options); }; });
 }
 

@@ -1,15 +1,21 @@
 #include "cli/frame.hpp"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <utility>
 #include <vector>
 
+#include "base/open_fds.hpp"
 #include "cli/style.hpp"
+#include "plan/json.hpp"
 #include "plan/suggest.hpp"
 
 namespace pystream::cli {
@@ -104,10 +110,24 @@ int parse_and_run(CLI::App& app, const Command& chosen, int argc, char** argv) {
   return chosen();
 }
 
+/// A descriptor below 3 that is closed would become that of the first file that is opened, and what is written to
+/// standard error would go into it. What takes its place refuses the wrong use just as a closed one does.
+void keep_standard_descriptors() {
+  for (const auto& [fd, flags] :
+       {std::pair(STDIN_FILENO, O_WRONLY), std::pair(STDOUT_FILENO, O_RDONLY), std::pair(STDERR_FILENO, O_WRONLY)}) {
+    if (::fcntl(fd, F_GETFD) < 0 && ::open("/dev/null", flags) < 0) {
+      std::_Exit(kFailed);  // nowhere to say so
+    }
+  }
+}
+
 }  // namespace
 
 int run_app(CLI::App& app, const Command& chosen, int argc, char** argv) {
+  keep_standard_descriptors();
+  base::raise_fd_limit();
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // a file beyond the limit is an error like a full disk
   app.name("pystream-coord");
   app.require_subcommand(1);
   app.set_version_flag("--version", "pystream-coord " PYSTREAM_VERSION, "Print the version");
@@ -130,6 +150,20 @@ CLI::App& add_command(CLI::App& app, const std::string& name, const std::string&
   CLI::App* command = app.add_subcommand(name, summary);
   command->footer("\nExamples:\n" + examples);
   return *command;
+}
+
+CLI::Validator whole_number(std::uint64_t least) {
+  const auto check = [least](const std::string& text) -> std::string {
+    std::uint64_t number = 0;
+    const char* end = text.data() + text.size();
+    const auto [at, error] = std::from_chars(text.data(), end, number);
+    if (error == std::errc() && at == end && number >= least) {
+      return {};
+    }
+    return "found " + plan::in_quotes(text) + ", expected a whole number" +
+           (least > 0 ? " of at least " + std::to_string(least) : "");
+  };
+  return CLI::Validator(check, "");
 }
 
 void print(std::string_view text) {

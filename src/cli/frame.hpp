@@ -1,6 +1,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <cstdint>
 #include <functional>
 #include <pystream/error.hpp>
 #include <string>
@@ -36,6 +37,9 @@ int run_app(CLI::App& app, const Command& chosen, int argc, char** argv);
 
 /// A command of `app` with examples at the end of its help.
 CLI::App& add_command(CLI::App& app, const std::string& name, const std::string& summary, const std::string& examples);
+
+/// Check of an option that counts, from `least` on. (CLI11 by itself takes -3 for a very large number.)
+CLI::Validator whole_number(std::uint64_t least = 0);
 
 /// Writes all of `text` to standard output; throws Error if it cannot.
 void print(std::string_view text);

@@ -37,7 +37,7 @@ void add_list(CLI::App& app, Command& chosen) {
   CLI::App& command = add_command(app, "list", "List the pipelines that run now",
                                   "  pystream-coord list\n  pystream-coord list --json");
   const auto json = std::make_shared<bool>(false);
-  command.add_flag("--json", *json, "for programs");
+  command.add_flag("--json", *json, "For programs");
   command.callback([json, &chosen] { chosen = [json] { return list(*json); }; });
 }
 

@@ -7,7 +7,9 @@
 namespace pystream::cli {
 namespace {
 
-std::string run_name(const LoadedPlan& loaded) { return loaded.file == "-" ? "stdin" : loaded.file.stem().string(); }
+std::string run_name(const LoadedPlan& loaded) {
+  return loaded.file == "-" ? "stdin" : loaded.file.stem().string();
+}
 
 /// Workers with a source may read the standard input; the rest must not take it away from them.
 std::set<plan::WorkerId> source_workers(const plan::Topology& topology) {

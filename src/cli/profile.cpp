@@ -34,11 +34,11 @@ void add_profile(CLI::App& app, Command& chosen) {
                                   "  pystream-coord profile\n"
                                   "  pystream-coord profile --run 12 --format json");
   const auto options = std::make_shared<ProfileOptions>();
-  command.add_option("--run", options->run, "number of the run, or last, last-1, ...")->type_name("RUN");
-  command.add_option("--format", options->format, "table, json or csv")
+  command.add_option("--run", options->run, "Number of the run, or last, last-1, ...")->type_name("RUN");
+  command.add_option("--format", options->format, "How it is written")
       ->check(CLI::IsMember({"table", "json", "csv"}))
       ->type_name("FORMAT");
-  command.add_option("--folder", options->folder, "profiler folder, if it is not the default one")->type_name("DIR");
+  command.add_option("--folder", options->folder, "Profiler folder, if it is not the default one")->type_name("DIR");
   command.callback([options, &chosen] { chosen = [options] { return show(*options); }; });
 }
 

@@ -26,9 +26,9 @@ void add_report(CLI::App& app, Command& chosen) {
   CLI::App& command = add_command(app, "report", "Write a page with all that a run's profile says",
                                   "  pystream-coord report last -o report.html");
   const auto options = std::make_shared<ReportOptions>();
-  command.add_option("RUN", options->run, "number of the run, or last, last-1, ...");
-  command.add_option("-o,--output", options->output, "file to write; - is standard output")->type_name("FILE");
-  command.add_option("--folder", options->folder, "profiler folder, if it is not the default one")->type_name("DIR");
+  command.add_option("RUN", options->run, "Number of the run, or last, last-1, ...");
+  command.add_option("-o,--output", options->output, "File to write; - is standard output")->type_name("FILE");
+  command.add_option("--folder", options->folder, "Profiler folder, if it is not the default one")->type_name("DIR");
   command.callback([options, &chosen] { chosen = [options] { return report(*options); }; });
 }
 

@@ -12,14 +12,12 @@
 namespace pystream::cli {
 namespace {
 
-enum class LogLevel { error, warning, info };
-
 struct RunOptions {
   PlanOptions plan;
   std::uint64_t items = 0;
   std::string duration;
   bool quiet = false;
-  LogLevel log_level = LogLevel::info;
+  std::string log_level = "info";
 };
 
 std::optional<std::chrono::nanoseconds> duration_of(const RunOptions& options) {
@@ -28,7 +26,8 @@ std::optional<std::chrono::nanoseconds> duration_of(const RunOptions& options) {
   }
   const auto duration = parse_duration(options.duration);
   if (!duration) {
-    throw BadUsage("--duration: found \"" + options.duration + "\", expected a number with a unit, such as 10s or 500ms");
+    throw BadUsage("--duration: found \"" + options.duration +
+                   "\", expected a number with a unit, such as 10s or 500ms");
   }
   return duration;
 }
@@ -59,12 +58,13 @@ class RunCommand {
  private:
   void log(const std::string& worker, const std::string& line) {
     const bool own_word = worker.empty();
-    if (options_.quiet || options_.log_level == LogLevel::error ||
-        (!own_word && options_.log_level == LogLevel::warning)) {
+    if (options_.quiet || options_.log_level == "error" || (!own_word && options_.log_level == "warning")) {
       return;
     }
     progress_.clear();
-    warn(own_word ? line : "[" + worker.substr(worker.rfind("__") == std::string::npos ? 0 : worker.rfind("__") + 2) + "] " + line);
+    warn(own_word
+             ? line
+             : "[" + worker.substr(worker.rfind("__") == std::string::npos ? 0 : worker.rfind("__") + 2) + "] " + line);
   }
 
   int finish(coord::Outcome outcome, const coord::Coordinator& coordinator) const {
@@ -99,14 +99,16 @@ void add_run(CLI::App& app, Command& chosen) {
                                   "  pystream-coord run pipeline.json --input video.avi --output out/ --duration 10s");
   const auto options = std::make_shared<RunOptions>();
   add_plan_options(command, options->plan);
-  command.add_option("--items", options->items, "the source ends after so many items")->type_name("N");
-  command.add_option("--duration", options->duration, "drain after this time")->type_name("TIME");
-  command.add_flag("-q,--quiet", options->quiet, "no progress, no log, no table; errors are still shown");
+  command.add_option("--items", options->items, "The source ends after so many items; 0: as it does by itself")
+      ->check(whole_number())
+      ->type_name("N");
+  command.add_option("--duration", options->duration, "Drain after this time")->type_name("TIME");
+  command.add_flag("-q,--quiet", options->quiet, "No progress, no log, no table; errors are still shown");
   command
       .add_option("--log-level", options->log_level,
-                  "error, warning (what the coordinator does) or info (also what stages print)")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, LogLevel>{
-          {"error", LogLevel::error}, {"warning", LogLevel::warning}, {"info", LogLevel::info}}))
+                  "What is told: error, warning (also what the coordinator does), info (also what stages print)")
+      ->check(CLI::IsMember({"error", "warning", "info"}))
+      ->capture_default_str()
       ->type_name("LEVEL");
   command.callback([options, &chosen] { chosen = [options] { return RunCommand(*options).run(); }; });
 }

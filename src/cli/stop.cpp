@@ -34,9 +34,9 @@ void add_stop(CLI::App& app, Command& chosen) {
                                   "  pystream-coord stop camera --wait\n"
                                   "  pystream-coord stop 4711 --now");
   const auto options = std::make_shared<StopOptions>();
-  command.add_option("NAME", options->which, "name or process id of the pipeline; not needed if only one runs");
-  command.add_flag("--now", options->now, "do not wait for what is inside");
-  command.add_flag("--wait", options->wait, "return when it has ended");
+  command.add_option("NAME", options->which, "Name or process id of the pipeline; not needed if only one runs");
+  command.add_flag("--now", options->now, "Do not wait for what is inside");
+  command.add_flag("--wait", options->wait, "Return when it has ended");
   command.callback([options, &chosen] { chosen = [options] { return stop(*options); }; });
 }
 

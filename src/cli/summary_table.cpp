@@ -15,7 +15,9 @@ std::string three_digits(double value) {
   return fmt::format("{:.{}f}", value, decimals);
 }
 
-std::string share(double value) { return fmt::format("{:.0f} %", 100 * value); }
+std::string share(double value) {
+  return fmt::format("{:.0f} %", 100 * value);
+}
 
 std::string_view short_key(std::string_view key) {
   return key.starts_with(kMainPrefix) ? key.substr(kMainPrefix.size()) : key;
@@ -57,9 +59,9 @@ std::string summary_table(std::span<const coord::StageSummary> stages, bool colo
   const std::string_view bold = colour ? "\x1b[1m" : "";
   const std::string_view warm = colour ? "\x1b[33m" : "";
   const std::string_view plain = colour ? "\x1b[0m" : "";
-  std::string text = fmt::format("{}{:<{}} {:>9} {:>9} {:>9} {:>9} {:>8} {:>8} {:>8} {:>8} {:>6}{}\n", bold, "stage", width,
-                                 "items", "mean", "p99", "items/s", "working", "waiting", "blocked", "restarts", "errors",
-                                 plain);
+  std::string text =
+      fmt::format("{}{:<{}} {:>9} {:>9} {:>9} {:>9} {:>8} {:>8} {:>8} {:>8} {:>6}{}\n", bold, "stage", width, "items",
+                  "mean", "p99", "items/s", "working", "waiting", "blocked", "restarts", "errors", plain);
   const coord::StageSummary* bottleneck = nullptr;
   for (const coord::StageSummary& stage : stages) {
     text += fmt::format("{}{:<{}} {:>9} {:>9} {:>9} {:>9} {:>8} {:>8} {:>8} {:>8} {:>6}{}{}\n",

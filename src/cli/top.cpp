@@ -152,10 +152,10 @@ void add_top(CLI::App& app, Command& chosen) {
                                   "  pystream-coord top\n"
                                   "  pystream-coord top camera --once --json");
   const auto options = std::make_shared<TopOptions>();
-  command.add_option("NAME", options->which, "name or process id of the pipeline; not needed if only one runs");
-  command.add_flag("--once", options->once, "show one interval and end");
-  command.add_flag("--json", options->json, "for programs");
-  command.add_option("--interval", options->interval_s, "seconds between two looks")
+  command.add_option("NAME", options->which, "Name or process id of the pipeline; not needed if only one runs");
+  command.add_flag("--once", options->once, "Show one interval and end");
+  command.add_flag("--json", options->json, "For programs");
+  command.add_option("--interval", options->interval_s, "Seconds between two looks")
       ->check(CLI::Range(0.05, 3600.0))
       ->type_name("SECONDS");
   command.callback([options, &chosen] { chosen = [options] { return top(*options); }; });

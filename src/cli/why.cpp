@@ -100,10 +100,12 @@ void add_why(CLI::App& app, Command& chosen) {
                                   "  pystream-coord why Decode\n"
                                   "  pystream-coord why --run last-1");
   const auto options = std::make_shared<WhyOptions>();
-  command.add_option("STAGE", options->stage, "name or key of the stage; without it: of every stage");
-  command.add_option("--run", options->run, "number of the run, or last, last-1, ...")->type_name("RUN");
-  command.add_option("-n,--newest", options->newest, "how many crashes to show (3)")->type_name("N");
-  command.add_option("--folder", options->folder, "profiler folder, if it is not the default one")->type_name("DIR");
+  command.add_option("STAGE", options->stage, "Name or key of the stage; without it: of every stage");
+  command.add_option("--run", options->run, "Number of the run, or last, last-1, ...")->type_name("RUN");
+  command.add_option("-n,--newest", options->newest, "How many crashes to show (3)")
+      ->check(whole_number())
+      ->type_name("N");
+  command.add_option("--folder", options->folder, "Profiler folder, if it is not the default one")->type_name("DIR");
   command.callback([options, &chosen] { chosen = [options] { return why(*options); }; });
 }
 

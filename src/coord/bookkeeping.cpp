@@ -171,7 +171,7 @@ profile::RunDescription describe_run(const plan::Plan& plan, const plan::Topolog
 }
 
 Bookkeeping::Bookkeeping(pid_t pid, base::UniqueFd channel)
-    : pid_(pid), pidfd_(base::open_pidfd(pid)), channel_(std::move(channel)) {}
+    : pidfd_(base::open_pidfd(pid)), channel_(std::move(channel)) {}
 
 std::unique_ptr<Bookkeeping> Bookkeeping::spawn(const std::filesystem::path& worker_program,
                                                 const shm::Segment& segment, const profile::RunDescription& description,

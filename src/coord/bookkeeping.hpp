@@ -57,7 +57,6 @@ class Bookkeeping {
   void begin(const shm::Segment& segment, const profile::RunDescription& description, const RecordingLimits& limits);
   void reap(int timeout_ms);
 
-  pid_t pid_;
   base::UniqueFd pidfd_;
   profile::Channel channel_;
   std::int64_t run_ = 0;

@@ -10,6 +10,7 @@
 
 #include "base/child_process.hpp"
 #include "plan/plan_json.hpp"
+#include "worker/places.hpp"
 
 namespace pystream::coord {
 namespace {
@@ -103,14 +104,12 @@ fs::path find_worker_program(const std::string& wanted) {
   if (const char* named = std::getenv("PYSTREAM_WORKER"); named != nullptr && *named != '\0') {
     return named_program(named, "environment variable PYSTREAM_WORKER");
   }
-  std::error_code error;
-  const fs::path here = fs::read_symlink("/proc/self/exe", error).parent_path();
   std::string looked;
-  for (const fs::path& folder : {here, here / "../workers", here / "../../workers", fs::path(PYSTREAM_WORKER_DIR)}) {
+  for (const fs::path& folder : worker::worker_folders()) {
     if (is_program(folder / kWorkerProgram)) {
       return fs::weakly_canonical(folder / kWorkerProgram);
     }
-    looked += "\n  " + folder.lexically_normal().string();
+    looked += "\n  " + folder.string();
   }
   throw Error(std::string("the worker program ") + kWorkerProgram + " was not found; looked in" + looked +
               "\nname it with --worker-program, or set PYSTREAM_WORKER");

@@ -24,7 +24,7 @@ class PluginError : public Error {
 };
 
 /// The worker program: `wanted`, else the environment variable PYSTREAM_WORKER, else pystream-worker beside this
-/// program, in ../workers and ../../workers of it (the build folder), or where it is installed.
+/// program, in the build folder of this library, or where it is installed.
 /// Throws Error that lists where it looked.
 std::filesystem::path find_worker_program(const std::string& wanted = {});
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "profile/bottleneck.hpp"
 #include "profile/figures.hpp"
 
 namespace pystream::coord {
@@ -50,6 +51,22 @@ void add_worker_figures(StageSummary& summary, const shm::WorkerPage& page) {
   }
 }
 
+void mark_bottleneck(const plan::Topology& topology, std::vector<StageSummary>& all) {
+  std::vector<profile::StageLoad> loads;
+  std::vector<StageSummary*> loaded;
+  for (plan::HostedId id = 0; id < all.size(); ++id) {
+    if (all[id].items > 0) {
+      loads.push_back({.worker = topology.workers[topology.hosted[id].worker].name,
+                       .blocked = all[id].blocked,
+                       .busy_s = all[id].mean_s * static_cast<double>(all[id].items)});
+      loaded.push_back(&all[id]);
+    }
+  }
+  if (const auto found = profile::find_bottleneck(loads)) {
+    loaded[found->stage]->bottleneck = true;
+  }
+}
+
 std::string_view phase_name(std::uint32_t phase) {
   static constexpr std::array<std::string_view, 8> kNames{"absent",  "starting", "waiting",  "working",
                                                           "blocked", "cleaning", "finished", "failed"};
@@ -80,12 +97,7 @@ std::vector<StageSummary> summarize(const plan::Topology& topology, const shm::S
       }
     }
   }
-  const auto busiest = std::max_element(all.begin(), all.end(), [](const StageSummary& a, const StageSummary& b) {
-    return a.mean_s * static_cast<double>(a.items) < b.mean_s * static_cast<double>(b.items);
-  });
-  if (busiest != all.end() && busiest->items > 0) {
-    busiest->bottleneck = true;
-  }
+  mark_bottleneck(topology, all);
   return all;
 }
 

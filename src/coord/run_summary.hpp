@@ -24,7 +24,7 @@ struct StageSummary {
   double waiting = 0;      ///< for input
   double blocked = 0;      ///< on a full output link
   std::uint32_t restarts = 0;
-  bool bottleneck = false;  ///< the stage that works the largest share of its time
+  bool bottleneck = false;  ///< the stage that limits the others; see profile::find_bottleneck()
 };
 
 /// Reads the counters as they are now; may be called while the pipeline runs.

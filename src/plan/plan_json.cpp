@@ -18,6 +18,30 @@ bool is_object(const ParsedJson& json, std::vector<PlanFault>& faults) {
   return json.complete;
 }
 
+std::variant<Plan, std::vector<PlanFault>> read(std::string_view json, PlanForm form, TypeCatalog types,
+                                                std::span<const ParamOverride> overrides) {
+  ParsedJson document = parse_json(json);
+  std::vector<PlanFault> faults;
+  if (!is_object(document, faults)) {
+    return faults;
+  }
+  apply_overrides(document.value, overrides, types, faults);
+  Plan plan = plan_of(document.value, form, types, faults);
+  check_flow(plan, types, faults);
+  if (!faults.empty()) {
+    return faults;
+  }
+  tell_sink_its_items(plan, types);
+  return plan;
+}
+
+/// A place that is nested very deep, with its beginning and its end.
+std::string shown(const std::string& where) {
+  constexpr std::size_t kLongest = 200;
+  constexpr std::size_t kEnds = 80;
+  return where.size() <= kLongest ? where : where.substr(0, kEnds) + "..." + where.substr(where.size() - kEnds);
+}
+
 }  // namespace
 
 std::string to_string(const PlanFault& fault, std::string_view file) {
@@ -26,7 +50,7 @@ std::string to_string(const PlanFault& fault, std::string_view file) {
     text.append(file).append(": ");
   }
   if (!fault.where.empty()) {
-    text.append(fault.where).append(": ");
+    text.append(shown(fault.where)).append(": ");
   }
   text.append("found ").append(fault.found).append(", expected ").append(fault.expected);
   return fault.hint.empty() ? text : text + " (" + fault.hint + ")";
@@ -48,19 +72,11 @@ std::variant<std::vector<std::string>, std::vector<PlanFault>> read_plugin_names
 
 std::variant<Plan, std::vector<PlanFault>> read_plan(std::string_view json, TypeCatalog types,
                                                      std::span<const ParamOverride> overrides) {
-  ParsedJson document = parse_json(json);
-  std::vector<PlanFault> faults;
-  if (!is_object(document, faults)) {
-    return faults;
-  }
-  apply_overrides(document.value, overrides, types, faults);
-  Plan plan = plan_of(document.value, types, faults);
-  check_flow(plan, types, faults);
-  if (!faults.empty()) {
-    return faults;
-  }
-  tell_sink_its_items(plan, types);
-  return plan;
+  return read(json, PlanForm::file, types, overrides);
+}
+
+std::variant<Plan, std::vector<PlanFault>> read_written_plan(std::string_view json, TypeCatalog types) {
+  return read(json, PlanForm::written, types, {});
 }
 
 }  // namespace pystream::plan

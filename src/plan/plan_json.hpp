@@ -46,11 +46,12 @@ std::variant<ParamOverride, PlanFault> parse_override(std::string_view text);
 std::variant<Plan, std::vector<PlanFault>> read_plan(std::string_view json, TypeCatalog types,
                                                      std::span<const ParamOverride> overrides = {});
 
-/// A plan as JSON that read_plan() accepts and that gives the same Plan: how a coordinator hands it to its workers.
-/// Its key "$normalized" allows what plan files must not have: "external" as source or sink, and durations of
-/// parameters as plain nanoseconds.
-/// REQUIRES: every stage has a registered type (callables of the C++ API cannot be read back).
+/// A plan as JSON: how a coordinator hands it to its workers. It may hold what plan files must not: "external" as
+/// source or sink, and durations of parameters as plain nanoseconds; its key "$normalized" marks it. REQUIRES: every
+/// stage has a registered type (callables of the C++ API cannot be read back).
 std::string write_plan(const Plan& plan);
+/// What write_plan() wrote gives the same Plan again. Not for what people write: see read_plan().
+std::variant<Plan, std::vector<PlanFault>> read_written_plan(std::string_view json, TypeCatalog types);
 
 /// A JSON Schema (draft 2020-12) of plan files, with the parameters of every stage type.
 std::string plan_schema(TypeCatalog types);

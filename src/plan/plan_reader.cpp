@@ -17,12 +17,14 @@ using Siblings = std::set<std::string, std::less<>>;
 
 class PlanReader {
  public:
-  PlanReader(TypeCatalog types, std::vector<PlanFault>& faults) : types_(types), faults_(faults) {}
+  PlanReader(PlanForm form, TypeCatalog types, std::vector<PlanFault>& faults)
+      : types_(types), faults_(faults), normalized_(form == PlanForm::written) {}
 
   Plan read(const ParamValue& document) {
     const ObjectReader root(document, "", root_keys(), faults_);
-    if (const ParamValue* mark = root.find(kNormalizedKey)) {
-      normalized_ = *mark == ParamValue(true);
+    if (!normalized_ && root.find(kNormalizedKey) != nullptr) {
+      add_fault(root.at(kNormalizedKey), "the key " + in_quotes(kNormalizedKey),
+                "a plan file without it: it marks what a coordinator hands to its workers");
     }
     Plan plan;
     std::string free_text;
@@ -167,7 +169,7 @@ class PlanReader {
 
   TypeCatalog types_;
   std::vector<PlanFault>& faults_;
-  bool normalized_ = false;
+  bool normalized_;
   std::size_t stages_ = 0;
 };
 
@@ -195,8 +197,8 @@ std::string next_unnamed(std::size_t& unnamed) {
   return "Stage_" + std::to_string(++unnamed);
 }
 
-Plan plan_of(const ParamValue& document, TypeCatalog types, std::vector<PlanFault>& faults) {
-  return PlanReader(types, faults).read(document);
+Plan plan_of(const ParamValue& document, PlanForm form, TypeCatalog types, std::vector<PlanFault>& faults) {
+  return PlanReader(form, types, faults).read(document);
 }
 
 }  // namespace pystream::plan

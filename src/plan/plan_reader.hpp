@@ -15,9 +15,12 @@ namespace pystream::plan {
 void apply_overrides(ParamValue& document, std::span<const ParamOverride> overrides, TypeCatalog types,
                      std::vector<PlanFault>& faults);
 
+/// Who wrote a document: people, or write_plan(), which may use what people must not.
+enum class PlanForm { file, written };
+
 /// The document as a plan: keys, values, names, stage types and their parameters. What is wrong in a node does not
 /// remove it from the plan.
-Plan plan_of(const ParamValue& document, TypeCatalog types, std::vector<PlanFault>& faults);
+Plan plan_of(const ParamValue& document, PlanForm form, TypeCatalog types, std::vector<PlanFault>& faults);
 
 /// The plugin files a document names.
 std::vector<std::string> plugins_of(const ParamValue& document, std::vector<PlanFault>& faults);
@@ -33,7 +36,8 @@ void tell_sink_its_items(Plan& plan, TypeCatalog types);
 /// Names as the reader gives them to stages without one, counting in `unnamed`.
 std::string next_unnamed(std::size_t& unnamed);
 
-/// Key that write_plan() sets: durations may be plain nanoseconds, source and sink may be kExternal.
+/// Key that write_plan() sets and that plan files must not have: durations may be plain nanoseconds, source and sink
+/// may be kExternal.
 inline constexpr std::string_view kNormalizedKey = "$normalized";
 inline constexpr std::string_view kExternal = "external";
 

@@ -2,6 +2,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "profile/bottleneck.hpp"
 #include "profile/figures.hpp"
 #include "profile/run_description.hpp"
 #include "profile/schema.hpp"
@@ -68,34 +69,21 @@ std::string percent(double share) {
   return std::to_string(static_cast<int>(std::lround(share * 100))) + " %";
 }
 
-/// The stage that limits the others: where blocked stages end; without such a place the one that works most.
 void name_bottleneck(RunSummary& summary) {
   std::vector<KeySummary*> stages;
+  std::vector<StageLoad> loads;
   for (KeySummary& key : summary.keys) {
     if (key.role != "pipeline" && key.items > 0) {
       stages.push_back(&key);
+      loads.push_back({.worker = key.worker, .blocked = key.blocked, .busy_s = key.busy_s});
     }
   }
-  constexpr double kClearly = 0.3;
-  std::size_t at = stages.size();
-  double step = kClearly;
-  for (std::size_t i = 1; i < stages.size(); ++i) {
-    if (stages[i - 1]->worker != stages[i]->worker && stages[i - 1]->blocked - stages[i]->blocked > step) {
-      step = stages[i - 1]->blocked - stages[i]->blocked;
-      at = i;
-    }
-  }
-  const bool blocked_before = at < stages.size();
-  for (std::size_t i = 0; i < stages.size(); ++i) {
-    const bool same_worker = at < stages.size() && stages[i]->worker == stages[at]->worker;
-    const bool busier = at == stages.size() || stages[i]->busy_s > stages[at]->busy_s;
-    if (busier && (!blocked_before || same_worker)) {
-      at = i;
-    }
-  }
-  if (at == stages.size()) {
+  const auto found = find_bottleneck(loads);
+  if (!found) {
     return;
   }
+  constexpr double kClearly = 0.3;
+  const auto [at, blocked_before] = *found;
   KeySummary& key = *stages[at];
   key.bottleneck = true;
   const bool waiting_behind =

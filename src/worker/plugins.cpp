@@ -2,12 +2,15 @@
 
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <pystream/error.hpp>
 #include <sstream>
 #include <utility>
+
+#include "worker/places.hpp"
 
 namespace pystream::worker {
 namespace {
@@ -25,23 +28,15 @@ std::vector<fs::path> plugin_folders(const fs::path& program) {
       }
     }
   }
-  std::error_code error;
-  if (!program.empty()) {
-    folders.push_back(program);
-    // In the build folder every plugin stands in a folder of its own: workers/core, workers/opencv, …
-    for (const auto& entry : fs::directory_iterator(program, error)) {
-      if (entry.is_directory() && !entry.path().filename().string().ends_with(".p")) {
-        folders.push_back(entry.path());
-      }
+  const auto add = [&](const fs::path& folder) {
+    if (!folder.empty() && std::find(folders.begin(), folders.end(), folder) == folders.end()) {
+      folders.push_back(folder);
     }
-  }
-  folders.emplace_back(PYSTREAM_PLUGIN_DIR);
+  };
+  add(program);
+  std::ranges::for_each(folders_in(program), add);
+  std::ranges::for_each(bundled_plugin_folders(), add);
   return folders;
-}
-
-fs::path own_folder() {
-  std::error_code error;
-  return fs::read_symlink("/proc/self/exe", error).parent_path();
 }
 
 }  // namespace
@@ -54,14 +49,15 @@ std::string find_plugin(const std::string& name) {
     return fs::absolute(name).string();
   }
   std::string looked;
-  for (const fs::path& folder : plugin_folders(own_folder())) {
+  for (const fs::path& folder : plugin_folders(program_folder())) {
     if (fs::exists(folder / name)) {
       return (folder / name).string();
     }
     looked += "\n  " + folder.string();
   }
   throw Error("plugin \"" + name + "\" was not found; looked in" + looked +
-              "\nname it with its path, or set PYSTREAM_PLUGIN_PATH");
+              (name == kCorePlugin ? "\nit holds the bundled stages; set PYSTREAM_PLUGIN_PATH to its folder"
+                                   : "\nname it with its path, or set PYSTREAM_PLUGIN_PATH to its folder"));
 }
 
 std::vector<fs::path> plugin_files(const fs::path& program_folder) {

@@ -11,16 +11,16 @@ namespace pystream::worker {
 /// that the dynamic loader finds. Throws Error.
 void load_plugin(const std::string& path);
 
-/// The core plugin that every worker loads: beside this program, or in the library's plugin folder, or what the
-/// environment variable PYSTREAM_PLUGIN_PATH (folders separated by ':') names first.
-/// Finds a plugin by a plain name such as "libpystream_opencv.so" in those folders; a name with a slash is a path.
-/// Throws Error that lists where it looked.
+/// Finds a plugin by a plain name such as "libpystream_opencv.so": in what the environment variable
+/// PYSTREAM_PLUGIN_PATH names (folders separated by ':'), beside this program, in the folders beside it, and where the
+/// bundled plugins stand. A name with a slash is a path. Throws Error that lists where it looked.
 std::string find_plugin(const std::string& name);
 
 /// Every plugin file in the folders that find_plugin() looks in when it runs in a program in `program_folder`, as
 /// find_plugin() would choose among those of one name, in order of their names; without the core plugin.
 std::vector<std::filesystem::path> plugin_files(const std::filesystem::path& program_folder);
 
+/// Every worker loads it.
 inline constexpr const char* kCorePlugin = "libpystream_core.so";
 
 /// What is registered in this process now.

@@ -42,7 +42,7 @@ plan::Plan read_plan(std::string_view text) {
   for (const std::string& plugin : std::get<std::vector<std::string>>(plugins)) {
     worker::load_plugin(worker::find_plugin(plugin));
   }
-  auto read = plan::read_plan(text, worker::catalog());
+  auto read = plan::read_written_plan(text, worker::catalog());
   if (const auto* faults = std::get_if<std::vector<plan::PlanFault>>(&read)) {
     throw Error("the coordinator's plan is not understood: " + plan::to_string(faults->front(), "plan") +
                 "; use a worker program of the same version");

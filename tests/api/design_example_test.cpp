@@ -3,7 +3,8 @@
 #include <pystream/pystream.hpp>
 using namespace std::chrono_literals;
 
-// clang-format off: as the design has it
+// As the design has it:
+// clang-format off
 /// The example of the C++ API that the design promises, word for word; what its comments say is checked between.
 
 struct Offset : pystream::Stage<int> {            // Stage<In, Out = In>: class form

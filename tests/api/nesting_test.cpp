@@ -4,6 +4,7 @@
 #include <set>
 
 #include "api_support.hpp"
+#include "support/temp_folder.hpp"
 
 /// Pipelines in pipelines, every mixture: the results, who runs what, and the profile keys of every level.
 namespace pystream::test {
@@ -76,6 +77,35 @@ INSTANTIATE_TEST_SUITE_P(EveryMixture, MixtureTest,
                          ::testing::Combine(::testing::Values(Mode::serial, Mode::parallel),
                                             ::testing::Values(Mode::serial, Mode::parallel),
                                             ::testing::Values(Mode::serial, Mode::parallel)));
+
+TEST(NestingTest, OnlyTheMainPipelinesProfilerCounts) {
+  for (const Mode outer : {Mode::serial, Mode::parallel}) {
+    for (const Mode inner : {Mode::serial, Mode::parallel}) {
+      for (const bool profiled : {true, false}) {
+        const tests::TempFolder folder;
+        const std::filesystem::path of_child = folder.path() / "child";
+        Pipeline child({.use_profiler = true, .profiler_db_folder = of_child});
+        child.add(add_one, "X");
+        start(child, inner);
+        Pipeline sut({.use_profiler = profiled, .profiler_db_folder = folder.path() / "main"});
+        sut.add(child.as_stage(), "Child");
+        std::filesystem::remove_all(of_child);  // what it wrote as a pipeline of its own
+        start(sut, outer);
+        sut.forward_all({1, 2, 3});
+        EXPECT_EQ(read_all<int>(sut, 3), (std::vector<int>{2, 3, 4}));
+        if (profiled) {
+          const Profiles profiles = sut.get_profiles();
+          EXPECT_EQ(profiles.latency.size(), 3U);
+          EXPECT_TRUE(profiles.latency.contains("MainPipeline__Child__X"));
+        } else {
+          EXPECT_THROW(sut.get_profiles(), ProfilingError);
+        }
+        sut.cleanup();
+        EXPECT_FALSE(std::filesystem::exists(of_child));
+      }
+    }
+  }
+}
 
 TEST(NestingTest, ASerialChildOfAParallelPipelineIsOneProcess) {
   const Shared<std::array<std::atomic<int>, 2>> pids;

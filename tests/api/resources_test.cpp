@@ -1,4 +1,5 @@
 #include <malloc.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include <algorithm>
@@ -29,7 +30,35 @@ std::size_t heap_in_use() {
   return ::mallinfo2().uordblks;
 }
 
-TEST(ResourcesTest, AThousandPipelinesLeaveNothingBehind) {
+/// A pipeline that runs all the time, fed and read by a thread of its own.
+class Beside {
+ public:
+  Beside() {
+    pipeline_.add(same).parallelize(kAllResults);
+    thread_ = std::jthread([this](const std::stop_token& stop) {
+      for (int i = 0; !stop.stop_requested(); ++i) {
+        EXPECT_TRUE(pipeline_.forward(i));
+        EXPECT_EQ(pipeline_.get_results<int>(), i);
+        std::this_thread::sleep_for(1ms);
+      }
+    });
+  }
+
+ private:
+  Pipeline pipeline_;
+  std::jthread thread_;  // ends first
+};
+
+/// Reaps what there is; true once this process has no child, nor any that a dead child of its had left.
+bool no_process_is_left() {
+  while (::waitpid(-1, nullptr, WNOHANG) > 0) {
+  }
+  return errno == ECHILD;
+}
+
+TEST(ResourcesTest, AThousandPipelinesBesideAnotherInAThreadedProcessLeaveNothingBehind) {
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1);  // a worker whose coordinator is gone comes to us
+  std::optional<Beside> beside(std::in_place);
   const auto cycle = [](int i) {
     Pipeline sut({.use_profiler = i % 100 == 0});
     sut.add(same).add(same);
@@ -54,7 +83,9 @@ TEST(ResourcesTest, AThousandPipelinesLeaveNothingBehind) {
 #else
   static_cast<void>(heap);
 #endif
-  EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1);  // no child process is left
+  beside.reset();
+  EXPECT_TRUE(wait_until(no_process_is_left));
+  ::prctl(PR_SET_CHILD_SUBREAPER, 0);
 }
 
 TEST(ResourcesTest, SerialPipelinesLeaveNothingBehind) {
@@ -82,6 +113,24 @@ TEST(ResourcesTest, TwoPipelinesSideBySide) {
   }
   first.forward(1);
   EXPECT_EQ(first.get_results<int>(), 2);
+}
+
+TEST(ResourcesTest, TwoThreadsStartAndEndPipelinesOfTheirOwnAtOnce) {
+  const auto cycles = [](int factor) {
+    for (int i = 0; i < 50; ++i) {
+      Pipeline sut;
+      sut.add([factor](int x) { return x * factor; }).parallelize(kAllResults);
+      sut.forward(i);
+      EXPECT_EQ(sut.get_results<int>(), i * factor);
+    }
+  };
+  const std::size_t fds = open_fds();
+  {
+    std::jthread one(cycles, 2);
+    std::jthread two(cycles, 3);
+  }
+  EXPECT_EQ(open_fds(), fds);
+  EXPECT_TRUE(wait_until(no_process_is_left));
 }
 
 TEST(ResourcesTest, AFinishedPipelinesMemoryIsFreedWhileAnotherRuns) {

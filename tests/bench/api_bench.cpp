@@ -3,13 +3,16 @@
 // Prints medians. Judge them on a machine that does nothing else.
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <ctime>
 #include <fstream>
 #include <functional>
 #include <pystream/pystream.hpp>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -146,11 +149,46 @@ void measure_throughput() {
   }
 }
 
+/// How well a loop keeps its period, over 200 cycles of 10 ms.
+void measure_loop() {
+  constexpr int kCycles = 200;
+  constexpr double kPeriod = 0.010;
+  std::vector<double> means;
+  double worst = 0;
+  for (int round = 0; round < 3; ++round) {
+    std::vector<Clock::time_point> times;
+    std::atomic<bool> done = false;
+    pystream::Pipeline pipeline({.input_generator = [&] {
+      if (times.size() <= kCycles) {
+        times.push_back(Clock::now());
+      }
+      done = times.size() > kCycles;
+      return 1;
+    }});
+    add_stages(pipeline, 1);
+    pipeline.parallelize();
+    pipeline.start_loop(10ms);
+    while (!done) {
+      std::this_thread::sleep_for(10ms);
+    }
+    pipeline.stop_loop();
+    means.push_back(std::chrono::duration<double>(times.back() - times.front()).count() / kCycles);
+    for (std::size_t i = 1; i < times.size(); ++i) {
+      const double cycle = std::chrono::duration<double>(times[i] - times[i - 1]).count();
+      worst = std::max(worst, std::abs(cycle - kPeriod));
+    }
+  }
+  std::printf(
+      "loop of 10 ms, mean of 200 cycles           %8.3f ms   (9.5 to 10.5; single cycles off by at most %.3f ms)\n",
+      median(means) * 1e3, worst * 1e3);
+}
+
 }  // namespace
 
 int main() {
   measure_start_and_cleanup();
   measure_serial_stage();
+  measure_loop();
   measure_throughput();
   return 0;
 }

@@ -3,7 +3,9 @@
 namespace pystream::tests {
 namespace {
 
-const std::vector<std::string> kCommands{"init", "run", "validate", "graph", "stages", "schema"};
+const std::vector<std::string> kCommands{"init",   "run",     "chaos", "validate", "graph",  "stages",
+                                         "schema", "profile", "diff",  "trace",    "report", "dead-letters",
+                                         "list",   "top",     "stop",  "why"};
 
 TEST(Frame, HelpNamesEveryCommandAndTheExitCodes) {
   const ProgramRun run = coord({"--help"});

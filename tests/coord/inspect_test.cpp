@@ -102,7 +102,7 @@ TEST(Inspect, FindsTheWorkerProgram) {
   ::setenv("PYSTREAM_WORKER", "/no/such/program", 1);
   EXPECT_THROW(find_worker_program(), Error);
   ::unsetenv("PYSTREAM_WORKER");
-  // Beside ../../workers of this test's folder, as in the build folder.
+  // In the build folder of the library.
   EXPECT_EQ(find_worker_program(), kWorker);
   EXPECT_THROW(find_worker_program("/etc/passwd"), Error);
 }

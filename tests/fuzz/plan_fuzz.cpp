@@ -29,7 +29,7 @@ void check_plan(std::string_view text, const std::vector<StageType>& types) {
   const auto result = read_plan(text, types);
   if (const auto* plan = std::get_if<Plan>(&result)) {
     make_topology(*plan);
-    const auto again = read_plan(write_plan(*plan), types);
+    const auto again = read_written_plan(write_plan(*plan), types);
     if (!std::holds_alternative<Plan>(again) || !(std::get<Plan>(again) == *plan)) {
       std::abort();
     }

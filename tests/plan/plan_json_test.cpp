@@ -224,11 +224,24 @@ TEST(ReadPlanTest, ExternalEndsAreNotForPlanFiles) {
             Texts{"/source: found \"external\", expected an object"});
 }
 
+TEST(ReadPlanTest, WhatIsWrittenForWorkersIsNoPlanFile) {
+  const Plan external = make_plan(Mode::parallel, {make_stage("A")}, EndKind::external);
+  for (const std::string& text :
+       {write_plan(external), plan_text(R"([{"type": "pass"}])", R"(, "$normalized": false)")}) {
+    const Texts faults = faults_in(text);
+    ASSERT_FALSE(faults.empty()) << text;
+    EXPECT_EQ(faults.front(),
+              "/$normalized: found the key \"$normalized\", expected a plan file without it: it marks what a "
+              "coordinator hands to its workers");
+  }
+  EXPECT_EQ(faults_in(write_plan(external)).size(), 3U);  // and both ends
+}
+
 TEST(WritePlanTest, ComesBackTheSame) {
   const Plan sut = plan_in(kFull);
   const std::string text = write_plan(sut);
-  EXPECT_EQ(plan_in(text), sut);
-  EXPECT_EQ(write_plan(plan_in(text)), text);
+  EXPECT_EQ(written_plan_in(text), sut);
+  EXPECT_EQ(write_plan(written_plan_in(text)), text);
 }
 
 TEST(WritePlanTest, ExternalEndsAndDefaultsComeBackTheSame) {
@@ -236,7 +249,7 @@ TEST(WritePlanTest, ExternalEndsAndDefaultsComeBackTheSame) {
       "a": 0.5}, "wait": "3ms", "size": "2KiB"}}, {"name": "P", "mode": "serial", "stages": [{"type": "pass"}]}])"));
   Plan sut = make_plan(Mode::serial, from_file.root.children, EndKind::external);
   sut.root.children[0].stage->faults.timeout = Duration(1);
-  EXPECT_EQ(plan_in(write_plan(sut)), sut);
+  EXPECT_EQ(written_plan_in(write_plan(sut)), sut);
 }
 
 TEST(PluginNamesTest, AreReadWhateverElseIsWrong) {

@@ -99,8 +99,7 @@ inline std::vector<std::string> faults_in(const std::string& json, std::span<con
 }
 
 /// The plan, which must have no faults.
-inline Plan plan_in(const std::string& json, std::span<const ParamOverride> overrides = {}) {
-  auto result = read_plan(json, types(), overrides);
+inline Plan sound(std::variant<Plan, std::vector<PlanFault>> result) {
   if (auto* plan = std::get_if<Plan>(&result)) {
     return std::move(*plan);
   }
@@ -108,6 +107,13 @@ inline Plan plan_in(const std::string& json, std::span<const ParamOverride> over
     ADD_FAILURE() << to_string(fault, "plan");
   }
   return {};
+}
+inline Plan plan_in(const std::string& json, std::span<const ParamOverride> overrides = {}) {
+  return sound(read_plan(json, types(), overrides));
+}
+/// As a worker reads what a coordinator wrote.
+inline Plan written_plan_in(const std::string& json) {
+  return sound(read_written_plan(json, types()));
 }
 
 using Texts = std::vector<std::string>;

@@ -201,8 +201,8 @@ TEST(RandomPlanTest, WrittenPlansComeBackTheSame) {
   for (std::uint64_t i = 0; i < 100; ++i) {
     SCOPED_TRACE("PYSTREAM_SEED=" + std::to_string(seed + i));
     const Plan plan = RandomPlan(seed + i).make();
-    const Plan sut = plan_in(write_plan(plan));
-    ASSERT_EQ(plan_in(write_plan(sut)), sut);
+    const Plan sut = written_plan_in(write_plan(plan));
+    ASSERT_EQ(written_plan_in(write_plan(sut)), sut);
     ASSERT_EQ(make_topology(sut).links.size(), make_topology(plan).links.size());
   }
 }

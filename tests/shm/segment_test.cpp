@@ -146,6 +146,7 @@ TEST(SegmentTest, ChildrenDoNotKeepMappings) {
 template <class At>
 int status_of_writing(const Segment& segment, At at, bool write) {
   Child child([&] {
+    std::signal(SIGSEGV, SIG_DFL);  // a sanitizer would take it for a fault of the test
     const Segment mine = Segment::attach(base::UniqueFd(::dup(segment.fd())));
     at(mine, [write](const auto* target) {
       auto* bytes = reinterpret_cast<volatile char*>(

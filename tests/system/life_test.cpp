@@ -59,6 +59,32 @@ TEST_F(LifeTest, ASignalDrainsAndEndsWithSuccess) {
   }
 }
 
+TEST_F(LifeTest, EveryStageIsCleanedUpOnceHoweverThePipelineEnds) {
+  const auto stage = [&](const std::string& name) {
+    return R"({"name": ")" + name + R"(", "type": "test.farewell", "params": {"line": ")" + name + R"(", "path": ")" +
+           (folder / "farewells") + R"("}})";
+  };
+  const std::string stages = stage("A") + R"(, {"name": "S", "mode": "serial", "stages": [)" + stage("B") +
+                             R"(, {"name": "P", "mode": "parallel", "stages": [)" + stage("C") + "]}, " + stage("D") +
+                             "]}";
+  for (const int signal : {0, SIGINT, SIGTERM}) {
+    const std::string source = R"("period": "1ms", "size": 8, "count": )" + std::string(signal == 0 ? "100" : "0");
+    PipelineRun run(plan_of(stages, output, source), folder.path());
+    if (signal != 0) {
+      ASSERT_TRUE(wait_until([&] { return is_flowing(output); })) << run.errors();
+      run.signal(signal);
+    }
+    EXPECT_EQ(run.wait(30s), 0) << run.errors();
+    const std::string text = read_file(folder / "farewells");
+    for (const char* line : {"A\n", "B\n", "C\n", "D\n"}) {
+      EXPECT_NE(text.find(line), std::string::npos) << line << " is not in " << text;
+    }
+    EXPECT_EQ(text.size(), 8U) << text;
+    std::filesystem::remove(folder / "farewells");
+    std::filesystem::remove(output);
+  }
+}
+
 TEST_F(LifeTest, ASecondSignalStopsAtOnce) {
   PipelineRun run(plan_of(R"({"name": "A", "type": "test.crash", "params": {"how": "hang", "sequence": 60}})", output),
                   folder.path());

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <csignal>
+#include <map>
 #include <thread>
 
 #include "stage_driver.hpp"
@@ -59,6 +60,25 @@ TEST(MixTest, OrderAndKeyMatter) {
   const std::string item = "some item";
   EXPECT_NE(answers(*one, item), answers(*two, item));
   EXPECT_NE(answers(*two, answers(*one, item).front()), answers(*one, answers(*two, item).front()));
+}
+
+TEST(SizesTest, GivesEverySizeTheLargerTheFewer) {
+  std::map<std::size_t, int> counts;
+  for (const std::string& item : run_source(*make_stage("test.sizes", {{"count", 3'000}}))) {
+    ++counts[item.size()];
+  }
+  EXPECT_EQ(counts,
+            (std::map<std::size_t, int>{{0, 900}, {1, 900}, {64, 900}, {4'096, 297}, {1 << 20, 2}, {16 << 20, 1}}));
+}
+
+TEST(SizesTest, GoesOnAtItsCursor) {
+  auto whole = make_stage("test.sizes", {{"count", 30}});
+  const auto all = run_source(*whole);
+  auto first = make_stage("test.sizes", {{"count", 30}});
+  run_source(*first, 10);
+  auto successor = make_stage("test.sizes", {{"count", 30}});
+  restart_from(*successor, saved_cursor(*first));
+  EXPECT_EQ(run_source(*successor), (Texts(all.begin() + 10, all.end())));
 }
 
 TEST(FilterTest, DropsByRemainder) {

@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# Installs the build into a folder where it was not configured to stand, as a package or a moved prefix has it, and
+# uses it there: a pipeline with a bundled plugin, and a program of one's own by pkg-config.
+#
+# usage: install_test.sh BUILD-FOLDER SOURCE-FOLDER COMPILER...
+set -euo pipefail
+build=$(realpath "$1")
+source=$(realpath "$2")
+shift 2
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+unset PYSTREAM_PLUGIN_PATH PYSTREAM_WORKER LD_LIBRARY_PATH
+export XDG_STATE_HOME=$folder/state
+
+prefix=$(meson introspect "$build" --buildoptions |
+  python3 -c 'import json, sys; print(next(o["value"] for o in json.load(sys.stdin) if o["name"] == "prefix"))')
+DESTDIR=$folder/staged meson install -C "$build" --no-rebuild >"$folder/install.log" || { cat "$folder/install.log"; exit 1; }
+mv "$folder/staged$prefix" "$folder/moved"
+
+# Nothing of it may come from the build folder.
+cat >"$folder/plan.json" <<'PLAN'
+{
+  "plugins": ["libpystream_testing.so"],
+  "source": {"type": "generate", "params": {"count": 1000, "size": 8}},
+  "stages": [{"name": "Add", "type": "test.add"}],
+  "sink": {"type": "file_writer", "params": {"path": "numbers", "newline": "never"}}
+}
+PLAN
+(cd "$folder" && moved/bin/pystream-coord run --quiet plan.json)
+[ "$(stat -c %s "$folder/numbers")" = 8000 ]
+"$folder"/moved/bin/pystream-coord validate "$folder/plan.json" --json >"$folder/validated"
+if ldd "$folder/moved/bin/pystream-coord" | grep libpystream | grep -qv "$folder/moved"; then
+  echo "the installed program uses another libpystream than the one installed with it" >&2
+  exit 1
+fi
+
+PKG_CONFIG_PATH=$(dirname "$(find "$folder/moved" -name pystream.pc)")
+export PKG_CONFIG_PATH
+# A build folder set up before the file was made relocatable names the prefix that was configured.
+config=(pkg-config --define-variable=prefix="$folder/moved")
+read -r -a flags <<<"$("${config[@]}" --cflags --libs pystream)"
+"$@" -std=c++20 -o "$folder/own" "$source/tests/consumer/main.cpp" "${flags[@]}" \
+  -Wl,-rpath,"$("${config[@]}" --variable=libdir pystream)"
+"$folder/own"
+
+# Without the bundled stages the message tells what to do (unless an older installation has some).
+find "$folder/moved" -name libpystream_core.so -delete
+if [ -z "$(find "$prefix" -name libpystream_core.so 2>/dev/null)" ]; then
+  if "$folder/moved/bin/pystream-coord" stages 2>"$folder/errors"; then
+    echo "worked without the core plugin" >&2
+    exit 1
+  fi
+  grep -q "set PYSTREAM_PLUGIN_PATH to its folder" "$folder/errors" || { cat "$folder/errors" >&2; exit 1; }
+fi
+echo "installed, moved, run, linked"

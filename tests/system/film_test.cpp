@@ -1,0 +1,72 @@
+#include <gtest/gtest.h>
+
+#include <opencv2/imgproc.hpp>
+#include <opencv2/videoio.hpp>
+#include <string>
+
+#include "support/run_program.hpp"
+#include "support/temp_folder.hpp"
+
+/// The demo's plan, on a film that is made here.
+namespace pystream::tests {
+namespace {
+
+constexpr int kFrames = 60;
+
+/// Two squares on their way over a grey ground.
+void make_film(const std::string& file) {
+  const cv::Size size(320, 240);
+  cv::VideoWriter film(file, cv::CAP_OPENCV_MJPEG, cv::VideoWriter::fourcc('M', 'J', 'P', 'G'), 10, size);
+  ASSERT_TRUE(film.isOpened());
+  for (int i = 0; i < kFrames; ++i) {
+    cv::Mat frame(size, CV_8UC3, cv::Scalar(90, 90, 90));
+    cv::rectangle(frame, {5 * i, 60, 30, 40}, {250, 250, 250}, cv::FILLED);
+    cv::rectangle(frame, {290 - 4 * i, 150, 30, 40}, {20, 20, 200}, cv::FILLED);
+    film.write(frame);
+  }
+}
+
+std::size_t count(const std::string& text, const std::string& part) {
+  std::size_t found = 0;
+  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + part.size())) {
+    ++found;
+  }
+  return found;
+}
+
+std::string with_all(std::string text, const std::string& from, const std::string& to) {
+  for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) {
+    text.replace(at, from.size(), to);
+  }
+  return text;
+}
+
+class FilmTest : public ::testing::Test {
+ protected:
+  /// The frames that a plan writes, as JPEG one after another.
+  std::string frames_of(const std::string& plan, const std::string& mode) {
+    const ProgramRun run = run_program(
+        {PYSTREAM_TEST_COORD, "run", folder_.write(mode + ".json", plan), "--input", folder_.file("film.avi"),
+         "--output", folder_.file(mode + ".mjpeg")},
+        {.environment = {"PYSTREAM_WORKER", "PYSTREAM_PLUGIN_PATH", "XDG_STATE_HOME=" + folder_.file("state")}});
+    EXPECT_EQ(run.exit_code, 0) << run.err;
+    return folder_.read(mode + ".mjpeg");
+  }
+
+  TempFolder folder_;
+};
+
+TEST_F(FilmTest, EveryFrameComesOutInOrderAndSerialGivesTheSameBytes) {
+  make_film(folder_.file("film.avi"));
+  std::ifstream file(PYSTREAM_TEST_PIPELINES "/pedestrians.json");
+  const std::string plan(std::istreambuf_iterator<char>(file), {});
+  const std::string serial_plan = with_all(plan, "\"mode\": \"parallel\"", "\"mode\": \"serial\"");
+  ASSERT_NE(serial_plan, plan);
+  const std::string parallel = frames_of(plan, "parallel");
+  const std::string serial = frames_of(serial_plan, "serial");
+  EXPECT_EQ(count(parallel, "\xff\xd8\xff"), static_cast<std::size_t>(kFrames));
+  EXPECT_TRUE(parallel == serial) << parallel.size() << " and " << serial.size() << " bytes";
+}
+
+}  // namespace
+}  // namespace pystream::tests
