@@ -21,6 +21,14 @@ using namespace pystream::bench;
 using namespace std::chrono_literals;
 using pystream::base::now_ns;
 
+/// At the end of a process that was attached to a channel.
+template <class Channel>
+void leave() {
+  if constexpr (requires { Channel::leave(); }) {
+    Channel::leave();
+  }
+}
+
 /// Half a round trip, in ns: the mean over many, after a tenth of them for warmth.
 template <class Channel>
 double one_way_ns(int rounds) {
@@ -37,6 +45,7 @@ double one_way_ns(int rounds) {
       there.receive(message);
       back.send(message);
     }
+    leave<Channel>();
   });
   children.start([&] {
     pin_to(0);
@@ -50,6 +59,7 @@ double one_way_ns(int rounds) {
       back.receive(message);
     }
     *result = static_cast<double>(now_ns() - began) / rounds / 2;
+    leave<Channel>();
   });
   children.join();
   return result->load();
@@ -72,6 +82,7 @@ double wake_ns(int rounds) {
       times.push_back(static_cast<double>(now_ns() - static_cast<std::int64_t>(message[0])));
     }
     *result = median(times);
+    leave<Channel>();
   });
   children.start([&] {
     pin_to(0);
@@ -83,6 +94,7 @@ double wake_ns(int rounds) {
       channel.send({static_cast<std::uint64_t>(now_ns())});
     }
     ::usleep(20'000);  // what is still in a library's hands goes out
+    leave<Channel>();
   });
   children.join();
   return result->load();
@@ -111,6 +123,7 @@ double rate(std::uint64_t messages) {
       std::exit(EXIT_FAILURE);
     }
     *result = static_cast<double>(messages - 1) / static_cast<double>(took) * 1e9;
+    leave<Channel>();
   });
   children.start([&] {
     pin_to(0);
@@ -119,6 +132,7 @@ double rate(std::uint64_t messages) {
       channel.send({i});
     }
     ::usleep(100'000);
+    leave<Channel>();
   });
   children.join();
   return result->load();

@@ -6,6 +6,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdlib>
+#include <iceoryx_hoofs/log/logmanager.hpp>
 #include <iceoryx_posh/popo/publisher.hpp>
 #include <iceoryx_posh/popo/subscriber.hpp>
 #include <iceoryx_posh/runtime/posh_runtime.hpp>
@@ -66,6 +68,9 @@ class IceoryxChannel {
     options.queueFullPolicy = iox::popo::QueueFullPolicy::BLOCK_PRODUCER;
     subscriber_.emplace(topic(), options);
   }
+  /// The runtime tells the daemon in a static destructor, which _exit would skip.
+  static void leave() { std::exit(EXIT_SUCCESS); }
+
   void send(const Message& message) {
     for (;;) {
       auto loan = publisher_->loan(message);
@@ -91,6 +96,7 @@ class IceoryxChannel {
   }
   /// Once in each process.
   static void join() {
+    iox::log::LogManager::GetLogManager().SetDefaultLogLevel(iox::log::LogLevel::kOff);
     iox::runtime::PoshRuntime::initRuntime(
         iox::RuntimeName_t(iox::cxx::TruncateToCapacity, "pystream-bench-" + std::to_string(::getpid())));
   }

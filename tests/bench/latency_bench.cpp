@@ -92,7 +92,8 @@ class PacedSource final : public RawSource<std::uint64_t> {
  public:
   PacedSource(Job job, RunTimes* times) : job_(job), pace_(job.items_per_s), times_(times) {}
   bool produce(Output& out) override {
-    if (cursor() == 0 && !burst_) {
+    if (!started_) {
+      started_ = true;
       times_->begin();
       pace_.start();
     }
@@ -116,6 +117,7 @@ class PacedSource final : public RawSource<std::uint64_t> {
   Job job_;
   Pace pace_;
   RunTimes* times_;
+  bool started_ = false;
   bool burst_ = false;
 };
 
