@@ -38,8 +38,8 @@ class Results:
                 return values
         raise Missing(f"{contender} ({work}, {subject})")
 
-    def median(self, *key, **options):
-        return statistics.median(self.values(*key, **options))
+    def median(self, *key):
+        return statistics.median(self.values(*key))
 
     def missing(self):
         return sorted({peer for document in self.documents for peer in document["missing"]})
@@ -100,9 +100,13 @@ class Row:
         return figure.value >= self.limit if self.at_least else figure.value <= self.limit
 
 
+def compared(work, limit, at_least, mine, other):
+    """`mine` and `other` are keys of Results.values()."""
+    return Row(work, limit, at_least, " ×", lambda results: ratio(results.values(*mine), results.values(*other)))
+
+
 def chain_row(subject, form, limit, work):
-    return Row(work, limit, True, " ×", lambda results: ratio(
-        results.values("chain", subject, f"pystream, {form}"), results.values("chain", subject, "bare chain")))
+    return compared(work, limit, True, ("chain", subject, f"pystream, {form}"), ("chain", subject, "bare chain"))
 
 
 def spread_over(work, subject, contenders):
@@ -116,9 +120,10 @@ def spread_over(work, subject, contenders):
     return compute
 
 
-def pair_row(work, limit, at_least, name, subject, mine, other, unit=None):
-    return Row(work, limit, at_least, " ×", lambda results: ratio(
-        results.values(name, subject, mine, unit=unit), results.values(name, subject, other, unit=unit)))
+def serial_overhead(results):
+    mine = results.values("serial", "5 stages", "pystream")
+    plain = results.values("serial", "5 stages", "plain calls")
+    return figure_of([a - b for a, b in zip(mine, plain)])
 
 
 TBB = ["oneTBB, by value", "oneTBB, pointers"]
@@ -135,30 +140,54 @@ ROWS = [
     chain_row("256 B", "typed", 0.75, "256 B items"),
     chain_row("4 KiB", "in place", 0.75, "4 KiB items, written in place"),
     chain_row("64 KiB", "in place", 0.75, "64 KiB items, written in place"),
-    pair_row("one hop, one item at a time, both ends awake: over the bare SPSC ring one way", 1.3, False,
-             "hop", "both awake", "pystream ring", "bare ring"),
-    pair_row("the same over iceoryx", 1 / 3, False, "hop", "both awake", "pystream ring", "iceoryx"),
-    pair_row("one hop, the receiver asleep: over a futex wake", 1.15, False,
-             "hop", "receiver asleep", "pystream ring", "futex"),
+    compared("one hop, one item at a time, both ends awake: over the bare SPSC ring one way", 1.3, False,
+             ("hop", "both awake", "pystream ring"), ("hop", "both awake", "bare ring")),
+    compared("the same over iceoryx", 1 / 3, False,
+             ("hop", "both awake", "pystream ring"), ("hop", "both awake", "iceoryx")),
+    compared("one hop, the receiver asleep: over a futex wake", 1.15, False,
+             ("hop", "receiver asleep", "pystream ring"), ("hop", "receiver asleep", "futex")),
     Row("reserve → commit → peek of 64 B … 16 MiB, payload not touched: dearest over cheapest size", 1.2, False, " ×",
         spread_over("sizes", "one item", SIZES)),
-    pair_row("forwarding 6 MiB unchanged through 3 stages: cost per hop over a 64 B item's, 4 items in a link", 1.5,
-             False, "forward", "4 in a link", "6 MiB", "64 B"),
-    pair_row("6 MiB video frames, one pass over the pixels in each of 3 stages: over threads", 0.95, True,
-             "frames", "6 MiB, 3 stages", "pystream", "threads"),
+    compared("forwarding 6 MiB unchanged through 3 stages: cost per hop over a 64 B item's, 4 items in a link", 1.5,
+             False, ("forward", "4 in a link", "6 MiB"), ("forward", "4 in a link", "64 B")),
+    compared("6 MiB video frames, one pass over the pixels in each of 3 stages: over threads", 0.95, True,
+             ("frames", "6 MiB, 3 stages", "pystream"), ("frames", "6 MiB, 3 stages", "threads")),
     Row("4 to 1,000 workers in a row: dearest over cheapest CPU time per item and hop", 2, False, " ×",
         spread_over("many", "in a row", WORKERS)),
-    pair_row("8 parallel pipelines inside one another over a flat one: time per item", 1.1, False,
-             "nested", "parallel", "flat", "8 deep"),
-    pair_row("8 serial pipelines inside one another over a flat one: time per item", 1.1, False,
-             "nested", "serial", "flat", "8 deep"),
-    Row("serial pipeline of 5 stages, C++: a stage and item over a plain call", 10, False, " ns",
-        lambda results: figure_of([mine - plain for mine, plain in zip(
-            results.values("serial", "5 stages", "pystream"), results.values("serial", "5 stages", "plain calls"))])),
+    compared("8 parallel pipelines inside one another over a flat one: time per item", 1.1, False,
+             ("nested", "parallel", "flat"), ("nested", "parallel", "8 deep")),
+    compared("8 serial pipelines inside one another over a flat one: time per item", 1.1, False,
+             ("nested", "serial", "flat"), ("nested", "serial", "8 deep")),
+    Row("serial pipeline of 5 stages, C++: a stage and item over a plain call", 10, False, " ns", serial_overhead),
     Row("8 idle workers: of a core", 0.1, False, " %",
-        lambda results: figure_of(results.values("idle", "8 workers", "not profiled", unit="% of a core"))),
+        lambda results: figure_of(results.values("idle", "8 workers", "not profiled", "% of a core"))),
     Row("8 idle workers: wake-ups a second of all processes, of which the watchdogs make one a process", 11, False, "",
-        lambda results: figure_of(results.values("idle", "8 workers", "not profiled", unit="wake-ups/s"))),
+        lambda results: figure_of(results.values("idle", "8 workers", "not profiled", "wake-ups/s"))),
+]
+
+HOP = ("hop", "throughput", "pystream ring, one by one")
+ASLEEP = ("hop", "receiver asleep", "pystream ring")
+CHAIN = ("chain", "64 B", "pystream, typed")
+
+# What people use today; nothing of it is to be faster.
+PEERS = [
+    compared("one hop, 64 B, messages/s: over iceoryx", 1, True, HOP, ("hop", "throughput", "iceoryx")),
+    compared("over Boost message_queue", 1, True, HOP, ("hop", "throughput", "Boost message_queue")),
+    compared("over ZeroMQ ipc", 1, True, HOP, ("hop", "throughput", "ZeroMQ ipc")),
+    compared("over a pipe", 1, True, HOP, ("hop", "throughput", "pipe")),
+    compared("over Python's multiprocessing.Queue", 1, True, HOP,
+             ("peers", "one hop", "Python multiprocessing.Queue", "items/s")),
+    compared("waking a sleeping receiver: over Boost message_queue", 1, False, ASLEEP,
+             ("hop", "receiver asleep", "Boost message_queue")),
+    compared("over ZeroMQ ipc", 1, False, ASLEEP, ("hop", "receiver asleep", "ZeroMQ ipc")),
+    compared("over a pipe", 1, False, ASLEEP, ("hop", "receiver asleep", "pipe")),
+    compared("chain of 5: over GStreamer's fakesrc, 3 × (queue, identity), queue, fakesink", 1, True, CHAIN,
+             ("peers", "chain of 5", "GStreamer")),
+] + [
+    compared(f"latency {unit.split(', ')[1]}, entrance to exit, at half of the most {whose}: over oneTBB", 1, False,
+             ("latency", subject, "pystream", unit), ("latency", "half of its own", "oneTBB", unit))
+    for subject, whose in (("half of its own", "each can do"), ("half of oneTBB's", "oneTBB can do"))
+    for unit in ("us, p50", "us, p99.9")
 ]
 
 
@@ -176,8 +205,8 @@ def table(header, rows):
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
 
-def targets_table(results):
-    return table(["work", "target", "measured", "met"], [row_cells(row, results) for row in ROWS])
+def targets_table(results, rows=ROWS):
+    return table(["work", "target", "measured", "met"], [row_cells(row, results) for row in rows])
 
 
 def series_tables(results):
@@ -215,6 +244,8 @@ def report_text(results, machine, old: Optional[Results]):
         "Ratios of medians of one run; in brackets the least and the most of single rounds. Contenders took turns "
         "round by round. Rates: ≥ means at least so many times the other's; times: ≤.",
         targets_table(results),
+        "## Beside what people use today",
+        targets_table(results, PEERS),
         "Not installed, so not measured: " + (", ".join(missing) if missing else "nothing") + ".",
     ]
     if old:
@@ -259,7 +290,7 @@ def main():
     (arguments.folder / "report.md").write_text(report_text(results, arguments.machine, old), encoding="utf-8")
     if arguments.readme:
         write_readme(arguments.readme, results)
-    print(targets_table(results))
+    print(targets_table(results) + "\n\n" + targets_table(results, PEERS))
     if old:
         print("\n" + comparison(results, old))
     return 0
