@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs what is missing of the Debian packages that a job needs: scripts/setup.sh JOB... (build test demo bench).
+# Installs what is missing of the Debian packages that a job needs: scripts/setup.sh JOB... (build test demo bench peers).
 # As root or with sudo it installs them; without either it prints the one command to run and fails.
+# `peers` are the systems that benchmarks compare with: what cannot be installed is named, and nothing fails.
 set -euo pipefail
 
 packages_for() {
@@ -9,41 +10,57 @@ packages_for() {
       libcli11-dev libopencv-dev ;;
     test) echo libgtest-dev libgmock-dev libbenchmark-dev graphviz sqlite3 python3 procps git ;;
     demo) echo ffmpeg ;;
-    bench) echo libbenchmark-dev libtbb-dev libzmq3-dev libiceoryx-posh-dev iceoryx gstreamer1.0-tools \
-      gstreamer1.0-plugins-base valgrind python3 ;;
+    bench) echo libbenchmark-dev python3 ;;
+    peers) echo libtbb-dev libzmq3-dev cmake libiceoryx-posh-dev iceoryx gstreamer1.0-tools valgrind ;;
     *)
-      echo "setup.sh: unknown job \"$1\"; expected build, test, demo or bench" >&2
+      echo "setup.sh: unknown job \"$1\"; expected build, test, demo, bench or peers" >&2
       return 2
       ;;
   esac
 }
 
-missing=()
-for job in "$@"; do
-  packages=$(packages_for "$job")
-  for package in $packages; do
+missing_of() {
+  for package in "$@"; do
     if [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)" != installed ]; then
-      missing+=("$package")
+      echo "$package"
     fi
   done
-done
-[ ${#missing[@]} -gt 0 ] || exit 0
+}
 
-install="apt-get update && apt-get install -y --no-install-recommends ${missing[*]}"
-if [ "$(id -u)" = 0 ]; then
-  as_root=()
-elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
-  as_root=(sudo)
-else
-  echo "These packages are missing. Install them as root and start again:" >&2
-  echo "  $install" >&2
-  exit 1
+as_root=()
+if [ "$(id -u)" != 0 ]; then
+  as_root=(sudo -n)
 fi
-echo "Installing: ${missing[*]}"
-log=$(mktemp)
-if ! "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive bash -c "$install" >"$log" 2>&1; then
-  tail -n 20 "$log" >&2
-  echo "The installation failed; its log is $log" >&2
-  exit 1
-fi
-rm -f "$log"
+
+install() {
+  local command="apt-get update && apt-get install -y --no-install-recommends $*"
+  if ! "${as_root[@]}" true 2>/dev/null; then
+    echo "These packages are missing. Install them as root and start again:" >&2
+    echo "  $command" >&2
+    return 1
+  fi
+  echo "Installing: $*"
+  local log
+  log=$(mktemp)
+  if ! "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive bash -c "$command" >"$log" 2>&1; then
+    tail -n 20 "$log" >&2
+    echo "The installation failed; its log is $log" >&2
+    return 1
+  fi
+  rm -f "$log"
+}
+
+needed=()
+optional=()
+for job in "$@"; do
+  packages=$(packages_for "$job")
+  # shellcheck disable=SC2206  # package names are words
+  if [ "$job" = peers ]; then optional+=($packages); else needed+=($packages); fi
+done
+
+mapfile -t missing < <(missing_of "${needed[@]}")
+[ ${#missing[@]} -eq 0 ] || install "${missing[@]}"
+mapfile -t missing < <(missing_of "${optional[@]}")
+for package in "${missing[@]}"; do
+  install "$package" || echo "setup.sh: going on without $package" >&2
+done

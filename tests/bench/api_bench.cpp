@@ -1,4 +1,4 @@
-// What a Pipeline costs: start, cleanup, a worker's private memory, a serial stage.
+// What a Pipeline costs: start, cleanup, a worker's private memory.
 //
 // Prints medians. Judge them on a machine that does nothing else.
 #include <algorithm>
@@ -7,7 +7,6 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <ctime>
 #include <fstream>
 #include <functional>
 #include <pystream/pystream.hpp>
@@ -25,18 +24,6 @@ double seconds_of(const std::function<void()>& what) {
   const auto began = Clock::now();
   what();
   return std::chrono::duration<double>(Clock::now() - began).count();
-}
-
-/// The same in time of this thread alone, whatever else the machine does.
-double cpu_seconds_of(const std::function<void()>& what) {
-  const auto now = [] {
-    timespec time{};
-    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
-  };
-  const double began = now();
-  what();
-  return now() - began;
 }
 
 double median(std::vector<double> values) {
@@ -85,43 +72,6 @@ void measure_start_and_cleanup() {
   std::printf("start of 8 stages, parallelize() to ready   %8.2f ms   (at most 20)\n", median(start) * 1e3);
   std::printf("cleanup of 8 idle stages                    %8.2f ms   (at most 20)\n", median(cleanup) * 1e3);
   std::printf("private memory of a worker                  %8.0f KiB  (at most 1024)\n", median(memory));
-}
-
-/// Nanoseconds an item and stage, over the plain calls. The calls go through pointers that the optimiser cannot see
-/// through, as those of stages do.
-void measure_serial_stage() {
-  constexpr int kStages = 10;
-  constexpr int kItems = 200'000;
-  using Call = int (*)(int);
-  std::array<volatile Call, kStages> calls{};
-  std::fill(calls.begin(), calls.end(), add_one);
-  std::vector<double> plain;
-  std::vector<double> piped;
-  pystream::Pipeline pipeline;
-  add_stages(pipeline, kStages);
-  pipeline.serialize();
-  long sum = 0;
-  for (int round = 0; round < 21; ++round) {
-    plain.push_back(cpu_seconds_of([&] {
-      for (int i = 0; i < kItems; ++i) {
-        int x = i;
-        for (const volatile Call& call : calls) {
-          x = call(x);
-        }
-        sum += x;
-      }
-    }));
-    piped.push_back(cpu_seconds_of([&] {
-      for (int i = 0; i < kItems; ++i) {
-        pipeline.forward(i);
-      }
-    }));
-    sum += *pipeline.get_results<int>();
-  }
-  const double over = (median(piped) - median(plain)) / kItems / kStages;
-  std::printf("serial stage and item over a plain call     %8.2f ns   (at most 10)\n", over * 1e9);
-  std::printf("  plain %.2f ns, in a pipeline of %d %.2f ns  [%ld]\n", median(plain) / kItems / kStages * 1e9, kStages,
-              median(piped) / kItems / kStages * 1e9, sum % 10);
 }
 
 /// Items a second through a parallel pipeline of `stages`, fed in batches.
@@ -187,7 +137,6 @@ void measure_loop() {
 
 int main() {
   measure_start_and_cleanup();
-  measure_serial_stage();
   measure_loop();
   measure_throughput();
   return 0;

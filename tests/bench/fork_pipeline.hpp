@@ -38,7 +38,10 @@ class ForkPipeline {
     max_history_ = max_history;
   }
 
-  /// From the moment every worker is ready to the end of the run.
+  /// Called in each run once every worker is ready.
+  void set_ready(std::function<void()> ready) { ready_ = std::move(ready); }
+
+  /// The whole of a run, with the start of its workers.
   /// `prepare` is called before the workers start, `finish` when all have ended.
   std::chrono::nanoseconds run(const std::function<void(coord::Coordinator&)>& prepare = {},
                                const std::function<void()>& finish = {}) {
@@ -62,7 +65,8 @@ class ForkPipeline {
                                     .restarts = {},
                                     .segment = &segment,
                                     .launcher = &launcher,
-                                    .bookkeeping = bookkeeping.get()});
+                                    .bookkeeping = bookkeeping.get(),
+                                    .ready = ready_});
     if (prepare) {
       prepare(coordinator);
     }
@@ -93,6 +97,7 @@ class ForkPipeline {
   plan::Plan plan_;
   coord::RecordingLimits limits_;
   std::uint64_t max_history_ = 100'000;
+  std::function<void()> ready_;
   plan::Topology topology_;
   std::vector<coord::StageSummary> summary_;
 };

@@ -1,0 +1,300 @@
+#!/usr/bin/env python3
+"""Makes the report of a benchmark run: bench_report.py FOLDER [--compare OLD.json] [--readme README.md]
+
+Reads what the benchmark programs wrote into FOLDER (a JSON file each), writes FOLDER/results.json (all of it, what
+--compare takes) and FOLDER/report.md. The rows with their targets stand in ROWS below.
+"""
+
+import argparse
+import json
+import pathlib
+import statistics
+import sys
+from dataclasses import dataclass
+from typing import Callable, Optional
+
+README_BEGIN = "<!-- performance: written by scripts/bench.sh --readme -->"
+README_END = "<!-- end of performance -->"
+
+
+class Missing(Exception):
+    """A row cannot be computed because a contender was not measured."""
+
+
+class Results:
+    """All series of a run: values by work, subject, unit and contender."""
+
+    def __init__(self, documents):
+        self.documents = documents
+        self.series = {
+            (document["work"], one["subject"], one["unit"], one["contender"]): one["values"]
+            for document in documents
+            for one in document["series"]
+        }
+
+    def values(self, work, subject, contender, unit=None):
+        for (a_work, a_subject, a_unit, a_contender), values in self.series.items():
+            if (a_work, a_subject, a_contender) == (work, subject, contender) and unit in (None, a_unit):
+                return values
+        raise Missing(f"{contender} ({work}, {subject})")
+
+    def median(self, *key):
+        return statistics.median(self.values(*key))
+
+    def missing(self):
+        return sorted({peer for document in self.documents for peer in document["missing"]})
+
+
+@dataclass
+class Figure:
+    """What a row measured: the ratio of medians, and how far it went in single rounds."""
+
+    value: float
+    low: float
+    high: float
+
+    def text(self):
+        return f"{number(self.value)} ({number(self.low)}–{number(self.high)})"
+
+
+def number(value):
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+
+
+def figure_of(values):
+    return Figure(statistics.median(values), min(values), max(values))
+
+
+def ratio(mine, other):
+    """The contenders took turns, so round i of one stands beside round i of the other."""
+    paired = [a / b for a, b in zip(mine, other)]
+    return Figure(statistics.median(mine) / statistics.median(other), min(paired), max(paired))
+
+
+def fastest(results, work, subject, contenders):
+    found = [values for contender in contenders if (values := optional(results, work, subject, contender))]
+    if not found:
+        raise Missing(f"{contenders[0]} ({work}, {subject})")
+    return max(found, key=statistics.median)
+
+
+def optional(results, *key):
+    try:
+        return results.values(*key)
+    except Missing:
+        return None
+
+
+@dataclass
+class Row:
+    work: str
+    limit: float
+    at_least: bool
+    unit: str
+    compute: Callable[[Results], Figure]
+
+    def target(self):
+        return f"{'≥' if self.at_least else '≤'} {number(self.limit)}{self.unit}"
+
+    def met(self, figure):
+        return figure.value >= self.limit if self.at_least else figure.value <= self.limit
+
+
+def compared(work, limit, at_least, mine, other):
+    """`mine` and `other` are keys of Results.values()."""
+    return Row(work, limit, at_least, " ×", lambda results: ratio(results.values(*mine), results.values(*other)))
+
+
+def chain_row(subject, form, limit, work):
+    return compared(work, limit, True, ("chain", subject, f"pystream, {form}"), ("chain", subject, "bare chain"))
+
+
+def spread_over(work, subject, contenders):
+    """The dearest over the cheapest of several series."""
+
+    def compute(results):
+        medians = [results.median(work, subject, contender) for contender in contenders]
+        value = max(medians) / min(medians)
+        return Figure(value, value, value)
+
+    return compute
+
+
+def serial_overhead(results):
+    mine = results.values("serial", "5 stages", "pystream")
+    plain = results.values("serial", "5 stages", "plain calls")
+    return figure_of([a - b for a, b in zip(mine, plain)])
+
+
+TBB = ["oneTBB, by value", "oneTBB, pointers"]
+SIZES = ["64 B", "256 B", "1 KiB", "4 KiB", "16 KiB", "64 KiB", "256 KiB", "1 MiB", "4 MiB", "16 MiB"]
+WORKERS = [f"{count} workers" for count in (4, 16, 64, 256, 1000)]
+
+ROWS = [
+    Row("5 processes in a row, 64 B items, each adds 1: over oneTBB's 5 filters in threads", 5, True, " ×",
+        lambda results: ratio(results.values("chain", "64 B", "pystream, typed"),
+                              fastest(results, "chain", "64 B", TBB))),
+    chain_row("64 B", "typed", 0.75, "the same over the bare chain of 5 processes"),
+    chain_row("64 B", "typed, profiled", 0.65, "the same with the profiler on, sampling"),
+    chain_row("8 B", "typed", 0.75, "8 B items over the bare chain of that size"),
+    chain_row("256 B", "typed", 0.75, "256 B items"),
+    chain_row("4 KiB", "in place", 0.75, "4 KiB items, written in place"),
+    chain_row("64 KiB", "in place", 0.75, "64 KiB items, written in place"),
+    compared("one hop, one item at a time, both ends awake: over the bare SPSC ring one way", 1.3, False,
+             ("hop", "both awake", "pystream ring"), ("hop", "both awake", "bare ring")),
+    compared("the same over iceoryx", 1 / 3, False,
+             ("hop", "both awake", "pystream ring"), ("hop", "both awake", "iceoryx")),
+    compared("one hop, the receiver asleep: over a futex wake", 1.15, False,
+             ("hop", "receiver asleep", "pystream ring"), ("hop", "receiver asleep", "futex")),
+    Row("reserve → commit → peek of 64 B … 16 MiB, payload not touched: dearest over cheapest size", 1.2, False, " ×",
+        spread_over("sizes", "one item", SIZES)),
+    compared("forwarding 6 MiB unchanged through 3 stages: cost per hop over a 64 B item's, 4 items in a link", 1.5,
+             False, ("forward", "4 in a link", "6 MiB"), ("forward", "4 in a link", "64 B")),
+    compared("6 MiB video frames, one pass over the pixels in each of 3 stages: over threads", 0.95, True,
+             ("frames", "6 MiB, 3 stages", "pystream"), ("frames", "6 MiB, 3 stages", "threads")),
+    Row("4 to 1,000 workers in a row: dearest over cheapest CPU time per item and hop", 2, False, " ×",
+        spread_over("many", "in a row", WORKERS)),
+    compared("8 parallel pipelines inside one another over a flat one: time per item", 1.1, False,
+             ("nested", "parallel", "flat"), ("nested", "parallel", "8 deep")),
+    compared("8 serial pipelines inside one another over a flat one: time per item", 1.1, False,
+             ("nested", "serial", "flat"), ("nested", "serial", "8 deep")),
+    Row("serial pipeline of 5 stages, C++: a stage and item over a plain call", 10, False, " ns", serial_overhead),
+    Row("8 idle workers: of a core", 0.1, False, " %",
+        lambda results: figure_of(results.values("idle", "8 workers", "not profiled", "% of a core"))),
+    Row("8 idle workers: wake-ups a second of all processes, of which the watchdogs make one a process", 11, False, "",
+        lambda results: figure_of(results.values("idle", "8 workers", "not profiled", "wake-ups/s"))),
+]
+
+HOP = ("hop", "throughput", "pystream ring, one by one")
+ASLEEP = ("hop", "receiver asleep", "pystream ring")
+CHAIN = ("chain", "64 B", "pystream, typed")
+
+# What people use today; nothing of it is to be faster.
+PEERS = [
+    compared("one hop, 64 B, messages/s: over iceoryx", 1, True, HOP, ("hop", "throughput", "iceoryx")),
+    compared("over Boost message_queue", 1, True, HOP, ("hop", "throughput", "Boost message_queue")),
+    compared("over ZeroMQ ipc", 1, True, HOP, ("hop", "throughput", "ZeroMQ ipc")),
+    compared("over a pipe", 1, True, HOP, ("hop", "throughput", "pipe")),
+    compared("over Python's multiprocessing.Queue", 1, True, HOP,
+             ("peers", "one hop", "Python multiprocessing.Queue", "items/s")),
+    compared("waking a sleeping receiver: over Boost message_queue", 1, False, ASLEEP,
+             ("hop", "receiver asleep", "Boost message_queue")),
+    compared("over ZeroMQ ipc", 1, False, ASLEEP, ("hop", "receiver asleep", "ZeroMQ ipc")),
+    compared("over a pipe", 1, False, ASLEEP, ("hop", "receiver asleep", "pipe")),
+    compared("chain of 5: over GStreamer's fakesrc, 3 × (queue, identity), queue, fakesink", 1, True, CHAIN,
+             ("peers", "chain of 5", "GStreamer")),
+] + [
+    compared(f"latency {unit.split(', ')[1]}, entrance to exit, at half of the most {whose}: over oneTBB", 1, False,
+             ("latency", subject, "pystream", unit), ("latency", "half of its own", "oneTBB", unit))
+    for subject, whose in (("half of its own", "each can do"), ("half of oneTBB's", "oneTBB can do"))
+    for unit in ("us, p50", "us, p99.9")
+]
+
+
+def row_cells(row, results):
+    """Work, target, measured, met."""
+    try:
+        figure = row.compute(results)
+    except Missing as missing:
+        return [row.work, row.target(), f"not measured: {missing}", "–"]
+    return [row.work, row.target(), figure.text(), "yes" if row.met(figure) else "**no**"]
+
+
+def table(header, rows):
+    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+
+
+def targets_table(results, rows=ROWS):
+    return table(["work", "target", "measured", "met"], [row_cells(row, results) for row in rows])
+
+
+def series_tables(results):
+    parts = []
+    for document in results.documents:
+        rows = []
+        for one in document["series"]:
+            values = one["values"]
+            rows.append([one["subject"], one["contender"], f"{statistics.median(values):,.5g}",
+                         f"{min(values):,.5g} – {max(values):,.5g}", str(len(values)), one["unit"]])
+        parts.append(f"### {document['work']}\n\n" +
+                     table(["what", "contender", "median", "min – max", "rounds", "unit"], rows))
+    return "\n\n".join(parts)
+
+
+def comparison(results, old):
+    """Series of both runs; a change is called one only where the two ranges do not touch."""
+    rows = []
+    for key, values in results.series.items():
+        before = old.series.get(key)
+        if not before:
+            continue
+        apart = min(values) > max(before) or max(values) < min(before)
+        change = statistics.median(values) / statistics.median(before) - 1 if statistics.median(before) else 0
+        rows.append([key[0], key[1], key[3], key[2], f"{statistics.median(before):,.5g}",
+                     f"{statistics.median(values):,.5g}", f"{change:+.1%}", "yes" if apart else ""])
+    return table(["work", "what", "contender", "unit", "before", "now", "change", "ranges apart"], rows)
+
+
+def report_text(results, machine, old: Optional[Results]):
+    missing = results.missing()
+    parts = [
+        "# Benchmarks",
+        machine,
+        "Ratios of medians of one run; in brackets the least and the most of single rounds. Contenders took turns "
+        "round by round. Rates: ≥ means at least so many times the other's; times: ≤.",
+        targets_table(results),
+        "## Beside what people use today",
+        targets_table(results, PEERS),
+        "Not installed, so not measured: " + (", ".join(missing) if missing else "nothing") + ".",
+    ]
+    if old:
+        parts += ["## Against the earlier run", comparison(results, old)]
+    parts += ["## All figures", series_tables(results)]
+    return "\n\n".join(parts) + "\n"
+
+
+def write_readme(path, results):
+    text = path.read_text(encoding="utf-8")
+    begin, end = text.find(README_BEGIN), text.find(README_END)
+    if begin < 0 or end < begin:
+        raise SystemExit(f"bench_report.py: {path} lacks the lines {README_BEGIN} and {README_END}")
+    new = text[:begin] + README_BEGIN + "\n" + targets_table(results) + "\n" + text[end:]
+    path.write_text(new, encoding="utf-8")
+
+
+def load(paths):
+    documents = []
+    for path in paths:
+        with open(path, encoding="utf-8") as file:
+            document = json.load(file)
+        documents += document["programs"] if "programs" in document else [document]
+    return Results(documents)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=pathlib.Path)
+    parser.add_argument("--compare", type=pathlib.Path, metavar="OLD.json")
+    parser.add_argument("--readme", type=pathlib.Path)
+    parser.add_argument("--machine", default="", help="a line about the machine, for the report")
+    arguments = parser.parse_args()
+    files = sorted(path for path in arguments.folder.glob("*.json")
+                   if path.name != "results.json" and not path.name.startswith("google_"))
+    if not files:
+        raise SystemExit(f"bench_report.py: no results in {arguments.folder}")
+    results = load(files)
+    old = load([arguments.compare]) if arguments.compare else None
+    (arguments.folder / "results.json").write_text(
+        json.dumps({"machine": arguments.machine, "programs": results.documents}, indent=1), encoding="utf-8")
+    (arguments.folder / "report.md").write_text(report_text(results, arguments.machine, old), encoding="utf-8")
+    if arguments.readme:
+        write_readme(arguments.readme, results)
+    print(targets_table(results) + "\n\n" + targets_table(results, PEERS))
+    if old:
+        print("\n" + comparison(results, old))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,104 @@
+// Passes ITEMS items of 64 bytes through a link or a worker, in one process, so that instructions can be counted:
+//   counted_work ring|typed|raw ITEMS
+// A count for twice the items less one for once is the cost of the items alone.
+
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+#include "chain_stages.hpp"
+#include "support/worker_rig.hpp"
+
+namespace {
+
+using namespace pystream;
+using namespace pystream::bench;
+
+constexpr std::size_t kBytes = 64;
+constexpr std::uint64_t kBatch = 256;
+const shm::LinkSize kLink{.ring_bytes = 1 << 20, .item_limit = 1 << 20};
+
+void write_batch(shm::RingWriter& ring) {
+  for (std::uint64_t i = 0; i < kBatch; ++i) {
+    std::byte* to = ring.try_reserve(kBytes);
+    if (to == nullptr) {
+      give_up("a link is full");
+    }
+    std::memset(to, 0, kBytes);
+    ring.finish(kBytes, {.sequence = ring.next_number()});
+  }
+  ring.commit({.inputs_done = ring.next_number()});
+}
+
+std::uint64_t read_all(shm::RingReader& ring) {
+  std::uint64_t items = 0;
+  while (ring.try_peek() != nullptr) {
+    ring.advance();
+    ++items;
+  }
+  ring.release();
+  return items;
+}
+
+/// A writer and a reader.
+std::uint64_t run_ring(std::uint64_t items) {
+  const shm::Segment segment = test::make_link(kLink);
+  shm::RingWriter writer(segment.map_producer(0));
+  shm::RingReader reader(segment.map_consumer(0), 0);
+  std::uint64_t out = 0;
+  for (std::uint64_t in = 0; in < items; in += kBatch) {
+    write_batch(writer);
+    out += read_all(reader);
+  }
+  return out;
+}
+
+/// A writer, a worker with one stage, and a reader.
+template <class Stage>
+std::uint64_t run_worker(std::uint64_t items) {
+  test::RigSpec spec;
+  spec.link = kLink;
+  spec.segments.push_back({.make = [] {
+    std::vector<std::unique_ptr<Hosted>> hosted;
+    hosted.push_back(detail::host(std::make_unique<Stage>()));
+    return hosted;
+  }});
+  const shm::Segment segment = test::make_rig_segment(spec);
+  // A clock that all but stands: batches are as large as they get, however slow the machine that counts is.
+  segment.map_supervisor().config->tick_multiplier = 1 << 16;
+  test::RiggedWorker worker(segment, spec);
+  shm::RingWriter writer(segment.map_producer(0));
+  shm::RingReader reader(segment.map_consumer(1), 0);
+  std::uint64_t out = 0;
+  for (std::uint64_t in = 0; in < items; in += kBatch) {
+    write_batch(writer);
+    while (worker.runner().run_batch()) {
+    }
+    out += read_all(reader);
+  }
+  return out;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::string what = argc == 3 ? argv[1] : "";
+  const std::uint64_t items = argc == 3 ? std::strtoull(argv[2], nullptr, 10) / kBatch * kBatch : 0;
+  std::uint64_t out = 0;
+  if (what == "ring") {
+    out = run_ring(items);
+  } else if (what == "typed") {
+    out = run_worker<TypedAddOne<kBytes>>(items);
+  } else if (what == "raw") {
+    out = run_worker<RawAddOne>(items);
+  } else {
+    std::fprintf(stderr, "usage: counted_work ring|typed|raw ITEMS\n");
+    return 2;
+  }
+  if (out != items) {
+    std::fprintf(stderr, "%lu of %lu items came out\n", static_cast<unsigned long>(out),
+                 static_cast<unsigned long>(items));
+    return EXIT_FAILURE;
+  }
+  return EXIT_SUCCESS;
+}

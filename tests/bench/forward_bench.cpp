@@ -1,0 +1,78 @@
+// An item passed on unchanged through three stages: 6 MiB against 64 B. The payload is made once and looked at by
+// nobody, so what counts is what passing on costs.
+
+#include <string>
+
+#include "chain_stages.hpp"
+#include "harness.hpp"
+
+namespace {
+
+using namespace pystream;
+using namespace pystream::bench;
+
+constexpr std::size_t kStages = 3;
+constexpr std::size_t kHops = kStages + 1;
+constexpr std::size_t kFrame = 6 << 20;
+
+/// Reserves an item and leaves its bytes as they are.
+class Untouched final : public RawSource<std::uint64_t> {
+ public:
+  Untouched(std::uint64_t count, std::size_t bytes, RunTimes* times) : count_(count), bytes_(bytes), times_(times) {}
+  bool produce(Output& out) override {
+    if (cursor() == 0) {
+      times_->begin();
+    }
+    if (cursor() == count_) {
+      return false;
+    }
+    out.reserve(bytes_);
+    ++cursor();
+    out.emit_reserved(bytes_);
+    return true;
+  }
+
+ private:
+  std::uint64_t count_;
+  std::size_t bytes_;
+  RunTimes* times_;
+};
+
+struct PassOn final : RawStage {
+  void operator()(const Item& in, Output& out) override { out.forward(in); }
+};
+
+class CountBytes final : public RawSink<std::uint64_t> {
+ public:
+  explicit CountBytes(RunTimes* times) : times_(times) {}
+  void consume(const Item& in) override { cursor() += in.bytes().size(); }
+  void cleanup() override { times_->end(); }
+
+ private:
+  RunTimes* times_;
+};
+
+/// Nanoseconds an item and hop.
+double run(std::uint64_t items, std::size_t bytes, std::optional<std::uint64_t> capacity) {
+  const Shared<RunTimes> times;
+  ForkPipeline pipeline(chain_of(make_hosted<Untouched>(items, bytes, times.get()), make_hosted<PassOn>(), kStages,
+                                 make_hosted<CountBytes>(times.get())),
+                        {.items = capacity});
+  run_whole(pipeline, items, *times);
+  return times->seconds() * 1e9 / static_cast<double>(items * kHops);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Bench bench("forward", argc, argv);
+  const std::uint64_t few = bench.scaled<std::uint64_t>(2'000, 300);
+  const std::uint64_t some = bench.scaled<std::uint64_t>(100'000, 20'000);
+  const std::uint64_t many = bench.scaled<std::uint64_t>(5'000'000, 1'000'000);
+  // As many small items at once as large ones: else the small ones are cheaper only because more share a wake-up.
+  bench.measure("4 in a link", "ns/hop",
+                {{"6 MiB", [=] { return run(few, kFrame, 4); }}, {"64 B", [=] { return run(some, 64, 4); }}});
+  bench.measure("default links", "ns/hop",
+                {{"6 MiB", [=] { return run(few, kFrame, {}); }}, {"64 B", [=] { return run(many, 64, {}); }}});
+  return bench.finish();
+}

@@ -1,0 +1,84 @@
+// Google Benchmark: what the ring's calls take, both ends in one thread.
+
+#include <benchmark/benchmark.h>
+
+#include <cstring>
+
+#include "shm/ring_reader.hpp"
+#include "shm/ring_writer.hpp"
+
+namespace {
+
+namespace shm = pystream::shm;
+
+class Link {
+ public:
+  Link()
+      : segment_(shm::Segment::create(
+            {.workers = {{}, {}},
+             .links = {{.producer = 0, .consumer = 1, .ring_bytes = 1 << 20, .item_limit = 64 << 20}},
+             .plan = ""})),
+        writer(segment_.map_producer(0)),
+        reader(segment_.map_consumer(0), 0) {}
+
+ private:
+  shm::Segment segment_;
+
+ public:
+  shm::RingWriter writer;
+  shm::RingReader reader;
+};
+
+/// `touch`: the payload is written and read.
+void pass(benchmark::State& state, bool touch) {
+  const auto bytes = static_cast<std::size_t>(state.range(0));
+  const std::int64_t batch = state.range(1);
+  Link link;
+  std::vector<std::byte> item(bytes);
+  for (auto _ : state) {
+    for (std::int64_t i = 0; i < batch; ++i) {
+      std::byte* to = link.writer.try_reserve(bytes);
+      if (to == nullptr) {
+        state.SkipWithError("the link is full");
+        return;
+      }
+      if (touch) {
+        std::memcpy(to, item.data(), bytes);
+      }
+      link.writer.finish(bytes, {.sequence = link.writer.next_number()});
+    }
+    link.writer.commit({.inputs_done = link.writer.next_number()});
+    while (const shm::Record* record = link.reader.try_peek()) {
+      if (touch) {
+        std::memcpy(item.data(), record->payload.data(), bytes);
+      }
+      benchmark::DoNotOptimize(item.data());
+      link.reader.advance();
+    }
+    link.reader.release();
+  }
+  state.SetItemsProcessed(state.iterations() * batch);
+}
+
+void copied(benchmark::State& state) {
+  pass(state, true);
+}
+void untouched(benchmark::State& state) {
+  pass(state, false);
+}
+
+BENCHMARK(copied)->ArgNames({"bytes", "batch"})->ArgsProduct({{8, 64, 256, 4096}, {1, 64, 200}});
+BENCHMARK(untouched)->ArgNames({"bytes", "batch"})->ArgsProduct({{64, 4096, 1 << 16, 1 << 20, 16 << 20}, {1}});
+
+/// Reserving and giving up: the cost without a record.
+void reserved(benchmark::State& state) {
+  Link link;
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(link.writer.try_reserve(64));
+  }
+}
+BENCHMARK(reserved);
+
+}  // namespace
+
+BENCHMARK_MAIN();
