@@ -4,8 +4,8 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#include <boost/interprocess/mapped_region.hpp>
 #include <algorithm>
+#include <boost/interprocess/mapped_region.hpp>
 #include <cstring>
 #include <pystream/error.hpp>
 
@@ -75,7 +75,7 @@ constexpr std::uint32_t kSmallestSamples = 400;  ///< so that most batches end f
 
 std::uint64_t batch_bytes(const WorkerEntry& worker) {
   return round_up(sizeof(Batch) + std::uint64_t{worker.tracked} * sizeof(HostedAfter) +
-                      std::uint64_t{worker.samples} * sizeof(Sample),
+                      std::uint64_t{worker.samples} * (sizeof(Row) + sizeof(BucketAfter)),
                   kPage);
 }
 
@@ -88,9 +88,11 @@ ProfileArea profile_area(const WorkerEntry& worker, std::byte* at) {
   at += kPage;
   for (std::uint32_t i = 0; i < worker.segments; ++i, at += worker.batch_bytes) {
     auto* after = reinterpret_cast<HostedAfter*>(at + sizeof(Batch));
+    auto* rows = reinterpret_cast<Row*>(after + worker.tracked);
     area.segments.push_back({.batch = reinterpret_cast<Batch*>(at),
                              .after = {after, worker.tracked},
-                             .samples = {reinterpret_cast<Sample*>(after + worker.tracked), worker.samples}});
+                             .rows = {rows, worker.samples},
+                             .buckets = {reinterpret_cast<BucketAfter*>(rows + worker.samples), worker.samples}});
   }
   area.rows = {reinterpret_cast<Row*>(at), worker.rows};
   return area;
@@ -326,9 +328,8 @@ Segment::Segment(base::UniqueFd fd) : fd_(std::move(fd)) {
     return offset % kPage == 0 && size <= file_bytes && offset <= file_bytes - size;
   };
   for (const WorkerEntry& worker : workers_) {
-    if (!inside(worker.control_offset, kPage) ||
-        worker.tracked > file_bytes / sizeof(HostedStats) || worker.tracked < worker.hosted ||
-        !inside(worker.page_offset, kPage + worker.tracked * sizeof(HostedStats)) ||
+    if (!inside(worker.control_offset, kPage) || worker.tracked > file_bytes / sizeof(HostedStats) ||
+        worker.tracked < worker.hosted || !inside(worker.page_offset, kPage + worker.tracked * sizeof(HostedStats)) ||
         worker.rows > file_bytes / sizeof(Row) || (worker.rows != 0 && !std::has_single_bit(worker.rows)) ||
         worker.batch_bytes != batch_bytes(worker) || worker.segments > file_bytes / worker.batch_bytes ||
         !inside(worker.profile_offset, profile_bytes(worker)) || worker.checkpoint_bytes % kPage != 0 ||
@@ -394,8 +395,8 @@ WorkerEnd Segment::map_worker(std::uint32_t id) const {
   end.page = reinterpret_cast<WorkerPage*>(pages);
   end.stats = {reinterpret_cast<HostedStats*>(pages + kPage), end.entry.tracked};
   end.config = reinterpret_cast<const ProfileConfig*>(keep(map(fd(), header_.config_offset, kPage, Access::read_only)));
-  end.profile = profile_area(
-      end.entry, keep(map(fd(), end.entry.profile_offset, profile_bytes(end.entry), Access::read_write)));
+  end.profile =
+      profile_area(end.entry, keep(map(fd(), end.entry.profile_offset, profile_bytes(end.entry), Access::read_write)));
   if (end.entry.checkpoint_bytes > 0) {
     end.checkpoints = keep(map(fd(), end.entry.checkpoint_offset, 2 * end.entry.segments * end.entry.checkpoint_bytes,
                                Access::read_write));
