@@ -112,13 +112,14 @@ class Service {
  private:
   /// nullptr: the profile is not wanted, or not possible.
   std::unique_ptr<coord::Bookkeeping> start_bookkeeping() {
-    if (!start_.plan->profiler_enabled) {
-      return nullptr;
-    }
     try {
       const worker::Layout layout = worker::make_layout(*start_.topology, start_.checkpoint_bytes, {});
-      return coord::Bookkeeping::fork(segment_,
-                                      coord::describe_run(*start_.plan, *start_.topology, layout, program_name()));
+      const profile::RunDescription run = coord::describe_run(*start_.plan, *start_.topology, layout, program_name());
+      if (!start_.plan->profiler.enabled) {
+        coord::keep_only_letters(segment_, run);
+        return nullptr;
+      }
+      return coord::Bookkeeping::fork(segment_, run, [](const std::string& text) { say({}, text); });
     } catch (const std::exception& error) {
       no_profiles_ = error.what();
       say({}, "no profile is written: " + no_profiles_);
@@ -135,7 +136,8 @@ class Service {
     Message message{.kind = Message::Kind::profiles};
     const auto summary = bookkeeping_ ? bookkeeping_->profiles() : std::nullopt;
     if (!summary) {
-      message.reason.text = no_profiles_.empty() ? "the bookkeeper of the profiles does not answer" : no_profiles_;
+      const std::string& why = bookkeeping_ ? bookkeeping_->failure() : no_profiles_;
+      message.reason.text = why.empty() ? "the bookkeeper of the profiles does not answer" : why;
       return message;
     }
     const auto throughput = summary->throughput();

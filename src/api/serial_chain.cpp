@@ -72,6 +72,13 @@ SerialChain::SerialChain(const std::vector<Hosted*>& stages, Output& out, bool t
 
 SerialChain::~SerialChain() = default;
 
+void SerialChain::record_to(SerialProfile& profile, const std::vector<std::optional<std::uint32_t>>& hosted) {
+  profile_ = &profile;
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
+    steps_[i].hosted = hosted.at(i);
+  }
+}
+
 /// What passed since the last look was this stage's.
 void SerialChain::lap(Step& step) {
   const std::int64_t now = base::now_ns();
@@ -117,6 +124,7 @@ void SerialChain::run_from(std::size_t index, Item item) {
     }
   }
   out_.forward(item);
+  ++came_out_;
   if (timing_) {
     last_ns_ = base::now_ns();
   }
@@ -130,6 +138,7 @@ void SerialChain::begin() {
       step.ended_ns = 0;
     }
     last_ns_ = tag_.entered_ns;
+    came_out_ = 0;
   }
 }
 
@@ -144,6 +153,12 @@ void SerialChain::end() {
     counts.age_ns += static_cast<std::uint64_t>(std::max<std::int64_t>(step.ended_ns - tag_.entered_ns, 0));
     counts.first_end_ns = counts.first_end_ns == 0 ? step.ended_ns : counts.first_end_ns;
     counts.last_end_ns = step.ended_ns;
+    if (profile_ != nullptr && step.hosted) {
+      profile_->add(*step.hosted, tag_, step.ended_ns, step.spent_ns);
+    }
+  }
+  if (profile_ != nullptr) {
+    profile_->finish(tag_, came_out_, last_ns_);
   }
 }
 

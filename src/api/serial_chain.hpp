@@ -2,8 +2,11 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <pystream/hosted.hpp>
 #include <vector>
+
+#include "api/serial_profile.hpp"
 
 namespace pystream::api {
 
@@ -25,6 +28,9 @@ class SerialChain {
 
   /// The last stage emits to `out`. `timing`: every stage's time is measured, at the cost of a clock read.
   SerialChain(const std::vector<Hosted*>& stages, Output& out, bool timing);
+  /// From now on what is timed also goes there. `hosted`: for each stage its number there; nullopt: it has a profile of
+  /// its own.
+  void record_to(SerialProfile& profile, const std::vector<std::optional<std::uint32_t>>& hosted);
   ~SerialChain();
   SerialChain(const SerialChain&) = delete;
   SerialChain& operator=(const SerialChain&) = delete;
@@ -45,8 +51,9 @@ class SerialChain {
     const ValueType* gives = nullptr;
     bool hands_over = false;  ///< what it gives is what the next stage takes, or leaves the chain
     Counts counts{};
-    std::int64_t spent_ns = -1;  ///< on the item in work; -1: it did not get so far
-    std::int64_t ended_ns = 0;   ///< when the stage first handed over
+    std::int64_t spent_ns = -1;             ///< on the item in work; -1: it did not get so far
+    std::int64_t ended_ns = 0;              ///< when the stage first handed over
+    std::optional<std::uint32_t> hosted{};  ///< in profile_
     std::vector<std::byte> encoded{};
   };
 
@@ -59,6 +66,8 @@ class SerialChain {
 
   Output& out_;
   bool timing_;
+  SerialProfile* profile_ = nullptr;
+  std::uint64_t came_out_ = 0;  ///< of the item in work
   Item::Tag tag_{};
   std::uint64_t next_sequence_ = 0;
   std::int64_t last_ns_ = 0;  ///< when the stage in work began or went on

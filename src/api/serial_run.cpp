@@ -159,6 +159,14 @@ SerialRun::SerialRun(PipelineTree& tree, const SerialOptions& options, const Pip
   }
   gather(tree, std::string(plan::kMainPipeline));
   chain_.emplace(row_, results_, pipeline.use_profiler);
+  if (pipeline.use_profiler) {
+    if (session_) {
+      profile_.emplace(session_->segment());
+    } else {
+      profile_.emplace(plan_, topology_);
+    }
+    chain_->record_to(*profile_, row_hosted_);
+  }
 }
 
 /// Segment i of the row writes to the i-th child, segment i + 1 reads what comes back.
@@ -173,12 +181,14 @@ void SerialRun::gather(PipelineTree& tree, const std::string& key) {
       ++children_;
       row_.push_back(own_.back().get());
       row_keys_.push_back(member_key);
+      row_hosted_.emplace_back();
     } else {
       if (!member.stage.hosted) {
         own_.push_back(make_hosted(member.stage));
       }
       row_.push_back(member.stage.hosted ? member.stage.hosted.get() : own_.back().get());
       row_keys_.push_back(member_key);
+      row_hosted_.emplace_back(own_stages_++);
     }
   }
 }
@@ -324,6 +334,9 @@ void SerialRun::stop() {
   stopped_ = true;
   if (session_) {
     session_->stop();
+  }
+  if (profile_) {
+    profile_->end();
   }
   for (Hosted* stage : row_) {
     try {

@@ -82,12 +82,7 @@ Session::~Session() {
 
 void Session::create_segment(const ParallelOptions& options) {
   std::string text = options.start_method == StartMethod::spawn ? plan::write_plan(plan_) : std::string();
-  worker::Layout layout = worker::make_layout(topology_, checkpoint_bytes_, std::move(text));
-  if (!plan_.profiler_enabled) {
-    for (shm::WorkerSize& worker : layout.spec.workers) {
-      worker.rows = 0;  // a mebibyte each that would have to be reserved
-    }
-  }
+  const worker::Layout layout = worker::make_layout(topology_, checkpoint_bytes_, std::move(text), plan_.profiler);
   const base::BlockedSignals blocked;
   segment_.emplace(shm::Segment::create(layout.spec));
   segment_mark_ = base::PrivateMark(segment_->fd());

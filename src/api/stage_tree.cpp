@@ -229,8 +229,8 @@ plan::Plan make_plan(const PipelineTree& tree, const ParallelOptions& options, c
                    .window = options.restarts.window,
                    .backoff_first = options.restarts.backoff_first,
                    .backoff_limit = options.restarts.backoff_limit};
-  plan.profiler_enabled = pipeline.use_profiler;
-  plan.profiler_folder = pipeline.profiler_db_folder;
+  plan.profiler.enabled = pipeline.use_profiler;
+  plan.profiler.folder = pipeline.profiler_db_folder;
   return plan;
 }
 

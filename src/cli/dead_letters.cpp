@@ -32,7 +32,7 @@ std::string first_line(const std::string& text) {
 
 int list(const LetterOptions& options) {
   profile::Database database = profile::open_for_reading(profile::profiler_folder(options.folder));
-  const auto run = options.run.empty() ? std::nullopt : std::optional(profile::find_run(database, options.run));
+  const auto run = options.run.empty() ? std::nullopt : std::optional(profile::find_run(database, options.run, true));
   const auto letters = profile::list_letters(database, run);
   if (letters.empty()) {
     print("no dead letters\n");

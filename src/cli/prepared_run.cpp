@@ -26,12 +26,13 @@ std::set<plan::WorkerId> source_workers(const plan::Topology& topology) {
 std::unique_ptr<coord::Bookkeeping> start_bookkeeping(const LoadedPlan& loaded, const plan::Topology& topology,
                                                       const worker::Layout& layout, const shm::Segment& segment,
                                                       const std::function<void(const std::string&)>& warn) {
-  if (!loaded.plan.profiler_enabled) {
-    return nullptr;
-  }
   try {
-    return coord::Bookkeeping::spawn(loaded.worker_program, segment,
-                                     coord::describe_run(loaded.plan, topology, layout, run_name(loaded)));
+    const profile::RunDescription run = coord::describe_run(loaded.plan, topology, layout, run_name(loaded));
+    if (!loaded.plan.profiler.enabled) {
+      coord::keep_only_letters(segment, run);
+      return nullptr;
+    }
+    return coord::Bookkeeping::spawn(loaded.worker_program, segment, run, warn);
   } catch (const std::exception& error) {
     warn(std::string("no profile is written: ") + error.what());
     return nullptr;
@@ -44,7 +45,8 @@ PreparedRun::PreparedRun(const LoadedPlan& loaded, const std::function<void(cons
     : loaded_(loaded),
       name_(run_name(loaded)),
       topology_(plan::make_topology(loaded.plan)),
-      layout_(worker::make_layout(topology_, loaded.checkpoint_bytes(topology_), plan::write_plan(loaded.plan))),
+      layout_(worker::make_layout(topology_, loaded.checkpoint_bytes(topology_), plan::write_plan(loaded.plan),
+                                  loaded.plan.profiler)),
       segment_(shm::Segment::create(layout_.spec)),
       bookkeeping_(start_bookkeeping(loaded, topology_, layout_, segment_, warn)),
       launcher_(loaded.worker_program, source_workers(topology_)) {}

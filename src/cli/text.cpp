@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <charconv>
 #include <utility>
 
@@ -78,7 +79,19 @@ std::string short_key(std::string_view key) {
   return out;
 }
 
-std::string table(const std::vector<std::vector<std::string>>& rows, std::size_t indent) {
+namespace {
+
+/// Every cell below the header is a figure, or there is none.
+bool is_of_figures(const std::vector<std::vector<std::string>>& rows, std::size_t column) {
+  return std::all_of(rows.begin() + 1, rows.end(), [&](const auto& row) {
+    return column >= row.size() || row[column].empty() || row[column] == "-" ||
+           std::isdigit(static_cast<unsigned char>(row[column][0])) != 0;
+  });
+}
+
+}  // namespace
+
+std::string table(const std::vector<std::vector<std::string>>& rows, std::size_t indent, bool numbers_right) {
   std::vector<std::size_t> widths;
   for (const auto& row : rows) {
     widths.resize(std::max(widths.size(), row.size()));
@@ -90,7 +103,8 @@ std::string table(const std::vector<std::vector<std::string>>& rows, std::size_t
   for (const auto& row : rows) {
     std::string line(indent, ' ');
     for (std::size_t i = 0; i < row.size(); ++i) {
-      line += row[i] + std::string(widths[i] - columns(row[i]) + 2, ' ');
+      const std::string padding(widths[i] - columns(row[i]), ' ');
+      line += (numbers_right && is_of_figures(rows, i) ? padding + row[i] : row[i] + padding) + "  ";
     }
     line.erase(line.find_last_not_of(' ') + 1);
     out += line + "\n";

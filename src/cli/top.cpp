@@ -89,7 +89,7 @@ class TopScreen {
                               (now.run > 0 ? "  run " + std::to_string(now.run) : "") + "  " + now.state + "  up " +
                               profile::format_time(now.uptime_s);
     before_ = now;
-    return (colour_ ? "\x1b[1m" + title + "\x1b[0m" : title) + "\n\n" + table(rows, 0);
+    return (colour_ ? "\x1b[1m" + title + "\x1b[0m" : title) + "\n\n" + table(rows, 0, true);
   }
 
  private:
@@ -106,6 +106,15 @@ class TopScreen {
   coord::LiveStatus before_;
   std::map<std::int64_t, Usage> usage_;
 };
+
+/// Over what the screen showed before, line by line: clearing all of it first would flicker.
+std::string in_place(const std::string& text) {
+  std::string out = "\x1b[H";
+  for (const char letter : text) {
+    out += letter == '\n' ? "\x1b[K\n" : std::string(1, letter);
+  }
+  return out + "\x1b[J";
+}
 
 volatile std::sig_atomic_t g_interrupted = 0;
 
@@ -140,7 +149,7 @@ int top(const TopOptions& options) {
       return kDone;
     }
     const std::string text = options.json ? coord::to_json(first, *now) + "\n" : screen.show(*now);
-    print((terminal && !options.json ? "\x1b[H\x1b[2J" : "") + text);
+    print(terminal && !options.json ? in_place(text) : text);
   }
   return kDone;
 }

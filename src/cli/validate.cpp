@@ -24,7 +24,8 @@ struct Options {
 struct Survey {
   explicit Survey(const LoadedPlan& loaded)
       : topology(plan::make_topology(loaded.plan)),
-        layout(worker::make_layout(topology, loaded.checkpoint_bytes(topology), plan::write_plan(loaded.plan))),
+        layout(worker::make_layout(topology, loaded.checkpoint_bytes(topology), plan::write_plan(loaded.plan),
+                                   loaded.plan.profiler)),
         memory(shm::footprint(layout.spec)),
         available(base::available_memory()) {}
 

@@ -5,11 +5,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <chrono>
 #include <csignal>
 #include <cstring>
 #include <map>
 #include <optional>
+#include <utility>
 
 #include "base/clock.hpp"
 #include "base/pidfd.hpp"
@@ -23,7 +26,12 @@ namespace {
 constexpr int kSegmentFd = 3;
 constexpr int kChannelFd = 4;
 constexpr int kFirstSpareFd = 10;
-constexpr int kBeginMs = 15'000;
+constexpr int kDeathPatienceMs = 1'000;
+constexpr std::int64_t kQuickNs = 1'000'000'000;
+constexpr int kMostQuickDeaths = 5;
+constexpr std::size_t kMostEvents = 10'000;  ///< that wait for a database that is not there
+constexpr std::size_t kLongestText = 16 << 10;
+constexpr std::size_t kEventBytes = 96 << 10;  ///< on their way at once: fewer than a socket holds
 
 struct Sockets {
   base::UniqueFd mine;
@@ -97,7 +105,7 @@ class KeyList {
   void add_main_pipeline() {
     for (std::uint32_t id = 0; id < topology_.workers.size(); ++id) {
       const plan::WorkerSpec& worker = topology_.workers[id];
-      if (!worker.external && worker::leaves_pipeline(topology_, worker.segments.back())) {
+      if (worker::runs_stages(worker) && worker::leaves_pipeline(topology_, worker.segments.back())) {
         std::uint32_t hosted = 0;
         for (const plan::Segment& segment : worker.segments) {
           hosted += static_cast<std::uint32_t>(segment.hosted.size());
@@ -148,11 +156,17 @@ profile::RunDescription describe_run(const plan::Plan& plan, const plan::Topolog
                                      const worker::Layout& layout, const std::string& name) {
   profile::RunDescription description;
   description.database = profile::database_in(
-      std::filesystem::absolute(profile::profiler_folder(plan.profiler_folder.value_or(std::filesystem::path()))));
+      std::filesystem::absolute(profile::profiler_folder(plan.profiler.folder.value_or(std::filesystem::path()))));
   description.name = name;
   description.plan = layout.spec.plan;
   description.version = PYSTREAM_VERSION;
   description.coordinator_pid = static_cast<std::uint64_t>(::getpid());
+  description.started = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+  description.start_ns = base::now_ns() / shm::kWindowNs * shm::kWindowNs;
+  description.retention = {.max_history = plan.profiler.max_history,
+                           .rows_per_second = plan.profiler.rows_per_second,
+                           .runs = plan.profiler.keep_runs,
+                           .bytes = plan.profiler.keep_bytes};
   description.keys = KeyList(topology).make();
   for (std::size_t id = 0; id < topology.workers.size(); ++id) {
     const plan::WorkerSpec& worker = topology.workers[id];
@@ -170,110 +184,289 @@ profile::RunDescription describe_run(const plan::Plan& plan, const plan::Topolog
   return description;
 }
 
-Bookkeeping::Bookkeeping(pid_t pid, base::UniqueFd channel)
-    : pidfd_(base::open_pidfd(pid)), channel_(std::move(channel)) {}
+namespace {
 
-std::unique_ptr<Bookkeeping> Bookkeeping::spawn(const std::filesystem::path& worker_program,
-                                                const shm::Segment& segment, const profile::RunDescription& description,
-                                                const RecordingLimits& limits) {
-  Sockets sockets = make_sockets();
-  std::array<std::string, 2> words{worker_program.string(), "bookkeeper"};
-  std::array<char*, 3> argv{words[0].data(), words[1].data(), nullptr};
-  const pid_t pid = ::fork();
-  if (pid < 0) {
-    base::throw_errno("cannot start the bookkeeper");
-  }
-  if (pid == 0) {
-    keep_only(segment.fd(), sockets.its.get());
-    ::execv(argv[0], argv.data());
-    ::_exit(127);
-  }
-  sockets.its.reset();
-  std::unique_ptr<Bookkeeping> bookkeeping(new Bookkeeping(pid, std::move(sockets.mine)));
-  bookkeeping->begin(segment, description, limits);
-  return bookkeeping;
-}
-
-std::unique_ptr<Bookkeeping> Bookkeeping::fork(const shm::Segment& segment, const profile::RunDescription& description,
-                                               const RecordingLimits& limits) {
-  Sockets sockets = make_sockets();
-  const pid_t pid = ::fork();
-  if (pid < 0) {
-    base::throw_errno("cannot start the bookkeeper");
-  }
-  if (pid == 0) {
-    keep_only(segment.fd(), sockets.its.get());
-    sigset_t none;
-    ::sigemptyset(&none);
-    ::sigprocmask(SIG_SETMASK, &none, nullptr);
-    ::_exit(profile::run_bookkeeper(base::UniqueFd(kChannelFd), base::UniqueFd(kSegmentFd)));
-  }
-  sockets.its.reset();
-  std::unique_ptr<Bookkeeping> bookkeeping(new Bookkeeping(pid, std::move(sockets.mine)));
-  bookkeeping->begin(segment, description, limits);
-  return bookkeeping;
-}
-
-void Bookkeeping::begin(const shm::Segment& segment, const profile::RunDescription& description,
-                        const RecordingLimits& limits) {
+/// Tells the workers where the database is. REQUIRES: no worker was started yet.
+void configure(shm::ProfileConfig& config, const profile::RunDescription& description) {
   const std::string path = description.database.string();
   if (path.size() > shm::kDatabasePath) {
     throw ProfilingError("the path of the profile database is longer than " + std::to_string(shm::kDatabasePath) +
                          " bytes");
   }
-  channel_.send(profile::MessageType::begin, profile::encode(description));
-  const auto answer = channel_.receive_within(kBeginMs);
-  if (!answer || answer->type != profile::MessageType::ready) {
-    throw ProfilingError("the bookkeeper of the profiles does not answer");
-  }
-  profile::Decoder in(answer->body);
-  run_ = in.get<std::int64_t>();
-  const auto start_ns = in.get<std::int64_t>();
-  if (run_ == 0) {
-    throw ProfilingError(in.get<std::string>());
-  }
-  const shm::SupervisorView view = segment.map_supervisor();
-  shm::ProfileConfig& config = *view.config;
-  std::memcpy(config.path.data(), path.data(), path.size());
-  config.path_bytes = static_cast<std::uint32_t>(path.size());
-  config.run = static_cast<std::uint64_t>(run_);
-  config.start_ns = static_cast<std::uint64_t>(start_ns);
+  config.path_bytes = static_cast<std::uint32_t>(path.copy(config.path.data(), config.path.size()));
+  config.name_bytes = description.name.copy(config.name.data(), config.name.size());
+  config.coordinator_pid = description.coordinator_pid;
+  config.started = description.started;
+  config.start_ns = static_cast<std::uint64_t>(description.start_ns);
   config.max_history = description.retention.max_history;
-  config.rows_per_second = limits.rows_per_second;
-  config.enabled = 1;
+  config.rows_per_second = description.retention.rows_per_second;
+}
+
+/// In the child: does not return.
+[[noreturn]] void become_bookkeeper() {
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  ::_exit(profile::run_bookkeeper(base::UniqueFd(kChannelFd), base::UniqueFd(kSegmentFd)));
+}
+
+}  // namespace
+
+void keep_only_letters(const shm::Segment& segment, const profile::RunDescription& description) {
+  const shm::SupervisorView view = segment.map_supervisor();
+  configure(*view.config, description);
+  view.config->run.store(shm::kNoRun, std::memory_order_release);
+}
+
+std::unique_ptr<Bookkeeping> Bookkeeping::spawn(std::filesystem::path worker_program, const shm::Segment& segment,
+                                                const profile::RunDescription& description, Warn warn) {
+  const auto start = [program = std::move(worker_program).string()](int segment_fd, int channel_fd) mutable {
+    std::string word = "bookkeeper";
+    std::array<char*, 3> argv{program.data(), word.data(), nullptr};
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+      keep_only(segment_fd, channel_fd);
+      ::execv(argv[0], argv.data());
+      ::_exit(127);
+    }
+    return pid;
+  };
+  return std::unique_ptr<Bookkeeping>(new Bookkeeping(start, segment, description, std::move(warn)));
+}
+
+std::unique_ptr<Bookkeeping> Bookkeeping::fork(const shm::Segment& segment, const profile::RunDescription& description,
+                                               Warn warn) {
+  const auto start = [](int segment_fd, int channel_fd) {
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+      keep_only(segment_fd, channel_fd);
+      become_bookkeeper();
+    }
+    return pid;
+  };
+  return std::unique_ptr<Bookkeeping>(new Bookkeeping(start, segment, description, std::move(warn)));
+}
+
+Bookkeeping::Bookkeeping(Start start_process, const shm::Segment& segment, const profile::RunDescription& description,
+                         Warn warn)
+    : start_(std::move(start_process)),
+      segment_(segment),
+      view_(segment.map_supervisor()),
+      description_(profile::encode(description)),
+      warn_(std::move(warn)) {
+  configure(*view_.config, description);
+  view_.config->enabled = 1;
+  start();
 }
 
 Bookkeeping::~Bookkeeping() {
   reap(0);
 }
 
-void Bookkeeping::event(profile::Event event) {
-  if (!channel_.closed()) {
-    channel_.send(profile::MessageType::event, profile::encode(event), 100);
+void Bookkeeping::start() {
+  Sockets sockets = make_sockets();
+  const pid_t pid = start_(segment_.fd(), sockets.its.get());
+  if (pid < 0) {
+    base::throw_errno("cannot start the bookkeeper");
+  }
+  sockets.its.reset();
+  pidfd_ = base::open_pidfd(pid);
+  channel_.emplace(std::move(sockets.mine));
+  ready_ = false;
+  sent_ = 0;
+  started_ns_ = base::now_ns();
+  channel_->send(profile::MessageType::begin, description_);
+}
+
+void Bookkeeping::attach(base::EventLoop& loop) {
+  loop_ = &loop;
+  listen();
+}
+
+void Bookkeeping::listen() {
+  if (loop_ != nullptr && channel_) {
+    loop_->add(channel_->fd(), [this] { hear(); });
   }
 }
 
+void Bookkeeping::stop_listening() {
+  if (loop_ != nullptr && channel_) {
+    loop_->remove(channel_->fd());
+  }
+}
+
+std::int64_t Bookkeeping::run() const {
+  const std::uint64_t run = view_.config->run.load(std::memory_order_acquire);
+  return run == shm::kNoRun ? 0 : static_cast<std::int64_t>(run);
+}
+
+/// Takes what the bookkeeper has said; if it is no more, starts another.
+void Bookkeeping::hear() {
+  while (channel_) {
+    if (const auto message = channel_->receive()) {
+      take(*message);
+    } else if (channel_->closed() && !done_) {
+      replace();
+    } else {
+      return;
+    }
+  }
+}
+
+void Bookkeeping::take(const profile::Message& message) {
+  switch (message.type) {
+    case profile::MessageType::ready:
+      take_ready(message);
+      break;
+    case profile::MessageType::written: {
+      const auto count = std::min<std::uint64_t>(profile::Decoder(message.body).get<std::uint64_t>(), sent_);
+      events_.erase(events_.begin(), events_.begin() + static_cast<std::ptrdiff_t>(count));
+      sent_ -= count;
+      stored_ += count;
+      send_events(kEventBytes);
+      break;
+    }
+    case profile::MessageType::profiles:
+      answer_ = message.body.empty() ? profile::RunSummary{} : profile::decode_run_summary(message.body);
+      break;
+    case profile::MessageType::done:
+      done_ = true;
+      break;
+    default:
+      break;
+  }
+}
+
+void Bookkeeping::take_ready(const profile::Message& message) {
+  profile::Decoder in(message.body);
+  const auto run = in.get<std::int64_t>();
+  const auto standing = in.get<std::uint64_t>();
+  if (run == 0) {
+    give_up(in.get<std::string>());
+    return;
+  }
+  ready_ = true;
+  // What a predecessor wrote and could not tell of.
+  const std::uint64_t known = standing > stored_ ? std::min<std::uint64_t>(standing - stored_, events_.size()) : 0;
+  events_.erase(events_.begin(), events_.begin() + static_cast<std::ptrdiff_t>(known));
+  stored_ += known;
+  send_events(kEventBytes);
+}
+
+void Bookkeeping::replace() {
+  stop_listening();
+  reap(kDeathPatienceMs);
+  quick_deaths_ = base::now_ns() - started_ns_ < kQuickNs ? quick_deaths_ + 1 : 0;
+  if (quick_deaths_ > kMostQuickDeaths) {
+    channel_.reset();
+    give_up("the bookkeeper of the profiles died " + std::to_string(quick_deaths_) + " times");
+    return;
+  }
+  try {
+    start();
+    listen();
+  } catch (const std::exception& error) {
+    channel_.reset();
+    give_up(error.what());
+  }
+}
+
+void Bookkeeping::give_up(const std::string& why) {
+  stop_listening();
+  reap(kDeathPatienceMs);
+  channel_.reset();
+  failure_ = why;
+  std::uint64_t none = shm::kRunNotYet;
+  view_.config->run.compare_exchange_strong(none, shm::kNoRun, std::memory_order_release);
+  warn_("no profile is written: " + why);
+}
+
+void Bookkeeping::event(const profile::Event& event) {
+  if (!channel_) {
+    return;
+  }
+  profile::Event shortened = event;
+  shortened.text.resize(std::min(shortened.text.size(), kLongestText));
+  events_.push_back(profile::encode(shortened));
+  if (events_.size() > kMostEvents && sent_ < events_.size()) {
+    events_.erase(events_.begin() + static_cast<std::ptrdiff_t>(sent_));
+  }
+  send_events(kEventBytes);
+}
+
+/// No more than the socket holds, so that this process never waits for a bookkeeper that waits for its database.
+void Bookkeeping::send_events(std::size_t most_bytes) {
+  std::size_t on_their_way = 0;
+  for (std::size_t i = 0; i < sent_; ++i) {
+    on_their_way += events_[i].size();
+  }
+  while (channel_ && ready_ && sent_ < events_.size() && on_their_way < most_bytes) {
+    on_their_way += events_[sent_].size();
+    if (!channel_->send(profile::MessageType::event, events_[sent_])) {
+      return;
+    }
+    ++sent_;
+  }
+}
+
+bool Bookkeeping::wait_until_ready(std::int64_t until_ns) {
+  while (channel_ && !ready_) {
+    hear();
+    const std::int64_t left_ms = (until_ns - base::now_ns()) / 1'000'000;
+    if (!channel_ || ready_ || left_ms <= 0) {
+      break;
+    }
+    pollfd poll{.fd = channel_->fd(), .events = POLLIN, .revents = 0};
+    ::poll(&poll, 1, static_cast<int>(left_ms));
+  }
+  return channel_ && ready_;
+}
+
 std::optional<profile::RunSummary> Bookkeeping::profiles(int timeout_ms) {
-  if (channel_.closed() || !channel_.send(profile::MessageType::profiles, {})) {
+  const std::int64_t until = base::now_ns() + std::int64_t{timeout_ms} * 1'000'000;
+  if (!wait_until_ready(until) || !channel_->send(profile::MessageType::profiles, {})) {
     return std::nullopt;
   }
-  const auto answer = channel_.receive_within(timeout_ms);
-  if (!answer || answer->type != profile::MessageType::profiles || answer->body.empty()) {
+  answer_.reset();
+  while (channel_ && ready_ && !answer_ && base::now_ns() < until) {
+    pollfd poll{.fd = channel_->fd(), .events = POLLIN, .revents = 0};
+    ::poll(&poll, 1, static_cast<int>((until - base::now_ns()) / 1'000'000 + 1));
+    hear();
+  }
+  if (!answer_ || answer_->run == 0) {
     return std::nullopt;
   }
-  return profile::decode_run_summary(answer->body);
+  return std::exchange(answer_, std::nullopt);
 }
 
 void Bookkeeping::end(const std::string& outcome, const std::string& reason, const std::vector<std::uint32_t>& restarts,
                       int timeout_ms) {
+  stop_listening();
+  loop_ = nullptr;
   profile::Encoder body;
   body.put(outcome).put(reason);
   for (const std::uint32_t count : restarts) {
     body.put(count);
   }
-  if (!channel_.closed() && channel_.send(profile::MessageType::end, body.bytes())) {
-    reap(timeout_ms);
+  const std::int64_t until = base::now_ns() + std::int64_t{timeout_ms} * 1'000'000;
+  while (!done_ && wait_until_ready(until)) {
+    send_events(~std::size_t{0});
+    channel_->send(profile::MessageType::end, body.bytes());
+    while (channel_ && !done_ && !channel_->closed() && base::now_ns() < until) {
+      pollfd poll{.fd = channel_->fd(), .events = POLLIN, .revents = 0};
+      ::poll(&poll, 1, static_cast<int>((until - base::now_ns()) / 1'000'000 + 1));
+      while (const auto message = channel_->receive()) {
+        take(*message);
+      }
+    }
+    if (!done_ && base::now_ns() >= until) {
+      break;
+    }
+    if (!done_) {
+      replace();
+    }
   }
+  reap(done_ ? kDeathPatienceMs : 0);
 }
 
 void Bookkeeping::reap(int timeout_ms) {

@@ -2,12 +2,15 @@
 
 #include <sys/types.h>
 
+#include <deque>
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "base/event_loop.hpp"
 #include "base/unique_fd.hpp"
 #include "plan/topology.hpp"
 #include "profile/run_description.hpp"
@@ -22,30 +25,36 @@ namespace pystream::coord {
 profile::RunDescription describe_run(const plan::Plan& plan, const plan::Topology& topology,
                                      const worker::Layout& layout, const std::string& name);
 
-/// How much is recorded.
-struct RecordingLimits {
-  std::uint64_t rows_per_second = 10'000;  ///< of a worker; beyond it single items are sampled
-};
+/// Tells workers where dead letters of a run without a profile go. REQUIRES: no worker was started yet.
+void keep_only_letters(const shm::Segment& segment, const profile::RunDescription& description);
 
-/// The coordinator's hand on its bookkeeper process. Neither opens a database in this process.
+/// The coordinator's hand on its bookkeeper process. Neither opens a database in this process. A bookkeeper that dies
+/// is replaced by another, which goes on where it was; workers need none of them, their rows wait.
 class Bookkeeping {
  public:
-  /// Starts the bookkeeper and waits until the run stands in the database; then the segment's ProfileConfig tells the
-  /// workers to write rows. Throws Error if that fails: the pipeline can run without.
-  /// REQUIRES: no worker was started yet.
-  static std::unique_ptr<Bookkeeping> spawn(const std::filesystem::path& worker_program, const shm::Segment& segment,
-                                            const profile::RunDescription& description,
-                                            const RecordingLimits& limits = {});
+  /// What became of a bookkeeper that could not begin, or that died too often, for people.
+  using Warn = std::function<void(const std::string&)>;
+
+  /// Starts the bookkeeper with the worker program, and tells the workers to record rows. Does not wait for the
+  /// database. REQUIRES: no worker was started yet; `segment` lives longer.
+  static std::unique_ptr<Bookkeeping> spawn(std::filesystem::path worker_program, const shm::Segment& segment,
+                                            const profile::RunDescription& description, Warn warn);
   /// The same with a copy of this process, which must never have opened a database.
   static std::unique_ptr<Bookkeeping> fork(const shm::Segment& segment, const profile::RunDescription& description,
-                                           const RecordingLimits& limits = {});
+                                           Warn warn);
   ~Bookkeeping();
+  Bookkeeping(const Bookkeeping&) = delete;
+  Bookkeeping& operator=(const Bookkeeping&) = delete;
 
-  std::int64_t run() const { return run_; }
-  /// Readable when the bookkeeper has answered, or has died.
-  int fd() const { return channel_.fd(); }
+  /// From now until end() it listens to the bookkeeper, and starts another if it dies.
+  void attach(base::EventLoop& loop);
 
-  void event(profile::Event event);
+  /// Number of the run in the database; 0: not yet, or never.
+  std::int64_t run() const;
+  /// Why there is no profile; empty: there is one, or will be.
+  const std::string& failure() const { return failure_; }
+
+  void event(const profile::Event& event);
   /// Asks for the figures as they are now, and waits for them; nullopt if there are none.
   std::optional<profile::RunSummary> profiles(int timeout_ms = 5000);
   /// Every worker has ended: waits until all is written, at most `timeout_ms`.
@@ -53,13 +62,39 @@ class Bookkeeping {
            int timeout_ms = 20'000);
 
  private:
-  Bookkeeping(pid_t pid, base::UniqueFd channel);
-  void begin(const shm::Segment& segment, const profile::RunDescription& description, const RecordingLimits& limits);
+  /// Starts a process with these descriptors.
+  using Start = std::function<pid_t(int segment, int channel)>;
+
+  Bookkeeping(Start start, const shm::Segment& segment, const profile::RunDescription& description, Warn warn);
+  void start();
+  void listen();
+  void stop_listening();
+  void hear();
+  void take(const profile::Message& message);
+  void take_ready(const profile::Message& message);
+  void replace();
+  void give_up(const std::string& why);
+  void send_events(std::size_t most_bytes);
+  bool wait_until_ready(std::int64_t until_ns);
   void reap(int timeout_ms);
 
+  Start start_;
+  const shm::Segment& segment_;
+  shm::SupervisorView view_;
+  std::string description_;  ///< encoded
+  Warn warn_;
+  base::EventLoop* loop_ = nullptr;
   base::UniqueFd pidfd_;
-  profile::Channel channel_;
-  std::int64_t run_ = 0;
+  std::optional<profile::Channel> channel_;  ///< none: gave up
+  bool ready_ = false;
+  bool done_ = false;
+  std::string failure_;
+  std::optional<profile::RunSummary> answer_;
+  std::deque<std::string> events_;  ///< encoded, not known to stand in the database; the first sent_ are on their way
+  std::size_t sent_ = 0;
+  std::uint64_t stored_ = 0;  ///< events before events_.front()
+  std::int64_t started_ns_ = 0;
+  int quick_deaths_ = 0;
 };
 
 }  // namespace pystream::coord

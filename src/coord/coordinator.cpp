@@ -93,6 +93,9 @@ bool Coordinator::has_source(plan::WorkerId id) const {
 Outcome Coordinator::run() {
   started_ = now();
   next_progress_ = started_ + setup_.progress_period;
+  if (setup_.bookkeeping != nullptr) {
+    setup_.bookkeeping->attach(loop_);
+  }
   perform(supervisor_.start(started_));
   while (!over_) {
     loop_.wait(next_deadline());
@@ -299,7 +302,7 @@ void Coordinator::note(const std::string& kind, plan::WorkerId id, profile::Even
     event.time_ns = base::now_ns();
     event.kind = kind;
     event.worker = setup_.topology->workers[id].name;
-    setup_.bookkeeping->event(std::move(event));
+    setup_.bookkeeping->event(event);
   }
 }
 

@@ -93,6 +93,18 @@ enum class EndKind {
   external,  ///< the user's process: forward() and get_results()
 };
 
+/// What is recorded, and how much of it is kept.
+struct ProfilerOptions {
+  bool enabled = true;
+  std::optional<std::filesystem::path> folder;  ///< none: the usual one
+  std::uint64_t max_history = 100'000;          ///< single items of one stage in one run
+  std::uint64_t rows_per_second = 10'000;       ///< single items of one worker; beyond it they are sampled
+  std::uint64_t keep_runs = 20;
+  std::uint64_t keep_bytes = 512 << 20;  ///< of the database; older runs go first, the last one stays
+
+  bool operator==(const ProfilerOptions&) const = default;
+};
+
 struct Plan {
   Node root;  ///< the main pipeline
   EndKind entry = EndKind::hosted;
@@ -102,8 +114,7 @@ struct Plan {
   std::vector<std::string> plugins;
   LinkOptions links;
   RestartPolicy restarts;
-  bool profiler_enabled = true;
-  std::optional<std::filesystem::path> profiler_folder;
+  ProfilerOptions profiler;
 
   bool operator==(const Plan&) const = default;
 };

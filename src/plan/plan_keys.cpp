@@ -120,6 +120,14 @@ const KeyTable& profiler_keys() {
   static const KeyTable kKeys{
       key("enabled", ParamType::boolean, "whether profiles are written"),
       key("folder", ParamType::string, "folder of the profile database"),
+      with_range(key("max_history", ParamType::integer, "single items kept of one stage in one run (100000)"), 2,
+                 kMaxCount),
+      with_range(key("rows_per_second", ParamType::integer,
+                     "single items recorded by one worker; beyond it they are sampled (10000)"),
+                 10, kMaxCount),
+      with_range(key("keep_runs", ParamType::integer, "runs kept in the database (20)"), 1, kMaxCount),
+      with_range(key("keep_bytes", ParamType::size, "size of the database beyond which old runs go (512MiB)"), 1,
+                 kMaxLinkBytes),
   };
   return kKeys;
 }

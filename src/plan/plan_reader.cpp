@@ -55,11 +55,15 @@ class PlanReader {
   void read_profiler(const ObjectReader& root, Plan& plan) {
     if (const ParamValue* value = root.find("profiler")) {
       const ObjectReader reader(*value, root.at("profiler"), profiler_keys(), faults_);
-      reader.read("enabled", plan.profiler_enabled);
+      reader.read("enabled", plan.profiler.enabled);
+      reader.read("max_history", plan.profiler.max_history);
+      reader.read("rows_per_second", plan.profiler.rows_per_second);
+      reader.read("keep_runs", plan.profiler.keep_runs);
+      reader.read("keep_bytes", plan.profiler.keep_bytes);
       std::string folder;
       reader.read("folder", folder);
       if (!folder.empty()) {
-        plan.profiler_folder = folder;
+        plan.profiler.folder = folder;
       } else if (const ParamValue* empty = reader.find("folder"); empty && *empty == ParamValue("")) {
         add_fault(reader.at("folder"), "\"\"", "a folder");
       }

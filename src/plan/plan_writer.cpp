@@ -129,12 +129,17 @@ void put_end(ObjectWriter& out, std::string key, EndKind kind, const Node& node)
   }
 }
 
-ObjectWriter profiler_object(const Plan& plan) {
+ObjectWriter profiler_object(const ProfilerOptions& options) {
+  const ProfilerOptions usual;
   ObjectWriter out;
-  out.put("enabled", plan.profiler_enabled, true);
-  if (plan.profiler_folder) {
-    out.put("folder", ParamValue(plan.profiler_folder->string()));
+  out.put("enabled", options.enabled, usual.enabled);
+  if (options.folder) {
+    out.put("folder", ParamValue(options.folder->string()));
   }
+  out.put("max_history", options.max_history, usual.max_history);
+  out.put("rows_per_second", options.rows_per_second, usual.rows_per_second);
+  out.put("keep_runs", options.keep_runs, usual.keep_runs);
+  out.put("keep_bytes", options.keep_bytes, usual.keep_bytes);
   return out;
 }
 
@@ -159,7 +164,7 @@ std::string write_plan(const Plan& plan) {
   out.put("stages", ParamValue(members(plan.root)));
   put_end(out, "sink", plan.exit, plan.sink);
   out.put("links", links_object(plan.links));
-  out.put("profiler", profiler_object(plan));
+  out.put("profiler", profiler_object(plan.profiler));
   out.put("restarts", restarts_object(plan.restarts));
   return dump_json(ParamValue(std::move(out).take()));
 }

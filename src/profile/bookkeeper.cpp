@@ -20,7 +20,7 @@ constexpr int kBeginMs = 30'000;
 constexpr int kWindowPatienceMs = 100;
 constexpr int kLastPatienceMs = 5'000;
 constexpr std::int64_t kLastRowsNs = 3'000'000'000;
-constexpr std::size_t kMostEvents = 10'000;  ///< that wait for a database that is not there
+constexpr std::int64_t kRetireAfterNs = 300'000'000;  ///< a start is busy enough
 
 void pause_ms(long milliseconds) {
   const timespec pause{.tv_sec = milliseconds / 1000, .tv_nsec = milliseconds % 1000 * 1'000'000};
@@ -42,30 +42,54 @@ int Bookkeeper::run() {
   return 0;
 }
 
+/// False if the database is busy or full just now.
+bool Bookkeeper::try_begin() {
+  if (!store_->lock().lock_within(kLastPatienceMs)) {
+    return false;
+  }
+  const StoreLock::Held held(store_->lock());
+  try {
+    store_->begin();
+    return true;
+  } catch (const StoreError& error) {
+    if (!error.busy() && !error.full()) {
+      throw;
+    }
+    return false;
+  }
+}
+
+/// Workers run already, and their rows wait.
 bool Bookkeeper::begin() {
   const auto message = channel_.receive_within(kBeginMs);
   if (!message || message->type != MessageType::begin) {
     return false;
   }
-  const std::int64_t now = base::now_ns();
   try {
     description_ = decode_run_description(message->body);
-    store_.emplace(description_, now / shm::kWindowNs * shm::kWindowNs);
-    if (!store_->lock().lock_within(kLastPatienceMs)) {
-      throw ProfilingError("another program holds the lock of " + description_.database.string());
-    }
-    {
-      const StoreLock::Held held(store_->lock());
-      store_->begin();
-      store_->retire_old_runs();
+    store_.emplace(description_);
+    for (bool told = false; !try_begin(); told = true) {
+      if (!told) {
+        std::fprintf(stderr, "the profile waits: another program holds %s, or its disk is full\n",
+                     description_.database.c_str());
+      }
+      if (channel_.receive(); channel_.closed()) {
+        return false;
+      }
+      pause_ms(100);
     }
     links_.resize(description_.links.size());
-    last_write_ns_ = now;
-    next_window_ns_ = store_->start_ns() + shm::kWindowNs;
-    const std::string body = Encoder().put(store_->run()).put(store_->start_ns()).put("").bytes();
-    return channel_.send(MessageType::ready, body);
+    const RunStore::Written before = store_->read_written();
+    written_ = before.keys;
+    for (std::size_t i = 0; i < links_.size(); ++i) {
+      links_[i].last = before.links.at(i);
+    }
+    last_write_ns_ = before.until_ns.value_or(began_ns_);
+    next_window_ns_ = (base::now_ns() / shm::kWindowNs + 1) * shm::kWindowNs;
+    view_.config->run.store(static_cast<std::uint64_t>(store_->run()), std::memory_order_release);
+    return channel_.send(MessageType::ready, Encoder().put(store_->run()).put(before.events).put("").bytes());
   } catch (const std::exception& error) {
-    channel_.send(MessageType::ready, Encoder().put(std::int64_t{0}).put(std::int64_t{0}).put(error.what()).bytes());
+    channel_.send(MessageType::ready, Encoder().put(std::int64_t{0}).put(std::uint64_t{0}).put(error.what()).bytes());
     return false;
   }
 }
@@ -86,6 +110,7 @@ void Bookkeeper::serve() {
     if (now >= next_window_ns_) {
       close_window(now);
     }
+    retire_old_runs();
     pollfd poll{.fd = channel_.fd(), .events = POLLIN, .revents = 0};
     const std::int64_t left = std::min(kLookNs, next_window_ns_ - base::now_ns());
     ::poll(&poll, 1, static_cast<int>(std::max<std::int64_t>((left + 999'999) / 1'000'000, 0)));
@@ -96,9 +121,6 @@ bool Bookkeeper::handle(const Message& message) {
   switch (message.type) {
     case MessageType::event:
       events_.push_back(decode_event(message.body));
-      if (events_.size() > kMostEvents) {
-        events_.pop_front();
-      }
       return true;
     case MessageType::profiles:
       answer_profiles();
@@ -132,9 +154,27 @@ void Bookkeeper::close_window(std::int64_t now) {
   const auto number = static_cast<std::uint64_t>((next_window_ns_ - store_->start_ns()) / shm::kWindowNs - 1);
   write_windows(number, now, kWindowPatienceMs);
   next_window_ns_ = (now / shm::kWindowNs + 1) * shm::kWindowNs;
+  for (std::uint32_t id = 0; id < description_.workers.size(); ++id) {
+    if (description_.workers[id].external) {
+      write_left_rows(id, 0);
+    }
+  }
   try {
     store_->checkpoint(false);
   } catch (const std::exception&) {  // a full disk: the log grows no further either
+  }
+}
+
+/// A bit at a time: the workers' writers need the lock too.
+void Bookkeeper::retire_old_runs() {
+  if (!retiring_ || base::now_ns() - began_ns_ < kRetireAfterNs || !store_->lock().try_lock()) {
+    return;
+  }
+  const StoreLock::Held held(store_->lock());
+  try {
+    retiring_ = store_->retire_a_bit();
+  } catch (const std::exception&) {  // the next run tries again
+    retiring_ = false;
   }
 }
 
@@ -157,12 +197,10 @@ bool Bookkeeper::write_windows(std::uint64_t number, std::int64_t now, int patie
     std::map<std::size_t, RunStore::KeyWindow> keys;
     for (std::size_t i = 0; i < description_.keys.size(); ++i) {
       const KeyDescription& key = description_.keys[i];
-      if (key.derived()) {
-        continue;
-      }
-      RunStore::KeyWindow window{.total = read_figures(view_, key), .window = {}};
+      RunStore::KeyWindow window{
+          .total = key.derived() ? derived_figures(view_, description_, key) : read_figures(view_, key), .window = {}};
       window.window = window.total.since(written_[i]);
-      if (now - last_write_ns_ < 2 * shm::kWindowNs) {
+      if (!key.derived() && now - last_write_ns_ < 2 * shm::kWindowNs) {
         read_window(view_, key, static_cast<std::uint64_t>(store_->start_ns() / shm::kWindowNs) + number,
                     window.window);
       }
@@ -192,8 +230,12 @@ bool Bookkeeper::write_windows(std::uint64_t number, std::int64_t now, int patie
     for (std::size_t i = 0; i < links_.size(); ++i) {
       links_[i] = {.last = links[i].total};
     }
+    const std::uint64_t events = events_.size();
     events_.clear();
     last_write_ns_ = now;
+    if (events > 0) {
+      channel_.send(MessageType::written, Encoder().put(events).bytes());
+    }
     return true;
   } catch (const std::exception& error) {
     return false;
@@ -222,39 +264,43 @@ void Bookkeeper::recover_workers() {
   }
 }
 
-void Bookkeeper::write_left_rows() {
+/// Of a worker that cannot do it itself: it is dead, or the user's process, which opens no database.
+void Bookkeeper::write_left_rows(std::uint32_t id, std::int64_t give_up_at) {
+  const shm::WorkerEnd end = segment_.map_worker(id);
+  const shm::ProfileArea& area = end.profile;
+  const std::uint64_t tail = area.page->tail.load(std::memory_order_acquire);
+  const std::uint64_t head = area.page->head.load(std::memory_order_acquire);
+  if (head == tail || head - tail > area.rows.size()) {
+    return;
+  }
+  RowStore rows(description_.database, {.run = store_->run(),
+                                        .worker = id,
+                                        .start_ns = store_->start_ns(),
+                                        .max_history = description_.retention.max_history});
+  std::optional<RowStore::Result> written;
+  do {
+    try {
+      written = rows.write(tail, head, [&](std::uint64_t n) { return area.rows[n & (area.rows.size() - 1)]; });
+    } catch (const std::exception&) {
+    }
+    if (!written) {
+      pause_ms(5);
+    }
+  } while (!written && base::now_ns() < give_up_at);
+  if (written) {
+    area.page->history_shift.store(written->history_shift, std::memory_order_relaxed);
+    area.page->tail.store(head, std::memory_order_release);
+  }
+}
+
+/// REQUIRES: no worker runs any more.
+void Bookkeeper::write_all_left_rows() {
   const std::int64_t give_up_at = base::now_ns() + kLastRowsNs;
   for (std::uint32_t id = 0; id < description_.workers.size(); ++id) {
-    if (description_.workers[id].external) {
-      continue;
-    }
+    write_left_rows(id, give_up_at);
     const shm::WorkerEnd end = segment_.map_worker(id);
-    const shm::ProfileArea& area = end.profile;
-    const std::uint64_t tail = area.page->tail.load(std::memory_order_acquire);
-    const std::uint64_t head = area.page->head.load(std::memory_order_acquire);
-    if (head == tail || head - tail > area.rows.size()) {
-      continue;
-    }
-    RowStore rows(description_.database, {.run = store_->run(),
-                                          .worker = id,
-                                          .start_ns = store_->start_ns(),
-                                          .max_history = description_.retention.max_history});
-    bool written = false;
-    do {
-      try {
-        written =
-            rows.write(tail, head, [&](std::uint64_t n) { return area.rows[n & (area.rows.size() - 1)]; }).has_value();
-      } catch (const std::exception&) {
-      }
-      if (!written) {
-        pause_ms(20);
-      }
-    } while (!written && base::now_ns() < give_up_at);
-    if (written) {
-      area.page->tail.store(head, std::memory_order_release);
-    } else {
-      area.page->lost.fetch_add(head - tail, std::memory_order_relaxed);
-    }
+    const std::uint64_t left = end.profile.page->head.load() - end.profile.page->tail.load();
+    end.profile.page->lost.fetch_add(std::min<std::uint64_t>(left, end.profile.rows.size()), std::memory_order_relaxed);
   }
 }
 
@@ -271,7 +317,7 @@ void Bookkeeper::tell_of_lost_rows() const {
 
 void Bookkeeper::finish() {
   recover_workers();
-  write_left_rows();
+  write_all_left_rows();
   tell_of_lost_rows();
   look_at_links();
   const std::int64_t now = base::now_ns();

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.hpp"
 #include "profile/figures.hpp"
 #include "profile/store_run.hpp"
 #include "profile/wire.hpp"
@@ -34,6 +35,7 @@ class Bookkeeper {
   };
 
   bool begin();
+  bool try_begin();
   void serve();
   /// False after the last message.
   bool handle(const Message& message);
@@ -41,8 +43,10 @@ class Bookkeeper {
   void close_window(std::int64_t now);
   bool write_windows(std::uint64_t number, std::int64_t now, int patience_ms);
   void reopen_if_moved();
+  void retire_old_runs();
   void recover_workers();
-  void write_left_rows();
+  void write_left_rows(std::uint32_t worker, std::int64_t give_up_at);
+  void write_all_left_rows();
   void tell_of_lost_rows() const;
   void finish();
   void answer_profiles();
@@ -55,9 +59,11 @@ class Bookkeeper {
   std::map<std::size_t, Figures> written_;  ///< by position in RunDescription::keys: what the database knows
   std::vector<LinkWatch> links_;
   std::deque<Event> events_;
+  bool retiring_ = true;  ///< there may be old runs to remove
   std::vector<std::uint32_t> restarts_;
   std::string outcome_ = "lost";
   std::string reason_;
+  std::int64_t began_ns_ = base::now_ns();
   std::int64_t next_window_ns_ = 0;
   std::int64_t last_write_ns_ = 0;
 };

@@ -73,11 +73,13 @@ double percentile(const Block& block, double share) {
   return 0;
 }
 
-double value_of(const Block& block, Metric metric, bool pipeline) {
+double value_of(const Block& block, Metric metric) {
   switch (metric) {
     case Metric::mean:
-      return pipeline ? (block.timed > 0 ? block.timed_ns / block.timed * 1e-9 : 0)
-                      : (block.items > 0 ? block.total_ns / block.items * 1e-9 : 0);
+      if (block.total_ns <= 0) {  // a pipeline in version 1 of the schema
+        return block.timed > 0 ? block.timed_ns / block.timed * 1e-9 : 0;
+      }
+      return block.items > 0 ? block.total_ns / block.items * 1e-9 : 0;
     case Metric::p50:
       return percentile(block, 0.5);
     case Metric::p90:
@@ -96,7 +98,7 @@ double value_of(const Block& block, Metric metric, bool pipeline) {
 
 class Run {
  public:
-  explicit Run(const KeyWindows& key) : pipeline_(key.role == "pipeline") {
+  explicit Run(const KeyWindows& key) {
     const std::size_t count = key.windows.size();
     const std::size_t blocks = std::min(count, kBlocks);
     for (std::size_t i = 0; i < count; ++i) {
@@ -113,7 +115,7 @@ class Run {
 
   bool empty() const { return all_.items <= 0; }
   bool by_items() const { return blocks_.size() < kFewestBlocks; }
-  double value(Metric metric) const { return value_of(all_, metric, pipeline_); }
+  double value(Metric metric) const { return value_of(all_, metric); }
 
   Block draw(std::mt19937_64& random) const {
     Block drawn;
@@ -143,7 +145,6 @@ class Run {
     }
     return drawn;
   }
-  bool pipeline() const { return pipeline_; }
 
  private:
   double histogram_mean() const {
@@ -156,7 +157,6 @@ class Run {
     return items > 0 && sum > 0 ? sum / items : 1;
   }
 
-  bool pipeline_;
   std::vector<Block> blocks_;
   Block all_;
 };
@@ -173,8 +173,7 @@ void add_changes(Comparison& comparison, const std::string& key, const Run& befo
     const Block a = before.draw(random);
     const Block b = after.draw(random);
     for (std::size_t m = 0; m < metrics.size(); ++m) {
-      drawn[m].push_back(
-          relative(value_of(a, metrics[m], before.pipeline()), value_of(b, metrics[m], after.pipeline())));
+      drawn[m].push_back(relative(value_of(a, metrics[m]), value_of(b, metrics[m])));
     }
   }
   for (std::size_t m = 0; m < metrics.size(); ++m) {

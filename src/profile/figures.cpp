@@ -55,12 +55,28 @@ Figures read_figures(const shm::SupervisorView& view, const KeyDescription& key)
   figures.timed = get(stats.timed);
   figures.timed_ns = get(stats.timed_ns);
   figures.total_ns = get(stats.total_ns);
+  figures.age_ns = get(stats.age_ns);
   figures.min_ns = get(stats.min_ns);
   figures.max_ns = get(stats.max_ns);
   figures.histogram.reserve(shm::kBuckets);
   for (const auto& bucket : stats.histogram) {
     figures.histogram.push_back(get(bucket));
   }
+  return figures;
+}
+
+/// An item is in it from the end of the stage before it to the end of its own last stage; both keep the sum of their
+/// items' ages there.
+Figures derived_figures(const shm::SupervisorView& view, const RunDescription& run, const KeyDescription& key) {
+  const Figures last = read_figures(view, run.keys.at(key.last));
+  Figures figures{
+      .items = last.items, .total_ns = last.age_ns, .first_end_ns = last.first_end_ns, .last_end_ns = last.last_end_ns};
+  if (key.before) {
+    const Figures before = read_figures(view, run.keys.at(*key.before));
+    const double came_out = before.items > 0 ? static_cast<double>(last.items) / static_cast<double>(before.items) : 0;
+    figures.total_ns = minus(last.age_ns, static_cast<std::uint64_t>(static_cast<double>(before.age_ns) * came_out));
+  }
+  figures.histogram.resize(shm::kBuckets);
   return figures;
 }
 

@@ -12,8 +12,9 @@ namespace pystream::profile {
 struct Figures {
   std::uint64_t items = 0, samples = 0, errors = 0, timed = 0, timed_ns = 0, total_ns = 0, min_ns = 0, max_ns = 0;
   std::uint64_t waiting_ns = 0, working_ns = 0, blocked_ns = 0, rows_lost = 0;
+  std::uint64_t age_ns = 0;  ///< of its items at their end, together; not in the database
   std::int64_t first_end_ns = 0, last_end_ns = 0;
-  std::vector<std::uint64_t> histogram;
+  std::vector<std::uint64_t> histogram{};
 
   /// What was added since `before`. min_ns and max_ns: of the window that ends now, as far as the histogram tells.
   Figures since(const Figures& before) const;
@@ -29,6 +30,9 @@ struct LinkFigures {
 };
 
 Figures read_figures(const shm::SupervisorView& view, const KeyDescription& key);
+/// Of a pipeline inside another: items, time and ends, exact as long as every item that enters it comes out; how long
+/// single items take only their rows tell.
+Figures derived_figures(const shm::SupervisorView& view, const RunDescription& run, const KeyDescription& key);
 LinkFigures read_link(const shm::SupervisorView& view, std::uint32_t link);
 /// Smallest and largest time of the items that ended in window `number`; false if there were none.
 bool read_window(const shm::SupervisorView& view, const KeyDescription& key, std::uint64_t number, Figures& into);

@@ -1,10 +1,12 @@
 #include "profile/format.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <ctime>
+#include <map>
 #include <vector>
 
 namespace pystream::profile {
@@ -87,19 +89,28 @@ std::string notes(const RunSummary& summary) {
   if (!summary.bottleneck.empty()) {
     text += "\n* bottleneck: " + summary.bottleneck + "\n";
   }
-  std::uint64_t one_in = 1;
-  std::uint64_t lost = 0;
+  std::uint64_t items = 0;
+  std::uint64_t rows = 0;
+  std::map<std::string, std::uint64_t> lost_by_worker;
   bool sampled = false;
   for (const KeySummary& key : summary.keys) {
-    one_in = std::max(one_in, key.one_row_in);
-    lost += key.rows_lost;
+    if (!key.worker.empty()) {
+      items += key.items;
+      rows += key.rows;
+      lost_by_worker[key.worker] = std::max(lost_by_worker[key.worker], key.rows_lost);
+    }
     sampled |= key.samples < key.items;
+  }
+  std::uint64_t lost = 0;
+  for (const auto& [worker, count] : lost_by_worker) {
+    lost += count;
   }
   if (sampled) {
     text += "Percentiles are of sampled items; counts, means, rates and shares are of all items.\n";
   }
-  if (one_in > 1) {
-    text += "Single items: one in " + std::to_string(one_in) + " is kept.\n";
+  if (rows < items) {
+    text += "Single items kept: " + format_count(static_cast<double>(rows)) + " of " +
+            format_count(static_cast<double>(items)) + ", the same ones in every stage.\n";
   }
   if (lost > 0) {
     text += "Lost rows of single items: " + std::to_string(lost) + " (the database could not take them).\n";

@@ -30,10 +30,22 @@ struct DeadLetter {
 /// Items larger than this stand in a file beside the database.
 inline constexpr std::uint64_t kLargestLetterInside = 1 << 20;
 
+/// A run without a profile, which stands in the database only because it has dead letters.
+struct UnprofiledRun {
+  std::string name;
+  std::uint64_t coordinator_pid = 0;
+  double started = 0;  ///< Unix time
+};
+
 /// Writes dead letters of one worker. Used by one thread.
 class LetterStore {
  public:
   explicit LetterStore(const std::filesystem::path& database);
+
+  /// The number of a run without a profile; with its first letter it gets one, and the database is made if there is
+  /// none. nullopt: another process is writing, try again. Throws ProfilingError if there can be no database, else as
+  /// try_store() does.
+  std::optional<std::int64_t> try_find_run(const UnprofiledRun& run);
 
   /// True once the letter is on the disk, also over a loss of power; a letter that is there already is not stored
   /// twice. False: another process is writing, try again. Throws StoreError or std::system_error if it cannot be
@@ -42,6 +54,7 @@ class LetterStore {
 
  private:
   std::string write_file(const DeadLetter& letter, std::span<const std::byte> bytes) const;
+  void open(Database::Mode mode);
 
   std::filesystem::path path_;
   StoreLock lock_;

@@ -13,11 +13,6 @@ std::uint64_t get(const std::atomic<std::uint64_t>& word) {
   return word.load(std::memory_order_relaxed);
 }
 
-/// Stores that a successor must find in this order; on x86 a plain store, and the compiler keeps the order.
-void put(std::atomic<std::uint64_t>& word, std::uint64_t value) {
-  word.store(value, std::memory_order_release);
-}
-
 }  // namespace
 
 RowQueue::RowQueue(const shm::ProfileArea& area, bool enabled, std::uint64_t rows_per_second)
@@ -56,34 +51,51 @@ void RowQueue::adapt(std::uint64_t sampled, std::int64_t now) {
 
 Recorder::Recorder(const shm::ProfileArea::Segment& area, std::span<shm::HostedStats> stats, std::uint32_t first,
                    std::uint32_t count, RowQueue& rows)
-    : area_(area), stats_(stats), first_(first), rows_(rows), deltas_(count) {}
+    : area_(area),
+      stats_(stats),
+      first_(first),
+      rows_(rows),
+      deltas_(count),
+      buckets_(count * shm::kBuckets),
+      touched_places_(area.buckets.size() + 1) {}
 
 void Recorder::recover(std::uint64_t inputs_done) {
-  const shm::Batch& batch = *area_.batch;
-  if (batch.tag == inputs_done && batch.applied != batch.tag && batch.samples <= area_.samples.size()) {
-    apply_rows();
-    apply_histogram();
-    apply_figures();
+  shm::Batch& batch = *area_.batch;
+  if (batch.tag != inputs_done) {
+    batch.tag = shm::kInvalidPosition;  // was never committed, and must not be taken for a later commit's
+  } else if (batch.applied != batch.tag && batch.rows <= area_.rows.size() && batch.buckets <= area_.buckets.size() &&
+             std::uint64_t{batch.first} + batch.hosted <= stats_.size()) {
+    apply_batch();
   }
+}
+
+void Recorder::keep_row(const shm::Row& row) {
+  if (sampled_ < area_.rows.size()) {
+    area_.rows[sampled_] = row;
+  }
+  ++sampled_;
 }
 
 void Recorder::sample(std::uint32_t hosted, std::uint64_t sequence, std::uint64_t input, std::int64_t start_ns,
                       std::int64_t ns, std::uint32_t weight) {
   const std::uint64_t value = std::min(not_negative(ns), shm::Row::kNsMask);
-  const bool sampled = rows_.wants(sequence);
-  area_.samples[samples_++] = {.row = {.sequence = sequence,
-                                       .input = input,
-                                       .start_ns = start_ns,
-                                       .hosted_and_ns = (std::uint64_t{hosted} << 48) | value},
-                               .is_row = sampled && rows_.enabled() ? 1U : 0U,
-                               .weight = weight};
-  sampled_ += sampled ? 1 : 0;
   Delta& sum = delta(hosted);
   ++sum.samples;
   sum.timed += weight;
   sum.timed_ns += value * weight;
   sum.min_ns = std::min(sum.min_ns, value);
   sum.max_ns = std::max(sum.max_ns, value);
+  const auto place = static_cast<std::uint32_t>((hosted - first_) * shm::kBuckets + shm::bucket_of(value));
+  // Without a branch that depends on the value: a place is noted with each sample, and stays if it is a new one.
+  touched_places_[touched_] = place;
+  touched_ += buckets_[place] == 0 ? 1 : 0;
+  buckets_[place] += weight;
+  if (rows_.wants(sequence)) {
+    keep_row({.sequence = sequence,
+              .input = input,
+              .start_ns = start_ns,
+              .hosted_and_ns = (std::uint64_t{hosted} << 48) | value});
+  }
 }
 
 void Recorder::prepare(std::uint64_t inputs_done) {
@@ -102,14 +114,22 @@ void Recorder::prepare(std::uint64_t inputs_done) {
         .timed = timed + sum.timed,
         .timed_ns = get(stats.timed_ns) + sum.timed_ns,
         .total_ns = get(stats.total_ns) + sum.total_ns,
+        .age_ns = get(stats.age_ns) + sum.age_ns,
         .min_ns = timed == 0 ? (sum.timed == 0 ? 0 : sum.min_ns) : std::min(get(stats.min_ns), sum.min_ns),
         .max_ns = std::max(get(stats.max_ns), sum.max_ns)};
   }
-  batch.samples = samples_;
+  for (std::size_t i = 0; i < touched_; ++i) {
+    const std::size_t place = touched_places_[i] + first_ * shm::kBuckets;
+    const auto& bucket = stats_[place / shm::kBuckets].histogram[place % shm::kBuckets];
+    area_.buckets[i] = {.place = place, .items = get(bucket) + buckets_[touched_places_[i]]};
+  }
+  const std::uint64_t kept = rows_.enabled() ? std::min({sampled_, rows_.room(), area_.rows.size()}) : 0;
   batch.row_base = rows_.head();
-  batch.row_room = rows_.room();
-  batch.lost = rows_.lost() + (rows_.enabled() && sampled_ > batch.row_room ? sampled_ - batch.row_room : 0);
-  put(batch.progress, 0);
+  batch.rows = kept;
+  batch.lost = rows_.lost() + (rows_.enabled() ? sampled_ - kept : 0);
+  batch.buckets = touched_;
+  batch.first = first_;
+  batch.hosted = static_cast<std::uint32_t>(deltas_.size());
   std::atomic_signal_fence(std::memory_order_release);
   batch.tag = inputs_done;
   std::atomic_signal_fence(std::memory_order_release);
@@ -121,63 +141,41 @@ void Recorder::apply(std::int64_t now) {
     return;
   }
   prepared_ = false;
-  if (sampled_ > 0) {
-    apply_rows();
-  }
-  if (samples_ > 0) {
-    apply_histogram();
-    note_windows(now);
-  }
-  apply_figures();
+  apply_batch();
+  note_windows(now);
   rows_.adapt(sampled_, now);
+  for (std::size_t i = 0; i < touched_; ++i) {
+    buckets_[touched_places_[i]] = 0;
+  }
   std::fill(deltas_.begin(), deltas_.end(), Delta{});
-  samples_ = 0;
+  touched_ = 0;
   sampled_ = 0;
   dirty_ = false;
 }
 
-void Recorder::apply_rows() {
+void Recorder::apply_batch() {
   const shm::Batch& batch = *area_.batch;
-  std::uint64_t put_rows = 0;
-  for (std::size_t i = 0; i < batch.samples && put_rows < batch.row_room; ++i) {
-    const shm::Sample& sample = area_.samples[i];
-    if (sample.is_row != 0) {
-      rows_.put(batch.row_base + put_rows++, sample.row);
+  for (std::uint64_t i = 0; i < batch.rows; ++i) {
+    rows_.put(batch.row_base + i, area_.rows[i]);
+  }
+  rows_.publish(batch.row_base + batch.rows, batch.lost);
+  for (std::uint64_t i = 0; i < batch.buckets; ++i) {
+    const shm::BucketAfter& after = area_.buckets[i];
+    if (after.place < stats_.size() * shm::kBuckets) {
+      stats_[after.place / shm::kBuckets].histogram[after.place % shm::kBuckets].store(after.items,
+                                                                                       std::memory_order_relaxed);
     }
   }
-  rows_.publish(batch.row_base + put_rows, batch.lost);
-}
-
-/// Sample n's new bucket value is kept until sample n + 1 is through, so that a step can be done again.
-void Recorder::apply_histogram() {
-  shm::Batch& batch = *area_.batch;
-  const auto bucket = [&](std::uint64_t i) -> std::atomic<std::uint64_t>& {
-    const shm::Row& row = area_.samples[i].row;
-    return stats_[std::min<std::size_t>(row.hosted(), stats_.size() - 1)].histogram[shm::bucket_of(row.ns())];
-  };
-  std::uint64_t i = get(batch.progress);
-  if (i > 0 && i <= batch.samples) {
-    put(bucket(i - 1), get(batch.redo[(i - 1) % 2]));  // was perhaps cut off before this store
-  }
-  for (; i < batch.samples; ++i) {
-    std::atomic<std::uint64_t>& to = bucket(i);
-    const std::uint64_t value = get(to) + area_.samples[i].weight;
-    put(batch.redo[i % 2], value);
-    put(batch.progress, i + 1);
-    put(to, value);
-  }
-}
-
-void Recorder::apply_figures() {
-  for (std::size_t i = 0; i < deltas_.size(); ++i) {
-    shm::HostedStats& stats = stats_[first_ + i];
-    const shm::HostedAfter& after = area_.after[first_ + i];
+  for (std::size_t i = batch.first; i < batch.first + batch.hosted; ++i) {
+    shm::HostedStats& stats = stats_[i];
+    const shm::HostedAfter& after = area_.after[i];
     stats.items.store(after.items, std::memory_order_relaxed);
     stats.samples.store(after.samples, std::memory_order_relaxed);
     stats.errors.store(after.errors, std::memory_order_relaxed);
     stats.timed.store(after.timed, std::memory_order_relaxed);
     stats.timed_ns.store(after.timed_ns, std::memory_order_relaxed);
     stats.total_ns.store(after.total_ns, std::memory_order_relaxed);
+    stats.age_ns.store(after.age_ns, std::memory_order_relaxed);
     stats.min_ns.store(after.min_ns, std::memory_order_relaxed);
     stats.max_ns.store(after.max_ns, std::memory_order_relaxed);
   }
@@ -199,7 +197,7 @@ void Recorder::note_windows(std::int64_t now) {
     const bool fresh = get(slot.number) != window_;
     slot.min_ns.store(fresh ? sum.min_ns : std::min(get(slot.min_ns), sum.min_ns), std::memory_order_relaxed);
     slot.max_ns.store(fresh ? sum.max_ns : std::max(get(slot.max_ns), sum.max_ns), std::memory_order_relaxed);
-    put(slot.number, window_);
+    slot.number.store(window_, std::memory_order_release);
   }
 }
 

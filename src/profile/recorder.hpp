@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <span>
@@ -60,12 +61,14 @@ class Recorder {
   void recover(std::uint64_t inputs_done);
 
   /// The samples of one more item fit into the batch.
-  bool has_room() const { return samples_ + deltas_.size() <= area_.samples.size(); }
+  bool has_room() const { return std::max(sampled_, touched_) + deltas_.size() <= area_.rows.size(); }
   bool wants(std::uint64_t sequence) const { return rows_.wants(sequence); }
 
   void add_items(std::uint32_t hosted, std::uint64_t items) { delta(hosted).items += items; }
   void add_error(std::uint32_t hosted) { ++delta(hosted).errors; }
   void add_time(std::uint32_t hosted, std::int64_t ns) { delta(hosted).total_ns += not_negative(ns); }
+  /// Items came to the end of this stage so long after they had entered the pipeline.
+  void add_age(std::uint32_t hosted, std::int64_t ns) { delta(hosted).age_ns += not_negative(ns); }
   /// One item took `ns` inside this stage, or in the pipeline. `weight`: stands for so many items; see weight().
   /// REQUIRES: has_room() when the item began.
   void sample(std::uint32_t hosted, std::uint64_t sequence, std::uint64_t input, std::int64_t start_ns, std::int64_t ns,
@@ -82,7 +85,7 @@ class Recorder {
 
  private:
   struct Delta {
-    std::uint64_t items = 0, samples = 0, errors = 0, timed = 0, timed_ns = 0, total_ns = 0;
+    std::uint64_t items = 0, samples = 0, errors = 0, timed = 0, timed_ns = 0, total_ns = 0, age_ns = 0;
     std::uint64_t min_ns = std::numeric_limits<std::uint64_t>::max();
     std::uint64_t max_ns = 0;
   };
@@ -92,9 +95,8 @@ class Recorder {
     dirty_ = true;
     return deltas_[hosted - first_];
   }
-  void apply_rows();
-  void apply_histogram();
-  void apply_figures();
+  void keep_row(const shm::Row& row);
+  void apply_batch();
   void note_windows(std::int64_t now);
 
   shm::ProfileArea::Segment area_;
@@ -102,8 +104,10 @@ class Recorder {
   std::uint32_t first_;
   RowQueue& rows_;
   std::vector<Delta> deltas_;
-  std::uint64_t samples_ = 0;
-  std::uint64_t sampled_ = 0;  ///< of `samples_`: rows, or they would be if there were a database
+  std::vector<std::uint64_t> buckets_;         ///< what the batch adds to the histograms
+  std::vector<std::uint32_t> touched_places_;  ///< the first `touched_`: which of `buckets_` are not zero
+  std::uint64_t touched_ = 0;
+  std::uint64_t sampled_ = 0;  ///< rows of the batch, or they would be if there were a database
   std::uint64_t window_ = 0;
   std::int64_t window_end_ = 0;
   bool dirty_ = false;

@@ -20,6 +20,13 @@ std::string number(double value) {
   return text.data();
 }
 
+/// A place on a time axis with marks every `step` seconds.
+std::string seconds(double value, double step) {
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%.*f s", step < 0.1 ? 2 : step < 1 ? 1 : 0, value);
+  return text.data();
+}
+
 std::string text_at(double x, double y, std::string_view text, const std::string& attributes = {}) {
   return "<text x=\"" + number(x) + "\" y=\"" + number(y) + "\" " + attributes + ">" + html_text(text) + "</text>";
 }
@@ -180,7 +187,8 @@ std::string graph_chart(const ReportData& data) {
   const std::size_t rows = (boxes.size() + kPerRow - 1) / kPerRow;
   const double columns = static_cast<double>(std::min(boxes.size(), kPerRow));
   return svg(2 * kMargin + columns * (kBoxWidth + kGap) - kGap,
-             2 * kMargin + 14 + static_cast<double>(rows) * row_height, content, "workers and links");
+             2 * kMargin + 14 + static_cast<double>(std::max<std::size_t>(rows, 1) - 1) * row_height + box_height + 30,
+             content, "workers and links");
 }
 
 std::string throughput_chart(const ReportData& data) {
@@ -211,8 +219,7 @@ std::string throughput_chart(const ReportData& data) {
   }
   const double step = round_number(end / 8);
   for (double s = 0; s <= end; s += step) {
-    content += text_at(x(s), kHeight - 12, number(s).substr(0, number(s).find('.')) + " s",
-                       "class=\"small\" text-anchor=\"middle\"");
+    content += text_at(x(s), kHeight - 12, seconds(s, step), "class=\"small\" text-anchor=\"middle\"");
   }
   for (std::size_t i = 0; i < shown.size(); ++i) {
     const char* colour = kColours[i % kColours.size()];

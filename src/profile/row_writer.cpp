@@ -62,10 +62,14 @@ bool RowWriter::write_waiting_rows() {
   if (head == tail) {
     return true;
   }
+  const std::uint64_t run = config_.run.load(std::memory_order_acquire);
+  if (run == shm::kRunNotYet || run == shm::kNoRun) {
+    return true;  // they wait
+  }
   try {
     if (!store_) {
       const std::filesystem::path path(std::string_view(config_.path.data(), config_.path_bytes));
-      store_ = std::make_unique<RowStore>(path, RowOrigin{.run = static_cast<std::int64_t>(config_.run),
+      store_ = std::make_unique<RowStore>(path, RowOrigin{.run = static_cast<std::int64_t>(run),
                                                           .worker = worker_,
                                                           .start_ns = static_cast<std::int64_t>(config_.start_ns),
                                                           .max_history = config_.max_history});

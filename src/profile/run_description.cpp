@@ -47,8 +47,9 @@ std::string_view to_string(KeyRole role) {
 std::string encode(const RunDescription& description) {
   Encoder out;
   out.put(description.database.native()).put(description.name).put(description.plan).put(description.version);
-  out.put(description.coordinator_pid);
-  out.put(description.retention.max_history).put(description.retention.runs).put(description.retention.bytes);
+  out.put(description.coordinator_pid).put(description.started).put(description.start_ns);
+  out.put(description.retention.max_history).put(description.retention.rows_per_second);
+  out.put(description.retention.runs).put(description.retention.bytes);
   out.put(description.keys.size());
   for (const KeyDescription& key : description.keys) {
     put(out, key);
@@ -75,7 +76,10 @@ RunDescription decode_run_description(std::string_view bytes) {
   description.plan = in.get<std::string>();
   description.version = in.get<std::string>();
   description.coordinator_pid = in.get<std::uint64_t>();
+  description.started = in.get<double>();
+  description.start_ns = in.get<std::int64_t>();
   description.retention.max_history = in.get<std::uint64_t>();
+  description.retention.rows_per_second = in.get<std::uint64_t>();
   description.retention.runs = in.get<std::uint64_t>();
   description.retention.bytes = in.get<std::uint64_t>();
   for (auto left = in.get<std::size_t>(); left > 0; --left) {

@@ -42,9 +42,10 @@ struct LinkDescription {
   std::uint64_t capacity_bytes = 0;
 };
 
-/// How much is kept.
+/// How much is recorded and kept.
 struct Retention {
-  std::uint64_t max_history = 100'000;  ///< rows of one stage in one run
+  std::uint64_t max_history = 100'000;     ///< rows of one stage in one run
+  std::uint64_t rows_per_second = 10'000;  ///< of a worker; beyond it single items are sampled
   std::uint64_t runs = 20;
   std::uint64_t bytes = 512 << 20;  ///< of the database; older runs go first, the last one stays
 };
@@ -55,6 +56,8 @@ struct RunDescription {
   std::string plan;  ///< its text
   std::string version;
   std::uint64_t coordinator_pid = 0;
+  double started = 0;         ///< Unix time; with coordinator_pid it tells runs apart
+  std::int64_t start_ns = 0;  ///< CLOCK_MONOTONIC, a multiple of the window: times in the database count from here
   Retention retention;
   std::vector<KeyDescription> keys;  ///< in the order that people see: outer pipelines before what is in them
   std::vector<WorkerDescription> workers;

@@ -1,5 +1,8 @@
 #include "profile/schema.hpp"
 
+#include <unistd.h>
+
+#include <array>
 #include <vector>
 
 namespace pystream::profile {
@@ -15,7 +18,7 @@ CREATE TABLE runs(
   version TEXT NOT NULL,         -- of pystream
   started REAL NOT NULL,         -- Unix time in seconds
   ended REAL,                    -- NULL: runs still
-  outcome TEXT NOT NULL,         -- running, done, failed, interrupted, lost
+  outcome TEXT NOT NULL,         -- running, done, failed, interrupted, lost; unprofiled: has only dead letters
   reason TEXT NOT NULL DEFAULT '',
   start_ns INTEGER NOT NULL,     -- CLOCK_MONOTONIC at the start: all times of the run in ns count from here
   window_ns INTEGER NOT NULL     -- length of a window
@@ -34,7 +37,7 @@ CREATE TABLE stages(
   errors INTEGER NOT NULL DEFAULT 0,
   timed INTEGER NOT NULL DEFAULT 0,      -- items that the samples and the histogram stand for
   timed_ns INTEGER NOT NULL DEFAULT 0,
-  total_ns INTEGER NOT NULL DEFAULT 0,   -- time spent on all items
+  total_ns INTEGER NOT NULL DEFAULT 0,   -- time spent on all items; of a pipeline from entrance to exit
   min_ns INTEGER NOT NULL DEFAULT 0,
   max_ns INTEGER NOT NULL DEFAULT 0,
   first_end_ns INTEGER NOT NULL DEFAULT 0,
@@ -150,7 +153,7 @@ FROM runs LEFT JOIN stages AS main ON main.run = runs.id AND main.key = 'MainPip
 DROP VIEW IF EXISTS StageSummary;
 CREATE VIEW StageSummary AS
 SELECT run, key, role, items, errors,
-       CASE WHEN role = 'pipeline' THEN timed_ns * 1e-9 / nullif(timed, 0)
+       CASE WHEN role = 'pipeline' AND total_ns = 0 THEN timed_ns * 1e-9 / nullif(timed, 0)
             ELSE total_ns * 1e-9 / nullif(items, 0) END AS mean_s,
        min_ns * 1e-9 AS min_s, max_ns * 1e-9 AS max_s,
        (items - 1) / nullif((last_end_ns - first_end_ns) * 1e-9, 0) AS items_per_s,
@@ -253,6 +256,7 @@ void migrate(Database& database) {
   if (version == kSchemaVersion) {
     return;
   }
+  // From 1 to 2: pipelines have a total_ns, which the views use. Rows of older runs stay as they are.
   Transaction transaction(database);
   if (version < 1) {
     database.execute(kTables);
@@ -261,6 +265,23 @@ void migrate(Database& database) {
   database.execute("PRAGMA user_version=" + std::to_string(kSchemaVersion) +
                    "; PRAGMA application_id=" + std::to_string(kApplicationId));
   transaction.commit();
+}
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  ::gethostname(name.data(), name.size() - 1);
+  return name.data();
+}
+
+std::filesystem::path with_folder(const std::filesystem::path& database) {
+  std::filesystem::create_directories(database.parent_path());
+  return database;
+}
+
+std::optional<std::int64_t> run_of(Database& database, std::uint64_t coordinator_pid, double started) {
+  Statement statement(database, "SELECT id FROM runs WHERE pid = ? AND started = ?");
+  statement.bind(1, coordinator_pid).bind(2, started);
+  return statement.step() ? std::optional(statement.integer(0)) : std::nullopt;
 }
 
 void show_run_in_views(Database& database, std::int64_t run) {

@@ -9,7 +9,7 @@
 /// Whoever changes a table raises kSchemaVersion and adds a step to migrate(); columns are only ever added.
 namespace pystream::profile {
 
-inline constexpr int kSchemaVersion = 1;
+inline constexpr int kSchemaVersion = 2;
 /// PRAGMA application_id: "pstr".
 inline constexpr int kApplicationId = 0x70737472;
 
@@ -17,6 +17,14 @@ inline constexpr int kApplicationId = 0x70737472;
 /// database is of a newer version, or is somebody else's.
 /// REQUIRES: the StoreLock is held.
 void migrate(Database& database);
+
+/// Of this machine, as runs carry it.
+std::string host_name();
+/// The same path; its folder is there now.
+std::filesystem::path with_folder(const std::filesystem::path& database);
+
+/// The run of a coordinator process that began at this time; nullopt: it does not stand here.
+std::optional<std::int64_t> run_of(Database& database, std::uint64_t coordinator_pid, double started);
 
 /// For readers: throws ProfilingError if this program does not know the database's version.
 void require_known_version(Database& database);

@@ -3,8 +3,8 @@
 namespace pystream::profile {
 
 std::vector<StoredEvent> list_events(Database& database, std::int64_t run, const std::string& kind) {
-  Statement statement(database,
-                      "SELECT time_ns, kind, worker, sequence, text FROM events WHERE run = ? AND kind = ? ORDER BY id");
+  Statement statement(
+      database, "SELECT time_ns, kind, worker, sequence, text FROM events WHERE run = ? AND kind = ? ORDER BY id");
   statement.bind(1, run).bind(2, std::string_view(kind));
   std::vector<StoredEvent> events;
   while (statement.step()) {

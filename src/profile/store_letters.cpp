@@ -8,6 +8,8 @@
 #include "base/system_error.hpp"
 #include "base/unique_fd.hpp"
 #include "profile/letters.hpp"
+#include "profile/schema.hpp"
+#include "shm/profile_abi.hpp"
 
 namespace pystream::profile {
 namespace {
@@ -54,7 +56,7 @@ DeadLetter letter_in(const Statement& row) {
 
 }  // namespace
 
-LetterStore::LetterStore(const std::filesystem::path& database) : path_(database), lock_(database) {}
+LetterStore::LetterStore(const std::filesystem::path& database) : path_(database), lock_(with_folder(database)) {}
 
 /// Complete and on the disk under its name before the database tells of it.
 std::string LetterStore::write_file(const DeadLetter& letter, std::span<const std::byte> bytes) const {
@@ -76,6 +78,38 @@ std::string LetterStore::write_file(const DeadLetter& letter, std::span<const st
   return "dead_letters/" + name;
 }
 
+void LetterStore::open(Database::Mode mode) {
+  if (database_ && database_->has_moved()) {
+    database_.reset();
+  }
+  if (!database_) {
+    auto database = std::make_unique<Database>(path_, mode);
+    database->execute("PRAGMA synchronous=FULL");  // a commit is on the disk when it returns
+    database_ = std::move(database);
+  }
+}
+
+std::optional<std::int64_t> LetterStore::try_find_run(const UnprofiledRun& run) {
+  if (!lock_.try_lock()) {
+    return std::nullopt;
+  }
+  const StoreLock::Held held(lock_);
+  open(Database::Mode::create);
+  migrate(*database_);
+  Transaction transaction(*database_);
+  std::optional<std::int64_t> number = run_of(*database_, run.coordinator_pid, run.started);
+  if (!number) {
+    Statement insert(*database_,
+                     "INSERT INTO runs(name, plan, host, pid, version, started, outcome, start_ns, window_ns) "
+                     "VALUES(?, '', ?, ?, ?, ?, 'unprofiled', 0, ?)");
+    insert.bind(1, run.name).bind(2, host_name()).bind(3, run.coordinator_pid).bind(4, PYSTREAM_VERSION);
+    insert.bind(5, run.started).bind(6, shm::kWindowNs).run();
+    number = database_->last_id();
+  }
+  transaction.commit();
+  return number;
+}
+
 bool LetterStore::try_store(const DeadLetter& letter, std::span<const std::byte> bytes) {
   const bool large = bytes.size() > kLargestLetterInside;
   const std::string file = large ? write_file(letter, bytes) : std::string();
@@ -83,14 +117,7 @@ bool LetterStore::try_store(const DeadLetter& letter, std::span<const std::byte>
     return false;
   }
   const StoreLock::Held held(lock_);
-  if (database_ && database_->has_moved()) {
-    database_.reset();
-  }
-  if (!database_) {
-    auto database = std::make_unique<Database>(path_, Database::Mode::write);
-    database->execute("PRAGMA synchronous=FULL");  // a commit is on the disk when it returns
-    database_ = std::move(database);
-  }
+  open(Database::Mode::write);
   Transaction transaction(*database_);
   Statement insert(
       *database_,

@@ -1,11 +1,13 @@
 #include "profile/store_run.hpp"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <array>
 #include <chrono>
 #include <csignal>
 
+#include "base/unique_fd.hpp"
 #include "profile/schema.hpp"
 
 namespace pystream::profile {
@@ -17,17 +19,6 @@ constexpr int kPatienceMs = 200;
 
 double unix_time() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
-
-std::string host_name() {
-  std::array<char, 256> name{};
-  ::gethostname(name.data(), name.size() - 1);
-  return name.data();
-}
-
-std::filesystem::path with_folder(const std::filesystem::path& database) {
-  std::filesystem::create_directories(database.parent_path());
-  return database;
 }
 
 /// Pairs of 32-bit numbers, as the schema says.
@@ -44,11 +35,8 @@ std::vector<std::uint32_t> sparse(const std::vector<std::uint64_t>& histogram) {
 
 }  // namespace
 
-RunStore::RunStore(RunDescription description, std::int64_t start_ns)
-    : description_(std::move(description)),
-      start_ns_(start_ns),
-      started_(unix_time()),
-      lock_(with_folder(description_.database)) {}
+RunStore::RunStore(RunDescription description)
+    : description_(std::move(description)), lock_(with_folder(description_.database)) {}
 
 std::int64_t RunStore::begin() {
   database_.reset();
@@ -57,13 +45,15 @@ std::int64_t RunStore::begin() {
   database_->set_patience(kBeginPatienceMs);  // somebody's query or script may hold it for a moment
   migrate(*database_);
   Transaction transaction(*database_);
-  if (run_ == 0) {
-    mark_lost_runs();
+  if (!find_run()) {
+    if (run_ == 0) {
+      mark_lost_runs();
+    }
+    write_run();
+    write_stages();
+    write_links();
+    show_run_in_views(*database_, run_);
   }
-  write_run();
-  write_stages();
-  write_links();
-  show_run_in_views(*database_, run_);
   transaction.commit();
   database_->set_patience(kPatienceMs);
   return run_;
@@ -83,8 +73,8 @@ void RunStore::write_run() {
       .bind(4, host_name())
       .bind(5, description_.coordinator_pid)
       .bind(6, description_.version)
-      .bind(7, started_)
-      .bind(8, start_ns_)
+      .bind(7, description_.started)
+      .bind(8, description_.start_ns)
       .bind(9, shm::kWindowNs)
       .run();
   run_ = database_->last_id();
@@ -149,27 +139,7 @@ void RunStore::mark_lost_runs() {
   }
 }
 
-std::uint64_t RunStore::used_bytes() {
-  const std::int64_t pages = database_->query_integer("PRAGMA page_count").value_or(0) -
-                             database_->query_integer("PRAGMA freelist_count").value_or(0);
-  return static_cast<std::uint64_t>(pages * database_->query_integer("PRAGMA page_size").value_or(0));
-}
-
-void RunStore::retire_old_runs() {
-  while (true) {
-    const auto runs = static_cast<std::uint64_t>(database_->query_integer("SELECT count(*) FROM runs").value_or(0));
-    const auto oldest = database_->query_integer("SELECT id FROM runs WHERE outcome <> 'running' AND id <> " +
-                                                 std::to_string(run_) + " ORDER BY id LIMIT 1");
-    if (!oldest || (runs <= description_.retention.runs && used_bytes() <= description_.retention.bytes)) {
-      return;
-    }
-    Transaction transaction(*database_);
-    delete_run(*database_, *oldest);
-    transaction.commit();
-  }
-}
-
-void RunStore::write_windows(std::uint64_t number, std::int64_t span_ns, const std::map<std::size_t, KeyWindow>& keys,
+void RunStore::write_windows(std::uint64_t number, std::int64_t span_ns, std::map<std::size_t, KeyWindow> keys,
                              const std::vector<LinkWindow>& links) {
   Statement window(*database_,
                    "INSERT OR REPLACE INTO windows(stage, window, span_ns, items, samples, errors, timed, timed_ns, "
@@ -186,26 +156,33 @@ void RunStore::write_windows(std::uint64_t number, std::int64_t span_ns, const s
     to.bind(at, f.items).bind(at + 1, f.samples).bind(at + 2, f.errors).bind(at + 3, f.timed).bind(at + 4, f.timed_ns);
     to.bind(at + 5, f.total_ns).bind(at + 6, f.min_ns).bind(at + 7, f.max_ns);
   };
-  for (const auto& [index, key] : keys) {
+  for (auto& [index, key] : keys) {
     const std::int64_t stage = stage_ids_.at(index);
+    const std::vector<std::uint64_t> added = key.window.histogram;
+    add_standing_window(index, number, key.window);
     const std::vector<std::uint32_t> pairs = sparse(key.window.histogram);
     window.bind(1, stage).bind(2, number).bind(3, span_ns);
     bind_figures(window, 4, key.window);
     window.bind(12, key.window.waiting_ns).bind(13, key.window.working_ns).bind(14, key.window.blocked_ns);
     window.bind_blob(15, std::as_bytes(std::span(pairs))).run();
     bind_figures(total, 1, key.total);
-    const auto since_start = [&](std::int64_t ns) { return ns != 0 ? ns - start_ns_ : 0; };
+    const auto since_start = [&](std::int64_t ns) { return ns != 0 ? ns - description_.start_ns : 0; };
     total.bind(9, since_start(key.total.first_end_ns)).bind(10, since_start(key.total.last_end_ns));
     total.bind(11, key.total.waiting_ns).bind(12, key.total.working_ns).bind(13, key.total.blocked_ns);
     total.bind(14, key.total.rows_lost).bind(15, stage).run();
     for (std::size_t i = 0; i < key.total.histogram.size(); ++i) {
-      if (key.window.histogram[i] > 0) {
+      if (added[i] > 0) {
         bucket.bind(1, stage).bind(2, shm::bucket_low(i)).bind(3, shm::bucket_low(i + 1));
         bucket.bind(4, key.total.histogram[i]).run();
       }
     }
   }
-  Statement link(*database_, "INSERT OR REPLACE INTO link_windows VALUES(?, ?, ?, ?, ?, ?, ?)");
+  Statement link(
+      *database_,
+      "INSERT INTO link_windows VALUES(?, ?, ?, ?, ?, ?, ?) ON CONFLICT(link, window) DO UPDATE SET "
+      "items = items + excluded.items, dropped = dropped + excluded.dropped, fill_items = excluded.fill_items, "
+      "fill_bytes = excluded.fill_bytes, "
+      "largest_fill_bytes = max(largest_fill_bytes, excluded.largest_fill_bytes)");
   Statement link_total(*database_, "UPDATE links SET items = ?, dropped = ? WHERE id = ?");
   for (std::size_t i = 0; i < links.size(); ++i) {
     const LinkWindow& figures = links[i];
@@ -220,7 +197,7 @@ void RunStore::write_events(const std::deque<Event>& events) {
                       "INSERT INTO events(run, time_ns, kind, worker, signal, code, sequence, text) "
                       "VALUES(?, ?, ?, ?, ?, ?, ?, ?)");
   for (const Event& event : events) {
-    statement.bind(1, run_).bind(2, event.time_ns - start_ns_).bind(3, event.kind).bind(4, event.worker);
+    statement.bind(1, run_).bind(2, event.time_ns - description_.start_ns).bind(3, event.kind).bind(4, event.worker);
     statement.bind(5, event.signal).bind(6, event.code).bind(8, event.text);
     if (event.sequence) {
       statement.bind(7, *event.sequence);
@@ -243,33 +220,28 @@ void RunStore::end(const std::string& outcome, const std::string& reason) {
   statement.bind(1, unix_time()).bind(2, outcome).bind(3, reason).bind(4, run_).run();
 }
 
+/// What a checkpoint waits for first, done before it holds the lock. (The log carries no POSIX locks, so closing it
+/// here releases none of SQLite's.)
+void RunStore::sync_log() const {
+  const base::UniqueFd log(::open((description_.database.string() + "-wal").c_str(), O_RDONLY | O_CLOEXEC));
+  if (log) {
+    ::fdatasync(log.get());
+  }
+}
+
 void RunStore::checkpoint(bool at_the_end) {
   std::error_code ignored;
   const auto log_bytes = std::filesystem::file_size(description_.database.string() + "-wal", ignored);
   if (has_moved() || (!at_the_end && (ignored || log_bytes < kLongLog))) {
     return;
   }
+  sync_log();
   if (lock_.lock_within(at_the_end ? 2000 : 0)) {
     const StoreLock::Held held(lock_);
     if (!database_->checkpoint(at_the_end)) {
       database_->checkpoint(false);
     }
   }
-}
-
-void delete_run(Database& database, std::int64_t run) {
-  const std::string id = std::to_string(run);
-  const std::string stages = "(SELECT id FROM stages WHERE run = " + id + ")";
-  const std::string links = "(SELECT id FROM links WHERE run = " + id + ")";
-  for (const char* table : {"items", "windows", "histograms"}) {
-    database.execute("DELETE FROM " + std::string(table) + " WHERE stage IN " + stages);
-  }
-  database.execute("DELETE FROM link_windows WHERE link IN " + links);
-  for (const char* table : {"stages", "links", "events", "row_cursors"}) {
-    database.execute("DELETE FROM " + std::string(table) + " WHERE run = " + id);
-  }
-  // Dead letters stay until somebody has dealt with them.
-  database.execute("DELETE FROM runs WHERE id = " + id);
 }
 
 }  // namespace pystream::profile

@@ -3,6 +3,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,16 +18,17 @@ namespace pystream::profile {
 /// checkpoints. All but the constructor and checkpoint() is to be called under the lock, see store_lock.hpp.
 class RunStore {
  public:
-  /// Makes the folder. `start_ns`: zero of the run's times, a multiple of the window.
-  RunStore(RunDescription description, std::int64_t start_ns);
+  /// Makes the folder.
+  explicit RunStore(RunDescription description);
 
   StoreLock& lock() { return lock_; }
   Database& database() { return *database_; }
 
-  /// Opens, migrates, and writes the run; after the database was deleted again, with the same number. Returns it.
+  /// Opens, migrates, and writes the run, or takes up the one that a predecessor has written. After the database was
+  /// deleted writes it again, with the same number. Returns it.
   std::int64_t begin();
-  /// Removes old runs as the description's Retention says.
-  void retire_old_runs();
+  /// Removes a part of what is too old by the description's Retention, in a transaction of its own; false: no more.
+  bool retire_a_bit();
   /// The file is no longer the one that was opened.
   bool has_moved() { return !database_ || database_->has_moved(); }
 
@@ -43,8 +45,17 @@ class RunStore {
     Figures total;
     Figures window;
   };
-  void write_windows(std::uint64_t number, std::int64_t span_ns, const std::map<std::size_t, KeyWindow>& keys,
+  /// What this window already has is added to.
+  void write_windows(std::uint64_t number, std::int64_t span_ns, std::map<std::size_t, KeyWindow> keys,
                      const std::vector<LinkWindow>& links);
+  /// What is there of the run, as a predecessor has left it.
+  struct Written {
+    std::map<std::size_t, Figures> keys;  ///< by position in RunDescription::keys
+    std::vector<LinkFigures> links;
+    std::uint64_t events = 0;
+    std::optional<std::int64_t> until_ns{};  ///< CLOCK_MONOTONIC: the windows cover the time before; none: nothing
+  };
+  Written read_written();
   void write_events(const std::deque<Event>& events);
   void write_restarts(const std::vector<std::uint32_t>& per_worker);
   void end(const std::string& outcome, const std::string& reason);
@@ -53,18 +64,19 @@ class RunStore {
   void checkpoint(bool at_the_end);
 
   std::int64_t run() const { return run_; }
-  std::int64_t start_ns() const { return start_ns_; }
+  std::int64_t start_ns() const { return description_.start_ns; }
 
  private:
+  bool find_run();
   void write_run();
+  void add_standing_window(std::size_t key, std::uint64_t number, Figures& to);
   void write_stages();
   void write_links();
   void mark_lost_runs();
+  void sync_log() const;
   std::uint64_t used_bytes();
 
   RunDescription description_;
-  std::int64_t start_ns_;
-  double started_;
   StoreLock lock_;
   std::unique_ptr<Database> database_;
   std::int64_t run_ = 0;

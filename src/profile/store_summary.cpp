@@ -7,6 +7,7 @@
 #include "profile/run_description.hpp"
 #include "profile/schema.hpp"
 #include "profile/summary.hpp"
+#include "profile/windows.hpp"
 
 namespace pystream::profile {
 namespace {
@@ -30,35 +31,23 @@ void add_percentiles(KeySummary& key, const std::vector<std::uint64_t>& histogra
   key.p999_s = percentile_s(histogram, 0.999, max_ns);
 }
 
-/// A pipeline inside another: from the single items of the stages at its ends.
-void derive(Database& database, KeySummary& key, std::int64_t first, std::int64_t last, std::int64_t before) {
-  const std::string begin =
-      before != 0 ? "SELECT sequence, max(end_ns) AS begin_ns FROM items WHERE stage = ?2 GROUP BY sequence"
-                  : "SELECT sequence, min(start_ns) AS begin_ns FROM items WHERE stage = ?2 GROUP BY sequence";
-  Statement statement(
-      database,
-      "SELECT end_ns - begin_ns FROM (SELECT sequence, max(end_ns) AS end_ns FROM items WHERE stage = ?1 "
-      "GROUP BY sequence) JOIN (" +
-          begin + ") USING (sequence)");
-  statement.bind(1, last).bind(2, before != 0 ? before : first);
+/// How long single items took through a pipeline inside another.
+void add_passages(KeySummary& key, const std::vector<Passage>& passages) {
+  if (passages.empty()) {
+    return;
+  }
   std::vector<std::uint64_t> histogram(shm::kBuckets);
-  double sum = 0;
   std::uint64_t largest = 0;
   std::uint64_t smallest = ~std::uint64_t{0};
-  while (statement.step()) {
-    const auto ns = static_cast<std::uint64_t>(std::max<std::int64_t>(statement.integer(0), 0));
-    ++key.samples;
-    ++histogram[shm::bucket_of(ns)];
-    sum += static_cast<double>(ns);
-    largest = std::max(largest, ns);
-    smallest = std::min(smallest, ns);
+  for (const Passage& passage : passages) {
+    ++histogram[shm::bucket_of(passage.ns)];
+    largest = std::max(largest, passage.ns);
+    smallest = std::min(smallest, passage.ns);
   }
-  if (key.samples > 0) {
-    key.mean_s = sum * kNs / static_cast<double>(key.samples);
-    key.min_s = static_cast<double>(smallest) * kNs;
-    key.max_s = static_cast<double>(largest) * kNs;
-    add_percentiles(key, histogram, largest);
-  }
+  key.samples = passages.size();
+  key.min_s = static_cast<double>(smallest) * kNs;
+  key.max_s = static_cast<double>(largest) * kNs;
+  add_percentiles(key, histogram, largest);
 }
 
 double ratio(double a, double b) {
@@ -132,34 +121,23 @@ RunSummary read_summary(Database& database, std::int64_t run) {
       dropped[statement.integer(0)] = statement.number(1);
     }
   }
-  Statement statement(
-      database,
-      "SELECT id, key, role, worker_name, items, errors, timed, timed_ns, total_ns, min_ns, max_ns, "
-      "first_end_ns, last_end_ns, waiting_ns, working_ns, blocked_ns, restarts, rows, sampled_shift, "
-      "rows_lost, worker, first_stage, last_stage, before_stage, samples FROM stages WHERE run = ? ORDER BY position");
+  Statement statement(database,
+                      "SELECT id, key, role, worker_name, items, errors, timed, timed_ns, total_ns, min_ns, max_ns, "
+                      "first_end_ns, last_end_ns, waiting_ns, working_ns, blocked_ns, restarts, rows, sampled_shift, "
+                      "rows_lost, worker, samples FROM stages WHERE run = ? ORDER BY position");
   statement.bind(1, run);
-  struct Derived {
-    std::size_t position;
-    std::int64_t first, last, before;
-  };
-  std::vector<Derived> derived;
-  std::map<std::int64_t, std::size_t> position_of;
   while (statement.step()) {
     KeySummary key{.key = statement.text(1), .role = statement.text(2), .worker = statement.text(3)};
-    const std::size_t position = summary.keys.size();
-    position_of[statement.integer(0)] = position;
-    if (statement.is_null(20)) {
-      derived.push_back({position, statement.integer(21), statement.integer(22), statement.integer(23)});
-      summary.keys.push_back(std::move(key));
-      continue;
-    }
+    const bool derived = statement.is_null(20);
     const auto value = [&](int column) { return static_cast<double>(statement.integer(column)); };
     key.items = statement.number(4);
     key.errors = statement.number(5);
-    key.samples = statement.number(24);
+    key.samples = statement.number(21);
     key.busy_s = value(8) * kNs;
     const bool pipeline = key.role == "pipeline";
-    key.mean_s = pipeline ? ratio(value(7), value(6)) * kNs : ratio(value(8), value(4)) * kNs;
+    // Version 1 of the schema had no total time of pipelines.
+    const bool by_samples = pipeline && value(8) == 0;
+    key.mean_s = by_samples ? ratio(value(7), value(6)) * kNs : ratio(value(8), value(4)) * kNs;
     key.min_s = value(9) * kNs;
     key.max_s = value(10) * kNs;
     key.items_per_s = key.items > 1 ? ratio(value(4) - 1, (value(12) - value(11)) * kNs) : 0;
@@ -176,23 +154,18 @@ RunSummary read_summary(Database& database, std::int64_t run) {
     if (const auto drops = dropped.find(statement.integer(20)); !pipeline && drops != dropped.end()) {
       key.dropped = std::exchange(drops->second, 0);  // the first stage of the worker
     }
-    add_percentiles(key, histogram_of(database, statement.integer(0)), statement.number(10));
-    summary.keys.push_back(std::move(key));
-  }
-  for (const Derived& pipeline : derived) {
-    KeySummary& key = summary.keys[pipeline.position];
-    const auto last = position_of.find(pipeline.last);
-    if (last != position_of.end()) {
-      key.items = summary.keys[last->second].items;
-      key.items_per_s = summary.keys[last->second].items_per_s;
+    if (derived) {
+      add_passages(key, read_passages(database, statement.integer(0)));
+    } else {
+      add_percentiles(key, histogram_of(database, statement.integer(0)), statement.number(10));
     }
-    derive(database, key, pipeline.first, pipeline.last, pipeline.before);
+    summary.keys.push_back(std::move(key));
   }
   name_bottleneck(summary);
   return summary;
 }
 
-std::int64_t find_run(Database& database, const std::string& which) {
+std::int64_t find_run(Database& database, const std::string& which, bool unprofiled) {
   std::string_view text = which;
   std::int64_t back = 0;
   if (text.starts_with("last")) {
@@ -202,8 +175,9 @@ std::int64_t find_run(Database& database, const std::string& which) {
          std::from_chars(text.data() + 1, text.data() + text.size(), back).ptr != text.data() + text.size())) {
       throw ProfilingError("\"" + which + "\" names no run; expected a number, last or last-1");
     }
-    const auto run =
-        database.query_integer("SELECT id FROM runs ORDER BY id DESC LIMIT 1 OFFSET " + std::to_string(back));
+    const auto run = database.query_integer("SELECT id FROM runs " +
+                                            std::string(unprofiled ? "" : "WHERE outcome <> 'unprofiled' ") +
+                                            "ORDER BY id DESC LIMIT 1 OFFSET " + std::to_string(back));
     if (!run) {
       throw ProfilingError(database.path().string() + " holds " + (back == 0 ? "no runs yet" : "not so many runs"));
     }

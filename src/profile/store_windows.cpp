@@ -1,11 +1,42 @@
+#include <algorithm>
 #include <cstring>
+#include <map>
 
 #include "profile/windows.hpp"
+#include "shm/profile_abi.hpp"
 
 namespace pystream::profile {
 namespace {
 
-std::vector<std::pair<std::uint32_t, std::uint32_t>> pairs_in(const std::string& blob) {
+/// What single items tell of a pipeline inside another goes into the windows in which they ended.
+void add_passages(KeyWindows& key, const std::vector<Passage>& passages, std::int64_t window_ns) {
+  std::map<std::uint64_t, std::map<std::uint32_t, std::uint32_t>> histograms;
+  std::map<std::uint64_t, WindowFigures*> windows;
+  for (WindowFigures& window : key.windows) {
+    windows[window.window] = &window;
+  }
+  for (const Passage& passage : passages) {
+    const auto number = static_cast<std::uint64_t>(passage.end_ns / window_ns);
+    const auto window = windows.find(number);
+    if (window == windows.end()) {
+      continue;
+    }
+    WindowFigures& figures = *window->second;
+    const auto ns = static_cast<double>(passage.ns);
+    figures.min_ns = figures.timed > 0 ? std::min(figures.min_ns, ns) : ns;
+    figures.max_ns = std::max(figures.max_ns, ns);
+    figures.timed += 1;
+    figures.timed_ns += ns;
+    ++histograms[number][static_cast<std::uint32_t>(shm::bucket_of(passage.ns))];
+  }
+  for (const auto& [number, histogram] : histograms) {
+    windows[number]->histogram.assign(histogram.begin(), histogram.end());
+  }
+}
+
+}  // namespace
+
+std::vector<std::pair<std::uint32_t, std::uint32_t>> histogram_pairs(const std::string& blob) {
   std::vector<std::pair<std::uint32_t, std::uint32_t>> pairs;
   for (std::size_t at = 0; at + 8 <= blob.size(); at += 8) {
     std::pair<std::uint32_t, std::uint32_t> pair;
@@ -16,19 +47,51 @@ std::vector<std::pair<std::uint32_t, std::uint32_t>> pairs_in(const std::string&
   return pairs;
 }
 
-}  // namespace
+std::vector<Passage> read_passages(Database& database, std::int64_t stage) {
+  Statement ends(database, "SELECT first_stage, last_stage, before_stage FROM stages WHERE id = ?");
+  ends.bind(1, stage);
+  if (!ends.step() || ends.is_null(0)) {
+    return {};
+  }
+  const bool has_before = !ends.is_null(2);
+  const std::int64_t entrance = ends.integer(has_before ? 2 : 0);
+  const std::int64_t last = ends.integer(1);
+  ends.reset();
+  Statement rows(database,
+                 "SELECT end_ns, end_ns - begin_ns FROM (SELECT sequence, max(end_ns) AS end_ns FROM items "
+                 "WHERE stage = ?1 GROUP BY sequence) JOIN (SELECT sequence, " +
+                     std::string(has_before ? "max(end_ns)" : "min(start_ns)") +
+                     " AS begin_ns FROM items WHERE stage = ?2 GROUP BY sequence) USING (sequence)");
+  rows.bind(1, last).bind(2, entrance);
+  std::vector<Passage> passages;
+  while (rows.step()) {
+    passages.push_back({.end_ns = rows.integer(0), .ns = rows.integer(1) > 0 ? rows.number(1) : 0});
+  }
+  return passages;
+}
 
 std::vector<KeyWindows> read_windows(Database& database, std::int64_t run) {
-  Statement rows(database,
-                 "SELECT stages.position, key, role, window, window * runs.window_ns, span_ns, windows.items, "
-                 "windows.errors, windows.timed, windows.timed_ns, windows.total_ns, windows.min_ns, windows.max_ns, "
-                 "windows.waiting_ns, windows.working_ns, windows.blocked_ns, histogram "
-                 "FROM windows JOIN stages ON stages.id = windows.stage JOIN runs ON runs.id = stages.run "
-                 "WHERE runs.id = ? ORDER BY stages.position, window");
+  Statement rows(
+      database,
+      "SELECT stages.position, key, role, window, window * runs.window_ns, span_ns, windows.items, "
+      "windows.errors, windows.timed, windows.timed_ns, windows.total_ns, windows.min_ns, windows.max_ns, "
+      "windows.waiting_ns, windows.working_ns, windows.blocked_ns, histogram, stages.id, stages.worker IS NULL, "
+      "runs.window_ns "
+      "FROM windows JOIN stages ON stages.id = windows.stage JOIN runs ON runs.id = stages.run "
+      "WHERE runs.id = ? ORDER BY stages.position, window");
   rows.bind(1, run);
   std::vector<KeyWindows> keys;
+  struct Derived {
+    std::size_t key;
+    std::int64_t stage;
+    std::int64_t window_ns;
+  };
+  std::vector<Derived> derived;
   while (rows.step()) {
     if (keys.empty() || keys.back().key != rows.text(1)) {
+      if (rows.integer(18) != 0) {
+        derived.push_back({.key = keys.size(), .stage = rows.integer(17), .window_ns = rows.integer(19)});
+      }
       keys.push_back({.key = rows.text(1), .role = rows.text(2), .windows = {}});
     }
     keys.back().windows.push_back({.window = rows.number(3),
@@ -44,7 +107,10 @@ std::vector<KeyWindows> read_windows(Database& database, std::int64_t run) {
                                    .waiting_ns = rows.real(13),
                                    .working_ns = rows.real(14),
                                    .blocked_ns = rows.real(15),
-                                   .histogram = pairs_in(rows.blob(16))});
+                                   .histogram = histogram_pairs(rows.blob(16))});
+  }
+  for (const Derived& pipeline : derived) {
+    add_passages(keys[pipeline.key], read_passages(database, pipeline.stage), pipeline.window_ns);
   }
   return keys;
 }

@@ -43,7 +43,7 @@ struct RunSummary {
   std::int64_t run = 0;
   std::string name;
   std::string host;
-  std::string outcome;  ///< running, done, failed, interrupted, lost
+  std::string outcome;  ///< running, done, failed, interrupted, lost, unprofiled
   std::string reason;
   double started = 0;  ///< Unix time
   double duration_s = 0;
@@ -60,8 +60,9 @@ struct RunSummary {
 /// Throws ProfilingError if there is no such run.
 RunSummary read_summary(Database& database, std::int64_t run);
 
-/// "last", "last-1", … or a number, turned into the number of a run. Throws ProfilingError.
-std::int64_t find_run(Database& database, const std::string& which);
+/// "last", "last-1", … or a number, turned into the number of a run. `unprofiled`: runs that have left dead letters and
+/// nothing else count too. Throws ProfilingError.
+std::int64_t find_run(Database& database, const std::string& which, bool unprofiled = false);
 
 std::string encode(const RunSummary& summary);
 RunSummary decode_run_summary(std::string_view bytes);

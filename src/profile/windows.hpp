@@ -29,6 +29,18 @@ struct KeyWindows {
   std::vector<WindowFigures> windows;
 };
 
+/// The pairs that the column `histogram` of the table `windows` holds.
+std::vector<std::pair<std::uint32_t, std::uint32_t>> histogram_pairs(const std::string& blob);
+
+/// One recorded item's way through a pipeline inside another.
+struct Passage {
+  std::int64_t end_ns = 0;  ///< since the start of the run
+  std::uint64_t ns = 0;
+};
+/// Those of the pipeline with this stages.id.
+std::vector<Passage> read_passages(Database& database, std::int64_t stage);
+
+/// Of pipelines inside others, the histograms are of the recorded items only.
 std::vector<KeyWindows> read_windows(Database& database, std::int64_t run);
 
 }  // namespace pystream::profile

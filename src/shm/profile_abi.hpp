@@ -13,14 +13,14 @@
 ///   ProfileConfig                  one page      the coordinator writes it before it starts workers
 ///   HostedStats[tracked]           per worker    counters since the pipeline began (behind its WorkerPage)
 ///   RowPage, rows                  per worker    single items on their way into the database
-///   Batch, HostedAfter[], Sample[] per segment   what the commit in work will count
+///   Batch, HostedAfter[], Row[], BucketAfter[] per segment   what the commit in work will count
 ///
 /// A worker counts an item when it commits it, and exactly once however often it is killed:
-///   1. While it works it collects samples in the Batch.
+///   1. While it works it collects rows in the Batch, and sums in memory of its own.
 ///   2. Before the commit it completes the Batch with the figures as they will be, and tags it with the inputs that the
 ///      commit includes.
 ///   3. It commits (ring_abi.hpp).
-///   4. It applies the Batch; every step of that can be done again with the same result.
+///   4. It applies the Batch: plain stores of those figures, so that doing it again changes nothing.
 /// A successor applies the Batch that its predecessor left if its tag is what the journal says is done.
 namespace pystream::shm {
 
@@ -61,7 +61,8 @@ struct HostedStats {
   std::atomic<std::uint64_t> errors;    ///< items that ended in an exception
   std::atomic<std::uint64_t> timed;     ///< items that the samples stand for; as many are in the histogram
   std::atomic<std::uint64_t> timed_ns;  ///< their sum
-  std::atomic<std::uint64_t> total_ns;  ///< time spent on all items
+  std::atomic<std::uint64_t> total_ns;  ///< time spent on all items; of a pipeline from entrance to exit
+  std::atomic<std::uint64_t> age_ns;    ///< of all items: from the main pipeline's entrance to the end of this stage
   std::atomic<std::uint64_t> min_ns;
   std::atomic<std::uint64_t> max_ns;
   /// Smallest and largest time of the timed items that ended in a window; number n stands at n % 2.
@@ -78,17 +79,29 @@ struct HostedStats {
 inline constexpr std::int64_t kWindowNs = 1'000'000'000;
 
 inline constexpr std::size_t kDatabasePath = 2048;
+inline constexpr std::size_t kRunName = 256;
 
-/// Written by the coordinator before it starts the first worker.
+/// Values of ProfileConfig::run that are no number of a run.
+inline constexpr std::uint64_t kRunNotYet = 0;              ///< the bookkeeper still begins
+inline constexpr std::uint64_t kNoRun = ~std::uint64_t{0};  ///< it will not: there is no profile
+
+/// Written by the coordinator before it starts the first worker, but for `run`.
 struct ProfileConfig {
-  std::uint32_t enabled;  ///< 0: no rows are written
-  std::uint32_t path_bytes;
+  std::uint32_t enabled;          ///< 0: no rows are written
+  std::uint32_t path_bytes;       ///< 0: nor dead letters
   std::uint64_t tick_multiplier;  ///< base::TickRate
-  std::uint64_t run;              ///< number of this run in the database
+  /// Number of this run in the database. Workers begin without it, and their rows wait. Written by the bookkeeper once
+  /// the run stands there (release), or by the coordinator if it will not.
+  std::atomic<std::uint64_t> run;
   std::uint64_t max_history;      ///< rows of a stage
   std::uint64_t rows_per_second;  ///< of a worker; beyond it items are sampled
   std::uint64_t start_ns;         ///< CLOCK_MONOTONIC at the start of the run; times in the database count from here
   std::array<char, kDatabasePath> path;
+  // For dead letters of a run without a profile:
+  double started;  ///< Unix time
+  std::uint64_t coordinator_pid;
+  std::uint64_t name_bytes;
+  std::array<char, kRunName> name;  ///< of the pipeline
 };
 
 /// One item in one stage.
@@ -114,32 +127,32 @@ struct RowPage {
   std::atomic<std::uint32_t> history_shift;  ///< … because of max_history
 };
 
-/// See the top. Written by its worker only; `progress` and what follows once more by the bookkeeper after the end.
+/// See the top. Written by its worker, and applied once more by the bookkeeper after the end.
 struct Batch {
-  std::uint64_t tag;      ///< inputs done after the commit; kInvalidPosition: none yet
-  std::uint64_t applied;  ///< tag of the batch applied last
-  std::uint64_t samples;
-  std::uint64_t row_base;               ///< RowPage::head before
-  std::uint64_t row_room;               ///< so many rows fit
-  std::uint64_t lost;                   ///< RowPage::lost afterwards
-  std::atomic<std::uint64_t> progress;  ///< samples before this one are in the histogram
-  std::atomic<std::uint64_t> redo[2];   ///< what sample n makes of its bucket, at n % 2
+  std::uint64_t tag;       ///< inputs done after the commit; kInvalidPosition: none yet
+  std::uint64_t applied;   ///< tag of the batch applied last
+  std::uint64_t row_base;  ///< RowPage::head before
+  std::uint64_t rows;      ///< that follow it
+  std::uint64_t lost;      ///< RowPage::lost afterwards
+  std::uint64_t buckets;   ///< of the histograms that change
+  std::uint32_t first;     ///< of the HostedStats that change
+  std::uint32_t hosted;    ///< how many
 };
 
 /// A stage's figures once the batch is applied.
 struct HostedAfter {
-  std::uint64_t items, samples, errors, timed, timed_ns, total_ns, min_ns, max_ns;
+  std::uint64_t items, samples, errors, timed, timed_ns, total_ns, age_ns, min_ns, max_ns;
 };
 
-struct Sample {
-  Row row;
-  std::uint32_t is_row;  ///< 1: goes to the database too
-  std::uint32_t weight;  ///< so many items it stands for
+/// A histogram's bucket once the batch is applied.
+struct BucketAfter {
+  std::uint64_t place;  ///< index among the worker's HostedStats times kBuckets, and the bucket
+  std::uint64_t items;
 };
 
 static_assert(sizeof(ProfileConfig) <= kPage && sizeof(RowPage) <= kPage);
-static_assert(sizeof(Row) == 32 && sizeof(Sample) == 40 && sizeof(HostedAfter) == 64 && sizeof(Batch) == 72);
-static_assert(sizeof(HostedStats) == (14 + kBuckets) * 8);
+static_assert(sizeof(Row) == 32 && sizeof(HostedAfter) == 72 && sizeof(Batch) == 56 && sizeof(BucketAfter) == 16);
+static_assert(sizeof(HostedStats) == (15 + kBuckets) * 8);
 static_assert(bucket_of(15) == 15 && bucket_of(16) == 16 && bucket_of(31) == 31 && bucket_of(32) == 32 &&
               bucket_of(34) == 33 && bucket_of(~std::uint64_t{0}) == kBuckets - 1);
 static_assert(bucket_low(32) == 32 && bucket_low(33) == 34 && bucket_low(bucket_of(1'000'000)) <= 1'000'000 &&

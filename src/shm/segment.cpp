@@ -75,7 +75,7 @@ constexpr std::uint32_t kSmallestSamples = 400;  ///< so that most batches end f
 
 std::uint64_t batch_bytes(const WorkerEntry& worker) {
   return round_up(sizeof(Batch) + std::uint64_t{worker.tracked} * sizeof(HostedAfter) +
-                      std::uint64_t{worker.samples} * sizeof(Sample),
+                      std::uint64_t{worker.samples} * (sizeof(Row) + sizeof(BucketAfter)),
                   kPage);
 }
 
@@ -88,9 +88,11 @@ ProfileArea profile_area(const WorkerEntry& worker, std::byte* at) {
   at += kPage;
   for (std::uint32_t i = 0; i < worker.segments; ++i, at += worker.batch_bytes) {
     auto* after = reinterpret_cast<HostedAfter*>(at + sizeof(Batch));
+    auto* rows = reinterpret_cast<Row*>(after + worker.tracked);
     area.segments.push_back({.batch = reinterpret_cast<Batch*>(at),
                              .after = {after, worker.tracked},
-                             .samples = {reinterpret_cast<Sample*>(after + worker.tracked), worker.samples}});
+                             .rows = {rows, worker.samples},
+                             .buckets = {reinterpret_cast<BucketAfter*>(rows + worker.samples), worker.samples}});
   }
   area.rows = {reinterpret_cast<Row*>(at), worker.rows};
   return area;

@@ -88,7 +88,8 @@ struct ProfileArea {
   struct Segment {
     Batch* batch = nullptr;
     std::span<HostedAfter> after;  ///< of every HostedStats of the worker
-    std::span<Sample> samples;
+    std::span<Row> rows;
+    std::span<BucketAfter> buckets;  ///< as many as rows
   };
   RowPage* page = nullptr;
   std::span<Row> rows;

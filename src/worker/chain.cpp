@@ -29,7 +29,7 @@ void StageClock::lap() {
   last_ = now;
 }
 
-void StageClock::stop(std::uint64_t sequence, std::uint64_t input, bool every) {
+void StageClock::stop(const Item::Tag& tag, std::uint64_t input, bool every) {
   if (spent_.empty()) {
     set(monitor_.now());
     return;
@@ -38,9 +38,11 @@ void StageClock::stop(std::uint64_t sequence, std::uint64_t input, bool every) {
   for (std::size_t i = 0; i < spent_.size(); ++i) {
     if (spent_[i] >= 0) {
       const auto hosted = first_ + static_cast<std::uint32_t>(i);
-      recorder_.sample(hosted, sequence, input, starts_[i], spent_[i], every ? 1 : recorder_.weight());
+      recorder_.sample(hosted, tag.sequence, input, starts_[i], spent_[i], every ? 1 : recorder_.weight());
       if (every) {
+        const bool handed_over = i + 1 < spent_.size() && spent_[i + 1] >= 0;
         recorder_.add_time(hosted, spent_[i]);
+        recorder_.add_age(hosted, (handed_over ? starts_[i + 1] : last_) - tag.entered_ns);
       }
     }
   }
@@ -110,7 +112,8 @@ Chain::Chain(std::vector<std::unique_ptr<Hosted>> hosted, bool with_source, Link
       first_(first),
       clock_(monitor, recorder, first, hosted_.size()),
       counts_(hosted_.size()),
-      item_counts_(hosted_.size()) {
+      item_counts_(hosted_.size()),
+      unshared_(hosted_.size()) {
   for (std::size_t i = 0; i + 1 < hosted_.size(); ++i) {
     steps_.push_back(std::make_unique<Step>(*this, i, flow, with_source && i == 0));
   }
@@ -138,7 +141,7 @@ void Chain::flush_counts() {
   for (std::size_t i = 0; i < counts_.size(); ++i) {
     if (counts_[i] > 0) {
       recorder_.add_items(first_ + static_cast<std::uint32_t>(i), counts_[i]);
-      counts_[i] = 0;
+      unshared_[i] += std::exchange(counts_[i], 0);
     }
   }
 }
@@ -153,16 +156,24 @@ void Chain::discard_item() {
   std::fill(item_counts_.begin(), item_counts_.end(), 0);
 }
 
-void Chain::share_time(std::int64_t ns) {
+void Chain::share_time(std::int64_t ns, std::int64_t age_ns) {
   double timed = 0;
   for (std::size_t i = 0; i < hosted_.size(); ++i) {
     timed += static_cast<double>(recorder_.timed_ns(first_ + static_cast<std::uint32_t>(i)));
   }
-  for (std::size_t i = 0; i < hosted_.size(); ++i) {
+  const auto even_share = 1.0 / static_cast<double>(std::max<std::size_t>(hosted_.size(), 1));
+  const auto entered = static_cast<double>(hosted_.empty() ? 0 : unshared_[0] + counts_[0]);
+  double behind_ns = 0;  // spent by the stages behind
+  for (std::size_t i = hosted_.size(); i-- > 0;) {
     const auto hosted = first_ + static_cast<std::uint32_t>(i);
-    const double share =
-        timed > 0 ? static_cast<double>(recorder_.timed_ns(hosted)) / timed : 1.0 / static_cast<double>(hosted_.size());
-    recorder_.add_time(hosted, hosted_.size() == 1 ? ns : static_cast<std::int64_t>(share * static_cast<double>(ns)));
+    const double share = timed > 0 ? static_cast<double>(recorder_.timed_ns(hosted)) / timed : even_share;
+    const double spent_ns = share * static_cast<double>(ns);
+    const auto came = static_cast<double>(unshared_[i] + counts_[i]);
+    const double age = entered > 0 ? static_cast<double>(age_ns) * came / entered - behind_ns : 0;
+    recorder_.add_time(hosted, static_cast<std::int64_t>(spent_ns));
+    recorder_.add_age(hosted, static_cast<std::int64_t>(age));
+    behind_ns += spent_ns;
+    unshared_[i] = 0 - counts_[i];
   }
 }
 

@@ -44,8 +44,8 @@ class StageClock {
     current_ = index;
   }
   /// The item is done: records what each stage spent since start(). `every`: every item is
-  /// timed, so the stages' total time is the sum.
-  void stop(std::uint64_t sequence, std::uint64_t input, bool every);
+  /// timed, so the stages' total time and age are the sums.
+  void stop(const Item::Tag& tag, std::uint64_t input, bool every);
   bool timing() const { return timing_; }
   /// When the last timed item was done.
   std::int64_t last() const { return last_; }
@@ -88,8 +88,9 @@ class Chain {
   void discard_item();
   /// Gives the recorder what was counted of finished items since the last call.
   void flush_counts();
-  /// Divides the time of a batch whose items were not all timed among the stages, as the timed items say.
-  void share_time(std::int64_t ns);
+  /// Divides the time of a batch whose items were not all timed among the stages, as the timed items say. `age_ns`: of
+  /// those that came to the first stage, together, from the pipeline's entrance to the end of the batch.
+  void share_time(std::int64_t ns, std::int64_t age_ns);
 
   StageClock& clock() { return clock_; }
   const std::vector<std::unique_ptr<Hosted>>& hosted() const { return hosted_; }
@@ -108,6 +109,7 @@ class Chain {
   std::vector<std::unique_ptr<Step>> steps_;
   std::vector<std::uint64_t> counts_;       ///< of finished items
   std::vector<std::uint64_t> item_counts_;  ///< of the item in work
+  std::vector<std::uint64_t> unshared_;     ///< of items flushed since share_time(), modulo 2^64
 
  public:
   ~Chain();

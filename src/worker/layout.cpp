@@ -36,21 +36,27 @@ bool leaves_pipeline(const plan::Topology& topology, const plan::Segment& segmen
   return !segment.output || topology.workers.at(topology.links.at(*segment.output).consumer).external;
 }
 
+bool runs_stages(const plan::WorkerSpec& worker) {
+  return !worker.external || std::any_of(worker.segments.begin(), worker.segments.end(),
+                                         [](const plan::Segment& segment) { return !segment.hosted.empty(); });
+}
+
 Layout make_layout(const plan::Topology& topology, std::span<const std::uint64_t> checkpoint_bytes,
-                   std::string plan_text) {
+                   std::string plan_text, const plan::ProfilerOptions& profiler) {
   Layout layout;
   layout.spec.plan = std::move(plan_text);
   const std::uint64_t share = std::bit_floor(kAllRings / std::max<std::uint64_t>(topology.links.size(), 1));
   const std::uint64_t ring_bytes = std::clamp(share, kSmallestRing, kRingBytes);
   const std::uint64_t row_share = std::bit_floor(kAllRows / std::max<std::uint64_t>(topology.workers.size(), 1));
+  const std::uint64_t rows = std::max(std::bit_ceil(profiler.rows_per_second / 2), kRows);
   for (const plan::LinkSpec& link : topology.links) {
     layout.spec.links.push_back(size_of(link, ring_bytes));
   }
   for (std::uint32_t id = 0; id < topology.workers.size(); ++id) {
     const plan::WorkerSpec& worker = topology.workers[id];
     shm::WorkerSize size{.hosted = 0, .segments = static_cast<std::uint32_t>(worker.segments.size())};
-    if (!worker.external) {
-      size.rows = std::clamp(row_share, kFewestRows, kRows);
+    if (runs_stages(worker)) {
+      size.rows = profiler.enabled ? std::clamp(row_share, kFewestRows, rows) : 0;
       size.tracks_pipeline = leaves_pipeline(topology, worker.segments.back());
     }
     std::vector<std::uint32_t>& outputs = layout.output_link.emplace_back();

@@ -1,6 +1,7 @@
 #include "worker/run_lane.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <type_traits>
 
 namespace pystream::worker {
@@ -39,6 +40,24 @@ std::uint32_t RunLane::room(std::uint32_t limit) {
 void RunLane::work() {
   run_.counter = output_.run_number();
   hosted_.process_run(run_);
+}
+
+std::uint64_t RunLane::entered_sum(std::uint32_t items) const {
+  std::uint64_t sum = 0;
+  for (std::uint32_t i = 0; i < items; ++i) {
+    sum += static_cast<std::uint64_t>(run_.heads[i].entered_ns);
+  }
+  return sum;
+}
+
+std::uint64_t RunLane::given_entered_sum() const {
+  std::uint64_t sum = 0;
+  for (std::uint32_t i = 0; i < run_.given; ++i) {
+    Head head;
+    std::memcpy(&head, run_.out + i * shm::record_bytes(sizes_.out), sizeof(head));
+    sum += static_cast<std::uint64_t>(head.entered_ns);
+  }
+  return sum;
 }
 
 std::uint32_t RunLane::keep() {

@@ -28,6 +28,9 @@ class RunLane {
   /// Calls the stage; what it throws comes out as it is; done() items before that one are done.
   void work();
   std::uint32_t done() const { return run_.done(); }
+  /// When the first `items` of the run, or what was given, entered the pipeline: the sum, modulo 2^64.
+  std::uint64_t entered_sum(std::uint32_t items) const;
+  std::uint64_t given_entered_sum() const;
   /// Makes records of what was given; how many. They stay private until the commit.
   std::uint32_t keep();
 

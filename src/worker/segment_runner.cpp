@@ -166,6 +166,9 @@ void SegmentRunner::commit() {
 void SegmentRunner::make_room() {
   check_stop();
   const std::int64_t began = monitor_.now();
+  if (!timed_batch_) {
+    share_time(began);
+  }
   if (ring_.has_uncommitted()) {
     prepare_counts();
     ring_.commit({.inputs_done = inputs_done_,
@@ -387,22 +390,39 @@ void SegmentRunner::take_item(const shm::Record& record) {
   run_guarded(record);
   const std::uint64_t came_out = terminal_ ? 1 : output_.emitted();
   count_exits(came_out);
-  stop_clock(record.sequence, record.number, came_out > 0);
+  stop_clock(record.number, came_out);
 }
 
 void SegmentRunner::start_clock(std::uint64_t sequence) {
   chain_.clock().start(timed_batch_ || recorder_.wants(sequence));
 }
 
-void SegmentRunner::stop_clock(std::uint64_t sequence, std::uint64_t input, bool came_out) {
+void SegmentRunner::stop_clock(std::uint64_t input, std::uint64_t came_out) {
+  const Item::Tag& tag = flow_.tag;
+  if (!timed_batch_) {
+    ages_.add(reader_ ? 1 : came_out, tag.entered_ns);
+    exit_ages_.add(parts_.exits ? came_out : 0, tag.entered_ns);
+  }
   if (!chain_.clock().timing()) {
     return;
   }
-  chain_.clock().stop(sequence, input, timed_batch_);
-  if (parts_.exits && came_out) {
-    const std::int64_t latency = chain_.clock().last() - flow_.tag.entered_ns;
-    recorder_.sample(exit_index(), sequence, input, flow_.tag.entered_ns, latency,
+  chain_.clock().stop(tag, input, timed_batch_);
+  if (parts_.exits && came_out > 0) {
+    const std::int64_t latency = chain_.clock().last() - tag.entered_ns;
+    recorder_.sample(exit_index(), tag.sequence, input, tag.entered_ns, latency,
                      timed_batch_ ? 1 : recorder_.weight());
+    if (timed_batch_) {
+      recorder_.add_time(exit_index(), latency * static_cast<std::int64_t>(came_out));
+    }
+  }
+}
+
+/// Before a commit in a batch in which not every item is timed.
+void SegmentRunner::share_time(std::int64_t now) {
+  const std::int64_t worked = now - began_ - blocked_ns_;
+  chain_.share_time(worked - std::exchange(shared_ns_, worked), std::exchange(ages_, {}).at(now));
+  if (parts_.exits) {
+    recorder_.add_time(exit_index(), std::exchange(exit_ages_, {}).at(now));
   }
 }
 
@@ -456,7 +476,8 @@ bool SegmentRunner::take_from_source() {
       output_.end_input(closes_after(0), answer_);
     }
     count_exits(given);
-    stop_clock(inputs_done_, inputs_done_, true);
+    flow_.tag.sequence = inputs_done_;
+    stop_clock(inputs_done_, given);
     inputs_done_ = flow_.next_sequence;
     ++cycles_;
     chain_.finish_item();
@@ -506,6 +527,10 @@ void SegmentRunner::count_run(std::uint32_t items, std::uint32_t given) {
   cycles_ += items;
   chain_.count_items(items);
   count_exits(terminal_ ? items : given);
+  ages_.add_all(items, runs_->entered_sum(items));
+  if (parts_.exits) {
+    exit_ages_.add_all(terminal_ ? items : given, terminal_ ? runs_->entered_sum(items) : runs_->given_entered_sum());
+  }
 }
 
 /// REQUIRES: called from a handler. The stage threw in the midst of a run.
@@ -520,7 +545,9 @@ void SegmentRunner::fail_run() {
   chain_.note_given();
   output_.begin_input(0);
   retry_or_give_up(record);
-  count_exits(terminal_ ? 1 : output_.emitted());
+  const std::uint64_t came_out = terminal_ ? 1 : output_.emitted();
+  count_exits(came_out);
+  stop_clock(record.number, came_out);
   finish_input(record.number, record.closes);
   reader_->advance();
 }
@@ -591,7 +618,8 @@ bool SegmentRunner::run_batch() {
 /// commit.
 void SegmentRunner::finish_batch(std::uint32_t items) {
   if (!timed_batch_) {
-    chain_.share_time(monitor_.now() - began_ - blocked_ns_);
+    share_time(monitor_.now());
+    shared_ns_ = 0;
   }
   commit();
   if (reader_) {
@@ -647,8 +675,10 @@ void SegmentRunner::count_answer(const Entry& entry) {
   recorder_.add_items(parts_.first_hosted, 1);
   recorder_.sample(parts_.first_hosted, entry.record.sequence, entry.record.number, entry.submitted_ns, took, 1);
   recorder_.add_time(parts_.first_hosted, took);
+  recorder_.add_age(parts_.first_hosted, now - entry.record.entered_ns);
   if (parts_.exits && came_out > 0) {
     exits_ += came_out;
+    recorder_.add_time(exit_index(), (now - entry.record.entered_ns) * static_cast<std::int64_t>(came_out));
     recorder_.sample(exit_index(), entry.record.sequence, entry.record.number, entry.record.entered_ns,
                      now - entry.record.entered_ns, 1);
   }

@@ -55,6 +55,22 @@ struct RowPlace {
   bool alone() const { return first && last; }
 };
 
+/// How long items have been in the pipeline, together: one addition for each and one look at the clock for all.
+struct Ages {
+  std::uint64_t items = 0;
+  std::uint64_t entered_ns = 0;  ///< sum, modulo 2^64
+
+  void add(std::uint64_t count, std::int64_t entered) { add_all(count, count * static_cast<std::uint64_t>(entered)); }
+  /// `sum`: of when each of them entered, modulo 2^64.
+  void add_all(std::uint64_t count, std::uint64_t sum) {
+    items += count;
+    entered_ns += sum;
+  }
+  std::int64_t at(std::int64_t now) const {
+    return static_cast<std::int64_t>(items * static_cast<std::uint64_t>(now) - entered_ns);
+  }
+};
+
 /// Parts of one segment; see plan::Segment.
 struct SegmentParts {
   std::optional<shm::ConsumerEnd> input;
@@ -133,8 +149,9 @@ class SegmentRunner final : public RoomMaker {
   void finish_slow(std::int64_t began);
   template <class Entry>
   void count_answer(const Entry& entry);
+  void share_time(std::int64_t now);
   void start_clock(std::uint64_t sequence);
-  void stop_clock(std::uint64_t sequence, std::uint64_t input, bool came_out);
+  void stop_clock(std::uint64_t input, std::uint64_t came_out);
   std::uint32_t exit_index() const { return monitor_.end().entry.hosted; }
   void prepare_counts();
   void check_stop() const;
@@ -165,10 +182,13 @@ class SegmentRunner final : public RoomMaker {
   bool terminal_ = false;
   bool answer_ = false;
   Pace pace_;
-  bool timed_batch_ = true;        ///< every item of the batch in work is timed
-  std::int64_t began_ = 0;         ///< when the batch in work began; 0: look
-  std::int64_t blocked_ns_ = 0;    ///< since the batch began
-  std::uint64_t exits_ = 0;        ///< items that left the main pipeline and are not counted yet
+  bool timed_batch_ = true;      ///< every item of the batch in work is timed
+  std::int64_t began_ = 0;       ///< when the batch in work began; 0: look
+  std::int64_t blocked_ns_ = 0;  ///< since the batch began
+  std::uint64_t exits_ = 0;      ///< items that left the main pipeline and are not counted yet
+  std::int64_t shared_ns_ = 0;   ///< of this batch's time is the stages' already
+  Ages ages_;                    ///< of the items of a batch in which not every item is timed
+  Ages exit_ages_;               ///< of those that left the main pipeline
   std::vector<std::byte> cursor_;  ///< as it was before the item in work
 };
 

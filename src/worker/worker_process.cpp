@@ -93,7 +93,7 @@ class Builder {
 };
 
 std::unique_ptr<DeadLetters> make_dead_letters(const WorkerStart& start, Monitor& monitor) {
-  if (monitor.end().config->enabled == 0) {
+  if (monitor.end().config->path_bytes == 0) {
     return std::make_unique<NoDeadLetters>();
   }
   std::vector<std::string> keys;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdio>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -31,12 +32,8 @@ class ForkPipeline {
     topology_ = plan::make_topology(plan_);
   }
 
-  /// From now on with a profile in this folder.
-  void set_profile(std::filesystem::path folder, const coord::RecordingLimits& limits, std::uint64_t max_history) {
-    plan_.profiler_folder = std::move(folder);
-    limits_ = limits;
-    max_history_ = max_history;
-  }
+  /// From now on with a profile, if there is a folder.
+  void set_profile(const plan::ProfilerOptions& options) { plan_.profiler = options; }
 
   /// Called in each run once every worker is ready.
   void set_ready(std::function<void()> ready) { ready_ = std::move(ready); }
@@ -45,7 +42,7 @@ class ForkPipeline {
   /// `prepare` is called before the workers start, `finish` when all have ended.
   std::chrono::nanoseconds run(const std::function<void(coord::Coordinator&)>& prepare = {},
                                const std::function<void()>& finish = {}) {
-    const worker::Layout layout = worker::make_layout(topology_, {}, {});
+    const worker::Layout layout = worker::make_layout(topology_, {}, {}, plan_.profiler);
     const shm::Segment segment = shm::Segment::create(layout.spec);
     coord::ForkLauncher launcher([&](plan::WorkerId id, base::UniqueFd segment_fd, base::UniqueFd bell) {
       return worker::run_worker({.id = id,
@@ -56,10 +53,10 @@ class ForkPipeline {
                                  .make = [&](plan::HostedId hosted) { return factories_[order_of(hosted)](); }});
     });
     std::unique_ptr<coord::Bookkeeping> bookkeeping;
-    if (plan_.profiler_folder) {
-      profile::RunDescription description = coord::describe_run(plan_, topology_, layout, "bench");
-      description.retention.max_history = max_history_;
-      bookkeeping = coord::Bookkeeping::fork(segment, description, limits_);
+    if (plan_.profiler.folder) {
+      bookkeeping =
+          coord::Bookkeeping::fork(segment, coord::describe_run(plan_, topology_, layout, "bench"),
+                                   [](const std::string& text) { std::fprintf(stderr, "%s\n", text.c_str()); });
     }
     coord::Coordinator coordinator({.topology = &topology_,
                                     .restarts = {},
@@ -95,8 +92,6 @@ class ForkPipeline {
 
   std::vector<HostedFactory> factories_;
   plan::Plan plan_;
-  coord::RecordingLimits limits_;
-  std::uint64_t max_history_ = 100'000;
   std::function<void()> ready_;
   plan::Topology topology_;
   std::vector<coord::StageSummary> summary_;

@@ -131,7 +131,7 @@ Cost run_once(const std::filesystem::path& folder, std::uint64_t rounds) {
   constexpr std::uint64_t kItems = 1'500'000;
   ForkPipeline sut = pipeline(kItems, rounds, 2);
   if (!folder.empty()) {
-    sut.set_profile(folder, {}, 100'000);
+    sut.set_profile({.folder = folder});
   }
   const double cpu = cpu_of_children();
   sut.run();
@@ -162,10 +162,10 @@ void show_recorded_rows(const std::filesystem::path& folder) {
 int measure_rows() {
   char name[] = "/tmp/profile_bench_XXXXXX";
   const std::filesystem::path folder = ::mkdtemp(name);
-  std::printf("single items, five workers of up to 120,000 rows/s each:\n");
+  std::printf("single items, five workers of up to 200,000 rows/s each:\n");
   std::fflush(stdout);
   ForkPipeline many = pipeline(4'000'000, rounds_of_a_microsecond(), 3);
-  many.set_profile(folder, {.rows_per_second = 120'000}, std::uint64_t{1} << 40);
+  many.set_profile({.folder = folder, .max_history = std::uint64_t{1} << 40, .rows_per_second = 200'000});
   many.run();
   show_recorded_rows(folder);
   std::filesystem::remove_all(folder);

@@ -34,8 +34,8 @@ TEST(ReadPlanTest, ReadsEveryKey) {
   EXPECT_EQ(sut.source.name, "");
   EXPECT_EQ(sut.sink.name, "Disk");
   EXPECT_EQ(sut.links, (LinkOptions{.items = 64, .bytes = 64U << 20U, .overflow = Overflow::block}));
-  EXPECT_FALSE(sut.profiler_enabled);
-  EXPECT_EQ(sut.profiler_folder, "profiles");
+  EXPECT_FALSE(sut.profiler.enabled);
+  EXPECT_EQ(sut.profiler.folder, "profiles");
   EXPECT_EQ(sut.restarts, (RestartPolicy{.max_restarts = 3, .window = 30s, .backoff_first = 1ms, .backoff_limit = 1s}));
   ASSERT_EQ(sut.root.children.size(), 3U);
   EXPECT_EQ(sut.root.children[2].name, "Stage_1");
@@ -56,7 +56,7 @@ TEST(ReadPlanTest, DefaultsAreThoseOfThePlanStructs) {
   EXPECT_EQ(sut.root.mode, Mode::parallel);
   EXPECT_EQ(sut.links, LinkOptions());
   EXPECT_EQ(sut.restarts, RestartPolicy());
-  EXPECT_TRUE(sut.profiler_enabled);
+  EXPECT_TRUE(sut.profiler.enabled);
   EXPECT_EQ(sut.root.children[0].stage->faults, FaultPolicy());
   EXPECT_EQ(sut.root.children[0].stage->limits, Limits());
   EXPECT_EQ(sut.root.children[0].stage->input_link, std::nullopt);

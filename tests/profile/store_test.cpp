@@ -14,8 +14,10 @@ namespace {
 
 class StoreTest : public testing::Test {
  protected:
-  RunDescription description() const {
+  /// Each describes a run of its own.
+  RunDescription description() {
     RunDescription description;
+    description.started = ++runs_;
     description.database = database_in(folder_.path());
     description.name = "test";
     description.plan = "{}";
@@ -28,11 +30,12 @@ class StoreTest : public testing::Test {
   }
 
   std::int64_t begin_run(RunDescription of) {
-    RunStore store(std::move(of), 0);
+    RunStore store(std::move(of));
     EXPECT_TRUE(store.lock().lock_within(1000));
     const StoreLock::Held held(store.lock());
     const std::int64_t run = store.begin();
-    store.retire_old_runs();
+    while (store.retire_a_bit()) {
+    }
     return run;
   }
   std::int64_t begin_run() { return begin_run(description()); }
@@ -54,6 +57,7 @@ class StoreTest : public testing::Test {
   }
 
   tests::TempFolder folder_;
+  double runs_ = 0;
 };
 
 TEST_F(StoreTest, RunsAreNumberedAndStand) {
@@ -125,7 +129,7 @@ TEST_F(StoreTest, ADeletedLockFileExcludesNobody) {
 }
 
 TEST_F(StoreTest, RowsGoOnInANewDatabaseAfterTheOldOneWasDeleted) {
-  RunStore store(description(), 0);
+  RunStore store(description());
   ASSERT_TRUE(store.lock().lock_within(1000));
   const std::int64_t run = store.begin();
   store.lock().unlock();
@@ -150,6 +154,80 @@ TEST_F(StoreTest, ANewerSchemaIsRefusedWithBothVersions) {
   EXPECT_THROW(open_for_reading(folder_.path()), ProfilingError);
 }
 
+TEST_F(StoreTest, AnOlderDatabaseIsBroughtUpToDateAndKeepsItsRuns) {
+  begin_run();
+  Database(database_in(folder_.path()), Database::Mode::write)
+      .execute("DROP VIEW StageSummary; UPDATE stages SET timed = 2, timed_ns = 3000; PRAGMA user_version=1");
+  EXPECT_EQ(begin_run(), 2);
+  EXPECT_EQ(count("PRAGMA user_version"), kSchemaVersion);
+  EXPECT_EQ(count("SELECT mean_s * 1e9 FROM StageSummary WHERE run = 1 AND key = 'MainPipeline'"), 1500)
+      << "version 1 had no total time of pipelines";
+}
+
+TEST_F(StoreTest, AWindowThatIsWrittenTwiceHoldsBoth) {
+  RunStore sut(description());
+  ASSERT_TRUE(sut.lock().lock_within(1000));
+  const StoreLock::Held held(sut.lock());
+  sut.begin();
+  const auto write = [&](std::uint64_t items, std::uint64_t ns, std::uint64_t total) {
+    Figures window{.items = items, .timed = items, .timed_ns = items * ns, .min_ns = ns, .max_ns = ns};
+    window.histogram.resize(shm::kBuckets);
+    window.histogram[shm::bucket_of(ns)] = items;
+    Figures all = window;
+    all.items = total;
+    sut.write_windows(3, shm::kWindowNs, {{1, {.total = all, .window = window}}}, {});
+  };
+  write(2, 100, 2);
+  write(5, 50, 7);
+  EXPECT_EQ(count("SELECT items FROM windows WHERE window = 3"), 7);
+  EXPECT_EQ(count("SELECT timed_ns FROM windows WHERE window = 3"), 450);
+  EXPECT_EQ(count("SELECT min_ns * 1000 + max_ns FROM windows WHERE window = 3"), 50'100);
+  EXPECT_EQ(count("SELECT length(histogram) FROM windows WHERE window = 3"), 16);
+}
+
+TEST_F(StoreTest, ASuccessorTakesUpTheRunWithItsFigures) {
+  const RunDescription same = description();
+  const std::int64_t run = begin_run(same);
+  RunStore before(same);
+  ASSERT_TRUE(before.lock().lock_within(1000));
+  {
+    const StoreLock::Held held(before.lock());
+    EXPECT_EQ(before.begin(), run);
+    Figures figures{.items = 4, .timed = 4, .total_ns = 1000};
+    figures.histogram.resize(shm::kBuckets);
+    figures.histogram[shm::bucket_of(250)] = 4;
+    before.write_windows(2, shm::kWindowNs, {{1, {.total = figures, .window = figures}}},
+                         {{.total = {.items = 9, .dropped = 1}}});
+    before.write_events({{.kind = "start", .worker = {}}, {.kind = "crash", .worker = {}}});
+  }
+  RunStore sut(same);
+  ASSERT_TRUE(sut.lock().lock_within(1000));
+  const StoreLock::Held held(sut.lock());
+  EXPECT_EQ(sut.begin(), run);
+  const RunStore::Written written = sut.read_written();
+  EXPECT_EQ(written.keys.at(1).items, 4U);
+  EXPECT_EQ(written.keys.at(1).total_ns, 1000U);
+  EXPECT_EQ(written.keys.at(1).histogram[shm::bucket_of(250)], 4U);
+  EXPECT_EQ(written.links.at(0).items, 9U);
+  EXPECT_EQ(written.links.at(0).dropped, 1U);
+  EXPECT_EQ(written.events, 2U);
+  EXPECT_EQ(written.until_ns, 3 * shm::kWindowNs);
+  EXPECT_EQ(count("SELECT count(*) FROM runs"), 1);
+}
+
+TEST_F(StoreTest, ARunWithoutAProfileStandsOnceItHasALetter) {
+  const UnprofiledRun run{.name = "quiet", .coordinator_pid = 7, .started = 12.5};
+  LetterStore sut(database_in(folder_.path()));
+  const auto number = sut.try_find_run(run);
+  ASSERT_TRUE(number);
+  EXPECT_EQ(LetterStore(database_in(folder_.path())).try_find_run(run), number) << "other workers of the same run";
+  ASSERT_TRUE(sut.try_store({.run = *number, .stage = "MainPipeline__A", .reason = "no"}, {}));
+  EXPECT_EQ(count("SELECT count(*) FROM runs WHERE outcome = 'unprofiled' AND name = 'quiet'"), 1);
+  Database database = open_for_reading(folder_.path());
+  EXPECT_THROW(find_run(database, "last"), ProfilingError) << "it has no profile";
+  EXPECT_EQ(find_run(database, "last", true), *number);
+}
+
 TEST_F(StoreTest, SomebodyElsesDatabaseIsRefused) {
   Database(database_in(folder_.path()), Database::Mode::create).execute("CREATE TABLE theirs(x)");
   EXPECT_NE(refusal().find("no profile database"), std::string::npos);
@@ -159,10 +237,12 @@ TEST_F(StoreTest, OldRunsGo) {
   RunDescription few = description();
   few.retention.runs = 3;
   for (int i = 0; i < 6; ++i) {
-    RunStore store(few, 0);
+    few.started = i;
+    RunStore store(few);
     ASSERT_TRUE(store.lock().lock_within(1000));
     store.begin();
-    store.retire_old_runs();
+    while (store.retire_a_bit()) {
+    }
     store.end("done", "");
     store.lock().unlock();
   }

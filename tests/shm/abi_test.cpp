@@ -11,7 +11,7 @@ namespace {
 #define EXPECT_SIZE(type, size) EXPECT_EQ(sizeof(type), size) << "raise kAbiVersion"
 
 TEST(AbiTest, VersionOfTheNumbersBelow) {
-  EXPECT_EQ(kAbiVersion, 2U);
+  EXPECT_EQ(kAbiVersion, 3U);
   EXPECT_EQ(kMagic, 0x6d61657274737970U);
 }
 
@@ -104,23 +104,24 @@ TEST(AbiTest, Tables) {
   EXPECT_AT(LinkEntry, item_limit, 64U);
   EXPECT_AT(LinkEntry, producer, 88U);
   EXPECT_AT(LinkEntry, overflow, 100U);
-  EXPECT_SIZE(HostedStats, 112U + 8U * 656U);
+  EXPECT_SIZE(HostedStats, 120U + 8U * 656U);
   EXPECT_SIZE(CheckpointHeader, 16U);
 }
 
 TEST(AbiTest, Profile) {
   EXPECT_AT(HostedStats, total_ns, 40U);
-  EXPECT_AT(HostedStats, windows, 64U);
-  EXPECT_AT(HostedStats, histogram, 112U);
+  EXPECT_AT(HostedStats, age_ns, 48U);
+  EXPECT_AT(HostedStats, windows, 72U);
+  EXPECT_AT(HostedStats, histogram, 120U);
   EXPECT_AT(ProfileConfig, tick_multiplier, 8U);
   EXPECT_AT(ProfileConfig, path, 48U);
   EXPECT_SIZE(Row, 32U);
   EXPECT_AT(RowPage, head, 0U);
   EXPECT_AT(RowPage, tail, 128U);
-  EXPECT_SIZE(Batch, 72U);
-  EXPECT_AT(Batch, progress, 48U);
-  EXPECT_SIZE(HostedAfter, 64U);
-  EXPECT_SIZE(Sample, 40U);
+  EXPECT_SIZE(Batch, 56U);
+  EXPECT_AT(Batch, rows, 24U);
+  EXPECT_SIZE(HostedAfter, 72U);
+  EXPECT_SIZE(BucketAfter, 16U);
   EXPECT_EQ(kWindowNs, 1'000'000'000);
 }
 

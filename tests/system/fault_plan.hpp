@@ -37,7 +37,8 @@ inline FaultRun run_stages(const std::string& stages, const std::string& more = 
   const TempFolder folder;
   folder.write("in.txt", numbered_lines(0, 100));
   folder.write("plan.json", plan_of(stages, more));
-  ProgramRun run = coord({"run", "plan.json"}, {.directory = folder.path()});
+  ProgramRun run = coord({"run", "plan.json"},
+                         {.environment = {"PYSTREAM_PROFILES=" + folder.file("profiles")}, .directory = folder.path()});
   return {std::move(run), folder.read("out.txt")};
 }
 

@@ -17,7 +17,8 @@ TEST(Limits, ALeakingStageIsStoppedAtItsLimitAndLosesNothing) {
 
 TEST(Limits, AnItemThatNeedsMoreThanTheLimitIsPoison) {
   const FaultRun result = run_stages(
-      R"({"name": "Greedy", "type": "test.leak", "params": {"bytes": 67108864}, "limits": {"memory": "32MiB"}})");
+      R"({"name": "Greedy", "type": "test.leak", "params": {"bytes": 67108864}, "limits": {"memory": "32MiB"}})",
+      R"(, "profiler": {"enabled": false, "folder": "in.txt"})");  // no place for a letter
   EXPECT_EQ(result.run.exit_code, 1);
   EXPECT_CONTAINS(result.run.err, "stage MainPipeline__Greedy failed on item 0: the stage was killed by SIGABRT");
 }

@@ -14,12 +14,19 @@ TEST_P(PoisonPlace, SkippedItemIsTheOnlyOneMissing) {
   EXPECT_EQ(result.out, numbered_lines(0, 100, GetParam()));
 }
 
-TEST_P(PoisonPlace, WithoutDeadLettersThePipelineFailsAndSaysWhy) {
+TEST_P(PoisonPlace, ItIsADeadLetterAlsoWithoutAProfile) {
   const FaultRun result = run_stages(crash_stage("Bad", "abort", GetParam(), ""));
+  EXPECT_EQ(result.run.exit_code, 0) << result.run.err;
+  EXPECT_EQ(result.out, numbered_lines(0, 100, GetParam()));
+}
+
+TEST_P(PoisonPlace, WhereNoLetterCanBeKeptThePipelineFailsAndSaysWhy) {
+  const FaultRun result =
+      run_stages(crash_stage("Bad", "abort", GetParam(), ""), R"(, "profiler": {"enabled": false, "folder": "in.txt"})");
   EXPECT_EQ(result.run.exit_code, 1);
   EXPECT_CONTAINS(result.run.err, "stage MainPipeline__Bad failed on item " + std::to_string(GetParam()) +
                                       ": the stage was killed by SIGABRT (Aborted), and its worker died 3 times");
-  EXPECT_CONTAINS(result.run.err, "this run keeps no dead letters");
+  EXPECT_CONTAINS(result.run.err, "cannot be set aside");
 }
 
 TEST_P(PoisonPlace, ItemThatPassesAtTheLastAttemptIsNotLost) {

@@ -108,16 +108,78 @@ TEST_F(ProfileSystemTest, ALockedDatabaseDoesNotStopThePipeline) {
   expect_intact();
 }
 
+/// The benchmark `profile snapshot` does the same with a minute.
 TEST_F(ProfileSystemTest, AReaderWithASnapshotHindersNobody) {
+  const char* wanted = std::getenv("PYSTREAM_TEST_SNAPSHOT_S");
+  const long items = 10'000 * (wanted != nullptr ? std::stol(wanted) : 3);
   ASSERT_EQ(coord({"run", plan(10, "0s", kStages), "--quiet"}).exit_code, 0);
   Sqlite reader(database());
   reader.run("BEGIN");
   EXPECT_EQ(reader.number("SELECT count(*) FROM runs"), 1);
-  ASSERT_EQ(coord({"run", plan(30'000, "50us", kStages), "--quiet"}).exit_code, 0);
+  ASSERT_EQ(coord({"run", plan(items, "100us", kStages), "--quiet"}).exit_code, 0);
   EXPECT_EQ(reader.number("SELECT count(*) FROM runs"), 1) << "it still sees the old state";
   reader.run("COMMIT");
-  EXPECT_EQ(reader.number("SELECT items FROM stages WHERE run = 2 AND key = 'MainPipeline'"), 30'000);
+  EXPECT_EQ(reader.number("SELECT items FROM stages WHERE run = 2 AND key = 'MainPipeline'"), items);
+  EXPECT_EQ(reader.number("SELECT rows_lost FROM RunSummary WHERE run = 2"), 0);
   expect_intact();
+}
+
+TEST_F(ProfileSystemTest, EightWritersLoseAndDoubleNoRow) {
+  std::vector<std::string> stages;
+  for (const char* name : {"A", "B", "C", "D", "E", "F"}) {
+    stages.push_back(R"({"name": ")" + std::string(name) + R"(", "type": "test.mix"})");
+  }
+  const std::string more = R"(, "profiler": {"rows_per_second": 1000000, "max_history": 1000000})";
+  ASSERT_EQ(coord({"run", plan(30'000, "20us", stages, more), "--quiet"}).exit_code, 0);
+  Sqlite sqlite(database());
+  EXPECT_EQ(sqlite.number("SELECT count(*) FROM row_cursors"), 8);
+  EXPECT_EQ(sqlite.number("SELECT rows_lost FROM RunSummary"), 0);
+  EXPECT_EQ(sqlite.number("SELECT count(*) FROM stages WHERE rows <> 30000"), 0);
+  EXPECT_EQ(sqlite.number("SELECT count(*) FROM (SELECT stage FROM items GROUP BY stage HAVING count(*) = 30000 AND "
+                          "count(DISTINCT sequence) = 30000)"),
+            9);
+  expect_intact();
+}
+
+TEST_F(ProfileSystemTest, ABookkeeperThatIsKilledIsReplacedAndNothingIsCountedTwice) {
+  const std::string bad =
+      R"({"name": "Bad", "type": "test.crash", "params": {"how": "kill", "sequence": 2000, "every": 4000}})";
+  RunningCoord running({"run", plan(40'000, "100us", {bad}), "--quiet"}, profiles(), folder_.file("log"));
+  ASSERT_TRUE(eventually([&] { return running.workers().size() == 3; }));
+  int kills = 0;
+  for (int i = 0; i < 4; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(500 + 333 * i));
+    kills += run_program({"pkill", "-KILL", "-P", std::to_string(running.pid()), "-f", "bookkeeper"}).exit_code == 0;
+  }
+  ASSERT_EQ(running.wait(), 0) << folder_.read("log");
+  EXPECT_EQ(kills, 4);
+  Sqlite sqlite(database());
+  EXPECT_EQ(sqlite.value("SELECT outcome FROM runs"), "done");
+  EXPECT_EQ(sqlite.number("SELECT count(*) FROM runs"), 1);
+  EXPECT_EQ(sqlite.number("SELECT items FROM stages WHERE key = 'MainPipeline__Bad'"), 40'000);
+  EXPECT_EQ(
+      sqlite.number("SELECT count(*) FROM stages WHERE items <> (SELECT sum(items) FROM windows "
+                    "WHERE stage = stages.id) OR timed <> (SELECT sum(items) FROM histograms WHERE stage = stages.id)"),
+      0);
+  EXPECT_EQ(sqlite.number("SELECT count(*) FROM events WHERE kind = 'crash'"), 10);
+  EXPECT_EQ(sqlite.number("SELECT count(*) FROM events WHERE kind = 'restart'"), 10);
+  expect_intact();
+}
+
+TEST_F(ProfileSystemTest, ThePlanSaysHowMuchIsKept) {
+  const std::string more =
+      R"(, "profiler": {"rows_per_second": 100000, "max_history": 500, "keep_runs": 2, "keep_bytes": "64MiB"})";
+  const std::string file = plan(8000, "100us", {R"({"name": "A", "type": "test.mix"})"}, more);
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_EQ(coord({"run", file, "--quiet"}).exit_code, 0);
+  }
+  Sqlite sqlite(database());
+  EXPECT_LE(sqlite.number("SELECT max(rows) FROM stages"), 500);
+  EXPECT_GT(sqlite.number("SELECT min(rows) FROM stages"), 100);
+  EXPECT_EQ(sqlite.value("SELECT group_concat(id) FROM runs"), "2,3");
+  const ProgramRun wrong = coord({"validate", plan(1, "0s", {}, R"(, "profiler": {"keep_runs": 0})")});
+  EXPECT_EQ(wrong.exit_code, 2);
+  EXPECT_NE(wrong.err.find("/profiler/keep_runs"), std::string::npos) << wrong.err;
 }
 
 TEST_F(ProfileSystemTest, ADatabaseDeletedUnderTheRunIsMadeAnew) {
@@ -167,6 +229,32 @@ TEST_F(ProfileSystemTest, DeadLettersAreKeptAndThePipelineGoesOn) {
   const ProgramRun list = coord({"dead-letters", "list"});
   EXPECT_NE(list.out.find("told to throw at item 95"), std::string::npos) << list.out;
   EXPECT_EQ(coord({"dead-letters", "show", "1", "--bytes"}).out.size(), 64U);
+}
+
+TEST_F(ProfileSystemTest, DeadLettersAreKeptWithoutAProfileToo) {
+  const std::string stage =
+      R"({"name": "Bad", "type": "test.crash", "params": {"how": "throw", "sequence": 5, "every": 10, "attempts": 99}})";
+  const std::string file = plan(100, "0s", {stage}, R"(, "profiler": {"enabled": false})");
+  const ProgramRun run = coord({"run", file});
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  ASSERT_EQ(coord({"run", file}).exit_code, 0);
+  Sqlite sqlite(database());
+  EXPECT_EQ(sqlite.number("SELECT count(*) FROM dead_letters WHERE stage = 'MainPipeline__Bad' AND size = 64"), 20);
+  EXPECT_EQ(sqlite.number("SELECT count(DISTINCT run) FROM dead_letters"), 2);
+  EXPECT_EQ(sqlite.number("SELECT count(*) FROM stages"), 0) << "nothing else is recorded";
+  EXPECT_NE(coord({"dead-letters", "list", "--run", "last"}).out.find("told to throw at item 95"), std::string::npos);
+  EXPECT_EQ(coord({"profile"}).exit_code, 1);
+  const ProgramRun good = coord({"run", plan(100, "0s", {}, R"(, "profiler": {"enabled": false})")});
+  EXPECT_EQ(good.exit_code, 0) << good.err;
+  EXPECT_EQ(sqlite.number("SELECT count(*) FROM runs"), 2) << "a run without letters leaves nothing";
+}
+
+TEST_F(ProfileSystemTest, WhereNoLetterCanBeKeptThePipelineFailsAndSaysSo) {
+  folder_.write("profiles", "a file where the folder should be");
+  const std::string stage = R"({"name": "Bad", "type": "test.crash", "params": {"how": "throw", "attempts": 99}})";
+  const ProgramRun run = coord({"run", plan(10, "0s", {stage}, R"(, "profiler": {"enabled": false})")});
+  EXPECT_EQ(run.exit_code, 1);
+  EXPECT_NE(run.err.find("cannot be set aside"), std::string::npos) << run.err;
 }
 
 TEST_F(ProfileSystemTest, TheCoordinatorsDeathLeavesNoBookkeeper) {

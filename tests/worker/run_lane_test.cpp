@@ -97,6 +97,23 @@ TEST_F(RunLaneTest, ResultsKeepTheNumbersOfTheirItems) {
   EXPECT_EQ(test::text_of(*reader.try_peek()), "c");
 }
 
+TEST_F(RunLaneTest, SumsWhenItsItemsEntered) {
+  shm::RingWriter ring(segment_.map_producer(0));
+  for (std::int64_t i = 0; i < 3; ++i) {
+    ASSERT_TRUE(put(ring, std::string(1, static_cast<char>('a' + i)),
+                    {.sequence = static_cast<std::uint64_t>(i), .entered_ns = 100 + i}));
+  }
+  ring.commit({.inputs_done = 3});
+  RunLane& sut = start(typed<std::optional<char>, char>(
+      [](char in) { return in == 'b' ? std::nullopt : std::optional<char>(in); }));
+  ASSERT_EQ(sut.collect(*input_, 64, kAll), 3U);
+  sut.work();
+  sut.keep();
+  EXPECT_EQ(sut.entered_sum(3), 303U);
+  EXPECT_EQ(sut.entered_sum(1), 100U);
+  EXPECT_EQ(sut.given_entered_sum(), 202U);
+}
+
 TEST_F(RunLaneTest, WhatWasDoneBeforeAnExceptionIsKept) {
   feed(segment_, 0, {"a", "b", "c"});
   RunLane& sut = start(typed<char, char>([](char in) { return in == 'b' ? throw Error("b") : in; }));

@@ -1,0 +1,88 @@
+#include "api/serial_profile.hpp"
+
+#include <filesystem>
+
+#include "base/blocked_signals.hpp"
+#include "base/log.hpp"
+#include "base/process_mark.hpp"
+#include "worker/layout.hpp"
+
+namespace pystream::api {
+namespace {
+
+constexpr plan::WorkerId kRow = 0;  ///< the user's process
+constexpr int kNoBell = -1;
+
+std::unique_ptr<shm::Segment> make_segment(const plan::Plan& plan, const plan::Topology& topology) {
+  const base::BlockedSignals blocked;
+  return std::make_unique<shm::Segment>(
+      shm::Segment::create(worker::make_layout(topology, {}, {}, plan.profiler).spec));
+}
+
+std::unique_ptr<coord::Bookkeeping> start_bookkeeping(const plan::Plan& plan, const plan::Topology& topology,
+                                                      const shm::Segment& segment) {
+  const auto warn = [](const std::string& text) { base::log(LogLevel::warning, text); };
+  try {
+    std::error_code ignored;
+    const std::string program = std::filesystem::read_symlink("/proc/self/exe", ignored).filename().string();
+    const base::BlockedSignals blocked;
+    return coord::Bookkeeping::fork(
+        segment, coord::describe_run(plan, topology, worker::make_layout(topology, {}, {}), program), warn);
+  } catch (const std::exception& error) {
+    warn(std::string("no profile is written: ") + error.what());
+    return nullptr;
+  }
+}
+
+profile::Recorder make_recorder(worker::Monitor& monitor) {
+  const shm::WorkerEnd& end = monitor.end();
+  return {end.profile.segments.front(), end.stats, 0, static_cast<std::uint32_t>(end.stats.size()), monitor.rows()};
+}
+
+}  // namespace
+
+SerialProfile::SerialProfile(const shm::Segment& segment)
+    : monitor_(segment.map_worker(kRow), kNoBell), recorder_(make_recorder(monitor_)), mark_(base::process_mark()) {}
+
+SerialProfile::SerialProfile(const plan::Plan& plan, const plan::Topology& topology)
+    : own_segment_(make_segment(plan, topology)),
+      bookkeeping_(start_bookkeeping(plan, topology, *own_segment_)),
+      monitor_(own_segment_->map_worker(kRow), kNoBell),
+      recorder_(make_recorder(monitor_)),
+      mark_(base::process_mark()) {}
+
+SerialProfile::~SerialProfile() {
+  if (mark_ != base::process_mark()) {
+    static_cast<void>(bookkeeping_.release());  // in a child of the user's: its bookkeeper is not to be ended
+  }
+}
+
+void SerialProfile::add(std::uint32_t hosted, const Item::Tag& tag, std::int64_t ended_ns, std::int64_t spent_ns) {
+  recorder_.add_items(hosted, 1);
+  recorder_.add_time(hosted, spent_ns);
+  recorder_.add_age(hosted, ended_ns - tag.entered_ns);
+  recorder_.sample(hosted, tag.sequence, tag.sequence, ended_ns - spent_ns, spent_ns, 1);
+}
+
+void SerialProfile::finish(const Item::Tag& tag, std::uint64_t came_out, std::int64_t now_ns) {
+  const std::uint32_t pipeline = monitor_.end().entry.hosted;
+  const std::int64_t latency = now_ns - tag.entered_ns;
+  if (came_out > 0) {
+    recorder_.add_items(pipeline, came_out);
+    recorder_.add_time(pipeline, latency * static_cast<std::int64_t>(came_out));
+    recorder_.sample(pipeline, tag.sequence, tag.sequence, tag.entered_ns, latency, 1);
+  }
+  monitor_.add_working(latency);
+  monitor_.set_last_end(now_ns);
+  recorder_.prepare(++done_);
+  recorder_.apply(now_ns);
+}
+
+void SerialProfile::end() {
+  if (bookkeeping_) {
+    bookkeeping_->end("done", {}, {});
+    bookkeeping_.reset();
+  }
+}
+
+}  // namespace pystream::api

@@ -1,0 +1,109 @@
+// What a bookkeeper finds of its run that a predecessor has written.
+
+#include "profile/schema.hpp"
+#include "profile/store_run.hpp"
+#include "profile/windows.hpp"
+
+namespace pystream::profile {
+
+/// Takes up the run of a bookkeeper that died.
+bool RunStore::find_run() {
+  const auto standing = run_of(*database_, description_.coordinator_pid, description_.started);
+  if (!standing) {
+    return false;
+  }
+  run_ = *standing;
+  const auto ids = [&](const char* sql) {
+    std::vector<std::int64_t> found;
+    Statement statement(*database_, sql);
+    statement.bind(1, run_);
+    while (statement.step()) {
+      found.push_back(statement.integer(0));
+    }
+    return found;
+  };
+  stage_ids_ = ids("SELECT id FROM stages WHERE run = ? ORDER BY position");
+  link_ids_ = ids("SELECT id FROM links WHERE run = ? ORDER BY position");
+  return !stage_ids_.empty();
+}
+
+/// Of a window that was closed before its time, for somebody who asked for the figures.
+void RunStore::add_standing_window(std::size_t key, std::uint64_t number, Figures& to) {
+  Statement statement(*database_,
+                      "SELECT items, samples, errors, timed, timed_ns, total_ns, min_ns, max_ns, waiting_ns, "
+                      "working_ns, blocked_ns, histogram FROM windows WHERE stage = ? AND window = ?");
+  statement.bind(1, stage_ids_.at(key)).bind(2, number);
+  if (!statement.step()) {
+    return;
+  }
+  if (statement.number(3) > 0) {
+    to.min_ns = to.timed > 0 ? std::min(to.min_ns, statement.number(6)) : statement.number(6);
+    to.max_ns = std::max(to.max_ns, statement.number(7));
+  }
+  to.items += statement.number(0);
+  to.samples += statement.number(1);
+  to.errors += statement.number(2);
+  to.timed += statement.number(3);
+  to.timed_ns += statement.number(4);
+  to.total_ns += statement.number(5);
+  to.waiting_ns += statement.number(8);
+  to.working_ns += statement.number(9);
+  to.blocked_ns += statement.number(10);
+  to.histogram.resize(shm::kBuckets);
+  for (const auto& [bucket, items] : histogram_pairs(statement.blob(11))) {
+    to.histogram[std::min<std::size_t>(bucket, shm::kBuckets - 1)] += items;
+  }
+}
+
+RunStore::Written RunStore::read_written() {
+  Written written;
+  written.links.resize(link_ids_.size());
+  Statement totals(*database_,
+                   "SELECT items, samples, errors, timed, timed_ns, total_ns, min_ns, max_ns, waiting_ns, working_ns, "
+                   "blocked_ns FROM stages WHERE id = ?");
+  Statement buckets(*database_, "SELECT low_ns, items FROM histograms WHERE stage = ?");
+  for (std::size_t i = 0; i < stage_ids_.size(); ++i) {
+    totals.bind(1, stage_ids_[i]);
+    if (!totals.step()) {
+      continue;
+    }
+    Figures figures{.items = totals.number(0),
+                    .samples = totals.number(1),
+                    .errors = totals.number(2),
+                    .timed = totals.number(3),
+                    .timed_ns = totals.number(4),
+                    .total_ns = totals.number(5),
+                    .min_ns = totals.number(6),
+                    .max_ns = totals.number(7),
+                    .waiting_ns = totals.number(8),
+                    .working_ns = totals.number(9),
+                    .blocked_ns = totals.number(10)};
+    totals.reset();
+    figures.histogram.resize(shm::kBuckets);
+    buckets.bind(1, stage_ids_[i]);
+    while (buckets.step()) {
+      figures.histogram[shm::bucket_of(buckets.number(0))] = buckets.number(1);
+    }
+    written.keys[i] = std::move(figures);
+  }
+  Statement links(*database_, "SELECT items, dropped FROM links WHERE id = ?");
+  for (std::size_t i = 0; i < link_ids_.size(); ++i) {
+    links.bind(1, link_ids_[i]);
+    if (links.step()) {
+      written.links[i] = {.items = links.number(0), .dropped = links.number(1)};
+    }
+    links.reset();
+  }
+  const std::string run = std::to_string(run_);
+  written.events = static_cast<std::uint64_t>(
+      database_->query_integer("SELECT count(*) FROM events WHERE run = " + run).value_or(0));
+  const auto last = database_->query_integer(
+      "SELECT max(window) FROM windows WHERE stage IN (SELECT id FROM stages WHERE run = " + run + ")");
+  const bool any = database_->query_integer("SELECT count(*) FROM stages WHERE items > 0 AND run = " + run) > 0;
+  if (any) {
+    written.until_ns = description_.start_ns + (last.value_or(0) + 1) * shm::kWindowNs;
+  }
+  return written;
+}
+
+}  // namespace pystream::profile

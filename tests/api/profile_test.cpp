@@ -1,0 +1,119 @@
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "api_support.hpp"
+#include "profile/summary.hpp"
+#include "support/temp_folder.hpp"
+
+/// What pipelines of this process leave in the profile database, also serial ones.
+namespace pystream::test {
+namespace {
+
+class ApiProfileTest : public ::testing::Test {
+ protected:
+  PipelineOptions options() const { return {.use_profiler = true, .profiler_db_folder = folder_.path()}; }
+  /// In a process of its own: one that forks workers never opens a database. -1: no answer.
+  long ask(const std::string& sql) const {
+    const Shared<std::atomic<long>> answer;
+    *answer = -1;
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+      try {
+        *answer = static_cast<long>(profile::open_for_reading(folder_.path()).query_integer(sql).value_or(-1));
+      } catch (const std::exception& error) {
+        std::fprintf(stderr, "%s\n", error.what());
+      }
+      ::_exit(0);
+    }
+    ::waitpid(pid, nullptr, 0);
+    return *answer;
+  }
+  long items_of(const std::string& key) const { return ask("SELECT items FROM stages WHERE key = '" + key + "'"); }
+
+  tests::TempFolder folder_;
+};
+
+TEST_F(ApiProfileTest, ASerialPipelineInThisProcessHasARunOfItsOwn) {
+  Pipeline sut(options());
+  sut.add([](int x) { return x + 1; }, "Fast");
+  sut.add(
+      [](int x) {
+        std::this_thread::sleep_for(1ms);
+        return x;
+      },
+      "Slow");
+  sut.serialize();
+  for (int i = 0; i < 100; ++i) {
+    sut.forward(i);
+  }
+  const Profiles profiles = sut.get_profiles();
+  sut.cleanup();
+  EXPECT_EQ(ask("SELECT count(*) FROM runs WHERE outcome = 'done'"), 1);
+  for (const char* key : {"MainPipeline", "MainPipeline__Fast", "MainPipeline__Slow"}) {
+    EXPECT_EQ(items_of(key), 100) << key;
+    const double mean_s =
+        static_cast<double>(ask("SELECT mean_s * 1e9 FROM StageSummary WHERE key = '" + std::string(key) + "'")) * 1e-9;
+    EXPECT_NEAR(mean_s, profiles.latency.at(key), 0.02 * mean_s + 1e-7) << key;
+  }
+  EXPECT_EQ(ask("SELECT count(*) FROM Latency"), 100);
+}
+
+TEST_F(ApiProfileTest, ASerialRowStandsBesideTheWorkersOfItsChildren) {
+  Pipeline child;
+  child.add([](int x) { return x * 2; }, "Inner");
+  child.parallelize();
+  Pipeline sut(options());
+  sut.add([](int x) { return x + 1; }, "Before");
+  sut.add(child.as_stage(), "Child");
+  sut.add([](int x) { return x + 1; }, "After");
+  sut.serialize({.block_output = true, .output_timeout = kDeadline});
+  for (int i = 0; i < 50; ++i) {
+    sut.forward(i);
+    EXPECT_EQ(sut.get_results<int>(), 2 * (i + 1) + 1);
+  }
+  sut.cleanup();
+  for (const char* key : {"MainPipeline", "MainPipeline__Before", "MainPipeline__Child", "MainPipeline__Child__Inner",
+                          "MainPipeline__After"}) {
+    EXPECT_EQ(items_of(key), 50) << key;
+  }
+  EXPECT_EQ(ask("SELECT count(*) FROM StageSummary WHERE mean_s > 0"), 5);
+  EXPECT_EQ(ask("SELECT count(*) FROM runs"), 1);
+}
+
+TEST_F(ApiProfileTest, AskingForFiguresDoesNotCountItemsTwice) {
+  Pipeline sut(options());
+  sut.add([](int x) { return x + 1; }, "A");
+  sut.parallelize(kAllResults);
+  for (int i = 0; i < 20; ++i) {
+    sut.forward_all(std::vector<int>(10, i));
+    read_all<int>(sut, 10);
+    EXPECT_GT(sut.get_profiles().latency.at("MainPipeline__A"), 0);
+  }
+  sut.cleanup();
+  EXPECT_EQ(items_of("MainPipeline__A"), 200);
+  EXPECT_EQ(ask("SELECT sum(items) FROM windows JOIN stages ON stages.id = stage WHERE key = 'MainPipeline__A'"), 200)
+      << "in windows";
+}
+
+TEST_F(ApiProfileTest, DeadLettersAreKeptWithoutAProfiler) {
+  Pipeline sut({.profiler_db_folder = folder_.path()});
+  sut.add(
+      [](int x) {
+        if (x == 3) {
+          throw std::runtime_error("no threes");
+        }
+        return x;
+      },
+      "Choosy");
+  sut.parallelize(kAllResults);
+  for (int i = 0; i < 6; ++i) {
+    sut.forward(i);
+  }
+  EXPECT_EQ(read_all<int>(sut, 5), (std::vector<int>{0, 1, 2, 4, 5}));
+  sut.cleanup();
+  EXPECT_EQ(ask("SELECT count(*) FROM dead_letters WHERE sequence = 3 AND reason LIKE '%no threes%'"), 1);
+  EXPECT_EQ(ask("SELECT count(*) FROM stages"), 0);
+}
+
+}  // namespace
+}  // namespace pystream::test

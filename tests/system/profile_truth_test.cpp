@@ -1,0 +1,141 @@
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "shm/profile_abi.hpp"
+#include "system/profile_support.hpp"
+
+/// What a profile says against what stages have noted themselves.
+namespace pystream::tests {
+namespace {
+
+/// As test.logged writes it.
+struct LogEntry {
+  std::int64_t start_ns;
+  std::int64_t end_ns;
+};
+
+/// What follows from a stage's own log.
+struct Truth {
+  long items = 0;
+  double mean_s = 0;
+  double items_per_s = 0;
+  std::vector<double> sorted_s;
+
+  double percentile_s(double share) const {
+    return sorted_s[static_cast<std::size_t>(share * static_cast<double>(sorted_s.size() - 1))];
+  }
+};
+
+class ProfileTruthTest : public ProfileSystemTest {
+ protected:
+  long items_ = 20'000;
+
+  std::string logged(const std::string& name, const std::string& shortest, const std::string& longest) const {
+    return R"({"name": ")" + name + R"(", "type": "test.logged", "params": {"log": ")" + folder_.file(name) +
+           R"(", "items": )" + std::to_string(items_) + R"(, "shortest": ")" + shortest + R"(", "longest": ")" +
+           longest + R"("}})";
+  }
+  std::string logged_plan() const {
+    const std::vector<std::string> stages{
+        logged("A", "40us", "120us"),
+        R"({"name": "Child", "stages": [)" + logged("B", "30us", "60us") + ", " + logged("C", "20us", "100us") + "]}",
+        R"({"name": "Row", "mode": "serial", "stages": [)" + logged("D", "20us", "30us") + ", " +
+            logged("E", "30us", "50us") + "]}"};
+    return plan(items_, "0s", stages);
+  }
+  std::vector<LogEntry> log_of(const std::string& name) const {
+    const std::string bytes = folder_.read(name);
+    std::vector<LogEntry> log(bytes.size() / sizeof(LogEntry));
+    std::memcpy(log.data(), bytes.data(), log.size() * sizeof(LogEntry));
+    return log;
+  }
+  /// `from`, `to`: logs of the first and last stage of a part of the pipeline; from the end of `from` if `behind`.
+  static Truth truth_of(const std::vector<LogEntry>& from, const std::vector<LogEntry>& to, bool behind) {
+    Truth truth;
+    std::int64_t first_end = to.front().end_ns;
+    std::int64_t last_end = first_end;
+    double sum = 0;
+    for (std::size_t i = 0; i < to.size(); ++i) {
+      const double s = static_cast<double>(to[i].end_ns - (behind ? from[i].end_ns : from[i].start_ns)) * 1e-9;
+      truth.sorted_s.push_back(s);
+      sum += s;
+      truth.items += to[i].end_ns != 0 ? 1 : 0;
+      first_end = std::min(first_end, to[i].end_ns);
+      last_end = std::max(last_end, to[i].end_ns);
+    }
+    truth.mean_s = sum / static_cast<double>(to.size());
+    truth.items_per_s = static_cast<double>(to.size() - 1) / (static_cast<double>(last_end - first_end) * 1e-9);
+    std::sort(truth.sorted_s.begin(), truth.sorted_s.end());
+    return truth;
+  }
+  std::vector<std::string> figures_of(const std::string& key) {
+    Sqlite sqlite(database());
+    const auto rows = sqlite.rows(
+        "SELECT items, mean_s, items_per_s, p50_s, p90_s, p99_s FROM StageSummary LEFT JOIN StagePercentiles USING "
+        "(run, key) WHERE key = 'MainPipeline__" +
+        key + "'");
+    return rows.empty() ? std::vector<std::string>(6) : rows[0];
+  }
+  void expect_true(const std::string& key, const Truth& truth) {
+    const std::vector<std::string> figures = figures_of(key);
+    EXPECT_EQ(figures[0], std::to_string(truth.items)) << key;
+    EXPECT_NEAR(std::stod(figures[1]) / truth.mean_s, 1, 0.01) << key << " mean";
+    EXPECT_NEAR(std::stod(figures[2]) / truth.items_per_s, 1, 0.01) << key << " throughput";
+  }
+  void expect_true_percentiles(const std::string& key, const Truth& truth) {
+    const std::vector<std::string> figures = figures_of(key);
+    const std::vector<double> shares{0.5, 0.9, 0.99};
+    for (std::size_t i = 0; i < shares.size(); ++i) {
+      EXPECT_NEAR(std::stod(figures[3 + i]) / truth.percentile_s(shares[i]), 1, 1.0 / 32 + 0.01)
+          << key << " percentile " << shares[i];
+    }
+  }
+  void expect_true_stages() {
+    for (const auto& [key, name] : std::vector<std::pair<std::string, std::string>>{
+             {"A", "A"}, {"Child__B", "B"}, {"Child__C", "C"}, {"Row__D", "D"}, {"Row__E", "E"}}) {
+      const std::vector<LogEntry> log = log_of(name);
+      ASSERT_EQ(log.size(), static_cast<std::size_t>(items_));
+      expect_true(key, truth_of(log, log, false));
+      expect_true_percentiles(key, truth_of(log, log, false));
+    }
+  }
+};
+
+TEST_F(ProfileTruthTest, EqualsWhatStagesNoteThemselves) {
+  ASSERT_EQ(coord({"run", logged_plan(), "--quiet"}).exit_code, 0);
+  expect_true_stages();
+  expect_true("Child", truth_of(log_of("A"), log_of("C"), true));
+  expect_true("Row", truth_of(log_of("C"), log_of("E"), true));
+  expect_intact();
+}
+
+TEST_F(ProfileTruthTest, AlsoAfterAThousandKills) {
+  items_ = 40'000;
+  RunningCoord running({"run", logged_plan(), "--quiet"}, profiles(), folder_.file("log"));
+  ASSERT_TRUE(eventually([&] { return running.workers().size() == 6; }));
+  std::vector<pid_t> workers = running.workers();
+  int kills = 0;
+  for (unsigned round = 0; kills < 1000; ++round) {
+    if (round % 3 == 0) {
+      workers = running.workers();
+    }
+    if (workers.empty()) {
+      break;
+    }
+    kills += ::kill(workers[round % workers.size()], SIGKILL) == 0 ? 1 : 0;
+    std::this_thread::sleep_for(std::chrono::microseconds(500 + 300 * (round % 5)));
+  }
+  ASSERT_EQ(running.wait(), 0) << folder_.read("log");
+  EXPECT_EQ(kills, 1000) << "the pipeline was done before";
+  expect_true_stages();
+  Sqlite sqlite(database());
+  EXPECT_EQ(sqlite.number("SELECT count(*) FROM stages WHERE worker IS NOT NULL AND items <> (SELECT sum(items) FROM "
+                          "windows WHERE stage = stages.id)"),
+            0);
+  EXPECT_GT(sqlite.number("SELECT count(*) FROM events WHERE kind = 'crash' AND signal = 9"), 300);
+  expect_intact();
+}
+
+}  // namespace
+}  // namespace pystream::tests
