@@ -7,7 +7,7 @@ packages_for() {
   case "$1" in
     build) echo g++ meson ninja-build pkg-config libboost-dev libsqlite3-dev nlohmann-json3-dev libspdlog-dev \
       libcli11-dev libopencv-dev ;;
-    test) echo libgtest-dev libgmock-dev libbenchmark-dev graphviz sqlite3 python3 procps git ;;
+    test) echo libgtest-dev libgmock-dev libbenchmark-dev graphviz sqlite3 python3 procps git spin ;;
     demo) echo ffmpeg ;;
     bench) echo libbenchmark-dev libtbb-dev libzmq3-dev libiceoryx-posh-dev iceoryx gstreamer1.0-tools \
       gstreamer1.0-plugins-base valgrind python3 ;;

@@ -56,7 +56,7 @@ struct StageOptions {
   OnError on_error = OnError::dead_letter;
   std::uint32_t max_attempts = 3;                     ///< deaths (with OnError::retry: exceptions) on one item
   std::optional<std::chrono::nanoseconds> timeout{};  ///< one item; none: no deadline
-  std::chrono::nanoseconds start_timeout = std::chrono::seconds(60);
+  std::chrono::nanoseconds start_timeout = std::chrono::seconds(60);  ///< from start to ready; also of cleanup()
 };
 
 /// How Pipeline::parallelize() runs a pipeline.

@@ -1,3 +1,5 @@
+#include "coord/chaos.hpp"
+
 #include <spdlog/fmt/fmt.h>
 #include <unistd.h>
 
@@ -13,7 +15,6 @@
 #include "cli/summary_table.hpp"
 #include "cli/text.hpp"
 #include "coord/audit.hpp"
-#include "coord/chaos.hpp"
 
 namespace pystream::cli {
 namespace {
@@ -32,8 +33,7 @@ struct ChaosOptions {
 std::chrono::nanoseconds interval_of(const ChaosOptions& options) {
   const auto interval = parse_duration(options.interval);
   if (!interval || interval->count() <= 0) {
-    throw BadUsage("--interval: found \"" + options.interval +
-                   "\", expected a number with a unit, such as 10ms or 1s");
+    throw BadUsage("--interval: found \"" + options.interval + "\", expected a number with a unit, such as 10ms or 1s");
   }
   return *interval;
 }
@@ -48,8 +48,8 @@ struct Verdict {
   bool interrupted = false;
 
   bool clean(std::uint64_t kills) const {
-    return trouble.empty() && chaos.kills >= kills && audit.lost == 0 && audit.doubled == 0 && audit.dropped == 0 &&
-           audit.set_aside == 0 && differing == 0;
+    return trouble.empty() && chaos.kills >= kills && audit.lost == 0 && audit.doubled == 0 && audit.refused == 0 &&
+           audit.dropped == 0 && audit.set_aside == 0 && differing == 0;
   }
   void add(const coord::ChaosFigures& figures, const coord::Audit& more) {
     chaos.kills += figures.kills;
@@ -59,6 +59,7 @@ struct Verdict {
     audit.out += more.out;
     audit.lost += more.lost;
     audit.doubled += more.doubled;
+    audit.refused += more.refused;
     audit.dropped += more.dropped;
     audit.set_aside += more.set_aside;
     audit.faults.insert(audit.faults.end(), more.faults.begin(), more.faults.end());
@@ -143,14 +144,18 @@ class ChaosCommand {
     const coord::Outcome outcome = coordinator.run();
     chaos.collect();
     // A run that failed leaves items inside; they are no verdict on the recovery.
-    const bool done = outcome == coord::Outcome::done;
-    verdict_.add(chaos.figures(), done ? coord::audit(run.topology(), run.layout(), coordinator.view()) : coord::Audit{});
+    coord::Audit audit = coord::audit(run.topology(), run.layout(), coordinator.view());
+    if (outcome != coord::Outcome::done) {
+      audit = {.refused = audit.refused};
+    }
+    verdict_.add(chaos.figures(), audit);
     verdict_.interrupted = outcome == coord::Outcome::interrupted || coordinator.interrupted();
     if (outcome == coord::Outcome::failed) {
       verdict_.trouble = coordinator.failure()->text;
     } else if (chaos.figures().kills == 0 && !verdict_.interrupted) {
-      verdict_.trouble = fmt::format("the source ended too soon: after {} of {} kills; give it more items, or a shorter --interval",
-                                     verdict_.chaos.kills, options_.kills);
+      verdict_.trouble =
+          fmt::format("the source ended too soon: after {} of {} kills; give it more items, or a shorter --interval",
+                      verdict_.chaos.kills, options_.kills);
     }
   }
 
@@ -163,14 +168,14 @@ class ChaosCommand {
   void report() const {
     const Style style(STDOUT_FILENO);
     const coord::Audit& audit = verdict_.audit;
-    std::string text =
-        fmt::format("kills     {} and {} stops, in {}\n", verdict_.chaos.kills, verdict_.chaos.stops,
-                    count_text(verdict_.runs, "run")) +
-        fmt::format("items     {} in, {} out: {} lost, {} doubled, {} out of order\n", audit.in, audit.out, audit.lost,
-                    audit.doubled, 0) +
-        fmt::format("recovery  {}\n", recovery_text(verdict_.chaos.recoveries_ns));
+    std::string text = fmt::format("kills     {} and {} stops, in {}\n", verdict_.chaos.kills, verdict_.chaos.stops,
+                                   count_text(verdict_.runs, "run")) +
+                       fmt::format("items     {} in, {} out: {} lost, {} doubled, {} out of order\n", audit.in,
+                                   audit.out, audit.lost, audit.doubled, audit.refused) +
+                       fmt::format("recovery  {}\n", recovery_text(verdict_.chaos.recoveries_ns));
     if (audit.dropped + audit.set_aside > 0) {
-      text += fmt::format("besides   {} dropped by full links, {} set aside by errors\n", audit.dropped, audit.set_aside);
+      text +=
+          fmt::format("besides   {} dropped by full links, {} set aside by errors\n", audit.dropped, audit.set_aside);
     }
     if (options_.verify && verdict_.runs > 0) {
       text += verdict_.differing == 0 ? "output    the same bytes as undisturbed\n"
@@ -183,9 +188,11 @@ class ChaosCommand {
       text += "          " + verdict_.trouble + "\n";
     }
     const bool clean = verdict_.clean(options_.kills);
-    text += std::string("verdict   ") + (clean                  ? style.green("clean")
-                                         : verdict_.interrupted ? "interrupted"
-                                                                : style.red("not clean")) + "\n";
+    text += std::string("verdict   ") +
+            (clean                  ? style.green("clean")
+             : verdict_.interrupted ? "interrupted"
+                                    : style.red("not clean")) +
+            "\n";
     print(text);
   }
 
@@ -204,7 +211,8 @@ void add_chaos(CLI::App& app, Command& chosen) {
   const auto options = std::make_shared<ChaosOptions>();
   add_plan_options(command, options->plan);
   command.add_option("--items", options->items, "the source ends after so many items")->type_name("N");
-  command.add_option("--kills", options->kills, "how many workers are killed; the pipeline is run again if it ends before")
+  command
+      .add_option("--kills", options->kills, "how many workers are killed; the pipeline is run again if it ends before")
       ->type_name("N")
       ->check(CLI::PositiveNumber);
   command.add_option("--seed", options->seed, "the same seed chooses in the same way")->type_name("S");

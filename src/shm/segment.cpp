@@ -4,8 +4,8 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#include <boost/interprocess/mapped_region.hpp>
 #include <algorithm>
+#include <boost/interprocess/mapped_region.hpp>
 #include <cstring>
 #include <pystream/error.hpp>
 
@@ -326,9 +326,8 @@ Segment::Segment(base::UniqueFd fd) : fd_(std::move(fd)) {
     return offset % kPage == 0 && size <= file_bytes && offset <= file_bytes - size;
   };
   for (const WorkerEntry& worker : workers_) {
-    if (!inside(worker.control_offset, kPage) ||
-        worker.tracked > file_bytes / sizeof(HostedStats) || worker.tracked < worker.hosted ||
-        !inside(worker.page_offset, kPage + worker.tracked * sizeof(HostedStats)) ||
+    if (!inside(worker.control_offset, kPage) || worker.tracked > file_bytes / sizeof(HostedStats) ||
+        worker.tracked < worker.hosted || !inside(worker.page_offset, kPage + worker.tracked * sizeof(HostedStats)) ||
         worker.rows > file_bytes / sizeof(Row) || (worker.rows != 0 && !std::has_single_bit(worker.rows)) ||
         worker.batch_bytes != batch_bytes(worker) || worker.segments > file_bytes / worker.batch_bytes ||
         !inside(worker.profile_offset, profile_bytes(worker)) || worker.checkpoint_bytes % kPage != 0 ||
@@ -356,7 +355,7 @@ std::string_view Segment::plan() const {
 }
 
 ProducerEnd Segment::map_producer(std::uint32_t id) const {
-  ProducerEnd end{.link = links_.at(id)};
+  ProducerEnd end{.id = id, .link = links_.at(id)};
   const auto keep = [&](Mapping mapping) { return end.keep.emplace_back(std::move(mapping)).data(); };
   end.own = reinterpret_cast<ProducerPage*>(keep(map(fd(), end.link.producer_offset, kPage, Access::read_write)));
   end.peer = reinterpret_cast<const ConsumerPage*>(keep(map(fd(), end.link.consumer_offset, kPage, Access::read_only)));
@@ -370,7 +369,7 @@ ProducerEnd Segment::map_producer(std::uint32_t id) const {
 }
 
 ConsumerEnd Segment::map_consumer(std::uint32_t id) const {
-  ConsumerEnd end{.link = links_.at(id)};
+  ConsumerEnd end{.id = id, .link = links_.at(id)};
   const auto keep = [&](Mapping mapping) { return end.keep.emplace_back(std::move(mapping)).data(); };
   end.own = reinterpret_cast<ConsumerPage*>(keep(map(fd(), end.link.consumer_offset, kPage, Access::read_write)));
   end.peer = reinterpret_cast<const ProducerPage*>(keep(map(fd(), end.link.producer_offset, kPage, Access::read_only)));
@@ -394,8 +393,8 @@ WorkerEnd Segment::map_worker(std::uint32_t id) const {
   end.page = reinterpret_cast<WorkerPage*>(pages);
   end.stats = {reinterpret_cast<HostedStats*>(pages + kPage), end.entry.tracked};
   end.config = reinterpret_cast<const ProfileConfig*>(keep(map(fd(), header_.config_offset, kPage, Access::read_only)));
-  end.profile = profile_area(
-      end.entry, keep(map(fd(), end.entry.profile_offset, profile_bytes(end.entry), Access::read_write)));
+  end.profile =
+      profile_area(end.entry, keep(map(fd(), end.entry.profile_offset, profile_bytes(end.entry), Access::read_write)));
   if (end.entry.checkpoint_bytes > 0) {
     end.checkpoints = keep(map(fd(), end.entry.checkpoint_offset, 2 * end.entry.segments * end.entry.checkpoint_bytes,
                                Access::read_write));

@@ -21,14 +21,14 @@
 namespace pystream::shm {
 
 inline constexpr std::uint64_t kMagic = 0x6d61657274737970;  // "pystream"
-inline constexpr std::uint32_t kAbiVersion = 2;
+inline constexpr std::uint32_t kAbiVersion = 3;
 
 struct SegmentHeader {
   std::uint64_t magic;
   std::uint32_t version;
   std::uint32_t header_bytes;  ///< size of this struct
   std::uint64_t total_bytes;
-  std::uint64_t table_bytes;   ///< header, tables and plan, rounded up to pages
+  std::uint64_t table_bytes;  ///< header, tables and plan, rounded up to pages
   std::uint32_t workers;
   std::uint32_t links;
   std::uint64_t plan_offset;
@@ -55,7 +55,7 @@ struct LinkEntry {
   std::uint64_t producer_offset;
   std::uint64_t consumer_offset;
   std::uint64_t ring_offset;
-  std::uint64_t ring_bytes;   ///< a power of two; 0: a terminal link that only carries a sink's journal
+  std::uint64_t ring_bytes;  ///< a power of two; 0: a terminal link that only carries a sink's journal
   std::uint64_t large_offset;
   std::uint64_t large_bytes;
   std::uint64_t inbox_offset;
@@ -65,8 +65,8 @@ struct LinkEntry {
   std::uint64_t large_limit;  ///< large items in the link at once
   std::uint32_t producer;
   std::uint32_t consumer;
-  std::uint32_t answers;      ///< 1: every input is answered, by a tombstone if need be
-  std::uint32_t overflow;     ///< Overflow
+  std::uint32_t answers;   ///< 1: every input is answered, by a tombstone if need be
+  std::uint32_t overflow;  ///< Overflow
 };
 
 /// What happens to an item for which a link has no room. The same numbers as plan::Overflow.
@@ -84,7 +84,9 @@ struct ControlPage {
   /// An input the worker's predecessors died on, and how often; set before each start.
   std::atomic<std::uint64_t> attempt_number;
   std::atomic<std::uint32_t> attempts;
-  std::atomic<std::uint32_t> give_up;      ///< 1: that input is not tried again
+  std::atomic<std::uint32_t> give_up;  ///< 1: that input is not tried again
+  /// Inputs of that segment before this one, done or not, may have been in a stage already; set before each start.
+  std::atomic<std::uint64_t> seen_until;
   std::atomic<std::uint64_t> items_limit;  ///< a source ends after so many items; 0: no limit
   // Where and how they died; set before each start.
   std::atomic<std::uint32_t> died_segment;  ///< segment of the row whose input it was
@@ -96,13 +98,13 @@ struct ControlPage {
 
 enum class Phase : std::uint32_t {
   absent = 0,
-  starting = 1,   ///< attaching, making its stages
-  waiting = 2,    ///< for input
-  working = 3,    ///< in a stage's code
-  blocked = 4,    ///< the output link is full
-  cleaning = 5,   ///< the input has ended; cleanup() runs
-  finished = 6,   ///< exits with 0
-  failed = 7,     ///< `failure` says why; exits with 1
+  starting = 1,  ///< attaching, making its stages
+  waiting = 2,   ///< for input
+  working = 3,   ///< in a stage's code
+  blocked = 4,   ///< the output link is full
+  cleaning = 5,  ///< the input has ended; cleanup() runs
+  finished = 6,  ///< exits with 0
+  failed = 7,    ///< `failure` says why; exits with 1
 };
 
 enum class FailureKind : std::uint32_t { none = 0, start = 1, item = 2, link = 3, memory = 4 };
@@ -135,17 +137,17 @@ inline constexpr int kModuleShift = 56;
 struct WorkerPage {
   /// Release store after what it tells of; acquire load.
   alignas(kLine) std::atomic<std::uint32_t> phase;
-  std::atomic<std::uint32_t> hosted;      ///< which stage of the row is in work, from 0
+  std::atomic<std::uint32_t> hosted;  ///< which stage of the row is in work, from 0
   /// ControlPage::incarnation + 1 once this start of the worker has attached; what stands here before is a
   /// predecessor's. Release store; acquire load.
   std::atomic<std::uint32_t> incarnation;
-  std::atomic<std::uint32_t> segment;     ///< of the row, whose input `number` is
-  std::atomic<std::uint64_t> number;      ///< input number in work; kInvalidPosition: none
-  std::atomic<std::uint64_t> sequence;    ///< its sequence number
-  std::atomic<std::uint64_t> commits;     ///< batches committed since the pipeline began
+  std::atomic<std::uint32_t> segment;   ///< of the row, whose input `number` is
+  std::atomic<std::uint64_t> number;    ///< input number in work; kInvalidPosition: none
+  std::atomic<std::uint64_t> sequence;  ///< its sequence number
+  std::atomic<std::uint64_t> commits;   ///< batches committed since the pipeline began
   /// Of a stage that has several in work: how many; `number` is then the oldest, not surely the one that kills.
   std::atomic<std::uint32_t> in_flight;
-  std::atomic<std::int64_t> first_commit_ns;  ///< of this start of the worker (CLOCK_MONOTONIC); 0: none yet
+  std::atomic<std::int64_t> first_commit_ns;             ///< of this start of the worker (CLOCK_MONOTONIC); 0: none yet
   alignas(kLine) std::atomic<std::uint64_t> waiting_ns;  ///< for input, since the pipeline began
   std::atomic<std::uint64_t> blocked_ns;
   std::atomic<std::uint64_t> working_ns;
@@ -153,7 +155,7 @@ struct WorkerPage {
   std::atomic<std::int64_t> last_end_ns;
   alignas(kLine) std::atomic<std::uint32_t> failure_kind;
   std::uint32_t failure_bytes;
-  std::uint64_t failure_sequence;         ///< kInvalidPosition: no item
+  std::uint64_t failure_sequence;  ///< kInvalidPosition: no item
   std::array<char, kFailureText> failure_text;
   alignas(kLine) CrashRecord crash;
 };
@@ -165,7 +167,9 @@ struct CheckpointHeader {
   std::uint64_t bytes;  ///< that follow: for each stage with state its size (u64) and its bytes
 };
 
-constexpr std::uint64_t round_up(std::uint64_t bytes, std::uint64_t unit) { return (bytes + unit - 1) / unit * unit; }
+constexpr std::uint64_t round_up(std::uint64_t bytes, std::uint64_t unit) {
+  return (bytes + unit - 1) / unit * unit;
+}
 
 static_assert(sizeof(SegmentHeader) == 64 && sizeof(WorkerEntry) == 72 && sizeof(LinkEntry) == 104);
 static_assert(sizeof(ControlPage) <= kPage && sizeof(WorkerPage) <= kPage);

@@ -24,13 +24,20 @@ void DeadLetterStore::store(const Letter& letter) {
                                  .reason = letter.reason,
                                  .signal = letter.signal,
                                  .stack = letter.stack};
+  monitor_.set_phase(shm::Phase::blocked);  // a slow disk is no hang of the stage
+  store_patiently(kept, letter.bytes);
+  monitor_.set_phase(shm::Phase::working);
+}
+
+void DeadLetterStore::store_patiently(const profile::DeadLetter& letter, std::span<const std::byte> bytes) {
+  const shm::ProfileConfig& config = *monitor_.end().config;
   bool complained = false;
   while (true) {
     try {
       if (!store_) {
         store_.emplace(std::filesystem::path(std::string_view(config.path.data(), config.path_bytes)));
       }
-      if (store_->try_store(kept, letter.bytes)) {
+      if (store_->try_store(letter, bytes)) {
         return;
       }
     } catch (const std::exception& error) {

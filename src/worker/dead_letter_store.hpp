@@ -20,6 +20,8 @@ class DeadLetterStore final : public DeadLetters {
   void store(const Letter& letter) override;
 
  private:
+  void store_patiently(const profile::DeadLetter& letter, std::span<const std::byte> bytes);
+
   Monitor& monitor_;
   std::vector<std::string> keys_;
   std::optional<profile::LetterStore> store_;

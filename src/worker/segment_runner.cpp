@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/kill_point.hpp"
 #include "worker/async_lane.hpp"
 
 namespace pystream::worker {
@@ -12,7 +13,8 @@ namespace {
 constexpr std::int64_t kLargestBatch = 256;
 constexpr std::int64_t kBatchAimNs = 10'000;  ///< how long the items of one commit may take together
 constexpr std::int64_t kSlowItemNs = 1'000;   ///< from here on every item is timed
-constexpr std::int64_t kSleepNs = 1'000'000'000;
+/// Where workers are killed on purpose, a lost wake-up must show as a hang.
+constexpr std::int64_t kSleepNs = base::kKillPoints ? 100'000'000'000 : 1'000'000'000;
 constexpr std::int64_t kLookBehindNs = 1'000'000;  ///< a full row looks so often for what came back from its child
 
 /// What the exception being handled says.
@@ -63,6 +65,7 @@ SegmentRunner::SegmentRunner(SegmentParts parts, Monitor& monitor, DeadLetters& 
 SegmentRunner::~SegmentRunner() = default;
 
 void SegmentRunner::restore() {
+  base::kill_point(base::KillPoint::attaching);
   std::size_t cursors = 0;
   for (const auto& hosted : chain_.hosted()) {
     cursors += hosted->cursor().size();
@@ -202,6 +205,7 @@ bool SegmentRunner::run_behind() {
     bool closed = false;
     any |= !segment->ended() && segment->run_one(closed);
   }
+  monitor_.set_segment(parts_.index);
   monitor_.set_hosted(hosted);
   monitor_.begin_item(number, sequence);
   return any;

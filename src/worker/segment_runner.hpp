@@ -40,7 +40,7 @@ class DeadLetters {
     std::uint32_t attempts = 0;
     std::string reason;
     std::span<const std::byte> bytes;
-    int signal = 0;      ///< that killed the stage; 0: it threw
+    int signal = 0;  ///< that killed the stage; 0: it threw
     std::string stack;
   };
   virtual void store(const Letter& letter) = 0;
@@ -114,7 +114,7 @@ class SegmentRunner final : public RoomMaker {
   const plan::FaultPolicy& policy_in_work() const;
   void give_up(const shm::Record& record, const std::string& reason, std::uint32_t attempts);
   void set_aside(const shm::Record& record);
-  std::uint32_t attempt_at(std::uint64_t number) const { return number == death_.number ? death_.deaths + 1 : 1; }
+  std::uint32_t attempt_at(std::uint64_t number) const { return death_.attempt_at(number); }
   bool is_poison(std::uint64_t number) const { return number == death_.number && death_.give_up; }
   std::uint8_t closes_after(std::uint8_t closes) const;
   void commit();
@@ -154,12 +154,12 @@ class SegmentRunner final : public RoomMaker {
   bool answer_ = false;
   std::uint32_t batch_limit_ = 1;
   std::int64_t item_ns_ = 1'000'000;  ///< estimate of what one item takes
-  bool time_each_ = true;  ///< stages are slow enough to time every item
-  bool timed_batch_ = true;         ///< every item of the batch in work is timed
-  std::int64_t began_ = 0;          ///< when the batch in work began; 0: look
-  std::int64_t blocked_ns_ = 0;     ///< since the batch began
-  std::uint64_t exits_ = 0;         ///< items that left the main pipeline and are not counted yet
-  std::vector<std::byte> cursor_;  ///< as it was before the item in work
+  bool time_each_ = true;             ///< stages are slow enough to time every item
+  bool timed_batch_ = true;           ///< every item of the batch in work is timed
+  std::int64_t began_ = 0;            ///< when the batch in work began; 0: look
+  std::int64_t blocked_ns_ = 0;       ///< since the batch began
+  std::uint64_t exits_ = 0;           ///< items that left the main pipeline and are not counted yet
+  std::vector<std::byte> cursor_;     ///< as it was before the item in work
 };
 
 }  // namespace pystream::worker

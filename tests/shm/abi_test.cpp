@@ -11,7 +11,7 @@ namespace {
 #define EXPECT_SIZE(type, size) EXPECT_EQ(sizeof(type), size) << "raise kAbiVersion"
 
 TEST(AbiTest, VersionOfTheNumbersBelow) {
-  EXPECT_EQ(kAbiVersion, 2U);
+  EXPECT_EQ(kAbiVersion, 3U);
   EXPECT_EQ(kMagic, 0x6d61657274737970U);
 }
 
@@ -71,7 +71,8 @@ TEST(AbiTest, Pages) {
   EXPECT_AT(ControlPage, attempt_number, 8U);
   EXPECT_AT(ControlPage, attempts, 16U);
   EXPECT_AT(ControlPage, give_up, 20U);
-  EXPECT_AT(ControlPage, items_limit, 24U);
+  EXPECT_AT(ControlPage, seen_until, 24U);
+  EXPECT_AT(ControlPage, items_limit, 32U);
   EXPECT_AT(WorkerPage, phase, 0U);
   EXPECT_AT(WorkerPage, hosted, 4U);
   EXPECT_AT(WorkerPage, incarnation, 8U);
