@@ -213,7 +213,7 @@ class ForkedKillPoint : public ::testing::TestWithParam<Place> {
     Pipeline pipeline;
     pipeline.add([](int x) { return x + 1; }, "One");
     pipeline.add([](int x) { return x * 2; }, "Two");
-    pipeline.parallelize({.input_timeout = 20s, .output_timeout = 20s, .results = Results::all});
+    pipeline.parallelize({.input_timeout = 20s, .block_output = true, .output_timeout = 20s, .results = Results::all});
     for (int i = 0; i < kItems; ++i) {
       EXPECT_TRUE(pipeline.forward(i));
       EXPECT_EQ(pipeline.get_results<int>(), 2 * (i + 1)) << orders.text();
@@ -230,7 +230,7 @@ TEST_P(ForkedKillPoint, LosesNothing) {
   for (const int nth : {1, 7}) {
     const bool once = GetParam().point == std::string("before_exec") || GetParam().point == std::string("attaching");
     if (!once || nth == 1) {
-      EXPECT_TRUE(run(nth)) << nth;
+      ASSERT_TRUE(run(nth)) << nth;
     }
   }
 }

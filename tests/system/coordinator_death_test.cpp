@@ -1,4 +1,5 @@
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include <filesystem>
 #include <set>
@@ -122,10 +123,10 @@ TEST(CoordinatorDeath, WhileItLaunches) {
 }
 
 TEST(CoordinatorDeath, WhileItRestarts) {
-  constexpr int kSteps = 120;  // a restart takes about half of them, those of the waiting behind it included
-  const int stride = is_full_run() ? 1 : 6;
+  const int stride = is_full_run() ? 1 : 4;
   int deaths = 0;
-  for (int step = 0; step < kSteps && !testing::Test::HasFailure(); step += stride, ++deaths) {
+  bool restarted = false;
+  for (int step = 0; !restarted && !testing::Test::HasFailure(); step += stride, ++deaths) {
     const TemporaryDirectory folder;
     PipelineRun run(plan_in(folder), folder.path(), {"--quiet"});
     ASSERT_TRUE(wait_until([&] {
@@ -133,14 +134,15 @@ TEST(CoordinatorDeath, WhileItRestarts) {
     })) << run.errors();
     Tracee coordinator(run.pid());
     const ino_t memory = memory_of(run.pid());
-    // Not the bookkeeper, whose death nobody restarts.
-    ::kill(run.workers().at(2), SIGKILL);
-    for (int i = 0; i < step && coordinator.run_to_system_call(); ++i) {
+    const std::vector<pid_t> before = run.workers();
+    ::kill(before.at(2), SIGKILL);  // not the bookkeeper, the first, whose death nobody restarts
+    for (int i = 0; i < step && !restarted && coordinator.run_to_system_call(); ++i) {
+      restarted = coordinator.enters(SYS_epoll_wait) && run.workers().size() == kChildren && run.workers() != before;
     }
     end(coordinator, deaths);
     expect_nothing_left(run, memory, "at system call " + std::to_string(step) + " of a restart");
   }
-  std::printf("%d deaths within %d system calls\n", deaths, kSteps);
+  std::printf("%d deaths, one at every %d. system call of a restart\n", deaths, stride);
 }
 
 }  // namespace

@@ -61,9 +61,11 @@ Outcome run_and_flip(const std::function<std::uint64_t(const shm::LinkEntry&, co
   const std::uint64_t then = consumer.read_number.load();
   // Beyond the damaged record, or at the end because of it.
   wait_until([&] { return run.ended() || consumer.read_number.load() > then + 100; }, 3s);
-  run.signal(SIGINT);
-  run.signal(SIGINT);
-  const int code = run.wait(20s);
+  wait_until([&] {  // one to drain, the next to stop; two at once would be one
+    run.signal(SIGINT);
+    return run.ended();
+  });
+  const int code = run.wait(1s);
   return {.code = code, .errors = run.errors()};
 }
 

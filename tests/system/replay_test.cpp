@@ -65,7 +65,7 @@ TEST_F(Replay, InASerialPipelineItBeginsWhereTheProcessTakesItems) {
                          {"name": "Child", "mode": "parallel", "stages": [{"name": "In", "type": "test.add", "params": {"n": 256}}]},
                          {"name": "Two", "type": "test.add", "params": {"n": 65536}}, )" +
              bad("Bad", 3, 0) + "]}");
-  const ProgramRun run = replay({"broken.json", "--set", "Bad.sequence=1000", "--output", "rest.txt"});
+  const ProgramRun run = replay({"broken.json", "--set", "Row__Bad.sequence=1000", "--output", "rest.txt"});
   EXPECT_EQ(run.exit_code, 0) << run.err;
   const auto copy = [](char n) { return "mjoe 3" + std::string({n, '\0', '\0', '\0', '\n'}); };
   EXPECT_EQ(folder_.read("rest.txt"), copy(0) + copy(1)) << "'l' + 1, 'i' + 1, 'n' + 1: each stage once";
