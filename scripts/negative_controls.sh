@@ -1,42 +1,73 @@
 #!/usr/bin/env bash
-# Shows that the kill tests can fail: breaks one mechanism at a time in a copy of the sources and expects a red test.
-# Usage: scripts/negative_controls.sh
+# Shows that the kill tests can fail: breaks one mechanism at a time in a copy of the sources and expects a red test,
+# once on the parts and once end to end, on real pipelines. (What is left out of the model: scripts/check_model.sh.)
+# Usage: scripts/negative_controls.sh [WORK_FOLDER] (build/negative_controls; kept, so that a second run is quicker)
 set -euo pipefail
 cd "$(dirname "$0")/.."
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cp -r include meson.build meson_options.txt scripts src tests workers "$work"
-cp LICENSE README.md "$work" 2>/dev/null || true
-meson setup "$work/build" "$work" -Dopencv=disabled -Dbenchmarks=disabled > "$work/setup.log"
-ninja -C "$work/build" tests/shm/shm_test tests/worker/worker_test > "$work/build.log"
+mkdir -p "${1:-build/negative_controls}"
+work=$(realpath "${1:-build/negative_controls}")
+targets=(tests/shm/shm_test tests/worker/worker_test tests/kill_points/kill_points_test tests/system/damage_test
+  src/cli/pystream-coord workers/pystream-worker workers/core/libpystream_core.so workers/testing/libpystream_testing.so)
+mkdir -p "$work/tree"
+# -p: what has not changed is not built again.
+cp -rp include meson.build meson_options.txt scripts src tests workers LICENSE README.md "$work/tree"
+[ -f "$work/build/build.ninja" ] ||
+  meson setup "$work/build" "$work/tree" -Dopencv=disabled -Dbenchmarks=disabled >"$work/setup.log"
+ninja -C "$work/build" "${targets[@]}" >"$work/build.log"
 
 # control NAME FILE SED-EXPRESSION TEST FILTER
 control() {
-  local name=$1 file="$work/$2" expression=$3 program="$work/build/tests/$4" filter=$5
-  cp "$file" "$work/saved"
+  local name=$1 file="$work/tree/$2" expression=$3 program="$work/build/tests/$4" filter=$5
+  cp -p "$file" "$work/saved"
   sed -i "$expression" "$file"
   if cmp -s "$file" "$work/saved"; then
     echo "$name: the expression changes nothing; correct it in this script" >&2
     exit 1
   fi
-  ninja -C "$work/build" tests/shm/shm_test tests/worker/worker_test >> "$work/build.log"
-  if timeout 200 "$program" --gtest_filter="$filter" > "$work/test.log" 2>&1; then
+  local red=yes
+  ninja -C "$work/build" "${targets[@]}" >>"$work/build.log" || { echo "$name: does not build" >&2; exit 1; }
+  if timeout 200 "$program" --gtest_filter="$filter" >"$work/test.log" 2>&1; then
+    red=
+  fi
+  cp "$work/saved" "$file"  # newer than the objects, so it is built again
+  if [ -z "$red" ]; then
     echo "$name: broken on purpose, and $filter is still green" >&2
     exit 1
   fi
   echo "$name: $filter turns red, as it must"
-  cp "$work/saved" "$file"
 }
 
-control 'journal entry filled in place' src/shm/ring_writer.cpp 's/fill_entry(1 - active_, done)/fill_entry(active_, done)/' \
+no_wake='/^void RingWriter::wake_consumer/,/^}/s/base::futex_wake(/false \&\& base::futex_wake(/'
+in_place='s/fill_entry(1 - active_, done)/fill_entry(active_, done)/'
+writable='/ConsumerEnd Segment::map_consumer/,/^}/s/read_only/read_write/'
+forgets_outputs='s/already_out_ = journal.parts_of == inputs_done_ ? journal.parts_out : 0/already_out_ = 0/'
+
+control 'journal entry filled in place' src/shm/ring_writer.cpp "$in_place" \
   shm/shm_test '*RingRecoveryTest.AtEveryInstructionTheSuccessor*'
-control 'write position before the journal' src/shm/ring_writer.cpp 's/  fill_entry(1 - active_, done);/  end_.own->write_position.store(head_); fill_entry(1 - active_, done);/' \
+control 'write position before the journal' src/shm/ring_writer.cpp \
+  's/  fill_entry(1 - active_, done);/  end_.own->write_position.store(head_); fill_entry(1 - active_, done);/' \
   worker/worker_test '*SingleStep*AKillAtAnyInstructionChanges*'
-control 'release before the commit' src/worker/segment_runner.cpp 's/^  prepare_counts();$/  prepare_counts(); if (reader_) { reader_->advance(); reader_->release(); }/' \
+control 'release before the commit' src/worker/segment_runner.cpp \
+  's/^  prepare_counts();$/  prepare_counts(); if (reader_) { reader_->advance(); reader_->release(); }/' \
   worker/worker_test '*SingleStep*AKillAtAnyInstructionChanges*'
-control 'consumer maps the ring to write' src/shm/segment.cpp '/ConsumerEnd Segment::map_consumer/,/^}/s/read_only/read_write/' \
-  shm/shm_test 'SegmentTest.TheConsumerCannot*'
-control 'successor sleeps as its predecessor' src/shm/waiting.hpp 's/(wait.sleeps.load(std::memory_order_relaxed) + 1) | 1/wait.sleeps.load(std::memory_order_relaxed) | 1/' \
+control 'published outputs given again' src/worker/segment_runner.cpp "$forgets_outputs" \
+  worker/worker_test '*SingleStep*AKillAtAnyInstructionChanges*/SeveralOutputs:SegmentRunnerTest.*'
+control 'consumer maps the ring to write' src/shm/segment.cpp "$writable" shm/shm_test 'SegmentTest.TheConsumerCannot*'
+control 'successor sleeps as its predecessor' src/shm/waiting.hpp \
+  's/(wait.sleeps.load(std::memory_order_relaxed) + 1) | 1/wait.sleeps.load(std::memory_order_relaxed) | 1/' \
   shm/shm_test 'WaitingTest.*Successor*'
-control 'no wake-up of the consumer' src/shm/ring_writer.cpp '/^void RingWriter::wake_consumer/,/^}/s/base::futex_wake/if (false) base::futex_wake/' \
-  shm/shm_test 'WaitingTest.AReaderThatSleepsIsWoken'
+control 'no wake-up of the consumer' src/shm/ring_writer.cpp "$no_wake" shm/shm_test 'WaitingTest.AReaderThatSleepsIsWoken'
+control 'a wake-up that woke nobody counts' src/shm/ring_writer.cpp \
+  's/base::futex_wake(end_.own->write_position)) {/(base::futex_wake(end_.own->write_position), true)) {/' \
+  shm/shm_test 'WaitingTest.AReaderThatWasNotYet*'
+
+echo "== end to end"
+control 'no wake-up of the consumer' src/shm/ring_writer.cpp "$no_wake" \
+  kill_points/kill_points_test 'Forked/*LosesNothing/before_commit_1'
+control 'nobody is woken after a death' src/coord/coordinator.cpp \
+  's/\[&\](const WakeNeighbours& wake) { wake_links_of(wake.id); }/[\&](const WakeNeighbours\&) {}/' \
+  kill_points/kill_points_test 'Spawned/*OfTheLastItem/before_wake_1'
+control 'journal entry filled in place' src/shm/ring_writer.cpp "$in_place" \
+  kill_points/kill_points_test 'Spawned/*OfTheFirstItem/before_commit_1'
+control 'consumer maps the ring to write' src/shm/segment.cpp "$writable" \
+  system/damage_test 'Damage.AStageThatWritesOverItsInputFaults'

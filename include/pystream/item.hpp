@@ -18,7 +18,7 @@ class Item {
   struct Tag {
     std::uint64_t sequence = 0;   ///< number given at the pipeline's entrance, from 0
     std::uint32_t part = 0;       ///< which of several outputs of one input, from 0
-    std::uint32_t attempt = 1;    ///< 1 the first time; more after this item's worker died with it
+    std::uint32_t attempt = 1;    ///< 1 the first time; more if a worker that died may have seen it
     std::int64_t entered_ns = 0;  ///< CLOCK_MONOTONIC when it entered the pipeline
   };
 

@@ -70,7 +70,8 @@ struct StageOptions {
   OnError on_error = OnError::dead_letter;
   std::uint32_t max_attempts = 3;                     ///< deaths (with OnError::retry: exceptions) on one item
   std::optional<std::chrono::nanoseconds> timeout{};  ///< of one item; then the worker is killed. None: no deadline
-  std::chrono::nanoseconds start_timeout = std::chrono::seconds(60);  ///< until the worker is ready
+  /// From start to ready; also of cleanup().
+  std::chrono::nanoseconds start_timeout = std::chrono::seconds(60);
 };
 
 /// How Pipeline::parallelize() runs a pipeline.

@@ -18,8 +18,8 @@ void futex_wait(const std::atomic<std::uint64_t>& word, std::uint64_t seen, std:
   ::syscall(SYS_futex, &word, FUTEX_WAIT, static_cast<std::uint32_t>(seen), &timeout, nullptr, 0);
 }
 
-void futex_wake(const std::atomic<std::uint64_t>& word) {
-  ::syscall(SYS_futex, &word, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
+bool futex_wake(const std::atomic<std::uint64_t>& word) {
+  return ::syscall(SYS_futex, &word, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0) > 0;
 }
 
 }  // namespace pystream::base

@@ -11,7 +11,7 @@ namespace pystream::base {
 /// (a signal, a wake-up meant to make the caller look around). The caller looks again whatever the reason.
 void futex_wait(const std::atomic<std::uint64_t>& word, std::uint64_t seen, std::int64_t timeout_ns);
 
-/// Wakes everyone who sleeps on `word`.
-void futex_wake(const std::atomic<std::uint64_t>& word);
+/// Wakes everyone who sleeps on `word`; false if nobody did.
+bool futex_wake(const std::atomic<std::uint64_t>& word);
 
 }  // namespace pystream::base

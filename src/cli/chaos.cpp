@@ -54,8 +54,8 @@ struct Verdict {
   bool interrupted = false;
 
   bool clean(std::uint64_t kills) const {
-    return trouble.empty() && chaos.kills >= kills && audit.lost == 0 && audit.doubled == 0 && audit.dropped == 0 &&
-           audit.set_aside == 0 && differing == 0;
+    return trouble.empty() && chaos.kills >= kills && audit.lost == 0 && audit.doubled == 0 && audit.refused == 0 &&
+           audit.dropped == 0 && audit.set_aside == 0 && differing == 0;
   }
   void add(const coord::ChaosFigures& figures, const coord::Audit& more) {
     chaos.kills += figures.kills;
@@ -65,6 +65,7 @@ struct Verdict {
     audit.out += more.out;
     audit.lost += more.lost;
     audit.doubled += more.doubled;
+    audit.refused += more.refused;
     audit.dropped += more.dropped;
     audit.set_aside += more.set_aside;
     audit.faults.insert(audit.faults.end(), more.faults.begin(), more.faults.end());
@@ -149,9 +150,11 @@ class ChaosCommand {
     const coord::Outcome outcome = coordinator.run();
     chaos.collect();
     // A run that failed leaves items inside; they are no verdict on the recovery.
-    const bool done = outcome == coord::Outcome::done;
-    verdict_.add(chaos.figures(),
-                 done ? coord::audit(run.topology(), run.layout(), coordinator.view()) : coord::Audit{});
+    coord::Audit audit = coord::audit(run.topology(), run.layout(), coordinator.view());
+    if (outcome != coord::Outcome::done) {
+      audit = {.refused = audit.refused};
+    }
+    verdict_.add(chaos.figures(), audit);
     verdict_.interrupted = outcome == coord::Outcome::interrupted || coordinator.interrupted();
     if (outcome == coord::Outcome::failed) {
       verdict_.trouble = coordinator.failure()->text;
@@ -174,7 +177,7 @@ class ChaosCommand {
     std::string text = fmt::format("kills     {} and {} stops, in {}\n", verdict_.chaos.kills, verdict_.chaos.stops,
                                    count_text(verdict_.runs, "run")) +
                        fmt::format("items     {} in, {} out: {} lost, {} doubled, {} out of order\n", audit.in,
-                                   audit.out, audit.lost, audit.doubled, 0) +
+                                   audit.out, audit.lost, audit.doubled, audit.refused) +
                        fmt::format("recovery  {}\n", recovery_text(verdict_.chaos.recoveries_ns));
     if (audit.dropped + audit.set_aside > 0) {
       text +=

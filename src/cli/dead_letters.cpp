@@ -1,6 +1,7 @@
 #include <ctime>
 
 #include "cli/commands.hpp"
+#include "cli/dead_letters_replay.hpp"
 #include "cli/text.hpp"
 #include "profile/letters.hpp"
 #include "profile/run_description.hpp"
@@ -76,10 +77,14 @@ int show(const LetterOptions& options) {
 }  // namespace
 
 void add_dead_letters(CLI::App& app, Command& chosen) {
-  CLI::App& command = add_command(app, "dead-letters", "Look at the items that stages could not process",
-                                  "  pystream-coord dead-letters list --run last\n"
-                                  "  pystream-coord dead-letters show 3\n"
-                                  "  pystream-coord dead-letters show 3 --bytes > item.bin");
+  CLI::App& command =
+      add_command(app, "dead-letters", "Look at the items that stages could not process, and try them again",
+                  "  pystream-coord dead-letters list --run last\n"
+                  "  pystream-coord dead-letters show 3\n"
+                  "  pystream-coord dead-letters show 3 --bytes > item.bin\n"
+                  "  pystream-coord dead-letters replay pipeline.json 3 4 --output rest.txt\n"
+                  "  pystream-coord dead-letters replay pipeline.json --run last --stage Decode "
+                  "--output rest.txt --remove");
   command.require_subcommand(1);
   const auto options = std::make_shared<LetterOptions>();
   CLI::App* listing = command.add_subcommand("list", "One line for each");
@@ -87,6 +92,20 @@ void add_dead_letters(CLI::App& app, Command& chosen) {
   CLI::App* showing = command.add_subcommand("show", "All of one, or its bytes");
   showing->add_option("LETTER", options->id, "Its number in the list")->required()->check(whole_number());
   showing->add_flag("--bytes", options->bytes, "Write the item's bytes to standard output");
+  const auto again = std::make_shared<ReplayOptions>();
+  CLI::App* replaying = command.add_subcommand(
+      "replay", "Feed letters to a plan (as a rule the one they came from, put right), from the stage on that failed");
+  add_plan_options(*replaying, again->plan);
+  replaying->remove_option(replaying->get_option("--input"));
+  replaying->add_option("LETTER", again->letters, "Numbers in the list; without them: all of --run")
+      ->check(whole_number())
+      ->type_name("");
+  replaying->add_option("--run", again->run, "A number, or last (the default), last-1, ...")->type_name("RUN");
+  replaying->add_option("--stage", again->stage, "Only letters of this stage");
+  replaying->add_flag("--remove", again->remove,
+                      "Delete the letters once the replay has ended; those that fail again are new letters");
+  replaying->add_option("--folder", again->folder, "Profiler folder, if it is not the default one")->type_name("DIR");
+  replaying->callback([again, &chosen] { chosen = [again] { return replay_dead_letters(*again); }; });
   for (CLI::App* sub : {listing, showing}) {
     sub->add_option("--folder", options->folder, "Profiler folder, if it is not the default one")->type_name("DIR");
   }

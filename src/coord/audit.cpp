@@ -6,7 +6,7 @@ namespace {
 /// The entry that counts: of a link the one that matches its write position, of a sink the newer one.
 const shm::JournalEntry& journal_of(const shm::ProducerPage& page) {
   return page.journal[0].write_position == page.write_position.load(std::memory_order_acquire) ? page.journal[0]
-                                                                                                : page.journal[1];
+                                                                                               : page.journal[1];
 }
 
 class Auditor {
@@ -20,6 +20,8 @@ class Auditor {
       for (std::size_t i = 0; i < worker.segments.size() && !worker.external; ++i) {
         look_at(worker.segments[i], layout_.output_link[id][i]);
       }
+      const auto failure = view_.workers[id].page->failure_kind.load(std::memory_order_acquire);
+      audit_.refused += failure == static_cast<std::uint32_t>(shm::FailureKind::link) ? 1 : 0;
       for (const shm::HostedStats& stats : view_.workers[id].stats) {
         audit_.set_aside += stats.errors.load(std::memory_order_relaxed);
       }

@@ -36,7 +36,9 @@ Chaos::Chaos(const plan::Topology& topology, Coordinator& coordinator, ChaosSetu
   coordinator_.loop().add(timer_.get(), [this] { on_timer(); });
 }
 
-Chaos::~Chaos() { coordinator_.loop().remove(timer_.get()); }
+Chaos::~Chaos() {
+  coordinator_.loop().remove(timer_.get());
+}
 
 void Chaos::on_timer() {
   std::uint64_t times = 0;
@@ -59,10 +61,14 @@ void Chaos::continue_stopped(std::int64_t now) {
   }
 }
 
+std::uint32_t Chaos::incarnation_of(plan::WorkerId id) const {
+  return coordinator_.view().workers[id].control->incarnation.load(std::memory_order_relaxed);
+}
+
 void Chaos::collect() {
   for (plan::WorkerId id = 0; id < victims_.size(); ++id) {
     Victim& victim = victims_[id];
-    if (!victim.killed_ns || !coordinator_.attached(id)) {
+    if (!victim.killed_ns || !coordinator_.attached(id) || incarnation_of(id) == victim.incarnation) {
       continue;
     }
     const std::int64_t commit = coordinator_.view().workers[id].page->first_commit_ns.load(std::memory_order_acquire);
@@ -99,8 +105,8 @@ void Chaos::strike(std::int64_t now) {
   }
   for (const plan::WorkerId id : strike.killed) {
     if (figures_.kills < setup_.kills) {
-      // Before the kill: the replacement is to be timed from here, and a dead worker's first commit must not count.
-      victims_[id].killed_ns = base::now_ns();
+      victims_[id].killed_ns = base::now_ns();  // before the kill: the replacement is timed from here
+      victims_[id].incarnation = incarnation_of(id);
       ++victims_[id].in_vain;
       figures_.kills += coordinator_.signal_worker(id, SIGKILL) ? 1 : 0;
     }

@@ -46,6 +46,7 @@ class Chaos {
  private:
   struct Victim {
     std::optional<std::int64_t> killed_ns;  ///< its replacement has not committed yet
+    std::uint32_t incarnation = 0;          ///< of the one that was killed
     std::uint32_t in_vain = 0;              ///< kills in a row without a commit
     std::int64_t continue_ns = 0;           ///< it is stopped until then
   };
@@ -53,6 +54,7 @@ class Chaos {
   void on_timer();
   void continue_stopped(std::int64_t now);
   void strike(std::int64_t now);
+  std::uint32_t incarnation_of(plan::WorkerId id) const;
   std::vector<bool> may_hit(bool careless) const;
   void end_if_done();
 

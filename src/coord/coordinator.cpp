@@ -13,6 +13,7 @@
 #include "base/futex.hpp"
 #include "base/pidfd.hpp"
 #include "base/system_error.hpp"
+#include "worker/past_death.hpp"
 
 namespace pystream::coord {
 namespace {
@@ -20,7 +21,7 @@ namespace {
 using std::chrono::nanoseconds;
 using namespace std::chrono_literals;
 
-constexpr nanoseconds kStopGrace = 2s;      ///< what a stopped worker gets for its cleanup()
+constexpr nanoseconds kStopGrace = 2s;  ///< what a stopped worker gets for its cleanup()
 // A drain or stop is repeated until it is heard, at first soon: the first call often finds workers about to sleep.
 constexpr nanoseconds kFirstNudge = 2ms;
 constexpr nanoseconds kLongestNudge = 50ms;
@@ -144,23 +145,29 @@ void Coordinator::on_tick() {
 
 void Coordinator::perform(const std::vector<Action>& actions) {
   for (const Action& action : actions) {
-    std::visit(Overloaded{[&](const StartWorker& start) { start_worker(start); },
-                          [&](const KillWorker& kill) {
-                            workers_[kill.id].killed_by_us = true;
-                            base::send_signal(workers_[kill.id].process.pidfd, SIGKILL);
-                          },
-                          [&](const WakeNeighbours& wake) { wake_links_of(wake.id); },
-                          [&](const StopAll&) { stop_all(); }, [&](const EndRun&) { over_ = true; },
-                          [&](const Report& report) {
-                            if (setup_.bookkeeping != nullptr) {
-                              setup_.bookkeeping->event(
-                                  {.time_ns = base::now_ns(), .kind = "report", .worker = {}, .text = report.text});
-                            }
-                            if (setup_.log) {
-                              setup_.log({}, report.text);
-                            }
-                          }},
-               action);
+    std::visit(
+        Overloaded{[&](const StartWorker& start) { start_worker(start); },
+                   [&](const KillWorker& kill) {
+                     workers_[kill.id].killed_by_us = true;
+                     base::send_signal(workers_[kill.id].process.pidfd, SIGKILL);
+                   },
+                   [&](const WakeNeighbours& wake) { wake_links_of(wake.id); }, [&](const StopAll&) { stop_all(); },
+                   [&](const EndRun&) {
+                     over_ = true;
+                     if (setup_.failed && failure() && !supervisor_.stopping()) {
+                       setup_.failed(*failure());
+                     }
+                   },
+                   [&](const Report& report) {
+                     if (setup_.bookkeeping != nullptr) {
+                       setup_.bookkeeping->event(
+                           {.time_ns = base::now_ns(), .kind = "report", .worker = {}, .text = report.text});
+                     }
+                     if (setup_.log) {
+                       setup_.log({}, report.text);
+                     }
+                   }},
+        action);
   }
 }
 
@@ -168,13 +175,17 @@ void Coordinator::start_worker(const StartWorker& start) {
   shm::ControlPage& control = *view_.workers[start.id].control;
   control.incarnation.store(start.incarnation, std::memory_order_relaxed);
   control.attempt_number.store(start.attempt_number.value_or(shm::kInvalidPosition), std::memory_order_relaxed);
-  control.attempts.store(start.attempts, std::memory_order_relaxed);
+  control.attempts.store(start.deaths, std::memory_order_relaxed);
+  control.seen_until.store(start.seen_until, std::memory_order_relaxed);
   control.give_up.store(start.give_up ? 1 : 0, std::memory_order_relaxed);
   control.died_segment.store(start.segment, std::memory_order_relaxed);
   control.died_hosted.store(start.hosted, std::memory_order_relaxed);
   Worker& worker = workers_[start.id];
   control.died_signal = static_cast<std::uint32_t>(start.signal);
-  const std::string death = start.death + "\n" + worker.last_crash;
+  std::string death = start.death + "\n" + start.stack;
+  if (death.size() > shm::kDeathText) {
+    death.resize(death.rfind('\n', shm::kDeathText));  // whole lines
+  }
   control.death_bytes = static_cast<std::uint32_t>(death.copy(control.death_text.data(), shm::kDeathText));
   control.items_limit.store(setup_.items_limit, std::memory_order_relaxed);
   worker.killed_by_us = false;
@@ -204,6 +215,7 @@ WorkerView Coordinator::view_of(plan::WorkerId id) const {
   const auto phase = static_cast<shm::Phase>(page.phase.load(std::memory_order_acquire));
   WorkerView view{.finished = phase == shm::Phase::finished,
                   .working = phase == shm::Phase::working,
+                  .cleaning = phase == shm::Phase::cleaning,
                   .hosted = page.hosted.load(std::memory_order_relaxed),
                   .segment = page.segment.load(std::memory_order_relaxed),
                   .number = {},
@@ -213,7 +225,7 @@ WorkerView Coordinator::view_of(plan::WorkerId id) const {
                   .failure_sequence = {}};
   if (const std::uint64_t number = page.number.load(std::memory_order_relaxed); number != shm::kInvalidPosition) {
     view.number = number;
-    view.sure = page.in_flight.load(std::memory_order_relaxed) <= 1;
+    view.in_flight = page.in_flight.load(std::memory_order_relaxed);
   }
   if (const auto kind = page.failure_kind.load(std::memory_order_acquire); kind != 0) {
     view.start_failed = kind == static_cast<std::uint32_t>(shm::FailureKind::start);
@@ -261,13 +273,15 @@ void Coordinator::on_exit(plan::WorkerId id) {
   worker.process = {};
   worker.running = false;
   const WorkerView view = view_of(id);
-  if ((status->signal != 0 || status->code != 0) && !supervisor_.stopping()) {
-    note_death(id, *status, view);
+  const CrashReport report = report_of(id, *status, view);
+  if ((status->signal != 0 || status->code != 0 || !view.finished) && !supervisor_.stopping()) {
+    note_death(id, report);
   }
-  perform(supervisor_.on_exit(id, {.code = status->code, .signal = status->signal, .view = view}, now()));
+  perform(supervisor_.on_exit(
+      id, {.code = status->code, .signal = status->signal, .view = view, .stack = stack_text(report)}, now()));
 }
 
-void Coordinator::note_death(plan::WorkerId id, const base::ExitStatus& status, const WorkerView& view) {
+CrashReport Coordinator::report_of(plan::WorkerId id, const base::ExitStatus& status, const WorkerView& view) {
   Worker& worker = workers_[id];
   const auto& pages = view_.workers[id];
   CrashReport report{.stage = supervisor_.stage_key(id, view.hosted),
@@ -280,18 +294,17 @@ void Coordinator::note_death(plan::WorkerId id, const base::ExitStatus& status, 
                      .last_lines = {worker.last_lines.begin(), worker.last_lines.end()}};
   if (view.number) {
     report.item = view.sequence;
-    const bool again = pages.control->attempt_number.load(std::memory_order_relaxed) == *view.number;
-    report.attempt = again ? pages.control->attempts.load(std::memory_order_relaxed) + 1 : 1;
+    report.attempt = worker::read_past_death(*pages.control, view.segment).attempt_at(*view.number);
   }
   if (attached(id)) {
     read_crash_record(pages.page->crash, report);
   }
   worker.last_lines.clear();
-  worker.last_crash = stack_text(report);
-  note("crash", id, {.signal = status.signal,
-                     .code = status.code,
-                     .sequence = report.item,
-                     .text = describe(report)});
+  return report;
+}
+
+void Coordinator::note_death(plan::WorkerId id, const CrashReport& report) {
+  note("crash", id, {.signal = report.signal, .code = report.code, .sequence = report.item, .text = describe(report)});
   if (setup_.crashed && report.failure.empty()) {
     setup_.crashed(report);
   }
@@ -329,8 +342,8 @@ LiveStatus Coordinator::live_status() const {
   LiveStatus status{.pid = ::getpid(),
                     .run = setup_.bookkeeping != nullptr ? setup_.bookkeeping->run() : 0,
                     .name = setup_.name,
-                    .state = supervisor_.stopping() ? "stopping"
-                             : draining_           ? "draining"
+                    .state = supervisor_.stopping()                        ? "stopping"
+                             : draining_                                   ? "draining"
                              : ready_announced_ || supervisor_.all_ready() ? "running"
                                                                            : "starting",
                     .time_ns = base::now_ns(),
@@ -359,8 +372,10 @@ void Coordinator::end_bookkeeping() {
     restarts.push_back(supervisor_.restarts(id));
   }
   const auto& failure = supervisor_.failure();
-  setup_.bookkeeping->end(failure ? "failed" : stop_requested_ ? "interrupted" : "done", failure ? failure->text : "",
-                          restarts);
+  setup_.bookkeeping->end(failure           ? "failed"
+                          : stop_requested_ ? "interrupted"
+                                            : "done",
+                          failure ? failure->text : "", restarts);
 }
 
 void Coordinator::log_line(plan::WorkerId id, const std::string& line) {

@@ -11,8 +11,8 @@
 
 #include "base/event_loop.hpp"
 #include "coord/bookkeeping.hpp"
-#include "coord/crash_report.hpp"
 #include "coord/control_socket.hpp"
+#include "coord/crash_report.hpp"
 #include "coord/launcher.hpp"
 #include "coord/live_status.hpp"
 #include "coord/run_summary.hpp"
@@ -86,8 +86,7 @@ class Coordinator {
     std::string line;  ///< of standard error, not yet complete
     std::deque<std::string> last_lines;
     bool running = false;
-    bool killed_by_us = false;          ///< because it hung
-    std::string last_crash;             ///< described
+    bool killed_by_us = false;  ///< because it hung
   };
 
   void perform(const std::vector<Action>& actions);
@@ -101,7 +100,8 @@ class Coordinator {
   void on_tick();
   void nudge(std::chrono::nanoseconds now);
   void note(const std::string& kind, plan::WorkerId id, profile::Event event = {});
-  void note_death(plan::WorkerId id, const base::ExitStatus& status, const WorkerView& view);
+  CrashReport report_of(plan::WorkerId id, const base::ExitStatus& status, const WorkerView& view);
+  void note_death(plan::WorkerId id, const CrashReport& report);
   void end_bookkeeping();
   std::string answer(std::string_view request);
   void log_line(plan::WorkerId id, const std::string& line);

@@ -30,11 +30,23 @@ std::string address_text(int signal, int code, std::uint64_t address) {
   }
 }
 
+/// Addresses differ from start to start; modules and offsets do not.
+bool same_place(const std::vector<CrashFrame>& a, const std::vector<CrashFrame>& b) {
+  if (a.empty() || b.empty()) {
+    return a.empty() == b.empty();
+  }
+  return a.front().module == b.front().module && a.front().offset == b.front().offset;
+}
+
 bool same_crash(const CrashReport& a, const CrashReport& b) {
-  const std::uint64_t place_a = a.frames.empty() ? 0 : a.frames.front().offset;
-  const std::uint64_t place_b = b.frames.empty() ? 0 : b.frames.front().offset;
-  return a.stage == b.stage && a.signal == b.signal && a.code == b.code && a.hung == b.hung &&
-         a.failure == b.failure && place_a == place_b;
+  return a.stage == b.stage && a.signal == b.signal && a.code == b.code && a.hung == b.hung && a.failure == b.failure &&
+         same_place(a.frames, b.frames);
+}
+
+/// A path that a worker gone wrong has left is shown on terminals and kept as text.
+void make_printable(std::string& text) {
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
 }
 
 }  // namespace
@@ -44,7 +56,11 @@ void read_crash_record(const shm::CrashRecord& record, CrashReport& report) {
   if (signal == 0) {
     return;
   }
-  if (std::string fault = address_text(signal, record.code, record.address); !fault.empty()) {
+  std::string fault = address_text(signal, record.code, record.address);
+  if (signal != report.signal) {  // something else ended it before its report on the fault was complete
+    fault = "while it reported " + base::signal_name(signal) + (fault.empty() ? "" : ": " + fault);
+  }
+  if (!fault.empty()) {
     report.fault = std::move(fault);
   }
   const auto frames = std::min<std::size_t>(record.frames.load(std::memory_order_acquire), shm::kCrashFrames);
@@ -55,6 +71,7 @@ void read_crash_record(const shm::CrashRecord& record, CrashReport& report) {
     if (module > 0 && module <= shm::kCrashModules) {
       const char* path = record.module[module - 1];
       shown.module.assign(path, std::find(path, path + shm::kModulePath, '\0'));
+      make_printable(shown.module);
       shown.offset = frame.place & ((std::uint64_t{1} << shm::kModuleShift) - 1);
     }
   }
@@ -64,9 +81,9 @@ std::string how_it_died(const CrashReport& report) {
   if (!report.failure.empty()) {
     return "gave up: " + report.failure;
   }
-  std::string text = report.hung           ? "hung and was killed"
-                     : report.signal != 0  ? "was killed by " + base::signal_name(report.signal)
-                                           : "ended with exit code " + std::to_string(report.code);
+  std::string text = report.hung          ? "hung and was killed"
+                     : report.signal != 0 ? "was killed by " + base::signal_name(report.signal)
+                                          : "ended with exit code " + std::to_string(report.code);
   if (report.fault) {
     text += ", " + *report.fault;
   }

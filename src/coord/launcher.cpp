@@ -11,6 +11,7 @@
 #include <iostream>
 #include <string>
 
+#include "base/kill_point.hpp"
 #include "base/open_fds.hpp"
 #include "base/pidfd.hpp"
 #include "base/system_error.hpp"
@@ -77,6 +78,8 @@ Launched SpawnLauncher::launch(plan::WorkerId id, const LaunchFds& fds) {
   const bool keeps_stdin = keeps_stdin_.contains(id);
   const pid_t pid = ::fork();
   if (pid == 0) {
+    base::kill_points_are_for(id);
+    base::kill_point(base::KillPoint::before_exec);
     become_program(argv.data(), fds, pipe.write.get(), keeps_stdin);
   }
   return adopt(pid, std::move(pipe));
@@ -89,16 +92,16 @@ Launched ForkLauncher::launch(plan::WorkerId id, const LaunchFds& fds) {
   if (pid != 0) {
     return adopt(pid, std::move(pipe));
   }
+  base::kill_points_are_for(id);
+  base::kill_point(base::KillPoint::before_exec);
   worker::adopt_worker_signals(parent);
   ::dup2(pipe.write.get(), STDERR_FILENO);
   pipe = {};
   base::UniqueFd segment(::fcntl(fds.segment, F_DUPFD_CLOEXEC, 0));
   base::UniqueFd bell(::fcntl(fds.bell, F_DUPFD_CLOEXEC, 0));
-  if (keeps_) {
-    std::vector<int> kept = *keeps_;
-    kept.insert(kept.end(), {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, segment.get(), bell.get()});
-    base::close_all_but(std::move(kept));
-  }
+  std::vector<int> kept = keeps_;
+  kept.insert(kept.end(), {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, segment.get(), bell.get()});
+  base::close_all_but(std::move(kept));
   // Nothing may come out of here: above stands the coordinator's own code.
   try {
     const int code = body_(id, std::move(segment), std::move(bell));

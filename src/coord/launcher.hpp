@@ -4,7 +4,6 @@
 
 #include <filesystem>
 #include <functional>
-#include <optional>
 #include <set>
 #include <vector>
 
@@ -51,14 +50,13 @@ class SpawnLauncher final : public Launcher {
 class ForkLauncher final : public Launcher {
  public:
   using Body = std::function<int(plan::WorkerId, base::UniqueFd segment, base::UniqueFd bell)>;
-  /// `keeps`: descriptors beside the standard ones that workers keep; all others are closed. nullopt: none is closed.
-  explicit ForkLauncher(Body body, std::optional<std::vector<int>> keeps = {})
-      : body_(std::move(body)), keeps_(std::move(keeps)) {}
+  /// `keeps`: descriptors beside the standard ones that workers keep; all others are closed.
+  explicit ForkLauncher(Body body, std::vector<int> keeps = {}) : body_(std::move(body)), keeps_(std::move(keeps)) {}
   Launched launch(plan::WorkerId id, const LaunchFds& fds) override;
 
  private:
   Body body_;
-  std::optional<std::vector<int>> keeps_;
+  std::vector<int> keeps_;
 };
 
 }  // namespace pystream::coord

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <utility>
 
 #include "base/pidfd.hpp"
 
@@ -69,6 +70,7 @@ StartWorker Supervisor::start_worker(plan::WorkerId id, Time now) {
   worker.state = State::starting;
   worker.since = now;
   worker.killed_by_us = false;
+  worker.cleaning_since.reset();
   const plan::FaultPolicy& policy = policy_of(id, worker.died_in);
   const std::uint32_t limit = policy.on_crash == plan::OnCrash::skip ? 1 : policy.max_attempts;
   const bool suspected = worker.attempts >= limit || worker.outside_kills >= kOutsideKills;
@@ -76,11 +78,14 @@ StartWorker Supervisor::start_worker(plan::WorkerId id, Time now) {
           .incarnation = worker.restarts,
           .attempt_number = worker.died_on,
           .attempts = worker.attempts,
+          .deaths = worker.attempts + worker.outside_kills,
+          .seen_until = worker.seen_until,
           .give_up = worker.died_on && suspected && !is_source(id, worker.died_in),
           .segment = worker.died_segment,
           .hosted = worker.died_in,
           .signal = worker.died_signal,
-          .death = worker.death};
+          .death = worker.death,
+          .stack = worker.stack};
 }
 
 std::vector<Action> Supervisor::start(Time now) {
@@ -110,6 +115,9 @@ bool Supervisor::all_ready() const {
 std::vector<Action> Supervisor::finish_if_over() {
   const bool over =
       std::all_of(workers_.begin(), workers_.end(), [](const Worker& worker) { return worker.state == State::ended; });
+  if (over && !failure_) {
+    failure_ = std::exchange(failed_cleanup_, {});
+  }
   return over ? std::vector<Action>{EndRun{}} : std::vector<Action>{};
 }
 
@@ -148,6 +156,9 @@ std::vector<Action> Supervisor::on_exit(plan::WorkerId id, const WorkerExit& exi
     }
     return actions;
   }
+  if (worker.hung_cleaning) {
+    return on_hung_cleanup(id, exit.view);
+  }
   if (!exit.view.failure.empty()) {
     const std::string stage = stage_key(id, exit.view.hosted);
     std::string text = "stage " + stage + (exit.view.start_failed ? " could not start: " : " failed");
@@ -159,9 +170,30 @@ std::vector<Action> Supervisor::on_exit(plan::WorkerId id, const WorkerExit& exi
   return on_crash(id, exit, now);
 }
 
+/// All its items are committed, so nothing is to be done again and nobody else is stopped.
+std::vector<Action> Supervisor::on_hung_cleanup(plan::WorkerId id, const WorkerView& view) {
+  const std::string stage = stage_key(id, view.hosted);
+  failed_cleanup_ = {.stage = stage,
+                     .signal = SIGKILL,
+                     .item = {},
+                     .text = "stage " + stage + " hung in its cleanup() and was killed; every item was processed"};
+  std::vector<Action> actions{WakeNeighbours{id}, Report{failed_cleanup_->text}};
+  for (Action& action : finish_if_over()) {
+    actions.push_back(std::move(action));
+  }
+  return actions;
+}
+
 void Supervisor::count_attempt(Worker& worker, const WorkerExit& exit) {
-  if (!exit.view.number || !exit.view.sure) {
+  if (!exit.view.number) {
     return;
+  }
+  if (worker.died_segment != exit.view.segment) {
+    worker.seen_until = 0;
+  }
+  worker.seen_until = std::max(worker.seen_until, *exit.view.number + std::max(exit.view.in_flight, 1U));
+  if (exit.view.in_flight > 1) {
+    return;  // the guilty one shows when they are tried one by one
   }
   worker.died_in = exit.view.hosted;
   if (worker.died_on != exit.view.number || worker.died_segment != exit.view.segment) {
@@ -170,12 +202,13 @@ void Supervisor::count_attempt(Worker& worker, const WorkerExit& exit) {
     worker.attempts = 0;
     worker.outside_kills = 0;
   }
-  if (exit.signal == SIGKILL && !worker.killed_by_us) {
-    ++worker.outside_kills;
-  } else {
-    ++worker.attempts;
+  const bool outside = exit.signal == SIGKILL && !worker.killed_by_us;
+  ++(outside ? worker.outside_kills : worker.attempts);
+  if (outside && worker.attempts > 0) {
+    return;  // the letter, if there is to be one, tells of the item's own doing
   }
   worker.died_signal = exit.signal;
+  worker.stack = exit.stack;
   worker.death = "the stage " + how_it_ended(exit, worker.killed_by_us);
   const std::uint32_t deaths = worker.attempts + worker.outside_kills;
   if (deaths > 1) {
@@ -243,6 +276,15 @@ bool Supervisor::watch(plan::WorkerId id, const WorkerView& view, Time now) {
   return now - worker.seen_at > *worker.timeout;
 }
 
+/// True if the worker cleans up for longer than it may take to start.
+bool Supervisor::watch_cleanup(plan::WorkerId id, const WorkerView& view, Time now) {
+  Worker& worker = workers_[id];
+  if (view.cleaning && !worker.cleaning_since) {
+    worker.cleaning_since = now;
+  }
+  return worker.cleaning_since && now - *worker.cleaning_since > worker.start_timeout;
+}
+
 std::vector<Action> Supervisor::on_tick(const std::vector<WorkerView>& views, Time now) {
   std::vector<Action> actions;
   for (plan::WorkerId id = 0; id < workers_.size(); ++id) {
@@ -254,6 +296,10 @@ std::vector<Action> Supervisor::on_tick(const std::vector<WorkerView>& views, Ti
     } else if (worker.state == State::starting && now - worker.since > worker.start_timeout) {
       worker.killed_by_us = true;
       actions.emplace_back(Report{"stage " + topology_.workers[id].name + " was not ready in time"});
+      actions.emplace_back(KillWorker{id});
+    } else if (worker.state == State::running && watch_cleanup(id, views[id], now)) {
+      worker.killed_by_us = worker.hung_cleaning = true;
+      actions.emplace_back(Report{"stage " + stage_key(id, views[id].hosted) + " hangs in its cleanup()"});
       actions.emplace_back(KillWorker{id});
     } else if (worker.state == State::running && watch(id, views[id], now)) {
       worker.killed_by_us = true;
@@ -279,7 +325,9 @@ std::optional<Time> Supervisor::next_deadline() const {
         at(worker.since + worker.start_timeout);
         break;
       case State::running:
-        if (worker.timeout) {
+        if (worker.cleaning_since) {
+          at(*worker.cleaning_since + worker.start_timeout);
+        } else if (worker.timeout) {
           // A quarter late at most, without a look at every instant.
           at(worker.looked_at + *worker.timeout / 4);
         }

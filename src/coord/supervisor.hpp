@@ -19,35 +19,40 @@ using Time = std::chrono::nanoseconds;  ///< CLOCK_MONOTONIC
 
 /// What a worker's page says, copied by the coordinator.
 struct WorkerView {
-  bool finished = false;                    ///< Phase::finished
-  bool working = false;                     ///< in a stage's code
-  std::uint32_t hosted = 0;                 ///< stage in work, index within the worker
-  std::uint32_t segment = 0;                ///< of the worker's row, whose input is in work
-  std::optional<std::uint64_t> number;      ///< input number in work
-  bool sure = true;                         ///< it is the only one in work
+  bool finished = false;                ///< Phase::finished
+  bool working = false;                 ///< in a stage's code
+  bool cleaning = false;                ///< in a stage's cleanup(); everything is committed
+  std::uint32_t hosted = 0;             ///< stage in work, index within the worker
+  std::uint32_t segment = 0;            ///< of the worker's row, whose input is in work
+  std::optional<std::uint64_t> number;  ///< input number in work
+  std::uint32_t in_flight = 1;          ///< `number` is the oldest of so many in work
   std::uint64_t sequence = 0;
   std::uint64_t commits = 0;
-  std::string failure;                      ///< the worker gave up by itself, for this reason
+  std::string failure;  ///< the worker gave up by itself, for this reason
   std::optional<std::uint64_t> failure_sequence;
-  bool start_failed = false;                ///< it gave up before its first item
+  bool start_failed = false;  ///< it gave up before its first item
 };
 
 struct WorkerExit {
   int code = 0;
   int signal = 0;
   WorkerView view;
+  std::string stack;  ///< as its crash report tells it; empty: not known
 };
 
 struct StartWorker {
   plan::WorkerId id = 0;
   std::uint32_t incarnation = 0;
   std::optional<std::uint64_t> attempt_number;  ///< input its predecessors died on
-  std::uint32_t attempts = 0;                   ///< how often
+  std::uint32_t attempts = 0;                   ///< how often, as far as it counts towards max_attempts
+  std::uint32_t deaths = 0;                     ///< how often in all
+  std::uint64_t seen_until = 0;                 ///< inputs before this may have been in a stage already
   bool give_up = false;                         ///< not to be tried again
   std::uint32_t segment = 0;                    ///< whose input it is
   std::uint32_t hosted = 0;                     ///< the stage they died in
   int signal = 0;                               ///< that killed the last of them
   std::string death;                            ///< how it died, for the dead letter
+  std::string stack;
 };
 struct KillWorker {
   plan::WorkerId id = 0;
@@ -91,25 +96,29 @@ class Supervisor {
 
   struct Worker {
     State state = State::idle;
-    Time since{};                       ///< start, or when the restart is due
+    Time since{};  ///< start, or when the restart is due
     std::uint32_t restarts = 0;
-    std::uint32_t fruitless = 0;        ///< deaths in a row without a commit in between
+    std::uint32_t fruitless = 0;  ///< deaths in a row without a commit in between
     std::uint64_t commits_at_start = 0;
     std::optional<std::uint64_t> died_on;
-    std::uint32_t died_segment = 0;     ///< whose input `died_on` is
-    std::uint32_t died_in = 0;          ///< stage that had `died_on` in work, index within the worker
+    std::uint32_t died_segment = 0;  ///< whose input `died_on` is
+    std::uint32_t died_in = 0;       ///< stage that had `died_on` in work, index within the worker
     int died_signal = 0;
-    std::string death;                  ///< how
-    std::uint32_t attempts = 0;         ///< deaths on `died_on` that count
-    std::uint32_t outside_kills = 0;    ///< SIGKILLs from outside on `died_on`
+    std::string death;  ///< how
+    std::string stack;
+    std::uint32_t attempts = 0;       ///< deaths on `died_on` that count
+    std::uint32_t outside_kills = 0;  ///< SIGKILLs from outside on `died_on`
+    std::uint64_t seen_until = 0;     ///< inputs of `died_segment` before this may have been in a stage
     bool killed_by_us = false;
     Time start_timeout{};
-    std::optional<Time> timeout;        ///< shortest of its stages
+    std::optional<Time> timeout;  ///< shortest of its stages
     // Watchdog: since when nothing moved.
     std::uint64_t seen_commits = 0;
     std::optional<std::uint64_t> seen_number;
     Time seen_at{};
     Time looked_at{};
+    std::optional<Time> cleaning_since;
+    bool hung_cleaning = false;
   };
 
   const plan::FaultPolicy& policy_of(plan::WorkerId id, std::uint32_t hosted) const;
@@ -120,13 +129,16 @@ class Supervisor {
   bool too_many_restarts(Time now);
   std::vector<Action> fail(TerminationReason reason);
   std::vector<Action> finish_if_over();
+  std::vector<Action> on_hung_cleanup(plan::WorkerId id, const WorkerView& view);
   bool watch(plan::WorkerId id, const WorkerView& view, Time now);
+  bool watch_cleanup(plan::WorkerId id, const WorkerView& view, Time now);
 
   const plan::Topology& topology_;
   plan::RestartPolicy policy_;
   std::vector<Worker> workers_;
   std::deque<Time> fruitless_restarts_;
   std::optional<TerminationReason> failure_;
+  std::optional<TerminationReason> failed_cleanup_;  ///< the run fails for it, once everything is done
   bool stopping_ = false;
 };
 

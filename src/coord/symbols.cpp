@@ -2,7 +2,9 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <filesystem>
 #include <sstream>
+#include <system_error>
 
 #include "base/child_process.hpp"
 
@@ -10,7 +12,9 @@ namespace pystream::coord {
 namespace {
 
 /// Return addresses point behind the call, maybe into the next line.
-std::uint64_t lookup_offset(std::uint64_t offset, bool innermost) { return innermost || offset == 0 ? offset : offset - 1; }
+std::uint64_t lookup_offset(std::uint64_t offset, bool innermost) {
+  return innermost || offset == 0 ? offset : offset - 1;
+}
 
 /// Two lines of answer for each address: function, then file:line.
 std::vector<std::string> ask(const std::string& module, const std::vector<std::uint64_t>& offsets) {
@@ -45,6 +49,10 @@ std::vector<std::string> Symbols::names_of(const std::vector<CrashFrame>& frames
     }
   }
   for (const auto& [module, offsets] : unknown) {
+    std::error_code error;
+    if (!std::filesystem::is_regular_file(module, error)) {
+      continue;  // the path comes from a worker gone wrong
+    }
     const std::vector<std::string> names = ask(module, offsets);
     for (std::size_t i = 0; i < std::min(names.size(), offsets.size()); ++i) {
       known_[{module, offsets[i]}] = names[i];

@@ -46,7 +46,7 @@ struct FaultPolicy {
   OnError on_error = OnError::dead_letter;
   std::uint32_t max_attempts = 3;                     ///< deaths on one item before it is a dead letter
   std::optional<Duration> timeout;                    ///< one item; none: no deadline
-  Duration start_timeout = std::chrono::seconds(60);  ///< from start to ready
+  Duration start_timeout = std::chrono::seconds(60);  ///< from start to ready; also of cleanup()
 
   bool operator==(const FaultPolicy&) const = default;
 };

@@ -48,8 +48,8 @@ class LetterStore {
   std::optional<std::int64_t> try_find_run(const UnprofiledRun& run);
 
   /// True once the letter is on the disk, also over a loss of power; a letter that is there already is not stored
-  /// twice. False: another process is writing, try again. Throws StoreError or std::system_error if it cannot be
-  /// written now.
+  /// twice. False: another process is writing, try again with the same letter. Throws StoreError or std::system_error
+  /// if it cannot be written now.
   bool try_store(const DeadLetter& letter, std::span<const std::byte> bytes);
 
  private:
@@ -59,6 +59,7 @@ class LetterStore {
   std::filesystem::path path_;
   StoreLock lock_;
   std::unique_ptr<Database> database_;
+  std::string file_;  ///< of the letter in work, once it is written; empty: none
 };
 
 /// Without their bytes; of all runs if `run` is none.
@@ -66,5 +67,7 @@ std::vector<DeadLetter> list_letters(Database& database, std::optional<std::int6
 /// Throws ProfilingError if there is no such letter.
 DeadLetter read_letter(Database& database, std::int64_t id);
 std::string read_letter_bytes(Database& database, std::int64_t id);
+/// With their files. Throws StoreError if the database cannot be written now.
+void remove_letters(const std::filesystem::path& database, const std::vector<DeadLetter>& letters);
 
 }  // namespace pystream::profile

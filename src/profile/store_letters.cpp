@@ -5,6 +5,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "base/kill_point.hpp"
 #include "base/system_error.hpp"
 #include "base/unique_fd.hpp"
 #include "profile/letters.hpp"
@@ -16,6 +17,8 @@ namespace {
 
 constexpr const char* kColumns =
     "id, run, time, stage, sequence, input, part, attempts, reason, signal, stack, size, file";
+
+constexpr int kRemoveMs = 10'000;
 
 std::filesystem::path letters_folder(const std::filesystem::path& database) {
   return database.parent_path() / "dead_letters";
@@ -112,11 +115,18 @@ std::optional<std::int64_t> LetterStore::try_find_run(const UnprofiledRun& run) 
 
 bool LetterStore::try_store(const DeadLetter& letter, std::span<const std::byte> bytes) {
   const bool large = bytes.size() > kLargestLetterInside;
-  const std::string file = large ? write_file(letter, bytes) : std::string();
+  if (large && file_.empty()) {
+    file_ = write_file(letter, bytes);
+  }
   if (!lock_.try_lock()) {
     return false;
   }
   const StoreLock::Held held(lock_);
+  if (database_ && database_->has_moved()) {
+    file_.clear();  // its folder may have gone as well
+    database_.reset();
+    return false;
+  }
   open(Database::Mode::write);
   Transaction transaction(*database_);
   Statement insert(
@@ -126,14 +136,16 @@ bool LetterStore::try_store(const DeadLetter& letter, std::span<const std::byte>
   const double time = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
   insert.bind(1, letter.run).bind(2, time).bind(3, letter.stage).bind(4, letter.sequence).bind(5, letter.input);
   insert.bind(6, letter.part).bind(7, letter.attempts).bind(8, letter.reason).bind(9, letter.signal);
-  insert.bind(10, letter.stack).bind(11, bytes.size()).bind(13, file);
+  insert.bind(10, letter.stack).bind(11, bytes.size()).bind(13, file_);
   if (large) {
     insert.bind_null(12);
   } else {
     insert.bind_blob(12, bytes);
   }
   insert.run();
+  base::kill_point(base::KillPoint::in_transaction);
   transaction.commit();
+  file_.clear();
   return true;
 }
 
@@ -172,6 +184,28 @@ std::string read_letter_bytes(Database& database, std::int64_t id) {
     throw ProfilingError("the bytes of dead letter " + std::to_string(id) + " are missing: " + path.string());
   }
   return {std::istreambuf_iterator<char>(file), {}};
+}
+
+void remove_letters(const std::filesystem::path& database, const std::vector<DeadLetter>& letters) {
+  StoreLock lock(database);
+  if (!lock.lock_within(kRemoveMs)) {
+    throw ProfilingError("the dead letters are not removed: " + database.string() + " is in use all the time");
+  }
+  const StoreLock::Held held(lock);
+  {
+    Database opened(database, Database::Mode::write);
+    Transaction transaction(opened);
+    Statement remove(opened, "DELETE FROM dead_letters WHERE id = ?");
+    for (const DeadLetter& letter : letters) {
+      remove.bind(1, letter.id).run();
+    }
+    transaction.commit();
+  }
+  for (const DeadLetter& letter : letters) {  // what a crash leaves here is a file that no letter names
+    if (!letter.file.empty()) {
+      std::filesystem::remove(database.parent_path() / letter.file);
+    }
+  }
 }
 
 }  // namespace pystream::profile

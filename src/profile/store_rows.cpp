@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/kill_point.hpp"
 #include "profile/sampling.hpp"
 
 namespace pystream::profile {
@@ -133,6 +134,7 @@ std::uint32_t RowStore::insert(std::uint64_t written) {
       }
     }
     set_cursor_.bind(1, origin_.run).bind(2, origin_.worker).bind(3, written).run();
+    base::kill_point(base::KillPoint::in_transaction);
     return shift;
   } catch (...) {
     stages_ = before;

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/futex.hpp"
+#include "base/kill_point.hpp"
 #include "base/system_error.hpp"
 #include "shm/waiting.hpp"
 
@@ -68,9 +69,9 @@ void RingReader::take_over_inbox(std::uint64_t inputs_done) {
 }
 
 void RingReader::fail(const char* what) const {
-  throw LinkCorrupt(std::string("link damaged at record ") + std::to_string(number_) + ", position " +
-                    std::to_string(position_) + ": " + what +
-                    "; a worker wrote over memory that is not its own, or the memory failed");
+  throw LinkCorrupt(end_.id, "is damaged at record " + std::to_string(number_) + ", position " +
+                                 std::to_string(position_) + ": " + what +
+                                 "; a worker wrote over memory that is not its own, or the memory failed");
 }
 
 /// Skips what the producer has overwritten; true if the record at position_ was among it.
@@ -229,6 +230,7 @@ void RingReader::advance_special() {
 }
 
 void RingReader::release(const Mark& mark) {
+  base::kill_point(base::KillPoint::before_release);
   ConsumerPage& own = *end_.own;
   own.read_number.store(mark.number, std::memory_order_relaxed);
   // The producer may act on these two before it sees read_position.
@@ -237,6 +239,7 @@ void RingReader::release(const Mark& mark) {
   // RELEASE: this side's last use of the bytes before the mark is over.
   own.read_position.store(mark.position, std::memory_order_release);
   released_ = mark.position;
+  base::kill_point(base::KillPoint::before_room);
   if (one_at_a_time()) {
     return;  // the producer never waits
   }
@@ -244,9 +247,9 @@ void RingReader::release(const Mark& mark) {
   if (inside > end_.link.ring_bytes / 4 * 3) {
     return;  // a producer that wakes now would sleep again after a few records
   }
-  if (const std::uint64_t sleep = asleep(end_.peer->sleeps); sleep != 0 && sleep != ended_sleep_) {
+  if (const std::uint64_t sleep = asleep(end_.peer->sleeps);
+      sleep != 0 && sleep != ended_sleep_ && base::futex_wake(own.read_position)) {
     ended_sleep_ = sleep;
-    base::futex_wake(own.read_position);
   }
 }
 

@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include "base/futex.hpp"
+#include "base/kill_point.hpp"
 #include "shm/waiting.hpp"
 
 namespace pystream::shm {
@@ -116,8 +117,8 @@ void RingWriter::rollback_to(const Mark& mark) {
 }
 
 void RingWriter::fail(const char* what) const {
-  throw LinkCorrupt(std::string("link damaged, seen by its producer at position ") + std::to_string(committed_) + ": " +
-                    what + "; a worker wrote over memory that is not its own, or the memory failed");
+  throw LinkCorrupt(end_.id, "is damaged, seen by its producer at position " + std::to_string(committed_) + ": " +
+                                 what + "; a worker wrote over memory that is not its own, or the memory failed");
 }
 
 void RingWriter::set_room() {
@@ -292,24 +293,28 @@ void RingWriter::publish(std::size_t index) {
 
 void RingWriter::commit(const Done& done) {
   fill_entry(1 - active_, done);
+  base::kill_point(base::KillPoint::before_commit);
   publish(1 - active_);
+  base::kill_point(base::KillPoint::before_wake);
   wake_consumer();
 }
 
 void RingWriter::commit_terminal(const Done& done) {
   head_ = committed_ + 1;
   fill_entry(1 - active_, done);
+  base::kill_point(base::KillPoint::before_commit);
   publish(1 - active_);
 }
 
 void RingWriter::commit_inputs_done(std::uint64_t inputs_done) {
+  base::kill_point(base::KillPoint::before_commit);
   end_.own->journal[active_].inputs_done.store(inputs_done, std::memory_order_release);
 }
 
 void RingWriter::wake_consumer() {
-  if (const std::uint64_t sleep = asleep(end_.peer->sleeps); sleep != 0 && sleep != ended_sleep_) {
+  if (const std::uint64_t sleep = asleep(end_.peer->sleeps);
+      sleep != 0 && sleep != ended_sleep_ && base::futex_wake(end_.own->write_position)) {
     ended_sleep_ = sleep;
-    base::futex_wake(end_.own->write_position);
   }
 }
 

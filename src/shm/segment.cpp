@@ -358,7 +358,7 @@ std::string_view Segment::plan() const {
 }
 
 ProducerEnd Segment::map_producer(std::uint32_t id) const {
-  ProducerEnd end{.link = links_.at(id)};
+  ProducerEnd end{.id = id, .link = links_.at(id)};
   const auto keep = [&](Mapping mapping) { return end.keep.emplace_back(std::move(mapping)).data(); };
   end.own = reinterpret_cast<ProducerPage*>(keep(map(fd(), end.link.producer_offset, kPage, Access::read_write)));
   end.peer = reinterpret_cast<const ConsumerPage*>(keep(map(fd(), end.link.consumer_offset, kPage, Access::read_only)));
@@ -372,7 +372,7 @@ ProducerEnd Segment::map_producer(std::uint32_t id) const {
 }
 
 ConsumerEnd Segment::map_consumer(std::uint32_t id) const {
-  ConsumerEnd end{.link = links_.at(id)};
+  ConsumerEnd end{.id = id, .link = links_.at(id)};
   const auto keep = [&](Mapping mapping) { return end.keep.emplace_back(std::move(mapping)).data(); };
   end.own = reinterpret_cast<ConsumerPage*>(keep(map(fd(), end.link.consumer_offset, kPage, Access::read_write)));
   end.peer = reinterpret_cast<const ProducerPage*>(keep(map(fd(), end.link.producer_offset, kPage, Access::read_only)));

@@ -68,6 +68,7 @@ struct ProducerEnd {
   const ConsumerPage* peer = nullptr;
   std::byte* ring = nullptr;
   std::byte* large = nullptr;
+  std::uint32_t id = 0;  ///< of the link
   LinkEntry link{};
   std::vector<Mapping> keep;
 };
@@ -79,6 +80,7 @@ struct ConsumerEnd {
   const std::byte* ring = nullptr;
   const std::byte* large = nullptr;
   std::byte* inbox = nullptr;  ///< nullptr: not a link that drops the oldest
+  std::uint32_t id = 0;        ///< of the link
   LinkEntry link{};
   std::vector<Mapping> keep;
 };

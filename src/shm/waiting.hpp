@@ -5,6 +5,7 @@
 
 #include "base/clock.hpp"
 #include "base/futex.hpp"
+#include "base/kill_point.hpp"
 
 /// How the two ends of a link wait for one another. The futex word is the low half of the position waited for, so no
 /// wake-up can fall between the last look and the sleep; the waiter's counter only tells the other side whether to
@@ -13,12 +14,15 @@
 ///   waiter                               waker
 ///   sleeps becomes odd                   stores the position (release)
 ///   fence (SLEEP)                        fence (SLEEP)
-///   looks at the position once more      sleeps odd, and not the one already ended?
-///   futex_wait(position, seen)           futex_wake(position)
+///   looks at the position once more      sleeps odd, and not one already ended?
+///   futex_wait(position, seen)           futex_wake(position); woke somebody? That sleep is ended
 ///   sleeps becomes even
 ///
 /// With both fences sequentially consistent, either the waiter sees the new position or the waker sees the odd
-/// counter. A restarted worker goes on with its predecessor's counter, at the next odd number.
+/// counter. A waker remembers a sleep as ended only if futex_wake() did wake somebody: the waiter may have raised its
+/// counter and not be in the kernel yet, and then goes to sleep on the position that is already there. (Remembering it
+/// all the same was a lost wake-up: tests/model/link.pml, BREAK 7.) A restarted worker goes on with its predecessor's
+/// counter, at the next odd number.
 namespace pystream::shm {
 
 struct WaitFor {
@@ -48,6 +52,7 @@ inline void wait_for_change(const WaitFor& wait) {
   wait.sleeps.store(sleep, std::memory_order_relaxed);
   std::atomic_thread_fence(std::memory_order_seq_cst);  // SLEEP
   if (!changed()) {
+    base::kill_point(base::KillPoint::asleep);
     base::futex_wait(wait.position, wait.seen, wait.timeout_ns);
   }
   wait.sleeps.store(sleep + 1, std::memory_order_relaxed);

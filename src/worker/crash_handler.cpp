@@ -44,7 +44,9 @@ std::atomic<ModuleTable*> g_modules{&g_tables[0]};
 shm::CrashRecord* g_record = nullptr;
 std::atomic<long> g_crashing{0};  ///< the thread
 
-bool sanitized() { return __asan_init != nullptr || __tsan_init != nullptr; }
+bool sanitized() {
+  return __asan_init != nullptr || __tsan_init != nullptr;
+}
 
 void copy_path(const char* path, char* to) {
   const std::size_t size = std::strlen(path);

@@ -44,6 +44,12 @@ bool DeadLetterStore::try_store(const Letter& letter) {
 }
 
 void DeadLetterStore::store(const Letter& letter) {
+  monitor_.set_phase(shm::Phase::blocked);  // a slow disk is no hang of the stage
+  store_patiently(letter);
+  monitor_.set_phase(shm::Phase::working);
+}
+
+void DeadLetterStore::store_patiently(const Letter& letter) {
   bool complained = false;
   while (true) {
     try {

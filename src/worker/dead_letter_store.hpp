@@ -21,6 +21,7 @@ class DeadLetterStore final : public DeadLetters {
 
  private:
   bool try_store(const Letter& letter);
+  void store_patiently(const Letter& letter);
   void wait_or_fail(const Letter& letter, const std::string& why, bool passes, bool& complained);
 
   Monitor& monitor_;

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <pystream/error.hpp>
 
+#include "base/kill_point.hpp"
+
 namespace pystream::worker {
 
 std::uint32_t LinkOutput::withdraw_input() {
@@ -35,6 +37,7 @@ void LinkOutput::mark(shm::RecordKind kind, std::uint8_t closes) {
 }
 
 std::span<std::byte> LinkOutput::reserve(std::size_t size) {
+  base::kill_point(base::KillPoint::before_reserve);
   reserved_ = 0;
   std::byte* data = nullptr;
   if (emitted_ >= already_out_) {
@@ -78,14 +81,14 @@ void LinkOutput::emit_reserved(std::size_t size) {
   if (size >= reserved_) {
     refuse(size);
   }
+  base::kill_point(base::KillPoint::in_payload);
   reserved_ = 0;
   if (first_) {
     flow_.number_item();
   }
   if (lost_ == Lost::no) {
-    ring_.finish(size, {.sequence = flow_.tag.sequence,
-                        .part = first_ ? 0 : emitted_,
-                        .entered_ns = flow_.tag.entered_ns});
+    ring_.finish(size,
+                 {.sequence = flow_.tag.sequence, .part = first_ ? 0 : emitted_, .entered_ns = flow_.tag.entered_ns});
     ++pending_;
   } else if (lost_ == Lost::dropped) {
     ring_.count_dropped();

@@ -59,7 +59,10 @@ class LinkOutput final : public Output {
   /// A tombstone that was read is passed on; so is the end.
   void mark(shm::RecordKind kind, std::uint8_t closes);
   /// Everything finished so far is published.
-  void note_commit() { pending_ = 0; published_ = emitted_; }
+  void note_commit() {
+    pending_ = 0;
+    published_ = emitted_;
+  }
 
   std::span<std::byte> reserve(std::size_t size) override;
   void emit_reserved(std::size_t size) override;

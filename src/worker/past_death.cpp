@@ -12,6 +12,7 @@ PastDeath read_past_death(const shm::ControlPage& control, std::uint32_t segment
   const std::size_t line_end = std::min(text.find('\n'), text.size());
   return {.number = control.attempt_number.load(std::memory_order_relaxed),
           .deaths = control.attempts.load(std::memory_order_relaxed),
+          .seen_until = control.seen_until.load(std::memory_order_relaxed),
           .give_up = control.give_up.load(std::memory_order_relaxed) != 0,
           .hosted = control.died_hosted.load(std::memory_order_relaxed),
           .signal = static_cast<int>(control.died_signal),

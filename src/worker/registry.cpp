@@ -41,6 +41,8 @@ const StageType* find_stage_type(std::string_view name) {
   return found == registry().types.end() ? nullptr : &found->second;
 }
 
-std::span<const std::string> registration_errors() { return registry().errors; }
+std::span<const std::string> registration_errors() {
+  return registry().errors;
+}
 
 }  // namespace pystream

@@ -31,7 +31,8 @@ SavedState::SavedState(std::byte* copies, std::uint64_t bytes, const std::vector
     }
   }
   if (!states_.empty() && copies_ == nullptr) {
-    throw Error("a stage has checkpointed state and the segment has no room for it: describe its type with PYSTREAM_STAGE");
+    throw Error(
+        "a stage has checkpointed state and the segment has no room for it: describe its type with PYSTREAM_STAGE");
   }
 }
 

@@ -4,13 +4,15 @@
 #include <cstring>
 #include <utility>
 
+#include "base/kill_point.hpp"
 #include "worker/async_lane.hpp"
 
 namespace pystream::worker {
 namespace {
 
 constexpr std::uint32_t kLargestAnswerBatch = 256;
-constexpr std::int64_t kSleepNs = 1'000'000'000;
+/// Where workers are killed on purpose, a lost wake-up must show as a hang.
+constexpr std::int64_t kSleepNs = base::kKillPoints ? 100'000'000'000 : 1'000'000'000;
 constexpr std::int64_t kLookBehindNs = 1'000'000;  ///< a full row looks so often for what came back from its child
 
 /// What the exception being handled says.
@@ -75,6 +77,7 @@ bool SegmentRunner::does_runs() const {
 }
 
 void SegmentRunner::restore() {
+  base::kill_point(base::KillPoint::attaching);
   std::size_t cursors = 0;
   for (const auto& hosted : chain_.hosted()) {
     cursors += hosted->cursor().size();
@@ -218,6 +221,7 @@ bool SegmentRunner::run_behind() {
     bool closed = false;
     any |= !segment->ended() && segment->run_one(closed);
   }
+  monitor_.set_segment(parts_.index);
   monitor_.set_hosted(hosted);
   monitor_.begin_item(number, sequence);
   return any;
@@ -409,8 +413,7 @@ void SegmentRunner::stop_clock(std::uint64_t input, std::uint64_t came_out) {
   chain_.clock().stop(tag, input, timed_batch_);
   if (parts_.exits && came_out > 0) {
     const std::int64_t latency = chain_.clock().last() - tag.entered_ns;
-    recorder_.sample(exit_index(), tag.sequence, input, tag.entered_ns, latency,
-                     timed_batch_ ? 1 : recorder_.weight());
+    recorder_.sample(exit_index(), tag.sequence, input, tag.entered_ns, latency, timed_batch_ ? 1 : recorder_.weight());
     if (timed_batch_) {
       recorder_.add_time(exit_index(), latency * static_cast<std::int64_t>(came_out));
     }

@@ -141,7 +141,7 @@ class SegmentRunner final : public RoomMaker {
   const plan::FaultPolicy& policy_in_work() const;
   void give_up(const shm::Record& record, const std::string& reason, std::uint32_t attempts);
   void set_aside(const shm::Record& record);
-  std::uint32_t attempt_at(std::uint64_t number) const { return number == death_.number ? death_.deaths + 1 : 1; }
+  std::uint32_t attempt_at(std::uint64_t number) const { return death_.attempt_at(number); }
   bool is_poison(std::uint64_t number) const { return number == death_.number && death_.give_up; }
   std::uint8_t closes_after(std::uint8_t closes) const;
   void commit();
@@ -182,13 +182,13 @@ class SegmentRunner final : public RoomMaker {
   bool terminal_ = false;
   bool answer_ = false;
   Pace pace_;
-  bool timed_batch_ = true;      ///< every item of the batch in work is timed
-  std::int64_t began_ = 0;       ///< when the batch in work began; 0: look
-  std::int64_t blocked_ns_ = 0;  ///< since the batch began
-  std::uint64_t exits_ = 0;      ///< items that left the main pipeline and are not counted yet
-  std::int64_t shared_ns_ = 0;   ///< of this batch's time is the stages' already
-  Ages ages_;                    ///< of the items of a batch in which not every item is timed
-  Ages exit_ages_;               ///< of those that left the main pipeline
+  bool timed_batch_ = true;        ///< every item of the batch in work is timed
+  std::int64_t began_ = 0;         ///< when the batch in work began; 0: look
+  std::int64_t blocked_ns_ = 0;    ///< since the batch began
+  std::uint64_t exits_ = 0;        ///< items that left the main pipeline and are not counted yet
+  std::int64_t shared_ns_ = 0;     ///< of this batch's time is the stages' already
+  Ages ages_;                      ///< of the items of a batch in which not every item is timed
+  Ages exit_ages_;                 ///< of those that left the main pipeline
   std::vector<std::byte> cursor_;  ///< as it was before the item in work
 };
 

@@ -1,10 +1,9 @@
-#include <pystream/worker_main.hpp>
-
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <optional>
+#include <pystream/worker_main.hpp>
 #include <string>
 
 #include "plan/plan_json.hpp"

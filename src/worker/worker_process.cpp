@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "base/draining.hpp"
+#include "base/kill_point.hpp"
 #include "profile/row_writer.hpp"
 #include "worker/crash_handler.hpp"
 #include "worker/dead_letter_store.hpp"
@@ -105,6 +106,11 @@ std::unique_ptr<DeadLetters> make_dead_letters(const WorkerStart& start, Monitor
   return std::make_unique<DeadLetterStore>(monitor, std::move(keys));
 }
 
+/// As `graph` and the profile call it.
+std::string name_of_link(const plan::Topology& topology, std::uint32_t link) {
+  return link < topology.links.size() ? topology.links[link].name : "behind the sink";
+}
+
 int run_attached(const WorkerStart& start, const shm::Segment& segment, Monitor& monitor) {
   shm::FailureKind stage_of_life = shm::FailureKind::start;
   ProcessLimits limits;
@@ -128,12 +134,13 @@ int run_attached(const WorkerStart& start, const shm::Segment& segment, Monitor&
       // The item in work is given up; the stages are cleaned up all the same.
     }
     monitor.end_items();
-    monitor.set_phase(shm::Phase::cleaning);
+    monitor.announce(shm::Phase::cleaning);  // its deadline begins
     row.cleanup();
     monitor.announce(shm::Phase::finished);
     return EXIT_SUCCESS;
   } catch (const shm::LinkCorrupt& error) {
-    monitor.fail(shm::FailureKind::link, shm::kInvalidPosition, error.what());
+    monitor.fail(shm::FailureKind::link, shm::kInvalidPosition,
+                 "link " + name_of_link(*start.topology, error.link()) + " " + error.damage());
   } catch (const StageFailed& error) {
     monitor.fail(shm::FailureKind::item, error.sequence(), error.what());
   } catch (const std::bad_alloc&) {
@@ -172,6 +179,7 @@ void adopt_worker_signals(int parent) {
 }
 
 int run_worker(WorkerStart start) {
+  base::kill_points_are_for(start.id);
   const shm::Segment segment = shm::Segment::attach(std::move(start.segment));
   Monitor monitor(segment.map_worker(start.id), start.bell.get());
   const CrashHandler crash_handler(monitor.end().page->crash);

@@ -70,12 +70,14 @@ class SupervisorTest : public ::testing::Test {
     std::uint64_t commits = 0;
     std::optional<std::uint64_t> number{};
     int code = 0;
+    std::string stack{};
   };
   std::vector<Action> die(Death death) {
     WorkerView view{.working = true, .commits = death.commits};
     view.number = death.number;
     view.sequence = death.number.value_or(0);
-    return sut_->on_exit(kStage, {.code = death.code, .signal = death.signal, .view = view}, now_);
+    return sut_->on_exit(kStage, {.code = death.code, .signal = death.signal, .view = view, .stack = death.stack},
+                         now_);
   }
   std::vector<Action> finish(plan::WorkerId id) {
     return sut_->on_exit(id, {.code = 0, .signal = 0, .view = {.finished = true}}, now_);
@@ -246,6 +248,57 @@ TEST_F(SupervisorTest, OutsideKillsHaveALimitOfTheirOwn) {
     EXPECT_EQ(last_.give_up, i == 20) << i;
   }
   EXPECT_FALSE(sut_->failure());
+}
+
+/// What a stage does to the world, it may have done, whoever killed it.
+TEST_F(SupervisorTest, EveryDeathIsToldToTheStage) {
+  start_all();
+  ASSERT_TRUE(die_and_restart({.signal = SIGKILL, .commits = 1, .number = 5}));
+  EXPECT_EQ(last_.deaths, 1U);
+  EXPECT_EQ(last_.seen_until, 6U);
+  ASSERT_TRUE(die_and_restart({.commits = 2, .number = 3}));
+  EXPECT_EQ(last_.deaths, 1U);
+  EXPECT_EQ(last_.seen_until, 6U) << "4 and 5 have been in the stage as well";
+  const auto starts = actions_of<StartWorker>(sut_->on_exit(
+      kStage, {.signal = SIGKILL, .view = {.working = true, .number = 10, .in_flight = 8, .commits = 9}}, now_));
+  ASSERT_EQ(starts.size(), 1U);
+  EXPECT_EQ(starts[0].seen_until, 18U);
+  EXPECT_EQ(starts[0].attempt_number, 3U) << "which of the eight it was is not known";
+}
+
+TEST_F(SupervisorTest, AKillFromOutsideDoesNotHideWhyTheItemIsSuspected) {
+  use({.max_attempts = 2}, {.max_restarts = 1000});
+  start_all();
+  ASSERT_TRUE(die_and_restart({.signal = SIGSEGV, .number = 5, .stack = "#0 here"}));
+  ASSERT_TRUE(die_and_restart({.signal = SIGSEGV, .number = 5, .stack = "#0 there"}));
+  ASSERT_TRUE(last_.give_up);
+  for (const std::optional<std::uint64_t> number : {std::optional<std::uint64_t>(5), std::optional<std::uint64_t>()}) {
+    ASSERT_TRUE(die_and_restart({.signal = SIGKILL, .number = number}));
+    EXPECT_TRUE(last_.give_up);
+    EXPECT_EQ(last_.signal, SIGSEGV);
+    EXPECT_EQ(last_.stack, "#0 there");
+    EXPECT_NE(last_.death.find("SIGSEGV"), std::string::npos) << last_.death;
+  }
+}
+
+TEST_F(SupervisorTest, AHangInCleanupEndsThatWorkerAndFailsTheRunAtItsEnd) {
+  use({.timeout = 1s, .start_timeout = 30s});
+  start_all();
+  const WorkerView cleaning{.cleaning = true, .commits = 9};
+  EXPECT_FALSE(has<KillWorker>(tick(cleaning)));
+  ASSERT_TRUE(sut_->next_deadline());
+  now_ += 30s;
+  EXPECT_FALSE(has<KillWorker>(tick(cleaning)));
+  now_ += 1ms;
+  ASSERT_TRUE(has<KillWorker>(tick(cleaning)));
+  const auto actions = sut_->on_exit(kStage, {.signal = SIGKILL, .view = cleaning}, now_);
+  EXPECT_FALSE(has<StartWorker>(actions)) << "it has nothing left to do";
+  EXPECT_FALSE(has<StopAll>(actions)) << "the others go on with what it has given them";
+  EXPECT_FALSE(sut_->failure());
+  finish(0);
+  EXPECT_TRUE(has<EndRun>(finish(2)));
+  ASSERT_TRUE(sut_->failure());
+  EXPECT_EQ(sut_->failure()->stage, "MainPipeline__A");
 }
 
 TEST_F(SupervisorTest, AStormOfOutsideKillsEndsNothing) {

@@ -116,6 +116,49 @@ TEST(WaitingTest, TheSuccessorOfAReaderKilledAsleepIsWoken) {
   EXPECT_FALSE(deadline.passed()) << "the writer took the successor for awake";
 }
 
+/// It has raised its counter, the other side wakes nobody, and only then it goes to sleep, on what is there by now.
+TEST(WaitingTest, AReaderThatWasNotYetInTheKernelIsWokenByTheNextCommit) {
+  const Segment segment = make_link();
+  RingWriter ring(segment.map_producer(0));
+  const ConsumerEnd reader = segment.map_consumer(0);
+  reader.own->sleeps.store(1);
+  ASSERT_TRUE(put(ring, "1"));
+  ring.commit({.inputs_done = 1});
+  Child sleeper([&] {
+    const ConsumerEnd end = segment.map_consumer(0);
+    base::futex_wait(end.peer->write_position, end.peer->write_position, kLong);
+  });
+  ASSERT_TRUE(wait_until([&] { return sleeps_in_futex(sleeper.pid()); }));
+  const Deadline deadline{kSoon};
+  ASSERT_TRUE(put(ring, "2"));
+  ring.commit({.inputs_done = 2});
+  EXPECT_EQ(sleeper.wait(), 0);
+  EXPECT_FALSE(deadline.passed()) << "the writer believes it ended that sleep";
+}
+
+TEST(WaitingTest, AWriterThatWasNotYetInTheKernelIsWokenByTheNextRelease) {
+  const Segment segment = make_link();
+  RingWriter writer(segment.map_producer(0));
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_TRUE(put(writer, "x"));
+  }
+  writer.commit({.inputs_done = 2});
+  RingReader ring(segment.map_consumer(0), 0);
+  segment.map_producer(0).own->sleeps.store(1);
+  ASSERT_TRUE(take(ring));
+  ring.release();
+  Child sleeper([&] {
+    const ProducerEnd end = segment.map_producer(0);
+    base::futex_wait(end.peer->read_position, end.peer->read_position, kLong);
+  });
+  ASSERT_TRUE(wait_until([&] { return sleeps_in_futex(sleeper.pid()); }));
+  const Deadline deadline{kSoon};
+  ASSERT_TRUE(take(ring));
+  ring.release();
+  EXPECT_EQ(sleeper.wait(), 0);
+  EXPECT_FALSE(deadline.passed()) << "the reader believes it ended that sleep";
+}
+
 TEST(WaitingTest, AWriterThatSleepsIsWokenOnceThereIsRoom) {
   const Segment segment = make_link();
   const std::string item = payload_of(0, 96);  // 128 bytes a record: 32 in the ring

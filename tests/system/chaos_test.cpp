@@ -77,7 +77,8 @@ const std::string kStages = R"({"name": "Mix", "type": "test.mix"}, {"name": "Co
 
 std::string endless(const std::string& more) {
   return R"({"plugins": ["libpystream_testing.so"], "source": {"type": "generate", "params": {"size": 100}},
-             "stages": [)" + kStages + R"(], "sink": {"type": "file_writer", "params": {"path": "out.bin"}})" + more + "}";
+             "stages": [)" +
+         kStages + R"(], "sink": {"type": "file_writer", "params": {"path": "out.bin"}})" + more + "}";
 }
 
 class ChaosRun : public testing::TestWithParam<const char*> {};
@@ -85,8 +86,8 @@ class ChaosRun : public testing::TestWithParam<const char*> {};
 TEST_P(ChaosRun, NothingIsLostAndTheOutputIsTheSame) {
   const TempFolder folder;
   folder.write("plan.json", endless(kNoProfile));
-  const ProgramRun run = coord({"chaos", "plan.json", "--kills", "25", "--seed", "5", "--mode", GetParam(), "--interval",
-                                "5ms", "--items", "100000", "--verify"},
+  const ProgramRun run = coord({"chaos", "plan.json", "--kills", "25", "--seed", "5", "--mode", GetParam(),
+                                "--interval", "5ms", "--items", "100000", "--verify"},
                                {.directory = folder.path()});
   EXPECT_EQ(run.exit_code, 0) << run.out << run.err;
   EXPECT_CONTAINS(run.out, "seed 5\n");
@@ -109,9 +110,9 @@ TEST(Chaos, AnEndlessSourceIsDrainedAfterTheLastKill) {
 
 TEST(Chaos, DroppedItemsAreNotClean) {
   const TempFolder folder;
-  folder.write("plan.json", endless(kNoProfile + R"(, "links": {"overflow": "drop_newest", "capacity": {"items": 2}})"));
-  const ProgramRun run =
-      coord({"chaos", "plan.json", "--kills", "5", "--seed", "7"}, {.directory = folder.path()});
+  folder.write("plan.json",
+               endless(kNoProfile + R"(, "links": {"overflow": "drop_newest", "capacity": {"items": 2}})"));
+  const ProgramRun run = coord({"chaos", "plan.json", "--kills", "5", "--seed", "7"}, {.directory = folder.path()});
   EXPECT_EQ(run.exit_code, 1) << run.out << run.err;
   EXPECT_CONTAINS(run.out, "dropped by full links");
   EXPECT_CONTAINS(run.out, "verdict   not clean");

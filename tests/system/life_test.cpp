@@ -128,7 +128,7 @@ TEST_F(LifeTest, NothingIsLeftOfACoordinatorKilledAtAnyTimeOfItsStart) {
 }
 
 TEST_F(LifeTest, ACrashOnOneItemIsTriedAgain) {
-  for (const char* how : {"segv", "abort", "exit"}) {
+  for (const char* how : {"segv", "abort", "exit", "leave", "kill"}) {
     const std::string stage = R"({"name": "A", "type": "test.crash", "params": {"how": ")" + std::string(how) +
                               R"(", "sequence": 50, "every": 50, "attempts": 2}})";
     PipelineRun run(plan_of(stage, output, R"("count": 200, "size": 8)"), folder.path());
@@ -156,6 +156,19 @@ TEST_F(LifeTest, ASlowStartIsNoHang) {
   EXPECT_EQ(run.wait(), 0) << run.errors();
   EXPECT_EQ(read_file(output).size(), 800U);
   EXPECT_EQ(run.errors().find("hangs"), std::string::npos) << run.errors();
+}
+
+TEST_F(LifeTest, AHangInCleanupIsKilledAndCostsNoItem) {
+  PipelineRun run(plan_of(R"({"name": "A", "type": "test.sleep_start", "start_timeout": "2s",
+                              "params": {"time": "0s", "cleanup": "1h"}}, {"name": "B", "type": "test.add"})",
+                          output, R"("count": 100, "size": 8)"),
+                  folder.path());
+  EXPECT_EQ(run.wait(30s), 1) << run.errors();
+  EXPECT_EQ(read_file(output).size(), 800U) << "what it had done goes on to the sink";
+  EXPECT_NE(run.errors().find("stage MainPipeline__A hung in its cleanup() and was killed; every item was processed"),
+            std::string::npos)
+      << run.errors();
+  EXPECT_TRUE(wait_until(nothing_is_left, 1s));
 }
 
 TEST_F(LifeTest, ARestartStormEndsWithStageSignalAndItem) {

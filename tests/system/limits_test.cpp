@@ -7,8 +7,8 @@ namespace pystream::tests {
 namespace {
 
 TEST(Limits, ALeakingStageIsStoppedAtItsLimitAndLosesNothing) {
-  const FaultRun result =
-      run_stages(R"({"name": "Leaky", "type": "test.leak", "params": {"bytes": 1048576}, "limits": {"memory": "32MiB"}})");
+  const FaultRun result = run_stages(
+      R"({"name": "Leaky", "type": "test.leak", "params": {"bytes": 1048576}, "limits": {"memory": "32MiB"}})");
   EXPECT_EQ(result.run.exit_code, 0) << result.run.err;
   EXPECT_EQ(result.out, numbered_lines(0, 100));
   EXPECT_CONTAINS(result.run.err, "the memory limit of 33554432 bytes is used up (stage MainPipeline__Leaky)");
@@ -32,8 +32,7 @@ TEST(Limits, AStageThatBurnsItsCpuTimeIsStopped) {
 }
 
 TEST(Limits, ACpuThatThereIsNotIsNamedAtTheStart) {
-  const FaultRun result =
-      run_stages(R"({"name": "Pinned", "type": "test.mix", "limits": {"affinity": [1000]}})");
+  const FaultRun result = run_stages(R"({"name": "Pinned", "type": "test.mix", "limits": {"affinity": [1000]}})");
   EXPECT_EQ(result.run.exit_code, 1);
   EXPECT_CONTAINS(result.run.err, "stage MainPipeline__Pinned could not start: limits: \"affinity\" names CPU 1000");
 }

@@ -38,8 +38,9 @@ TEST_P(PoisonPlace, ItemThatPassesAtTheLastAttemptIsNotLost) {
 INSTANTIATE_TEST_SUITE_P(FirstMiddleLast, PoisonPlace, testing::Values(0, 50, 99));
 
 TEST(Poison, InASerialRowTheStageThatDiedDecides) {
-  const FaultRun result = run_stages(R"({"name": "Row", "mode": "serial", "stages": [{"name": "One", "type": "test.mix"},)" +
-                                   crash_stage("Two", "segv", 7, kSkip) + R"(, {"name": "Three", "type": "test.mix"}]})");
+  const FaultRun result =
+      run_stages(R"({"name": "Row", "mode": "serial", "stages": [{"name": "One", "type": "test.mix"},)" +
+                 crash_stage("Two", "segv", 7, kSkip) + R"(, {"name": "Three", "type": "test.mix"}]})");
   EXPECT_EQ(result.run.exit_code, 0) << result.run.err;
   EXPECT_CONTAINS(result.run.err, "stage MainPipeline__Row__Two was killed by SIGSEGV");
 }
@@ -50,7 +51,9 @@ const std::string kRow =
         {"name": "Child", "mode": "parallel", "stages": [{"name": "Twice", "type": "test.repeat"}, INSIDE]}, BEHIND]})";
 
 std::string row(std::string front, std::string inside, std::string behind) {
-  const auto pass = [](const std::string& name) { return R"({"name": ")" + name + R"(", "type": "test.add", "params": {"n": 0}})"; };
+  const auto pass = [](const std::string& name) {
+    return R"({"name": ")" + name + R"(", "type": "test.add", "params": {"n": 0}})";
+  };
   std::string text = kRow;
   const auto put = [&](const std::string& word, const std::string& stage) {
     text.replace(text.find(word), word.size(), stage.empty() ? pass("Pass" + std::to_string(word.size())) : stage);

@@ -71,7 +71,7 @@ std::vector<std::string> list_files(const fs::path& root, const std::string& pat
 }
 
 /// An item for every file.
-class Files final : public RawSource<FilesCursor> {
+class Files : public RawSource<FilesCursor> {
  public:
   explicit Files(const Params& params) : emit_path_(params.string("emit") == "path") {
     const std::string& path = params.string("path");
@@ -200,7 +200,20 @@ class Files final : public RawSource<FilesCursor> {
   std::unique_ptr<LineReader> reader_;
 };
 
+/// Items that were kept as files, for whatever stage they were meant.
+class Letters final : public Files {
+ public:
+  using Files::Files;
+  static StageInfo describe() {
+    StageInfo info = Files::describe();
+    info.summary = "reads dead letters for a replay: files, an item of any type each, in the order of their names";
+    info.output = "any";
+    return info;
+  }
+};
+
 PYSTREAM_STAGE("files", Files);
+PYSTREAM_STAGE("letters", Letters);
 
 }  // namespace
 }  // namespace pystream::core

@@ -15,12 +15,14 @@
 namespace pystream::testing {
 namespace {
 
-enum class Failure { segv, overflow, abort, kill, exit, throw_error, hang };
+enum class Failure { segv, overflow, abort, kill, exit, leave, scribble, throw_error, hang };
 
 constexpr std::array kFailures{
-    std::pair{"segv", Failure::segv},         std::pair{"overflow", Failure::overflow}, std::pair{"abort", Failure::abort},
-    std::pair{"kill", Failure::kill},         std::pair{"exit", Failure::exit},
-    std::pair{"throw", Failure::throw_error}, std::pair{"hang", Failure::hang},
+    std::pair{"segv", Failure::segv},         std::pair{"overflow", Failure::overflow},
+    std::pair{"abort", Failure::abort},       std::pair{"kill", Failure::kill},
+    std::pair{"exit", Failure::exit},         std::pair{"leave", Failure::leave},
+    std::pair{"scribble", Failure::scribble}, std::pair{"throw", Failure::throw_error},
+    std::pair{"hang", Failure::hang},
 };
 
 /// Calls itself until the stack is full.
@@ -37,7 +39,7 @@ Failure failure_from(const std::string& name) {
     }
   }
   throw InvalidParam("test.crash: parameter \"how\" is \"" + name +
-                     "\"; expected segv, overflow, abort, kill, exit, throw or hang");
+                     "\"; expected segv, overflow, abort, kill, exit, leave, scribble, throw or hang");
 }
 
 void fail(Failure failure, const Item& in) {
@@ -60,6 +62,11 @@ void fail(Failure failure, const Item& in) {
       return;
     case Failure::exit:
       ::_exit(3);
+    case Failure::leave:
+      ::_exit(0);
+    case Failure::scribble:
+      *const_cast<volatile std::byte*>(in.bytes().data()) = std::byte{0};  // somebody else's memory
+      return;
     case Failure::throw_error:
       throw Error("test.crash: told to throw at item " + std::to_string(in.sequence()) + ", attempt " +
                   std::to_string(in.attempt()));
@@ -122,14 +129,11 @@ class Crash final : public RawStage {
   std::uint64_t attempts_;
 };
 
-/// A slow start is not a hang.
+/// A slow start is not a hang, and a slow end is one only at last.
 class SleepStart final : public RawStage {
  public:
-  explicit SleepStart(const Params& params) {
-    const std::int64_t end = core::now_ns() + params.duration("time").count();
-    while (core::now_ns() < end) {
-      core::sleep_until(end);
-    }
+  explicit SleepStart(const Params& params) : cleanup_ns_(params.duration("cleanup").count()) {
+    sleep(params.duration("time").count());
   }
 
   static StageInfo describe() {
@@ -138,12 +142,28 @@ class SleepStart final : public RawStage {
                         .type = ParamType::duration,
                         .fallback = 1'000'000'000,
                         .text = "how long its start takes",
+                        .min = 0},
+                       {.name = "cleanup",
+                        .type = ParamType::duration,
+                        .fallback = 0,
+                        .text = "how long its cleanup() takes",
                         .min = 0}},
             .input = "any",
             .output = "any"};
   }
 
   void operator()(const Item& in, Output& out) override { out.forward(in); }
+  void cleanup() override { sleep(cleanup_ns_); }
+
+ private:
+  static void sleep(std::int64_t ns) {
+    const std::int64_t end = core::now_ns() + ns;
+    while (core::now_ns() < end) {
+      core::sleep_until(end);
+    }
+  }
+
+  std::int64_t cleanup_ns_;
 };
 
 /// Keeps more and more memory.
@@ -178,14 +198,12 @@ class Burn final : public RawStage {
   explicit Burn(const Params& params) : sequence_(static_cast<std::uint64_t>(params.integer("sequence"))) {}
 
   static StageInfo describe() {
-    return {.summary = "burns CPU time for ever at a chosen item and passes the others on",
-            .params = {{.name = "sequence",
-                        .type = ParamType::integer,
-                        .fallback = 0,
-                        .text = "number of the item",
-                        .min = 0}},
-            .input = "any",
-            .output = "any"};
+    return {
+        .summary = "burns CPU time for ever at a chosen item and passes the others on",
+        .params =
+            {{.name = "sequence", .type = ParamType::integer, .fallback = 0, .text = "number of the item", .min = 0}},
+        .input = "any",
+        .output = "any"};
   }
 
   void operator()(const Item& in, Output& out) override {

@@ -1,0 +1,190 @@
+#include "cli/dead_letters_replay.hpp"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <system_error>
+
+#include "cli/frame.hpp"
+#include "cli/prepared_run.hpp"
+#include "cli/text.hpp"
+#include "coord/audit.hpp"
+#include "coord/coordinator.hpp"
+#include "profile/letters.hpp"
+#include "profile/run_description.hpp"
+#include "profile/summary.hpp"
+
+namespace pystream::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Where the items of the letters stand while they are replayed: a file each, in the letters' order.
+class ItemFolder {
+ public:
+  ItemFolder() {
+    std::string name = (fs::temp_directory_path() / "pystream-replay-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) {
+      throw std::system_error(errno, std::generic_category(), "cannot make a folder for the items");
+    }
+    path_ = name;
+  }
+  ~ItemFolder() {
+    std::error_code error;
+    fs::remove_all(path_, error);
+  }
+  ItemFolder(const ItemFolder&) = delete;
+  ItemFolder& operator=(const ItemFolder&) = delete;
+
+  void add(const std::string& bytes) {
+    const fs::path file = path_ / fmt::format("{:020}", count_++);
+    std::ofstream out(file, std::ios::binary);
+    out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    if (!out.flush()) {
+      throw Error("cannot write " + file.string() + "; is the disk full?");
+    }
+  }
+  const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+  std::uint64_t count_ = 0;
+};
+
+std::vector<profile::DeadLetter> chosen_letters(profile::Database& database, const ReplayOptions& options) {
+  std::vector<profile::DeadLetter> letters;
+  for (const std::int64_t id : options.letters) {
+    letters.push_back(profile::read_letter(database, id));
+  }
+  if (options.letters.empty()) {
+    letters = profile::list_letters(database, profile::find_run(database, options.run));
+  }
+  if (!options.stage.empty()) {
+    std::erase_if(letters, [&](const profile::DeadLetter& letter) {
+      return letter.stage != options.stage && short_key(letter.stage) != options.stage &&
+             !letter.stage.ends_with("__" + options.stage);
+    });
+  }
+  return letters;
+}
+
+/// The one stage that all of them are of.
+std::string stage_of(const std::vector<profile::DeadLetter>& letters) {
+  const std::string& stage = letters.front().stage;
+  for (const profile::DeadLetter& letter : letters) {
+    if (letter.stage != stage) {
+      throw BadUsage("found letters of " + short_key(stage) + " and of " + short_key(letter.stage) +
+                     ", expected those of one stage; choose one with --stage");
+    }
+  }
+  return stage;
+}
+
+/// What a letter holds is the item as it came to the process of its stage: to the first stage of its segment.
+const plan::Node& first_node(const plan::Topology& topology, const std::string& stage) {
+  for (const plan::WorkerSpec& worker : topology.workers) {
+    for (const plan::Segment& segment : worker.segments) {
+      for (const plan::HostedId id : segment.hosted) {
+        if (topology.hosted[id].key == stage && segment.input) {
+          return *topology.hosted[segment.hosted.front()].node;
+        }
+      }
+    }
+  }
+  throw BadUsage("the letters are of stage " + stage + ", and the plan has none of that name behind its source");
+}
+
+/// Leaves of `pipeline` only what comes from `first` on; false if it is not in there.
+bool begin_at(plan::Node& pipeline, const plan::Node* first) {
+  auto& children = pipeline.children;
+  for (auto child = children.begin(); child != children.end(); ++child) {
+    if (&*child == first || (child->is_pipeline() && begin_at(*child, first))) {
+      children.erase(children.begin(), child);
+      return true;
+    }
+  }
+  return false;
+}
+
+/// A replay beside the run's own output must not write over it.
+void require_output(const PlanOptions& options, const plan::Plan& plan) {
+  if (!options.output.empty() || plan.exit != plan::EndKind::hosted) {
+    return;
+  }
+  const Params& params = plan.sink.stage->params;
+  for (const char* name : {"path", "directory"}) {
+    if (params.has(name) && !params.string(name).empty() && params.string(name) != "-") {
+      throw BadUsage("the sink would write over " + params.string(name) +
+                     "; name another place for what is replayed with --output");
+    }
+  }
+}
+
+void begin_with_letters(plan::Plan& plan, const std::string& stage, const fs::path& items) {
+  const plan::Topology topology = plan::make_topology(plan);
+  const plan::Node& first = first_node(topology, stage);
+  if (!begin_at(plan.root, &first)) {
+    throw BadUsage("the letters are of the sink, and a plan cannot begin there; see dead-letters show --bytes");
+  }
+  plan.source = {};
+  plan.source.stage.emplace();
+  plan.source.stage->type = "letters";
+  plan.source.stage->params.set("path", items.string());
+  plan.entry = plan::EndKind::hosted;
+}
+
+int finish(coord::Outcome outcome, const coord::Coordinator& coordinator) {
+  switch (outcome) {
+    case coord::Outcome::done:
+      return kDone;
+    case coord::Outcome::interrupted:
+      return kInterrupted;
+    case coord::Outcome::failed:
+      break;
+  }
+  warn("failed: " + coordinator.failure()->text);
+  return kFailed;
+}
+
+}  // namespace
+
+int replay_dead_letters(ReplayOptions options) {
+  const fs::path folder = profile::profiler_folder(options.folder);
+  ItemFolder items;
+  std::vector<profile::DeadLetter> letters;
+  {
+    profile::Database database = profile::open_for_reading(folder);
+    letters = chosen_letters(database, options);
+    for (const profile::DeadLetter& letter : letters) {
+      items.add(profile::read_letter_bytes(database, letter.id));
+    }
+  }
+  if (letters.empty()) {
+    print("no dead letters\n");
+    return kDone;
+  }
+  const std::string stage = stage_of(letters);
+  LoadedPlan loaded = load_plan(options.plan);
+  require_output(options.plan, loaded.plan);
+  begin_with_letters(loaded.plan, stage, items.path());
+  PreparedRun run(loaded, warn);
+  coord::RunSetup setup = run.setup();
+  setup.log = [](const std::string& worker, const std::string& line) {
+    warn(worker.empty() ? line : "[" + short_key(worker) + "] " + line);
+  };
+  coord::Coordinator coordinator(std::move(setup));
+  const coord::Outcome outcome = coordinator.run();
+  const coord::Audit audit = coord::audit(run.topology(), run.layout(), coordinator.view());
+  print(fmt::format("{} replayed from {} on: {} came out, {} set aside again\n", count_text(letters.size(), "letter"),
+                    short_key(stage), audit.out, audit.set_aside));
+  const int code = finish(outcome, coordinator);
+  if (code == kDone && options.remove && !coordinator.interrupted()) {
+    profile::remove_letters(profile::database_in(folder), letters);
+  }
+  return code;
+}
+
+}  // namespace pystream::cli

@@ -1,0 +1,257 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <optional>
+#include <pystream/pystream.hpp>
+#include <string>
+#include <vector>
+
+#include "support/run_program.hpp"
+#include "support/temp_folder.hpp"
+
+/// Workers that die at named places (base/kill_point.hpp). Items come one by one, so the neighbours sleep; and in the
+/// library of these tests a sleep lasts until somebody ends it, so a lost wake-up is a hang.
+namespace pystream::tests {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr int kItems = 20;
+
+struct Kill {
+  std::string point;
+  int worker = 0;
+  int nth = 1;
+};
+
+/// Kills that are to happen one after another.
+class Orders {
+ public:
+  Orders(const TempFolder& folder, const std::vector<Kill>& kills) {
+    for (const Kill& kill : kills) {
+      tokens_.push_back(folder.file("token" + std::to_string(tokens_.size())));
+      folder.write("token" + std::to_string(tokens_.size() - 1), "");
+      text_ += (text_.empty() ? "" : ",") + kill.point + ":" + std::to_string(kill.worker) + ":" +
+               std::to_string(kill.nth) + ":" + tokens_.back();
+    }
+  }
+  const std::string& text() const { return text_; }
+  bool carried_out() const {
+    return std::none_of(tokens_.begin(), tokens_.end(),
+                        [](const std::string& token) { return std::filesystem::exists(token); });
+  }
+
+ private:
+  std::vector<std::string> tokens_;
+  std::string text_;
+};
+
+/// Workers: 0 source, 1 one-to-one with a checkpoint, 2 filter, 3 several outputs, 4 sink.
+constexpr const char* kPlan = R"({"plugins": ["libpystream_testing.so"],
+  "source": {"type": "generate", "params": {"count": 20, "period": "1ms", "size": 32}},
+  "stages": [{"name": "Count", "type": "test.count"}, {"name": "Some", "type": "test.filter", "params": {"n": 3}},
+             {"name": "Twice", "type": "test.repeat"}],
+  "sink": {"type": "file_writer", "params": {"newline": "never", "path": "out.bin"}},
+  "profiler": {"enabled": PROFILE}})";
+
+/// How often the worker comes to the point when nothing happens, if every item comes alone.
+int visits(const std::string& point, int worker) {
+  constexpr int kPassed = 13;  // 0, 3, 6 ... do not pass the filter
+  if (point == "before_exec" || point == "attaching" || point == "in_transaction") {
+    return 1;
+  }
+  if (point == "before_reserve" || point == "in_payload") {
+    return worker < 2 ? kItems : worker == 2 ? kPassed : 2 * kPassed;
+  }
+  // A release more than items: that of what a predecessor had done.
+  return (worker < 3    ? kItems
+          : worker == 3 ? kPassed
+                        : 2 * kPassed) +
+         (point == "before_release" || point == "before_room" ? 1 : 0);
+}
+
+struct SpawnedRun {
+  std::string out;
+  bool killed = false;
+};
+
+SpawnedRun run_spawned(const std::vector<Kill>& kills, bool profile = false) {
+  const TempFolder folder;
+  std::string plan = kPlan;
+  plan.replace(plan.find("PROFILE"), 7, profile ? "true" : "false");
+  folder.write("plan.json", plan);
+  const Orders orders(folder, kills);
+  const ProgramRun run =
+      run_program({PYSTREAM_TEST_COORD, "run", "plan.json", "--quiet"},
+                  {.environment = {std::string("LD_LIBRARY_PATH=") + PYSTREAM_KILL_POINT_LIBRARY, "PYSTREAM_WORKER",
+                                   "PYSTREAM_PLUGIN_PATH", "PYSTREAM_KILL_AT=" + orders.text(),
+                                   "PYSTREAM_PROFILES=" + folder.file("profiles")},
+                   .directory = folder.path(),
+                   .deadline = 40s});
+  EXPECT_EQ(run.exit_code, 0) << orders.text() << "\n" << run.err;
+  return {.out = folder.read("out.bin"), .killed = orders.carried_out()};
+}
+
+const std::string& undisturbed() {
+  static const std::string kOut = run_spawned({}).out;
+  return kOut;
+}
+
+struct Place {
+  const char* point;
+  int worker;
+};
+
+void PrintTo(const Place& place, std::ostream* out) {
+  *out << place.point << " of worker " << place.worker;
+}
+
+std::vector<Place> places() {
+  std::vector<Place> all;
+  for (int worker = 0; worker < 5; ++worker) {
+    for (const char* point : {"before_exec", "attaching", "before_commit"}) {
+      all.push_back({point, worker});
+    }
+    for (const char* point : {"before_reserve", "in_payload", "before_wake"}) {
+      if (worker < 4) {
+        all.push_back({point, worker});
+      }
+    }
+    for (const char* point : {"before_release", "before_room", "asleep"}) {
+      if (worker > 0) {
+        all.push_back({point, worker});
+      }
+    }
+  }
+  return all;
+}
+
+class KillPoint : public ::testing::TestWithParam<Place> {};
+
+TEST_P(KillPoint, OfTheFirstItem) {
+  const SpawnedRun run = run_spawned({{GetParam().point, GetParam().worker, 1}});
+  EXPECT_TRUE(run.killed);
+  EXPECT_EQ(run.out, undisturbed());
+}
+
+/// Nothing comes after it that could end a sleep by chance.
+TEST_P(KillPoint, OfTheLastItem) {
+  bool killed = false;
+  // On a loaded machine two items may come at once; then the worker comes less often.
+  for (int nth = visits(GetParam().point, GetParam().worker); nth > 0 && !killed; --nth) {
+    const SpawnedRun run = run_spawned({{GetParam().point, GetParam().worker, nth}});
+    killed = run.killed;
+    ASSERT_EQ(run.out, undisturbed());
+  }
+  EXPECT_TRUE(killed);
+}
+
+INSTANTIATE_TEST_SUITE_P(Spawned, KillPoint, ::testing::ValuesIn(places()), [](const auto& info) {
+  return std::string(info.param.point) + "_" + std::to_string(info.param.worker);
+});
+
+/// A worker, and its successor while it puts right what the first has left.
+TEST(KillPoints, TheSuccessorDiesToo) {
+  for (const char* first : {"in_payload", "before_commit", "before_wake", "before_release", "asleep"}) {
+    for (const char* second : {"before_exec", "attaching", "before_release", "before_room", "before_commit"}) {
+      const SpawnedRun run = run_spawned({{first, 2, 5}, {second, 2, 1}});
+      EXPECT_TRUE(run.killed) << first << ", then " << second;
+      EXPECT_EQ(run.out, undisturbed()) << first << ", then " << second;
+    }
+  }
+}
+
+TEST(KillPoints, NeighboursDieInTurn) {
+  for (const char* first : {"before_commit", "before_wake"}) {
+    for (const char* second : {"attaching", "before_release", "asleep"}) {
+      const SpawnedRun run = run_spawned({{first, 1, 4}, {second, 2, 1}, {first, 3, 2}});
+      EXPECT_EQ(run.out, undisturbed()) << first << ", " << second;
+    }
+  }
+}
+
+TEST(KillPoints, InATransactionOfProfileRows) {
+  for (int worker = 0; worker < 5; ++worker) {
+    const SpawnedRun run = run_spawned({{"in_transaction", worker, 1}}, true);
+    EXPECT_TRUE(run.killed);
+    EXPECT_EQ(run.out, undisturbed());
+  }
+}
+
+/// The letter is in the database once, though it was being written when the worker died.
+TEST(KillPoints, InTheTransactionOfADeadLetter) {
+  const TempFolder folder;
+  folder.write("in.txt", "a\nb\nc\n");
+  folder.write("plan.json", R"({"plugins": ["libpystream_testing.so"],
+    "source": {"type": "lines", "params": {"path": "in.txt"}},
+    "stages": [{"name": "Bad", "type": "test.crash", "params": {"how": "throw", "sequence": 1, "attempts": 99}}],
+    "sink": {"type": "file_writer", "params": {"path": "out.txt"}}})");
+  const Orders orders(folder, {{"in_transaction", 1, 1}});
+  const std::vector<std::string> environment{
+      std::string("LD_LIBRARY_PATH=") + PYSTREAM_KILL_POINT_LIBRARY, "PYSTREAM_WORKER", "PYSTREAM_PLUGIN_PATH",
+      "PYSTREAM_KILL_AT=" + orders.text(), "PYSTREAM_PROFILES=" + folder.file("profiles")};
+  const RunOptions options{.environment = environment, .directory = folder.path(), .deadline = 40s};
+  const ProgramRun run = run_program({PYSTREAM_TEST_COORD, "run", "plan.json", "--quiet"}, options);
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_TRUE(orders.carried_out());
+  EXPECT_EQ(folder.read("out.txt"), "a\nc\n");
+  const std::string letters = run_program({PYSTREAM_TEST_COORD, "dead-letters", "list"}, options).out;
+  EXPECT_EQ(std::count(letters.begin(), letters.end(), '\n'), 2) << letters;
+}
+
+/// Workers that are forked from a copy of this process: 0 is this one, 1 and 2 are the stages.
+class ForkedKillPoint : public ::testing::TestWithParam<Place> {
+ protected:
+  void TearDown() override { ::unsetenv("PYSTREAM_KILL_AT"); }
+
+  bool run(int nth) const {
+    const TempFolder folder;
+    const Orders orders(folder, {{GetParam().point, GetParam().worker, nth}});
+    ::setenv("PYSTREAM_KILL_AT", orders.text().c_str(), 1);
+    Pipeline pipeline;
+    pipeline.add([](int x) { return x + 1; }, "One");
+    pipeline.add([](int x) { return x * 2; }, "Two");
+    pipeline.parallelize({.input_timeout = 20s, .block_output = true, .output_timeout = 20s, .results = Results::all});
+    for (int i = 0; i < kItems; ++i) {
+      EXPECT_TRUE(pipeline.forward(i));
+      EXPECT_EQ(pipeline.get_results<int>(), 2 * (i + 1)) << orders.text();
+      if (testing::Test::HasFailure()) {
+        return false;
+      }
+    }
+    pipeline.cleanup();
+    return orders.carried_out();
+  }
+};
+
+TEST_P(ForkedKillPoint, LosesNothing) {
+  for (const int nth : {1, 7}) {
+    const bool once = GetParam().point == std::string("before_exec") || GetParam().point == std::string("attaching");
+    if (!once || nth == 1) {
+      ASSERT_TRUE(run(nth)) << nth;
+    }
+  }
+}
+
+TEST_P(ForkedKillPoint, OfTheLastItem) {
+  bool killed = false;
+  for (int nth = visits(GetParam().point, 1); nth > 0 && !killed && !HasFailure(); --nth) {
+    killed = run(nth);
+  }
+  EXPECT_TRUE(killed);
+}
+
+INSTANTIATE_TEST_SUITE_P(Forked, ForkedKillPoint, ::testing::ValuesIn([] {
+                           std::vector<Place> inner = places();
+                           std::erase_if(inner,
+                                         [](const Place& place) { return place.worker != 1 && place.worker != 2; });
+                           return inner;
+                         }()),
+                         [](const auto& info) {
+                           return std::string(info.param.point) + "_" + std::to_string(info.param.worker);
+                         });
+
+}  // namespace
+}  // namespace pystream::tests

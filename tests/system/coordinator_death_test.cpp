@@ -1,0 +1,149 @@
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include <filesystem>
+#include <set>
+
+#include "pipeline_run.hpp"
+#include "tracee.hpp"
+
+/// A coordinator that is stopped, killed or crashes at any step of launching and restarting its workers. The steps are
+/// its system calls: between two of them it changes nothing that others could see. The suite takes a sample; with
+/// PYSTREAM_TEST_FULL it is every one (scripts/prove_kills.sh).
+namespace pystream {
+namespace {
+
+using namespace pystream::test;
+using namespace std::chrono_literals;
+
+std::string plan_in(const TemporaryDirectory& folder) {
+  return R"({"plugins": ["libpystream_testing.so"],
+             "source": {"type": "generate", "params": {"period": "1ms", "size": 8}},
+             "stages": [{"name": "A", "type": "test.add"},
+                        {"name": "B", "type": "exec", "params": {"command": ["cat"], "framing": "u32"}}],
+             "sink": {"type": "file_writer", "params": {"newline": "never", "path": ")" +
+         (folder / "output") + R"("}}})";
+}
+constexpr std::size_t kChildren = 5;  ///< four workers and the bookkeeper
+
+/// Inode of the pipeline's shared memory; 0: the coordinator has none yet, or none any more.
+ino_t memory_of(pid_t coordinator) {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/" + std::to_string(coordinator) + "/fd", error)) {
+    struct stat status {};
+    if (std::filesystem::read_symlink(entry, error).string().starts_with("/memfd:pystream") &&
+        ::stat(entry.path().c_str(), &status) == 0) {
+      return status.st_ino;
+    }
+  }
+  return 0;
+}
+
+/// A process that maps that memory; 0: none.
+pid_t who_maps(ino_t memory) {
+  if (memory == 0) {
+    return 0;
+  }
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc", error)) {
+    const std::string name = entry.path().filename();
+    if (name.find_first_not_of("0123456789") != std::string::npos) {
+      continue;
+    }
+    std::ifstream maps(entry.path() / "maps");
+    for (std::string line; std::getline(maps, line);) {
+      if (line.find("/memfd:pystream") != std::string::npos &&
+          line.find(" " + std::to_string(memory) + " ") != std::string::npos) {
+        return static_cast<pid_t>(std::stol(name));
+      }
+    }
+  }
+  return 0;
+}
+
+bool has_socket(pid_t coordinator) {
+  std::ifstream file("/proc/net/unix");
+  for (std::string line; std::getline(file, line);) {
+    if (line.find("@pystream/") != std::string::npos && line.ends_with("/" + std::to_string(coordinator))) {
+      return true;
+    }
+  }
+  return false;
+}
+
+void expect_nothing_left(PipelineRun& run, ino_t memory, const std::string& when) {
+  EXPECT_TRUE(wait_until([&] { return run.ended() && nothing_is_left(); }, 1s)) << "a process is left, " << when;
+  EXPECT_EQ(who_maps(memory), 0) << "its memory is still mapped, " << when;
+  EXPECT_FALSE(has_socket(run.pid())) << "its socket is still there, " << when;
+}
+
+bool is_full_run() {
+  return std::getenv("PYSTREAM_TEST_FULL") != nullptr;
+}
+
+constexpr int kEnds[] = {SIGKILL, SIGSEGV, SIGABRT};
+
+/// Whether it stands still for a while before it ends: its workers run on meanwhile.
+void end(Tracee& coordinator, int step) {
+  if (step % 2 == 1) {
+    ::usleep(20'000);
+  }
+  coordinator.end_with(kEnds[static_cast<std::size_t>(step) % std::size(kEnds)]);
+}
+
+TEST(CoordinatorDeath, WhileItLaunches) {
+  int steps = 0;
+  {
+    const TemporaryDirectory folder;
+    PipelineRun run(plan_in(folder), folder.path(), {"--quiet"});
+    Tracee coordinator(run.pid());
+    while (run.workers().size() < kChildren && coordinator.run_to_system_call()) {
+      ++steps;
+    }
+    const ino_t memory = memory_of(run.pid());
+    EXPECT_NE(memory, 0U);
+    EXPECT_NE(who_maps(memory), 0) << "the look at the maps sees nothing";
+    EXPECT_TRUE(has_socket(run.pid())) << "the look at the sockets sees nothing";
+    end(coordinator, 0);
+    expect_nothing_left(run, memory, "after all were launched");
+  }
+  const int stride = is_full_run() ? 1 : steps / 25 + 1;
+  int deaths = 0;
+  for (int step = 0; step < steps && !testing::Test::HasFailure(); step += stride, ++deaths) {
+    const TemporaryDirectory folder;
+    PipelineRun run(plan_in(folder), folder.path(), {"--quiet"});
+    Tracee coordinator(run.pid());
+    for (int i = 0; i < step && coordinator.run_to_system_call(); ++i) {
+    }
+    const ino_t memory = memory_of(run.pid());
+    end(coordinator, deaths);
+    expect_nothing_left(run, memory, "at system call " + std::to_string(step));
+  }
+  std::printf("%d deaths within %d system calls\n", deaths, steps);
+}
+
+TEST(CoordinatorDeath, WhileItRestarts) {
+  const int stride = is_full_run() ? 1 : 4;
+  int deaths = 0;
+  bool restarted = false;
+  for (int step = 0; !restarted && !testing::Test::HasFailure(); step += stride, ++deaths) {
+    const TemporaryDirectory folder;
+    PipelineRun run(plan_in(folder), folder.path(), {"--quiet"});
+    ASSERT_TRUE(wait_until([&] {
+      return std::filesystem::exists(folder / "output") && run.workers().size() == kChildren;
+    })) << run.errors();
+    Tracee coordinator(run.pid());
+    const ino_t memory = memory_of(run.pid());
+    const std::vector<pid_t> before = run.workers();
+    ::kill(before.at(2), SIGKILL);  // not the bookkeeper, the first, whose death nobody restarts
+    for (int i = 0; i < step && !restarted && coordinator.run_to_system_call(); ++i) {
+      restarted = coordinator.enters(SYS_epoll_wait) && run.workers().size() == kChildren && run.workers() != before;
+    }
+    end(coordinator, deaths);
+    expect_nothing_left(run, memory, "at system call " + std::to_string(step) + " of a restart");
+  }
+  std::printf("%d deaths, one at every %d. system call of a restart\n", deaths, stride);
+}
+
+}  // namespace
+}  // namespace pystream

@@ -1,0 +1,105 @@
+#include <string>
+
+#include "system/fault_plan.hpp"
+
+/// Dead letters that are fed to a plan again.
+namespace pystream::tests {
+namespace {
+
+/// A run with letters, and what is done with them afterwards.
+class Replay : public testing::Test {
+ protected:
+  void run_broken(const std::string& stages) {
+    folder_.write("in.txt", numbered_lines(0, 100));
+    folder_.write("broken.json", plan_of(stages, ""));
+    const ProgramRun run = coord({"run", "broken.json"}, options_);
+    EXPECT_EQ(run.exit_code, 0) << run.err;
+  }
+  ProgramRun replay(std::vector<std::string> more) {
+    more.insert(more.begin(), {"dead-letters", "replay"});
+    return coord(more, options_);
+  }
+  std::string list() { return coord({"dead-letters", "list"}, options_).out; }
+
+  const TempFolder folder_;
+  const RunOptions options_{.environment = {"PYSTREAM_PROFILES=" + folder_.file("profiles")},
+                            .directory = folder_.path()};
+};
+
+std::string bad(const std::string& name, int first, int every) {
+  return R"({"name": ")" + name + R"(", "type": "test.crash", "params": {"how": "throw", "sequence": )" +
+         std::to_string(first) + R"(, "every": )" + std::to_string(every) + R"(, "attempts": 99}})";
+}
+
+const std::string kTwice = R"({"name": "Twice", "type": "test.repeat", "params": {"n": 2}})";
+
+TEST_F(Replay, TheLettersComeOutOfTheMendedPlanInTheirOrder) {
+  run_broken(R"({"name": "Before", "type": "test.mix"}, )" + bad("Bad", 10, 40));
+  folder_.write("mended.json", plan_of(R"({"name": "Before", "type": "test.mix"},
+                                          {"name": "Bad", "type": "test.crash", "params": {"sequence": 1000}})",
+                                       ""));
+  const ProgramRun run = replay({"mended.json", "--output", "rest.txt"});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_CONTAINS(run.out, "3 letters replayed from Bad on: 3 came out, 0 set aside again");
+  const std::string rest = folder_.read("rest.txt");
+  std::string kept;
+  for (int letter = 1; letter <= 3; ++letter) {
+    kept += coord({"dead-letters", "show", std::to_string(letter), "--bytes"}, options_).out + "\n";
+  }
+  EXPECT_EQ(rest, kept) << "the stage before it is not run again";
+}
+
+TEST_F(Replay, WhatStandsBehindTheStageRunsToo) {
+  run_broken(bad("Bad", 7, 0) + ", " + kTwice);
+  const ProgramRun run = replay({"broken.json", "1", "--set", "Bad.sequence=1000", "--output", "rest.txt", "--remove"});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  const auto copy = [](char n) { return "line 7" + std::string({n, '\0', '\0', '\0', '\n'}); };
+  EXPECT_EQ(folder_.read("rest.txt"), copy(0) + copy(1));
+  EXPECT_EQ(list(), "no dead letters\n") << "--remove";
+}
+
+/// In a serial pipeline the letter holds the item as it came to the process, so its first stage is where it begins.
+TEST_F(Replay, InASerialPipelineItBeginsWhereTheProcessTakesItems) {
+  run_broken(kTwice +
+             R"(, {"name": "Row", "mode": "serial", "stages": [{"name": "One", "type": "test.add", "params": {"n": 1}},
+                         {"name": "Child", "mode": "parallel", "stages": [{"name": "In", "type": "test.add", "params": {"n": 256}}]},
+                         {"name": "Two", "type": "test.add", "params": {"n": 65536}}, )" +
+             bad("Bad", 3, 0) + "]}");
+  const ProgramRun run = replay({"broken.json", "--set", "Row__Bad.sequence=1000", "--output", "rest.txt"});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  const auto copy = [](char n) { return "mjoe 3" + std::string({n, '\0', '\0', '\0', '\n'}); };
+  EXPECT_EQ(folder_.read("rest.txt"), copy(0) + copy(1)) << "'l' + 1, 'i' + 1, 'n' + 1: each stage once";
+}
+
+TEST_F(Replay, WhatFailsAgainIsALetterAgain) {
+  run_broken(bad("Bad", 0, 50));
+  const ProgramRun run = replay({"broken.json", "--output", "rest.txt", "--remove"});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_CONTAINS(run.out, "2 letters replayed from Bad on: 1 came out, 1 set aside again");
+  EXPECT_EQ(folder_.read("rest.txt"), "line 50\n");
+  EXPECT_CONTAINS(coord({"dead-letters", "show", "3", "--bytes"}, options_).out, "line 0");
+  EXPECT_EQ(coord({"dead-letters", "show", "1"}, options_).exit_code, 1);
+}
+
+TEST_F(Replay, NothingIsWrittenOverAndStagesAreNotMixed) {
+  run_broken(bad("Bad", 3, 0) + ", " + bad("Worse", 5, 0));
+  const ProgramRun same_place = replay({"broken.json", "1"});
+  EXPECT_EQ(same_place.exit_code, 2);
+  EXPECT_CONTAINS(same_place.err, "the sink would write over out.txt; name another place");
+  const ProgramRun both = replay({"broken.json", "--output", "rest.txt"});
+  EXPECT_EQ(both.exit_code, 2);
+  EXPECT_CONTAINS(both.err, "expected those of one stage; choose one with --stage");
+  const ProgramRun one =
+      replay({"broken.json", "--output", "rest.txt", "--stage", "Worse", "--set", "Worse.sequence=9"});
+  EXPECT_EQ(one.exit_code, 0) << one.err;
+  EXPECT_EQ(folder_.read("rest.txt"), "line 5\n");
+  const ProgramRun none = replay({"broken.json", "--output", "rest.txt", "--stage", "Other"});
+  EXPECT_EQ(none.out, "no dead letters\n");
+  folder_.write("other.json", plan_of(R"({"name": "Mix", "type": "test.mix"})", ""));
+  const ProgramRun unknown = replay({"other.json", "1", "--output", "rest.txt"});
+  EXPECT_EQ(unknown.exit_code, 2);
+  EXPECT_CONTAINS(unknown.err, "the plan has none of that name behind its source");
+}
+
+}  // namespace
+}  // namespace pystream::tests
