@@ -21,6 +21,23 @@ using namespace pystream::bench;
 using namespace std::chrono_literals;
 using pystream::base::now_ns;
 
+/// The figure, and that it is there: the other process waits for that before it ends, as what it sent may still be in
+/// a library's hands.
+struct Outcome {
+  std::atomic<double> figure{0};
+  std::atomic<bool> there{false};
+
+  void set(double value) {
+    figure = value;
+    there = true;
+  }
+  void wait() const {
+    while (!there) {
+      ::usleep(1000);
+    }
+  }
+};
+
 /// At the end of a process that was attached to a channel.
 template <class Channel>
 void leave() {
@@ -34,7 +51,7 @@ template <class Channel>
 double one_way_ns(int rounds) {
   Channel there;
   Channel back;
-  const Shared<std::atomic<double>> result;
+  const Shared<Outcome> outcome;
   Children children;
   children.start([&] {
     pin_to(1);
@@ -45,6 +62,7 @@ double one_way_ns(int rounds) {
       there.receive(message);
       back.send(message);
     }
+    outcome->wait();
     leave<Channel>();
   });
   children.start([&] {
@@ -58,11 +76,11 @@ double one_way_ns(int rounds) {
       there.send(message);
       back.receive(message);
     }
-    *result = static_cast<double>(now_ns() - began) / rounds / 2;
+    outcome->set(static_cast<double>(now_ns() - began) / rounds / 2);
     leave<Channel>();
   });
   children.join();
-  return result->load();
+  return outcome->figure;
 }
 
 /// From send() to the return of receive() in a process that slept, in ns: the median.
@@ -70,7 +88,7 @@ template <class Channel>
 double wake_ns(int rounds) {
   constexpr std::int64_t kPauseNs = 150'000;  // long enough to fall asleep
   Channel channel;
-  const Shared<std::atomic<double>> result;
+  const Shared<Outcome> outcome;
   Children children;
   children.start([&] {
     pin_to(1);
@@ -81,7 +99,7 @@ double wake_ns(int rounds) {
       channel.receive(message);
       times.push_back(static_cast<double>(now_ns() - static_cast<std::int64_t>(message[0])));
     }
-    *result = median(times);
+    outcome->set(median(times));
     leave<Channel>();
   });
   children.start([&] {
@@ -93,18 +111,18 @@ double wake_ns(int rounds) {
       }
       channel.send({static_cast<std::uint64_t>(now_ns())});
     }
-    ::usleep(20'000);  // what is still in a library's hands goes out
+    outcome->wait();
     leave<Channel>();
   });
   children.join();
-  return result->load();
+  return outcome->figure;
 }
 
 /// Messages a second, seen by the receiver.
 template <class Channel>
 double rate(std::uint64_t messages) {
   Channel channel;
-  const Shared<std::atomic<double>> result;
+  const Shared<Outcome> outcome;
   Children children;
   children.start([&] {
     pin_to(1);
@@ -122,7 +140,7 @@ double rate(std::uint64_t messages) {
       std::fprintf(stderr, "messages were lost\n");
       std::exit(EXIT_FAILURE);
     }
-    *result = static_cast<double>(messages - 1) / static_cast<double>(took) * 1e9;
+    outcome->set(static_cast<double>(messages - 1) / static_cast<double>(took) * 1e9);
     leave<Channel>();
   });
   children.start([&] {
@@ -131,11 +149,11 @@ double rate(std::uint64_t messages) {
     for (std::uint64_t i = 0; i < messages; ++i) {
       channel.send({i});
     }
-    ::usleep(100'000);
+    outcome->wait();
     leave<Channel>();
   });
   children.join();
-  return result->load();
+  return outcome->figure;
 }
 
 /// Through a worker and back with the public API, one item at a time: ns for each of the two hops.
