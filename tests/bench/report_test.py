@@ -43,8 +43,12 @@ class ReportTest(unittest.TestCase):
 
     def test_a_time_must_stay_below_its_target(self):
         row = next(row for row in report.ROWS if row.work.startswith("one hop, the receiver asleep"))
-        self.assertTrue(row.met(report.Figure(1.1, 1, 1.2)))
-        self.assertFalse(row.met(report.Figure(1.2, 1, 1.2)))
+        self.assertEqual(row.met(report.Figure(1.1, 1, 1.2)), "yes")
+        self.assertEqual(row.met(report.Figure(1.2, 1, 1.2)), "**no**")
+
+    def test_what_has_no_target_is_only_shown(self):
+        row = report.compared("a thing", None, False, (), ())
+        self.assertEqual((row.target(), row.met(report.Figure(1, 1, 1))), ("–", "–"))
 
     def test_names_what_was_not_measured(self):
         sut = report.Results([chain([1], [1], ["oneTBB (libtbb-dev)"])])
@@ -77,7 +81,7 @@ class ReportTest(unittest.TestCase):
             text = readme.read_text()
             self.assertTrue(text.startswith("before\n") and text.endswith("after\n"))
             self.assertNotIn("old", text)
-            self.assertIn("| 0.8 (0.8–0.8) | yes |", text)
+            self.assertIn("| 0.8 (0.8–0.8) × | yes |", text)
             # What one run wrote is what the next one compares with.
             done = subprocess.run([SCRIPT, folder, "--compare", folder / "results.json"], check=True,
                                   capture_output=True, text=True)
