@@ -43,15 +43,22 @@ meson compile -C "$build" report_programs
 mkdir -p "$output"
 rm -f "$output"/*.json
 programs=$build/tests/bench
+failed=()
+measure() {
+  local name=$1
+  shift
+  "$@" || failed+=("$name")
+}
 for name in chain hop sizes forward frames many nested serial idle latency; do
-  "$programs/${name}_bench" "${mode[@]}" --json "$output/$name.json"
+  measure "$name" "$programs/${name}_bench" "${mode[@]}" --json "$output/$name.json"
 done
-tests/bench/peers_bench.py "${mode[@]}" --json "$output/peers.json"
-tests/bench/instructions_bench.py "$programs/counted_work" "${mode[@]}" --json "$output/instructions.json"
+measure peers tests/bench/peers_bench.py "${mode[@]}" --json "$output/peers.json"
+measure instructions tests/bench/instructions_bench.py "$programs/counted_work" "${mode[@]}" \
+  --json "$output/instructions.json"
 if [ -x "$programs/ring_bench" ]; then
   seconds=0.5
   [ ${#mode[@]} -eq 0 ] || seconds=0.02
-  "$programs/ring_bench" --benchmark_min_time=$seconds --benchmark_out="$output/google_ring.json" \
+  measure ring "$programs/ring_bench" --benchmark_min_time=$seconds --benchmark_out="$output/google_ring.json" \
     --benchmark_out_format=json
 fi
 
@@ -59,3 +66,4 @@ processor=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)
 scripts/bench_report.py "$output" --machine "$(nproc) cores, ${processor:-unknown}, Linux $(uname -r)" "${report[@]}"
 echo
 echo "The whole report: $output/report.md; for --compare: $output/results.json"
+[ ${#failed[@]} -eq 0 ] || { echo "These failed and are not in it: ${failed[*]}" >&2; exit 1; }

@@ -94,7 +94,7 @@ void measure(Bench& bench, const std::string& contender, std::chrono::duration<d
 
 int main(int argc, char** argv) {
   Bench bench("idle", argc, argv);
-  const std::chrono::duration<double> duration{bench.scaled(5.0, 1.5)};
+  const std::chrono::duration<double> duration{bench.scaled(5.0, 1.0)};
   for (int round = 0; round < bench.repetitions(); ++round) {
     for (const std::string contender : {"not profiled", "profiled"}) {
       if (bench.wants("8 workers", contender)) {

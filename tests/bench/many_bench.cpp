@@ -63,8 +63,8 @@ Cost run(std::size_t workers, std::uint64_t items) {
 
 int main(int argc, char** argv) {
   Bench bench("many", argc, argv);
-  const std::uint64_t hops = bench.scaled<std::uint64_t>(100'000'000, 16'000'000);
-  const std::uint64_t fewest = bench.scaled<std::uint64_t>(200'000, 40'000);
+  const std::uint64_t hops = bench.scaled<std::uint64_t>(100'000'000, 6'000'000);
+  const std::uint64_t fewest = bench.scaled<std::uint64_t>(200'000, 10'000);
   for (int round = 0; round < bench.repetitions(); ++round) {
     for (const std::size_t workers : {1, 2, 4, 16, 64, 256, 1000}) {
       const std::string name = std::to_string(workers) + (workers == 1 ? " worker" : " workers");
