@@ -50,7 +50,7 @@ class Orders {
 
 /// Workers: 0 source, 1 one-to-one with a checkpoint, 2 filter, 3 several outputs, 4 sink.
 constexpr const char* kPlan = R"({"plugins": ["libpystream_testing.so"],
-  "source": {"type": "generate", "params": {"count": 20, "period": "1ms", "size": 32}},
+  "source": {"type": "generate", "params": {"count": 20, "period": "2ms", "size": 32}},
   "stages": [{"name": "Count", "type": "test.count"}, {"name": "Some", "type": "test.filter", "params": {"n": 3}},
              {"name": "Twice", "type": "test.repeat"}],
   "sink": {"type": "file_writer", "params": {"newline": "never", "path": "out.bin"}},
@@ -99,6 +99,18 @@ const std::string& undisturbed() {
   return kOut;
 }
 
+/// True once all these kills came to pass in one run. On a loaded machine several items may come at once, and then a
+/// worker comes to a place less often; so there are some tries. Whatever came to pass, the output is the same.
+bool come_to_pass(const std::vector<Kill>& kills, bool profile = false) {
+  bool killed = false;
+  for (int tries = 0; tries < 10 && !killed && !testing::Test::HasFailure(); ++tries) {
+    const SpawnedRun run = run_spawned(kills, profile);
+    EXPECT_EQ(run.out, undisturbed());
+    killed = run.killed;
+  }
+  return killed;
+}
+
 struct Place {
   const char* point;
   int worker;
@@ -131,21 +143,18 @@ std::vector<Place> places() {
 class KillPoint : public ::testing::TestWithParam<Place> {};
 
 TEST_P(KillPoint, OfTheFirstItem) {
-  const SpawnedRun run = run_spawned({{GetParam().point, GetParam().worker, 1}});
-  EXPECT_TRUE(run.killed);
-  EXPECT_EQ(run.out, undisturbed());
+  EXPECT_TRUE(come_to_pass({{GetParam().point, GetParam().worker, 1}}));
 }
 
 /// Nothing comes after it that could end a sleep by chance.
 TEST_P(KillPoint, OfTheLastItem) {
   bool killed = false;
-  // On a loaded machine two items may come at once; then the worker comes less often.
   for (int nth = visits(GetParam().point, GetParam().worker); nth > 0 && !killed; --nth) {
     const SpawnedRun run = run_spawned({{GetParam().point, GetParam().worker, nth}});
     killed = run.killed;
     ASSERT_EQ(run.out, undisturbed());
   }
-  EXPECT_TRUE(killed);
+  EXPECT_TRUE(killed || come_to_pass({{GetParam().point, GetParam().worker, 1}}));
 }
 
 INSTANTIATE_TEST_SUITE_P(Spawned, KillPoint, ::testing::ValuesIn(places()), [](const auto& info) {
@@ -156,9 +165,7 @@ INSTANTIATE_TEST_SUITE_P(Spawned, KillPoint, ::testing::ValuesIn(places()), [](c
 TEST(KillPoints, TheSuccessorDiesToo) {
   for (const char* first : {"in_payload", "before_commit", "before_wake", "before_release", "asleep"}) {
     for (const char* second : {"before_exec", "attaching", "before_release", "before_room", "before_commit"}) {
-      const SpawnedRun run = run_spawned({{first, 2, 5}, {second, 2, 1}});
-      EXPECT_TRUE(run.killed) << first << ", then " << second;
-      EXPECT_EQ(run.out, undisturbed()) << first << ", then " << second;
+      EXPECT_TRUE(come_to_pass({{first, 2, 5}, {second, 2, 1}})) << first << ", then " << second;
     }
   }
 }
@@ -166,17 +173,14 @@ TEST(KillPoints, TheSuccessorDiesToo) {
 TEST(KillPoints, NeighboursDieInTurn) {
   for (const char* first : {"before_commit", "before_wake"}) {
     for (const char* second : {"attaching", "before_release", "asleep"}) {
-      const SpawnedRun run = run_spawned({{first, 1, 4}, {second, 2, 1}, {first, 3, 2}});
-      EXPECT_EQ(run.out, undisturbed()) << first << ", " << second;
+      EXPECT_TRUE(come_to_pass({{first, 1, 4}, {second, 2, 1}, {first, 3, 2}})) << first << ", " << second;
     }
   }
 }
 
 TEST(KillPoints, InATransactionOfProfileRows) {
   for (int worker = 0; worker < 5; ++worker) {
-    const SpawnedRun run = run_spawned({{"in_transaction", worker, 1}}, true);
-    EXPECT_TRUE(run.killed);
-    EXPECT_EQ(run.out, undisturbed());
+    EXPECT_TRUE(come_to_pass({{"in_transaction", worker, 1}}, true)) << worker;
   }
 }
 

@@ -70,8 +70,9 @@ class StepTest : public ::testing::TestWithParam<Subject> {
  protected:
   StepTest() {
     const std::string plan =
+        // About as slow as the steps, or a batch would grow while it is stepped.
         R"({"plugins": ["libpystream_testing.so"],
-            "source": {"type": "generate", "params": {"period": "300us", "size": 8}}, "stages": [)" +
+            "source": {"type": "generate", "params": {"period": "40ms", "size": 8}}, "stages": [)" +
         GetParam().stage + R"(], "sink": {"type": "file_writer", "params": {"newline": "never", "path": ")" +
         (folder_ / "output") + R"("}}, "profiler": {"enabled": false}})";
     run_.emplace(plan, folder_.path(), std::vector<std::string>{"--quiet"});
