@@ -172,8 +172,8 @@ TEST(KillPoints, TheSuccessorDiesToo) {
 
 TEST(KillPoints, NeighboursDieInTurn) {
   for (const char* first : {"before_commit", "before_wake"}) {
-    for (const char* second : {"attaching", "before_release", "asleep"}) {
-      EXPECT_TRUE(come_to_pass({{first, 1, 4}, {second, 2, 1}, {first, 3, 2}})) << first << ", " << second;
+    for (const char* second : {"in_payload", "before_release", "asleep"}) {
+      EXPECT_TRUE(come_to_pass({{first, 1, 4}, {second, 2, 7}, {first, 3, 9}})) << first << ", " << second;
     }
   }
 }
