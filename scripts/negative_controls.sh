@@ -15,7 +15,7 @@ cp -rp include meson.build meson_options.txt scripts src tests workers LICENSE R
   meson setup "$work/build" "$work/tree" -Dopencv=disabled -Dbenchmarks=disabled >"$work/setup.log"
 ninja -C "$work/build" "${targets[@]}" >"$work/build.log"
 
-# control NAME FILE SED-EXPRESSION TEST FILTER
+# control NAME FILE SED-EXPRESSION TEST FILTER: a test that fails, crashes or hangs is red
 control() {
   local name=$1 file="$work/tree/$2" expression=$3 program="$work/build/tests/$4" filter=$5
   cp -p "$file" "$work/saved"
@@ -26,7 +26,7 @@ control() {
   fi
   local red=yes
   ninja -C "$work/build" "${targets[@]}" >>"$work/build.log" || { echo "$name: does not build" >&2; exit 1; }
-  if timeout 200 "$program" --gtest_filter="$filter" >"$work/test.log" 2>&1; then
+  if timeout 60 "$program" --gtest_filter="$filter" >"$work/test.log" 2>&1; then
     red=
   fi
   cp "$work/saved" "$file"  # newer than the objects, so it is built again

@@ -56,7 +56,7 @@ constexpr const char* kPlan = R"({"plugins": ["libpystream_testing.so"],
   "sink": {"type": "file_writer", "params": {"newline": "never", "path": "out.bin"}},
   "profiler": {"enabled": PROFILE}})";
 
-/// How often the worker comes to the point when nothing happens, if every item comes alone.
+/// How often the worker comes to the point when nothing happens, if every item and the end come alone.
 int visits(const std::string& point, int worker) {
   constexpr int kPassed = 13;  // 0, 3, 6 ... do not pass the filter
   if (point == "before_exec" || point == "attaching" || point == "in_transaction") {
@@ -65,11 +65,9 @@ int visits(const std::string& point, int worker) {
   if (point == "before_reserve" || point == "in_payload") {
     return worker < 2 ? kItems : worker == 2 ? kPassed : 2 * kPassed;
   }
-  // A release more than items: that of what a predecessor had done.
-  return (worker < 3    ? kItems
-          : worker == 3 ? kPassed
-                        : 2 * kPassed) +
-         (point == "before_release" || point == "before_room" ? 1 : 0);
+  // One more for the end, behind which nothing comes; and a release more than commits, of what a predecessor had done.
+  const int commits = (worker < 3 ? kItems : worker == 3 ? kPassed : 2 * kPassed) + 1;
+  return commits + (point == "before_release" || point == "before_room" ? 1 : 0);
 }
 
 struct SpawnedRun {
