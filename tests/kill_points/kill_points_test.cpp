@@ -144,7 +144,7 @@ TEST_P(KillPoint, OfTheFirstItem) {
   EXPECT_TRUE(come_to_pass({{GetParam().point, GetParam().worker, 1}}));
 }
 
-/// Nothing comes after it that could end a sleep by chance.
+/// Only the end comes after it.
 TEST_P(KillPoint, OfTheLastItem) {
   bool killed = false;
   for (int nth = visits(GetParam().point, GetParam().worker); nth > 0 && !killed; --nth) {
@@ -203,7 +203,8 @@ TEST(KillPoints, InTheTransactionOfADeadLetter) {
   EXPECT_EQ(std::count(letters.begin(), letters.end(), '\n'), 2) << letters;
 }
 
-/// Workers that are forked from a copy of this process: 0 is this one, 1 and 2 are the stages.
+/// Workers that are forked from a copy of this process: 0 is this one, 1 and 2 are the stages. Every item is the last
+/// one until its result is there, so nothing that comes later can end a sleep by chance.
 class ForkedKillPoint : public ::testing::TestWithParam<Place> {
  protected:
   void TearDown() override { ::unsetenv("PYSTREAM_KILL_AT"); }
