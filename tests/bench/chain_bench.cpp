@@ -23,7 +23,7 @@ double run_pystream(const std::vector<pystream::HostedFactory>& nodes, std::uint
                     const std::filesystem::path& profile = {}) {
   ForkPipeline pipeline(nodes);
   if (!profile.empty()) {
-    pipeline.set_profile(profile, {}, 100'000);
+    pipeline.set_profile({.folder = profile});
   }
   run_whole(pipeline, items, times);
   return static_cast<double>(items) / times.seconds();
