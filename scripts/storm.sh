@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 build=$(realpath "${1:-build/test}")
 kills=${2:-10000}
-items=${3:-10000000}
+items=${3:-20000000}
 seed=${4:-$RANDOM}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

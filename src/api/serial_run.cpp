@@ -10,6 +10,7 @@
 #include "api/patience.hpp"
 #include "base/clock.hpp"
 #include "base/log.hpp"
+#include "worker/layout.hpp"
 #include "worker/worker_process.hpp"
 
 namespace pystream::api {
@@ -159,7 +160,7 @@ SerialRun::SerialRun(PipelineTree& tree, const SerialOptions& options, const Pip
   }
   gather(tree, std::string(plan::kMainPipeline));
   chain_.emplace(row_, results_, pipeline.use_profiler);
-  if (pipeline.use_profiler) {
+  if (pipeline.use_profiler && worker::runs_stages(topology_.workers.front())) {
     if (session_) {
       profile_.emplace(session_->segment());
     } else {

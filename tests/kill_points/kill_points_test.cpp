@@ -50,13 +50,13 @@ class Orders {
 
 /// Workers: 0 source, 1 one-to-one with a checkpoint, 2 filter, 3 several outputs, 4 sink.
 constexpr const char* kPlan = R"({"plugins": ["libpystream_testing.so"],
-  "source": {"type": "generate", "params": {"count": 20, "period": "1ms", "size": 32}},
+  "source": {"type": "generate", "params": {"count": 20, "period": "2ms", "size": 32}},
   "stages": [{"name": "Count", "type": "test.count"}, {"name": "Some", "type": "test.filter", "params": {"n": 3}},
              {"name": "Twice", "type": "test.repeat"}],
   "sink": {"type": "file_writer", "params": {"newline": "never", "path": "out.bin"}},
   "profiler": {"enabled": PROFILE}})";
 
-/// How often the worker comes to the point when nothing happens, if every item comes alone.
+/// How often the worker comes to the point when nothing happens, if every item and the end come alone.
 int visits(const std::string& point, int worker) {
   constexpr int kPassed = 13;  // 0, 3, 6 ... do not pass the filter
   if (point == "before_exec" || point == "attaching" || point == "in_transaction") {
@@ -65,11 +65,9 @@ int visits(const std::string& point, int worker) {
   if (point == "before_reserve" || point == "in_payload") {
     return worker < 2 ? kItems : worker == 2 ? kPassed : 2 * kPassed;
   }
-  // A release more than items: that of what a predecessor had done.
-  return (worker < 3    ? kItems
-          : worker == 3 ? kPassed
-                        : 2 * kPassed) +
-         (point == "before_release" || point == "before_room" ? 1 : 0);
+  // One more for the end, behind which nothing comes; and a release more than commits, of what a predecessor had done.
+  const int commits = (worker < 3 ? kItems : worker == 3 ? kPassed : 2 * kPassed) + 1;
+  return commits + (point == "before_release" || point == "before_room" ? 1 : 0);
 }
 
 struct SpawnedRun {
@@ -85,8 +83,8 @@ SpawnedRun run_spawned(const std::vector<Kill>& kills, bool profile = false) {
   const Orders orders(folder, kills);
   const ProgramRun run =
       run_program({PYSTREAM_TEST_COORD, "run", "plan.json", "--quiet"},
-                  {.environment = {std::string("LD_LIBRARY_PATH=") + PYSTREAM_KILL_POINT_LIBRARY, "PYSTREAM_WORKER",
-                                   "PYSTREAM_PLUGIN_PATH", "PYSTREAM_KILL_AT=" + orders.text(),
+                  {.environment = {std::string("LD_LIBRARY_PATH=") + PYSTREAM_KILL_POINT_LIBRARY, "PYSTREAM_WORKER=" PYSTREAM_TEST_WORKER,
+                                   "PYSTREAM_PLUGIN_PATH=" PYSTREAM_TEST_PLUGINS, "PYSTREAM_KILL_AT=" + orders.text(),
                                    "PYSTREAM_PROFILES=" + folder.file("profiles")},
                    .directory = folder.path(),
                    .deadline = 40s});
@@ -97,6 +95,18 @@ SpawnedRun run_spawned(const std::vector<Kill>& kills, bool profile = false) {
 const std::string& undisturbed() {
   static const std::string kOut = run_spawned({}).out;
   return kOut;
+}
+
+/// True once all these kills came to pass in one run. On a loaded machine several items may come at once, and then a
+/// worker comes to a place less often; so there are some tries. Whatever came to pass, the output is the same.
+bool come_to_pass(const std::vector<Kill>& kills, bool profile = false) {
+  bool killed = false;
+  for (int tries = 0; tries < 10 && !killed && !testing::Test::HasFailure(); ++tries) {
+    const SpawnedRun run = run_spawned(kills, profile);
+    EXPECT_EQ(run.out, undisturbed());
+    killed = run.killed;
+  }
+  return killed;
 }
 
 struct Place {
@@ -131,21 +141,18 @@ std::vector<Place> places() {
 class KillPoint : public ::testing::TestWithParam<Place> {};
 
 TEST_P(KillPoint, OfTheFirstItem) {
-  const SpawnedRun run = run_spawned({{GetParam().point, GetParam().worker, 1}});
-  EXPECT_TRUE(run.killed);
-  EXPECT_EQ(run.out, undisturbed());
+  EXPECT_TRUE(come_to_pass({{GetParam().point, GetParam().worker, 1}}));
 }
 
-/// Nothing comes after it that could end a sleep by chance.
+/// Only the end comes after it.
 TEST_P(KillPoint, OfTheLastItem) {
   bool killed = false;
-  // On a loaded machine two items may come at once; then the worker comes less often.
   for (int nth = visits(GetParam().point, GetParam().worker); nth > 0 && !killed; --nth) {
     const SpawnedRun run = run_spawned({{GetParam().point, GetParam().worker, nth}});
     killed = run.killed;
     ASSERT_EQ(run.out, undisturbed());
   }
-  EXPECT_TRUE(killed);
+  EXPECT_TRUE(killed || come_to_pass({{GetParam().point, GetParam().worker, 1}}));
 }
 
 INSTANTIATE_TEST_SUITE_P(Spawned, KillPoint, ::testing::ValuesIn(places()), [](const auto& info) {
@@ -156,27 +163,22 @@ INSTANTIATE_TEST_SUITE_P(Spawned, KillPoint, ::testing::ValuesIn(places()), [](c
 TEST(KillPoints, TheSuccessorDiesToo) {
   for (const char* first : {"in_payload", "before_commit", "before_wake", "before_release", "asleep"}) {
     for (const char* second : {"before_exec", "attaching", "before_release", "before_room", "before_commit"}) {
-      const SpawnedRun run = run_spawned({{first, 2, 5}, {second, 2, 1}});
-      EXPECT_TRUE(run.killed) << first << ", then " << second;
-      EXPECT_EQ(run.out, undisturbed()) << first << ", then " << second;
+      EXPECT_TRUE(come_to_pass({{first, 2, 5}, {second, 2, 1}})) << first << ", then " << second;
     }
   }
 }
 
 TEST(KillPoints, NeighboursDieInTurn) {
   for (const char* first : {"before_commit", "before_wake"}) {
-    for (const char* second : {"attaching", "before_release", "asleep"}) {
-      const SpawnedRun run = run_spawned({{first, 1, 4}, {second, 2, 1}, {first, 3, 2}});
-      EXPECT_EQ(run.out, undisturbed()) << first << ", " << second;
+    for (const char* second : {"in_payload", "before_release", "asleep"}) {
+      EXPECT_TRUE(come_to_pass({{first, 1, 4}, {second, 2, 7}, {first, 3, 9}})) << first << ", " << second;
     }
   }
 }
 
 TEST(KillPoints, InATransactionOfProfileRows) {
   for (int worker = 0; worker < 5; ++worker) {
-    const SpawnedRun run = run_spawned({{"in_transaction", worker, 1}}, true);
-    EXPECT_TRUE(run.killed);
-    EXPECT_EQ(run.out, undisturbed());
+    EXPECT_TRUE(come_to_pass({{"in_transaction", worker, 1}}, true)) << worker;
   }
 }
 
@@ -190,7 +192,7 @@ TEST(KillPoints, InTheTransactionOfADeadLetter) {
     "sink": {"type": "file_writer", "params": {"path": "out.txt"}}})");
   const Orders orders(folder, {{"in_transaction", 1, 1}});
   const std::vector<std::string> environment{
-      std::string("LD_LIBRARY_PATH=") + PYSTREAM_KILL_POINT_LIBRARY, "PYSTREAM_WORKER", "PYSTREAM_PLUGIN_PATH",
+      std::string("LD_LIBRARY_PATH=") + PYSTREAM_KILL_POINT_LIBRARY, "PYSTREAM_WORKER=" PYSTREAM_TEST_WORKER, "PYSTREAM_PLUGIN_PATH=" PYSTREAM_TEST_PLUGINS,
       "PYSTREAM_KILL_AT=" + orders.text(), "PYSTREAM_PROFILES=" + folder.file("profiles")};
   const RunOptions options{.environment = environment, .directory = folder.path(), .deadline = 40s};
   const ProgramRun run = run_program({PYSTREAM_TEST_COORD, "run", "plan.json", "--quiet"}, options);
@@ -201,7 +203,8 @@ TEST(KillPoints, InTheTransactionOfADeadLetter) {
   EXPECT_EQ(std::count(letters.begin(), letters.end(), '\n'), 2) << letters;
 }
 
-/// Workers that are forked from a copy of this process: 0 is this one, 1 and 2 are the stages.
+/// Workers that are forked from a copy of this process: 0 is this one, 1 and 2 are the stages. Every item is the last
+/// one until its result is there, so nothing that comes later can end a sleep by chance.
 class ForkedKillPoint : public ::testing::TestWithParam<Place> {
  protected:
   void TearDown() override { ::unsetenv("PYSTREAM_KILL_AT"); }
