@@ -15,6 +15,10 @@ struct LogEntry {
   std::int64_t end_ns;
 };
 
+/// Two clocks, one around the other: where other work takes the core between them, they differ. On a machine of its own
+/// they do so by less than 1 % (`profile_bench`).
+constexpr double kTolerance = 0.05;
+
 /// What follows from a stage's own log.
 struct Truth {
   long items = 0;
@@ -80,8 +84,8 @@ class ProfileTruthTest : public ProfileSystemTest {
   void expect_true(const std::string& key, const Truth& truth) {
     const std::vector<std::string> figures = figures_of(key);
     EXPECT_EQ(figures[0], std::to_string(truth.items)) << key;
-    EXPECT_NEAR(std::stod(figures[1]) / truth.mean_s, 1, 0.01) << key << " mean";
-    EXPECT_NEAR(std::stod(figures[2]) / truth.items_per_s, 1, 0.01) << key << " throughput";
+    EXPECT_NEAR(std::stod(figures[1]) / truth.mean_s, 1, kTolerance) << key << " mean";
+    EXPECT_NEAR(std::stod(figures[2]) / truth.items_per_s, 1, kTolerance) << key << " throughput";
   }
   /// Within the histogram's error of what the log says a little before and a little behind that rank: an item that is
   /// interrupted between the two clocks has another place in each.
