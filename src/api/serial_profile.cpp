@@ -26,8 +26,10 @@ std::unique_ptr<coord::Bookkeeping> start_bookkeeping(const plan::Plan& plan, co
     std::error_code ignored;
     const std::string program = std::filesystem::read_symlink("/proc/self/exe", ignored).filename().string();
     const base::BlockedSignals blocked;
-    return coord::Bookkeeping::fork(
+    auto bookkeeping = coord::Bookkeeping::fork(
         segment, coord::describe_run(plan, topology, worker::make_layout(topology, {}, {}), program), warn);
+    bookkeeping->workers_started();
+    return bookkeeping;
   } catch (const std::exception& error) {
     warn(std::string("no profile is written: ") + error.what());
     return nullptr;

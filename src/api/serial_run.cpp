@@ -10,7 +10,6 @@
 #include "api/patience.hpp"
 #include "base/clock.hpp"
 #include "base/log.hpp"
-#include "worker/layout.hpp"
 #include "worker/worker_process.hpp"
 
 namespace pystream::api {
@@ -160,7 +159,7 @@ SerialRun::SerialRun(PipelineTree& tree, const SerialOptions& options, const Pip
   }
   gather(tree, std::string(plan::kMainPipeline));
   chain_.emplace(row_, results_, pipeline.use_profiler);
-  if (pipeline.use_profiler && worker::runs_stages(topology_.workers.front())) {
+  if (pipeline.use_profiler && own_stages_ > 0) {
     if (session_) {
       profile_.emplace(session_->segment());
     } else {

@@ -276,6 +276,15 @@ void Bookkeeping::start() {
   sent_ = 0;
   started_ns_ = base::now_ns();
   channel_->send(profile::MessageType::begin, description_);
+  if (workers_started_) {
+    channel_->send(profile::MessageType::go, {});
+  }
+}
+
+void Bookkeeping::workers_started() {
+  if (!std::exchange(workers_started_, true) && channel_) {
+    channel_->send(profile::MessageType::go, {});
+  }
 }
 
 void Bookkeeping::attach(base::EventLoop& loop) {
@@ -410,6 +419,7 @@ void Bookkeeping::send_events(std::size_t most_bytes) {
 }
 
 bool Bookkeeping::wait_until_ready(std::int64_t until_ns) {
+  workers_started();
   while (channel_ && !ready_) {
     hear();
     const std::int64_t left_ms = (until_ns - base::now_ns()) / 1'000'000;

@@ -49,6 +49,9 @@ class Bookkeeping {
   /// From now until end() it listens to the bookkeeper, and starts another if it dies.
   void attach(base::EventLoop& loop);
 
+  /// The workers have started: the bookkeeper, which has kept still for their sake (at most 0.3 s), may begin.
+  void workers_started();
+
   /// Number of the run in the database; 0: not yet, or never.
   std::int64_t run() const;
   /// Why there is no profile; empty: there is one, or will be.
@@ -87,6 +90,7 @@ class Bookkeeping {
   base::UniqueFd pidfd_;
   std::optional<profile::Channel> channel_;  ///< none: gave up
   bool ready_ = false;
+  bool workers_started_ = false;
   bool done_ = false;
   std::string failure_;
   std::optional<profile::RunSummary> answer_;

@@ -250,9 +250,14 @@ void Coordinator::on_bell() {
       supervisor_.on_ready(id, now());
     }
   }
-  if (!ready_announced_ && setup_.ready && supervisor_.all_ready()) {
+  if (!ready_announced_ && supervisor_.all_ready()) {
     ready_announced_ = true;
-    setup_.ready();
+    if (setup_.ready) {
+      setup_.ready();
+    }
+    if (setup_.bookkeeping != nullptr) {
+      setup_.bookkeeping->workers_started();
+    }
   }
 }
 

@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::int64_t kLookNs = 100'000'000;
 constexpr int kBeginMs = 30'000;
+constexpr int kStartMs = 300;
 constexpr int kWindowPatienceMs = 100;
 constexpr int kLastPatienceMs = 5'000;
 constexpr std::int64_t kLastRowsNs = 3'000'000'000;
@@ -67,6 +68,11 @@ bool Bookkeeper::begin() {
   }
   try {
     description_ = decode_run_description(message->body);
+    // Workers that start need the processors more.
+    channel_.receive_within(kStartMs);
+    if (channel_.closed()) {
+      return false;
+    }
     store_.emplace(description_);
     for (bool told = false; !try_begin(); told = true) {
       if (!told) {

@@ -56,6 +56,7 @@ Recorder::Recorder(const shm::ProfileArea::Segment& area, std::span<shm::HostedS
       first_(first),
       rows_(rows),
       deltas_(count),
+      values_(count * area.rows.size()),
       buckets_(count * shm::kBuckets),
       touched_places_(area.buckets.size() + 1) {}
 
@@ -76,25 +77,27 @@ void Recorder::keep_row(const shm::Row& row) {
   ++sampled_;
 }
 
-void Recorder::sample(std::uint32_t hosted, std::uint64_t sequence, std::uint64_t input, std::int64_t start_ns,
-                      std::int64_t ns, std::uint32_t weight) {
-  const std::uint64_t value = std::min(not_negative(ns), shm::Row::kNsMask);
-  Delta& sum = delta(hosted);
-  ++sum.samples;
-  sum.timed += weight;
-  sum.timed_ns += value * weight;
-  sum.min_ns = std::min(sum.min_ns, value);
-  sum.max_ns = std::max(sum.max_ns, value);
-  const auto place = static_cast<std::uint32_t>((hosted - first_) * shm::kBuckets + shm::bucket_of(value));
-  // Without a branch that depends on the value: a place is noted with each sample, and stays if it is a new one.
-  touched_places_[touched_] = place;
-  touched_ += buckets_[place] == 0 ? 1 : 0;
-  buckets_[place] += weight;
-  if (rows_.wants(sequence)) {
-    keep_row({.sequence = sequence,
-              .input = input,
-              .start_ns = start_ns,
-              .hosted_and_ns = (std::uint64_t{hosted} << 48) | value});
+void Recorder::sum_up() {
+  for (std::size_t i = 0; i < deltas_.size(); ++i) {
+    Delta& sum = deltas_[i];
+    std::uint64_t* const buckets = buckets_.data() + i * shm::kBuckets;
+    const std::uint64_t* const values = values_.data() + i * area_.rows.size();
+    std::uint64_t total_ns = 0;
+    for (std::uint64_t n = 0; n < sum.noted; ++n) {
+      const std::uint64_t value = values[n];
+      total_ns += value;
+      sum.min_ns = std::min(sum.min_ns, value);
+      sum.max_ns = std::max(sum.max_ns, value);
+      const std::size_t bucket = shm::bucket_of(value);
+      // Without a branch that depends on the value: a place is noted with each sample, and stays if it is a new one.
+      touched_places_[touched_] = static_cast<std::uint32_t>(i * shm::kBuckets + bucket);
+      touched_ += buckets[bucket] == 0 ? 1 : 0;
+      buckets[bucket] += weight_;
+    }
+    sum.samples += sum.noted;
+    sum.timed += sum.noted * weight_;
+    sum.timed_ns += total_ns * weight_;
+    sum.noted = 0;
   }
 }
 
@@ -103,6 +106,7 @@ void Recorder::prepare(std::uint64_t inputs_done) {
   if (!dirty_ || batch.applied == inputs_done) {
     return;  // the next commit counts it
   }
+  sum_up();
   for (std::size_t i = 0; i < deltas_.size(); ++i) {
     const shm::HostedStats& stats = stats_[first_ + i];
     const Delta& sum = deltas_[i];
@@ -149,6 +153,7 @@ void Recorder::apply(std::int64_t now) {
   }
   std::fill(deltas_.begin(), deltas_.end(), Delta{});
   touched_ = 0;
+  samples_ = 0;
   sampled_ = 0;
   dirty_ = false;
 }

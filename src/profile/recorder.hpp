@@ -61,7 +61,7 @@ class Recorder {
   void recover(std::uint64_t inputs_done);
 
   /// The samples of one more item fit into the batch.
-  bool has_room() const { return std::max(sampled_, touched_) + deltas_.size() <= area_.rows.size(); }
+  bool has_room() const { return samples_ + deltas_.size() <= area_.rows.size(); }
   bool wants(std::uint64_t sequence) const { return rows_.wants(sequence); }
 
   void add_items(std::uint32_t hosted, std::uint64_t items) { delta(hosted).items += items; }
@@ -72,13 +72,26 @@ class Recorder {
   /// One item took `ns` inside this stage, or in the pipeline. `weight`: stands for so many items; see weight().
   /// REQUIRES: has_room() when the item began.
   void sample(std::uint32_t hosted, std::uint64_t sequence, std::uint64_t input, std::int64_t start_ns, std::int64_t ns,
-              std::uint32_t weight);
+              std::uint32_t weight) {
+    if (weight != weight_) {
+      sum_up();
+      weight_ = weight;
+    }
+    // Only noted here; sum_up() keeps its sums in registers.
+    const std::uint64_t value = std::min(not_negative(ns), shm::Row::kNsMask);
+    values_[(hosted - first_) * area_.rows.size() + delta(hosted).noted++] = value;
+    ++samples_;
+    if (rows_.wants(sequence)) {
+      keep_row({.sequence = sequence,
+                .input = input,
+                .start_ns = start_ns,
+                .hosted_and_ns = (std::uint64_t{hosted} << 48) | value});
+    }
+  }
   /// How many items one stands for where only those that wants() says are timed.
   std::uint32_t weight() const { return rows_.weight(); }
-  /// Time of the timed items since the pipeline began, this batch included.
-  std::uint64_t timed_ns(std::uint32_t hosted) const {
-    return stats_[hosted].timed_ns.load(std::memory_order_relaxed) + deltas_[hosted - first_].timed_ns;
-  }
+  /// Time of the timed items since the pipeline began, this batch not included.
+  std::uint64_t timed_ns(std::uint32_t hosted) const { return stats_[hosted].timed_ns.load(std::memory_order_relaxed); }
 
   void prepare(std::uint64_t inputs_done);
   void apply(std::int64_t now);
@@ -88,6 +101,7 @@ class Recorder {
     std::uint64_t items = 0, samples = 0, errors = 0, timed = 0, timed_ns = 0, total_ns = 0, age_ns = 0;
     std::uint64_t min_ns = std::numeric_limits<std::uint64_t>::max();
     std::uint64_t max_ns = 0;
+    std::uint64_t noted = 0;  ///< samples that are not in the sums yet
   };
 
   static std::uint64_t not_negative(std::int64_t ns) { return ns > 0 ? static_cast<std::uint64_t>(ns) : 0; }
@@ -96,6 +110,7 @@ class Recorder {
     return deltas_[hosted - first_];
   }
   void keep_row(const shm::Row& row);
+  void sum_up();
   void apply_batch();
   void note_windows(std::int64_t now);
 
@@ -104,6 +119,9 @@ class Recorder {
   std::uint32_t first_;
   RowQueue& rows_;
   std::vector<Delta> deltas_;
+  std::vector<std::uint64_t> values_;          ///< noted samples of each stage, in nanoseconds
+  std::uint32_t weight_ = 1;                   ///< of each of them
+  std::uint64_t samples_ = 0;                  ///< of the batch
   std::vector<std::uint64_t> buckets_;         ///< what the batch adds to the histograms
   std::vector<std::uint32_t> touched_places_;  ///< the first `touched_`: which of `buckets_` are not zero
   std::uint64_t touched_ = 0;

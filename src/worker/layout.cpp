@@ -33,7 +33,11 @@ shm::LinkSize size_of(const plan::LinkSpec& link, std::uint64_t ring_bytes) {
 }  // namespace
 
 bool leaves_pipeline(const plan::Topology& topology, const plan::Segment& segment) {
-  return !segment.output || topology.workers.at(topology.links.at(*segment.output).consumer).external;
+  if (!segment.output) {
+    return true;
+  }
+  const plan::WorkerSpec& consumer = topology.workers.at(topology.links.at(*segment.output).consumer);
+  return consumer.external && !runs_stages(consumer);
 }
 
 bool runs_stages(const plan::WorkerSpec& worker) {

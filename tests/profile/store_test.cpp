@@ -7,6 +7,7 @@
 #include "profile/store_rows.hpp"
 #include "profile/store_run.hpp"
 #include "profile/summary.hpp"
+#include "profile/windows.hpp"
 #include "support/temp_folder.hpp"
 
 namespace pystream::profile {
@@ -183,6 +184,45 @@ TEST_F(StoreTest, AWindowThatIsWrittenTwiceHoldsBoth) {
   EXPECT_EQ(count("SELECT timed_ns FROM windows WHERE window = 3"), 450);
   EXPECT_EQ(count("SELECT min_ns * 1000 + max_ns FROM windows WHERE window = 3"), 50'100);
   EXPECT_EQ(count("SELECT length(histogram) FROM windows WHERE window = 3"), 16);
+}
+
+/// From the end of the source, which stands in front of it, to the end of the sink.
+TEST_F(StoreTest, APipelineInsideHasTheHistogramOfItsRecordedItemsAndTheMeanOfAll) {
+  RunDescription with_child = description();
+  with_child.keys.push_back({.key = "MainPipeline__Child",
+                             .role = KeyRole::pipeline,
+                             .index = KeyDescription::kDerived,
+                             .first = 2,
+                             .last = 2,
+                             .before = 1});
+  RunStore store(with_child);
+  ASSERT_TRUE(store.lock().lock_within(1000));
+  const std::int64_t run = store.begin();
+  const Figures figures{.items = 20, .total_ns = 2400};
+  store.write_windows(0, shm::kWindowNs, {{3, {.total = figures, .window = figures}}}, {});
+  store.lock().unlock();
+  const auto later = [](std::uint64_t n) {
+    shm::Row sink = row(n);
+    sink.start_ns += 100;
+    return sink;
+  };
+  ASSERT_TRUE(RowStore(database_in(folder_.path()), {.run = run, .worker = 0}).write(0, 10, row));
+  ASSERT_TRUE(RowStore(database_in(folder_.path()), {.run = run, .worker = 1}).write(0, 10, later));
+  Database database = open_for_reading(folder_.path());
+  const std::vector<KeyWindows> keys = read_windows(database, run);
+  ASSERT_EQ(keys.size(), 1U);
+  ASSERT_EQ(keys[0].windows.size(), 1U);
+  EXPECT_EQ(keys[0].windows[0].items, 20U);
+  EXPECT_EQ(keys[0].windows[0].timed, 10);
+  EXPECT_EQ(keys[0].windows[0].timed_ns, 1000);
+  const auto bucket = static_cast<std::uint32_t>(shm::bucket_of(100));
+  EXPECT_EQ(keys[0].windows[0].histogram, (std::vector<std::pair<std::uint32_t, std::uint32_t>>{{bucket, 10}}));
+  const KeySummary* child = nullptr;
+  const RunSummary summary = read_summary(database, run);
+  ASSERT_NE(child = summary.find("MainPipeline__Child"), nullptr);
+  EXPECT_DOUBLE_EQ(child->mean_s, 120e-9);
+  EXPECT_DOUBLE_EQ(child->p50_s, 100e-9);
+  EXPECT_EQ(child->samples, 10U);
 }
 
 TEST_F(StoreTest, ASuccessorTakesUpTheRunWithItsFigures) {

@@ -143,7 +143,7 @@ TEST_F(ProfileSystemTest, EightWritersLoseAndDoubleNoRow) {
 
 TEST_F(ProfileSystemTest, ABookkeeperThatIsKilledIsReplacedAndNothingIsCountedTwice) {
   const std::string bad =
-      R"({"name": "Bad", "type": "test.crash", "params": {"how": "kill", "sequence": 2000, "every": 4000}})";
+      R"({"name": "Bad", "type": "test.crash", "params": {"how": "abort", "sequence": 2000, "every": 4000}})";
   RunningCoord running({"run", plan(40'000, "100us", {bad}), "--quiet"}, profiles(), folder_.file("log"));
   ASSERT_TRUE(eventually([&] { return running.workers().size() == 3; }));
   int kills = 0;
@@ -244,7 +244,8 @@ TEST_F(ProfileSystemTest, DeadLettersAreKeptWithoutAProfileToo) {
   EXPECT_EQ(sqlite.number("SELECT count(*) FROM stages"), 0) << "nothing else is recorded";
   EXPECT_NE(coord({"dead-letters", "list", "--run", "last"}).out.find("told to throw at item 95"), std::string::npos);
   EXPECT_EQ(coord({"profile"}).exit_code, 1);
-  const ProgramRun good = coord({"run", plan(100, "0s", {}, R"(, "profiler": {"enabled": false})")});
+  const ProgramRun good =
+      coord({"run", plan(100, "0s", {R"({"name": "A", "type": "test.mix"})"}, R"(, "profiler": {"enabled": false})")});
   EXPECT_EQ(good.exit_code, 0) << good.err;
   EXPECT_EQ(sqlite.number("SELECT count(*) FROM runs"), 2) << "a run without letters leaves nothing";
 }

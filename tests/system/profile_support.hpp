@@ -8,7 +8,9 @@
 
 #include <chrono>
 #include <csignal>
+#include <fstream>
 #include <functional>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <thread>
@@ -97,11 +99,20 @@ class RunningCoord {
   RunningCoord(const RunningCoord&) = delete;
   RunningCoord& operator=(const RunningCoord&) = delete;
   pid_t pid() const { return pid_; }
+  bool ended() const {
+    siginfo_t info{};
+    return ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0;
+  }
   int wait() {
     int status = 0;
     ::waitpid(pid_, &status, 0);
     pid_ = 0;
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  }
+  /// Process ids of all its children; cheaper than workers().
+  std::vector<pid_t> children() const {
+    std::ifstream list("/proc/" + std::to_string(pid_) + "/task/" + std::to_string(pid_) + "/children");
+    return {std::istream_iterator<pid_t>(list), {}};
   }
   /// Process ids of its children that are workers.
   std::vector<pid_t> workers() const {

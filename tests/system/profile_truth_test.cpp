@@ -40,8 +40,8 @@ class ProfileTruthTest : public ProfileSystemTest {
     const std::vector<std::string> stages{
         logged("A", "40us", "120us"),
         R"({"name": "Child", "stages": [)" + logged("B", "30us", "60us") + ", " + logged("C", "20us", "100us") + "]}",
-        R"({"name": "Row", "mode": "serial", "stages": [)" + logged("D", "20us", "30us") + ", " +
-            logged("E", "30us", "50us") + "]}"};
+        R"({"name": "Row", "mode": "serial", "stages": [)" + logged("D", "50us", "90us") + ", " +
+            logged("E", "40us", "80us") + "]}"};
     return plan(items_, "0s", stages);
   }
   std::vector<LogEntry> log_of(const std::string& name) const {
@@ -83,12 +83,17 @@ class ProfileTruthTest : public ProfileSystemTest {
     EXPECT_NEAR(std::stod(figures[1]) / truth.mean_s, 1, 0.01) << key << " mean";
     EXPECT_NEAR(std::stod(figures[2]) / truth.items_per_s, 1, 0.01) << key << " throughput";
   }
+  /// Within the histogram's error of what the log says a little before and a little behind that rank: an item that is
+  /// interrupted between the two clocks has another place in each.
   void expect_true_percentiles(const std::string& key, const Truth& truth) {
+    constexpr double kError = 1.0 / 32 + 0.01;
+    constexpr double kRank = 0.004;
     const std::vector<std::string> figures = figures_of(key);
     const std::vector<double> shares{0.5, 0.9, 0.99};
     for (std::size_t i = 0; i < shares.size(); ++i) {
-      EXPECT_NEAR(std::stod(figures[3 + i]) / truth.percentile_s(shares[i]), 1, 1.0 / 32 + 0.01)
-          << key << " percentile " << shares[i];
+      const double found = std::stod(figures[3 + i]);
+      EXPECT_GE(found, truth.percentile_s(shares[i] - kRank) * (1 - kError)) << key << " percentile " << shares[i];
+      EXPECT_LE(found, truth.percentile_s(shares[i] + kRank) * (1 + kError)) << key << " percentile " << shares[i];
     }
   }
   void expect_true_stages() {
@@ -110,30 +115,32 @@ TEST_F(ProfileTruthTest, EqualsWhatStagesNoteThemselves) {
   expect_intact();
 }
 
-TEST_F(ProfileTruthTest, AlsoAfterAThousandKills) {
-  items_ = 40'000;
+/// The benchmark `profile storm` does the same with a thousand kills. A worker is left alone long enough to commit
+/// something, or the coordinator would let it rest longer and longer between its starts.
+TEST_F(ProfileTruthTest, AlsoAfterManyKills) {
+  const char* chosen = std::getenv("PYSTREAM_TEST_KILLS");
+  const int wanted = chosen != nullptr ? std::stoi(chosen) : 150;
+  items_ = std::max(20'000L, 40L * wanted);
   RunningCoord running({"run", logged_plan(), "--quiet"}, profiles(), folder_.file("log"));
   ASSERT_TRUE(eventually([&] { return running.workers().size() == 6; }));
-  std::vector<pid_t> workers = running.workers();
+  const std::string bookkeeper = run_program({"pgrep", "-P", std::to_string(running.pid()), "-f", "bookkeeper"}).out;
   int kills = 0;
-  for (unsigned round = 0; kills < 1000; ++round) {
-    if (round % 3 == 0) {
-      workers = running.workers();
+  for (unsigned round = 0; kills < wanted && !running.ended(); ++round) {
+    std::vector<pid_t> workers = running.children();
+    std::erase(workers, static_cast<pid_t>(std::stol("0" + bookkeeper)));
+    if (!workers.empty()) {  // the list may be short while one of them dies
+      kills += ::kill(workers[round % workers.size()], SIGKILL) == 0 ? 1 : 0;
     }
-    if (workers.empty()) {
-      break;
-    }
-    kills += ::kill(workers[round % workers.size()], SIGKILL) == 0 ? 1 : 0;
-    std::this_thread::sleep_for(std::chrono::microseconds(500 + 300 * (round % 5)));
+    std::this_thread::sleep_for(std::chrono::milliseconds(8 + round % 7));
   }
   ASSERT_EQ(running.wait(), 0) << folder_.read("log");
-  EXPECT_EQ(kills, 1000) << "the pipeline was done before";
+  EXPECT_EQ(kills, wanted) << "the pipeline was done before";
   expect_true_stages();
   Sqlite sqlite(database());
   EXPECT_EQ(sqlite.number("SELECT count(*) FROM stages WHERE worker IS NOT NULL AND items <> (SELECT sum(items) FROM "
                           "windows WHERE stage = stages.id)"),
             0);
-  EXPECT_GT(sqlite.number("SELECT count(*) FROM events WHERE kind = 'crash' AND signal = 9"), 300);
+  EXPECT_GT(sqlite.number("SELECT count(*) FROM events WHERE kind = 'crash' AND signal = 9"), wanted / 2);
   expect_intact();
 }
 

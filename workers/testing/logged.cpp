@@ -68,10 +68,10 @@ class Logged final : public RawStage {
     while (now < until) {
       now = core::now_ns();
     }
-    out.forward(in);
     if (in.sequence() < items_) {
-      log_[in.sequence()] = {.start_ns = start, .end_ns = core::now_ns()};
+      log_[in.sequence()] = {.start_ns = start, .end_ns = now};
     }
+    out.forward(in);  // in a serial row this calls the next stage
   }
 
  private:
