@@ -46,9 +46,12 @@ class ReportTest(unittest.TestCase):
         self.assertEqual(row.met(report.Figure(1.1, 1, 1.2)), "yes")
         self.assertEqual(row.met(report.Figure(1.2, 1, 1.2)), "**no**")
 
-    def test_what_has_no_target_is_only_shown(self):
-        row = report.compared("a thing", None, False, (), ())
-        self.assertEqual((row.target(), row.met(report.Figure(1, 1, 1))), ("–", "–"))
+    def test_the_dearest_of_several_over_the_cheapest(self):
+        document = {"work": "many", "short": True, "missing": [], "series": [
+            {"subject": "in a row", "unit": "ns of CPU/hop", "contender": name, "values": values}
+            for name, values in (("4 workers", [10, 10, 10]), ("16 workers", [12, 15, 20]))]}
+        figure = report.spread_over("many", "in a row", ["4 workers", "16 workers"])(report.Results([document]))
+        self.assertEqual((figure.value, figure.low, figure.high), (1.5, 1.2, 2))
 
     def test_names_what_was_not_measured(self):
         sut = report.Results([chain([1], [1], ["oneTBB (libtbb-dev)"])])
