@@ -124,12 +124,13 @@ std::optional<coord::LiveStatus> look_again(std::int64_t pid) {
 }
 
 int once(const coord::LiveStatus& first, const TopOptions& options) {
+  TopScreen screen(first, false);
   std::this_thread::sleep_for(std::chrono::duration<double>(options.interval_s));
   const auto now = look_again(first.pid);
   if (!now) {
     throw Error("the pipeline " + first.name + " has ended");
   }
-  print(options.json ? coord::to_json(first, *now) + "\n" : TopScreen(first, false).show(*now));
+  print(options.json ? coord::to_json(first, *now) + "\n" : screen.show(*now));
   return kDone;
 }
 

@@ -27,14 +27,14 @@ bool RunStore::find_run() {
   return !stage_ids_.empty();
 }
 
-/// Of a window that was closed before its time, for somebody who asked for the figures.
-void RunStore::add_standing_window(std::size_t key, std::uint64_t number, Figures& to) {
+/// Of a window that was closed before its time, for somebody who asked for the figures. Returns what it covers.
+std::int64_t RunStore::add_standing_window(std::size_t key, std::uint64_t number, Figures& to) {
   Statement statement(*database_,
                       "SELECT items, samples, errors, timed, timed_ns, total_ns, min_ns, max_ns, waiting_ns, "
-                      "working_ns, blocked_ns, histogram FROM windows WHERE stage = ? AND window = ?");
+                      "working_ns, blocked_ns, histogram, span_ns FROM windows WHERE stage = ? AND window = ?");
   statement.bind(1, stage_ids_.at(key)).bind(2, number);
   if (!statement.step()) {
-    return;
+    return 0;
   }
   if (statement.number(3) > 0) {
     to.min_ns = to.timed > 0 ? std::min(to.min_ns, statement.number(6)) : statement.number(6);
@@ -53,6 +53,7 @@ void RunStore::add_standing_window(std::size_t key, std::uint64_t number, Figure
   for (const auto& [bucket, items] : histogram_pairs(statement.blob(11))) {
     to.histogram[std::min<std::size_t>(bucket, shm::kBuckets - 1)] += items;
   }
+  return statement.integer(12);
 }
 
 RunStore::Written RunStore::read_written() {

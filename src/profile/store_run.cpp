@@ -159,9 +159,9 @@ void RunStore::write_windows(std::uint64_t number, std::int64_t span_ns, std::ma
   for (auto& [index, key] : keys) {
     const std::int64_t stage = stage_ids_.at(index);
     const std::vector<std::uint64_t> added = key.window.histogram;
-    add_standing_window(index, number, key.window);
+    const std::int64_t standing_ns = add_standing_window(index, number, key.window);
     const std::vector<std::uint32_t> pairs = sparse(key.window.histogram);
-    window.bind(1, stage).bind(2, number).bind(3, span_ns);
+    window.bind(1, stage).bind(2, number).bind(3, standing_ns + span_ns);
     bind_figures(window, 4, key.window);
     window.bind(12, key.window.waiting_ns).bind(13, key.window.working_ns).bind(14, key.window.blocked_ns);
     window.bind_blob(15, std::as_bytes(std::span(pairs))).run();

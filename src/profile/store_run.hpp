@@ -69,7 +69,7 @@ class RunStore {
  private:
   bool find_run();
   void write_run();
-  void add_standing_window(std::size_t key, std::uint64_t number, Figures& to);
+  std::int64_t add_standing_window(std::size_t key, std::uint64_t number, Figures& to);
   void write_stages();
   void write_links();
   void mark_lost_runs();

@@ -176,12 +176,13 @@ TEST_F(StoreTest, AWindowThatIsWrittenTwiceHoldsBoth) {
     window.histogram[shm::bucket_of(ns)] = items;
     Figures all = window;
     all.items = total;
-    sut.write_windows(3, shm::kWindowNs, {{1, {.total = all, .window = window}}}, {});
+    sut.write_windows(3, shm::kWindowNs / 2, {{1, {.total = all, .window = window}}}, {});
   };
   write(2, 100, 2);
   write(5, 50, 7);
   EXPECT_EQ(count("SELECT items FROM windows WHERE window = 3"), 7);
   EXPECT_EQ(count("SELECT timed_ns FROM windows WHERE window = 3"), 450);
+  EXPECT_EQ(count("SELECT span_ns FROM windows WHERE window = 3"), shm::kWindowNs);
   EXPECT_EQ(count("SELECT min_ns * 1000 + max_ns FROM windows WHERE window = 3"), 50'100);
   EXPECT_EQ(count("SELECT length(histogram) FROM windows WHERE window = 3"), 16);
 }
