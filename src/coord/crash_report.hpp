@@ -20,12 +20,12 @@ struct CrashFrame {
 
 /// What is known of a worker's unwanted death.
 struct CrashReport {
-  std::string stage;      ///< profile key of the stage in work
+  std::string stage;  ///< profile key of the stage in work
   std::string worker;
-  int signal = 0;         ///< 0: it ended by itself, with exit code `code`
+  int signal = 0;  ///< 0: it ended by itself, with exit code `code`
   int code = 0;
-  bool hung = false;      ///< killed because it did not move
-  std::string failure;    ///< the worker's own word, if it gave up
+  bool hung = false;    ///< killed because it did not move
+  std::string failure;  ///< the worker's own word, if it gave up
   std::optional<std::uint64_t> item;
   std::uint32_t attempt = 1;
   std::optional<std::string> fault;  ///< "at address 0x…", of faults

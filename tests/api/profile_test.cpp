@@ -91,7 +91,8 @@ TEST_F(ApiProfileTest, AskingForFiguresDoesNotCountItemsTwice) {
   }
   sut.cleanup();
   EXPECT_EQ(items_of("MainPipeline__A"), 200);
-  EXPECT_EQ(ask("SELECT sum(windows.items) FROM windows JOIN stages ON stages.id = stage WHERE key = 'MainPipeline__A'"), 200)
+  EXPECT_EQ(
+      ask("SELECT sum(windows.items) FROM windows JOIN stages ON stages.id = stage WHERE key = 'MainPipeline__A'"), 200)
       << "in windows";
 }
 

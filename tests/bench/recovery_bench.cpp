@@ -58,8 +58,8 @@ void report(const char* method, double target_ms, std::vector<std::int64_t> time
   const auto ms = [&](double share) {
     return static_cast<double>(times[static_cast<std::size_t>(share * static_cast<double>(times.size() - 1))]) * 1e-6;
   };
-  std::printf("%-6s median %6.2f ms  p99 %6.2f ms  max %6.2f ms  (%zu kills; target: median %.0f ms)\n", method, ms(0.5),
-              ms(0.99), ms(1), times.size(), target_ms);
+  std::printf("%-6s median %6.2f ms  p99 %6.2f ms  max %6.2f ms  (%zu kills; target: median %.0f ms)\n", method,
+              ms(0.5), ms(0.99), ms(1), times.size(), target_ms);
 }
 
 void with_fork(std::uint64_t kills) {

@@ -81,13 +81,13 @@ SpawnedRun run_spawned(const std::vector<Kill>& kills, bool profile = false) {
   plan.replace(plan.find("PROFILE"), 7, profile ? "true" : "false");
   folder.write("plan.json", plan);
   const Orders orders(folder, kills);
-  const ProgramRun run =
-      run_program({PYSTREAM_TEST_COORD, "run", "plan.json", "--quiet"},
-                  {.environment = {std::string("LD_LIBRARY_PATH=") + PYSTREAM_KILL_POINT_LIBRARY, "PYSTREAM_WORKER=" PYSTREAM_TEST_WORKER,
-                                   "PYSTREAM_PLUGIN_PATH=" PYSTREAM_TEST_PLUGINS, "PYSTREAM_KILL_AT=" + orders.text(),
-                                   "PYSTREAM_PROFILES=" + folder.file("profiles")},
-                   .directory = folder.path(),
-                   .deadline = 40s});
+  const ProgramRun run = run_program(
+      {PYSTREAM_TEST_COORD, "run", "plan.json", "--quiet"},
+      {.environment = {std::string("LD_LIBRARY_PATH=") + PYSTREAM_KILL_POINT_LIBRARY,
+                       "PYSTREAM_WORKER=" PYSTREAM_TEST_WORKER, "PYSTREAM_PLUGIN_PATH=" PYSTREAM_TEST_PLUGINS,
+                       "PYSTREAM_KILL_AT=" + orders.text(), "PYSTREAM_PROFILES=" + folder.file("profiles")},
+       .directory = folder.path(),
+       .deadline = 40s});
   EXPECT_EQ(run.exit_code, 0) << orders.text() << "\n" << run.err;
   return {.out = folder.read("out.bin"), .killed = orders.carried_out()};
 }
@@ -192,8 +192,9 @@ TEST(KillPoints, InTheTransactionOfADeadLetter) {
     "sink": {"type": "file_writer", "params": {"path": "out.txt"}}})");
   const Orders orders(folder, {{"in_transaction", 1, 1}});
   const std::vector<std::string> environment{
-      std::string("LD_LIBRARY_PATH=") + PYSTREAM_KILL_POINT_LIBRARY, "PYSTREAM_WORKER=" PYSTREAM_TEST_WORKER, "PYSTREAM_PLUGIN_PATH=" PYSTREAM_TEST_PLUGINS,
-      "PYSTREAM_KILL_AT=" + orders.text(), "PYSTREAM_PROFILES=" + folder.file("profiles")};
+      std::string("LD_LIBRARY_PATH=") + PYSTREAM_KILL_POINT_LIBRARY, "PYSTREAM_WORKER=" PYSTREAM_TEST_WORKER,
+      "PYSTREAM_PLUGIN_PATH=" PYSTREAM_TEST_PLUGINS, "PYSTREAM_KILL_AT=" + orders.text(),
+      "PYSTREAM_PROFILES=" + folder.file("profiles")};
   const RunOptions options{.environment = environment, .directory = folder.path(), .deadline = 40s};
   const ProgramRun run = run_program({PYSTREAM_TEST_COORD, "run", "plan.json", "--quiet"}, options);
   EXPECT_EQ(run.exit_code, 0) << run.err;

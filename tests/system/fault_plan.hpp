@@ -26,8 +26,10 @@ struct FaultRun {
 inline std::string plan_of(const std::string& stages, const std::string& more) {
   return R"({"plugins": ["libpystream_testing.so"],
              "source": {"type": "lines", "params": {"path": "in.txt"}},
-             "stages": [)" + stages + R"(],
-             "sink": {"type": "file_writer", "params": {"path": "out.txt"}})" + more + "}";
+             "stages": [)" +
+         stages + R"(],
+             "sink": {"type": "file_writer", "params": {"path": "out.txt"}})" +
+         more + "}";
 }
 
 inline const std::string kNoProfile = R"(, "profiler": {"enabled": false})";

@@ -21,8 +21,8 @@ TEST_P(PoisonPlace, ItIsADeadLetterAlsoWithoutAProfile) {
 }
 
 TEST_P(PoisonPlace, WhereNoLetterCanBeKeptThePipelineFailsAndSaysWhy) {
-  const FaultRun result =
-      run_stages(crash_stage("Bad", "abort", GetParam(), ""), R"(, "profiler": {"enabled": false, "folder": "in.txt"})");
+  const FaultRun result = run_stages(crash_stage("Bad", "abort", GetParam(), ""),
+                                     R"(, "profiler": {"enabled": false, "folder": "in.txt"})");
   EXPECT_EQ(result.run.exit_code, 1);
   EXPECT_CONTAINS(result.run.err, "stage MainPipeline__Bad failed on item " + std::to_string(GetParam()) +
                                       ": the stage was killed by SIGABRT (Aborted), and its worker died 3 times");

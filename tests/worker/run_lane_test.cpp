@@ -104,8 +104,8 @@ TEST_F(RunLaneTest, SumsWhenItsItemsEntered) {
                     {.sequence = static_cast<std::uint64_t>(i), .entered_ns = 100 + i}));
   }
   ring.commit({.inputs_done = 3});
-  RunLane& sut = start(typed<std::optional<char>, char>(
-      [](char in) { return in == 'b' ? std::nullopt : std::optional<char>(in); }));
+  RunLane& sut = start(
+      typed<std::optional<char>, char>([](char in) { return in == 'b' ? std::nullopt : std::optional<char>(in); }));
   ASSERT_EQ(sut.collect(*input_, 64, kAll), 3U);
   sut.work();
   sut.keep();
