@@ -4,8 +4,6 @@
 #include <pystream/error.hpp>
 #include <string>
 
-#include "base/clock.hpp"
-
 namespace pystream::api {
 
 /// Where a stage of any number of outputs puts them: each runs through what is behind it.
@@ -59,7 +57,18 @@ class SerialChain::StepOutput final : public Output {
   std::vector<std::byte> room_;
 };
 
-SerialChain::SerialChain(const std::vector<Hosted*>& stages, Output& out, bool timing) : out_(out), timing_(timing) {
+namespace {
+
+/// Measured once: it takes some milliseconds.
+base::TickRate tick_rate() {
+  static const base::TickRate kRate = base::measure_tick_rate();
+  return kRate;
+}
+
+}  // namespace
+
+SerialChain::SerialChain(const std::vector<Hosted*>& stages, Output& out, bool timing)
+    : out_(out), timing_(timing), clock_(tick_rate()) {
   for (Hosted* stage : stages) {
     const bool gives = stage->gives() != nullptr;
     outputs_.push_back(gives ? nullptr : std::make_unique<StepOutput>(*this, steps_.size()));
@@ -81,7 +90,7 @@ void SerialChain::record_to(SerialProfile& profile, const std::vector<std::optio
 
 /// What passed since the last look was this stage's.
 void SerialChain::lap(Step& step) {
-  const std::int64_t now = base::now_ns();
+  const std::int64_t now = clock_.now();
   step.spent_ns = std::max<std::int64_t>(step.spent_ns, 0) + now - last_ns_;
   step.ended_ns = step.ended_ns == 0 ? now : step.ended_ns;
   last_ns_ = now;
@@ -126,12 +135,12 @@ void SerialChain::run_from(std::size_t index, Item item) {
   out_.forward(item);
   ++came_out_;
   if (timing_) {
-    last_ns_ = base::now_ns();
+    last_ns_ = clock_.now();
   }
 }
 
 void SerialChain::begin() {
-  tag_ = {.sequence = next_sequence_++, .part = 0, .attempt = 1, .entered_ns = base::now_ns()};
+  tag_ = {.sequence = next_sequence_++, .part = 0, .attempt = 1, .entered_ns = clock_.now()};
   if (timing_) {
     for (Step& step : steps_) {
       step.spent_ns = -1;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "api/serial_profile.hpp"
+#include "base/fast_clock.hpp"
 
 namespace pystream::api {
 
@@ -66,6 +67,7 @@ class SerialChain {
 
   Output& out_;
   bool timing_;
+  base::FastClock clock_;
   SerialProfile* profile_ = nullptr;
   std::uint64_t came_out_ = 0;  ///< of the item in work
   Item::Tag tag_{};
