@@ -2,6 +2,7 @@
 #include <opencv2/imgcodecs.hpp>
 
 #include "opencv/image_stage.hpp"
+#include "opencv/late_stage.hpp"
 
 /// Images from and to the bytes of image files.
 namespace pystream::opencv {
@@ -12,17 +13,6 @@ class Decode final : public RawStage {
   explicit Decode(const Params& params)
       : flags_(params.string("color") == "gray" ? cv::IMREAD_GRAYSCALE : cv::IMREAD_COLOR) {
     use_one_thread();
-  }
-
-  static StageInfo describe() {
-    return {.summary = "decodes an image file (JPEG, PNG and whatever else OpenCV knows)",
-            .params = {{.name = "color",
-                        .type = ParamType::string,
-                        .fallback = "color",
-                        .text = "color: 3 channels (BGR); gray: 1",
-                        .choices = {"color", "gray"}}},
-            .input = "bytes",
-            .output = "image"};
   }
 
   void operator()(const Item& in, Output& out) override {
@@ -56,23 +46,6 @@ class Encode final : public ImageStage {
     }
   }
 
-  static StageInfo describe() {
-    return {.summary = "encodes an image as the content of an image file",
-            .params = {{.name = "format",
-                        .type = ParamType::string,
-                        .fallback = "jpg",
-                        .text = "format of the file",
-                        .choices = {"jpg", "png"}},
-                       {.name = "quality",
-                        .type = ParamType::integer,
-                        .fallback = 90,
-                        .text = "of jpg: small against true",
-                        .min = 1,
-                        .max = 100}},
-            .input = "image",
-            .output = "bytes"};
-  }
-
  private:
   void apply(const ImageView& in, const Item&, Output& out) override {
     if (!cv::imencode(extension_, in.image(), encoded_, options_)) {
@@ -87,8 +60,17 @@ class Encode final : public ImageStage {
   std::vector<unsigned char> encoded_;
 };
 
-PYSTREAM_STAGE("image.decode", Decode);
-PYSTREAM_STAGE("image.encode", Encode);
+std::unique_ptr<Hosted> make(const std::string& type, const Params& params) {
+  if (type == "image.decode") {
+    return detail::host(std::make_unique<Decode>(params));
+  }
+  return detail::host(std::make_unique<Encode>(params));
+}
 
 }  // namespace
 }  // namespace pystream::opencv
+
+extern "C" {
+extern const pystream::opencv::MakeLateStage pystream_opencv_make;
+const pystream::opencv::MakeLateStage pystream_opencv_make = &pystream::opencv::make;
+}

@@ -4,14 +4,12 @@
 #include <opencv2/videoio/registry.hpp>
 
 #include "opencv/image_stage.hpp"
+#include "opencv/late_stage.hpp"
+#include "opencv/video_cursors.hpp"
 
 /// Video files.
 namespace pystream::opencv {
 namespace {
-
-struct VideoReadCursor {
-  std::uint64_t next = 0;  ///< index of the next frame
-};
 
 class VideoRead final : public RawSource<VideoReadCursor> {
  public:
@@ -25,17 +23,6 @@ class VideoRead final : public RawSource<VideoReadCursor> {
                   (exists ? "OpenCV does not know this kind of video" : "there is no such file") +
                   "; \"path\" must be a video file");
     }
-  }
-
-  static StageInfo describe() {
-    return {.summary = "reads the frames of a video file",
-            .params = {{.name = "path", .type = ParamType::string, .text = "the video file"},
-                       {.name = "frames",
-                        .type = ParamType::integer,
-                        .fallback = 0,
-                        .text = "end after so many; 0: all",
-                        .min = 0}},
-            .output = "image"};
   }
 
   bool produce(Output& out) override {
@@ -108,11 +95,6 @@ class VideoRead final : public RawSource<VideoReadCursor> {
   bool ended_ = false;
 };
 
-struct VideoWriteCursor {
-  std::uint32_t part = 0;
-  std::uint32_t used = 0;  ///< 1: frames were committed to this part
-};
-
 /// A video file is complete only once it is closed, so a restarted worker cannot go on in it: it begins another
 /// file and leaves the first as it is.
 class VideoWrite final : public RawSink<VideoWriteCursor> {
@@ -131,24 +113,6 @@ class VideoWrite final : public RawSink<VideoWriteCursor> {
     if (!std::filesystem::is_directory(directory)) {
       throw Error("video.write: there is no directory " + directory.string() + " for " + path_.string());
     }
-  }
-
-  static StageInfo describe() {
-    return {.summary =
-                "writes images as a video file; after a crash it goes on in a second file (name.2.avi), and the "
-                "first may lack its last frames",
-            .params = {{.name = "path", .type = ParamType::string, .text = "the video file, such as out.avi"},
-                       {.name = "fps",
-                        .type = ParamType::number,
-                        .fallback = 25.0,
-                        .text = "frames per second",
-                        .min = 0.001,
-                        .max = 1000},
-                       {.name = "codec",
-                        .type = ParamType::string,
-                        .fallback = "MJPG",
-                        .text = "4 letters that name a codec"}},
-            .input = "image"};
   }
 
   void consume(const Item& in) override {
@@ -208,8 +172,17 @@ class VideoWrite final : public RawSink<VideoWriteCursor> {
   PlaneShape shape_{};
 };
 
-PYSTREAM_STAGE("video.read", VideoRead);
-PYSTREAM_STAGE("video.write", VideoWrite);
+std::unique_ptr<Hosted> make(const std::string& type, const Params& params) {
+  if (type == "video.read") {
+    return detail::host(std::make_unique<VideoRead>(params));
+  }
+  return detail::host(std::make_unique<VideoWrite>(params));
+}
 
 }  // namespace
 }  // namespace pystream::opencv
+
+extern "C" {
+extern const pystream::opencv::MakeLateStage pystream_opencv_make;
+const pystream::opencv::MakeLateStage pystream_opencv_make = &pystream::opencv::make;
+}
