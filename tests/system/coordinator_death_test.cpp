@@ -100,9 +100,9 @@ TEST(CoordinatorDeath, WhileItLaunches) {
     const auto launched = [&] { return run.workers().size() == kChildren; };
     while (!launched() && coordinator.run_to_system_call()) {
       ++steps;
-      if (coordinator.enters(SYS_epoll_wait)) {
-        // It has done its part and may sleep from here on; the last worker has yet to become one.
-        wait_until(launched, 2s);
+      if (coordinator.enters(SYS_epoll_wait) && children_of(run.pid()).size() == kChildren) {
+        // It has done its part and may sleep from here on; the last child has yet to become a worker.
+        wait_until(launched);
       }
     }
     const ino_t memory = memory_of(run.pid());

@@ -127,9 +127,10 @@ TEST_F(ProfileTruthTest, EqualsWhatStagesNoteThemselves) {
 TEST_F(ProfileTruthTest, AlsoAfterManyKills) {
   const char* chosen = std::getenv("PYSTREAM_TEST_KILLS");
   const int wanted = chosen != nullptr ? std::stoi(chosen) : 150;
-  items_ = std::max(10'000L, 20L * wanted);
+  items_ = std::max(20'000L, 20L * wanted);
   RunningCoord running({"run", logged_plan(), "--quiet"}, profiles(), folder_.file("log"));
-  ASSERT_TRUE(eventually([&] { return running.workers().size() == 6; }));
+  constexpr std::size_t kChildren = 7;  // six workers and the bookkeeper
+  ASSERT_TRUE(eventually([&] { return running.children().size() == kChildren; })) << folder_.read("log");
   const std::string bookkeeper = run_program({"pgrep", "-P", std::to_string(running.pid()), "-f", "bookkeeper"}).out;
   int kills = 0;
   for (unsigned round = 0; kills < wanted && !running.ended(); ++round) {
