@@ -97,13 +97,12 @@ TEST(CoordinatorDeath, WhileItLaunches) {
     const TemporaryDirectory folder;
     PipelineRun run(plan_in(folder), folder.path(), {"--quiet"});
     Tracee coordinator(run.pid());
-    const auto launched = [&] { return run.workers().size() >= kChildren; };
-    while (!launched() && coordinator.run_to_system_call()) {
+    // Once it has its children it sleeps, and may make no further system call.
+    const auto sleeps = [&] {
+      return coordinator.enters(SYS_epoll_wait) && children_of(run.pid()).size() >= kChildren;
+    };
+    while (run.workers().size() < kChildren && coordinator.run_to_system_call() && !sleeps()) {
       ++steps;
-      if (coordinator.enters(SYS_epoll_wait) && children_of(run.pid()).size() >= kChildren) {
-        // It has done its part and may sleep from here on; the last child has yet to become a worker.
-        wait_until(launched);
-      }
     }
     const ino_t memory = memory_of(run.pid());
     EXPECT_NE(memory, 0U);
