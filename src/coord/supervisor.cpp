@@ -73,7 +73,7 @@ StartWorker Supervisor::start_worker(plan::WorkerId id, Time now) {
   worker.cleaning_since.reset();
   const plan::FaultPolicy& policy = policy_of(id, worker.died_in);
   const std::uint32_t limit = policy.on_crash == plan::OnCrash::skip ? 1 : policy.max_attempts;
-  const bool suspected = worker.attempts >= limit || worker.outside_kills >= kOutsideKills;
+  const bool suspected = worker.attempts >= limit || worker.vain_kills >= kOutsideKills;
   return {.id = id,
           .incarnation = worker.restarts,
           .attempt_number = worker.died_on,
@@ -184,7 +184,7 @@ std::vector<Action> Supervisor::on_hung_cleanup(plan::WorkerId id, const WorkerV
   return actions;
 }
 
-void Supervisor::count_attempt(Worker& worker, const WorkerExit& exit) {
+void Supervisor::count_attempt(Worker& worker, const WorkerExit& exit, bool fruitful) {
   if (!exit.view.number) {
     return;
   }
@@ -201,9 +201,14 @@ void Supervisor::count_attempt(Worker& worker, const WorkerExit& exit) {
     worker.died_segment = exit.view.segment;
     worker.attempts = 0;
     worker.outside_kills = 0;
+    worker.vain_kills = 0;
   }
   const bool outside = exit.signal == SIGKILL && !worker.killed_by_us;
   ++(outside ? worker.outside_kills : worker.attempts);
+  if (outside) {
+    // An item of many outputs, which are committed part by part, gets on however often its worker is killed.
+    worker.vain_kills = fruitful ? 1 : worker.vain_kills + 1;
+  }
   if (outside && worker.attempts > 0) {
     return;  // the letter, if there is to be one, tells of the item's own doing
   }
@@ -229,7 +234,7 @@ std::vector<Action> Supervisor::on_crash(plan::WorkerId id, const WorkerExit& ex
   const std::string stage = stage_key(id, exit.view.hosted);
   const bool outside = exit.signal == SIGKILL && !worker.killed_by_us;
   const bool fruitful = exit.view.commits != worker.commits_at_start;
-  count_attempt(worker, exit);
+  count_attempt(worker, exit, fruitful);
   std::string text = "stage " + stage + " " + how_it_ended(exit, worker.killed_by_us);
   if (exit.view.number) {
     text += " on item " + std::to_string(exit.view.sequence);

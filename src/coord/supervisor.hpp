@@ -108,6 +108,7 @@ class Supervisor {
     std::string stack;
     std::uint32_t attempts = 0;       ///< deaths on `died_on` that count
     std::uint32_t outside_kills = 0;  ///< SIGKILLs from outside on `died_on`
+    std::uint32_t vain_kills = 0;     ///< those of them since a part of it was committed last
     std::uint64_t seen_until = 0;     ///< inputs of `died_segment` before this may have been in a stage
     bool killed_by_us = false;
     Time start_timeout{};
@@ -125,7 +126,7 @@ class Supervisor {
   bool is_source(plan::WorkerId id, std::uint32_t hosted) const;
   StartWorker start_worker(plan::WorkerId id, Time now);
   std::vector<Action> on_crash(plan::WorkerId id, const WorkerExit& exit, Time now);
-  void count_attempt(Worker& worker, const WorkerExit& exit);
+  void count_attempt(Worker& worker, const WorkerExit& exit, bool fruitful);
   bool too_many_restarts(Time now);
   std::vector<Action> fail(TerminationReason reason);
   std::vector<Action> finish_if_over();

@@ -250,6 +250,20 @@ TEST_F(SupervisorTest, OutsideKillsHaveALimitOfTheirOwn) {
   EXPECT_FALSE(sut_->failure());
 }
 
+/// It has more outputs than a link holds: they are committed part by part.
+TEST_F(SupervisorTest, AnItemThatGetsOnBetweenOutsideKillsIsNotGivenUp) {
+  start_all();
+  for (std::uint32_t i = 1; i <= 100; ++i) {
+    ASSERT_TRUE(die_and_restart({.signal = SIGKILL, .commits = i, .number = 5})) << i;
+    ASSERT_FALSE(last_.give_up) << i;
+    EXPECT_EQ(last_.deaths, i) << "attempt() does not go back";
+  }
+  for (int i = 2; i <= 20; ++i) {
+    ASSERT_TRUE(die_and_restart({.signal = SIGKILL, .commits = 100, .number = 5})) << i;
+    EXPECT_EQ(last_.give_up, i == 20) << i;
+  }
+}
+
 /// What a stage does to the world, it may have done, whoever killed it.
 TEST_F(SupervisorTest, EveryDeathIsToldToTheStage) {
   start_all();
