@@ -52,9 +52,12 @@ control 'release before the commit' src/worker/segment_runner.cpp \
   worker/worker_test '*SingleStep*AKillAtAnyInstructionChanges*'
 control 'published outputs given again' src/worker/segment_runner.cpp "$forgets_outputs" \
   worker/worker_test '*SingleStep*AKillAtAnyInstructionChanges*/SeveralOutputs:SegmentRunnerTest.*'
+control 'inputs given back that are referred to' src/worker/segment_runner.cpp \
+  's/reader_->release(reader_->mark(), ring_.oldest_referred())/reader_->release()/' \
+  worker/worker_test '*SingleStep*AKillAtAnyInstructionChanges*/Forwarded'
 control 'consumer maps the ring to write' src/shm/segment.cpp "$writable" shm/shm_test 'SegmentTest.TheConsumerCannot*'
 control 'successor sleeps as its predecessor' src/shm/waiting.hpp \
-  's/(wait.sleeps.load(std::memory_order_relaxed) + 1) | 1/wait.sleeps.load(std::memory_order_relaxed) | 1/' \
+  's/(sleeps.load(std::memory_order_relaxed) + 1) | 1/sleeps.load(std::memory_order_relaxed) | 1/' \
   shm/shm_test 'WaitingTest.*Successor*'
 control 'no wake-up of the consumer' src/shm/ring_writer.cpp "$no_wake" shm/shm_test 'WaitingTest.AReaderThatSleepsIsWoken'
 control 'a wake-up that woke nobody counts' src/shm/ring_writer.cpp \
@@ -67,6 +70,9 @@ control 'no wake-up of the consumer' src/shm/ring_writer.cpp "$no_wake" \
 control 'nobody is woken after a death' src/coord/coordinator.cpp \
   's/\[&\](const WakeNeighbours& wake) { wake_links_of(wake.id); }/[\&](const WakeNeighbours\&) {}/' \
   kill_points/kill_points_test 'Forked/*LosesNothing/before_wake_1'
+control 'no look at releases while asleep for input' src/worker/segment_runner.cpp \
+  's/^  shm::wait_for_either(.*/  reader_->wait(parts_.spin_ns, kSleepNs);/' \
+  kill_points/kill_points_test 'KillPoints.OfWorkersThatPassItemsOn'
 control 'journal entry filled in place' src/shm/ring_writer.cpp "$in_place" \
   kill_points/kill_points_test 'Spawned/*OfTheFirstItem/before_commit_1'
 control 'consumer maps the ring to write' src/shm/segment.cpp "$writable" \

@@ -101,7 +101,8 @@ class Output {
   virtual std::span<std::byte> reserve(std::size_t size) = 0;
   /// Makes the first `size` bytes of the last reserve() an item.
   virtual void emit_reserved(std::size_t size) = 0;
-  /// Passes an item on unchanged.
+  /// Passes an item on unchanged. The very item that came in, if it is large, is not copied: the next worker reads it
+  /// where it lies, and it stays in the link that brought it until it is done there.
   virtual void forward(const Item& in) = 0;
 
   /// An item with a copy of these bytes.

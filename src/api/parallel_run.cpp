@@ -18,7 +18,7 @@ LinkStatus link_status(Session& session, plan::LinkId id) {
   const auto& link = session.view().links[id];
   const std::uint64_t read = std::max(link.consumer->read_position.load(std::memory_order_acquire),
                                       link.producer->tail_position.load(std::memory_order_relaxed));
-  const std::uint64_t read_number = link.consumer->read_number.load(std::memory_order_relaxed);
+  const std::uint64_t read_number = link.consumer->done_number.load(std::memory_order_relaxed);
   const std::uint64_t written = link.producer->write_position.load(std::memory_order_acquire);
   const std::uint64_t number = link.producer->written_number.load(std::memory_order_relaxed);
   const shm::LinkEntry& entry = session.segment().link(id);

@@ -4,18 +4,48 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <bit>
+#include <cerrno>
 #include <climits>
 #include <ctime>
 
+#include "base/clock.hpp"
+
 namespace pystream::base {
+namespace {
+
+constexpr std::int64_t kPollNs = 1'000'000;
+
+timespec timespec_of(std::int64_t ns) {
+  return {.tv_sec = ns / 1'000'000'000, .tv_nsec = ns % 1'000'000'000};
+}
+
+futex_waitv waiter(const FutexWait& wait) {
+  return {.val = static_cast<std::uint32_t>(wait.seen),
+          .uaddr = reinterpret_cast<std::uintptr_t>(&wait.word),
+          .flags = FUTEX_32,
+          .__reserved = 0};
+}
+
+}  // namespace
 
 static_assert(std::endian::native == std::endian::little, "the futex word is the first half of the position");
 static_assert(sizeof(std::atomic<std::uint64_t>) == 8 && std::atomic<std::uint64_t>::is_always_lock_free);
 
 void futex_wait(const std::atomic<std::uint64_t>& word, std::uint64_t seen, std::int64_t timeout_ns) {
-  const timespec timeout{.tv_sec = timeout_ns / 1'000'000'000, .tv_nsec = timeout_ns % 1'000'000'000};
+  const timespec timeout = timespec_of(timeout_ns);
   ::syscall(SYS_futex, &word, FUTEX_WAIT, static_cast<std::uint32_t>(seen), &timeout, nullptr, 0);
+}
+
+void futex_wait_either(const FutexWait& first, const FutexWait& second, std::int64_t timeout_ns) {
+  std::array<futex_waitv, 2> waiters{waiter(first), waiter(second)};
+  const timespec until = timespec_of(now_ns() + timeout_ns);  // unlike FUTEX_WAIT's, this one is a point in time
+  const long woken = ::syscall(SYS_futex_waitv, waiters.data(), waiters.size(), 0, &until, CLOCK_MONOTONIC);
+  if (woken < 0 && (errno == ENOSYS || errno == EPERM)) {
+    futex_wait(first.word, first.seen, std::min(timeout_ns, kPollNs));
+  }
 }
 
 bool futex_wake(const std::atomic<std::uint64_t>& word) {

@@ -11,6 +11,15 @@ namespace pystream::base {
 /// (a signal, a wake-up meant to make the caller look around). The caller looks again whatever the reason.
 void futex_wait(const std::atomic<std::uint64_t>& word, std::uint64_t seen, std::int64_t timeout_ns);
 
+struct FutexWait {
+  const std::atomic<std::uint64_t>& word;
+  std::uint64_t seen;
+};
+
+/// As futex_wait(), on two words at once: a change of either ends it. On a kernel without futex_waitv (before 5.16) it
+/// sleeps on the first, and no longer than a millisecond.
+void futex_wait_either(const FutexWait& first, const FutexWait& second, std::int64_t timeout_ns);
+
 /// Wakes everyone who sleeps on `word`; false if nobody did.
 bool futex_wake(const std::atomic<std::uint64_t>& word);
 

@@ -492,7 +492,7 @@ void Coordinator::wake_links_of(plan::WorkerId id) {
     const shm::LinkEntry& entry = setup_.segment->link(link);
     if (entry.producer == id || entry.consumer == id) {
       base::futex_wake(view_.links[link].producer->write_position);
-      base::futex_wake(view_.links[link].consumer->read_position);
+      base::futex_wake(view_.links[link].consumer->releases);
     }
   }
 }

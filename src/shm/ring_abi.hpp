@@ -12,7 +12,8 @@
 ///     sleeps         ── the producer's waiter counter
 ///     journal[2]     ── what the producer had done at a write position
 ///   consumer page (written by the consumer, read by all)
-///     read_position  ── what may be overwritten; its low half is the futex word a waiting producer sleeps on
+///     read_position  ── what may be overwritten
+///     releases       ── its low half is the futex word a waiting producer sleeps on
 ///     sleeps         ── the consumer's waiter counter
 ///   ring (written by the producer): `ring_bytes`, mapped twice in a row, so that a record is always contiguous
 ///     ┌────────┬─────────┬─pad─┬────────┬─────────┬───
@@ -20,7 +21,9 @@
 ///     └────────┴─────────┴─────┴────────┴─────────┴───
 ///   large area (written by the producer, sparse): payloads that would fill a good part of the ring. Their record
 ///     carries a LargePayload instead; payloads are contiguous, position p stands at offset p % large_bytes,
-///     which is a power of two.
+///     which is a power of two. A worker that passes a large item on as it is writes a reference: the payload stays in
+///     the large area of a link upstream, and the worker does not release that input before its own reader has
+///     released the reference. So everything follows from positions, and nobody counts.
 ///
 ///   inbox (written by the consumer, sparse; only on links that drop the oldest): see Inbox
 ///
@@ -39,6 +42,7 @@ enum class RecordKind : std::uint8_t {
   large_item = 2,  ///< the payload is a LargePayload
   tombstone = 3,   ///< an input that gave nothing, where every input is answered; no payload
   end = 4,         ///< the source has ended; the last record of the link; no payload
+  reference = 5,   ///< the payload is a LargeReference
 };
 
 /// A serial row hands one item at a time to a parallel child and waits for all that becomes of it. `closes` tells how
@@ -58,6 +62,16 @@ struct LargePayload {
   std::uint64_t position;  ///< in the large area
   std::uint64_t size;      ///< bytes
   std::uint64_t ordinal;   ///< how many large items were written to this link before
+  std::uint64_t reserved;
+};
+
+/// The payload of a reference. It counts for the link as if the item lay here, but `place` has no bytes. Untrusted when
+/// read.
+struct LargeReference {
+  LargePayload place;      ///< what a copy would have taken in this link's large area
+  std::uint64_t link;      ///< upstream of this one, where the bytes are
+  std::uint64_t position;  ///< in that link's large area
+  std::uint64_t input;     ///< number of the producer's input that stays unreleased as long as this record
   std::uint64_t reserved;
 };
 
@@ -90,6 +104,7 @@ struct ProducerPage {
   /// Links that drop the oldest: what stands before this position may be overwritten at any moment. Stored before the
   /// first byte is overwritten (label: EVICT); the consumer looks at it after it has copied a record.
   std::atomic<std::uint64_t> tail_position;
+  std::atomic<std::uint64_t> large_written;  ///< ordinal of the first large record not yet committed; relaxed
   /// Odd while the producer sleeps on read_position, which tells the consumer to wake it (label: SLEEP).
   alignas(kLine) std::atomic<std::uint64_t> sleeps;
   std::atomic<std::uint64_t> populated;  ///< bytes of the large area that have memory
@@ -104,6 +119,12 @@ struct ConsumerPage {
   std::atomic<std::uint64_t> large_released;  ///< the large area before this position is free; stored before
   std::atomic<std::uint64_t> large_ordinal;   ///< large payloads with a smaller ordinal are free; stored before
   std::atomic<std::uint64_t> overrun;         ///< records that were overwritten before they were read (drop_oldest)
+  /// Records and large payloads that are done. Some of them may have to stay, because the consumer's output refers to
+  /// them: they count for no limit of items in this link, they are in the next one. Stored before.
+  std::atomic<std::uint64_t> done_number;
+  std::atomic<std::uint64_t> done_large;
+  /// One more with each release, be it of memory or of room under a limit; release store after all of the above.
+  std::atomic<std::uint64_t> releases;
   /// Odd while the consumer sleeps on write_position.
   alignas(kLine) std::atomic<std::uint64_t> sleeps;
 };
@@ -123,7 +144,7 @@ struct Inbox {
 inline constexpr std::uint64_t kInboxPayload = kPage;  ///< offset of the payload in the inbox
 
 static_assert(sizeof(RecordHeader) == 32);
-static_assert(sizeof(LargePayload) == 32);
+static_assert(sizeof(LargePayload) == 32 && sizeof(LargeReference) == 64);
 static_assert(sizeof(JournalEntry) == 256);
 static_assert(offsetof(JournalEntry, inputs_done) == 32 && offsetof(JournalEntry, cursor) == 72);
 static_assert(sizeof(ProducerPage) <= kPage && sizeof(ConsumerPage) <= kPage);

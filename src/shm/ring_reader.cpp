@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
@@ -10,21 +11,20 @@
 #include "base/futex.hpp"
 #include "base/kill_point.hpp"
 #include "base/system_error.hpp"
-#include "shm/waiting.hpp"
 
 namespace pystream::shm {
-RingReader::RingReader(ConsumerEnd end, std::uint64_t inputs_done)
+RingReader::RingReader(ConsumerEnd end, std::uint64_t inputs_done, std::optional<std::uint64_t> referred)
     : end_(std::move(end)), mask_(end_.link.ring_bytes - 1), large_mask_(end_.link.large_bytes - 1) {
   position_ = released_ = end_.own->read_position.load(std::memory_order_relaxed);
   check(position_ % kRecordAlign == 0, "the read position is not that of a record");
   if (one_at_a_time()) {
     take_over_inbox(inputs_done);
   } else {
-    take_over(inputs_done);
+    take_over(inputs_done, referred);
   }
 }
 
-void RingReader::take_over(std::uint64_t inputs_done) {
+void RingReader::take_over(std::uint64_t inputs_done, std::optional<std::uint64_t> referred) {
   large_end_ = end_.own->large_released.load(std::memory_order_relaxed);
   large_ordinal_ = end_.own->large_ordinal.load(std::memory_order_relaxed);
   // The four were stored one after another, read_position last: a predecessor killed in between leaves the others
@@ -45,7 +45,7 @@ void RingReader::take_over(std::uint64_t inputs_done) {
   if (large_ordinal_ == kInvalidPosition) {
     large_ordinal_ = end_.own->large_ordinal.load(std::memory_order_relaxed);
   }
-  release();
+  release(mark(), referred);
 }
 
 void RingReader::take_over_inbox(std::uint64_t inputs_done) {
@@ -192,7 +192,13 @@ const Record* RingReader::parse_special(const std::byte* at, std::uint64_t numbe
       break;
     case RecordKind::large_item:
       check(size == sizeof(LargePayload), "a large item's record has the wrong size");
-      read_large(at + sizeof(RecordHeader));
+      read_place(at + sizeof(RecordHeader));
+      read_large();
+      break;
+    case RecordKind::reference:
+      check(size == sizeof(LargeReference), "a reference has the wrong size");
+      read_place(at + sizeof(RecordHeader));
+      read_reference(at + sizeof(RecordHeader));
       break;
     case RecordKind::tombstone:
     case RecordKind::end:
@@ -204,61 +210,92 @@ const Record* RingReader::parse_special(const std::byte* at, std::uint64_t numbe
   return &record_;
 }
 
-void RingReader::read_large(const std::byte* at) {
-  const std::uint64_t position = load_once(at);
-  const std::uint64_t size = load_once(at + 8);
-  const std::uint64_t ordinal = load_once(at + 16);
+/// What a large item takes of this link's large area, be its bytes there or upstream.
+void RingReader::read_place(const std::byte* at) {
+  record_large_ = {.position = load_once(at), .size = load_once(at + 8), .ordinal = load_once(at + 16), .reserved = 0};
+  const auto& [position, size, ordinal, reserved] = record_large_;
   const std::uint64_t area = end_.link.large_bytes;
   check(size != 0 && size <= end_.link.item_limit && size <= area,
         "a large item is none, or larger than the link allows");
   check((position & large_mask_) <= area - size, "a large item lies outside the large area");
   check(large_ordinal_ == kInvalidPosition || ordinal == large_ordinal_, "a large item is not the expected one");
   check(position >= large_end_ || large_ordinal_ == kInvalidPosition, "a large item lies where another was");
-  record_.payload = {end_.large + (position & large_mask_), size};
-  record_large_end_ = position + round_up(size, kLine);
   large_ordinal_ = ordinal;
+}
+
+void RingReader::read_large() {
+  record_.payload = {end_.large + (record_large_.position & large_mask_), record_large_.size};
+  record_.place = {.link = end_.id, .position = record_large_.position};
+}
+
+void RingReader::read_reference(const std::byte* at) {
+  const LargePlace place{.link = load_once(at + offsetof(LargeReference, link)),
+                         .position = load_once(at + offsetof(LargeReference, position))};
+  const Upstream::Area* area = end_.upstream.find(place.link);
+  check(area != nullptr, "a reference is to a link from which no item comes here");
+  const std::uint64_t offset = place.position & (area->bytes - 1);
+  check(record_large_.size <= area->bytes && offset <= area->bytes - record_large_.size,
+        "a reference is to bytes outside the large area");
+  record_.payload = {area->data + offset, record_large_.size};
+  record_.place = place;
 }
 
 void RingReader::advance_special() {
   if (one_at_a_time()) {
     in_hand_ = false;
     next_position_ = position_;  // it moved when the record was claimed
-  } else if (record_.kind == RecordKind::large_item) {
-    large_end_ = record_large_end_;
+  } else if (record_.large()) {
+    large_marks_.push_back(mark());
+    large_end_ = record_large_.position + round_up(record_large_.size, kLine);
     ++large_ordinal_;
   }
 }
 
-void RingReader::release(const Mark& mark) {
+/// More than three quarters of the bytes, or half of the items, are still to be done. Counts are hints; once all that
+/// was seen is done the answer is no, whatever they say.
+bool RingReader::stays_full(const Mark& mark) const {
+  const LinkEntry& link = end_.link;
+  const std::uint64_t bytes = seen_written_ - mark.position;
+  const std::uint64_t items = published_number() - mark.number;
+  const std::uint64_t large = end_.peer->large_written.load(std::memory_order_relaxed) - mark.large_ordinal;
+  return bytes != 0 && (bytes > link.ring_bytes / 4 * 3 || (link.items_limit != 0 && items > link.items_limit / 2) ||
+                        large > link.large_limit / 2);
+}
+
+void RingReader::release(const Mark& until, std::optional<std::uint64_t> referred) {
+  Mark mark = until;
+  const std::uint64_t limit = referred ? std::min(*referred, mark.number) : mark.number;
+  while (!large_marks_.empty() && large_marks_.front().number < limit) {
+    large_marks_.pop_front();
+  }
+  if (limit < mark.number) {
+    check(!large_marks_.empty() && large_marks_.front().number == limit,
+          "a large item was released while somebody downstream may read it");
+    mark = large_marks_.front();
+  }
   base::kill_point(base::KillPoint::before_release);
   ConsumerPage& own = *end_.own;
+  own.done_number.store(until.number, std::memory_order_relaxed);
+  own.done_large.store(until.large_ordinal, std::memory_order_relaxed);
   own.read_number.store(mark.number, std::memory_order_relaxed);
   // The producer may act on these two before it sees read_position.
   own.large_released.store(mark.large_end, std::memory_order_release);
   own.large_ordinal.store(mark.large_ordinal, std::memory_order_release);
   // RELEASE: this side's last use of the bytes before the mark is over.
   own.read_position.store(mark.position, std::memory_order_release);
+  own.releases.store(own.releases.load(std::memory_order_relaxed) + 1, std::memory_order_release);
   released_ = mark.position;
   base::kill_point(base::KillPoint::before_room);
   if (one_at_a_time()) {
     return;  // the producer never waits
   }
-  const std::uint64_t inside = seen_written_ - mark.position;
-  if (inside > end_.link.ring_bytes / 4 * 3) {
+  if (stays_full(until)) {
     return;  // a producer that wakes now would sleep again after a few records
   }
   if (const std::uint64_t sleep = asleep(end_.peer->sleeps);
-      sleep != 0 && sleep != ended_sleep_ && base::futex_wake(own.read_position)) {
+      sleep != 0 && sleep != ended_sleep_ && base::futex_wake(own.releases)) {
     ended_sleep_ = sleep;
   }
-}
-
-void RingReader::wait(std::int64_t spin_ns, std::int64_t timeout_ns) {
-  wait_for_change({.position = end_.peer->write_position,
-                   .sleeps = end_.own->sleeps,
-                   .seen = position_,
-                   .spin_ns = spin_ns,
-                   .timeout_ns = timeout_ns});
 }
 
 }  // namespace pystream::shm

@@ -2,14 +2,23 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
+#include <optional>
 #include <span>
 
 #include "shm/link_corrupt.hpp"
 #include "shm/segment.hpp"
+#include "shm/waiting.hpp"
 
 namespace pystream::shm {
 
 inline constexpr std::uint64_t kNumberMask = (std::uint64_t{1} << 48) - 1;
+
+/// Where a large payload lies.
+struct LargePlace {
+  std::uint64_t link = 0;      ///< in whose large area
+  std::uint64_t position = 0;  ///< in that area
+};
 
 /// A record whose header was copied and checked; the payload is read-only memory that stays until release().
 struct Record {
@@ -20,18 +29,25 @@ struct Record {
   std::uint32_t part = 0;
   std::int64_t entered_ns = 0;
   std::span<const std::byte> payload;
+  LargePlace place{};  ///< if it is large
+
+  /// The payload is in a large area, this link's or one upstream.
+  bool large() const { return kind == RecordKind::large_item || kind == RecordKind::reference; }
 };
 
 /// The consumer's end of a link. Single-threaded. Nothing read from the link is used before it was checked against
 /// what this side knows by itself: the expected number, what was published, the sizes of ring and large area.
+///
+/// A large record whose payload this worker's output refers to is stepped over but not released; its bytes, and all that
+/// came after it, stay.
 ///
 /// On a link that drops the oldest a record may be overwritten while it is read. So it is copied to the inbox, and
 /// counts only if the producer's tail has not passed it meanwhile; one record is in hand at a time.
 class RingReader {
  public:
   /// `inputs_done`: the journal's word on which records are done; they are skipped and released (a predecessor may
-  /// have died between its commit and its release). Throws LinkCorrupt.
-  RingReader(ConsumerEnd end, std::uint64_t inputs_done);
+  /// have died between its commit and its release), but for those from number `referred` on. Throws LinkCorrupt.
+  RingReader(ConsumerEnd end, std::uint64_t inputs_done, std::optional<std::uint64_t> referred = {});
 
   /// The next record, or nullptr if nothing more is published. Valid until the next call. Throws LinkCorrupt.
   const Record* try_peek() {
@@ -68,14 +84,19 @@ class RingReader {
     std::uint64_t large_ordinal = 0;
   };
   Mark mark() const { return {position_, number_, large_end_, large_ordinal_}; }
-  /// Gives everything before `mark` back to the producer and wakes it if it waits and there is worthwhile room.
-  void release(const Mark& mark);
+  /// Gives everything before `mark` back to the producer and wakes it if it waits and there is worthwhile room. From
+  /// the large record with number `referred` on nothing is given back: somebody downstream still reads its payload.
+  void release(const Mark& mark, std::optional<std::uint64_t> referred = {});
   void release() { release(mark()); }
   bool has_unreleased() const { return position_ != released_; }
   std::uint64_t unreleased_bytes() const { return position_ - released_; }
 
   /// Waits until there may be more to read: spins for `spin_ns`, then sleeps up to `timeout_ns`.
-  void wait(std::int64_t spin_ns, std::int64_t timeout_ns);
+  void wait(std::int64_t spin_ns, std::int64_t timeout_ns) {
+    wait_for_change(more(), {.spin_ns = spin_ns, .timeout_ns = timeout_ns});
+  }
+  /// What changes when there is more to read.
+  Watched more() { return {.position = end_.peer->write_position, .sleeps = end_.own->sleeps, .seen = position_}; }
 
   /// True on a link that drops the oldest: every record must be done before the next is looked at.
   bool one_at_a_time() const { return end_.inbox != nullptr; }
@@ -91,7 +112,7 @@ class RingReader {
     }
   }
   [[noreturn]] void fail(const char* what) const;
-  void take_over(std::uint64_t inputs_done);
+  void take_over(std::uint64_t inputs_done, std::optional<std::uint64_t> referred);
   void take_over_inbox(std::uint64_t inputs_done);
   const Record* try_claim();
   bool overrun();
@@ -101,8 +122,11 @@ class RingReader {
   const Record* parse(std::uint64_t left);
   const Record* parse_special(const std::byte* at, std::uint64_t number_and_kind, std::uint64_t left);
   void advance_special();
+  bool stays_full(const Mark& mark) const;
   Inbox& inbox() const { return *reinterpret_cast<Inbox*>(end_.inbox); }
-  void read_large(const std::byte* at);
+  void read_place(const std::byte* at);
+  void read_large();
+  void read_reference(const std::byte* at);
 
   ConsumerEnd end_;
   std::uint64_t mask_;
@@ -116,10 +140,11 @@ class RingReader {
   std::uint64_t ended_sleep_ = 0;
   bool in_hand_ = false;  ///< the inbox holds a record that is not done
   std::uint64_t inbox_populated_ = 0;
+  std::deque<Mark> large_marks_;  ///< in front of each large record that was stepped over and is not released
   // The record in hand.
   Record record_;
   std::uint64_t next_position_ = 0;  ///< behind it
-  std::uint64_t record_large_end_ = 0;
+  LargePayload record_large_{};
 };
 
 /// One load a word: the compiler must not read a checked value a second time from memory that others may change.

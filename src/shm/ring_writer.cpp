@@ -10,7 +10,6 @@
 
 #include "base/futex.hpp"
 #include "base/kill_point.hpp"
-#include "shm/waiting.hpp"
 
 namespace pystream::shm {
 namespace {
@@ -45,6 +44,20 @@ RingWriter::RingWriter(ProducerEnd end)
     find_tail();
   } else if (end_.link.ring_bytes != 0) {
     look_at_consumer();
+    find_references();
+  }
+}
+
+/// Calls `visit(header, payload, end)` for the committed records from position `from` on, as a predecessor left them.
+template <class Visit>
+void RingWriter::walk_committed(std::uint64_t from, const Visit& visit) const {
+  for (std::uint64_t at = from; at != committed_;) {
+    RecordHeader header;
+    const std::byte* record = end_.ring + (at & mask_);
+    std::memcpy(&header, record, sizeof(header));
+    at += record_bytes(header.size);
+    check(committed_ - at <= end_.link.ring_bytes, "its records do not end at the write position");
+    visit(header, record + sizeof(header), at);
   }
 }
 
@@ -56,24 +69,36 @@ void RingWriter::find_tail() {
   seen_read_number_ = next_number_;
   seen_large_ordinal_ = large_ordinal_;
   seen_large_released_ = large_head_;
+  bool found = false;
   bool found_large = false;
-  for (std::uint64_t at = seen_read_; at != committed_;) {
-    RecordHeader header;
-    std::memcpy(&header, end_.ring + (at & mask_), sizeof(header));
-    if (at == seen_read_) {
+  walk_committed(seen_read_, [&](const RecordHeader& header, const std::byte* bytes, std::uint64_t) {
+    if (!found) {
       seen_read_number_ = header.number_and_kind & ((std::uint64_t{1} << kNumberBits) - 1);
+      found = true;
     }
     if (kind_of(header) == RecordKind::large_item && !found_large) {
       LargePayload payload;
-      std::memcpy(&payload, end_.ring + (at & mask_) + sizeof(header), sizeof(payload));
+      std::memcpy(&payload, bytes, sizeof(payload));
       seen_large_ordinal_ = payload.ordinal;
       seen_large_released_ = payload.position;
       found_large = true;
     }
-    at += record_bytes(header.size);
-    check(committed_ - at <= end_.link.ring_bytes, "its records do not end at the write position");
-  }
+  });
   set_room();
+}
+
+/// After a restart: which inputs are still referred to follows from the records that are not released.
+void RingWriter::find_references() {
+  if (seen_large_ordinal_ == large_ordinal_) {
+    return;  // nothing large is inside
+  }
+  walk_committed(seen_read_, [&](const RecordHeader& header, const std::byte* bytes, std::uint64_t end) {
+    if (kind_of(header) == RecordKind::reference) {
+      LargeReference reference;
+      std::memcpy(&reference, bytes, sizeof(reference));
+      referring_.push_back({.end = end, .input = reference.input});
+    }
+  });
 }
 
 void RingWriter::evict_oldest() {
@@ -114,6 +139,9 @@ void RingWriter::rollback_to(const Mark& mark) {
   large_ordinal_ = mark.large_ordinal;
   next_number_ = mark.next_number;
   outputs_ = mark.outputs;
+  while (!referring_.empty() && referring_.back().end > head_) {
+    referring_.pop_back();
+  }
 }
 
 void RingWriter::fail(const char* what) const {
@@ -123,7 +151,11 @@ void RingWriter::fail(const char* what) const {
 
 void RingWriter::set_room() {
   room_end_ = seen_read_ + end_.link.ring_bytes;
-  number_end_ = end_.link.items_limit != 0 ? seen_read_number_ + end_.link.items_limit : kInvalidPosition;
+  if (evicts_) {
+    seen_done_number_ = seen_read_number_;
+    seen_done_large_ = seen_large_ordinal_;
+  }
+  number_end_ = end_.link.items_limit != 0 ? seen_done_number_ + end_.link.items_limit : kInvalidPosition;
 }
 
 /// Only what was committed can have been released; what the link holds by this side's count bounds all four.
@@ -131,14 +163,19 @@ void RingWriter::look_at_consumer() {
   if (end_.link.ring_bytes == 0) {
     return;  // nobody reads a terminal link
   }
+  // First of all, so that whatever comes after what is read below ends a sleep on this.
+  seen_releases_ = end_.peer->releases.load(std::memory_order_acquire);
   // RELEASE: pairs with the consumer's store; what stands before read_position may be overwritten from here on.
   seen_read_ = end_.peer->read_position.load(std::memory_order_acquire);
   seen_read_number_ = end_.peer->read_number.load(std::memory_order_relaxed);
   seen_large_released_ = end_.peer->large_released.load(std::memory_order_acquire);
   seen_large_ordinal_ = end_.peer->large_ordinal.load(std::memory_order_acquire);
+  seen_done_number_ = end_.peer->done_number.load(std::memory_order_relaxed);
+  seen_done_large_ = end_.peer->done_large.load(std::memory_order_relaxed);
   check(seen_read_ <= committed_ && committed_ - seen_read_ <= end_.link.ring_bytes,
         "the read position is not within what was written");
-  check(seen_read_number_ <= next_number_, "more records were released than were written");
+  check(seen_read_number_ <= next_number_ && seen_done_number_ <= next_number_ && seen_done_large_ <= large_ordinal_,
+        "more records were released than were written");
   check(seen_large_released_ <= large_head_ && seen_large_ordinal_ <= large_ordinal_,
         "more large items were released than were written");
   set_room();
@@ -167,17 +204,17 @@ bool RingWriter::fits(std::uint64_t ring_bytes, std::size_t large_bytes) const {
   if (head_ + ring_bytes - seen_read_ > link.ring_bytes) {
     return false;
   }
-  if (link.items_limit != 0 && next_number_ - seen_read_number_ >= link.items_limit) {
+  if (link.items_limit != 0 && next_number_ - seen_done_number_ >= link.items_limit) {
     return false;
   }
   if (large_bytes == 0) {
     return true;
   }
-  const std::uint64_t inside = large_ordinal_ - seen_large_ordinal_;
-  if (inside == 0) {
+  if (large_ordinal_ == seen_large_ordinal_) {
     return true;
   }
-  return inside < link.large_limit && large_start(large_bytes) + large_bytes - seen_large_released_ <= link.large_bytes;
+  return large_ordinal_ - seen_done_large_ < link.large_limit &&
+         large_start(large_bytes) + large_bytes - seen_large_released_ <= link.large_bytes;
 }
 
 bool RingWriter::has_room(std::uint64_t ring_bytes, std::size_t large_bytes) {
@@ -240,12 +277,45 @@ std::uint32_t RingWriter::try_reserve_run(std::size_t size, std::uint32_t items)
   return static_cast<std::uint32_t>(std::min<std::uint64_t>(room, items));
 }
 
-void RingWriter::finish_large(std::size_t size, const RecordTag& tag) {
-  const LargePayload payload{.position = reserved_at_, .size = size, .ordinal = large_ordinal_, .reserved = 0};
-  std::memcpy(end_.ring + (head_ & mask_) + sizeof(RecordHeader), &payload, sizeof(payload));
-  write_header(RecordKind::large_item, tag, sizeof(payload), 0);
+LargePayload RingWriter::take_large(std::size_t size) {
+  const LargePayload taken{.position = reserved_at_, .size = size, .ordinal = large_ordinal_, .reserved = 0};
   large_head_ = reserved_at_ + round_up(size, kLine);
   ++large_ordinal_;
+  return taken;
+}
+
+void RingWriter::finish_large(std::size_t size, const RecordTag& tag) {
+  const LargePayload payload = take_large(size);
+  std::memcpy(end_.ring + (head_ & mask_) + sizeof(RecordHeader), &payload, sizeof(payload));
+  write_header(RecordKind::large_item, tag, sizeof(payload), 0);
+}
+
+bool RingWriter::try_refer(const ReferTo& to, const RecordTag& tag) {
+  if (to.size > end_.link.item_limit) {
+    throw ItemTooLarge(to.size, end_.link.item_limit);
+  }
+  if (!has_room(record_bytes(sizeof(LargeReference)), to.size)) {
+    return false;
+  }
+  reserved_at_ = large_start(to.size);
+  const LargeReference reference{
+      .place = take_large(to.size), .link = to.link, .position = to.position, .input = to.input, .reserved = 0};
+  std::memcpy(end_.ring + (head_ & mask_) + sizeof(RecordHeader), &reference, sizeof(reference));
+  write_header(RecordKind::reference, tag, sizeof(reference), 0);
+  referring_.push_back({.end = head_, .input = to.input});
+  ++outputs_;
+  return true;
+}
+
+std::optional<std::uint64_t> RingWriter::oldest_referred() {
+  if (referring_.empty()) {
+    return std::nullopt;
+  }
+  look_at_consumer();
+  while (!referring_.empty() && referring_.front().end <= seen_read_) {
+    referring_.pop_front();
+  }
+  return referring_.empty() ? std::nullopt : std::optional(referring_.front().input);
 }
 
 bool RingWriter::try_mark(RecordKind kind, const RecordTag& tag, std::uint8_t closes) {
@@ -283,6 +353,7 @@ void RingWriter::fill_entry(std::size_t index, const Done& done) {
 void RingWriter::publish(std::size_t index) {
   end_.own->journal[index].write_position = head_;
   end_.own->written_number.store(next_number_, std::memory_order_relaxed);
+  end_.own->large_written.store(large_ordinal_, std::memory_order_relaxed);
   // COMMIT: the entry and the records are complete; from this instant on they count.
   end_.own->write_position.store(head_, std::memory_order_release);
   // The next commit fills the other entry, which must not happen before this store in the eyes of a successor.
@@ -318,15 +389,10 @@ void RingWriter::wake_consumer() {
   }
 }
 
-void RingWriter::wait(std::int64_t spin_ns, std::int64_t timeout_ns) {
-  if (evicts_) {
-    return;  // a commit is all it takes to make room
+void RingWriter::wait(const Watched& since, const Patience& patience) {
+  if (!evicts_) {  // there a commit is all it takes to make room
+    wait_for_change(since, patience);
   }
-  wait_for_change({.position = end_.peer->read_position,
-                   .sleeps = end_.own->sleeps,
-                   .seen = seen_read_,
-                   .spin_ns = spin_ns,
-                   .timeout_ns = timeout_ns});
 }
 
 bool RingWriter::empty() const {
@@ -334,7 +400,7 @@ bool RingWriter::empty() const {
 }
 
 std::uint64_t RingWriter::items_inside() const {
-  return next_number_ - end_.peer->read_number.load(std::memory_order_relaxed);
+  return next_number_ - end_.peer->done_number.load(std::memory_order_relaxed);
 }
 
 }  // namespace pystream::shm

@@ -3,11 +3,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <deque>
+#include <optional>
 #include <span>
 #include <string>
 
 #include "shm/link_corrupt.hpp"
 #include "shm/segment.hpp"
+#include "shm/waiting.hpp"
 
 namespace pystream::shm {
 
@@ -16,6 +19,14 @@ struct RecordTag {
   std::uint64_t sequence = 0;
   std::uint32_t part = 0;
   std::int64_t entered_ns = 0;
+};
+
+/// What a record refers to that has no bytes of its own.
+struct ReferTo {
+  std::uint64_t link = 0;      ///< upstream, in whose large area the bytes are
+  std::uint64_t position = 0;  ///< in that area
+  std::uint64_t size = 0;
+  std::uint64_t input = 0;  ///< number of the input that must stay until the record is released
 };
 
 /// What a commit says is done, beside the records it publishes.
@@ -84,6 +95,13 @@ class RingWriter {
     next_number_ += items;
     outputs_ += items;
   }
+  /// A record whose payload stays in a link upstream; false while this link is full. It counts with the payload's size.
+  /// Throws ItemTooLarge, or LinkCorrupt. REQUIRES: this link blocks.
+  bool try_refer(const ReferTo& to, const RecordTag& tag);
+  /// True if some record refers to an input, as far as was seen.
+  bool refers() const { return !referring_.empty(); }
+  /// Number of the oldest input a record refers to that the consumer has not released. Throws LinkCorrupt.
+  std::optional<std::uint64_t> oldest_referred();
   /// Payloads up to here lie in the ring itself.
   std::size_t small_limit() const { return small_limit_; }
   /// A record without payload; false while the link is full.
@@ -109,7 +127,14 @@ class RingWriter {
   void rollback_to(const Mark& mark);
 
   /// Waits until there may be more room: spins for `spin_ns`, then sleeps up to `timeout_ns`.
-  void wait(std::int64_t spin_ns, std::int64_t timeout_ns);
+  void wait(std::int64_t spin_ns, std::int64_t timeout_ns) {
+    wait(room(), {.spin_ns = spin_ns, .timeout_ns = timeout_ns});
+  }
+  /// As wait(), for a caller that has looked at the consumer for another reason since there was no room: `since` is
+  /// room() of that moment.
+  void wait(const Watched& since, const Patience& patience);
+  /// What changes when there is more room, or when less is referred to.
+  Watched room() { return {.position = end_.peer->releases, .sleeps = end_.own->sleeps, .seen = seen_releases_}; }
   /// True if the consumer has taken all that was committed.
   bool empty() const;
 
@@ -121,15 +146,19 @@ class RingWriter {
   Overflow overflow() const { return static_cast<Overflow>(end_.link.overflow); }
   /// An item was thrown away because there was no room.
   void count_dropped();
-  /// Records that the consumer has not released, committed or not.
+  /// Records that the consumer is not done with, committed or not.
   std::uint64_t items_inside() const;
 
  private:
   std::byte* try_reserve_further(std::size_t size);
   void finish_large(std::size_t size, const RecordTag& tag);
+  LargePayload take_large(std::size_t size);
   void set_room();
   bool has_room(std::uint64_t ring_bytes, std::size_t large_bytes);
+  template <class Visit>
+  void walk_committed(std::uint64_t from, const Visit& visit) const;
   void find_tail();
+  void find_references();
   void evict_oldest();
   bool fits(std::uint64_t ring_bytes, std::size_t large_bytes) const;
   std::uint64_t large_start(std::size_t size) const;
@@ -168,10 +197,19 @@ class RingWriter {
   std::uint64_t seen_read_number_ = 0;
   std::uint64_t seen_large_released_ = 0;
   std::uint64_t seen_large_ordinal_ = 0;
+  std::uint64_t seen_done_number_ = 0;
+  std::uint64_t seen_done_large_ = 0;
+  std::uint64_t seen_releases_ = 0;
   std::uint64_t room_end_ = 0;     ///< head_ may go so far, by what was seen last
   std::uint64_t number_end_ = 0;   ///< next_number_ must stay below
   bool evicts_;                    ///< seen_… is this side's own tail
   std::uint64_t ended_sleep_ = 0;  ///< the consumer's sleep that was already ended
+  /// Records of this link that refer to an input, oldest first.
+  struct Referring {
+    std::uint64_t end;    ///< position behind the record
+    std::uint64_t input;  ///< number
+  };
+  std::deque<Referring> referring_;
   // The reservation in work.
   bool reserved_large_ = false;
   std::uint64_t reserved_at_ = 0;  ///< large position

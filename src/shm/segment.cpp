@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <boost/interprocess/mapped_region.hpp>
 #include <cstring>
+#include <optional>
 #include <pystream/error.hpp>
 
 #include "base/memory.hpp"
@@ -224,6 +225,30 @@ T copy_at(const std::byte* base, std::uint64_t offset) {
 
 }  // namespace
 
+/// A segment as it was attached: immutable, and shared with whoever maps more of it later.
+struct SegmentContents {
+  base::UniqueFd fd;
+  SegmentHeader header{};
+  std::vector<LinkEntry> links;
+  std::vector<WorkerEntry> workers;
+  Mapping tables;
+
+  explicit SegmentContents(base::UniqueFd of);
+  /// The link a worker reads, if it reads one only.
+  std::optional<std::uint32_t> only_input(std::uint32_t worker) const {
+    std::optional<std::uint32_t> found;
+    for (std::uint32_t id = 0; id < links.size(); ++id) {
+      if (links[id].consumer == worker && links[id].ring_bytes != 0) {
+        if (found) {
+          return std::nullopt;
+        }
+        found = id;
+      }
+    }
+    return found;
+  }
+};
+
 Footprint footprint(const SegmentSpec& spec) {
   const Layout layout(spec);
   Footprint result{.reserved = 0, .limit = layout.header.total_bytes};
@@ -284,50 +309,50 @@ Segment Segment::create(const SegmentSpec& spec) {
 }
 
 Segment Segment::attach(base::UniqueFd fd) {
-  return Segment(std::move(fd));
+  return Segment(std::make_shared<const SegmentContents>(std::move(fd)));
 }
 
-Segment::Segment(base::UniqueFd fd) : fd_(std::move(fd)) {
+SegmentContents::SegmentContents(base::UniqueFd of) : fd(std::move(of)) {
   struct stat status {};
-  if (::fstat(fd_.get(), &status) != 0) {
+  if (::fstat(fd.get(), &status) != 0) {
     base::throw_errno("cannot look at the shared memory");
   }
-  if (const int seals = ::fcntl(fd_.get(), F_GET_SEALS); seals < 0 || (seals & F_SEAL_SHRINK) == 0) {
+  if (const int seals = ::fcntl(fd.get(), F_GET_SEALS); seals < 0 || (seals & F_SEAL_SHRINK) == 0) {
     throw_no_segment("it is not sealed against shrinking");
   }
   const auto file_bytes = static_cast<std::uint64_t>(status.st_size);
   if (file_bytes < kPage) {
     throw_no_segment("it has only " + std::to_string(file_bytes) + " bytes");
   }
-  header_ = copy_at<SegmentHeader>(map(fd_.get(), 0, kPage, Access::read_only).data(), 0);
-  if (header_.magic != kMagic) {
+  header = copy_at<SegmentHeader>(map(fd.get(), 0, kPage, Access::read_only).data(), 0);
+  if (header.magic != kMagic) {
     throw_no_segment("wrong magic number");
   }
-  if (header_.version != kAbiVersion || header_.header_bytes != sizeof(SegmentHeader)) {
-    throw_no_segment("it has layout version " + std::to_string(header_.version) + ", this program knows " +
+  if (header.version != kAbiVersion || header.header_bytes != sizeof(SegmentHeader)) {
+    throw_no_segment("it has layout version " + std::to_string(header.version) + ", this program knows " +
                      std::to_string(kAbiVersion));
   }
-  const std::uint64_t tables =
-      sizeof(SegmentHeader) + header_.workers * sizeof(WorkerEntry) + std::uint64_t{header_.links} * sizeof(LinkEntry);
-  if (header_.total_bytes != file_bytes || header_.table_bytes > file_bytes || header_.plan_offset != tables ||
-      header_.plan_bytes > header_.table_bytes || tables > header_.table_bytes - header_.plan_bytes) {
+  const std::uint64_t plan_offset =
+      sizeof(SegmentHeader) + header.workers * sizeof(WorkerEntry) + std::uint64_t{header.links} * sizeof(LinkEntry);
+  if (header.total_bytes != file_bytes || header.table_bytes > file_bytes || header.plan_offset != plan_offset ||
+      header.plan_bytes > header.table_bytes || plan_offset > header.table_bytes - header.plan_bytes) {
     throw_no_segment("its sizes do not fit together");
   }
-  tables_ = map(fd_.get(), 0, header_.table_bytes, Access::read_only);
-  if (header_.config_offset % kPage != 0 || header_.config_offset > file_bytes - kPage) {
+  tables = map(fd.get(), 0, header.table_bytes, Access::read_only);
+  if (header.config_offset % kPage != 0 || header.config_offset > file_bytes - kPage) {
     throw_no_segment("its profile configuration lies outside");
   }
   std::uint64_t at = sizeof(SegmentHeader);
-  for (std::uint32_t i = 0; i < header_.workers; ++i, at += sizeof(WorkerEntry)) {
-    workers_.push_back(copy_at<WorkerEntry>(tables_.data(), at));
+  for (std::uint32_t i = 0; i < header.workers; ++i, at += sizeof(WorkerEntry)) {
+    workers.push_back(copy_at<WorkerEntry>(tables.data(), at));
   }
-  for (std::uint32_t i = 0; i < header_.links; ++i, at += sizeof(LinkEntry)) {
-    links_.push_back(copy_at<LinkEntry>(tables_.data(), at));
+  for (std::uint32_t i = 0; i < header.links; ++i, at += sizeof(LinkEntry)) {
+    links.push_back(copy_at<LinkEntry>(tables.data(), at));
   }
   const auto inside = [&](std::uint64_t offset, std::uint64_t size) {
     return offset % kPage == 0 && size <= file_bytes && offset <= file_bytes - size;
   };
-  for (const WorkerEntry& worker : workers_) {
+  for (const WorkerEntry& worker : workers) {
     if (!inside(worker.control_offset, kPage) || worker.tracked > file_bytes / sizeof(HostedStats) ||
         worker.tracked < worker.hosted || !inside(worker.page_offset, kPage + worker.tracked * sizeof(HostedStats)) ||
         worker.rows > file_bytes / sizeof(Row) || (worker.rows != 0 && !std::has_single_bit(worker.rows)) ||
@@ -338,7 +363,7 @@ Segment::Segment(base::UniqueFd fd) : fd_(std::move(fd)) {
       throw_no_segment("a worker's pages lie outside");
     }
   }
-  for (const LinkEntry& link : links_) {
+  for (const LinkEntry& link : links) {
     if (!inside(link.producer_offset, kPage) || !inside(link.consumer_offset, kPage) ||
         !inside(link.ring_offset, link.ring_bytes) || !inside(link.large_offset, link.large_bytes) ||
         !inside(link.inbox_offset, link.inbox_bytes) ||
@@ -347,18 +372,68 @@ Segment::Segment(base::UniqueFd fd) : fd_(std::move(fd)) {
         (link.ring_bytes != 0 &&
          (link.item_limit > link.large_bytes || (link.large_bytes != 0 && !std::has_single_bit(link.large_bytes)))) ||
         (link.ring_bytes != 0 && (!std::has_single_bit(link.ring_bytes) || link.ring_bytes < kPage)) ||
-        link.producer >= header_.workers || link.consumer >= header_.workers) {
+        link.producer >= header.workers || link.consumer >= header.workers) {
       throw_no_segment("a link's pages lie outside");
     }
   }
 }
 
+int Segment::fd() const {
+  return contents_->fd.get();
+}
+
+const SegmentHeader& Segment::header() const {
+  return contents_->header;
+}
+
+const LinkEntry& Segment::link(std::uint32_t id) const {
+  return contents_->links.at(id);
+}
+
+const WorkerEntry& Segment::worker(std::uint32_t id) const {
+  return contents_->workers.at(id);
+}
+
 std::string_view Segment::plan() const {
-  return {reinterpret_cast<const char*>(tables_.data()) + header_.plan_offset, header_.plan_bytes};
+  return {reinterpret_cast<const char*>(contents_->tables.data()) + header().plan_offset, header().plan_bytes};
+}
+
+/// Only a worker with one input passes items on as they are; so what is upstream of a link is one row of links.
+bool Upstream::is_upstream(std::uint64_t link) const {
+  std::uint32_t at = below_;
+  for (std::size_t steps = 0; steps < contents_->links.size(); ++steps) {  // through the user's process it is a ring
+    const std::optional<std::uint32_t> above = contents_->only_input(contents_->links[at].producer);
+    if (!above) {
+      return false;
+    }
+    at = *above;
+    if (at == link) {
+      return true;
+    }
+  }
+  return false;
+}
+
+const Upstream::Area* Upstream::find(std::uint64_t link) {
+  for (const Area& area : areas_) {
+    if (area.link == link) {
+      return &area;
+    }
+  }
+  if (contents_ == nullptr || link >= contents_->links.size() || !is_upstream(link)) {
+    return nullptr;
+  }
+  const LinkEntry& entry = contents_->links[link];
+  if (entry.large_bytes == 0) {
+    return nullptr;
+  }
+  Mapping mapping = map(contents_->fd.get(), entry.large_offset, entry.large_bytes, Access::read_only);
+  const std::byte* data = mapping.data();
+  return &areas_.emplace_back(Area{.link = link, .bytes = entry.large_bytes, .data = data, .keep = std::move(mapping)});
 }
 
 ProducerEnd Segment::map_producer(std::uint32_t id) const {
-  ProducerEnd end{.id = id, .link = links_.at(id)};
+  ProducerEnd end{.id = id, .link = link(id)};
   const auto keep = [&](Mapping mapping) { return end.keep.emplace_back(std::move(mapping)).data(); };
   end.own = reinterpret_cast<ProducerPage*>(keep(map(fd(), end.link.producer_offset, kPage, Access::read_write)));
   end.peer = reinterpret_cast<const ConsumerPage*>(keep(map(fd(), end.link.consumer_offset, kPage, Access::read_only)));
@@ -372,7 +447,7 @@ ProducerEnd Segment::map_producer(std::uint32_t id) const {
 }
 
 ConsumerEnd Segment::map_consumer(std::uint32_t id) const {
-  ConsumerEnd end{.id = id, .link = links_.at(id)};
+  ConsumerEnd end{.id = id, .link = link(id), .upstream = Upstream(contents_, id)};
   const auto keep = [&](Mapping mapping) { return end.keep.emplace_back(std::move(mapping)).data(); };
   end.own = reinterpret_cast<ConsumerPage*>(keep(map(fd(), end.link.consumer_offset, kPage, Access::read_write)));
   end.peer = reinterpret_cast<const ProducerPage*>(keep(map(fd(), end.link.producer_offset, kPage, Access::read_only)));
@@ -387,7 +462,7 @@ ConsumerEnd Segment::map_consumer(std::uint32_t id) const {
 }
 
 WorkerEnd Segment::map_worker(std::uint32_t id) const {
-  WorkerEnd end{.entry = workers_.at(id)};
+  WorkerEnd end{.entry = worker(id)};
   const auto keep = [&](Mapping mapping) { return end.keep.emplace_back(std::move(mapping)).data(); };
   end.control =
       reinterpret_cast<const ControlPage*>(keep(map(fd(), end.entry.control_offset, kPage, Access::read_only)));
@@ -395,7 +470,8 @@ WorkerEnd Segment::map_worker(std::uint32_t id) const {
       keep(map(fd(), end.entry.page_offset, kPage + end.entry.tracked * sizeof(HostedStats), Access::read_write));
   end.page = reinterpret_cast<WorkerPage*>(pages);
   end.stats = {reinterpret_cast<HostedStats*>(pages + kPage), end.entry.tracked};
-  end.config = reinterpret_cast<const ProfileConfig*>(keep(map(fd(), header_.config_offset, kPage, Access::read_only)));
+  end.config =
+      reinterpret_cast<const ProfileConfig*>(keep(map(fd(), header().config_offset, kPage, Access::read_only)));
   end.profile =
       profile_area(end.entry, keep(map(fd(), end.entry.profile_offset, profile_bytes(end.entry), Access::read_write)));
   if (end.entry.checkpoint_bytes > 0) {
@@ -408,8 +484,8 @@ WorkerEnd Segment::map_worker(std::uint32_t id) const {
 SupervisorView Segment::map_supervisor() const {
   SupervisorView view;
   const auto keep = [&](Mapping mapping) { return view.keep.emplace_back(std::move(mapping)).data(); };
-  view.config = reinterpret_cast<ProfileConfig*>(keep(map(fd(), header_.config_offset, kPage, Access::read_write)));
-  for (const WorkerEntry& entry : workers_) {
+  view.config = reinterpret_cast<ProfileConfig*>(keep(map(fd(), header().config_offset, kPage, Access::read_write)));
+  for (const WorkerEntry& entry : contents_->workers) {
     const std::byte* pages =
         keep(map(fd(), entry.page_offset, kPage + entry.tracked * sizeof(HostedStats), Access::read_only));
     view.workers.push_back(
@@ -418,7 +494,7 @@ SupervisorView Segment::map_supervisor() const {
          .stats = {reinterpret_cast<const HostedStats*>(pages + kPage), entry.tracked},
          .rows = reinterpret_cast<const RowPage*>(keep(map(fd(), entry.profile_offset, kPage, Access::read_only)))});
   }
-  for (const LinkEntry& entry : links_) {
+  for (const LinkEntry& entry : contents_->links) {
     view.links.push_back({.producer = reinterpret_cast<const ProducerPage*>(
                               keep(map(fd(), entry.producer_offset, kPage, Access::read_only))),
                           .consumer = reinterpret_cast<const ConsumerPage*>(

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/unique_fd.hpp"
@@ -62,6 +63,32 @@ struct Footprint {
 };
 Footprint footprint(const SegmentSpec& spec);
 
+struct SegmentContents;
+
+/// The large areas upstream of one link, to which its records may refer. One is mapped, read-only, when a record refers
+/// to it for the first time: of a thousand workers in a row most never see a reference.
+class Upstream {
+ public:
+  struct Area {
+    std::uint64_t link = 0;
+    std::uint64_t bytes = 0;  ///< a power of two
+    const std::byte* data = nullptr;
+    Mapping keep;
+  };
+  Upstream() = default;
+  Upstream(std::shared_ptr<const SegmentContents> contents, std::uint32_t link)
+      : contents_(std::move(contents)), below_(link) {}
+  /// nullptr if no item can have come down from `link` as it was. Valid until the next call.
+  const Area* find(std::uint64_t link);
+
+ private:
+  bool is_upstream(std::uint64_t link) const;
+
+  std::shared_ptr<const SegmentContents> contents_;
+  std::uint32_t below_ = 0;
+  std::vector<Area> areas_;
+};
+
 /// Memory of a link as its producer maps it.
 struct ProducerEnd {
   ProducerPage* own = nullptr;
@@ -82,6 +109,7 @@ struct ConsumerEnd {
   std::byte* inbox = nullptr;  ///< nullptr: not a link that drops the oldest
   std::uint32_t id = 0;        ///< of the link
   LinkEntry link{};
+  Upstream upstream;
   std::vector<Mapping> keep;
 };
 
@@ -136,10 +164,10 @@ class Segment {
   /// Checks magic, version, sizes and every offset. Throws Error if this is no segment.
   static Segment attach(base::UniqueFd fd);
 
-  int fd() const { return fd_.get(); }
-  const SegmentHeader& header() const { return header_; }
-  const LinkEntry& link(std::uint32_t id) const { return links_.at(id); }
-  const WorkerEntry& worker(std::uint32_t id) const { return workers_.at(id); }
+  int fd() const;
+  const SegmentHeader& header() const;
+  const LinkEntry& link(std::uint32_t id) const;
+  const WorkerEntry& worker(std::uint32_t id) const;
   std::string_view plan() const;
 
   ProducerEnd map_producer(std::uint32_t link) const;
@@ -148,13 +176,9 @@ class Segment {
   SupervisorView map_supervisor() const;
 
  private:
-  explicit Segment(base::UniqueFd fd);
+  explicit Segment(std::shared_ptr<const SegmentContents> contents) : contents_(std::move(contents)) {}
 
-  base::UniqueFd fd_;
-  SegmentHeader header_{};
-  std::vector<LinkEntry> links_;
-  std::vector<WorkerEntry> workers_;
-  Mapping tables_;
+  std::shared_ptr<const SegmentContents> contents_;
 };
 
 }  // namespace pystream::shm

@@ -25,37 +25,72 @@
 /// counter, at the next odd number.
 namespace pystream::shm {
 
-struct WaitFor {
+struct Watched {
   const std::atomic<std::uint64_t>& position;
   std::atomic<std::uint64_t>& sleeps;
-  std::uint64_t seen;    ///< returns as soon as position is another
-  std::int64_t spin_ns;  ///< 0: sleep at once
-  std::int64_t timeout_ns;
+  std::uint64_t seen;  ///< the wait is over as soon as position is another
+
+  bool changed() const { return position.load(std::memory_order_acquire) != seen; }
+  /// Always a number that was never slept under: a predecessor killed asleep left it odd, and the other side may
+  /// remember that it ended that very sleep.
+  void fall_asleep() const {
+    sleeps.store((sleeps.load(std::memory_order_relaxed) + 1) | 1, std::memory_order_relaxed);
+  }
+  void wake_up() const { sleeps.store(sleeps.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed); }
 };
 
-inline void wait_for_change(const WaitFor& wait) {
-  const auto changed = [&] { return wait.position.load(std::memory_order_acquire) != wait.seen; };
-  if (wait.spin_ns > 0) {
-    const std::int64_t until = base::now_ns() + wait.spin_ns;
-    do {
-      for (int i = 0; i < 64; ++i) {
-        if (changed()) {
-          return;
-        }
-        __builtin_ia32_pause();
-      }
-    } while (base::now_ns() < until);
+struct Patience {
+  std::int64_t spin_ns = 0;  ///< 0: sleep at once
+  std::int64_t timeout_ns = 0;
+};
+
+/// True if `changed` came true while spinning.
+template <class Changed>
+bool spin(std::int64_t spin_ns, const Changed& changed) {
+  if (spin_ns <= 0) {
+    return false;
   }
-  // Always a number that was never slept under: a predecessor killed asleep left it odd, and the other side may
-  // remember that it ended that very sleep.
-  const std::uint64_t sleep = (wait.sleeps.load(std::memory_order_relaxed) + 1) | 1;
-  wait.sleeps.store(sleep, std::memory_order_relaxed);
+  const std::int64_t until = base::now_ns() + spin_ns;
+  do {
+    for (int i = 0; i < 64; ++i) {
+      if (changed()) {
+        return true;
+      }
+      __builtin_ia32_pause();
+    }
+  } while (base::now_ns() < until);
+  return false;
+}
+
+inline void wait_for_change(const Watched& watched, const Patience& patience) {
+  if (spin(patience.spin_ns, [&] { return watched.changed(); })) {
+    return;
+  }
+  watched.fall_asleep();
+  std::atomic_thread_fence(std::memory_order_seq_cst);  // SLEEP
+  if (!watched.changed()) {
+    base::kill_point(base::KillPoint::asleep);
+    base::futex_wait(watched.position, watched.seen, patience.timeout_ns);
+  }
+  watched.wake_up();
+}
+
+/// As wait_for_change(), for a worker that has something to do when either position changes.
+inline void wait_for_either(const Watched& one, const Watched& other, const Patience& patience) {
+  const auto changed = [&] { return one.changed() || other.changed(); };
+  if (spin(patience.spin_ns, changed)) {
+    return;
+  }
+  one.fall_asleep();
+  other.fall_asleep();
   std::atomic_thread_fence(std::memory_order_seq_cst);  // SLEEP
   if (!changed()) {
     base::kill_point(base::KillPoint::asleep);
-    base::futex_wait(wait.position, wait.seen, wait.timeout_ns);
+    base::futex_wait_either({.word = one.position, .seen = one.seen}, {.word = other.position, .seen = other.seen},
+                            patience.timeout_ns);
   }
-  wait.sleeps.store(sleep + 1, std::memory_order_relaxed);
+  one.wake_up();
+  other.wake_up();
 }
 
 /// After a position was stored: the other side's sleep that this may have to end, 0 if it is awake.

@@ -8,6 +8,8 @@
 
 namespace pystream::worker {
 
+inline constexpr std::uint32_t kLargestAnswerBatch = 256;  ///< answers that share a commit
+
 /// The items that an AsyncStage has taken and not yet answered, oldest first, with the marks that travel in order.
 struct SegmentRunner::AsyncLane {
  public:

@@ -87,8 +87,7 @@ void LinkOutput::emit_reserved(std::size_t size) {
     flow_.number_item();
   }
   if (lost_ == Lost::no) {
-    ring_.finish(size,
-                 {.sequence = flow_.tag.sequence, .part = first_ ? 0 : emitted_, .entered_ns = flow_.tag.entered_ns});
+    ring_.finish(size, output_tag());
     ++pending_;
   } else if (lost_ == Lost::dropped) {
     ring_.count_dropped();
@@ -96,9 +95,37 @@ void LinkOutput::emit_reserved(std::size_t size) {
   ++emitted_;
 }
 
+shm::RecordTag LinkOutput::output_tag() const {
+  return {.sequence = flow_.tag.sequence, .part = first_ ? 0 : emitted_, .entered_ns = flow_.tag.entered_ns};
+}
+
+/// True for the very bytes of a large input, not for a copy of them or a part.
+bool LinkOutput::may_refer(const Item& in) const {
+  return refers_ && flow_.input != nullptr && flow_.input->large() &&
+         in.bytes().data() == flow_.input->payload.data() && in.bytes().size() == flow_.input->payload.size();
+}
+
+void LinkOutput::refer(const Item& in) {
+  base::kill_point(base::KillPoint::before_reserve);
+  reserved_ = 0;
+  if (emitted_ >= already_out_) {
+    const shm::ReferTo to{.link = flow_.input->place.link,
+                          .position = flow_.input->place.position,
+                          .size = in.bytes().size(),
+                          .input = flow_.input->number};
+    while (!ring_.try_refer(to, output_tag())) {
+      room_.make_room();
+    }
+    ++pending_;
+  }
+  ++emitted_;
+}
+
 void LinkOutput::forward(const Item& in) {
   if (in.unencoded() != nullptr) {
     emit_value(in.unencoded(), *in.unencoded_type());
+  } else if (may_refer(in)) {
+    refer(in);
   } else {
     emit_bytes(in.bytes());
   }

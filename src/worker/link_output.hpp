@@ -4,6 +4,7 @@
 #include <pystream/item.hpp>
 #include <vector>
 
+#include "shm/ring_reader.hpp"
 #include "shm/ring_writer.hpp"
 
 namespace pystream::worker {
@@ -18,8 +19,9 @@ class RoomMaker {
 /// The tag of the item in work; a source in front gives every item it emits a number of its own.
 struct Flow {
   Item::Tag tag;
-  bool numbering = false;           ///< the first stage of this segment is a source
-  std::uint64_t next_sequence = 0;  ///< of the source's next item
+  const shm::Record* input = nullptr;  ///< that the item came in; nullptr: made here, or copied
+  bool numbering = false;              ///< the first stage of this segment is a source
+  std::uint64_t next_sequence = 0;     ///< of the source's next item
 
   void number_item() {
     tag.sequence = next_sequence++;
@@ -35,6 +37,9 @@ class LinkOutput final : public Output {
 
   /// `first`: the stage that writes here is a source, so each emission is an item of its own.
   void set_first(bool first) { first_ = first; }
+  /// Large inputs that are forwarded as they are stay in the link they lie in. REQUIRES: input and output link block,
+  /// and the input is released only up to RingWriter::oldest_referred().
+  void set_refers() { refers_ = true; }
   /// A new input; the first `already_out` of its outputs were published before.
   void begin_input(std::uint32_t already_out) {
     emitted_ = 0;
@@ -73,6 +78,9 @@ class LinkOutput final : public Output {
 
  private:
   void close_input(std::uint8_t closes);
+  bool may_refer(const Item& in) const;
+  void refer(const Item& in);
+  shm::RecordTag output_tag() const;
   std::byte* make_place(std::size_t size);
   [[noreturn]] void refuse(std::size_t size) const;
 
@@ -80,6 +88,7 @@ class LinkOutput final : public Output {
   RoomMaker& room_;
   Flow& flow_;
   bool first_ = false;
+  bool refers_ = false;
   std::uint32_t emitted_ = 0;
   std::uint32_t already_out_ = 0;
   std::uint32_t published_ = 0;

@@ -10,21 +10,9 @@
 namespace pystream::worker {
 namespace {
 
-constexpr std::uint32_t kLargestAnswerBatch = 256;
 /// Where workers are killed on purpose, a lost wake-up must show as a hang.
 constexpr std::int64_t kSleepNs = base::kKillPoints ? 100'000'000'000 : 1'000'000'000;
 constexpr std::int64_t kLookBehindNs = 1'000'000;  ///< a full row looks so often for what came back from its child
-
-/// What the exception being handled says.
-std::string thrown_text() {
-  try {
-    throw;
-  } catch (const std::exception& error) {
-    return error.what();
-  } catch (...) {
-    return "an exception that is no std::exception";
-  }
-}
 
 }  // namespace
 
@@ -51,7 +39,7 @@ SegmentRunner::SegmentRunner(SegmentParts parts, Monitor& monitor, DeadLetters& 
   death_ = read_past_death(monitor_.control(), parts_.index);
   death_.give_up = death_.give_up && death_.hosted - parts_.first_hosted < chain_.hosted().size();
   if (parts_.input) {
-    reader_.emplace(std::move(*parts_.input), inputs_done_);
+    reader_.emplace(std::move(*parts_.input), inputs_done_, ring_.oldest_referred());
   }
   if (chain_.hosted().size() == 1 && parts_.place.alone() && chain_.hosted()[0]->async() != nullptr) {
     async_ = std::make_unique<AsyncLane>(*chain_.hosted()[0]);
@@ -59,6 +47,9 @@ SegmentRunner::SegmentRunner(SegmentParts parts, Monitor& monitor, DeadLetters& 
     careful_until_ = restarted ? inputs_done_ + async_->capacity() + kLargestAnswerBatch : 0;
   }
   restore();
+  if (may_refer()) {
+    output_.set_refers();
+  }
   if (does_runs()) {
     runs_.emplace(*chain_.hosted()[0], ring_, *monitor_.end().page);
   }
@@ -66,14 +57,16 @@ SegmentRunner::SegmentRunner(SegmentParts parts, Monitor& monitor, DeadLetters& 
 
 SegmentRunner::~SegmentRunner() = default;
 
-/// One stage of plain items whose outputs need no look of their own.
-bool SegmentRunner::does_runs() const {
-  if (chain_.hosted().size() != 1 || answer_ || async_ || saved_.any() || ring_.overflow() != shm::Overflow::block ||
-      (reader_ && reader_->one_at_a_time())) {
-    return false;
-  }
-  const detail::RunSizes sizes = chain_.hosted()[0]->run_sizes();
-  return sizes.any() && (terminal_ || sizes.out <= ring_.small_limit());
+/// A drop policy is about what is in the link, so there nothing stays for others. A row waits for its child in other
+/// places than its input, where nobody would pass releases on.
+bool SegmentRunner::may_refer() const {
+  return reader_ && !terminal_ && parts_.place.alone() && ring_.overflow() == shm::Overflow::block &&
+         static_cast<shm::Overflow>(reader_->link().overflow) == shm::Overflow::block;
+}
+
+/// Of what is committed, all that no output record refers to.
+void SegmentRunner::release_input() {
+  reader_->release(reader_->mark(), ring_.oldest_referred());
 }
 
 void SegmentRunner::restore() {
@@ -168,6 +161,7 @@ void SegmentRunner::commit() {
 /// The output link is full in the midst of an input: publishes what there is, gives back what is done, waits.
 void SegmentRunner::make_room() {
   check_stop();
+  const shm::Watched full = ring_.room();  // what is given back below looks at the consumer once more
   const std::int64_t began = monitor_.now();
   if (!timed_batch_) {
     share_time(began);
@@ -190,14 +184,14 @@ void SegmentRunner::make_room() {
     monitor_.count_commit();
   }
   if (reader_ && reader_->has_unreleased() && !async_) {
-    reader_->release();
+    release_input();
   }
   if (run_behind()) {
     chain_.clock().exclude(monitor_.now() - began);
     return;
   }
   monitor_.set_phase(shm::Phase::blocked);
-  ring_.wait(parts_.spin_ns, behind_.empty() ? kSleepNs : kLookBehindNs);
+  ring_.wait(full, {.spin_ns = parts_.spin_ns, .timeout_ns = behind_.empty() ? kSleepNs : kLookBehindNs});
   pace_.note_own_sleep();
   monitor_.set_phase(shm::Phase::working);
   const std::int64_t waited = monitor_.now() - began;
@@ -227,6 +221,14 @@ bool SegmentRunner::run_behind() {
   return any;
 }
 
+/// What this worker passed on is still being read: as soon as that ends, this worker's own input is to be given back,
+/// or a row of workers that pass on would wait for one another for ever.
+void SegmentRunner::wait_while_referred() {
+  release_input();
+  shm::wait_for_either(reader_->more(), ring_.room(), {.spin_ns = parts_.spin_ns, .timeout_ns = kSleepNs});
+  release_input();
+}
+
 void SegmentRunner::wait_for_input() {
   check_stop();
   if (!reader_) {
@@ -235,7 +237,11 @@ void SegmentRunner::wait_for_input() {
   monitor_.end_items();
   monitor_.set_phase(shm::Phase::waiting);
   const std::int64_t began = monitor_.now();
-  reader_->wait(parts_.spin_ns, kSleepNs);
+  if (ring_.refers()) {
+    wait_while_referred();
+  } else {
+    reader_->wait(parts_.spin_ns, kSleepNs);
+  }
   pace_.note_own_sleep();
   began_ = monitor_.now();
   monitor_.add_waiting(began_ - began);
@@ -274,107 +280,12 @@ void SegmentRunner::end() {
   ended_ = true;
 }
 
-/// Of the stage in work; a segment without stages can fail too (an item too large for the next link).
-const plan::FaultPolicy& SegmentRunner::policy_in_work() const {
-  static const plan::FaultPolicy kDefault;
-  const std::uint32_t index = monitor_.hosted() - parts_.first_hosted;
-  return index < parts_.faults.size() ? parts_.faults[index] : kDefault;
-}
-
-void SegmentRunner::give_up(const shm::Record& record, const std::string& reason, std::uint32_t attempts) {
-  const std::uint32_t hosted = monitor_.hosted();
-  const plan::FaultPolicy& policy = policy_in_work();
-  recorder_.add_error(hosted);
-  if (policy.on_error == plan::OnError::fail) {
-    throw StageFailed(record.sequence, reason);
-  }
-  if (policy.on_error != plan::OnError::skip) {
-    dead_letters_.store({.hosted = hosted,
-                         .number = record.number,
-                         .sequence = record.sequence,
-                         .part = record.part,
-                         .attempts = attempts,
-                         .reason = reason,
-                         .bytes = record.payload});
-  }
-}
-
-/// The item has killed its worker too often: the stage it died in does not see it again.
-void SegmentRunner::set_aside(const shm::Record& record) {
-  monitor_.set_hosted(death_.hosted);
-  recorder_.add_error(death_.hosted);
-  if (policy_in_work().on_crash != plan::OnCrash::skip) {
-    dead_letters_.store({.hosted = death_.hosted,
-                         .number = record.number,
-                         .sequence = record.sequence,
-                         .part = record.part,
-                         .attempts = death_.deaths,
-                         .reason = death_.reason,
-                         .bytes = record.payload,
-                         .signal = death_.signal,
-                         .stack = death_.stack});
-  }
-}
-
-/// Runs the stages on one item.
-void SegmentRunner::run_guarded(const shm::Record& record) {
-  output_.begin_input(already_out_);
-  try {
-    chain_.process(Item(flow_.tag, record.payload));
-  } catch (const shm::LinkCorrupt&) {
-    throw;
-  } catch (const Stopped&) {
-    throw;
-  } catch (...) {
-    retry_or_give_up(record);
-  }
-}
-
-/// REQUIRES: called from a handler. A stage that got no memory under a limit of its own does not go on.
-void SegmentRunner::check_memory_limit() const {
-  if (parts_.limits == nullptr || !parts_.limits->memory()) {
-    return;
-  }
-  try {
-    throw;
-  } catch (const std::bad_alloc&) {
-    crash_out_of_memory(*parts_.limits);
-  } catch (...) {
-  }
-}
-
-/// REQUIRES: called from a handler. What a stage threw is dealt with by the policy of the stage that threw.
-void SegmentRunner::retry_or_give_up(const shm::Record& record) {
-  check_memory_limit();
-  std::string reason = thrown_text();
-  for (std::uint32_t tries = 1;; ++tries) {
-    already_out_ = output_.withdraw_input();
-    const plan::FaultPolicy& policy = policy_in_work();
-    if (policy.on_error != plan::OnError::retry || tries >= policy.max_attempts) {
-      give_up(record, reason, tries);
-      return;
-    }
-    chain_.discard_item();
-    output_.begin_input(already_out_);
-    try {
-      chain_.process(Item(flow_.tag, record.payload));
-      return;
-    } catch (const shm::LinkCorrupt&) {
-      throw;
-    } catch (const Stopped&) {
-      throw;
-    } catch (...) {
-      check_memory_limit();
-      reason = thrown_text();
-    }
-  }
-}
-
 void SegmentRunner::tag_item(const shm::Record& record) {
   flow_.tag = {.sequence = record.sequence,
                .part = record.part,
                .attempt = attempt_at(record.number),
                .entered_ns = record.entered_ns};
+  flow_.input = &record;
 }
 
 /// Items that leave the main pipeline, if they do so here.
@@ -506,83 +417,6 @@ bool SegmentRunner::take_next() {
   return true;
 }
 
-/// How many of the next `limit` inputs may go in one run.
-std::uint32_t SegmentRunner::run_limit(std::uint32_t limit) const {
-  std::uint64_t most = pace_.slow() || already_out_ != 0 ? 0 : limit;
-  if (death_.number >= inputs_done_) {
-    most = std::min(most, death_.number - inputs_done_);
-  }
-  if (!reader_) {
-    const std::uint64_t items_limit = monitor_.control().items_limit.load(std::memory_order_relaxed);
-    if (draining() || monitor_.command() != shm::Command::run) {
-      return 0;
-    }
-    most = items_limit == 0 ? most : std::min(most, items_limit - std::min(items_limit, inputs_done_));
-  }
-  return static_cast<std::uint32_t>(most);
-}
-
-void SegmentRunner::count_run(std::uint32_t items, std::uint32_t given) {
-  if (reader_) {
-    reader_->advance_run(items, runs_->input_bytes());
-  }
-  inputs_done_ += items;
-  cycles_ += items;
-  chain_.count_items(items);
-  count_exits(terminal_ ? items : given);
-  ages_.add_all(items, runs_->entered_sum(items));
-  if (parts_.exits) {
-    exit_ages_.add_all(terminal_ ? items : given, terminal_ ? runs_->entered_sum(items) : runs_->given_entered_sum());
-  }
-}
-
-/// REQUIRES: called from a handler. The stage threw in the midst of a run.
-void SegmentRunner::fail_run() {
-  count_run(runs_->done(), runs_->keep());
-  if (!reader_) {
-    check_memory_limit();
-    throw StageFailed(inputs_done_, thrown_text());
-  }
-  const shm::Record& record = *reader_->try_peek();
-  tag_item(record);
-  chain_.note_given();
-  output_.begin_input(0);
-  retry_or_give_up(record);
-  const std::uint64_t came_out = terminal_ ? 1 : output_.emitted();
-  count_exits(came_out);
-  stop_clock(record.number, came_out);
-  finish_input(record.number, record.closes);
-  reader_->advance();
-}
-
-/// Many inputs in one call, where that is possible and none of them is timed. How many were taken; 0: take_next()
-/// must look.
-std::uint32_t SegmentRunner::take_run(std::uint32_t limit) {
-  const auto wanted = [&](std::uint64_t sequence) { return !recorder_.wants(sequence); };
-  limit = run_limit(limit);
-  const std::uint32_t items =
-      reader_ ? runs_->collect(*reader_, limit, wanted) : runs_->collect(inputs_done_, began_, limit, wanted);
-  if (items == 0) {
-    return 0;
-  }
-  chain_.clock().start(false);
-  chain_.clock().begin();
-  try {
-    runs_->work();
-  } catch (...) {
-    const std::uint32_t done = runs_->done();
-    fail_run();
-    return done + 1;
-  }
-  const std::uint32_t given = runs_->keep();
-  const std::uint32_t taken = reader_ ? items : given;
-  count_run(taken, given);
-  if (taken < items) {
-    end();
-  }
-  return items;
-}
-
 /// At least one input, if there is any; how many.
 std::uint32_t SegmentRunner::take_some(std::uint32_t limit) {
   if (runs_) {
@@ -626,7 +460,7 @@ void SegmentRunner::finish_batch(std::uint32_t items) {
   }
   commit();
   if (reader_) {
-    reader_->release();
+    release_input();
   }
   const std::int64_t now = monitor_.now();
   const std::int64_t took = now - began_;
@@ -651,7 +485,7 @@ bool SegmentRunner::run_one(bool& closed) {
   closed = cycles_ != cycles || ended_;
   commit();
   if (reader_) {
-    reader_->release();
+    release_input();
   }
   finish_slow(began);
   return true;
@@ -664,92 +498,6 @@ void SegmentRunner::finish_slow(std::int64_t began) {
   monitor_.set_last_end(now);
   recorder_.apply(now);
   blocked_ns_ = 0;
-}
-
-/// Answers overlap: each is timed from its question on.
-template <class Entry>
-void SegmentRunner::count_answer(const Entry& entry) {
-  if (entry.record.kind == shm::RecordKind::tombstone) {
-    return;
-  }
-  const std::int64_t now = monitor_.now();
-  const std::int64_t took = now - entry.submitted_ns;
-  const std::uint64_t came_out = terminal_ ? 1 : output_.emitted();
-  recorder_.add_items(parts_.first_hosted, 1);
-  recorder_.sample(parts_.first_hosted, entry.record.sequence, entry.record.number, entry.submitted_ns, took, 1);
-  recorder_.add_time(parts_.first_hosted, took);
-  recorder_.add_age(parts_.first_hosted, now - entry.record.entered_ns);
-  if (parts_.exits && came_out > 0) {
-    exits_ += came_out;
-    recorder_.add_time(exit_index(), (now - entry.record.entered_ns) * static_cast<std::int64_t>(came_out));
-    recorder_.sample(exit_index(), entry.record.sequence, entry.record.number, entry.record.entered_ns,
-                     now - entry.record.entered_ns, 1);
-  }
-}
-
-/// After a death the inputs that were in flight go one by one: so the guilty one shows.
-bool SegmentRunner::alone_in_lane() const {
-  return reader_->one_at_a_time() || reader_->next_number() < careful_until_;
-}
-
-/// Feeds an AsyncStage while earlier answers are outstanding.
-bool SegmentRunner::run_async() {
-  AsyncLane& lane = *async_;
-  bool progress = false;
-  while (!lane.full() && !lane.input_ended() && (lane.empty() || !alone_in_lane())) {
-    const shm::Record* record = reader_->try_peek();
-    if (record == nullptr) {
-      break;
-    }
-    progress = true;
-    const shm::Record copy = *record;
-    reader_->advance();
-    if (lane.empty()) {
-      monitor_.begin_item(copy.number, copy.sequence);
-    }
-    monitor_.set_in_flight(lane.size() + 1);
-    lane.submit(copy, attempt_at(copy.number), reader_->mark(), is_poison(copy.number));
-  }
-  if (lane.empty()) {
-    return progress;
-  }
-  const std::int64_t began = monitor_.now();
-  std::uint32_t answered = 0;
-  shm::RingReader::Mark done = reader_->mark();
-  while (!lane.empty() && answered < kLargestAnswerBatch && recorder_.has_room()) {
-    const AsyncLane::Entry& oldest = lane.oldest();
-    monitor_.set_in_flight(lane.size());
-    flow_.tag = oldest.tag;
-    monitor_.begin_item(oldest.record.number, oldest.record.sequence);
-    if (oldest.record.kind == shm::RecordKind::end) {
-      end();
-      inputs_done_ = oldest.record.number + 1;
-    } else {
-      output_.begin_input(already_out_);
-      const auto patience = answered > 0 ? std::chrono::nanoseconds(0) : lane.patience();
-      if (oldest.has_answer() && !lane.collect(output_, patience)) {
-        check_stop();
-        break;
-      }
-      if (oldest.poison) {
-        set_aside(oldest.record);
-      } else if (!oldest.failure.empty()) {
-        give_up(oldest.record, oldest.failure, 1);
-      }
-      already_out_ = 0;
-      count_answer(oldest);
-      finish_input(oldest.record.number, oldest.record.closes);
-    }
-    done = oldest.after;
-    lane.pop();
-    ++answered;
-  }
-  if (answered > 0) {
-    commit();
-    reader_->release(done);
-    finish_slow(began);
-  }
-  return true;
 }
 
 void SegmentRunner::cleanup() {

@@ -94,7 +94,7 @@ struct SegmentParts {
 /// Runs one segment of a worker's row: input link (or source) → stages → output link (or sink), and commits.
 ///
 /// Invariants:
-/// 1. Input is released only after the commit that includes it.
+/// 1. Input is released only after the commit that includes it, and not while an output record refers to it.
 /// 2. A commit holds whole inputs; only when the output link is full is part of one input published, and then the
 ///    journal says how much.
 /// 3. Before anything that may sleep for long, what is done is committed and released.
@@ -136,6 +136,7 @@ class SegmentRunner final : public RoomMaker {
   void finish_input(std::uint64_t number, std::uint8_t closes);
   void end();
   void run_guarded(const shm::Record& record);
+  static std::string thrown_text();
   void check_memory_limit() const;
   void retry_or_give_up(const shm::Record& record);
   const plan::FaultPolicy& policy_in_work() const;
@@ -145,6 +146,9 @@ class SegmentRunner final : public RoomMaker {
   bool is_poison(std::uint64_t number) const { return number == death_.number && death_.give_up; }
   std::uint8_t closes_after(std::uint8_t closes) const;
   void commit();
+  bool may_refer() const;
+  void release_input();
+  void wait_while_referred();
   void finish_batch(std::uint32_t items);
   void finish_slow(std::int64_t began);
   template <class Entry>

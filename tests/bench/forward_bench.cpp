@@ -14,13 +14,14 @@ using namespace pystream::bench;
 constexpr std::size_t kStages = 3;
 constexpr std::size_t kHops = kStages + 1;
 constexpr std::size_t kFrame = 6 << 20;
+constexpr std::uint64_t kFirstUse = 300;  ///< items until every page has memory and the workers have found their pace
 
 /// Reserves an item and leaves its bytes as they are.
 class Untouched final : public RawSource<std::uint64_t> {
  public:
   Untouched(std::uint64_t count, std::size_t bytes, RunTimes* times) : count_(count), bytes_(bytes), times_(times) {}
   bool produce(Output& out) override {
-    if (cursor() == 0) {
+    if (cursor() == kFirstUse) {
       times_->begin();
     }
     if (cursor() == count_) {
@@ -55,10 +56,10 @@ class CountBytes final : public RawSink<std::uint64_t> {
 /// Nanoseconds an item and hop.
 double run(std::uint64_t items, std::size_t bytes, std::optional<std::uint64_t> capacity) {
   const Shared<RunTimes> times;
-  ForkPipeline pipeline(chain_of(make_hosted<Untouched>(items, bytes, times.get()), make_hosted<PassOn>(), kStages,
+  ForkPipeline pipeline(chain_of(make_hosted<Untouched>(kFirstUse + items, bytes, times.get()), make_hosted<PassOn>(), kStages,
                                  make_hosted<CountBytes>(times.get())),
                         {.items = capacity});
-  run_whole(pipeline, items, *times);
+  run_whole(pipeline, kFirstUse + items, *times);
   return times->seconds() * 1e9 / static_cast<double>(items * kHops);
 }
 
@@ -66,10 +67,12 @@ double run(std::uint64_t items, std::size_t bytes, std::optional<std::uint64_t> 
 
 int main(int argc, char** argv) {
   Bench bench("forward", argc, argv);
-  const std::uint64_t few = bench.scaled<std::uint64_t>(2'000, 300);
+  const std::uint64_t few = bench.scaled<std::uint64_t>(5'000, 2'000);
   const std::uint64_t some = bench.scaled<std::uint64_t>(100'000, 20'000);
   const std::uint64_t many = bench.scaled<std::uint64_t>(5'000'000, 1'000'000);
   // As many small items at once as large ones: else the small ones are cheaper only because more share a wake-up.
+  bench.measure("1 in a link", "ns/hop",
+                {{"6 MiB", [=] { return run(few, kFrame, 1); }}, {"64 B", [=] { return run(few, 64, 1); }}});
   bench.measure("4 in a link", "ns/hop",
                 {{"6 MiB", [=] { return run(few, kFrame, 4); }}, {"64 B", [=] { return run(some, 64, 4); }}});
   bench.measure("default links", "ns/hop",

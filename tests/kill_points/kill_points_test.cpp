@@ -75,10 +75,8 @@ struct SpawnedRun {
   bool killed = false;
 };
 
-SpawnedRun run_spawned(const std::vector<Kill>& kills, bool profile = false) {
+SpawnedRun run_plan(const std::string& plan, const std::vector<Kill>& kills) {
   const TempFolder folder;
-  std::string plan = kPlan;
-  plan.replace(plan.find("PROFILE"), 7, profile ? "true" : "false");
   folder.write("plan.json", plan);
   const Orders orders(folder, kills);
   const ProgramRun run = run_program(
@@ -90,6 +88,12 @@ SpawnedRun run_spawned(const std::vector<Kill>& kills, bool profile = false) {
        .deadline = 40s});
   EXPECT_EQ(run.exit_code, 0) << orders.text() << "\n" << run.err;
   return {.out = folder.read("out.bin"), .killed = orders.carried_out()};
+}
+
+SpawnedRun run_spawned(const std::vector<Kill>& kills, bool profile = false) {
+  std::string plan = kPlan;
+  plan.replace(plan.find("PROFILE"), 7, profile ? "true" : "false");
+  return run_plan(plan, kills);
 }
 
 const std::string& undisturbed() {
@@ -172,6 +176,28 @@ TEST(KillPoints, NeighboursDieInTurn) {
   for (const char* first : {"before_commit", "before_wake"}) {
     for (const char* second : {"in_payload", "before_release", "asleep"}) {
       EXPECT_TRUE(come_to_pass({{first, 1, 4}, {second, 2, 7}, {first, 3, 9}})) << first << ", " << second;
+    }
+  }
+}
+
+/// Workers 1 and 2 pass items on where they lie. A link has memory for two of them, so a worker that slept on an input
+/// it could give back would stop the source, and with it everything.
+constexpr const char* kForwardPlan = R"({
+  "source": {"type": "generate", "params": {"count": 20, "size": "24KiB"}},
+  "stages": [{"name": "One", "type": "wait", "params": {"time": "0ns"}},
+             {"name": "Other", "type": "wait", "params": {"time": "0ns"}}],
+  "sink": {"type": "file_writer", "params": {"newline": "never", "path": "out.bin"}},
+  "links": {"capacity": {"bytes": "64KiB"}}, "profiler": {"enabled": false}})";
+
+TEST(KillPoints, OfWorkersThatPassItemsOn) {
+  const std::string expected = run_plan(kForwardPlan, {}).out;
+  ASSERT_EQ(expected.size(), std::size_t{20} * 24 * 1024);
+  for (int worker = 0; worker < 4; ++worker) {
+    for (const char* point :
+         {"attaching", "before_reserve", "before_commit", "before_wake", "before_release", "before_room", "asleep"}) {
+      for (const int nth : {1, 2, 7}) {
+        EXPECT_EQ(run_plan(kForwardPlan, {{point, worker, nth}}).out, expected) << point << " of " << worker;
+      }
     }
   }
 }

@@ -11,7 +11,7 @@ namespace {
 #define EXPECT_SIZE(type, size) EXPECT_EQ(sizeof(type), size) << "raise kAbiVersion"
 
 TEST(AbiTest, VersionOfTheNumbersBelow) {
-  EXPECT_EQ(kAbiVersion, 3U);
+  EXPECT_EQ(kAbiVersion, 4U);
   EXPECT_EQ(kMagic, 0x6d61657274737970U);
 }
 
@@ -26,12 +26,18 @@ TEST(AbiTest, Record) {
   EXPECT_AT(LargePayload, position, 0U);
   EXPECT_AT(LargePayload, size, 8U);
   EXPECT_AT(LargePayload, ordinal, 16U);
+  EXPECT_SIZE(LargeReference, 64U);
+  EXPECT_AT(LargeReference, place, 0U);
+  EXPECT_AT(LargeReference, link, 32U);
+  EXPECT_AT(LargeReference, position, 40U);
+  EXPECT_AT(LargeReference, input, 48U);
   EXPECT_EQ(kRecordAlign, 16U);
   EXPECT_EQ(static_cast<int>(RecordKind::invalid), 0);
   EXPECT_EQ(static_cast<int>(RecordKind::item), 1);
   EXPECT_EQ(static_cast<int>(RecordKind::large_item), 2);
   EXPECT_EQ(static_cast<int>(RecordKind::tombstone), 3);
   EXPECT_EQ(static_cast<int>(RecordKind::end), 4);
+  EXPECT_EQ(static_cast<int>(RecordKind::reference), 5);
 }
 
 TEST(AbiTest, Journal) {
@@ -55,6 +61,7 @@ TEST(AbiTest, Pages) {
   EXPECT_AT(ProducerPage, written_number, 8U);
   EXPECT_AT(ProducerPage, dropped, 16U);
   EXPECT_AT(ProducerPage, tail_position, 24U);
+  EXPECT_AT(ProducerPage, large_written, 32U);
   EXPECT_AT(ProducerPage, sleeps, 128U);
   EXPECT_AT(ProducerPage, populated, 136U);
   EXPECT_AT(ProducerPage, journal, 256U);
@@ -63,6 +70,9 @@ TEST(AbiTest, Pages) {
   EXPECT_AT(ConsumerPage, large_released, 16U);
   EXPECT_AT(ConsumerPage, large_ordinal, 24U);
   EXPECT_AT(ConsumerPage, overrun, 32U);
+  EXPECT_AT(ConsumerPage, done_number, 40U);
+  EXPECT_AT(ConsumerPage, done_large, 48U);
+  EXPECT_AT(ConsumerPage, releases, 56U);
   EXPECT_AT(ConsumerPage, sleeps, 128U);
   EXPECT_AT(Inbox, next_position, 48U);
   EXPECT_EQ(kInboxPayload, 4096U);

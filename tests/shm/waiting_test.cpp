@@ -50,7 +50,7 @@ TEST(WaitingTest, AChangeBeforeTheSleepIsSeen) {
   std::atomic<std::uint64_t> position{1};
   std::atomic<std::uint64_t> sleeps{0};
   const Deadline deadline{kSoon};
-  wait_for_change({.position = position, .sleeps = sleeps, .seen = 0, .spin_ns = 0, .timeout_ns = kLong});
+  wait_for_change({.position = position, .sleeps = sleeps, .seen = 0}, {.timeout_ns = kLong});
   EXPECT_FALSE(deadline.passed());
   EXPECT_EQ(sleeps.load() & 1, 0U);
 }
@@ -58,7 +58,7 @@ TEST(WaitingTest, AChangeBeforeTheSleepIsSeen) {
 TEST(WaitingTest, TheTimeoutEndsASleep) {
   std::atomic<std::uint64_t> position{0};
   std::atomic<std::uint64_t> sleeps{0};
-  wait_for_change({.position = position, .sleeps = sleeps, .seen = 0, .spin_ns = 0, .timeout_ns = 1'000'000});
+  wait_for_change({.position = position, .sleeps = sleeps, .seen = 0}, {.timeout_ns = 1'000'000});
   EXPECT_EQ(sleeps.load(), 2U);
 }
 
@@ -75,7 +75,7 @@ TEST(WaitingTest, ASuccessorsSleepIsAnotherOne) {
   std::atomic<std::uint64_t> sleeps{5};
   std::uint64_t while_asleep = 0;
   std::thread waiter(
-      [&] { wait_for_change({.position = position, .sleeps = sleeps, .seen = 0, .spin_ns = 0, .timeout_ns = kLong}); });
+      [&] { wait_for_change({.position = position, .sleeps = sleeps, .seen = 0}, {.timeout_ns = kLong}); });
   EXPECT_TRUE(wait_until([&] { return (while_asleep = asleep(sleeps)) > 5; }, std::chrono::seconds(5)))
       << "the successor sleeps in its predecessor's name";
   position = 1;
@@ -149,7 +149,7 @@ TEST(WaitingTest, AWriterThatWasNotYetInTheKernelIsWokenByTheNextRelease) {
   ring.release();
   Child sleeper([&] {
     const ProducerEnd end = segment.map_producer(0);
-    base::futex_wait(end.peer->read_position, end.peer->read_position, kLong);
+    base::futex_wait(end.peer->releases, end.peer->releases, kLong);
   });
   ASSERT_TRUE(wait_until([&] { return sleeps_in_futex(sleeper.pid()); }));
   const Deadline deadline{kSoon};

@@ -12,6 +12,7 @@ struct Storm {
   std::string stages;
   std::string source = R"({"type": "generate", "params": {"count": 20000, "size": 0, "max_size": 300}})";
   std::string mode = "parallel";
+  std::string links{};
   int rounds = 60;
 };
 
@@ -21,8 +22,8 @@ void PrintTo(const Storm& storm, std::ostream* out) {
 
 std::string plan_of(const Storm& storm, const std::string& output) {
   return R"({"mode": ")" + storm.mode + R"(", "plugins": ["libpystream_testing.so"], "source": )" + storm.source +
-         R"(, "stages": [)" + storm.stages +
-         R"(], "sink": {"type": "file_writer", "params": {"newline": "never", "path": ")" + output +
+         R"(, "stages": [)" + storm.stages + R"(], )" + storm.links +
+         R"("sink": {"type": "file_writer", "params": {"newline": "never", "path": ")" + output +
          R"("}}, "profiler": {"enabled": false}})";
 }
 
@@ -119,6 +120,17 @@ const Storm kStorms[] = {
     {.name = "LargeItems",
      .stages = R"({"name": "A", "type": "test.add"}, {"name": "B", "type": "test.count"})",
      .source = R"({"type": "generate", "params": {"count": 300, "size": 0, "max_size": "1MiB"}})",
+     .rounds = 20},
+    {.name = "Forwarded",
+     .stages =
+         R"({"name": "A", "type": "wait", "params": {"time": "0ns"}}, {"name": "B", "type": "test.filter", "params": {"n": 3}}, {"name": "C", "type": "wait", "params": {"time": "0ns"}}, {"name": "D", "type": "test.count"})",
+     .source = R"({"type": "generate", "params": {"count": 400, "size": 0, "max_size": "1MiB"}})",
+     .rounds = 20},
+    {.name = "ForwardedThroughSmallLinks",
+     .stages =
+         R"({"name": "A", "type": "wait", "params": {"time": "0ns"}}, {"name": "B", "type": "wait", "params": {"time": "0ns"}}, {"name": "C", "type": "test.repeat", "params": {"n": 2}}, {"name": "D", "type": "wait", "params": {"time": "0ns"}, "link": {"capacity": {"items": 1}}})",
+     .source = R"({"type": "generate", "params": {"count": 3000, "size": 0, "max_size": "48KiB"}})",
+     .links = R"("links": {"capacity": {"bytes": "64KiB"}}, )",
      .rounds = 20},
     {.name = "Program",
      .stages =

@@ -1,0 +1,95 @@
+#include <algorithm>
+
+#include "worker/segment_runner.hpp"
+
+/// Many items in one call of a stage of plain types; see RunLane.
+namespace pystream::worker {
+
+/// One stage of plain items whose outputs need no look of their own.
+bool SegmentRunner::does_runs() const {
+  if (chain_.hosted().size() != 1 || answer_ || async_ || saved_.any() || ring_.overflow() != shm::Overflow::block ||
+      (reader_ && reader_->one_at_a_time())) {
+    return false;
+  }
+  const detail::RunSizes sizes = chain_.hosted()[0]->run_sizes();
+  return sizes.any() && (terminal_ || sizes.out <= ring_.small_limit());
+}
+
+/// How many of the next `limit` inputs may go in one run.
+std::uint32_t SegmentRunner::run_limit(std::uint32_t limit) const {
+  std::uint64_t most = pace_.slow() || already_out_ != 0 ? 0 : limit;
+  if (death_.number >= inputs_done_) {
+    most = std::min(most, death_.number - inputs_done_);
+  }
+  if (!reader_) {
+    const std::uint64_t items_limit = monitor_.control().items_limit.load(std::memory_order_relaxed);
+    if (draining() || monitor_.command() != shm::Command::run) {
+      return 0;
+    }
+    most = items_limit == 0 ? most : std::min(most, items_limit - std::min(items_limit, inputs_done_));
+  }
+  return static_cast<std::uint32_t>(most);
+}
+
+void SegmentRunner::count_run(std::uint32_t items, std::uint32_t given) {
+  if (reader_) {
+    reader_->advance_run(items, runs_->input_bytes());
+  }
+  inputs_done_ += items;
+  cycles_ += items;
+  chain_.count_items(items);
+  count_exits(terminal_ ? items : given);
+  ages_.add_all(items, runs_->entered_sum(items));
+  if (parts_.exits) {
+    exit_ages_.add_all(terminal_ ? items : given, terminal_ ? runs_->entered_sum(items) : runs_->given_entered_sum());
+  }
+}
+
+/// REQUIRES: called from a handler. The stage threw in the midst of a run.
+void SegmentRunner::fail_run() {
+  count_run(runs_->done(), runs_->keep());
+  if (!reader_) {
+    check_memory_limit();
+    throw StageFailed(inputs_done_, thrown_text());
+  }
+  const shm::Record& record = *reader_->try_peek();
+  tag_item(record);
+  chain_.note_given();
+  output_.begin_input(0);
+  retry_or_give_up(record);
+  const std::uint64_t came_out = terminal_ ? 1 : output_.emitted();
+  count_exits(came_out);
+  stop_clock(record.number, came_out);
+  finish_input(record.number, record.closes);
+  reader_->advance();
+}
+
+/// Many inputs in one call, where that is possible and none of them is timed. How many were taken; 0: take_next()
+/// must look.
+std::uint32_t SegmentRunner::take_run(std::uint32_t limit) {
+  const auto wanted = [&](std::uint64_t sequence) { return !recorder_.wants(sequence); };
+  limit = run_limit(limit);
+  const std::uint32_t items =
+      reader_ ? runs_->collect(*reader_, limit, wanted) : runs_->collect(inputs_done_, began_, limit, wanted);
+  if (items == 0) {
+    return 0;
+  }
+  chain_.clock().start(false);
+  chain_.clock().begin();
+  try {
+    runs_->work();
+  } catch (...) {
+    const std::uint32_t done = runs_->done();
+    fail_run();
+    return done + 1;
+  }
+  const std::uint32_t given = runs_->keep();
+  const std::uint32_t taken = reader_ ? items : given;
+  count_run(taken, given);
+  if (taken < items) {
+    end();
+  }
+  return items;
+}
+
+}  // namespace pystream::worker
