@@ -7,6 +7,7 @@
 
 #include "base/clock.hpp"
 #include "base/system_error.hpp"
+#include "coord/worker_pages.hpp"
 
 namespace pystream::coord {
 namespace {
@@ -68,7 +69,8 @@ std::uint32_t Chaos::incarnation_of(plan::WorkerId id) const {
 void Chaos::collect() {
   for (plan::WorkerId id = 0; id < victims_.size(); ++id) {
     Victim& victim = victims_[id];
-    if (!victim.killed_ns || !coordinator_.attached(id) || incarnation_of(id) == victim.incarnation) {
+    if (!victim.killed_ns || !is_attached(coordinator_.view().workers[id]) ||
+        incarnation_of(id) == victim.incarnation) {
       continue;
     }
     const std::int64_t commit = coordinator_.view().workers[id].page->first_commit_ns.load(std::memory_order_acquire);
@@ -83,8 +85,9 @@ void Chaos::collect() {
 std::vector<bool> Chaos::may_hit(bool careless) const {
   std::vector<bool> may(victims_.size());
   for (plan::WorkerId id = 0; id < victims_.size(); ++id) {
-    const bool attached = coordinator_.attached(id);
-    const shm::WorkerPage& page = *coordinator_.view().workers[id].page;
+    const WorkerPages& pages = coordinator_.view().workers[id];
+    const bool attached = is_attached(pages);
+    const shm::WorkerPage& page = *pages.page;
     const auto phase = static_cast<shm::Phase>(page.phase.load(std::memory_order_acquire));
     const bool idle = phase == shm::Phase::waiting || phase == shm::Phase::blocked;
     const bool settled = attached && (idle || page.first_commit_ns.load(std::memory_order_acquire) != 0);
