@@ -6,7 +6,7 @@
 #include "plan/plan.hpp"
 #include "system/fault_plan.hpp"
 
-namespace pystream::tests {
+namespace pystream::test {
 namespace {
 
 plan::Node stage(const std::string& name) {
@@ -103,7 +103,7 @@ TEST(Chaos, AnEndlessSourceIsDrainedAfterTheLastKill) {
   folder.write("plan.json", endless(""));
   const ProgramRun run =
       coord({"chaos", "plan.json", "--kills", "20", "--seed", "6"},
-            {.environment = {"PYSTREAM_PROFILES=" + folder.file("profiles")}, .directory = folder.path()});
+            {.environment = {"PYSTREAM_PROFILES=" + folder / "profiles"}, .directory = folder.path()});
   EXPECT_EQ(run.exit_code, 0) << run.out << run.err;
   EXPECT_CONTAINS(run.out, "verdict   clean");
 }
@@ -129,4 +129,4 @@ TEST(Chaos, ASourceThatEndsTooSoonIsTold) {
 }
 
 }  // namespace
-}  // namespace pystream::tests
+}  // namespace pystream::test

@@ -3,7 +3,7 @@
 #include "system/fault_plan.hpp"
 
 /// What a stage may use, and what happens when it wants more.
-namespace pystream::tests {
+namespace pystream::test {
 namespace {
 
 TEST(Limits, ALeakingStageIsStoppedAtItsLimitAndLosesNothing) {
@@ -47,4 +47,4 @@ TEST(Limits, NiceAndAffinityReachTheProgramOfAStage) {
 }
 
 }  // namespace
-}  // namespace pystream::tests
+}  // namespace pystream::test

@@ -49,7 +49,7 @@ std::string plan_of(bool parallel, const std::string& stages, const std::string&
 
 /// The output of the flat serial plan, and that of each of the 16 mixtures.
 void expect_same_everywhere(const std::string& source) {
-  const TemporaryDirectory folder;
+  const TempFolder folder;
   const std::string expected =
       output_of(plan_of(false, stages(0, 12), source, folder / "flat"), folder, folder / "flat");
   ASSERT_FALSE(expected.empty());

@@ -135,7 +135,7 @@ TEST(ExecTest, CollectGivesUpAfterTheWait) {
 }
 
 TEST(ExecTest, DirectoryAndEnvironmentArePassedOn) {
-  const TemporaryDirectory dir;
+  const TempFolder dir;
   ParamMap params = running({"sh", "-c", "while read x; do echo \"$x $PWD $GREETING $HOME\"; done"});
   params.emplace_back("cwd", dir.path());
   params.emplace_back("env", ParamMap{{"GREETING", "hello"}, {"HOME", "/elsewhere"}});
@@ -207,7 +207,7 @@ TEST(ExecTest, CleanupTellsOfAnswersThatNobodyAskedFor) {
 }
 
 TEST(ExecTest, ProgramDiesWithTheWorker) {
-  const TemporaryDirectory dir;
+  const TempFolder dir;
   const pid_t worker = ::fork();
   if (worker == 0) {
     auto stage =
