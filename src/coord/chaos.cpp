@@ -3,6 +3,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 
 #include "base/clock.hpp"
@@ -14,7 +15,8 @@ namespace {
 
 constexpr std::uint64_t kCarelessOneIn = 8;
 constexpr std::uint32_t kInVain = 8;
-constexpr std::int64_t kStoppedFor = 3;  ///< intervals
+constexpr std::int64_t kStoppedFor = 3;               ///< intervals
+constexpr std::int64_t kPatienceNs = 20'000'000'000;  ///< for the recovery from the last kill
 
 base::UniqueFd make_timer(std::chrono::nanoseconds interval) {
   base::UniqueFd timer(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
@@ -47,9 +49,11 @@ void Chaos::on_timer() {
   const std::int64_t now = base::now_ns();
   continue_stopped(now);
   collect();
-  if (!over_) {
+  if (figures_.kills < setup_.kills) {
     strike(now);
-    end_if_done();
+    patience_ends_ns_ = now + kPatienceNs;
+  } else if (!over_ && (all_recovered() || now >= patience_ends_ns_)) {
+    end();
   }
 }
 
@@ -116,10 +120,11 @@ void Chaos::strike(std::int64_t now) {
   }
 }
 
-void Chaos::end_if_done() {
-  if (figures_.kills < setup_.kills) {
-    return;
-  }
+bool Chaos::all_recovered() const {
+  return std::ranges::none_of(victims_, [](const Victim& victim) { return victim.killed_ns.has_value(); });
+}
+
+void Chaos::end() {
   over_ = true;
   continue_stopped(0);
   if (setup_.over) {
