@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "stage_driver.hpp"
+#include "temp_folder.hpp"
 
 namespace pystream::test {
 namespace {
@@ -140,7 +141,7 @@ TEST(ExecTest, DirectoryAndEnvironmentArePassedOn) {
   params.emplace_back("cwd", dir.path());
   params.emplace_back("env", ParamMap{{"GREETING", "hello"}, {"HOME", "/elsewhere"}});
   auto sut = make_stage("exec", params);
-  EXPECT_EQ(answers(*sut, "1"), Texts{"1 " + dir.path() + " hello /elsewhere"});
+  EXPECT_EQ(answers(*sut, "1"), Texts{"1 " + dir.path().string() + " hello /elsewhere"});
   sut->cleanup();
 }
 

@@ -3,6 +3,7 @@
 
 #include "opencv/image.hpp"
 #include "stage_driver.hpp"
+#include "temp_folder.hpp"
 
 namespace pystream::test {
 namespace {

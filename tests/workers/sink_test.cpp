@@ -9,6 +9,7 @@
 
 #include "core/descriptor.hpp"
 #include "stage_driver.hpp"
+#include "temp_folder.hpp"
 
 namespace pystream::test {
 namespace {
