@@ -66,7 +66,9 @@ class TypedSum final : public Sink<Block<kBytes>, std::uint64_t> {
 /// Raw: items are written and read where they lie in shared memory.
 class RawNumbers final : public RawSource<std::uint64_t> {
  public:
-  RawNumbers(std::uint64_t count, std::size_t bytes, RunTimes* times) : count_(count), bytes_(bytes), times_(times) {}
+  /// `touched`: false leaves an item's bytes as they are.
+  RawNumbers(std::uint64_t count, std::size_t bytes, RunTimes* times, bool touched = true)
+      : count_(count), bytes_(bytes), times_(times), touched_(touched) {}
   bool produce(Output& out) override {
     if (cursor() == 0) {
       times_->begin();
@@ -75,8 +77,10 @@ class RawNumbers final : public RawSource<std::uint64_t> {
       return false;
     }
     const std::span<std::byte> to = out.reserve(bytes_);
-    std::memset(to.data(), 0, bytes_);
-    std::memcpy(to.data(), &cursor(), sizeof(std::uint64_t));
+    if (touched_) {
+      std::memset(to.data(), 0, bytes_);
+      std::memcpy(to.data(), &cursor(), sizeof(std::uint64_t));
+    }
     ++cursor();
     out.emit_reserved(bytes_);
     return true;
@@ -86,6 +90,7 @@ class RawNumbers final : public RawSource<std::uint64_t> {
   std::uint64_t count_;
   std::size_t bytes_;
   RunTimes* times_;
+  bool touched_;
 };
 
 struct RawAddOne final : RawStage {

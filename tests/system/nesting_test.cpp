@@ -60,6 +60,7 @@ void expect_same_everywhere(const std::string& source) {
     EXPECT_TRUE(output == expected) << "mixture " << mixture << ": " << output.size() << " of " << expected.size();
     std::printf("mixture %2u: %zu bytes, %.1f s\n", mixture, output.size(),
                 std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count());
+    std::fflush(stdout);
   }
 }
 
