@@ -8,7 +8,7 @@ packages_for() {
   case "$1" in
     build) echo g++ meson ninja-build pkg-config libboost-dev libsqlite3-dev nlohmann-json3-dev libspdlog-dev \
       libcli11-dev libopencv-dev ;;
-    test) echo libgtest-dev libgmock-dev libbenchmark-dev graphviz sqlite3 python3 procps git spin ;;
+    test) echo libgtest-dev libgmock-dev libbenchmark-dev graphviz chromium sqlite3 python3 procps git spin ;;
     demo) echo ffmpeg ;;
     bench) echo libbenchmark-dev python3 ;;
     peers) echo libtbb-dev libzmq3-dev cmake libiceoryx-posh-dev iceoryx gstreamer1.0-tools valgrind ;;

@@ -1,60 +1,38 @@
 #include "api/serial_chain.hpp"
 
 #include <algorithm>
-#include <pystream/error.hpp>
-#include <string>
+
+#include "worker/local_output.hpp"
 
 namespace pystream::api {
 
 /// Where a stage of any number of outputs puts them: each runs through what is behind it.
-class SerialChain::StepOutput final : public Output {
+class SerialChain::StepOutput final : public worker::LocalOutput {
  public:
-  StepOutput(SerialChain& chain, std::size_t index) : chain_(chain), index_(index) {}
-
-  std::span<std::byte> reserve(std::size_t size) override {
-    room_.resize(std::max<std::size_t>(size, 1));
-    reserved_ = size;
-    return {room_.data(), size};
-  }
-  void emit_reserved(std::size_t size) override {
-    if (size > reserved_) {
-      throw Error("emit_reserved(" + std::to_string(size) + ") after reserve(" + std::to_string(reserved_) +
-                  "); emit at most what was reserved");
-    }
-    pass({chain_.tag_, std::span<const std::byte>(room_.data(), size)});
-  }
-  void forward(const Item& in) override {
-    if (in.unencoded() != nullptr) {
-      emit_value(in.unencoded(), *in.unencoded_type());
-    } else {
-      pass({chain_.tag_, in.bytes()});
-    }
-  }
+  StepOutput(SerialChain& chain, std::size_t index) : LocalOutput(chain.tag_), chain_(chain), index_(index) {}
 
  protected:
   void emit_value(const void* value, const ValueType& type) override { emit(value, type, false); }
   void emit_expiring(void* value, const ValueType& type) override { emit(value, type, true); }
-
- private:
-  void emit(const void* value, const ValueType& type, bool expiring) {
-    if (is_last()) {
-      pass({chain_.tag_, value, type});
-    } else {
-      pass(chain_.input_of(chain_.steps_[index_ + 1], value, type, expiring));
-    }
-  }
-  bool is_last() const { return index_ + 1 == chain_.steps_.size(); }
-  void pass(const Item& item) {
+  void pass(const Item& item) override {
     if (chain_.timing_) {
       chain_.lap(chain_.steps_[index_]);
     }
     chain_.run_from(index_ + 1, item);
   }
 
+ private:
+  void emit(const void* value, const ValueType& type, bool expiring) {
+    if (is_last()) {
+      pass({tag(), value, type});
+    } else {
+      pass(chain_.input_of(chain_.steps_[index_ + 1], value, type, expiring));
+    }
+  }
+  bool is_last() const { return index_ + 1 == chain_.steps_.size(); }
+
   SerialChain& chain_;
   std::size_t index_;
-  std::size_t reserved_ = 0;
-  std::vector<std::byte> room_;
 };
 
 namespace {

@@ -13,8 +13,10 @@ namespace pystream::api {
 
 /// Stages that this process calls one after another, without a worker around them. Stages of one output are called in
 /// a loop (calls inside calls, one for every stage, cost more than twice as much once they are deeper than the
-/// processor predicts returns); a stage of several outputs runs what is behind it for each of them. Unlike
-/// worker::Chain this knows nothing of links, commits and counters in shared memory.
+/// processor predicts returns); a stage of several outputs runs what is behind it for each of them.
+///
+/// worker::Chain is another such row on purpose: it names the stage at work in shared memory and takes back the counts
+/// of an item that is tried again, which nobody here would look at and every call would pay for.
 class SerialChain {
  public:
   /// Time and number of what one stage did; see StageFigures.

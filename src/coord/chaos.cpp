@@ -3,17 +3,20 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 
 #include "base/clock.hpp"
 #include "base/system_error.hpp"
+#include "coord/worker_pages.hpp"
 
 namespace pystream::coord {
 namespace {
 
 constexpr std::uint64_t kCarelessOneIn = 8;
 constexpr std::uint32_t kInVain = 8;
-constexpr std::int64_t kStoppedFor = 3;  ///< intervals
+constexpr std::int64_t kStoppedFor = 3;               ///< intervals
+constexpr std::int64_t kPatienceNs = 20'000'000'000;  ///< for the recovery from the last kill
 
 base::UniqueFd make_timer(std::chrono::nanoseconds interval) {
   base::UniqueFd timer(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
@@ -46,9 +49,11 @@ void Chaos::on_timer() {
   const std::int64_t now = base::now_ns();
   continue_stopped(now);
   collect();
-  if (!over_) {
+  if (figures_.kills < setup_.kills) {
     strike(now);
-    end_if_done();
+    patience_ends_ns_ = now + kPatienceNs;
+  } else if (!over_ && (all_recovered() || now >= patience_ends_ns_)) {
+    end();
   }
 }
 
@@ -68,7 +73,8 @@ std::uint32_t Chaos::incarnation_of(plan::WorkerId id) const {
 void Chaos::collect() {
   for (plan::WorkerId id = 0; id < victims_.size(); ++id) {
     Victim& victim = victims_[id];
-    if (!victim.killed_ns || !coordinator_.attached(id) || incarnation_of(id) == victim.incarnation) {
+    if (!victim.killed_ns || !is_attached(coordinator_.view().workers[id]) ||
+        incarnation_of(id) == victim.incarnation) {
       continue;
     }
     const std::int64_t commit = coordinator_.view().workers[id].page->first_commit_ns.load(std::memory_order_acquire);
@@ -83,8 +89,9 @@ void Chaos::collect() {
 std::vector<bool> Chaos::may_hit(bool careless) const {
   std::vector<bool> may(victims_.size());
   for (plan::WorkerId id = 0; id < victims_.size(); ++id) {
-    const bool attached = coordinator_.attached(id);
-    const shm::WorkerPage& page = *coordinator_.view().workers[id].page;
+    const WorkerPages& pages = coordinator_.view().workers[id];
+    const bool attached = is_attached(pages);
+    const shm::WorkerPage& page = *pages.page;
     const auto phase = static_cast<shm::Phase>(page.phase.load(std::memory_order_acquire));
     const bool idle = phase == shm::Phase::waiting || phase == shm::Phase::blocked;
     const bool settled = attached && (idle || page.first_commit_ns.load(std::memory_order_acquire) != 0);
@@ -113,10 +120,11 @@ void Chaos::strike(std::int64_t now) {
   }
 }
 
-void Chaos::end_if_done() {
-  if (figures_.kills < setup_.kills) {
-    return;
-  }
+bool Chaos::all_recovered() const {
+  return std::ranges::none_of(victims_, [](const Victim& victim) { return victim.killed_ns.has_value(); });
+}
+
+void Chaos::end() {
   over_ = true;
   continue_stopped(0);
   if (setup_.over) {

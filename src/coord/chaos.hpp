@@ -17,7 +17,7 @@ struct ChaosSetup {
   std::uint64_t seed = 0;
   std::uint64_t kills = 0;
   std::chrono::nanoseconds interval = std::chrono::milliseconds(10);
-  std::function<void()> over{};  ///< called once when all kills are done
+  std::function<void()> over{};  ///< called once when all kills are done and recovered from
 };
 
 struct ChaosFigures {
@@ -30,7 +30,9 @@ struct ChaosFigures {
 ///
 /// A worker is hit only if it has committed something, or waits, since its last start: so the storm lets the pipeline
 /// go on. One strike in eight takes no heed of that and also hits workers that are just starting, but none more than a
-/// few times in a row (see Supervisor about SIGKILLs from outside on one item).
+/// few times in a row (see Supervisor about SIGKILLs from outside on one item). The storm is over once each worker that
+/// was killed has committed again, or has had long enough to: a pipeline that stands still after the last kill must not
+/// look like one that went on.
 class Chaos {
  public:
   /// REQUIRES: `coordinator` lives longer, and runs `topology`.
@@ -56,7 +58,8 @@ class Chaos {
   void strike(std::int64_t now);
   std::uint32_t incarnation_of(plan::WorkerId id) const;
   std::vector<bool> may_hit(bool careless) const;
-  void end_if_done();
+  bool all_recovered() const;
+  void end();
 
   Coordinator& coordinator_;
   ChaosSetup setup_;
@@ -64,6 +67,7 @@ class Chaos {
   base::UniqueFd timer_;
   std::vector<Victim> victims_;
   ChaosFigures figures_;
+  std::int64_t patience_ends_ns_ = 0;
   bool over_ = false;
 };
 

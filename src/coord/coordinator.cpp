@@ -13,6 +13,7 @@
 #include "base/futex.hpp"
 #include "base/pidfd.hpp"
 #include "base/system_error.hpp"
+#include "coord/worker_pages.hpp"
 #include "worker/past_death.hpp"
 
 namespace pystream::coord {
@@ -128,7 +129,7 @@ void Coordinator::on_tick() {
   std::vector<WorkerView> views;
   views.reserve(workers_.size());
   for (plan::WorkerId id = 0; id < workers_.size(); ++id) {
-    views.push_back(view_of(id));
+    views.push_back(read_view(view_.workers[id]));
   }
   perform(supervisor_.on_tick(views, time));
   if (setup_.duration && time >= started_ + *setup_.duration) {
@@ -172,22 +173,8 @@ void Coordinator::perform(const std::vector<Action>& actions) {
 }
 
 void Coordinator::start_worker(const StartWorker& start) {
-  shm::ControlPage& control = *view_.workers[start.id].control;
-  control.incarnation.store(start.incarnation, std::memory_order_relaxed);
-  control.attempt_number.store(start.attempt_number.value_or(shm::kInvalidPosition), std::memory_order_relaxed);
-  control.attempts.store(start.deaths, std::memory_order_relaxed);
-  control.seen_until.store(start.seen_until, std::memory_order_relaxed);
-  control.give_up.store(start.give_up ? 1 : 0, std::memory_order_relaxed);
-  control.died_segment.store(start.segment, std::memory_order_relaxed);
-  control.died_hosted.store(start.hosted, std::memory_order_relaxed);
+  write_start(*view_.workers[start.id].control, start, setup_.items_limit);
   Worker& worker = workers_[start.id];
-  control.died_signal = static_cast<std::uint32_t>(start.signal);
-  std::string death = start.death + "\n" + start.stack;
-  if (death.size() > shm::kDeathText) {
-    death.resize(death.rfind('\n', shm::kDeathText));  // whole lines
-  }
-  control.death_bytes = static_cast<std::uint32_t>(death.copy(control.death_text.data(), shm::kDeathText));
-  control.items_limit.store(setup_.items_limit, std::memory_order_relaxed);
   worker.killed_by_us = false;
   worker.process = setup_.launcher->launch(start.id, {.segment = setup_.segment->fd(), .bell = bell_.get()});
   worker.running = true;
@@ -196,57 +183,15 @@ void Coordinator::start_worker(const StartWorker& start) {
   loop_.add(worker.process.errors.get(), [this, id = start.id] { on_errors(id); });
 }
 
-bool Coordinator::attached(plan::WorkerId id) const {
-  const auto& worker = view_.workers[id];
-  return worker.page->incarnation.load(std::memory_order_acquire) ==
-         worker.control->incarnation.load(std::memory_order_relaxed) + 1;
-}
-
 bool Coordinator::signal_worker(plan::WorkerId id, int signal) {
   return workers_.at(id).running && base::send_signal(workers_[id].process.pidfd, signal);
-}
-
-WorkerView Coordinator::view_of(plan::WorkerId id) const {
-  const shm::WorkerPage& page = *view_.workers[id].page;
-  if (!attached(id)) {
-    // The rest of the page is its predecessor's; the commits are counted over all starts.
-    return {.commits = page.commits.load(std::memory_order_relaxed)};
-  }
-  const auto phase = static_cast<shm::Phase>(page.phase.load(std::memory_order_acquire));
-  WorkerView view{.finished = phase == shm::Phase::finished,
-                  .working = phase == shm::Phase::working,
-                  .cleaning = phase == shm::Phase::cleaning,
-                  .hosted = page.hosted.load(std::memory_order_relaxed),
-                  .segment = page.segment.load(std::memory_order_relaxed),
-                  .number = {},
-                  .sequence = page.sequence.load(std::memory_order_relaxed),
-                  .commits = page.commits.load(std::memory_order_relaxed),
-                  .failure = {},
-                  .failure_sequence = {}};
-  if (const std::uint64_t number = page.number.load(std::memory_order_relaxed); number != shm::kInvalidPosition) {
-    view.number = number;
-    view.in_flight = page.in_flight.load(std::memory_order_relaxed);
-  }
-  if (const auto kind = page.failure_kind.load(std::memory_order_acquire); kind != 0) {
-    view.start_failed = kind == static_cast<std::uint32_t>(shm::FailureKind::start);
-    const std::size_t size = std::min<std::size_t>(page.failure_bytes, page.failure_text.size());
-    view.failure.assign(page.failure_text.data(), size);
-    if (view.failure.empty()) {
-      view.failure = "it gave no reason";
-    }
-    if (page.failure_sequence != shm::kInvalidPosition) {
-      view.failure_sequence = page.failure_sequence;
-    }
-  }
-  return view;
 }
 
 void Coordinator::on_bell() {
   std::uint64_t rings = 0;
   [[maybe_unused]] const ssize_t got = ::read(bell_.get(), &rings, sizeof(rings));
   for (plan::WorkerId id = 0; id < workers_.size(); ++id) {
-    const auto phase = view_.workers[id].page->phase.load(std::memory_order_acquire);
-    if (workers_[id].running && attached(id) && phase >= static_cast<std::uint32_t>(shm::Phase::waiting)) {
+    if (workers_[id].running && is_ready(view_.workers[id])) {
       supervisor_.on_ready(id, now());
     }
   }
@@ -277,7 +222,7 @@ void Coordinator::on_exit(plan::WorkerId id) {
   }
   worker.process = {};
   worker.running = false;
-  const WorkerView view = view_of(id);
+  const WorkerView view = read_view(view_.workers[id]);
   const CrashReport report = report_of(id, *status, view);
   if ((status->signal != 0 || status->code != 0 || !view.finished) && !supervisor_.stopping()) {
     note_death(id, report);
@@ -301,7 +246,7 @@ CrashReport Coordinator::report_of(plan::WorkerId id, const base::ExitStatus& st
     report.item = view.sequence;
     report.attempt = worker::read_past_death(*pages.control, view.segment).attempt_at(*view.number);
   }
-  if (attached(id)) {
+  if (is_attached(pages)) {
     read_crash_record(pages.page->crash, report);
   }
   worker.last_lines.clear();

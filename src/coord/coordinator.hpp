@@ -68,8 +68,6 @@ class Coordinator {
   const std::optional<TerminationReason>& failure() const { return supervisor_.failure(); }
   const shm::SupervisorView& view() const { return view_; }
   bool runs(plan::WorkerId id) const { return workers_.at(id).running; }
-  /// True once the worker's page is its own and no longer that of its predecessor.
-  bool attached(plan::WorkerId id) const;
   /// False if the worker does not run.
   bool signal_worker(plan::WorkerId id, int signal);
   /// SIGINT or SIGTERM came.
@@ -105,7 +103,6 @@ class Coordinator {
   void end_bookkeeping();
   std::string answer(std::string_view request);
   void log_line(plan::WorkerId id, const std::string& line);
-  WorkerView view_of(plan::WorkerId id) const;
   bool has_source(plan::WorkerId id) const;
   std::chrono::nanoseconds next_deadline() const;
 

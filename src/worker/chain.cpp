@@ -1,8 +1,9 @@
 #include "worker/chain.hpp"
 
 #include <algorithm>
-#include <pystream/error.hpp>
 #include <utility>
+
+#include "worker/local_output.hpp"
 
 namespace pystream::worker {
 
@@ -49,35 +50,15 @@ void StageClock::stop(const Item::Tag& tag, std::uint64_t input, bool every) {
 }
 
 /// The output of one stage that is the input of the next in the same process.
-class Chain::Step final : public Output {
+class Chain::Step final : public LocalOutput {
  public:
   Step(Chain& chain, std::size_t index, Flow& flow, bool numbering)
-      : chain_(chain), index_(index), flow_(flow), numbering_(numbering) {}
-
-  std::span<std::byte> reserve(std::size_t size) override {
-    scratch_.resize(std::max<std::size_t>(size, 1));
-    reserved_ = size;
-    return {scratch_.data(), size};
-  }
-  void emit_reserved(std::size_t size) override {
-    if (size > reserved_) {
-      throw Error("emit_reserved(" + std::to_string(size) + ") after reserve(" + std::to_string(reserved_) +
-                  "); emit at most what was reserved");
-    }
-    pass({flow_.tag, std::span<const std::byte>(scratch_.data(), size)});
-  }
-  void forward(const Item& in) override {
-    if (in.unencoded() != nullptr) {
-      emit_value(in.unencoded(), *in.unencoded_type());
-    } else {
-      pass({flow_.tag, in.bytes()});
-    }
-  }
+      : LocalOutput(flow.tag), chain_(chain), index_(index), flow_(flow), numbering_(numbering) {}
 
  protected:
   void emit_value(const void* value, const ValueType& type) override {
     if (chain_.hosted_[index_ + 1]->takes() == &type) {
-      pass({flow_.tag, value, type});
+      pass({tag(), value, type});
     } else {
       const std::size_t size = type.size(value);
       type.encode(value, reserve(size));
@@ -85,8 +66,7 @@ class Chain::Step final : public Output {
     }
   }
 
- private:
-  void pass(const Item& item) {
+  void pass(const Item& item) override {
     if (numbering_) {
       flow_.number_item();
     }
@@ -96,12 +76,11 @@ class Chain::Step final : public Output {
     chain_.clock_.enter(index_);
   }
 
+ private:
   Chain& chain_;
   std::size_t index_;
   Flow& flow_;
   bool numbering_;
-  std::size_t reserved_ = 0;
-  std::vector<std::byte> scratch_;
 };
 
 Chain::Chain(std::vector<std::unique_ptr<Hosted>> hosted, bool with_source, LinkOutput& out, Flow& flow,

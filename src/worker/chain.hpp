@@ -68,6 +68,10 @@ class StageClock {
 
 /// Sources, stages and sinks that one process calls one after another. What one emits is the next one's input at the
 /// cost of a function call; a value is handed over as it is where the next stage takes that type.
+///
+/// api::SerialChain is another such row on purpose: this one says in the worker's page which stage is at work, so that
+/// a death has a name, and counts a stage's items only once the whole item is done, since it may be tried again; a
+/// serial pipeline in the caller's process dies with it and tries nothing again, and would pay for both at each call.
 class Chain {
  public:
   /// `first`: index of the first stage among the worker's HostedStats. `out` is where the last one emits to.

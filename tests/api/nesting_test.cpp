@@ -82,7 +82,7 @@ TEST(NestingTest, OnlyTheMainPipelinesProfilerCounts) {
   for (const Mode outer : {Mode::serial, Mode::parallel}) {
     for (const Mode inner : {Mode::serial, Mode::parallel}) {
       for (const bool profiled : {true, false}) {
-        const tests::TempFolder folder;
+        const test::TempFolder folder;
         const std::filesystem::path of_child = folder.path() / "child";
         Pipeline child({.use_profiler = true, .profiler_db_folder = of_child});
         child.add(add_one, "X");

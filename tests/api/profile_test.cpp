@@ -30,7 +30,7 @@ class ApiProfileTest : public ::testing::Test {
   }
   long items_of(const std::string& key) const { return ask("SELECT items FROM stages WHERE key = '" + key + "'"); }
 
-  tests::TempFolder folder_;
+  test::TempFolder folder_;
 };
 
 TEST_F(ApiProfileTest, ASerialPipelineInThisProcessHasARunOfItsOwn) {

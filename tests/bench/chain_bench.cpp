@@ -84,7 +84,7 @@ int main(int argc, char** argv) {
 #ifndef PYSTREAM_HAVE_TBB
   bench.missing("oneTBB", "libtbb-dev");
 #endif
-  const pystream::tests::TempFolder folder;
+  const pystream::test::TempFolder folder;
   const std::uint64_t items = bench.scaled<std::uint64_t>(8'000'000, 2'000'000);
   measure<64>(bench, "64 B", items, folder.path());
   measure<8>(bench, "8 B", items, folder.path());

@@ -66,17 +66,21 @@ class TypedSum final : public Sink<Block<kBytes>, std::uint64_t> {
 /// Raw: items are written and read where they lie in shared memory.
 class RawNumbers final : public RawSource<std::uint64_t> {
  public:
-  RawNumbers(std::uint64_t count, std::size_t bytes, RunTimes* times) : count_(count), bytes_(bytes), times_(times) {}
+  /// `touched`: false leaves an item's bytes as they are. `untimed`: items before the clock starts.
+  RawNumbers(std::uint64_t count, std::size_t bytes, RunTimes* times, bool touched = true, std::uint64_t untimed = 0)
+      : count_(count), bytes_(bytes), times_(times), touched_(touched), untimed_(untimed) {}
   bool produce(Output& out) override {
-    if (cursor() == 0) {
+    if (cursor() == untimed_) {
       times_->begin();
     }
     if (cursor() == count_) {
       return false;
     }
     const std::span<std::byte> to = out.reserve(bytes_);
-    std::memset(to.data(), 0, bytes_);
-    std::memcpy(to.data(), &cursor(), sizeof(std::uint64_t));
+    if (touched_) {
+      std::memset(to.data(), 0, bytes_);
+      std::memcpy(to.data(), &cursor(), sizeof(std::uint64_t));
+    }
     ++cursor();
     out.emit_reserved(bytes_);
     return true;
@@ -86,6 +90,8 @@ class RawNumbers final : public RawSource<std::uint64_t> {
   std::uint64_t count_;
   std::size_t bytes_;
   RunTimes* times_;
+  bool touched_;
+  std::uint64_t untimed_;
 };
 
 struct RawAddOne final : RawStage {

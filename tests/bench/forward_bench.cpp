@@ -16,29 +16,6 @@ constexpr std::size_t kHops = kStages + 1;
 constexpr std::size_t kFrame = 6 << 20;
 constexpr std::uint64_t kFirstUse = 300;  ///< items until every page has memory and the workers have found their pace
 
-/// Reserves an item and leaves its bytes as they are.
-class Untouched final : public RawSource<std::uint64_t> {
- public:
-  Untouched(std::uint64_t count, std::size_t bytes, RunTimes* times) : count_(count), bytes_(bytes), times_(times) {}
-  bool produce(Output& out) override {
-    if (cursor() == kFirstUse) {
-      times_->begin();
-    }
-    if (cursor() == count_) {
-      return false;
-    }
-    out.reserve(bytes_);
-    ++cursor();
-    out.emit_reserved(bytes_);
-    return true;
-  }
-
- private:
-  std::uint64_t count_;
-  std::size_t bytes_;
-  RunTimes* times_;
-};
-
 struct PassOn final : RawStage {
   void operator()(const Item& in, Output& out) override { out.forward(in); }
 };
@@ -56,8 +33,8 @@ class CountBytes final : public RawSink<std::uint64_t> {
 /// Nanoseconds an item and hop.
 double run(std::uint64_t items, std::size_t bytes, std::optional<std::uint64_t> capacity) {
   const Shared<RunTimes> times;
-  ForkPipeline pipeline(chain_of(make_hosted<Untouched>(kFirstUse + items, bytes, times.get()), make_hosted<PassOn>(), kStages,
-                                 make_hosted<CountBytes>(times.get())),
+  ForkPipeline pipeline(chain_of(make_hosted<RawNumbers>(kFirstUse + items, bytes, times.get(), false, kFirstUse),
+                                 make_hosted<PassOn>(), kStages, make_hosted<CountBytes>(times.get())),
                         {.items = capacity});
   run_whole(pipeline, kFirstUse + items, *times);
   return times->seconds() * 1e9 / static_cast<double>(items * kHops);

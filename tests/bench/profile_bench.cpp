@@ -15,6 +15,7 @@
 #include "fork_pipeline.hpp"
 #include "profile/recorder.hpp"
 #include "profile/summary.hpp"
+#include "support/temp_folder.hpp"
 
 namespace {
 
@@ -160,15 +161,13 @@ void show_recorded_rows(const std::filesystem::path& folder) {
 }
 
 int measure_rows() {
-  char name[] = "/tmp/profile_bench_XXXXXX";
-  const std::filesystem::path folder = ::mkdtemp(name);
+  const pystream::test::TempFolder folder;
   std::printf("single items, five workers of up to 200,000 rows/s each:\n");
   std::fflush(stdout);
   ForkPipeline many = pipeline(4'000'000, rounds_of_a_microsecond(), 3);
-  many.set_profile({.folder = folder, .max_history = std::uint64_t{1} << 40, .rows_per_second = 200'000});
+  many.set_profile({.folder = folder.path(), .max_history = std::uint64_t{1} << 40, .rows_per_second = 200'000});
   many.run();
-  show_recorded_rows(folder);
-  std::filesystem::remove_all(folder);
+  show_recorded_rows(folder.path());
   return 0;
 }
 
@@ -187,12 +186,11 @@ int main(int argc, char** argv) {
   std::printf("recorder: %.2f ns an item and stage where items are sampled, %.2f ns where each is timed\n",
               median(fast), median(slow));
   std::fflush(stdout);
-  char name[] = "/tmp/profile_bench_XXXXXX";
-  const std::filesystem::path folder = ::mkdtemp(name);
+  const pystream::test::TempFolder folder;
   const std::uint64_t rounds = rounds_of_a_microsecond();
   for (int i = 0; i < repetitions; ++i) {
     const Cost plain = run_once({}, rounds);
-    const Cost with = run_once(folder, rounds);
+    const Cost with = run_once(folder.path(), rounds);
     plain_rate.push_back(plain.items_per_s);
     with_rate.push_back(with.items_per_s);
     plain_cpu.push_back(plain.cpu_ns_per_item);
@@ -204,6 +202,5 @@ int main(int argc, char** argv) {
       median(plain_rate), median(with_rate), (median(with_rate) / median(plain_rate) - 1) * 100, median(plain_cpu),
       median(with_cpu), (median(with_cpu) / median(plain_cpu) - 1) * 100);
   std::fflush(stdout);
-  std::filesystem::remove_all(folder);
   return measure_rows();
 }

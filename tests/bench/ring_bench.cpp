@@ -4,36 +4,17 @@
 
 #include <cstring>
 
-#include "shm/ring_reader.hpp"
-#include "shm/ring_writer.hpp"
+#include "link_ends.hpp"
 
 namespace {
 
 namespace shm = pystream::shm;
 
-class Link {
- public:
-  Link()
-      : segment_(shm::Segment::create(
-            {.workers = {{}, {}},
-             .links = {{.producer = 0, .consumer = 1, .ring_bytes = 1 << 20, .item_limit = 64 << 20}},
-             .plan = ""})),
-        writer(segment_.map_producer(0)),
-        reader(segment_.map_consumer(0), 0) {}
-
- private:
-  shm::Segment segment_;
-
- public:
-  shm::RingWriter writer;
-  shm::RingReader reader;
-};
-
 /// `touch`: the payload is written and read.
 void pass(benchmark::State& state, bool touch) {
   const auto bytes = static_cast<std::size_t>(state.range(0));
   const std::int64_t batch = state.range(1);
-  Link link;
+  pystream::bench::LinkEnds link;
   std::vector<std::byte> item(bytes);
   for (auto _ : state) {
     for (std::int64_t i = 0; i < batch; ++i) {
@@ -72,7 +53,7 @@ BENCHMARK(untouched)->ArgNames({"bytes", "batch"})->ArgsProduct({{64, 4096, 1 <<
 
 /// Reserving and giving up: the cost without a record.
 void reserved(benchmark::State& state) {
-  Link link;
+  pystream::bench::LinkEnds link;
   for (auto _ : state) {
     benchmark::DoNotOptimize(link.writer.try_reserve(64));
   }

@@ -4,9 +4,8 @@
 #include <string>
 
 #include "harness.hpp"
+#include "link_ends.hpp"
 #include "processes.hpp"
-#include "shm/ring_reader.hpp"
-#include "shm/ring_writer.hpp"
 
 namespace {
 
@@ -22,54 +21,37 @@ std::string size_name(std::size_t bytes) {
   return bytes >= 1024 ? std::to_string(bytes >> 10) + " KiB" : std::to_string(bytes) + " B";
 }
 
-/// Both ends of a link with the defaults of a pipeline's.
-class Link {
- public:
-  Link()
-      : segment_(shm::Segment::create(
-            {.workers = {{}, {}},
-             .links = {{.producer = 0, .consumer = 1, .ring_bytes = 1 << 20, .item_limit = 64 << 20}},
-             .plan = ""})),
-        writer_(segment_.map_producer(0)),
-        reader_(segment_.map_consumer(0), 0) {}
-
-  /// One item from end to end.
-  void pass(std::size_t bytes) {
-    if (writer_.try_reserve(bytes) == nullptr) {
-      give_up("the link is full");
-    }
-    writer_.finish(bytes, {.sequence = writer_.next_number()});
-    writer_.commit({.inputs_done = writer_.next_number()});
-    const shm::Record* record = reader_.try_peek();
-    if (record == nullptr || record->payload.size() != bytes) {
-      give_up("the item did not arrive");
-    }
-    reader_.advance();
-    reader_.release();
+/// One item from end to end.
+void pass(LinkEnds& link, std::size_t bytes) {
+  if (link.writer.try_reserve(bytes) == nullptr) {
+    give_up("the link is full");
   }
-
- private:
-  shm::Segment segment_;
-  shm::RingWriter writer_;
-  shm::RingReader reader_;
-};
+  link.writer.finish(bytes, {.sequence = link.writer.next_number()});
+  link.writer.commit({.inputs_done = link.writer.next_number()});
+  const shm::Record* record = link.reader.try_peek();
+  if (record == nullptr || record->payload.size() != bytes) {
+    give_up("the item did not arrive");
+  }
+  link.reader.advance();
+  link.reader.release();
+}
 
 }  // namespace
 
 int main(int argc, char** argv) {
   Bench bench("sizes", argc, argv);
   pin_to(0);
-  Link link;
+  LinkEnds link;
   const int rounds = bench.scaled(2'000'000, 300'000);
   std::vector<Contender> sizes;
   for (std::size_t bytes = 64; bytes <= kLargest; bytes *= 4) {
     for (int i = 0; i < 100; ++i) {
-      link.pass(bytes);  // the first use gets the memory
+      pass(link, bytes);  // the first use gets the memory
     }
     sizes.push_back({size_name(bytes), [&link, bytes, rounds] {
                        const std::int64_t began = process_cpu_ns();
                        for (int i = 0; i < rounds; ++i) {
-                         link.pass(bytes);
+                         pass(link, bytes);
                        }
                        return static_cast<double>(process_cpu_ns() - began) / rounds;
                      }});

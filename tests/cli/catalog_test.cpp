@@ -4,7 +4,7 @@
 #include "plan/json.hpp"
 #include "plan/plan_json.hpp"
 
-namespace pystream::tests {
+namespace pystream::test {
 namespace {
 
 TEST(Stages, ListsEveryTypeByPlugin) {
@@ -90,4 +90,4 @@ TEST(Schema, OnlyTheNamedPlugins) {
 }
 
 }  // namespace
-}  // namespace pystream::tests
+}  // namespace pystream::test

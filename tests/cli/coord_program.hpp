@@ -8,7 +8,7 @@
 #include "support/run_program.hpp"
 #include "support/temp_folder.hpp"
 
-namespace pystream::tests {
+namespace pystream::test {
 
 /// Runs the pystream-coord of this build.
 inline ProgramRun coord(std::vector<std::string> arguments, RunOptions options = {}) {
@@ -41,4 +41,4 @@ inline constexpr const char* kSmallPlan = R"({
 }
 )";
 
-}  // namespace pystream::tests
+}  // namespace pystream::test

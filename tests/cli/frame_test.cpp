@@ -1,6 +1,6 @@
 #include "cli/coord_program.hpp"
 
-namespace pystream::tests {
+namespace pystream::test {
 namespace {
 
 const std::vector<std::string> kCommands{"init",   "run",     "chaos", "validate", "graph",  "stages",
@@ -100,4 +100,4 @@ TEST(Frame, ColourOnATerminalUnlessNoColor) {
 }
 
 }  // namespace
-}  // namespace pystream::tests
+}  // namespace pystream::test

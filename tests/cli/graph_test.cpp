@@ -2,7 +2,7 @@
 
 #include "cli/coord_program.hpp"
 
-namespace pystream::tests {
+namespace pystream::test {
 namespace {
 
 /// A serial row that begins with a parallel child, which holds a serial row of its own.
@@ -133,4 +133,4 @@ TEST_F(Graph, ABadPlanIsRefused) {
 }
 
 }  // namespace
-}  // namespace pystream::tests
+}  // namespace pystream::test

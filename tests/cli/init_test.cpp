@@ -1,6 +1,6 @@
 #include "cli/coord_program.hpp"
 
-namespace pystream::tests {
+namespace pystream::test {
 namespace {
 
 TEST(Init, WritesAPlanThatIsValid) {
@@ -28,4 +28,4 @@ TEST(Init, SaysWhyItCannotWrite) {
 }
 
 }  // namespace
-}  // namespace pystream::tests
+}  // namespace pystream::test

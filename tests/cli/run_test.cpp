@@ -2,7 +2,7 @@
 
 #include "cli/coord_program.hpp"
 
-namespace pystream::tests {
+namespace pystream::test {
 namespace {
 
 /// Counts up from 0, adds, writes numbers of 8 bytes; `source` are parameters of the source.
@@ -100,7 +100,7 @@ TEST_F(Run, MisuseStartsNothing) {
     EXPECT_CONTAINS(sut.err, message);
   }
   EXPECT_EQ(run("{").exit_code, 2);
-  EXPECT_FALSE(std::filesystem::exists(folder_.file("out.bin")));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "out.bin"));
 }
 
 TEST_F(Run, WhatACoordinatorWritesForWorkersIsRefused) {
@@ -199,4 +199,4 @@ TEST_F(Run, LogLevelChoosesWhoIsHeard) {
 }
 
 }  // namespace
-}  // namespace pystream::tests
+}  // namespace pystream::test

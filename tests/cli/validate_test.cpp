@@ -3,7 +3,7 @@
 #include "cli/coord_program.hpp"
 #include "plan/json.hpp"
 
-namespace pystream::tests {
+namespace pystream::test {
 namespace {
 
 /// `text` with the first `from` in it replaced.
@@ -152,7 +152,7 @@ TEST_F(Validate, AFileThatIsNoPluginIsTold) {
   folder_.write("no.so", "not a library");
   const ProgramRun run = validate(with(kSmallPlan, "libpystream_testing.so", "./no.so"));
   EXPECT_EQ(run.exit_code, 2);
-  EXPECT_CONTAINS(run.err, "plan.json: /plugins/0: plugin \"" + folder_.file("no.so") + "\" cannot be loaded: ");
+  EXPECT_CONTAINS(run.err, "plan.json: /plugins/0: plugin \"" + folder_ / "no.so" + "\" cannot be loaded: ");
 }
 
 TEST_F(Validate, PluginPathsAreRelativeToThePlan) {
@@ -217,4 +217,4 @@ TEST(Pipelines, EachBundledPlanIsValid) {
 }
 
 }  // namespace
-}  // namespace pystream::tests
+}  // namespace pystream::test

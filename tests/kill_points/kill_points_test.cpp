@@ -13,7 +13,7 @@
 
 /// Workers that die at named places (base/kill_point.hpp). Items come one by one, so the neighbours sleep; and in the
 /// library of these tests a sleep lasts until somebody ends it, so a lost wake-up is a hang.
-namespace pystream::tests {
+namespace pystream::test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -31,7 +31,7 @@ class Orders {
  public:
   Orders(const TempFolder& folder, const std::vector<Kill>& kills) {
     for (const Kill& kill : kills) {
-      tokens_.push_back(folder.file("token" + std::to_string(tokens_.size())));
+      tokens_.push_back(folder / ("token" + std::to_string(tokens_.size())));
       folder.write("token" + std::to_string(tokens_.size() - 1), "");
       text_ += (text_.empty() ? "" : ",") + kill.point + ":" + std::to_string(kill.worker) + ":" +
                std::to_string(kill.nth) + ":" + tokens_.back();
@@ -83,7 +83,7 @@ SpawnedRun run_plan(const std::string& plan, const std::vector<Kill>& kills) {
       {PYSTREAM_TEST_COORD, "run", "plan.json", "--quiet"},
       {.environment = {std::string("LD_LIBRARY_PATH=") + PYSTREAM_KILL_POINT_LIBRARY,
                        "PYSTREAM_WORKER=" PYSTREAM_TEST_WORKER, "PYSTREAM_PLUGIN_PATH=" PYSTREAM_TEST_PLUGINS,
-                       "PYSTREAM_KILL_AT=" + orders.text(), "PYSTREAM_PROFILES=" + folder.file("profiles")},
+                       "PYSTREAM_KILL_AT=" + orders.text(), "PYSTREAM_PROFILES=" + folder / "profiles"},
        .directory = folder.path(),
        .deadline = 40s});
   EXPECT_EQ(run.exit_code, 0) << orders.text() << "\n" << run.err;
@@ -220,7 +220,7 @@ TEST(KillPoints, InTheTransactionOfADeadLetter) {
   const std::vector<std::string> environment{
       std::string("LD_LIBRARY_PATH=") + PYSTREAM_KILL_POINT_LIBRARY, "PYSTREAM_WORKER=" PYSTREAM_TEST_WORKER,
       "PYSTREAM_PLUGIN_PATH=" PYSTREAM_TEST_PLUGINS, "PYSTREAM_KILL_AT=" + orders.text(),
-      "PYSTREAM_PROFILES=" + folder.file("profiles")};
+      "PYSTREAM_PROFILES=" + folder / "profiles"};
   const RunOptions options{.environment = environment, .directory = folder.path(), .deadline = 40s};
   const ProgramRun run = run_program({PYSTREAM_TEST_COORD, "run", "plan.json", "--quiet"}, options);
   EXPECT_EQ(run.exit_code, 0) << run.err;
@@ -284,4 +284,4 @@ INSTANTIATE_TEST_SUITE_P(Forked, ForkedKillPoint, ::testing::ValuesIn([] {
                          });
 
 }  // namespace
-}  // namespace pystream::tests
+}  // namespace pystream::test

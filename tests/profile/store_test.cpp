@@ -57,7 +57,7 @@ class StoreTest : public testing::Test {
     return {};
   }
 
-  tests::TempFolder folder_;
+  test::TempFolder folder_;
   double runs_ = 0;
 };
 
@@ -120,7 +120,7 @@ TEST_F(StoreTest, ADeletedLockFileExcludesNobody) {
   StoreLock first(database_in(folder_.path()));
   StoreLock second(database_in(folder_.path()));
   ASSERT_TRUE(first.try_lock());
-  std::filesystem::remove(folder_.file("last_profiles.sqlite.lock"));
+  std::filesystem::remove(folder_ / "last_profiles.sqlite.lock");
   StoreLock third(database_in(folder_.path()));
   EXPECT_TRUE(third.try_lock());
   EXPECT_FALSE(second.try_lock()) << "its file has no name any more; it takes the new one";

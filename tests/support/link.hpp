@@ -120,7 +120,7 @@ class Deadline {
 };
 
 template <class Condition>
-bool wait_until(Condition condition, std::chrono::nanoseconds deadline = std::chrono::seconds(20)) {
+bool wait_until(Condition condition, std::chrono::nanoseconds deadline = std::chrono::seconds(60)) {
   const Deadline end(deadline);
   while (!condition()) {
     if (end.passed()) {

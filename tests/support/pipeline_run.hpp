@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "link.hpp"
-#include "stage_driver.hpp"
+#include "temp_folder.hpp"
 
 /// Whole pipelines of real processes.
 namespace pystream::test {
@@ -40,23 +40,25 @@ inline bool nothing_is_left() {
   return pid < 0 && errno == ECHILD;
 }
 
-/// `pystream-coord run` on a plan of the test's own.
+/// `pystream-coord run` on a plan of the test's own, with everything of the run in a folder: the plan, "stdout",
+/// "stderr", and "profiles".
 class PipelineRun {
  public:
-  PipelineRun(const std::string& plan, const std::string& folder, const std::vector<std::string>& options = {})
-      : errors_(folder + "/stderr") {
+  PipelineRun(const std::string& plan, const TempFolder& folder, const std::vector<std::string>& options = {})
+      : errors_(folder / "stderr") {
     ::prctl(PR_SET_CHILD_SUBREAPER, 1);  // what a dead coordinator leaves behind comes to us
-    write_file(folder + "/plan.json", plan);
-    std::vector<std::string> words{PYSTREAM_TEST_COORD, "run", folder + "/plan.json"};
+    const std::string output = folder / "stdout";
+    const std::string profiles = folder / "profiles";
+    std::vector<std::string> words{PYSTREAM_TEST_COORD, "run", folder.write("plan.json", plan)};
     words.insert(words.end(), options.begin(), options.end());
     pid_ = ::fork();
     if (pid_ == 0) {
-      ::setenv("PYSTREAM_PLUGIN_PATH", PYSTREAM_TEST_PLUGINS, 1);
-      ::setenv("PYSTREAM_WORKER", PYSTREAM_TEST_WORKER, 1);
-      ::setenv("XDG_STATE_HOME", folder.c_str(), 1);
+      ::unsetenv("PYSTREAM_PLUGIN_PATH");
+      ::unsetenv("PYSTREAM_WORKER");
+      ::setenv("PYSTREAM_PROFILES", profiles.c_str(), 1);
       const int errors = ::open(errors_.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
       ::dup2(errors, STDERR_FILENO);
-      ::dup2(::open((folder + "/stdout").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), STDOUT_FILENO);
+      ::dup2(::open(output.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), STDOUT_FILENO);
       ::dup2(::open("/dev/null", O_RDONLY), STDIN_FILENO);
       std::vector<char*> argv;
       for (std::string& word : words) {
@@ -79,22 +81,26 @@ class PipelineRun {
 
   pid_t pid() const { return pid_; }
   void signal(int number) const { ::kill(pid_, number); }
-  /// Its worker processes; also those between fork and exec. Not the one that lists the stage types before the start.
-  std::vector<pid_t> workers() const {
+  /// Its workers and its bookkeeper; also those between fork and exec. Not the process that lists the stage types
+  /// before the start.
+  std::vector<pid_t> children() const {
     std::vector<pid_t> all = children_of(pid_);
-    const auto has_word = [](pid_t pid, const char* word) {
-      try {
-        return read_file("/proc/" + std::to_string(pid) + "/cmdline").find('\0' + std::string(word) + '\0') !=
-               std::string::npos;
-      } catch (const std::exception&) {
-        return false;  // it ended while its file was read
-      }
-    };
-    started_ = started_ || std::any_of(all.begin(), all.end(), [&](pid_t pid) { return has_word(pid, "work"); });
+    started_ = started_ || std::ranges::any_of(all, [](pid_t pid) { return has_word(pid, "work"); });
     if (!started_) {
       all.clear();
     }
     return all;
+  }
+  std::vector<pid_t> workers() const {
+    std::vector<pid_t> all = children();
+    std::erase_if(all, [](pid_t pid) { return has_word(pid, "bookkeeper"); });
+    return all;
+  }
+  /// 0: there is none.
+  pid_t bookkeeper() const {
+    const std::vector<pid_t> all = children();
+    const auto found = std::ranges::find_if(all, [](pid_t pid) { return has_word(pid, "bookkeeper"); });
+    return found != all.end() ? *found : 0;
   }
   bool ended() {
     if (!ended_ && ::waitpid(pid_, &status_, WNOHANG) == pid_) {
@@ -112,6 +118,16 @@ class PipelineRun {
   std::string errors() const { return read_file(errors_); }
 
  private:
+  /// Whether it was called with that argument.
+  static bool has_word(pid_t pid, const char* word) {
+    try {
+      return read_file("/proc/" + std::to_string(pid) + "/cmdline").find('\0' + std::string(word) + '\0') !=
+             std::string::npos;
+    } catch (const std::exception&) {
+      return false;  // it ended while its file was read
+    }
+  }
+
   pid_t pid_ = 0;
   mutable bool started_ = false;
   bool ended_ = false;
@@ -120,8 +136,8 @@ class PipelineRun {
 };
 
 /// Runs a plan to its end without a fault; its output file's bytes.
-inline std::string output_of(const std::string& plan, const TemporaryDirectory& folder, const std::string& file) {
-  PipelineRun run(plan, folder.path());
+inline std::string output_of(const std::string& plan, const TempFolder& folder, const std::string& file) {
+  PipelineRun run(plan, folder);
   const int code = run.wait();
   if (code != 0) {
     throw std::runtime_error("exit code " + std::to_string(code) + ": " + run.errors());

@@ -2,7 +2,7 @@
 
 #include "base/child_process.hpp"
 
-namespace pystream::tests {
+namespace pystream::test {
 
 ProgramRun run_program(const std::vector<std::string>& arguments, const RunOptions& options) {
   base::ChildResult result = base::run_child({.arguments = arguments,
@@ -20,4 +20,4 @@ ProgramRun run_program(const std::vector<std::string>& arguments, const RunOptio
   return {.exit_code = code, .out = std::move(result.output), .err = std::move(result.errors)};
 }
 
-}  // namespace pystream::tests
+}  // namespace pystream::test

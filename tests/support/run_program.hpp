@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-namespace pystream::tests {
+namespace pystream::test {
 
 struct RunOptions {
   std::string input{};                     ///< on standard input
@@ -22,4 +22,4 @@ struct ProgramRun {
 /// Runs a program to its end and collects what it writes.
 ProgramRun run_program(const std::vector<std::string>& arguments, const RunOptions& options = {});
 
-}  // namespace pystream::tests
+}  // namespace pystream::test

@@ -1,14 +1,29 @@
 #pragma once
 
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <ios>
 #include <iterator>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <system_error>
 
-namespace pystream::tests {
+/// Files of tests.
+namespace pystream::test {
+
+inline std::string read_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+inline void write_file(const std::string& path, std::string_view content) {
+  std::ofstream file(path, std::ios::binary);
+  if (!file.write(content.data(), static_cast<std::streamsize>(content.size())).flush()) {
+    throw std::runtime_error("cannot write " + path);
+  }
+}
 
 /// A new folder that goes, with all in it, when this object does.
 class TempFolder {
@@ -28,18 +43,18 @@ class TempFolder {
   TempFolder& operator=(const TempFolder&) = delete;
 
   const std::filesystem::path& path() const { return path_; }
-  std::string file(std::string_view name) const { return path_ / name; }
-  std::string write(std::string_view name, std::string_view text) const {
-    std::ofstream(file(name), std::ios::binary) << text;
-    return file(name);
+  /// The path of a file in it.
+  std::string operator/(std::string_view name) const { return path_ / name; }
+  /// Writes a file in it; returns its path.
+  std::string write(std::string_view name, std::string_view content) const {
+    write_file(*this / name, content);
+    return *this / name;
   }
-  std::string read(std::string_view name) const {
-    std::ifstream in(file(name), std::ios::binary);
-    return {std::istreambuf_iterator<char>(in), {}};
-  }
+  /// A file's content; empty if there is none.
+  std::string read(std::string_view name) const { return read_file(*this / name); }
 
  private:
   std::filesystem::path path_;
 };
 
-}  // namespace pystream::tests
+}  // namespace pystream::test

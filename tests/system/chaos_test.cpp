@@ -6,7 +6,7 @@
 #include "plan/plan.hpp"
 #include "system/fault_plan.hpp"
 
-namespace pystream::tests {
+namespace pystream::test {
 namespace {
 
 plan::Node stage(const std::string& name) {
@@ -103,7 +103,7 @@ TEST(Chaos, AnEndlessSourceIsDrainedAfterTheLastKill) {
   folder.write("plan.json", endless(""));
   const ProgramRun run =
       coord({"chaos", "plan.json", "--kills", "20", "--seed", "6"},
-            {.environment = {"PYSTREAM_PROFILES=" + folder.file("profiles")}, .directory = folder.path()});
+            {.environment = {"PYSTREAM_PROFILES=" + folder / "profiles"}, .directory = folder.path()});
   EXPECT_EQ(run.exit_code, 0) << run.out << run.err;
   EXPECT_CONTAINS(run.out, "verdict   clean");
 }
@@ -118,6 +118,16 @@ TEST(Chaos, DroppedItemsAreNotClean) {
   EXPECT_CONTAINS(run.out, "verdict   not clean");
 }
 
+/// The kills come so quickly that nobody has finished its start when the last of them comes.
+TEST(Chaos, ItIsOverOnceThePipelineGoesOnAfterTheLastKill) {
+  const TempFolder folder;
+  folder.write("plan.json", endless(kNoProfile));
+  const ProgramRun run =
+      coord({"chaos", "plan.json", "--kills", "3", "--seed", "7", "--interval", "100us"}, {.directory = folder.path()});
+  EXPECT_EQ(run.exit_code, 0) << run.out << run.err;
+  EXPECT_EQ(run.out.find("items     0 in"), std::string::npos) << run.out;
+}
+
 TEST(Chaos, ASourceThatEndsTooSoonIsTold) {
   const TempFolder folder;
   folder.write("in.txt", numbered_lines(0, 5));
@@ -129,4 +139,4 @@ TEST(Chaos, ASourceThatEndsTooSoonIsTold) {
 }
 
 }  // namespace
-}  // namespace pystream::tests
+}  // namespace pystream::test

@@ -16,7 +16,7 @@ namespace {
 using namespace pystream::test;
 using namespace std::chrono_literals;
 
-std::string plan_in(const TemporaryDirectory& folder) {
+std::string plan_in(const TempFolder& folder) {
   return R"({"plugins": ["libpystream_testing.so"],
              "source": {"type": "generate", "params": {"period": "1ms", "size": 8}},
              "stages": [{"name": "A", "type": "test.add"},
@@ -94,14 +94,14 @@ void end(Tracee& coordinator, int step) {
 TEST(CoordinatorDeath, WhileItLaunches) {
   int steps = 0;
   {
-    const TemporaryDirectory folder;
-    PipelineRun run(plan_in(folder), folder.path(), {"--quiet"});
+    const TempFolder folder;
+    PipelineRun run(plan_in(folder), folder, {"--quiet"});
     Tracee coordinator(run.pid());
     // Once it has its children it sleeps, and may make no further system call.
     const auto sleeps = [&] {
       return coordinator.enters(SYS_epoll_wait) && children_of(run.pid()).size() >= kChildren;
     };
-    while (run.workers().size() < kChildren && coordinator.run_to_system_call() && !sleeps()) {
+    while (run.children().size() < kChildren && coordinator.run_to_system_call() && !sleeps()) {
       ++steps;
     }
     const ino_t memory = memory_of(run.pid());
@@ -114,8 +114,8 @@ TEST(CoordinatorDeath, WhileItLaunches) {
   const int stride = is_full_run() ? 1 : steps / 25 + 1;
   int deaths = 0;
   for (int step = 0; step < steps && !testing::Test::HasFailure(); step += stride, ++deaths) {
-    const TemporaryDirectory folder;
-    PipelineRun run(plan_in(folder), folder.path(), {"--quiet"});
+    const TempFolder folder;
+    PipelineRun run(plan_in(folder), folder, {"--quiet"});
     Tracee coordinator(run.pid());
     for (int i = 0; i < step && coordinator.run_to_system_call(); ++i) {
     }
@@ -131,17 +131,17 @@ TEST(CoordinatorDeath, WhileItRestarts) {
   int deaths = 0;
   bool restarted = false;
   for (int step = 0; !restarted && !testing::Test::HasFailure(); step += stride, ++deaths) {
-    const TemporaryDirectory folder;
-    PipelineRun run(plan_in(folder), folder.path(), {"--quiet"});
+    const TempFolder folder;
+    PipelineRun run(plan_in(folder), folder, {"--quiet"});
     ASSERT_TRUE(wait_until([&] {
-      return std::filesystem::exists(folder / "output") && run.workers().size() == kChildren;
+      return std::filesystem::exists(folder / "output") && run.children().size() == kChildren;
     })) << run.errors();
     Tracee coordinator(run.pid());
     const ino_t memory = memory_of(run.pid());
-    const std::vector<pid_t> before = run.workers();
+    const std::vector<pid_t> before = run.children();
     ::kill(before.at(2), SIGKILL);  // not the bookkeeper, the first, whose death nobody restarts
     for (int i = 0; i < step && !restarted && coordinator.run_to_system_call(); ++i) {
-      restarted = coordinator.enters(SYS_epoll_wait) && run.workers().size() == kChildren && run.workers() != before;
+      restarted = coordinator.enters(SYS_epoll_wait) && run.children().size() == kChildren && run.children() != before;
     }
     end(coordinator, deaths);
     expect_nothing_left(run, memory, "at system call " + std::to_string(step) + " of a restart");

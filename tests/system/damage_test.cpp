@@ -48,8 +48,8 @@ struct Outcome {
 /// `place`: where in the segment to flip a byte of the link.
 Outcome run_and_flip(const std::function<std::uint64_t(const shm::LinkEntry&, const shm::SupervisorView&)>& place,
                      std::byte flip) {
-  const TemporaryDirectory folder;
-  PipelineRun run(kPlan, folder.path());
+  const TempFolder folder;
+  PipelineRun run(kPlan, folder);
   if (!wait_until([&] { return run.workers().size() == 3; })) {
     throw std::runtime_error(run.errors());
   }
@@ -119,7 +119,7 @@ TEST(Damage, OfTheConsumersPage) {
 
 /// What came in belongs to the worker before this one.
 TEST(Damage, AStageThatWritesOverItsInputFaults) {
-  const TemporaryDirectory folder;
+  const TempFolder folder;
   write_file(folder / "in.txt", "first\nsecond\nthird\n");
   PipelineRun run(R"({"plugins": ["libpystream_testing.so"], "source": {"type": "lines", "params": {"path": ")" +
                       (folder / "in.txt") +
@@ -127,7 +127,7 @@ TEST(Damage, AStageThatWritesOverItsInputFaults) {
                                           "params": {"how": "scribble", "sequence": 1, "attempts": 99}}],
                           "sink": {"type": "file_writer", "params": {"path": ")" +
                       (folder / "out.txt") + R"("}}, "profiler": {"enabled": false}})",
-                  folder.path());
+                  folder);
   EXPECT_EQ(run.wait(20s), 0) << run.errors();
   EXPECT_NE(run.errors().find("stage MainPipeline__Bad was killed by SIGSEGV"), std::string::npos) << run.errors();
   EXPECT_EQ(read_file(folder / "out.txt"), "first\nthird\n");

@@ -5,7 +5,7 @@
 #include "cli/coord_program.hpp"
 
 /// Small plans whose workers die.
-namespace pystream::tests {
+namespace pystream::test {
 
 /// "line 0" and so on, one of them left out.
 inline std::string numbered_lines(int from, int to, int without = -1) {
@@ -40,7 +40,7 @@ inline FaultRun run_stages(const std::string& stages, const std::string& more = 
   folder.write("in.txt", numbered_lines(0, 100));
   folder.write("plan.json", plan_of(stages, more));
   ProgramRun run = coord({"run", "plan.json"},
-                         {.environment = {"PYSTREAM_PROFILES=" + folder.file("profiles")}, .directory = folder.path()});
+                         {.environment = {"PYSTREAM_PROFILES=" + folder / "profiles"}, .directory = folder.path()});
   return {std::move(run), folder.read("out.txt")};
 }
 
@@ -52,4 +52,4 @@ inline std::string crash_stage(const std::string& name, const std::string& how, 
 
 inline const std::string kSkip = R"(, "on_crash": "skip")";
 
-}  // namespace pystream::tests
+}  // namespace pystream::test

@@ -8,7 +8,7 @@
 #include "support/temp_folder.hpp"
 
 /// The demo's plan, on a film that is made here.
-namespace pystream::tests {
+namespace pystream::test {
 namespace {
 
 constexpr int kFrames = 60;
@@ -46,9 +46,9 @@ class FilmTest : public ::testing::Test {
   /// The frames that a plan writes, as JPEG one after another.
   std::string frames_of(const std::string& plan, const std::string& mode) {
     const ProgramRun run = run_program(
-        {PYSTREAM_TEST_COORD, "run", folder_.write(mode + ".json", plan), "--input", folder_.file("film.avi"),
-         "--output", folder_.file(mode + ".mjpeg")},
-        {.environment = {"PYSTREAM_WORKER", "PYSTREAM_PLUGIN_PATH", "XDG_STATE_HOME=" + folder_.file("state")}});
+        {PYSTREAM_TEST_COORD, "run", folder_.write(mode + ".json", plan), "--input", folder_ / "film.avi", "--output",
+         folder_ / (mode + ".mjpeg")},
+        {.environment = {"PYSTREAM_WORKER", "PYSTREAM_PLUGIN_PATH", "XDG_STATE_HOME=" + folder_ / "state"}});
     EXPECT_EQ(run.exit_code, 0) << run.err;
     return folder_.read(mode + ".mjpeg");
   }
@@ -57,7 +57,7 @@ class FilmTest : public ::testing::Test {
 };
 
 TEST_F(FilmTest, EveryFrameComesOutInOrderAndSerialGivesTheSameBytes) {
-  make_film(folder_.file("film.avi"));
+  make_film(folder_ / "film.avi");
   std::ifstream file(PYSTREAM_TEST_PIPELINES "/pedestrians.json");
   const std::string plan(std::istreambuf_iterator<char>(file), {});
   const std::string serial_plan = with_all(plan, "\"mode\": \"parallel\"", "\"mode\": \"serial\"");
@@ -69,4 +69,4 @@ TEST_F(FilmTest, EveryFrameComesOutInOrderAndSerialGivesTheSameBytes) {
 }
 
 }  // namespace
-}  // namespace pystream::tests
+}  // namespace pystream::test

@@ -158,7 +158,7 @@ class LeftoversTest : public ::testing::Test {
     const std::string temporary = folder / "tmp";
     fs::create_directory(temporary);
     ::setenv("TMPDIR", temporary.c_str(), 1);
-    PipelineRun run(plan(items), folder.path());
+    PipelineRun run(plan(items), folder);
     ::unsetenv("TMPDIR");
     ASSERT_TRUE(wait_until([&] { return fs::exists(output) && fs::file_size(output) > 400'000; })) << run.errors();
     const Traces traces(run.pid());
@@ -173,11 +173,10 @@ class LeftoversTest : public ::testing::Test {
     std::string left;
     EXPECT_TRUE(wait_until([&] { return nothing_is_left() && (left = traces.left()).empty(); }, 1s)) << left;
     EXPECT_EQ(entries_of(temporary), Names());
-    EXPECT_EQ(entries_of(folder.path()),
-              (Names{"plan.json", "stdout", "stderr", "tmp", "output", "pystream"}));  // the last is the profile
+    EXPECT_EQ(entries_of(folder.path()), (Names{"plan.json", "stdout", "stderr", "tmp", "output", "profiles"}));
   }
 
-  const TemporaryDirectory folder;
+  const TempFolder folder;
   const std::string output = folder / "output";
   std::string first = R"("type": "test.add")";  ///< what the first stage is
 };

@@ -43,13 +43,13 @@ void check_is_prefix(const std::string& output, std::uint64_t first, std::uint64
 
 class LifeTest : public ::testing::Test {
  protected:
-  const TemporaryDirectory folder;
+  const TempFolder folder;
   const std::string output = folder / "output";
 };
 
 TEST_F(LifeTest, ASignalDrainsAndEndsWithSuccess) {
   for (const int signal : {SIGINT, SIGTERM}) {
-    PipelineRun run(plan_of(kThree, output), folder.path());
+    PipelineRun run(plan_of(kThree, output), folder);
     ASSERT_TRUE(wait_until([&] { return is_flowing(output); })) << run.errors();
     run.signal(signal);
     EXPECT_EQ(run.wait(30s), 0) << run.errors();
@@ -69,7 +69,7 @@ TEST_F(LifeTest, EveryStageIsCleanedUpOnceHoweverThePipelineEnds) {
                              "]}";
   for (const int signal : {0, SIGINT, SIGTERM}) {
     const std::string source = R"("period": "1ms", "size": 8, "count": )" + std::string(signal == 0 ? "100" : "0");
-    PipelineRun run(plan_of(stages, output, source), folder.path());
+    PipelineRun run(plan_of(stages, output, source), folder);
     if (signal != 0) {
       ASSERT_TRUE(wait_until([&] { return is_flowing(output); })) << run.errors();
       run.signal(signal);
@@ -87,7 +87,7 @@ TEST_F(LifeTest, EveryStageIsCleanedUpOnceHoweverThePipelineEnds) {
 
 TEST_F(LifeTest, ASecondSignalStopsAtOnce) {
   PipelineRun run(plan_of(R"({"name": "A", "type": "test.crash", "params": {"how": "hang", "sequence": 60}})", output),
-                  folder.path());
+                  folder);
   ASSERT_TRUE(wait_until([&] { return std::ranges::any_of(run.workers(), is_paused); })) << run.errors();
   run.signal(SIGINT);
   ::usleep(300'000);  // the first one is taken up; nothing can be seen of it, as the stage hangs
@@ -99,7 +99,7 @@ TEST_F(LifeTest, ASecondSignalStopsAtOnce) {
 
 TEST_F(LifeTest, NothingIsLeftOfAKilledCoordinator) {
   for (const bool stopped : {false, true}) {
-    PipelineRun run(plan_of(kThree, output), folder.path());
+    PipelineRun run(plan_of(kThree, output), folder);
     ASSERT_TRUE(wait_until([&] { return is_flowing(output); })) << run.errors();
     std::vector<pid_t> all = run.workers();
     EXPECT_EQ(all.size(), 5U);
@@ -120,7 +120,7 @@ TEST_F(LifeTest, NothingIsLeftOfACoordinatorKilledAtAnyTimeOfItsStart) {
   const std::uint64_t seed = test_seed();
   std::mt19937_64 random(seed);
   for (int i = 0; i < 30; ++i) {
-    PipelineRun run(plan_of(kThree, output), folder.path());
+    PipelineRun run(plan_of(kThree, output), folder);
     ::usleep(static_cast<useconds_t>(random() % 60'000));
     run.signal(SIGKILL);
     ASSERT_TRUE(wait_until([&] { return run.ended() && nothing_is_left(); }, 2s)) << "seed " << seed << ", start " << i;
@@ -131,7 +131,7 @@ TEST_F(LifeTest, ACrashOnOneItemIsTriedAgain) {
   for (const char* how : {"segv", "abort", "exit", "leave", "kill"}) {
     const std::string stage = R"({"name": "A", "type": "test.crash", "params": {"how": ")" + std::string(how) +
                               R"(", "sequence": 50, "every": 50, "attempts": 2}})";
-    PipelineRun run(plan_of(stage, output, R"("count": 200, "size": 8)"), folder.path());
+    PipelineRun run(plan_of(stage, output, R"("count": 200, "size": 8)"), folder);
     EXPECT_EQ(run.wait(), 0) << how << "\n" << run.errors();
     const std::string bytes = read_file(output);
     EXPECT_EQ(bytes.size(), 200U * 8) << how;
@@ -143,7 +143,7 @@ TEST_F(LifeTest, AHangIsKilledAndTheItemTriedAgain) {
   PipelineRun run(
       plan_of(R"({"name": "A", "type": "test.crash", "timeout": "300ms", "params": {"how": "hang", "sequence": 50}})",
               output, R"("count": 100, "size": 8)"),
-      folder.path());
+      folder);
   EXPECT_EQ(run.wait(), 0) << run.errors();
   EXPECT_EQ(read_file(output).size(), 800U);
   EXPECT_NE(run.errors().find("hangs"), std::string::npos) << run.errors();
@@ -152,7 +152,7 @@ TEST_F(LifeTest, AHangIsKilledAndTheItemTriedAgain) {
 TEST_F(LifeTest, ASlowStartIsNoHang) {
   PipelineRun run(plan_of(R"({"name": "A", "type": "test.sleep_start", "timeout": "200ms", "params": {"time": "1s"}})",
                           output, R"("count": 100, "size": 8)"),
-                  folder.path());
+                  folder);
   EXPECT_EQ(run.wait(), 0) << run.errors();
   EXPECT_EQ(read_file(output).size(), 800U);
   EXPECT_EQ(run.errors().find("hangs"), std::string::npos) << run.errors();
@@ -162,7 +162,7 @@ TEST_F(LifeTest, AHangInCleanupIsKilledAndCostsNoItem) {
   PipelineRun run(plan_of(R"({"name": "A", "type": "test.sleep_start", "start_timeout": "2s",
                               "params": {"time": "0s", "cleanup": "1h"}}, {"name": "B", "type": "test.add"})",
                           output, R"("count": 100, "size": 8)"),
-                  folder.path());
+                  folder);
   EXPECT_EQ(run.wait(30s), 1) << run.errors();
   EXPECT_EQ(read_file(output).size(), 800U) << "what it had done goes on to the sink";
   EXPECT_NE(run.errors().find("stage MainPipeline__A hung in its cleanup() and was killed; every item was processed"),
@@ -176,7 +176,7 @@ TEST_F(LifeTest, ARestartStormEndsWithStageSignalAndItem) {
       plan_of(
           R"({"name": "A", "type": "test.crash", "max_attempts": 1000, "params": {"how": "segv", "sequence": 7, "attempts": 1000}})",
           output, R"("count": 100, "size": 8)", R"(, "restarts": {"max_restarts": 3, "backoff_first": "1ms"})"),
-      folder.path());
+      folder);
   const int code = run.wait();
   EXPECT_EQ(code, 1) << run.errors();
   for (const char* word : {"MainPipeline__A", "SIGSEGV", "item 7"}) {
@@ -190,7 +190,7 @@ TEST_F(LifeTest, AFloodOfErrorLinesDoesNotDeafenTheCoordinator) {
       plan_of(
           R"({"name": "B", "type": "exec", "params": {"command": ["sh", "-c", "while :; do echo flood >&2; done & exec cat"], "framing": "u32"}})",
           output),
-      folder.path(), {"--quiet"});
+      folder, {"--quiet"});
   ASSERT_TRUE(wait_until([&] { return is_flowing(output); })) << run.errors().substr(0, 2000);
   run.signal(SIGTERM);
   EXPECT_EQ(run.wait(30s), 0);
@@ -221,7 +221,7 @@ std::size_t resident_kib(pid_t pid) {
 }
 
 TEST_F(LifeTest, DescriptorsAndMemoryAreFlatOverRestarts) {
-  PipelineRun run(plan_of(R"({"name": "A", "type": "test.add"})", output), folder.path(), {"--quiet"});
+  PipelineRun run(plan_of(R"({"name": "A", "type": "test.add"})", output), folder, {"--quiet"});
   ASSERT_TRUE(wait_until([&] { return is_flowing(output); })) << run.errors();
   const int restarts = std::getenv("PYSTREAM_TEST_FULL") != nullptr ? 1000 : 100;
   std::size_t descriptors = 0;

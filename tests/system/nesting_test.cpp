@@ -49,7 +49,7 @@ std::string plan_of(bool parallel, const std::string& stages, const std::string&
 
 /// The output of the flat serial plan, and that of each of the 16 mixtures.
 void expect_same_everywhere(const std::string& source) {
-  const TemporaryDirectory folder;
+  const TempFolder folder;
   const std::string expected =
       output_of(plan_of(false, stages(0, 12), source, folder / "flat"), folder, folder / "flat");
   ASSERT_FALSE(expected.empty());
@@ -60,6 +60,7 @@ void expect_same_everywhere(const std::string& source) {
     EXPECT_TRUE(output == expected) << "mixture " << mixture << ": " << output.size() << " of " << expected.size();
     std::printf("mixture %2u: %zu bytes, %.1f s\n", mixture, output.size(),
                 std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count());
+    std::fflush(stdout);
   }
 }
 

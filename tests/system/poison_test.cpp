@@ -3,7 +3,7 @@
 #include "system/fault_plan.hpp"
 
 /// Items that kill the worker they come to, with whole pipelines of real processes.
-namespace pystream::tests {
+namespace pystream::test {
 namespace {
 
 class PoisonPlace : public testing::TestWithParam<int> {};
@@ -109,7 +109,7 @@ TEST(Poison, ADeadLetterKeepsItemStageSignalAndStack) {
   const TempFolder folder;
   folder.write("in.txt", numbered_lines(0, 100));
   folder.write("plan.json", plan_of(crash_stage("Bad", "segv", 50), ""));
-  const RunOptions options{.environment = {"PYSTREAM_PROFILES=" + folder.file("profiles")}, .directory = folder.path()};
+  const RunOptions options{.environment = {"PYSTREAM_PROFILES=" + folder / "profiles"}, .directory = folder.path()};
   const ProgramRun run = coord({"run", "plan.json"}, options);
   EXPECT_EQ(run.exit_code, 0) << run.err;
   EXPECT_EQ(folder.read("out.txt"), numbered_lines(0, 100, 50));
@@ -128,4 +128,4 @@ TEST(Poison, ADeadLetterKeepsItemStageSignalAndStack) {
 }
 
 }  // namespace
-}  // namespace pystream::tests
+}  // namespace pystream::test

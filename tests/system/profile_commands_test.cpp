@@ -1,6 +1,6 @@
 #include "system/profile_support.hpp"
 
-namespace pystream::tests {
+namespace pystream::test {
 namespace {
 
 class ProfileCommandsTest : public ProfileSystemTest {
@@ -24,7 +24,7 @@ TEST_F(ProfileCommandsTest, ProfileInThreeFormats) {
   EXPECT_NE(table.out.find("p99.9"), std::string::npos) << table.out;
   EXPECT_NE(table.out.find("bottleneck"), std::string::npos) << table.out;
   folder_.write("p.json", coord({"profile", "--format", "json"}).out);
-  EXPECT_EQ(python(folder_.file("p.json"), "[k['items'] for k in d['keys']]"), "[3000, 3000, 3000, 3000, 3000]\n");
+  EXPECT_EQ(python(folder_ / "p.json", "[k['items'] for k in d['keys']]"), "[3000, 3000, 3000, 3000, 3000]\n");
   const ProgramRun csv = coord({"profile", "--format", "csv"});
   EXPECT_EQ(std::count(csv.out.begin(), csv.out.end(), '\n'), 6);
 }
@@ -37,7 +37,7 @@ TEST_F(ProfileCommandsTest, UnknownRunsAreNamed) {
 }
 
 TEST_F(ProfileCommandsTest, TraceFollowsTheTraceEventFormat) {
-  const std::string file = folder_.file("trace.json");
+  const std::string file = folder_ / "trace.json";
   ASSERT_EQ(coord({"trace", "last", "-o", file}).exit_code, 0);
   const ProgramRun check = run_program({"python3", PYSTREAM_TEST_TRACE_CHECK, file});
   EXPECT_EQ(check.exit_code, 0) << check.out << check.err;
@@ -61,7 +61,7 @@ TEST_F(ProfileCommandsTest, DiffPassesEqualRunsAndFailsSlowerOnes) {
 }
 
 TEST_F(ProfileCommandsTest, ReportIsOnePageThatABrowserShows) {
-  const std::string page = folder_.file("report.html");
+  const std::string page = folder_ / "report.html";
   ASSERT_EQ(coord({"report", "last", "-o", page}).exit_code, 0);
   const std::string html = folder_.read("report.html");
   for (const char* outside : {"http://", "https://", "src=", "@import", "url(http"}) {
@@ -70,34 +70,32 @@ TEST_F(ProfileCommandsTest, ReportIsOnePageThatABrowserShows) {
   if (run_program({"sh", "-c", "command -v chromium"}).exit_code != 0) {
     GTEST_SKIP() << "no chromium to look at the page with";
   }
-  const std::string picture = folder_.file("report.png");
+  const std::string picture = folder_ / "report.png";
   const ProgramRun browser =
       run_program({"chromium", "--headless", "--no-sandbox", "--disable-gpu", "--window-size=1280,2400",
-                   "--user-data-dir=" + folder_.file("browser"), "--screenshot=" + picture, "file://" + page});
+                   "--user-data-dir=" + folder_ / "browser", "--screenshot=" + picture, "file://" + page});
   ASSERT_TRUE(std::filesystem::exists(picture)) << browser.err;
   EXPECT_GT(std::filesystem::file_size(picture), 50'000U) << "more than an empty page";
   const ProgramRun dom = run_program({"chromium", "--headless", "--no-sandbox", "--disable-gpu",
-                                      "--user-data-dir=" + folder_.file("browser"), "--dump-dom", "file://" + page});
+                                      "--user-data-dir=" + folder_ / "browser", "--dump-dom", "file://" + page});
   EXPECT_NE(dom.out.find("limited by"), std::string::npos) << "the script ran";
 }
 
 TEST_F(ProfileCommandsTest, RunningPipelinesAreFoundWatchedAndStopped) {
-  RunningCoord running({"run", plan(0, "100us", {R"({"name": "A", "type": "test.mix"})"}), "--quiet"}, profiles(),
-                       folder_.file("log"));
+  PipelineRun running(plan_text(0, "100us", {R"({"name": "A", "type": "test.mix"})"}), folder_, {"--quiet"});
   const std::string pid = std::to_string(running.pid());
-  ASSERT_TRUE(eventually([&] {
+  ASSERT_TRUE(wait_until([&] {
     return coord({"top", pid, "--once", "--json", "--interval", "0.2"}).out.find("\"running\"") != std::string::npos;
   }));
   folder_.write("list.json", coord({"list", "--json"}).out);
-  EXPECT_EQ(python(folder_.file("list.json"), "[p['name'] for p in d if p['pid'] == " + pid + "]"), "['plan']\n");
+  EXPECT_EQ(python(folder_ / "list.json", "[p['name'] for p in d if p['pid'] == " + pid + "]"), "['plan']\n");
   folder_.write("top.json", coord({"top", pid, "--once", "--json", "--interval", "0.5"}).out);
-  EXPECT_EQ(python(folder_.file("top.json"), "all(s['pid'] > 0 and s['items_per_s'] > 0 for s in d['stages'])"),
-            "True\n");
+  EXPECT_EQ(python(folder_ / "top.json", "all(s['pid'] > 0 and s['items_per_s'] > 0 for s in d['stages'])"), "True\n");
   EXPECT_NE(coord({"top", pid, "--once", "--interval", "0.2"}).out.find("memory"), std::string::npos);
   EXPECT_EQ(coord({"stop", pid}).exit_code, 0);
-  EXPECT_EQ(running.wait(), 0) << folder_.read("log");
+  EXPECT_EQ(running.wait(), 0) << running.errors();
   EXPECT_EQ(coord({"top", pid, "--once"}).exit_code, 1);
 }
 
 }  // namespace
-}  // namespace pystream::tests
+}  // namespace pystream::test

@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <set>
+#include <thread>
 
 #include "system/profile_support.hpp"
 
-namespace pystream::tests {
+namespace pystream::test {
 namespace {
 
 const std::vector<std::string> kStages{
@@ -53,20 +54,20 @@ TEST_F(ProfileSystemTest, LatencyAndThroughputHaveTheShapeOfPyStream) {
 }
 
 TEST_F(ProfileSystemTest, CountsAndRowsAreExactAfterManyKills) {
-  const std::string file =
-      plan(60'000, "50us", {R"({"name": "A", "type": "test.mix"})", R"({"name": "B", "type": "test.add"})"});
-  RunningCoord running({"run", file, "--quiet"}, profiles(), folder_.file("log"));
-  ASSERT_TRUE(eventually([&] { return running.workers().size() == 4; }));
+  PipelineRun run(
+      plan_text(60'000, "50us", {R"({"name": "A", "type": "test.mix"})", R"({"name": "B", "type": "test.add"})"}),
+      folder_, {"--quiet"});
+  ASSERT_TRUE(wait_until([&] { return run.workers().size() == 4; }));
   int kills = 0;
   for (unsigned round = 0; round < 400; ++round) {
-    const std::vector<pid_t> workers = running.workers();
+    const std::vector<pid_t> workers = run.workers();
     if (workers.empty()) {
       break;
     }
     kills += ::kill(workers[round % workers.size()], SIGKILL) == 0 ? 1 : 0;
     std::this_thread::sleep_for(std::chrono::milliseconds(1 + round % 7));
   }
-  ASSERT_EQ(running.wait(), 0) << folder_.read("log");
+  ASSERT_EQ(run.wait(), 0) << run.errors();
   Sqlite sqlite(database());
   for (const auto& row :
        sqlite.rows("SELECT key, items, timed, (SELECT sum(items) FROM histograms WHERE stage = stages.id), samples "
@@ -93,15 +94,14 @@ TEST_F(ProfileSystemTest, ALockedDatabaseDoesNotStopThePipeline) {
   ASSERT_EQ(coord({"run", plan(10, "0s", kStages), "--quiet"}).exit_code, 0);
   Sqlite locker(database());
   locker.run("BEGIN IMMEDIATE");
-  RunningCoord running({"run", plan(20'000, "100us", {R"({"name": "A", "type": "test.mix"})"}), "--quiet"}, profiles(),
-                       folder_.file("log"));
+  PipelineRun run(plan_text(20'000, "100us", {R"({"name": "A", "type": "test.mix"})"}), folder_, {"--quiet"});
   std::this_thread::sleep_for(std::chrono::seconds(1));
   locker.run("ROLLBACK");
-  ASSERT_TRUE(eventually([&] { return locker.number("SELECT count(*) FROM runs") == 2; }));
+  ASSERT_TRUE(wait_until([&] { return locker.number("SELECT count(*) FROM runs") == 2; }));
   locker.run("BEGIN IMMEDIATE");
   std::this_thread::sleep_for(std::chrono::seconds(1));
   locker.run("ROLLBACK");
-  ASSERT_EQ(running.wait(), 0) << folder_.read("log");
+  ASSERT_EQ(run.wait(), 0) << run.errors();
   EXPECT_EQ(locker.number("SELECT items FROM stages WHERE run = 2 AND key = 'MainPipeline__A'"), 20'000);
   EXPECT_EQ(locker.number("SELECT rows_lost FROM stages WHERE run = 2 AND key = 'MainPipeline__A'"), 0)
       << "the ring holds seconds";
@@ -144,14 +144,15 @@ TEST_F(ProfileSystemTest, EightWritersLoseAndDoubleNoRow) {
 TEST_F(ProfileSystemTest, ABookkeeperThatIsKilledIsReplacedAndNothingIsCountedTwice) {
   const std::string bad =
       R"({"name": "Bad", "type": "test.crash", "params": {"how": "abort", "sequence": 2000, "every": 4000}})";
-  RunningCoord running({"run", plan(40'000, "100us", {bad}), "--quiet"}, profiles(), folder_.file("log"));
-  ASSERT_TRUE(eventually([&] { return running.workers().size() == 3; }));
+  PipelineRun run(plan_text(40'000, "100us", {bad}), folder_, {"--quiet"});
+  ASSERT_TRUE(wait_until([&] { return run.workers().size() == 3; }));
   int kills = 0;
   for (int i = 0; i < 4; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(500 + 333 * i));
-    kills += run_program({"pkill", "-KILL", "-P", std::to_string(running.pid()), "-f", "bookkeeper"}).exit_code == 0;
+    const pid_t bookkeeper = run.bookkeeper();
+    kills += bookkeeper != 0 && ::kill(bookkeeper, SIGKILL) == 0 ? 1 : 0;
   }
-  ASSERT_EQ(running.wait(), 0) << folder_.read("log");
+  ASSERT_EQ(run.wait(), 0) << run.errors();
   EXPECT_EQ(kills, 4);
   Sqlite sqlite(database());
   EXPECT_EQ(sqlite.value("SELECT outcome FROM runs"), "done");
@@ -183,14 +184,13 @@ TEST_F(ProfileSystemTest, ThePlanSaysHowMuchIsKept) {
 }
 
 TEST_F(ProfileSystemTest, ADatabaseDeletedUnderTheRunIsMadeAnew) {
-  RunningCoord running({"run", plan(40'000, "100us", {R"({"name": "A", "type": "test.mix"})"}), "--quiet"}, profiles(),
-                       folder_.file("log"));
-  ASSERT_TRUE(eventually([&] { return std::filesystem::exists(database()) && running.workers().size() == 3; }));
+  PipelineRun run(plan_text(40'000, "100us", {R"({"name": "A", "type": "test.mix"})"}), folder_, {"--quiet"});
+  ASSERT_TRUE(wait_until([&] { return std::filesystem::exists(database()) && run.workers().size() == 3; }));
   std::this_thread::sleep_for(std::chrono::milliseconds(1300));
   for (const char* end : {"", "-wal", "-shm"}) {
     std::filesystem::remove(database() + end);
   }
-  ASSERT_EQ(running.wait(), 0) << folder_.read("log");
+  ASSERT_EQ(run.wait(), 0) << run.errors();
   Sqlite sqlite(database());
   EXPECT_EQ(sqlite.number("SELECT items FROM stages WHERE key = 'MainPipeline__A'"), 40'000);
   EXPECT_GT(sqlite.number("SELECT count(*) FROM items"), 0);
@@ -199,7 +199,7 @@ TEST_F(ProfileSystemTest, ADatabaseDeletedUnderTheRunIsMadeAnew) {
 }
 
 TEST_F(ProfileSystemTest, AFullDiskDoesNotStopThePipelineAndTheLossIsCounted) {
-  const std::string disk = folder_.file("disk");
+  const std::string disk = folder_ / "disk";
   std::filesystem::create_directory(disk);
   if (run_program({"mount", "-t", "tmpfs", "-o", "size=700k", "tmpfs", disk}).exit_code != 0) {
     GTEST_SKIP() << "needs the right to mount a small tmpfs";
@@ -259,18 +259,15 @@ TEST_F(ProfileSystemTest, WhereNoLetterCanBeKeptThePipelineFailsAndSaysSo) {
 }
 
 TEST_F(ProfileSystemTest, TheCoordinatorsDeathLeavesNoBookkeeper) {
-  RunningCoord running({"run", plan(0, "100us", {R"({"name": "A", "type": "test.mix"})"}), "--quiet"}, profiles(),
-                       folder_.file("log"));
-  ASSERT_TRUE(eventually([&] { return running.workers().size() == 3; }));
-  const std::string bookkeeper = run_program({"pgrep", "-P", std::to_string(running.pid()), "-f", "bookkeeper"}).out;
-  ASSERT_FALSE(bookkeeper.empty());
-  ::kill(running.pid(), SIGKILL);
-  running.wait();
-  EXPECT_TRUE(eventually([&] { return ::kill(static_cast<pid_t>(std::stol(bookkeeper)), 0) != 0; }));
+  PipelineRun run(plan_text(0, "100us", {R"({"name": "A", "type": "test.mix"})"}), folder_, {"--quiet"});
+  ASSERT_TRUE(wait_until([&] { return std::filesystem::exists(database()) && run.workers().size() == 3; }));
+  ASSERT_NE(run.bookkeeper(), 0);
+  run.signal(SIGKILL);
+  EXPECT_TRUE(wait_until([&] { return run.ended() && nothing_is_left(); }));
   Sqlite sqlite(database());
   EXPECT_EQ(sqlite.value("SELECT outcome FROM runs"), "lost");
   expect_intact();
 }
 
 }  // namespace
-}  // namespace pystream::tests
+}  // namespace pystream::test

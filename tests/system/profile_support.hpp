@@ -1,25 +1,17 @@
 #pragma once
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sqlite3.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <chrono>
-#include <csignal>
-#include <fstream>
-#include <functional>
-#include <iterator>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
+#include "support/pipeline_run.hpp"
 #include "support/run_program.hpp"
 #include "support/temp_folder.hpp"
 
-namespace pystream::tests {
+namespace pystream::test {
 
 /// A connection of this test's own, with nothing of the library's in between.
 class Sqlite {
@@ -70,82 +62,9 @@ class Sqlite {
   std::unique_ptr<sqlite3, Closer> handle_;
 };
 
-/// A pystream-coord that runs beside the test.
-class RunningCoord {
- public:
-  RunningCoord(std::vector<std::string> arguments, const std::string& profiles, const std::string& log)
-      : pid_(::fork()) {
-    if (pid_ == 0) {
-      ::setenv("PYSTREAM_PROFILES", profiles.c_str(), 1);
-      const int fd = ::open(log.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
-      ::dup2(fd, STDERR_FILENO);
-      ::dup2(fd, STDOUT_FILENO);
-      arguments.insert(arguments.begin(), PYSTREAM_TEST_COORD);
-      std::vector<char*> words;
-      for (std::string& argument : arguments) {
-        words.push_back(argument.data());
-      }
-      words.push_back(nullptr);
-      ::execv(words[0], words.data());
-      ::_exit(127);
-    }
-  }
-  ~RunningCoord() {
-    if (pid_ > 0) {
-      ::kill(pid_, SIGKILL);
-      wait();
-    }
-  }
-  RunningCoord(const RunningCoord&) = delete;
-  RunningCoord& operator=(const RunningCoord&) = delete;
-  pid_t pid() const { return pid_; }
-  bool ended() const {
-    siginfo_t info{};
-    return ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0;
-  }
-  int wait() {
-    int status = 0;
-    ::waitpid(pid_, &status, 0);
-    pid_ = 0;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  }
-  /// Process ids of all its children; cheaper than workers().
-  std::vector<pid_t> children() const {
-    std::ifstream list("/proc/" + std::to_string(pid_) + "/task/" + std::to_string(pid_) + "/children");
-    return {std::istream_iterator<pid_t>(list), {}};
-  }
-  /// Process ids of its children that are workers.
-  std::vector<pid_t> workers() const {
-    const ProgramRun ps = run_program({"pgrep", "-P", std::to_string(pid_), "-f", "pystream-worker work"});
-    std::vector<pid_t> pids;
-    std::size_t at = 0;
-    while (at < ps.out.size()) {
-      const std::size_t end = ps.out.find('\n', at);
-      pids.push_back(static_cast<pid_t>(std::stol(ps.out.substr(at, end - at))));
-      at = end + 1;
-    }
-    return pids;
-  }
-
- private:
-  pid_t pid_;
-};
-
-/// True once `holds` does, within a generous time.
-inline bool eventually(const std::function<bool()>& holds) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  while (!holds()) {
-    if (std::chrono::steady_clock::now() > deadline) {
-      return false;
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  }
-  return true;
-}
-
 class ProfileSystemTest : public testing::Test {
  protected:
-  std::string profiles() const { return folder_.file("profiles"); }
+  std::string profiles() const { return folder_ / "profiles"; }
   std::string database() const { return profiles() + "/last_profiles.sqlite"; }
   ProgramRun coord(std::vector<std::string> arguments) const {
     arguments.insert(arguments.begin(), PYSTREAM_TEST_COORD);
@@ -153,15 +72,20 @@ class ProfileSystemTest : public testing::Test {
                        {.environment = {"PYSTREAM_PROFILES=" + profiles(), "PYSTREAM_WORKER", "PYSTREAM_PLUGIN_PATH"}});
   }
   /// A flat pipeline: source, stages, sink.
-  std::string plan(long items, const std::string& period, const std::vector<std::string>& stages,
-                   const std::string& more = "") const {
+  static std::string plan_text(long items, const std::string& period, const std::vector<std::string>& stages,
+                               const std::string& more = "") {
     std::string text =
         R"({"plugins": ["libpystream_testing.so"], "source": {"type": "generate", "params": {"count": )" +
         std::to_string(items) + R"(, "period": ")" + period + R"("}}, "stages": [)";
     for (const std::string& stage : stages) {
       text += &stage == stages.data() ? stage : ", " + stage;
     }
-    return folder_.write("plan.json", text + R"(], "sink": {"type": "discard"})" + more + "}");
+    return text + R"(], "sink": {"type": "discard"})" + more + "}";
+  }
+  /// A file with that plan.
+  std::string plan(long items, const std::string& period, const std::vector<std::string>& stages,
+                   const std::string& more = "") const {
+    return folder_.write("plan.json", plan_text(items, period, stages, more));
   }
   void expect_intact() {
     Sqlite sqlite(database());
@@ -171,4 +95,4 @@ class ProfileSystemTest : public testing::Test {
   TempFolder folder_;
 };
 
-}  // namespace pystream::tests
+}  // namespace pystream::test

@@ -6,7 +6,7 @@
 #include "system/profile_support.hpp"
 
 /// What a profile says against what stages have noted themselves.
-namespace pystream::tests {
+namespace pystream::test {
 namespace {
 
 /// As test.logged writes it.
@@ -36,18 +36,18 @@ class ProfileTruthTest : public ProfileSystemTest {
   long items_ = 10'000;
 
   std::string logged(const std::string& name, const std::string& shortest, const std::string& longest) const {
-    return R"({"name": ")" + name + R"(", "type": "test.logged", "params": {"log": ")" + folder_.file(name) +
+    return R"({"name": ")" + name + R"(", "type": "test.logged", "params": {"log": ")" + folder_ / name +
            R"(", "items": )" + std::to_string(items_) + R"(, "shortest": ")" + shortest + R"(", "longest": ")" +
            longest + R"("}})";
   }
   /// Long beside the moments between a stage's clock and the profile's, in which a busy machine may interrupt it.
-  std::string logged_plan() const {
+  std::string logged_plan_text() const {
     const std::vector<std::string> stages{
         logged("A", "100us", "240us"),
         R"({"name": "Child", "stages": [)" + logged("B", "80us", "160us") + ", " + logged("C", "60us", "220us") + "]}",
         R"({"name": "Row", "mode": "serial", "stages": [)" + logged("D", "100us", "180us") + ", " +
             logged("E", "80us", "160us") + "]}"};
-    return plan(items_, "0s", stages);
+    return plan_text(items_, "0s", stages);
   }
   std::vector<LogEntry> log_of(const std::string& name) const {
     const std::string bytes = folder_.read(name);
@@ -115,7 +115,7 @@ class ProfileTruthTest : public ProfileSystemTest {
 };
 
 TEST_F(ProfileTruthTest, EqualsWhatStagesNoteThemselves) {
-  ASSERT_EQ(coord({"run", logged_plan(), "--quiet"}).exit_code, 0);
+  ASSERT_EQ(coord({"run", folder_.write("plan.json", logged_plan_text()), "--quiet"}).exit_code, 0);
   expect_true_stages();
   expect_true("Child", truth_of(log_of("A"), log_of("C"), true));
   expect_true("Row", truth_of(log_of("C"), log_of("E"), true));
@@ -128,20 +128,17 @@ TEST_F(ProfileTruthTest, AlsoAfterManyKills) {
   const char* chosen = std::getenv("PYSTREAM_TEST_KILLS");
   const int wanted = chosen != nullptr ? std::stoi(chosen) : 150;
   items_ = std::max(20'000L, 20L * wanted);
-  RunningCoord running({"run", logged_plan(), "--quiet"}, profiles(), folder_.file("log"));
-  constexpr std::size_t kChildren = 7;  // six workers and the bookkeeper
-  ASSERT_TRUE(eventually([&] { return running.children().size() == kChildren; })) << folder_.read("log");
-  const std::string bookkeeper = run_program({"pgrep", "-P", std::to_string(running.pid()), "-f", "bookkeeper"}).out;
+  PipelineRun run(logged_plan_text(), folder_, {"--quiet"});
+  ASSERT_TRUE(wait_until([&] { return run.workers().size() == 6; })) << run.errors();
   int kills = 0;
-  for (unsigned round = 0; kills < wanted && !running.ended(); ++round) {
-    std::vector<pid_t> workers = running.children();
-    std::erase(workers, static_cast<pid_t>(std::stol("0" + bookkeeper)));
+  for (unsigned round = 0; kills < wanted && !run.ended(); ++round) {
+    const std::vector<pid_t> workers = run.workers();
     if (!workers.empty()) {  // the list may be short while one of them dies
       kills += ::kill(workers[round % workers.size()], SIGKILL) == 0 ? 1 : 0;
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(8 + round % 7));
   }
-  ASSERT_EQ(running.wait(), 0) << folder_.read("log");
+  ASSERT_EQ(run.wait(), 0) << run.errors();
   EXPECT_EQ(kills, wanted) << "the pipeline was done before";
   expect_true_stages();
   Sqlite sqlite(database());
@@ -153,4 +150,4 @@ TEST_F(ProfileTruthTest, AlsoAfterManyKills) {
 }
 
 }  // namespace
-}  // namespace pystream::tests
+}  // namespace pystream::test

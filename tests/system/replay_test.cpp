@@ -3,7 +3,7 @@
 #include "system/fault_plan.hpp"
 
 /// Dead letters that are fed to a plan again.
-namespace pystream::tests {
+namespace pystream::test {
 namespace {
 
 /// A run with letters, and what is done with them afterwards.
@@ -22,8 +22,7 @@ class Replay : public testing::Test {
   std::string list() { return coord({"dead-letters", "list"}, options_).out; }
 
   const TempFolder folder_;
-  const RunOptions options_{.environment = {"PYSTREAM_PROFILES=" + folder_.file("profiles")},
-                            .directory = folder_.path()};
+  const RunOptions options_{.environment = {"PYSTREAM_PROFILES=" + folder_ / "profiles"}, .directory = folder_.path()};
 };
 
 std::string bad(const std::string& name, int first, int every) {
@@ -102,4 +101,4 @@ TEST_F(Replay, NothingIsWrittenOverAndStagesAreNotMixed) {
 }
 
 }  // namespace
-}  // namespace pystream::tests
+}  // namespace pystream::test

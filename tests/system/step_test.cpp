@@ -76,7 +76,7 @@ class StepTest : public ::testing::TestWithParam<Subject> {
             "source": {"type": "generate", "params": {"period": "40ms", "size": 8}}, "stages": [)" +
         GetParam().stage + R"(], "sink": {"type": "file_writer", "params": {"newline": "never", "path": ")" +
         (folder_ / "output") + R"("}}, "profiler": {"enabled": false}})";
-    run_.emplace(plan, folder_.path(), std::vector<std::string>{"--quiet"});
+    run_.emplace(plan, folder_, std::vector<std::string>{"--quiet"});
     EXPECT_TRUE(wait_until([&] { return run_->workers().size() == 3; }));
     view_ = segment_of(run_->pid()).map_supervisor();
   }
@@ -161,7 +161,7 @@ class StepTest : public ::testing::TestWithParam<Subject> {
     check_output(read_file(folder_ / "output"), GetParam());
   }
 
-  const TemporaryDirectory folder_;
+  const TempFolder folder_;
   std::optional<PipelineRun> run_;
   shm::SupervisorView view_;
 };

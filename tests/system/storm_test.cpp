@@ -62,7 +62,7 @@ TEST_P(StormTest, TheOutputIsTheSameByteForByte) {
   const Storm& storm = GetParam();
   const std::uint64_t seed = test_seed();
   std::mt19937_64 random(seed);
-  const TemporaryDirectory folder;
+  const TempFolder folder;
   const std::string expected = output_of(plan_of(storm, folder / "expected"), folder, folder / "expected");
   ASSERT_FALSE(expected.empty());
   const int wanted = storm.rounds * (std::getenv("PYSTREAM_TEST_FULL") != nullptr ? 20 : 1);
@@ -70,7 +70,7 @@ TEST_P(StormTest, TheOutputIsTheSameByteForByte) {
   int runs = 0;
   while (kills < wanted) {
     ++runs;
-    PipelineRun run(plan_of(storm, folder / "output"), folder.path());
+    PipelineRun run(plan_of(storm, folder / "output"), folder);
     ASSERT_TRUE(wait_until([&] { return !run.workers().empty() || run.ended(); }));
     while (!run.ended()) {
       ::usleep(static_cast<useconds_t>(random() % 20'000));

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "stage_driver.hpp"
+#include "temp_folder.hpp"
 
 namespace pystream::test {
 namespace {
@@ -135,12 +136,12 @@ TEST(ExecTest, CollectGivesUpAfterTheWait) {
 }
 
 TEST(ExecTest, DirectoryAndEnvironmentArePassedOn) {
-  const TemporaryDirectory dir;
+  const TempFolder dir;
   ParamMap params = running({"sh", "-c", "while read x; do echo \"$x $PWD $GREETING $HOME\"; done"});
   params.emplace_back("cwd", dir.path());
   params.emplace_back("env", ParamMap{{"GREETING", "hello"}, {"HOME", "/elsewhere"}});
   auto sut = make_stage("exec", params);
-  EXPECT_EQ(answers(*sut, "1"), Texts{"1 " + dir.path() + " hello /elsewhere"});
+  EXPECT_EQ(answers(*sut, "1"), Texts{"1 " + dir.path().string() + " hello /elsewhere"});
   sut->cleanup();
 }
 
@@ -207,7 +208,7 @@ TEST(ExecTest, CleanupTellsOfAnswersThatNobodyAskedFor) {
 }
 
 TEST(ExecTest, ProgramDiesWithTheWorker) {
-  const TemporaryDirectory dir;
+  const TempFolder dir;
   const pid_t worker = ::fork();
   if (worker == 0) {
     auto stage =

@@ -3,6 +3,7 @@
 
 #include "opencv/image.hpp"
 #include "stage_driver.hpp"
+#include "temp_folder.hpp"
 
 namespace pystream::test {
 namespace {
@@ -369,7 +370,7 @@ TEST(AnnotateTest, LabelChangesWithTheSequence) {
 // ---- video ----
 
 TEST(VideoReadTest, GivesEveryFrame) {
-  const TemporaryDirectory dir;
+  const TempFolder dir;
   write_clip(dir / "clip.avi", 10);
   auto sut = make_stage("video.read", {{"path", dir / "clip.avi"}});
   const Texts frames = run_source(*sut);
@@ -381,7 +382,7 @@ TEST(VideoReadTest, GivesEveryFrame) {
 }
 
 TEST(VideoReadTest, ResumeIsExactAtEveryFrame) {
-  const TemporaryDirectory dir;
+  const TempFolder dir;
   write_clip(dir / "clip.avi", 6);
   const Texts frames = run_source(*make_stage("video.read", {{"path", dir / "clip.avi"}}));
   for (std::size_t committed = 0; committed <= frames.size(); ++committed) {
@@ -395,7 +396,7 @@ TEST(VideoReadTest, ResumeIsExactAtEveryFrame) {
 }
 
 TEST(VideoReadTest, MissingAndBrokenFilesAreNamed) {
-  const TemporaryDirectory dir;
+  const TempFolder dir;
   write_file(dir / "broken.avi", "RIFF no video");
   EXPECT_NE(message_of([&] {
               make_stage("video.read", {{"path", dir / "none.avi"}});
@@ -408,7 +409,7 @@ TEST(VideoReadTest, MissingAndBrokenFilesAreNamed) {
 }
 
 TEST(VideoReadTest, TruncatedFileEndsWithoutACrash) {
-  const TemporaryDirectory dir;
+  const TempFolder dir;
   write_clip(dir / "clip.avi", 10);
   std::filesystem::resize_file(dir / "clip.avi", std::filesystem::file_size(dir / "clip.avi") / 2);
   Texts frames;
@@ -420,7 +421,7 @@ TEST(VideoReadTest, TruncatedFileEndsWithoutACrash) {
 }
 
 TEST(VideoWriteTest, RestartBeginsAnotherFile) {
-  const TemporaryDirectory dir;
+  const TempFolder dir;
   CollectingOutput unused;
   auto first = make_stage("video.write", {{"path", dir / "out.avi"}});
   feed(*first, image_item({scene(0)}), unused);
@@ -435,7 +436,7 @@ TEST(VideoWriteTest, RestartBeginsAnotherFile) {
 }
 
 TEST(VideoWriteTest, FramesMustBeAlike) {
-  const TemporaryDirectory dir;
+  const TempFolder dir;
   CollectingOutput unused;
   auto sut = make_stage("video.write", {{"path", dir / "out.avi"}});
   feed(*sut, image_item({scene(0)}), unused);

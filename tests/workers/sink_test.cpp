@@ -9,6 +9,7 @@
 
 #include "core/descriptor.hpp"
 #include "stage_driver.hpp"
+#include "temp_folder.hpp"
 
 namespace pystream::test {
 namespace {
@@ -44,7 +45,7 @@ class Redirect {
 // ---- file_writer, one file ----
 
 TEST(FileWriterTest, PutsItemsOneAfterAnother) {
-  const TemporaryDirectory dir;
+  const TempFolder dir;
   auto sut = make_stage("file_writer", {{"path", dir / "out.bin"}});
   consume_all(*sut, {"ab", "", "c"});
   sut->flush();
@@ -63,7 +64,7 @@ TEST(FileWriterTest, NewlineAutoGoesByWhatIsKnown) {
       {"out.bin", "always", "", "a\nb\n"},  {"out.txt", "auto", "bytes", "ab"}, {"out", "auto", "string", "a\nb\n"},
       {"out.csv", "auto", "any", "a\nb\n"},
   };
-  const TemporaryDirectory dir;
+  const TempFolder dir;
   for (const Case& example : cases) {
     auto sut = make_stage(
         "file_writer", {{"path", dir / example.name}, {"newline", example.newline}, {"item_type", example.item_type}});
@@ -74,7 +75,7 @@ TEST(FileWriterTest, NewlineAutoGoesByWhatIsKnown) {
 }
 
 TEST(FileWriterTest, FirstStartReplacesAnOldFile) {
-  const TemporaryDirectory dir;
+  const TempFolder dir;
   write_file(dir / "out.bin", "something long from before");
   auto sut = make_stage("file_writer", {{"path", dir / "out.bin"}});
   EXPECT_EQ(read_file(dir / "out.bin"), "something long from before") << "only a started pipeline replaces it";
@@ -84,14 +85,14 @@ TEST(FileWriterTest, FirstStartReplacesAnOldFile) {
 }
 
 TEST(FileWriterTest, RunWithoutItemsLeavesAnEmptyFile) {
-  const TemporaryDirectory dir;
+  const TempFolder dir;
   write_file(dir / "out.bin", "old");
   make_stage("file_writer", {{"path", dir / "out.bin"}})->cleanup();
   EXPECT_EQ(read_file(dir / "out.bin"), "");
 }
 
 TEST(FileWriterTest, LargeAndSmallItemsKeepTheirOrder) {
-  const TemporaryDirectory dir;
+  const TempFolder dir;
   std::string expected;
   auto sut = make_stage("file_writer", {{"path", dir / "out.txt"}});
   for (const std::size_t size : {1U, 300'000U, 0U, 262'143U, 262'144U, 100'000U, 5'000'000U, 3U}) {
@@ -106,7 +107,7 @@ TEST(FileWriterTest, LargeAndSmallItemsKeepTheirOrder) {
 TEST(FileWriterTest, ResumeTruncatesToCursor) {
   const std::vector<std::string> items{"one", std::string(300'000, '2'), "", "four", std::string(1'000, '5')};
   for (std::size_t committed = 0; committed <= items.size(); ++committed) {
-    const TemporaryDirectory dir;
+    const TempFolder dir;
     const ParamMap params{{"path", dir / "out.txt"}};
     std::string cursor(stage_type("file_writer").cursor_bytes, '\0');
     {
@@ -134,7 +135,7 @@ TEST(FileWriterTest, ResumeTruncatesToCursor) {
 }
 
 TEST(FileWriterTest, ResumeOnAFileCutByOthersIsAnError) {
-  const TemporaryDirectory dir;
+  const TempFolder dir;
   auto first = make_stage("file_writer", {{"path", dir / "out.bin"}});
   consume(*first, "12345678");
   first->flush();
@@ -153,7 +154,7 @@ TEST(FileWriterTest, FullDiskIsAnErrorWithPathAndReason) {
 }
 
 TEST(FileWriterTest, ItemThatDidNotFitIsNotLeftHalfWritten) {
-  const TemporaryDirectory dir;
+  const TempFolder dir;
   auto sut = make_stage("file_writer", {{"path", dir / "out.bin"}});
   consume(*sut, "kept");
   // In a child: the limit on file sizes holds for the whole process.
@@ -188,7 +189,7 @@ TEST(FileWriterTest, WantsExactlyOneOfPathAndDirectory) {
 // ---- file_writer, a file per item ----
 
 TEST(ItemFilesTest, NamesFilesByTheirSequence) {
-  const TemporaryDirectory dir;
+  const TempFolder dir;
   auto sut = make_stage("file_writer", {{"directory", dir / "new/out"}, {"pattern", "f-{sequence:04}_{part}.dat"}});
   consume(*sut, "seven", {.sequence = 7});
   consume(*sut, "", {.sequence = 123456, .part = 2});
@@ -198,7 +199,7 @@ TEST(ItemFilesTest, NamesFilesByTheirSequence) {
 }
 
 TEST(ItemFilesTest, ExtensionIsGuessedFromTheContent) {
-  const TemporaryDirectory dir;
+  const TempFolder dir;
   auto sut = make_stage("file_writer", {{"directory", dir.path()}});
   consume(*sut, "\x89PNG\r\n\x1a\n", {.sequence = 0});
   consume(*sut, "\xff\xd8\xff\xe0", {.sequence = 1});
@@ -210,7 +211,7 @@ TEST(ItemFilesTest, ExtensionIsGuessedFromTheContent) {
 }
 
 TEST(ItemFilesTest, PartsOfOneInputDoNotOverwriteEachOther) {
-  const TemporaryDirectory dir;
+  const TempFolder dir;
   auto sut = make_stage("file_writer", {{"directory", dir.path()}, {"pattern", "{sequence}.x"}});
   consume(*sut, "first", {.sequence = 1, .part = 0});
   consume(*sut, "second", {.sequence = 1, .part = 1});
@@ -219,7 +220,7 @@ TEST(ItemFilesTest, PartsOfOneInputDoNotOverwriteEachOther) {
 }
 
 TEST(ItemFilesTest, ReplayWritesTheSameFileAgain) {
-  const TemporaryDirectory dir;
+  const TempFolder dir;
   for (int attempt = 1; attempt <= 2; ++attempt) {
     consume(*make_stage("file_writer", {{"directory", dir.path()}, {"pattern", "{sequence}"}}), "same");
   }
@@ -227,7 +228,7 @@ TEST(ItemFilesTest, ReplayWritesTheSameFileAgain) {
 }
 
 TEST(ItemFilesTest, FailedWriteLeavesNoFile) {
-  const TemporaryDirectory dir;
+  const TempFolder dir;
   auto sut = make_stage("file_writer", {{"directory", dir.path()}, {"pattern", "{sequence}"}});
   std::filesystem::create_directory(dir / "0");
   const std::string message = message_of([&] { consume(*sut, "x"); });
@@ -236,7 +237,7 @@ TEST(ItemFilesTest, FailedWriteLeavesNoFile) {
 }
 
 TEST(ItemFilesTest, BadPatternsAreRefusedWithTheReason) {
-  const TemporaryDirectory dir;
+  const TempFolder dir;
   const std::vector<std::pair<const char*, const char*>> cases{
       {"{sequence", "a { without a }"},
       {"sequence}", "a } without a {"},
@@ -258,7 +259,7 @@ TEST(ItemFilesTest, BadPatternsAreRefusedWithTheReason) {
 }
 
 TEST(ItemFilesTest, DirectoryThatCannotBeMadeIsAnError) {
-  const TemporaryDirectory dir;
+  const TempFolder dir;
   write_file(dir / "file", "");
   const std::string message = message_of([&] { make_stage("file_writer", {{"directory", dir / "file"}}); });
   EXPECT_NE(message.find("cannot make the directory"), message.npos) << message;
@@ -275,7 +276,7 @@ std::string output_of(const std::string& path, int flags, const std::function<vo
 }
 
 TEST(StandardOutputTest, ItemsAreLinesUnlessTheyAreKnownNotToBeText) {
-  const TemporaryDirectory dir;
+  const TempFolder dir;
   EXPECT_EQ(output_of(dir / "a", O_TRUNC,
                       [] {
                         auto sut = make_stage("stdout");
@@ -293,7 +294,7 @@ TEST(StandardOutputTest, ItemsAreLinesUnlessTheyAreKnownNotToBeText) {
 }
 
 TEST(StandardOutputTest, RedirectedToAFileResumesExactly) {
-  const TemporaryDirectory dir;
+  const TempFolder dir;
   for (const bool committed : {false, true}) {
     const std::string path = dir / (committed ? "committed" : "not");
     const std::string content = output_of(path, O_TRUNC, [&] {
@@ -321,7 +322,7 @@ TEST(StandardOutputTest, RedirectedToAFileResumesExactly) {
 }
 
 TEST(StandardOutputTest, AppendsToWhatWasThere) {
-  const TemporaryDirectory dir;
+  const TempFolder dir;
   write_file(dir / "log", "before\n");
   EXPECT_EQ(output_of(dir / "log", O_APPEND,
                       [] {
@@ -333,7 +334,7 @@ TEST(StandardOutputTest, AppendsToWhatWasThere) {
 }
 
 TEST(StandardOutputTest, SharedWithStandardErrorOverwritesNothing) {
-  const TemporaryDirectory dir;
+  const TempFolder dir;
   const core::Descriptor file(::open((dir / "both").c_str(), O_CREAT | O_WRONLY, 0600));
   {
     const Redirect redirect_output(STDOUT_FILENO, file.get());

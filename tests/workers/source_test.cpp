@@ -9,6 +9,7 @@
 
 #include "core/descriptor.hpp"
 #include "stage_driver.hpp"
+#include "temp_folder.hpp"
 
 namespace pystream::test {
 namespace {
@@ -55,7 +56,7 @@ TEST(LinesTest, SplitsAtNewlinesOnly) {
       {"\n\nx\n\n", {"", "", "x", ""}},
       {std::string("\0\n\0", 3), {std::string(1, '\0'), std::string(1, '\0')}},
   };
-  const TemporaryDirectory dir;
+  const TempFolder dir;
   for (const LinesCase& example : cases) {
     write_file(dir / "in.txt", example.content);
     auto sut = make_stage("lines", fixed_path(dir / "in.txt"));
@@ -64,7 +65,7 @@ TEST(LinesTest, SplitsAtNewlinesOnly) {
 }
 
 TEST(LinesTest, ReadsLinesLongerThanItsBuffer) {
-  const TemporaryDirectory dir;
+  const TempFolder dir;
   const Texts lines{std::string(300'000, 'x'), "short", std::string(65'536, 'y'), std::string(1'000'000, 'z')};
   std::string content;
   for (const std::string& line : lines) {
@@ -76,13 +77,13 @@ TEST(LinesTest, ReadsLinesLongerThanItsBuffer) {
 }
 
 TEST(LinesTest, ResumeGoesOnAtTheCommittedLine) {
-  const TemporaryDirectory dir;
+  const TempFolder dir;
   write_file(dir / "in.txt", "one\n\nthree\nfour\nlast without newline");
   expect_resume_at_every_item("lines", fixed_path(dir / "in.txt"));
 }
 
 TEST(LinesTest, TooLongLineIsAnErrorAndTheNextLineFollows) {
-  const TemporaryDirectory dir;
+  const TempFolder dir;
   write_file(dir / "in.txt", "a\n" + std::string(200'000, 'x') + "\nb\n");
   auto sut = make_stage("lines", {{"path", dir / "in.txt"}, {"max_line", 10}});
   CollectingOutput out;
@@ -96,7 +97,7 @@ TEST(LinesTest, TooLongLineIsAnErrorAndTheNextLineFollows) {
 }
 
 TEST(LinesTest, ItemTooLargeForTheLinkIsSkippedByTheNextCall) {
-  const TemporaryDirectory dir;
+  const TempFolder dir;
   write_file(dir / "in.txt", "12345678\nb\n");
   auto sut = make_stage("lines", fixed_path(dir / "in.txt"));
   CollectingOutput out(4);
@@ -112,13 +113,13 @@ TEST(LinesTest, MissingFileIsNamedWithAdvice) {
 }
 
 TEST(LinesTest, DirectoryIsRefused) {
-  const TemporaryDirectory dir;
+  const TempFolder dir;
   const std::string message = message_of([&] { make_stage("lines", fixed_path(dir.path())); });
   EXPECT_NE(message.find("is a directory"), message.npos) << message;
 }
 
 TEST(LinesTest, FileCutShorterThanTheCursorIsAnError) {
-  const TemporaryDirectory dir;
+  const TempFolder dir;
   write_file(dir / "in.txt", "one\ntwo\n");
   auto first = make_stage("lines", fixed_path(dir / "in.txt"));
   run_source(*first);
@@ -130,7 +131,7 @@ TEST(LinesTest, FileCutShorterThanTheCursorIsAnError) {
 }
 
 TEST(LinesTest, FifoIsReadAsItIsWritten) {
-  const TemporaryDirectory dir;
+  const TempFolder dir;
   ASSERT_EQ(::mkfifo((dir / "fifo").c_str(), 0600), 0);
   auto sut = make_stage("lines", fixed_path(dir / "fifo"));
   std::jthread writer([&] {
@@ -144,7 +145,7 @@ TEST(LinesTest, FifoIsReadAsItIsWritten) {
 }
 
 TEST(LinesTest, SignalWhileWaitingReturnsWithoutAnItem) {
-  const TemporaryDirectory dir;
+  const TempFolder dir;
   ASSERT_EQ(::mkfifo((dir / "fifo").c_str(), 0600), 0);
   auto sut = make_stage("lines", fixed_path(dir / "fifo"));
   const core::Descriptor writer(::open((dir / "fifo").c_str(), O_RDWR));
@@ -166,7 +167,7 @@ TEST(LinesTest, SignalWhileWaitingReturnsWithoutAnItem) {
 }
 
 TEST(LinesTest, RestartOnAPipeCountsTheLossAndGoesOn) {
-  const TemporaryDirectory dir;
+  const TempFolder dir;
   ASSERT_EQ(::mkfifo((dir / "fifo").c_str(), 0600), 0);
   const core::Descriptor writer(::open((dir / "fifo").c_str(), O_RDWR));
   ASSERT_EQ(::write(writer.get(), "a\nb\n", 4), 4);
@@ -185,7 +186,7 @@ TEST(LinesTest, RestartOnAPipeCountsTheLossAndGoesOn) {
 // ---- files ----
 
 TEST(FilesTest, EmitsMatchingFilesInNameOrder) {
-  const TemporaryDirectory dir;
+  const TempFolder dir;
   write_file(dir / "b.jpg", "2");
   write_file(dir / "a.jpg", "1");
   write_file(dir / "c.png", "3");
@@ -196,7 +197,7 @@ TEST(FilesTest, EmitsMatchingFilesInNameOrder) {
 }
 
 TEST(FilesTest, RecursiveLooksBelow) {
-  const TemporaryDirectory dir;
+  const TempFolder dir;
   std::filesystem::create_directories(dir / "x/y");
   write_file(dir / "x/y/deep.txt", "deep");
   write_file(dir / "top.txt", "top");
@@ -205,13 +206,13 @@ TEST(FilesTest, RecursiveLooksBelow) {
 }
 
 TEST(FilesTest, EmitsPathsIfAsked) {
-  const TemporaryDirectory dir;
+  const TempFolder dir;
   write_file(dir / "a", "1");
   EXPECT_EQ(run_source(*make_stage("files", {{"path", dir.path()}, {"emit", "path"}})), Texts{dir / "a"});
 }
 
 TEST(FilesTest, SingleFileIsOneItem) {
-  const TemporaryDirectory dir;
+  const TempFolder dir;
   write_file(dir / "a", std::string(100'000, 'q'));
   EXPECT_EQ(run_source(*make_stage("files", fixed_path(dir / "a"))), Texts{std::string(100'000, 'q')});
 }
@@ -224,7 +225,7 @@ TEST(FilesTest, FileWithoutASizeIsReadToItsEnd) {
 }
 
 TEST(FilesTest, EmptyDirectoryGivesNothing) {
-  const TemporaryDirectory dir;
+  const TempFolder dir;
   EXPECT_EQ(run_source(*make_stage("files", fixed_path(dir.path()))), Texts{});
 }
 
@@ -234,7 +235,7 @@ TEST(FilesTest, MissingDirectoryIsNamed) {
 }
 
 TEST(FilesTest, VanishedFileIsAnErrorAndTheNextFollows) {
-  const TemporaryDirectory dir;
+  const TempFolder dir;
   write_file(dir / "a", "1");
   write_file(dir / "b", "2");
   auto sut = make_stage("files", fixed_path(dir.path()));
@@ -247,7 +248,7 @@ TEST(FilesTest, VanishedFileIsAnErrorAndTheNextFollows) {
 }
 
 TEST(FilesTest, ResumeGoesOnWithTheNextFile) {
-  const TemporaryDirectory dir;
+  const TempFolder dir;
   for (const char* name : {"a", "b", "c", "d"}) {
     write_file(dir / name, name);
   }
@@ -255,7 +256,7 @@ TEST(FilesTest, ResumeGoesOnWithTheNextFile) {
 }
 
 TEST(FilesTest, ResumeFindsItsPlaceAfterFilesWereAddedInFront) {
-  const TemporaryDirectory dir;
+  const TempFolder dir;
   write_file(dir / "b", "b");
   write_file(dir / "c", "c");
   auto first = make_stage("files", fixed_path(dir.path()));
@@ -270,20 +271,20 @@ TEST(FilesTest, ResumeFindsItsPlaceAfterFilesWereAddedInFront) {
 // ---- frames ----
 
 TEST(FramesTest, CutsEqualFrames) {
-  const TemporaryDirectory dir;
+  const TempFolder dir;
   write_file(dir / "in.raw", "aabbcc");
   EXPECT_EQ(run_source(*make_stage("frames", {{"path", dir / "in.raw"}, {"bytes", 2}})), (Texts{"aa", "bb", "cc"}));
   EXPECT_EQ(run_source(*make_stage("frames", {{"path", dir / "in.raw"}, {"bytes", 1}})).size(), 6U);
 }
 
 TEST(FramesTest, EmptyFileGivesNothing) {
-  const TemporaryDirectory dir;
+  const TempFolder dir;
   write_file(dir / "in.raw", "");
   EXPECT_EQ(run_source(*make_stage("frames", {{"path", dir / "in.raw"}, {"bytes", 2}})), Texts{});
 }
 
 TEST(FramesTest, PartialLastFrameSaysHowManyBytesAreLeft) {
-  const TemporaryDirectory dir;
+  const TempFolder dir;
   write_file(dir / "in.raw", "aaaabbbbccc");
   auto sut = make_stage("frames", {{"path", dir / "in.raw"}, {"bytes", 4}});
   CollectingOutput out;
@@ -296,7 +297,7 @@ TEST(FramesTest, PartialLastFrameSaysHowManyBytesAreLeft) {
 }
 
 TEST(FramesTest, FrameTooLargeForTheLinkEndsTheSource) {
-  const TemporaryDirectory dir;
+  const TempFolder dir;
   write_file(dir / "in.raw", "aaaabbbb");
   auto sut = make_stage("frames", {{"path", dir / "in.raw"}, {"bytes", 4}});
   CollectingOutput out(3);
@@ -305,7 +306,7 @@ TEST(FramesTest, FrameTooLargeForTheLinkEndsTheSource) {
 }
 
 TEST(FramesTest, PipeIsReadAcrossPieces) {
-  const TemporaryDirectory dir;
+  const TempFolder dir;
   ASSERT_EQ(::mkfifo((dir / "fifo").c_str(), 0600), 0);
   auto sut = make_stage("frames", {{"path", dir / "fifo"}, {"bytes", 3}});
   std::jthread writer([&] {
@@ -319,7 +320,7 @@ TEST(FramesTest, PipeIsReadAcrossPieces) {
 }
 
 TEST(FramesTest, ResumeGoesOnAtTheCommittedFrame) {
-  const TemporaryDirectory dir;
+  const TempFolder dir;
   write_file(dir / "in.raw", "aabbccdd");
   expect_resume_at_every_item("frames", {{"path", dir / "in.raw"}, {"bytes", 2}});
 }

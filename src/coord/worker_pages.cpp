@@ -1,0 +1,70 @@
+#include "coord/worker_pages.hpp"
+
+#include <algorithm>
+#include <atomic>
+
+namespace pystream::coord {
+
+void write_start(shm::ControlPage& control, const StartWorker& start, std::uint64_t items_limit) {
+  control.incarnation.store(start.incarnation, std::memory_order_relaxed);
+  control.attempt_number.store(start.attempt_number.value_or(shm::kInvalidPosition), std::memory_order_relaxed);
+  control.attempts.store(start.deaths, std::memory_order_relaxed);
+  control.seen_until.store(start.seen_until, std::memory_order_relaxed);
+  control.give_up.store(start.give_up ? 1 : 0, std::memory_order_relaxed);
+  control.died_segment.store(start.segment, std::memory_order_relaxed);
+  control.died_hosted.store(start.hosted, std::memory_order_relaxed);
+  control.died_signal = static_cast<std::uint32_t>(start.signal);
+  std::string death = start.death + "\n" + start.stack;
+  if (death.size() > shm::kDeathText) {
+    death.resize(death.rfind('\n', shm::kDeathText));  // whole lines
+  }
+  control.death_bytes = static_cast<std::uint32_t>(death.copy(control.death_text.data(), shm::kDeathText));
+  control.items_limit.store(items_limit, std::memory_order_relaxed);
+}
+
+bool is_attached(const WorkerPages& pages) {
+  return pages.page->incarnation.load(std::memory_order_acquire) ==
+         pages.control->incarnation.load(std::memory_order_relaxed) + 1;
+}
+
+bool is_ready(const WorkerPages& pages) {
+  return is_attached(pages) &&
+         pages.page->phase.load(std::memory_order_acquire) >= static_cast<std::uint32_t>(shm::Phase::waiting);
+}
+
+WorkerView read_view(const WorkerPages& pages) {
+  const shm::WorkerPage& page = *pages.page;
+  if (!is_attached(pages)) {
+    // The rest of the page is its predecessor's; the commits are counted over all starts.
+    return {.commits = page.commits.load(std::memory_order_relaxed)};
+  }
+  const auto phase = static_cast<shm::Phase>(page.phase.load(std::memory_order_acquire));
+  WorkerView view{.finished = phase == shm::Phase::finished,
+                  .working = phase == shm::Phase::working,
+                  .cleaning = phase == shm::Phase::cleaning,
+                  .hosted = page.hosted.load(std::memory_order_relaxed),
+                  .segment = page.segment.load(std::memory_order_relaxed),
+                  .number = {},
+                  .sequence = page.sequence.load(std::memory_order_relaxed),
+                  .commits = page.commits.load(std::memory_order_relaxed),
+                  .failure = {},
+                  .failure_sequence = {}};
+  if (const std::uint64_t number = page.number.load(std::memory_order_relaxed); number != shm::kInvalidPosition) {
+    view.number = number;
+    view.in_flight = page.in_flight.load(std::memory_order_relaxed);
+  }
+  if (const auto kind = page.failure_kind.load(std::memory_order_acquire); kind != 0) {
+    view.start_failed = kind == static_cast<std::uint32_t>(shm::FailureKind::start);
+    const std::size_t size = std::min<std::size_t>(page.failure_bytes, page.failure_text.size());
+    view.failure.assign(page.failure_text.data(), size);
+    if (view.failure.empty()) {
+      view.failure = "it gave no reason";
+    }
+    if (page.failure_sequence != shm::kInvalidPosition) {
+      view.failure_sequence = page.failure_sequence;
+    }
+  }
+  return view;
+}
+
+}  // namespace pystream::coord

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <cstdint>
+
+#include "coord/supervisor.hpp"
+#include "shm/segment.hpp"
+
+/// What a worker's pages in the segment say and are told, as the plain values of the Supervisor.
+namespace pystream::coord {
+
+using WorkerPages = shm::SupervisorView::Worker;
+
+/// For a worker that is about to start. REQUIRES: its predecessor was reaped.
+void write_start(shm::ControlPage& control, const StartWorker& start, std::uint64_t items_limit);
+
+/// True once the worker's page is its own and no longer that of its predecessor.
+bool is_attached(const WorkerPages& pages);
+
+/// True once the worker has made its stages and waits for items, or is further.
+bool is_ready(const WorkerPages& pages);
+
+WorkerView read_view(const WorkerPages& pages);
+
+}  // namespace pystream::coord
