@@ -159,7 +159,7 @@ SerialRun::SerialRun(PipelineTree& tree, const SerialOptions& options, const Pip
   }
   gather(tree, std::string(plan::kMainPipeline));
   chain_.emplace(row_, results_, pipeline.use_profiler);
-  if (pipeline.use_profiler && own_stages_ > 0) {
+  if (pipeline.use_profiler) {
     if (session_) {
       profile_.emplace(session_->segment());
     } else {
