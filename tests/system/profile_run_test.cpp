@@ -54,16 +54,17 @@ TEST_F(ProfileSystemTest, LatencyAndThroughputHaveTheShapeOfPyStream) {
 
 TEST_F(ProfileSystemTest, CountsAndRowsAreExactAfterManyKills) {
   const std::string file =
-      plan(60'000, "50us", {R"({"name": "A", "type": "test.mix"})", R"({"name": "B", "type": "test.add"})"});
+      plan(30'000, "50us", {R"({"name": "A", "type": "test.mix"})", R"({"name": "B", "type": "test.add"})"});
   RunningCoord running({"run", file, "--quiet"}, profiles(), folder_.file("log"));
   ASSERT_TRUE(eventually([&] { return running.workers().size() == 4; }));
+  const std::string bookkeeper = run_program({"pgrep", "-P", std::to_string(running.pid()), "-f", "bookkeeper"}).out;
   int kills = 0;
-  for (unsigned round = 0; round < 400; ++round) {
-    const std::vector<pid_t> workers = running.workers();
-    if (workers.empty()) {
-      break;
+  for (unsigned round = 0; round < 400 && !running.ended(); ++round) {
+    std::vector<pid_t> workers = running.children();
+    std::erase(workers, static_cast<pid_t>(std::stol("0" + bookkeeper)));
+    if (!workers.empty()) {  // the list may be short while one of them dies
+      kills += ::kill(workers[round % workers.size()], SIGKILL) == 0 ? 1 : 0;
     }
-    kills += ::kill(workers[round % workers.size()], SIGKILL) == 0 ? 1 : 0;
     std::this_thread::sleep_for(std::chrono::milliseconds(1 + round % 7));
   }
   ASSERT_EQ(running.wait(), 0) << folder_.read("log");
@@ -71,7 +72,7 @@ TEST_F(ProfileSystemTest, CountsAndRowsAreExactAfterManyKills) {
   for (const auto& row :
        sqlite.rows("SELECT key, items, timed, (SELECT sum(items) FROM histograms WHERE stage = stages.id), samples "
                    "FROM stages WHERE role <> 'pipeline'")) {
-    EXPECT_EQ(row[1], "60000") << row[0] << " after " << kills << " kills";
+    EXPECT_EQ(row[1], "30000") << row[0] << " after " << kills << " kills";
     EXPECT_EQ(row[2], row[3]) << row[0];
   }
   EXPECT_EQ(
@@ -111,7 +112,7 @@ TEST_F(ProfileSystemTest, ALockedDatabaseDoesNotStopThePipeline) {
 /// The benchmark `profile snapshot` does the same with a minute.
 TEST_F(ProfileSystemTest, AReaderWithASnapshotHindersNobody) {
   const char* wanted = std::getenv("PYSTREAM_TEST_SNAPSHOT_S");
-  const long items = 10'000 * (wanted != nullptr ? std::stol(wanted) : 3);
+  const long items = 10'000 * (wanted != nullptr ? std::stol(wanted) : 2);
   ASSERT_EQ(coord({"run", plan(10, "0s", kStages), "--quiet"}).exit_code, 0);
   Sqlite reader(database());
   reader.run("BEGIN");
@@ -144,11 +145,11 @@ TEST_F(ProfileSystemTest, EightWritersLoseAndDoubleNoRow) {
 TEST_F(ProfileSystemTest, ABookkeeperThatIsKilledIsReplacedAndNothingIsCountedTwice) {
   const std::string bad =
       R"({"name": "Bad", "type": "test.crash", "params": {"how": "abort", "sequence": 2000, "every": 4000}})";
-  RunningCoord running({"run", plan(40'000, "100us", {bad}), "--quiet"}, profiles(), folder_.file("log"));
+  RunningCoord running({"run", plan(20'000, "100us", {bad}), "--quiet"}, profiles(), folder_.file("log"));
   ASSERT_TRUE(eventually([&] { return running.workers().size() == 3; }));
   int kills = 0;
   for (int i = 0; i < 4; ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(500 + 333 * i));
+    std::this_thread::sleep_for(std::chrono::milliseconds(250 + 120 * i));
     kills += run_program({"pkill", "-KILL", "-P", std::to_string(running.pid()), "-f", "bookkeeper"}).exit_code == 0;
   }
   ASSERT_EQ(running.wait(), 0) << folder_.read("log");
@@ -156,20 +157,20 @@ TEST_F(ProfileSystemTest, ABookkeeperThatIsKilledIsReplacedAndNothingIsCountedTw
   Sqlite sqlite(database());
   EXPECT_EQ(sqlite.value("SELECT outcome FROM runs"), "done");
   EXPECT_EQ(sqlite.number("SELECT count(*) FROM runs"), 1);
-  EXPECT_EQ(sqlite.number("SELECT items FROM stages WHERE key = 'MainPipeline__Bad'"), 40'000);
+  EXPECT_EQ(sqlite.number("SELECT items FROM stages WHERE key = 'MainPipeline__Bad'"), 20'000);
   EXPECT_EQ(
       sqlite.number("SELECT count(*) FROM stages WHERE items <> (SELECT sum(items) FROM windows "
                     "WHERE stage = stages.id) OR timed <> (SELECT sum(items) FROM histograms WHERE stage = stages.id)"),
       0);
-  EXPECT_EQ(sqlite.number("SELECT count(*) FROM events WHERE kind = 'crash'"), 10);
-  EXPECT_EQ(sqlite.number("SELECT count(*) FROM events WHERE kind = 'restart'"), 10);
+  EXPECT_EQ(sqlite.number("SELECT count(*) FROM events WHERE kind = 'crash'"), 5);
+  EXPECT_EQ(sqlite.number("SELECT count(*) FROM events WHERE kind = 'restart'"), 5);
   expect_intact();
 }
 
 TEST_F(ProfileSystemTest, ThePlanSaysHowMuchIsKept) {
   const std::string more =
       R"(, "profiler": {"rows_per_second": 100000, "max_history": 500, "keep_runs": 2, "keep_bytes": "64MiB"})";
-  const std::string file = plan(8000, "100us", {R"({"name": "A", "type": "test.mix"})"}, more);
+  const std::string file = plan(4000, "20us", {R"({"name": "A", "type": "test.mix"})"}, more);
   for (int i = 0; i < 3; ++i) {
     ASSERT_EQ(coord({"run", file, "--quiet"}).exit_code, 0);
   }
@@ -182,8 +183,19 @@ TEST_F(ProfileSystemTest, ThePlanSaysHowMuchIsKept) {
   EXPECT_NE(wrong.err.find("/profiler/keep_runs"), std::string::npos) << wrong.err;
 }
 
+/// Each is over before its bookkeeper has begun to look for old runs beside its work.
+TEST_F(ProfileSystemTest, ShortRunsMakeRoomForEachOtherToo) {
+  const std::string file =
+      plan(10, "0s", {R"({"name": "A", "type": "test.mix"})"}, R"(, "profiler": {"keep_runs": 2})");
+  for (int i = 0; i < 4; ++i) {
+    ASSERT_EQ(coord({"run", file, "--quiet"}).exit_code, 0);
+  }
+  Sqlite sqlite(database());
+  EXPECT_EQ(sqlite.value("SELECT group_concat(id) FROM runs"), "3,4");
+}
+
 TEST_F(ProfileSystemTest, ADatabaseDeletedUnderTheRunIsMadeAnew) {
-  RunningCoord running({"run", plan(40'000, "100us", {R"({"name": "A", "type": "test.mix"})"}), "--quiet"}, profiles(),
+  RunningCoord running({"run", plan(25'000, "100us", {R"({"name": "A", "type": "test.mix"})"}), "--quiet"}, profiles(),
                        folder_.file("log"));
   ASSERT_TRUE(eventually([&] { return std::filesystem::exists(database()) && running.workers().size() == 3; }));
   std::this_thread::sleep_for(std::chrono::milliseconds(1300));
@@ -192,7 +204,7 @@ TEST_F(ProfileSystemTest, ADatabaseDeletedUnderTheRunIsMadeAnew) {
   }
   ASSERT_EQ(running.wait(), 0) << folder_.read("log");
   Sqlite sqlite(database());
-  EXPECT_EQ(sqlite.number("SELECT items FROM stages WHERE key = 'MainPipeline__A'"), 40'000);
+  EXPECT_EQ(sqlite.number("SELECT items FROM stages WHERE key = 'MainPipeline__A'"), 25'000);
   EXPECT_GT(sqlite.number("SELECT count(*) FROM items"), 0);
   EXPECT_EQ(sqlite.value("SELECT outcome FROM runs"), "done");
   expect_intact();
@@ -204,7 +216,7 @@ TEST_F(ProfileSystemTest, AFullDiskDoesNotStopThePipelineAndTheLossIsCounted) {
   if (run_program({"mount", "-t", "tmpfs", "-o", "size=700k", "tmpfs", disk}).exit_code != 0) {
     GTEST_SKIP() << "needs the right to mount a small tmpfs";
   }
-  const std::string file = plan(200'000, "10us", {R"({"name": "A", "type": "test.mix"})"});
+  const std::string file = plan(60'000, "10us", {R"({"name": "A", "type": "test.mix"})"});
   const ProgramRun run =
       run_program({PYSTREAM_TEST_COORD, "run", file}, {.environment = {"PYSTREAM_PROFILES=" + disk}});
   EXPECT_EQ(run.exit_code, 0) << run.err;

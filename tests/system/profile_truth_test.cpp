@@ -35,7 +35,7 @@ struct Truth {
 
 class ProfileTruthTest : public ProfileSystemTest {
  protected:
-  long items_ = 10'000;
+  long items_ = 6'000;
 
   std::string logged(const std::string& name, const std::string& shortest, const std::string& longest) const {
     return R"({"name": ")" + name + R"(", "type": "test.logged", "params": {"log": ")" + folder_.file(name) +
@@ -179,8 +179,8 @@ TEST_F(ProfileTruthTest, PercentilesOfPipelinesInsideAreRightWhereItemsAreSample
 /// something, or the coordinator would let it rest longer and longer between its starts.
 TEST_F(ProfileTruthTest, AlsoAfterManyKills) {
   const char* chosen = std::getenv("PYSTREAM_TEST_KILLS");
-  const int wanted = chosen != nullptr ? std::stoi(chosen) : 150;
-  items_ = std::max(20'000L, 20L * wanted);
+  const int wanted = chosen != nullptr ? std::stoi(chosen) : 60;
+  items_ = std::max(8'000L, 20L * wanted);
   RunningCoord running({"run", logged_plan(), "--quiet"}, profiles(), folder_.file("log"));
   constexpr std::size_t kChildren = 7;  // six workers and the bookkeeper
   ASSERT_TRUE(eventually([&] { return running.children().size() == kChildren; })) << folder_.read("log");
