@@ -52,7 +52,11 @@ void StageClock::stop(const Item::Tag& tag, std::uint64_t input, bool every) {
 class Chain::Step final : public Output {
  public:
   Step(Chain& chain, std::size_t index, Flow& flow, bool numbering)
-      : chain_(chain), index_(index), flow_(flow), numbering_(numbering) {}
+      : chain_(chain),
+        index_(index),
+        flow_(flow),
+        numbering_(numbering),
+        passes_last_(chain.hosted_[index]->gives() != nullptr) {}
 
   std::span<std::byte> reserve(std::size_t size) override {
     scratch_.resize(std::max<std::size_t>(size, 1));
@@ -93,13 +97,18 @@ class Chain::Step final : public Output {
     chain_.clock_.enter(index_ + 1);
     ++chain_.item_counts_[index_ + 1];
     chain_.hosted_[index_ + 1]->process(item, chain_.output_of(index_ + 1));
-    chain_.clock_.enter(index_);
+    if (passes_last_) {
+      chain_.clock_.return_to(index_);
+    } else {
+      chain_.clock_.enter(index_);
+    }
   }
 
   Chain& chain_;
   std::size_t index_;
   Flow& flow_;
   bool numbering_;
+  bool passes_last_;  ///< the stage gives one output at most, as the last thing it does
   std::size_t reserved_ = 0;
   std::vector<std::byte> scratch_;
 };
