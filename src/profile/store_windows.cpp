@@ -25,6 +25,7 @@ void add_passages(KeyWindows& key, const std::vector<Passage>& passages) {
     const auto ns = static_cast<double>(passage.ns);
     figures.min_ns = figures.timed > 0 ? std::min(figures.min_ns, ns) : ns;
     figures.max_ns = std::max(figures.max_ns, ns);
+    figures.samples += 1;
     figures.timed += passage.stands_for;
     figures.timed_ns += ns * passage.stands_for;
     histograms[passage.window][static_cast<std::uint32_t>(shm::bucket_of(passage.ns))] += passage.stands_for;
@@ -111,7 +112,8 @@ std::vector<KeyWindows> read_windows(Database& database, std::int64_t run) {
       database,
       "SELECT stages.position, key, role, window, window * runs.window_ns, span_ns, windows.items, "
       "windows.errors, windows.timed, windows.timed_ns, windows.total_ns, windows.min_ns, windows.max_ns, "
-      "windows.waiting_ns, windows.working_ns, windows.blocked_ns, histogram, stages.id, stages.worker IS NULL "
+      "windows.waiting_ns, windows.working_ns, windows.blocked_ns, histogram, stages.id, stages.worker IS NULL, "
+      "windows.samples "
       "FROM windows JOIN stages ON stages.id = windows.stage JOIN runs ON runs.id = stages.run "
       "WHERE runs.id = ? ORDER BY stages.position, window");
   rows.bind(1, run);
@@ -133,6 +135,7 @@ std::vector<KeyWindows> read_windows(Database& database, std::int64_t run) {
                                    .span_s = rows.real(5) * 1e-9,
                                    .items = rows.number(6),
                                    .errors = rows.number(7),
+                                   .samples = rows.real(19),
                                    .timed = rows.real(8),
                                    .timed_ns = rows.real(9),
                                    .total_ns = rows.real(10),

@@ -16,6 +16,7 @@ struct WindowFigures {
   double span_s = 0;
   std::uint64_t items = 0;
   std::uint64_t errors = 0;
+  double samples = 0;  ///< items timed singly
   double timed = 0, timed_ns = 0, total_ns = 0;
   double min_ns = 0, max_ns = 0;
   double waiting_ns = 0, working_ns = 0, blocked_ns = 0;

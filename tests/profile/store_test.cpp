@@ -42,6 +42,10 @@ class StoreTest : public testing::Test {
     return run;
   }
   std::int64_t begin_run() { return begin_run(description()); }
+  void finish(std::int64_t run) {
+    Database(database_in(folder_.path()), Database::Mode::write)
+        .execute("UPDATE runs SET outcome = 'done' WHERE id = " + std::to_string(run));
+  }
 
   static shm::Row row(std::uint64_t n) {
     return {.sequence = n, .input = n, .start_ns = static_cast<std::int64_t>(10 * n), .hosted_and_ns = 5};
@@ -165,6 +169,8 @@ TEST_F(StoreTest, AnOlderDatabaseIsBroughtUpToDateAndKeepsItsRuns) {
   EXPECT_EQ(count("PRAGMA user_version"), kSchemaVersion);
   EXPECT_EQ(count("SELECT mean_s * 1e9 FROM StageSummary WHERE run = 1 AND key = 'MainPipeline'"), 1500)
       << "version 1 had no total time of pipelines";
+  Database database = open_for_reading(folder_.path());
+  EXPECT_DOUBLE_EQ(read_summary(database, 1).find("MainPipeline")->mean_s, 1500e-9);
 }
 
 TEST_F(StoreTest, AWindowThatIsWrittenTwiceHoldsBoth) {
@@ -329,6 +335,49 @@ TEST_F(StoreTest, OldRunsGo) {
   EXPECT_EQ(count("SELECT count(*) FROM runs"), 3);
   EXPECT_EQ(count("SELECT min(id) FROM runs"), 4);
   EXPECT_EQ(count("SELECT count(*) FROM stages"), 9);
+}
+
+TEST_F(StoreTest, OldRunsGoUntilTheDatabaseIsSmallEnough) {
+  for (int i = 0; i < 3; ++i) {
+    const std::int64_t run = begin_run();
+    RowStore(database_in(folder_.path()), {.run = run, .worker = 0}).write(0, 20'000, row);
+    finish(run);
+  }
+  const auto used = static_cast<std::uint64_t>(count("PRAGMA page_count") * count("PRAGMA page_size"));
+  RunDescription small = description();
+  small.retention.bytes = used / 2;
+  begin_run(small);
+  EXPECT_EQ(count("SELECT group_concat(id, '') FROM runs"), 34) << "half of three runs of one size";
+  EXPECT_EQ(count("SELECT count(*) FROM items"), 20'000);
+}
+
+TEST_F(StoreTest, NeitherRunsThatStillRunNorDeadLettersGo) {
+  const std::int64_t running = begin_run();
+  const std::int64_t ended = begin_run();
+  finish(ended);
+  LetterStore(database_in(folder_.path())).try_store({.run = ended, .stage = "MainPipeline__Sink"}, {});
+  RunDescription few = description();
+  few.retention.runs = 1;
+  const std::int64_t own = begin_run(few);
+  EXPECT_EQ(count("SELECT count(*) FROM runs WHERE id = " + std::to_string(running)), 1);
+  EXPECT_EQ(count("SELECT count(*) FROM runs WHERE id = " + std::to_string(own)), 1);
+  EXPECT_EQ(count("SELECT count(*) FROM runs"), 2);
+  EXPECT_EQ(count("SELECT count(*) FROM dead_letters"), 1) << "somebody has to deal with it";
+}
+
+TEST_F(StoreTest, LostRowsAreShown) {
+  RunStore store(description());
+  ASSERT_TRUE(store.lock().lock_within(1000));
+  const std::int64_t run = store.begin();
+  const Figures figures{.items = 20, .rows_lost = 7};
+  store.write_windows(0, shm::kWindowNs,
+                      {{0, {.total = figures, .window = figures}}, {2, {.total = figures, .window = figures}}}, {});
+  store.lock().unlock();
+  EXPECT_EQ(count("SELECT rows_lost FROM RunSummary"), 7) << "of one worker, which has two keys";
+  Database database = open_for_reading(folder_.path());
+  const RunSummary summary = read_summary(database, run);
+  EXPECT_EQ(summary.find("MainPipeline__Sink")->rows_lost, 7U);
+  EXPECT_NE(to_table(summary, false).find("Lost rows of single items: 7 "), std::string::npos);
 }
 
 TEST_F(StoreTest, ARunWhoseCoordinatorIsGoneIsLost) {
