@@ -111,6 +111,10 @@ void ChildCall::send(const Item& in) {
 }
 
 void ChildCall::process(const Item& in, Output& out) {
+  session_.on_links([&] { call(in, out); });
+}
+
+void ChildCall::call(const Item& in, Output& out) {
   session_.check(base::now_ns());
   send(in);
   for (bool closed = false; !closed;) {
