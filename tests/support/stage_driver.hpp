@@ -11,6 +11,7 @@
 #include <iterator>
 #include <memory>
 #include <pystream/registry.hpp>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -180,9 +181,11 @@ class TemporaryDirectory {
   std::filesystem::path path_;
 };
 
+/// As far as it can be read: one of /proc may end because its process does.
 inline std::string read_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
+  std::ostringstream text;
+  text << std::ifstream(path, std::ios::binary).rdbuf();
+  return text.str();
 }
 inline void write_file(const std::string& path, std::string_view content) {
   std::ofstream(path, std::ios::binary).write(content.data(), static_cast<std::streamsize>(content.size()));
