@@ -11,13 +11,15 @@ targets=(tests/shm/shm_test tests/worker/worker_test tests/kill_points/kill_poin
 mkdir -p "$work/tree"
 # -p: what has not changed is not built again.
 cp -rp include meson.build meson_options.txt scripts src tests workers LICENSE README.md "$work/tree"
-[ -f "$work/build/build.ninja" ] ||
-  meson setup "$work/build" "$work/tree" -Dopencv=disabled -Dbenchmarks=disabled >"$work/setup.log"
-ninja -C "$work/build" "${targets[@]}" >"$work/build.log"
+# Where every build folder lies in its tree, so that ccache, if there is one, knows the files.
+build=$work/tree/build/test
+[ -f "$build/build.ninja" ] ||
+  meson setup "$build" "$work/tree" -Dwerror=true -Dtests=enabled -Dopencv=disabled -Dbenchmarks=disabled >"$work/setup.log"
+ninja -C "$build" "${targets[@]}" >"$work/build.log"
 
 # control NAME FILE SED-EXPRESSION TEST FILTER: a test that fails, crashes or hangs is red
 control() {
-  local name=$1 file="$work/tree/$2" expression=$3 program="$work/build/tests/$4" filter=$5
+  local name=$1 file="$work/tree/$2" expression=$3 program="$build/tests/$4" filter=$5
   cp -p "$file" "$work/saved"
   sed -i "$expression" "$file"
   if cmp -s "$file" "$work/saved"; then
@@ -25,7 +27,7 @@ control() {
     exit 1
   fi
   local red=yes
-  ninja -C "$work/build" "${targets[@]}" >>"$work/build.log" || { echo "$name: does not build" >&2; exit 1; }
+  ninja -C "$build" "${targets[@]}" >>"$work/build.log" || { echo "$name: does not build" >&2; exit 1; }
   if timeout 60 "$program" --gtest_filter="$filter" >"$work/test.log" 2>&1; then
     red=
   fi

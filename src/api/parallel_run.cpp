@@ -68,19 +68,19 @@ ParallelRun::ParallelRun(PipelineTree& tree, const ParallelOptions& options, con
             {.block = options.block_output, .timeout = options.output_timeout}) {}
 
 bool ParallelRun::forward(const void* value, const ValueType& type, const std::stop_token& stop) {
-  return entry_.forward(value, type, stop);
+  return session_.on_links([&] { return entry_.forward(value, type, stop); });
 }
 
 std::size_t ParallelRun::forward_all(const ValueType& type, const NextValue& next) {
-  return entry_.forward_all(type, next);
+  return session_.on_links([&] { return entry_.forward_all(type, next); });
 }
 
 std::unique_ptr<LoanSlot> ParallelRun::loan(std::size_t size) {
-  return entry_.loan(size);
+  return session_.on_links([&] { return entry_.loan(size); });
 }
 
 bool ParallelRun::take_result(const Decode& decode) {
-  return exit_.take(decode);
+  return session_.on_links([&] { return exit_.take(decode); });
 }
 
 /// A worker gives its input back only after it has published what it made of it, so something in flight is always seen

@@ -111,6 +111,10 @@ void ChildCall::send(const Item& in) {
 }
 
 void ChildCall::process(const Item& in, Output& out) {
+  session_.on_links([&] { call(in, out); });
+}
+
+void ChildCall::call(const Item& in, Output& out) {
   session_.check(base::now_ns());
   send(in);
   for (bool closed = false; !closed;) {
@@ -159,7 +163,7 @@ SerialRun::SerialRun(PipelineTree& tree, const SerialOptions& options, const Pip
   }
   gather(tree, std::string(plan::kMainPipeline));
   chain_.emplace(row_, results_, pipeline.use_profiler);
-  if (pipeline.use_profiler && own_stages_ > 0) {
+  if (pipeline.use_profiler) {
     if (session_) {
       profile_.emplace(session_->segment());
     } else {

@@ -63,6 +63,7 @@ class ChildCall final : public Hosted {
 
  private:
   void send(const Item& in);
+  void call(const Item& in, Output& out);
 
   Session& session_;
   std::int64_t spin_ns_;

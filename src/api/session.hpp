@@ -12,6 +12,7 @@
 
 #include "api/coordinator_process.hpp"
 #include "api/stage_tree.hpp"
+#include "shm/link_corrupt.hpp"
 #include "shm/segment.hpp"
 
 namespace pystream::api {
@@ -39,6 +40,16 @@ class Session {
   void check(std::int64_t now_ns);
   /// As check(), without throwing: true if the pipeline has failed.
   bool failed(std::int64_t now_ns);
+
+  /// Does something with links of this process. One that is damaged is named by its ends.
+  template <class Work>
+  decltype(auto) on_links(const Work& work) const {
+    try {
+      return work();
+    } catch (const shm::LinkCorrupt& error) {
+      throw shm::LinkCorrupt(error.link(), topology_.links.at(error.link()).name, error.damage());
+    }
+  }
 
   /// Workers' processes and restarts, by WorkerId. Throws PipelineTerminated.
   std::vector<Message::Worker> workers();

@@ -14,9 +14,9 @@
 namespace pystream::base {
 namespace {
 
-constexpr std::array<std::string_view, 10> kNames{"before_exec",   "attaching",     "before_reserve", "in_payload",
-                                                  "before_commit", "before_wake",   "before_release", "before_room",
-                                                  "asleep",        "in_transaction"};
+constexpr std::array<std::string_view, 12> kNames{"before_exec",    "attaching",   "before_reserve", "in_payload",
+                                                  "before_run",     "in_run",      "before_commit",  "before_wake",
+                                                  "before_release", "before_room", "asleep",         "in_transaction"};
 constexpr unsigned kNobody = ~0U;
 constexpr std::size_t kTokenBytes = 512;
 
@@ -38,14 +38,31 @@ unsigned number_in(std::string_view text) {
 
 struct Order {
   explicit Order(std::string_view text)
-      : point(cut(text, ':')), worker(number_in(cut(text, ':'))), nth(number_in(cut(text, ':'))) {
-    text.copy(token, kTokenBytes - 1);
+      : point(cut(text, ':')), worker(number_in(cut(text, ':'))), nth(number_in(cut(text, ':'))), token(text) {}
+  bool is_for(std::size_t here, unsigned visit) const {
+    return worker == g_worker && nth == visit && point == kNames.at(here);
   }
   std::string_view point;
   unsigned worker;
   unsigned nth;
-  char token[kTokenBytes] = {};
+  std::string_view token;
 };
+
+/// As system calls take it.
+struct Path {
+  explicit Path(std::string_view text) { text.copy(bytes, kTokenBytes - 1); }
+  char bytes[kTokenBytes] = {};
+};
+
+/// Cheap, so that what is fast elsewhere is fast here too.
+bool any_order_is_for(std::string_view orders, std::size_t here, unsigned visit) {
+  while (!orders.empty()) {
+    if (Order(cut(orders, ',')).is_for(here, visit)) {
+      return true;
+    }
+  }
+  return false;
+}
 
 /// In a sleep that nobody ends: the kernel does it a moment later.
 void die_soon() {
@@ -72,13 +89,16 @@ void die_if_told(KillPoint point) {
   }
   const auto index = static_cast<std::size_t>(point);
   const unsigned visit = ++g_visits.at(index);
+  if (!any_order_is_for(told, index, visit)) {
+    return;
+  }
   for (std::string_view orders = told; !orders.empty();) {
     const Order order(cut(orders, ','));
-    if (::access(order.token, F_OK) != 0) {
+    const Path token(order.token);
+    if (::access(token.bytes, F_OK) != 0) {
       continue;  // carried out
     }
-    if (order.point == kNames.at(index) && order.worker == g_worker && order.nth == visit &&
-        ::unlink(order.token) == 0) {
+    if (order.is_for(index, visit) && ::unlink(token.bytes) == 0) {
       if (point == KillPoint::asleep) {
         die_soon();
       } else {

@@ -97,7 +97,7 @@ const plan::Node& first_node(const plan::Topology& topology, const std::string& 
   throw BadUsage("the letters are of stage " + stage + ", and the plan has none of that name behind its source");
 }
 
-/// Leaves of `pipeline` only what comes from `first` on; false if it is not in there.
+/// Leaves of `pipeline` only what comes from `first` on; false if it is not in there, and nothing changes.
 bool begin_at(plan::Node& pipeline, const plan::Node* first) {
   auto& children = pipeline.children;
   for (auto child = children.begin(); child != children.end(); ++child) {
@@ -126,8 +126,11 @@ void require_output(const PlanOptions& options, const plan::Plan& plan) {
 void begin_with_letters(plan::Plan& plan, const std::string& stage, const fs::path& items) {
   const plan::Topology topology = plan::make_topology(plan);
   const plan::Node& first = first_node(topology, stage);
-  if (!begin_at(plan.root, &first)) {
-    throw BadUsage("the letters are of the sink, and a plan cannot begin there; see dead-letters show --bytes");
+  if (&first == &plan.sink) {
+    plan.root.children.clear();
+    plan.root.mode = plan::Mode::parallel;  // the sink is a process of its own, behind that of the letters
+  } else {
+    begin_at(plan.root, &first);
   }
   plan.source = {};
   plan.source.stage.emplace();

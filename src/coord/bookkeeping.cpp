@@ -105,7 +105,7 @@ class KeyList {
   void add_main_pipeline() {
     for (std::uint32_t id = 0; id < topology_.workers.size(); ++id) {
       const plan::WorkerSpec& worker = topology_.workers[id];
-      if (worker::runs_stages(worker) && worker::leaves_pipeline(topology_, worker.segments.back())) {
+      if (worker::runs_row(worker) && worker::leaves_pipeline(topology_, worker.segments.back())) {
         std::uint32_t hosted = 0;
         for (const plan::Segment& segment : worker.segments) {
           hosted += static_cast<std::uint32_t>(segment.hosted.size());

@@ -22,6 +22,7 @@ constexpr int kWindowPatienceMs = 100;
 constexpr int kLastPatienceMs = 5'000;
 constexpr std::int64_t kLastRowsNs = 3'000'000'000;
 constexpr std::int64_t kRetireAfterNs = 300'000'000;  ///< a start is busy enough
+constexpr std::int64_t kLastRetiringNs = 500'000'000;
 
 void pause_ms(long milliseconds) {
   const timespec pause{.tv_sec = milliseconds / 1000, .tv_nsec = milliseconds % 1000 * 1'000'000};
@@ -184,6 +185,15 @@ void Bookkeeper::retire_old_runs() {
   }
 }
 
+/// A run too short to have done it beside its work must not leave it to the next one, which may be as short.
+void Bookkeeper::retire_at_the_end() {
+  const std::int64_t until = base::now_ns() + kLastRetiringNs;
+  while (retiring_ && base::now_ns() < until && store_->lock().lock_within(kWindowPatienceMs)) {
+    const StoreLock::Held held(store_->lock());
+    retiring_ = store_->retire_a_bit();
+  }
+}
+
 void Bookkeeper::reopen_if_moved() {
   if (store_->has_moved()) {
     store_->begin();
@@ -284,15 +294,18 @@ void Bookkeeper::write_left_rows(std::uint32_t id, std::int64_t give_up_at) {
                                         .start_ns = store_->start_ns(),
                                         .max_history = description_.retention.max_history});
   std::optional<RowStore::Result> written;
+  bool hopeless = false;
   do {
     try {
       written = rows.write(tail, head, [&](std::uint64_t n) { return area.rows[n & (area.rows.size() - 1)]; });
+    } catch (const StoreError& error) {
+      hopeless = error.full();  // waiting makes no room
     } catch (const std::exception&) {
     }
-    if (!written) {
+    if (!written && !hopeless) {
       pause_ms(5);
     }
-  } while (!written && base::now_ns() < give_up_at);
+  } while (!written && !hopeless && base::now_ns() < give_up_at);
   if (written) {
     area.page->history_shift.store(written->history_shift, std::memory_order_relaxed);
     area.page->tail.store(head, std::memory_order_release);
@@ -344,6 +357,7 @@ void Bookkeeper::finish() {
       store_->end(outcome_, reason_);
       transaction.commit();
     }
+    retire_at_the_end();
     store_->checkpoint(true);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "the end of this run is not in the profile database: %s\n", error.what());

@@ -44,6 +44,7 @@ class Bookkeeper {
   bool write_windows(std::uint64_t number, std::int64_t now, int patience_ms);
   void reopen_if_moved();
   void retire_old_runs();
+  void retire_at_the_end();
   void recover_workers();
   void write_left_rows(std::uint32_t worker, std::int64_t give_up_at);
   void write_all_left_rows();

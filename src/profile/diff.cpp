@@ -24,12 +24,13 @@ constexpr std::array<std::pair<Metric, std::string_view>, 7> kMetrics{{{Metric::
 
 /// Some windows of one key together.
 struct Block {
-  double items = 0, span_s = 0, timed = 0, timed_ns = 0, total_ns = 0, max_ns = 0;
+  double items = 0, span_s = 0, samples = 0, timed = 0, timed_ns = 0, total_ns = 0, max_ns = 0;
   std::vector<double> histogram = std::vector<double>(shm::kBuckets);
 
   void add(const Block& other) {
     items += other.items;
     span_s += other.span_s;
+    samples += other.samples;
     timed += other.timed;
     timed_ns += other.timed_ns;
     total_ns += other.total_ns;
@@ -43,6 +44,7 @@ struct Block {
 Block block_of(const WindowFigures& window) {
   Block block{.items = static_cast<double>(window.items),
               .span_s = window.span_s,
+              .samples = window.samples,
               .timed = window.timed,
               .timed_ns = window.timed_ns,
               .total_ns = window.total_ns,
@@ -127,11 +129,14 @@ class Run {
       return drawn;
     }
     drawn = all_;
+    // Sampled items scatter as so many of them do, not as those that they stand for.
+    const double seen = all_.timed > 0 ? std::clamp(all_.samples / all_.timed, 1e-9, 1.0) : 1;
     double timed = 0;
     double timed_ns = 0;
     for (std::size_t i = 0; i < drawn.histogram.size(); ++i) {
       if (drawn.histogram[i] > 0) {
-        drawn.histogram[i] = static_cast<double>(std::poisson_distribution<long>(drawn.histogram[i])(random));
+        drawn.histogram[i] =
+            static_cast<double>(std::poisson_distribution<long>(drawn.histogram[i] * seen)(random)) / seen;
         timed += drawn.histogram[i];
         timed_ns += drawn.histogram[i] * shm::bucket_middle(i);
       }

@@ -84,6 +84,26 @@ std::string lay_out(const std::vector<Cells>& rows, bool colour) {
   return text;
 }
 
+/// How much the choice of the sampled items may matter, for the key where it matters most.
+std::string rank_note(const RunSummary& summary) {
+  const auto worst =
+      std::max_element(summary.keys.begin(), summary.keys.end(),
+                       [](const KeySummary& a, const KeySummary& b) { return a.rank_error < b.rank_error; });
+  if (worst == summary.keys.end() || worst->rank_error <= 0) {
+    return {};
+  }
+  const auto range = [&](double share) {
+    const double error = 2 * worst->rank_error * std::sqrt(share * (1 - share));
+    std::array<char, 64> text{};
+    std::snprintf(text.data(), text.size(), "%.2f %%", error * 100);
+    return std::string(text.data());
+  };
+  return "The least sampled key is " + short_key(worst->key) + ", with " +
+         format_count(static_cast<double>(worst->samples)) + " of " + format_count(static_cast<double>(worst->items)) +
+         " items: its p50 is right to " + range(0.5) + " of the items, its p99 to " + range(0.99) +
+         " (19 times in 20); each value is off by up to 1/32.\n";
+}
+
 std::string notes(const RunSummary& summary) {
   std::string text;
   if (!summary.bottleneck.empty()) {
@@ -107,6 +127,7 @@ std::string notes(const RunSummary& summary) {
   }
   if (sampled) {
     text += "Percentiles are of sampled items; counts, means, rates and shares are of all items.\n";
+    text += rank_note(summary);
   }
   if (rows < items) {
     text += "Single items kept: " + format_count(static_cast<double>(rows)) + " of " +
@@ -240,10 +261,10 @@ std::string to_json(const RunSummary& s) {
            ", \"worker\": " + json_string(k.worker) + count("items", k.items) + count("errors", k.errors) +
            count("samples", k.samples) + number("mean_s", k.mean_s) + number("min_s", k.min_s) +
            number("p50_s", k.p50_s) + number("p90_s", k.p90_s) + number("p99_s", k.p99_s) + number("p999_s", k.p999_s) +
-           number("max_s", k.max_s) + number("items_per_s", k.items_per_s) + number("waiting", k.waiting) +
-           number("working", k.working) + number("blocked", k.blocked) + number("busy_s", k.busy_s) +
-           count("restarts", k.restarts) + count("dropped", k.dropped) + count("rows", k.rows) +
-           count("one_row_in", k.one_row_in) + count("rows_lost", k.rows_lost) +
+           number("max_s", k.max_s) + number("rank_error", k.rank_error) + number("items_per_s", k.items_per_s) +
+           number("waiting", k.waiting) + number("working", k.working) + number("blocked", k.blocked) +
+           number("busy_s", k.busy_s) + count("restarts", k.restarts) + count("dropped", k.dropped) +
+           count("rows", k.rows) + count("one_row_in", k.one_row_in) + count("rows_lost", k.rows_lost) +
            ", \"bottleneck\": " + (k.bottleneck ? "true" : "false") + "}";
   }
   return out + "\n  ]\n}\n";
@@ -251,14 +272,15 @@ std::string to_json(const RunSummary& s) {
 
 std::string to_csv(const RunSummary& s) {
   std::string out =
-      "run,key,role,items,errors,samples,mean_s,min_s,p50_s,p90_s,p99_s,p999_s,max_s,items_per_s,waiting,working,"
+      "run,key,role,items,errors,samples,mean_s,min_s,p50_s,p90_s,p99_s,p999_s,max_s,rank_error,items_per_s,waiting,"
+      "working,"
       "blocked,"
       "restarts,dropped,rows,one_row_in,rows_lost,bottleneck\n";
   for (const KeySummary& k : s.keys) {
     out += std::to_string(s.run) + "," + k.key + "," + k.role + "," + std::to_string(k.items) + "," +
            std::to_string(k.errors) + "," + std::to_string(k.samples);
-    for (const double value : {k.mean_s, k.min_s, k.p50_s, k.p90_s, k.p99_s, k.p999_s, k.max_s, k.items_per_s,
-                               k.waiting, k.working, k.blocked}) {
+    for (const double value : {k.mean_s, k.min_s, k.p50_s, k.p90_s, k.p99_s, k.p999_s, k.max_s, k.rank_error,
+                               k.items_per_s, k.waiting, k.working, k.blocked}) {
       out += "," + json_number(value);
     }
     for (const std::uint64_t value : {std::uint64_t{k.restarts}, k.dropped, k.rows, k.one_row_in, k.rows_lost}) {

@@ -58,7 +58,11 @@ Recorder::Recorder(const shm::ProfileArea::Segment& area, std::span<shm::HostedS
       deltas_(count),
       values_(count * area.rows.size()),
       buckets_(count * shm::kBuckets),
-      touched_places_(area.buckets.size() + 1) {}
+      touched_places_(area.buckets.size() + 1) {
+  for (std::size_t i = 0; i < deltas_.size(); ++i) {
+    deltas_[i].values = values_.data() + i * area.rows.size();
+  }
+}
 
 void Recorder::recover(std::uint64_t inputs_done) {
   shm::Batch& batch = *area_.batch;
@@ -80,20 +84,28 @@ void Recorder::keep_row(const shm::Row& row) {
 void Recorder::sum_up() {
   for (std::size_t i = 0; i < deltas_.size(); ++i) {
     Delta& sum = deltas_[i];
+    // In locals: a store to a bucket could change any member, as far as a compiler knows.
     std::uint64_t* const buckets = buckets_.data() + i * shm::kBuckets;
-    const std::uint64_t* const values = values_.data() + i * area_.rows.size();
+    std::uint32_t* const places = touched_places_.data();
+    const auto first_place = static_cast<std::uint32_t>(i * shm::kBuckets);
+    const std::uint64_t weight = weight_;
+    std::uint64_t touched = touched_;
     std::uint64_t total_ns = 0;
-    for (std::uint64_t n = 0; n < sum.noted; ++n) {
-      const std::uint64_t value = values[n];
+    std::uint64_t min_ns = sum.min_ns;
+    std::uint64_t max_ns = sum.max_ns;
+    for (const std::uint64_t value : std::span(sum.values, sum.noted)) {
       total_ns += value;
-      sum.min_ns = std::min(sum.min_ns, value);
-      sum.max_ns = std::max(sum.max_ns, value);
+      min_ns = std::min(min_ns, value);
+      max_ns = std::max(max_ns, value);
       const std::size_t bucket = shm::bucket_of(value);
       // Without a branch that depends on the value: a place is noted with each sample, and stays if it is a new one.
-      touched_places_[touched_] = static_cast<std::uint32_t>(i * shm::kBuckets + bucket);
-      touched_ += buckets[bucket] == 0 ? 1 : 0;
-      buckets[bucket] += weight_;
+      places[touched] = first_place + static_cast<std::uint32_t>(bucket);
+      touched += buckets[bucket] == 0 ? 1 : 0;
+      buckets[bucket] += weight;
     }
+    touched_ = touched;
+    sum.min_ns = min_ns;
+    sum.max_ns = max_ns;
     sum.samples += sum.noted;
     sum.timed += sum.noted * weight_;
     sum.timed_ns += total_ns * weight_;
@@ -151,7 +163,9 @@ void Recorder::apply(std::int64_t now) {
   for (std::size_t i = 0; i < touched_; ++i) {
     buckets_[touched_places_[i]] = 0;
   }
-  std::fill(deltas_.begin(), deltas_.end(), Delta{});
+  for (Delta& sum : deltas_) {
+    sum = {.values = sum.values};
+  }
   touched_ = 0;
   samples_ = 0;
   sampled_ = 0;

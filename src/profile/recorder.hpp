@@ -79,7 +79,8 @@ class Recorder {
     }
     // Only noted here; sum_up() keeps its sums in registers.
     const std::uint64_t value = std::min(not_negative(ns), shm::Row::kNsMask);
-    values_[(hosted - first_) * area_.rows.size() + delta(hosted).noted++] = value;
+    Delta& sum = delta(hosted);
+    sum.values[sum.noted++] = value;
     ++samples_;
     if (rows_.wants(sequence)) {
       keep_row({.sequence = sequence,
@@ -101,7 +102,8 @@ class Recorder {
     std::uint64_t items = 0, samples = 0, errors = 0, timed = 0, timed_ns = 0, total_ns = 0, age_ns = 0;
     std::uint64_t min_ns = std::numeric_limits<std::uint64_t>::max();
     std::uint64_t max_ns = 0;
-    std::uint64_t noted = 0;  ///< samples that are not in the sums yet
+    std::uint64_t noted = 0;          ///< samples that are not in the sums yet
+    std::uint64_t* values = nullptr;  ///< where they are noted
   };
 
   static std::uint64_t not_negative(std::int64_t ns) { return ns > 0 ? static_cast<std::uint64_t>(ns) : 0; }

@@ -80,8 +80,12 @@ bool RowWriter::write_waiting_rows() {
     }
     page_.history_shift.store(result->history_shift, std::memory_order_relaxed);
     page_.tail.store(result->written, std::memory_order_release);
-    complained_ = false;
+    complained_ = full_ = false;
     return true;
+  } catch (const StoreError& error) {
+    full_ = error.full();
+    complain(error.what());
+    return false;
   } catch (const std::exception& error) {
     complain(error.what());
     return false;
@@ -109,7 +113,7 @@ void RowWriter::run() {
     lock.lock();
     if (stopping) {
       give_up_at = give_up_at == 0 ? now + kLastTries : give_up_at;
-      if (now >= give_up_at ||
+      if ((again && full_) || now >= give_up_at ||
           page_.head.load(std::memory_order_relaxed) == page_.tail.load(std::memory_order_relaxed)) {
         return;
       }

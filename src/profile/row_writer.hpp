@@ -33,6 +33,7 @@ class RowWriter {
   std::condition_variable wake_;
   bool stopping_ = false;
   bool complained_ = false;
+  bool full_ = false;  ///< the disk is: waiting makes no room
   std::unique_ptr<RowStore> store_;
   std::thread thread_;
 };

@@ -22,7 +22,8 @@ bool RunStore::retire_a_bit() {
   const auto stage = database_->query_integer("SELECT id FROM stages WHERE run = " + std::to_string(*oldest) +
                                               " AND EXISTS (SELECT 1 FROM items WHERE stage = stages.id) LIMIT 1");
   if (stage) {
-    database_->execute("DELETE FROM items WHERE stage = " + std::to_string(*stage));
+    const std::string id = std::to_string(*stage);
+    database_->execute("DELETE FROM items WHERE stage = " + id + "; UPDATE stages SET rows = 0 WHERE id = " + id);
   } else {
     delete_run(*database_, *oldest);
   }

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <iterator>
 
 #include "profile/bottleneck.hpp"
 #include "profile/figures.hpp"
@@ -31,27 +32,42 @@ void add_percentiles(KeySummary& key, const std::vector<std::uint64_t>& histogra
   key.p999_s = percentile_s(histogram, 0.999, max_ns);
 }
 
+double ratio(double a, double b) {
+  return b > 0 ? a / b : 0;
+}
+
+/// See KeySummary::rank_error. `effective`: so many samples of equal weight tell as much.
+double rank_error(const KeySummary& key, double effective) {
+  constexpr double kConfidence = 1.96;  // of a normal distribution: 95 %
+  const double unseen = 1 - ratio(static_cast<double>(key.samples), static_cast<double>(key.items));
+  return unseen > 0 && effective > 0 ? std::min(kConfidence * std::sqrt(0.25 * unseen / effective), 0.5) : 0;
+}
+
 /// How long single items took through a pipeline inside another.
 void add_passages(KeySummary& key, const std::vector<Passage>& passages) {
   if (passages.empty()) {
     return;
   }
-  std::vector<std::uint64_t> histogram(shm::kBuckets);
+  std::vector<double> items(shm::kBuckets);
   std::uint64_t largest = 0;
   std::uint64_t smallest = ~std::uint64_t{0};
+  double sum = 0;
+  double squares = 0;
   for (const Passage& passage : passages) {
-    ++histogram[shm::bucket_of(passage.ns)];
+    items[shm::bucket_of(passage.ns)] += passage.stands_for;
+    sum += passage.stands_for;
+    squares += passage.stands_for * passage.stands_for;
     largest = std::max(largest, passage.ns);
     smallest = std::min(smallest, passage.ns);
   }
+  std::vector<std::uint64_t> histogram;
+  std::transform(items.begin(), items.end(), std::back_inserter(histogram),
+                 [](double count) { return static_cast<std::uint64_t>(std::llround(count)); });
   key.samples = passages.size();
+  key.rank_error = rank_error(key, sum * sum / squares);
   key.min_s = static_cast<double>(smallest) * kNs;
   key.max_s = static_cast<double>(largest) * kNs;
   add_percentiles(key, histogram, largest);
-}
-
-double ratio(double a, double b) {
-  return b > 0 ? a / b : 0;
 }
 
 std::string percent(double share) {
@@ -158,6 +174,7 @@ RunSummary read_summary(Database& database, std::int64_t run) {
       add_passages(key, read_passages(database, statement.integer(0)));
     } else {
       add_percentiles(key, histogram_of(database, statement.integer(0)), statement.number(10));
+      key.rank_error = rank_error(key, static_cast<double>(key.samples));
     }
     summary.keys.push_back(std::move(key));
   }

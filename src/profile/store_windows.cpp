@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <map>
 
@@ -9,15 +10,14 @@ namespace pystream::profile {
 namespace {
 
 /// What single items tell of a pipeline inside another goes into the windows in which they ended.
-void add_passages(KeyWindows& key, const std::vector<Passage>& passages, std::int64_t window_ns) {
-  std::map<std::uint64_t, std::map<std::uint32_t, std::uint32_t>> histograms;
+void add_passages(KeyWindows& key, const std::vector<Passage>& passages) {
+  std::map<std::uint64_t, std::map<std::uint32_t, double>> histograms;
   std::map<std::uint64_t, WindowFigures*> windows;
   for (WindowFigures& window : key.windows) {
     windows[window.window] = &window;
   }
   for (const Passage& passage : passages) {
-    const auto number = static_cast<std::uint64_t>(passage.end_ns / window_ns);
-    const auto window = windows.find(number);
+    const auto window = windows.find(passage.window);
     if (window == windows.end()) {
       continue;
     }
@@ -25,12 +25,48 @@ void add_passages(KeyWindows& key, const std::vector<Passage>& passages, std::in
     const auto ns = static_cast<double>(passage.ns);
     figures.min_ns = figures.timed > 0 ? std::min(figures.min_ns, ns) : ns;
     figures.max_ns = std::max(figures.max_ns, ns);
-    figures.timed += 1;
-    figures.timed_ns += ns;
-    ++histograms[number][static_cast<std::uint32_t>(shm::bucket_of(passage.ns))];
+    figures.samples += 1;
+    figures.timed += passage.stands_for;
+    figures.timed_ns += ns * passage.stands_for;
+    histograms[passage.window][static_cast<std::uint32_t>(shm::bucket_of(passage.ns))] += passage.stands_for;
   }
   for (const auto& [number, histogram] : histograms) {
-    windows[number]->histogram.assign(histogram.begin(), histogram.end());
+    for (const auto& [bucket, items] : histogram) {
+      windows[number]->histogram.emplace_back(bucket, static_cast<std::uint32_t>(std::lround(items)));
+    }
+  }
+}
+
+/// Which window counts each of them, and how many items one stands for there.
+void weigh(Database& database, std::int64_t stage, std::vector<Passage>& passages) {
+  struct Window {
+    double items = 0;
+    double passages = 0;
+  };
+  std::map<std::uint64_t, Window> windows;
+  std::int64_t window_ns = shm::kWindowNs;
+  Statement rows(database,
+                 "SELECT window, windows.items, runs.window_ns FROM windows JOIN stages ON stages.id = windows.stage "
+                 "JOIN runs ON runs.id = stages.run WHERE windows.stage = ?");
+  rows.bind(1, stage);
+  double items = 0;
+  while (rows.step()) {
+    windows[rows.number(0)].items = rows.real(1);
+    items += rows.real(1);
+    window_ns = std::max<std::int64_t>(rows.integer(2), 1);
+  }
+  for (Passage& passage : passages) {
+    // A window that the database could not take is part of the next one that it took.
+    const auto window = windows.lower_bound(static_cast<std::uint64_t>(passage.end_ns / window_ns));
+    passage.window = window != windows.end() ? window->first : windows.empty() ? 0 : windows.rbegin()->first;
+    windows[passage.window].passages += 1;
+  }
+  if (static_cast<double>(passages.size()) >= items) {
+    return;  // all are recorded
+  }
+  for (Passage& passage : passages) {
+    const Window& window = windows[passage.window];
+    passage.stands_for = std::max(window.items / window.passages, 1.0);
   }
 }
 
@@ -67,6 +103,7 @@ std::vector<Passage> read_passages(Database& database, std::int64_t stage) {
   while (rows.step()) {
     passages.push_back({.end_ns = rows.integer(0), .ns = rows.integer(1) > 0 ? rows.number(1) : 0});
   }
+  weigh(database, stage, passages);
   return passages;
 }
 
@@ -76,7 +113,7 @@ std::vector<KeyWindows> read_windows(Database& database, std::int64_t run) {
       "SELECT stages.position, key, role, window, window * runs.window_ns, span_ns, windows.items, "
       "windows.errors, windows.timed, windows.timed_ns, windows.total_ns, windows.min_ns, windows.max_ns, "
       "windows.waiting_ns, windows.working_ns, windows.blocked_ns, histogram, stages.id, stages.worker IS NULL, "
-      "runs.window_ns "
+      "windows.samples "
       "FROM windows JOIN stages ON stages.id = windows.stage JOIN runs ON runs.id = stages.run "
       "WHERE runs.id = ? ORDER BY stages.position, window");
   rows.bind(1, run);
@@ -84,13 +121,12 @@ std::vector<KeyWindows> read_windows(Database& database, std::int64_t run) {
   struct Derived {
     std::size_t key;
     std::int64_t stage;
-    std::int64_t window_ns;
   };
   std::vector<Derived> derived;
   while (rows.step()) {
     if (keys.empty() || keys.back().key != rows.text(1)) {
       if (rows.integer(18) != 0) {
-        derived.push_back({.key = keys.size(), .stage = rows.integer(17), .window_ns = rows.integer(19)});
+        derived.push_back({.key = keys.size(), .stage = rows.integer(17)});
       }
       keys.push_back({.key = rows.text(1), .role = rows.text(2), .windows = {}});
     }
@@ -99,6 +135,7 @@ std::vector<KeyWindows> read_windows(Database& database, std::int64_t run) {
                                    .span_s = rows.real(5) * 1e-9,
                                    .items = rows.number(6),
                                    .errors = rows.number(7),
+                                   .samples = rows.real(19),
                                    .timed = rows.real(8),
                                    .timed_ns = rows.real(9),
                                    .total_ns = rows.real(10),
@@ -110,7 +147,7 @@ std::vector<KeyWindows> read_windows(Database& database, std::int64_t run) {
                                    .histogram = histogram_pairs(rows.blob(16))});
   }
   for (const Derived& pipeline : derived) {
-    add_passages(keys[pipeline.key], read_passages(database, pipeline.stage), pipeline.window_ns);
+    add_passages(keys[pipeline.key], read_passages(database, pipeline.stage));
   }
   return keys;
 }

@@ -16,6 +16,7 @@ struct WindowFigures {
   double span_s = 0;
   std::uint64_t items = 0;
   std::uint64_t errors = 0;
+  double samples = 0;  ///< items timed singly
   double timed = 0, timed_ns = 0, total_ns = 0;
   double min_ns = 0, max_ns = 0;
   double waiting_ns = 0, working_ns = 0, blocked_ns = 0;
@@ -36,11 +37,15 @@ std::vector<std::pair<std::uint32_t, std::uint32_t>> histogram_pairs(const std::
 struct Passage {
   std::int64_t end_ns = 0;  ///< since the start of the run
   std::uint64_t ns = 0;
+  std::uint64_t window = 0;  ///< that counts it
+  /// Items of its window for each that is recorded there: more are recorded in the first moments of a run and when
+  /// there are few, and those must not weigh more. 1 where every item is recorded.
+  double stands_for = 1;
 };
 /// Those of the pipeline with this stages.id.
 std::vector<Passage> read_passages(Database& database, std::int64_t stage);
 
-/// Of pipelines inside others, the histograms are of the recorded items only.
+/// Of pipelines inside others, the histograms are of the recorded items only, each with those that it stands for.
 std::vector<KeyWindows> read_windows(Database& database, std::int64_t run);
 
 }  // namespace pystream::profile

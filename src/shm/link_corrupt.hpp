@@ -12,6 +12,9 @@ class LinkCorrupt : public Error {
   /// `damage`: "is damaged at …".
   LinkCorrupt(std::uint32_t link, const std::string& damage)
       : Error("link " + std::to_string(link) + " " + damage), link_(link), damage_(damage) {}
+  /// The same by somebody who knows its name.
+  LinkCorrupt(std::uint32_t link, const std::string& name, const std::string& damage)
+      : Error("link " + name + " " + damage), link_(link), damage_(damage) {}
   /// Index in the segment.
   std::uint32_t link() const { return link_; }
   /// Without the link, for those who know its name.

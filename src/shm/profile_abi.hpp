@@ -29,10 +29,7 @@ inline constexpr std::size_t kSubBuckets = 16;
 inline constexpr std::size_t kBuckets = kSubBuckets * 41;
 
 constexpr std::size_t bucket_of(std::uint64_t ns) {
-  if (ns < kSubBuckets) {
-    return static_cast<std::size_t>(ns);
-  }
-  const auto octave = static_cast<std::size_t>(std::bit_width(ns)) - 5;  // ns >= 16: at least 0
+  const auto octave = static_cast<std::size_t>(std::bit_width(ns | kSubBuckets)) - 5;  // 0 below 32; no branch
   const std::size_t bucket = octave * kSubBuckets + static_cast<std::size_t>(ns >> octave);
   return bucket < kBuckets ? bucket : kBuckets - 1;
 }

@@ -53,7 +53,12 @@ void StageClock::stop(const Item::Tag& tag, std::uint64_t input, bool every) {
 class Chain::Step final : public LocalOutput {
  public:
   Step(Chain& chain, std::size_t index, Flow& flow, bool numbering)
-      : LocalOutput(flow.tag), chain_(chain), index_(index), flow_(flow), numbering_(numbering) {}
+      : LocalOutput(flow.tag),
+        chain_(chain),
+        index_(index),
+        flow_(flow),
+        numbering_(numbering),
+        passes_last_(chain.hosted_[index]->gives() != nullptr) {}
 
  protected:
   void emit_value(const void* value, const ValueType& type) override {
@@ -73,7 +78,11 @@ class Chain::Step final : public LocalOutput {
     chain_.clock_.enter(index_ + 1);
     ++chain_.item_counts_[index_ + 1];
     chain_.hosted_[index_ + 1]->process(item, chain_.output_of(index_ + 1));
-    chain_.clock_.enter(index_);
+    if (passes_last_) {
+      chain_.clock_.return_to(index_);
+    } else {
+      chain_.clock_.enter(index_);
+    }
   }
 
  private:
@@ -81,6 +90,7 @@ class Chain::Step final : public LocalOutput {
   std::size_t index_;
   Flow& flow_;
   bool numbering_;
+  bool passes_last_;  ///< the stage gives one output at most, as the last thing it does
 };
 
 Chain::Chain(std::vector<std::unique_ptr<Hosted>> hosted, bool with_source, LinkOutput& out, Flow& flow,

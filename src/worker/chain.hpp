@@ -43,6 +43,9 @@ class StageClock {
     }
     current_ = index;
   }
+  /// The stage `index` goes on, only to return: what little it still does counts as the other's, and the clock need not
+  /// be read, which is most of what timing costs.
+  void return_to(std::size_t index) { monitor_.set_hosted(first_ + static_cast<std::uint32_t>(index)); }
   /// The item is done: records what each stage spent since start(). `every`: every item is
   /// timed, so the stages' total time and age are the sums.
   void stop(const Item::Tag& tag, std::uint64_t input, bool every);

@@ -37,12 +37,11 @@ bool leaves_pipeline(const plan::Topology& topology, const plan::Segment& segmen
     return true;
   }
   const plan::WorkerSpec& consumer = topology.workers.at(topology.links.at(*segment.output).consumer);
-  return consumer.external && !runs_stages(consumer);
+  return consumer.external && !runs_row(consumer);
 }
 
-bool runs_stages(const plan::WorkerSpec& worker) {
-  return !worker.external || std::any_of(worker.segments.begin(), worker.segments.end(),
-                                         [](const plan::Segment& segment) { return !segment.hosted.empty(); });
+bool runs_row(const plan::WorkerSpec& worker) {
+  return !worker.external || worker.segments.size() > 1 || !worker.segments.front().hosted.empty();
 }
 
 Layout make_layout(const plan::Topology& topology, std::span<const std::uint64_t> checkpoint_bytes,
@@ -59,7 +58,7 @@ Layout make_layout(const plan::Topology& topology, std::span<const std::uint64_t
   for (std::uint32_t id = 0; id < topology.workers.size(); ++id) {
     const plan::WorkerSpec& worker = topology.workers[id];
     shm::WorkerSize size{.hosted = 0, .segments = static_cast<std::uint32_t>(worker.segments.size())};
-    if (runs_stages(worker)) {
+    if (runs_row(worker)) {
       size.rows = profiler.enabled ? std::clamp(row_share, kFewestRows, rows) : 0;
       size.tracks_pipeline = leaves_pipeline(topology, worker.segments.back());
     }

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <type_traits>
 
+#include "base/kill_point.hpp"
+
 namespace pystream::worker {
 namespace {
 
@@ -29,6 +31,7 @@ RunLane::RunLane(Hosted& hosted, shm::RingWriter& output, shm::WorkerPage& page)
 /// Reserves room for what `limit` items may give; how many items that is.
 std::uint32_t RunLane::room(std::uint32_t limit) {
   limit = std::min(limit, detail::ItemRun::kLargest);
+  base::kill_point(base::KillPoint::before_run);
   if (sizes_.out == 0) {
     return limit;
   }
@@ -40,6 +43,7 @@ std::uint32_t RunLane::room(std::uint32_t limit) {
 void RunLane::work() {
   run_.counter = output_.run_number();
   hosted_.process_run(run_);
+  base::kill_point(base::KillPoint::in_run);
 }
 
 std::uint64_t RunLane::entered_sum(std::uint32_t items) const {

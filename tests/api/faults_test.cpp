@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "api_support.hpp"
+#include "support/segment_of.hpp"
 
 namespace pystream::test {
 namespace {
@@ -271,6 +272,38 @@ TEST(UsersDeathTest, ThePipelineDrainsAndEnds) {
     EXPECT_EQ(*death.seen, *death.fed);
     EXPECT_EQ(*death.cleaned, 1);
   }
+}
+
+/// A link says that there is more in it than its producer has written.
+void damage(pid_t coordinator, std::uint32_t link) {
+  const shm::Segment segment = segment_of(coordinator);
+  const std::size_t size = segment.header().total_bytes;
+  void* memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, segment.fd(), 0);
+  ASSERT_NE(memory, MAP_FAILED);
+  auto* page =
+      reinterpret_cast<shm::ProducerPage*>(static_cast<std::byte*>(memory) + segment.link(link).producer_offset);
+  page->write_position.fetch_add(shm::kRecordAlign);
+  ::munmap(memory, size);
+}
+
+TEST(FaultsTest, ADamagedLinkOfThisProcessIsNamedByItsEnds) {
+  Pipeline sut;
+  sut.add(same, "A").add(same, "B").parallelize(kAllResults);
+  damage(sut.status().coordinator, 2);
+  EXPECT_TRUE(contains(message_of<Error>([&] { sut.get_results<int>(); }), "link B -> Exit is damaged"));
+}
+
+TEST(FaultsTest, ADamagedLinkFromAChildIsNamedByItsEnds) {
+  Pipeline child;
+  child.add(same, "B").parallelize();
+  Pipeline sut;
+  sut.add(child.as_stage(), "Child").serialize({.results = Results::all});
+  ASSERT_TRUE(sut.forward(1));
+  const pid_t worker = workers_of(sut).front();
+  ASSERT_EQ(::kill(worker, SIGSTOP), 0);  // so that it says nothing else meanwhile
+  damage(sut.status().coordinator, 1);
+  EXPECT_TRUE(contains(message_of<Error>([&] { sut.forward(2); }), "link Child__B -> MainPipeline is damaged"));
+  ::kill(worker, SIGCONT);
 }
 
 }  // namespace

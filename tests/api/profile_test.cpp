@@ -80,6 +80,82 @@ TEST_F(ApiProfileTest, ASerialRowStandsBesideTheWorkersOfItsChildren) {
   EXPECT_EQ(ask("SELECT count(*) FROM runs"), 1);
 }
 
+/// A pipeline written as text: S is a stage, s(...) a serial pipeline, p(...) a parallel one.
+class Shape {
+ public:
+  explicit Shape(const std::string& text) : text_(text) {}
+
+  /// Gives the keys of what it adds.
+  std::vector<std::string> fill(Pipeline& pipeline, const std::string& key) {
+    std::vector<std::string> keys{key};
+    for (int number = 1; at_ < text_.size() && text_[at_] != ')'; ++number) {
+      const std::string name = "N" + std::to_string(number);
+      const char kind = text_[at_++];
+      if (kind == 'S') {
+        pipeline.add([](int x) { return x + 1; }, name);
+        keys.push_back(key + "__" + name);
+        ++stages_;
+        continue;
+      }
+      ++at_;
+      Pipeline child;
+      const auto inside = fill(child, key + "__" + name);
+      keys.insert(keys.end(), inside.begin(), inside.end());
+      ++at_;
+      kind == 's' ? child.serialize() : child.parallelize();
+      pipeline.add(child.as_stage(), name);
+    }
+    return keys;
+  }
+  int stages() const { return stages_; }
+
+ private:
+  std::string text_;
+  std::size_t at_ = 0;
+  int stages_ = 0;
+};
+
+class ApiProfileOfMixtures : public ApiProfileTest, public ::testing::WithParamInterface<const char*> {};
+
+TEST_P(ApiProfileOfMixtures, HoldEveryKeyOfEveryLevel) {
+  constexpr int kItems = 12;
+  for (const bool serial : {true, false}) {
+    SCOPED_TRACE(std::string(serial ? "serial " : "parallel ") + GetParam());
+    Shape shape(GetParam());
+    Pipeline sut(options());
+    const std::vector<std::string> keys = shape.fill(sut, "MainPipeline");
+    if (serial) {
+      sut.serialize({.results = Results::all, .block_output = true, .output_timeout = kDeadline});
+    } else {
+      sut.parallelize(kAllResults);
+    }
+    for (int i = 0; i < kItems; ++i) {
+      ASSERT_TRUE(sut.forward(i));
+      EXPECT_EQ(sut.get_results<int>(), i + shape.stages());
+    }
+    const Profiles profiles = sut.get_profiles();
+    sut.cleanup();
+    const std::string of_run = " WHERE run = (SELECT max(id) FROM runs)";
+    EXPECT_EQ(ask("SELECT count(*) FROM stages" + of_run), static_cast<long>(keys.size()));
+    for (const std::string& key : keys) {
+      const std::string of_key = of_run + " AND key = '" + key + "'";
+      EXPECT_EQ(ask("SELECT items FROM stages" + of_key), kItems) << key;
+      EXPECT_GE(ask("SELECT mean_s * 1e9 FROM StageSummary" + of_key), 0) << key;
+      EXPECT_TRUE(profiles.latency.contains(key)) << key;
+      EXPECT_TRUE(profiles.throughput.contains(key)) << key;
+    }
+    EXPECT_EQ(ask("SELECT count(*) FROM pragma_table_info('Latency')"), static_cast<long>(keys.size()) + 1);
+    EXPECT_EQ(ask("SELECT count(*) FROM Latency WHERE MainPipeline > 0"), kItems);
+    EXPECT_EQ(profiles.latency.size(), keys.size());
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(EveryNesting, ApiProfileOfMixtures,
+                         ::testing::Values("S", "p(S)", "s(S)", "p(S)p(S)", "s(p(S))", "p(s(S))", "s(p(S)p(SS))",
+                                           "Ss(p(S)p(S))S", "p(s(p(S)p(S)))", "s(s(p(S)))", "p(Ss(p(S)))p(S)",
+                                           "s(p(s(p(S))))", "p(S)s(Sp(S))", "SS"),
+                         [](const auto& info) { return "Mixture" + std::to_string(info.index); });
+
 TEST_F(ApiProfileTest, AskingForFiguresDoesNotCountItemsTwice) {
   Pipeline sut(options());
   sut.add([](int x) { return x + 1; }, "A");

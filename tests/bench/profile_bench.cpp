@@ -1,5 +1,5 @@
-// What profiles cost: the recorder alone, a pipeline of 1 us stages with and without, and how many single items a
-// second can be written beside running stages. Prints medians.
+// What profiles cost: the recorder alone, a pipeline of 1 us stages with and without (pairs of runs: a busy machine
+// needs 15 or more of them), and how many single items a second can be written beside running stages. Prints medians.
 //   profile_bench [REPETITIONS]     0: only the last
 
 #include <sys/resource.h>
@@ -10,6 +10,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
+#include <string>
+#include <vector>
 
 #include "base/fast_clock.hpp"
 #include "fork_pipeline.hpp"
@@ -38,6 +40,29 @@ double median(std::vector<double> values) {
   }
   std::sort(values.begin(), values.end());
   return values[values.size() / 2];
+}
+
+/// Median and quartiles of changes in percent.
+std::string spread(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  char text[96];
+  std::snprintf(text, sizeof(text), "%+.1f %% (quartiles %+.1f and %+.1f)", values[values.size() / 2],
+                values[values.size() / 4], values[values.size() * 3 / 4]);
+  return text;
+}
+
+/// What a look at the clock costs, which is most of what timing every item does.
+double clock_cost() {
+  pystream::base::FastClock clock(pystream::base::measure_tick_rate());
+  constexpr int kLooks = 5'000'000;
+  std::int64_t sum = 0;
+  const double began = cpu_ns();
+  for (int i = 0; i < kLooks; ++i) {
+    sum += clock.now();
+  }
+  volatile std::int64_t keep = sum;
+  static_cast<void>(keep);
+  return (cpu_ns() - began) / kLooks;
 }
 
 /// Nanoseconds for each item and stage. `every`: every item is timed, as for stages of a microsecond and more.
@@ -175,32 +200,42 @@ int measure_rows() {
 
 int main(int argc, char** argv) {
   const int repetitions = argc > 1 ? std::atoi(argv[1]) : 5;
-  std::vector<double> fast, slow, plain_cpu, with_cpu, plain_rate, with_rate;
+  std::vector<double> clock, fast, slow, plain_cpu, with_cpu, plain_rate, with_rate;
   for (int i = 0; i < repetitions; ++i) {
+    clock.push_back(clock_cost());
     fast.push_back(recorder_cost(false));
     slow.push_back(recorder_cost(true));
   }
   if (repetitions == 0) {
     return measure_rows();
   }
-  std::printf("recorder: %.2f ns an item and stage where items are sampled, %.2f ns where each is timed\n",
-              median(fast), median(slow));
+  std::printf(
+      "recorder: %.2f ns an item and stage where items are sampled, %.2f ns where each is timed, %.2f of them for a "
+      "look "
+      "at the clock\n",
+      median(fast), median(slow), median(clock));
   std::fflush(stdout);
   const pystream::test::TempFolder folder;
   const std::uint64_t rounds = rounds_of_a_microsecond();
+  std::vector<double> rate_change, cpu_change;  // in percent, of each pair
   for (int i = 0; i < repetitions; ++i) {
-    const Cost plain = run_once({}, rounds);
+    // In turn, and each first as often as the other: what the machine does otherwise meets both.
+    const bool plain_first = i % 2 == 0;
+    Cost plain = plain_first ? run_once({}, rounds) : Cost{};
     const Cost with = run_once(folder.path(), rounds);
+    plain = plain_first ? plain : run_once({}, rounds);
     plain_rate.push_back(plain.items_per_s);
     with_rate.push_back(with.items_per_s);
     plain_cpu.push_back(plain.cpu_ns_per_item);
     with_cpu.push_back(with.cpu_ns_per_item);
+    rate_change.push_back((with.items_per_s / plain.items_per_s - 1) * 100);
+    cpu_change.push_back((with.cpu_ns_per_item / plain.cpu_ns_per_item - 1) * 100);
   }
   std::printf(
-      "two 1 us stages: %.0f items/s without, %.0f with a profile (%+.1f %%); %.0f and %.0f ns of processor time an "
-      "item (%+.1f %%)\n",
-      median(plain_rate), median(with_rate), (median(with_rate) / median(plain_rate) - 1) * 100, median(plain_cpu),
-      median(with_cpu), (median(with_cpu) / median(plain_cpu) - 1) * 100);
+      "two 1 us stages: %.0f items/s without, %.0f with a profile; %.0f and %.0f ns of processor time an item\n",
+      median(plain_rate), median(with_rate), median(plain_cpu), median(with_cpu));
+  std::printf("change by the profile, of %d pairs: items/s %s, processor time %s\n", repetitions,
+              spread(rate_change).c_str(), spread(cpu_change).c_str());
   std::fflush(stdout);
   return measure_rows();
 }

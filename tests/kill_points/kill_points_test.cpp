@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <numeric>
 #include <optional>
 #include <pystream/pystream.hpp>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "support/run_program.hpp"
@@ -272,6 +274,57 @@ TEST_P(ForkedKillPoint, OfTheLastItem) {
   }
   EXPECT_TRUE(killed);
 }
+
+/// Fast stages of plain types take many items in one call (worker/run_lane.hpp): everything comes out once and in
+/// order wherever in that they die, also if their successors die there too.
+class KillPointOfRuns : public ::testing::TestWithParam<Place> {
+ protected:
+  static constexpr int kMany = 300'000;
+  void TearDown() override { ::unsetenv("PYSTREAM_KILL_AT"); }
+
+  /// True if all these kills came to pass.
+  static bool run(const std::vector<Kill>& kills) {
+    const TempFolder folder;
+    const Orders orders(folder, kills);
+    ::setenv("PYSTREAM_KILL_AT", orders.text().c_str(), 1);
+    Pipeline pipeline;
+    pipeline.add([](int x) { return x + 1; }, "One");
+    pipeline.add([](int x) { return x % 3 == 0 ? std::nullopt : std::optional(x); }, "Two");
+    pipeline.parallelize({.input_timeout = 20s, .block_output = true, .output_timeout = 20s, .results = Results::all});
+    std::thread feeder([&] {
+      std::vector<int> items(1000);
+      for (int first = 0; first < kMany; first += 1000) {
+        std::iota(items.begin(), items.end(), first);
+        EXPECT_EQ(pipeline.forward_all(items), items.size());
+      }
+    });
+    for (int i = 1; i <= kMany && !testing::Test::HasFailure(); ++i) {
+      if (i % 3 != 0) {
+        EXPECT_EQ(pipeline.get_results<int>(), i) << orders.text();
+      }
+    }
+    feeder.join();
+    pipeline.cleanup();
+    return orders.carried_out();
+  }
+};
+
+TEST_P(KillPointOfRuns, LosesNothing) {
+  const auto [point, worker] = GetParam();
+  for (const int nth : {1, 20}) {
+    ASSERT_TRUE(run({{point, worker, nth}})) << nth;
+  }
+  for (const char* then : {"before_run", "in_run", "before_commit"}) {
+    ASSERT_TRUE(run({{point, worker, 3}, {then, worker, 1}})) << then;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Forked, KillPointOfRuns,
+                         ::testing::Values(Place{"before_run", 1}, Place{"before_run", 2}, Place{"in_run", 1},
+                                           Place{"in_run", 2}),
+                         [](const auto& info) {
+                           return std::string(info.param.point) + "_" + std::to_string(info.param.worker);
+                         });
 
 INSTANTIATE_TEST_SUITE_P(Forked, ForkedKillPoint, ::testing::ValuesIn([] {
                            std::vector<Place> inner = places();

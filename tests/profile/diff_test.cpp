@@ -18,7 +18,7 @@ std::vector<KeyWindows> made_up(double mean_ns, unsigned seed, std::size_t count
   for (std::size_t i = 0; i < count; ++i) {
     const double load = std::lognormal_distribution<double>(0, 0.03)(random);
     std::map<std::uint32_t, std::uint32_t> histogram;
-    WindowFigures window{.window = i, .span_s = 1, .items = 500, .timed = 500};
+    WindowFigures window{.window = i, .span_s = 1, .items = 500, .samples = 500, .timed = 500};
     for (int k = 0; k < 500; ++k) {
       const double ns = mean_ns * load * std::lognormal_distribution<double>(0, 0.2)(random);
       window.total_ns += ns;
@@ -72,6 +72,45 @@ TEST(DiffTest, ShortRunsAreComparedItemByItemAndSaySo) {
   EXPECT_TRUE(sut.by_items);
   EXPECT_TRUE(sut.changes[0].real());
   EXPECT_NE(to_table(sut).find("Run longer"), std::string::npos);
+}
+
+/// The same 500 items a window tell no more if each stands for a thousand.
+TEST(DiffTest, SampledItemsOfShortRunsScatterAsMuchAsTheyAreFew) {
+  const auto sampled = [](unsigned seed) {
+    auto keys = made_up(10'000, seed, 2);
+    for (WindowFigures& window : keys[0].windows) {
+      window.items *= 1000;
+      window.timed *= 1000;
+      window.timed_ns *= 1000;
+      window.total_ns *= 1000;
+      for (auto& [bucket, items] : window.histogram) {
+        items *= 1000;
+      }
+    }
+    return keys;
+  };
+  const Change all = compare(made_up(10'000, 1, 2), made_up(10'000, 2, 2), {Metric::p99}).changes.at(0);
+  const Change some = compare(sampled(1), sampled(2), {Metric::p99}).changes.at(0);
+  EXPECT_NEAR(some.high - some.low, all.high - all.low, 0.2 * (all.high - all.low));
+}
+
+/// A load that comes and goes slowly makes neighbouring windows alike: they are no witnesses of their own.
+TEST(DiffTest, ASlowlyChangingLoadDoesNotFailEither) {
+  const auto drifting = [](unsigned seed) {
+    std::mt19937_64 random(seed);
+    auto keys = made_up(10'000, seed, 600);
+    double load = 1;
+    for (WindowFigures& window : keys[0].windows) {
+      load = 1 + 0.98 * (load - 1) + std::normal_distribution<double>(0, 0.02)(random);
+      window.total_ns *= load;
+    }
+    return keys;
+  };
+  int failed = 0;
+  for (unsigned seed = 0; seed < 20; ++seed) {
+    failed += compare(drifting(seed), drifting(seed + 1000), {Metric::mean}).changes.at(0).real() ? 1 : 0;
+  }
+  EXPECT_LE(failed, 6);
 }
 
 TEST(DiffTest, KeysOfOneRunOnlyAreNamed) {

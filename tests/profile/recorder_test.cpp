@@ -136,6 +136,63 @@ TEST(RecorderTest, TooManyRowsASecondAreSampledAndTheRestStandsForAll) {
   EXPECT_EQ(end.profile.page->head, end.stats[0].samples);
 }
 
+/// Batches of `items` items each, of which those are sampled that the recorder wants; how many those were.
+std::uint64_t sample_batches(Recorder& sut, std::uint64_t& done, int batches, std::uint64_t items, std::int64_t& now,
+                             std::int64_t apart_ns) {
+  std::uint64_t sampled = 0;
+  for (int batch = 0; batch < batches; ++batch) {
+    for (std::uint64_t i = 0; i < items; ++i, ++done) {
+      if (sut.wants(done)) {
+        sut.sample(0, done, done, 0, 50, sut.weight());
+        ++sampled;
+      }
+    }
+    sut.add_items(0, items);
+    sut.prepare(done);
+    sut.apply(now += apart_ns);
+  }
+  return sampled;
+}
+
+TEST(RecorderTest, FewerItemsAreSampledMoreAgain) {
+  const shm::Segment segment = make_segment(1, 1 << 16);
+  shm::WorkerEnd end = segment.map_worker(0);
+  RowQueue rows(end.profile, true, 1000);
+  Recorder sut(end.profile.segments[0], end.stats, 0, 2, rows);
+  std::uint64_t done = 0;
+  std::int64_t now = 0;
+  sample_batches(sut, done, 1000, 100, now, 1000);
+  EXPECT_GE(sut.weight(), 64U);
+  sample_batches(sut, done, 100, 10, now, 200'000'000);  // five items each 0.1 s
+  EXPECT_EQ(sut.weight(), 1U);
+}
+
+TEST(RecorderTest, ADatabaseThatDoesNotKeepUpMakesSamplesFewer) {
+  const shm::Segment segment = make_segment(1, 1 << 10);
+  shm::WorkerEnd end = segment.map_worker(0);
+  RowQueue rows(end.profile, true, kManyRows);
+  Recorder sut(end.profile.segments[0], end.stats, 0, 2, rows);
+  std::uint64_t done = 0;
+  std::int64_t now = 0;
+  sample_batches(sut, done, 7, 100, now, 200'000'000);
+  EXPECT_EQ(sut.weight(), 1U);
+  sample_batches(sut, done, 5, 100, now, 200'000'000);  // nobody has taken a row
+  EXPECT_GE(sut.weight(), 4U);
+}
+
+TEST(RecorderTest, AThinnedHistoryMakesSamplesFewer) {
+  const shm::Segment segment = make_segment(1, 1 << 12);
+  shm::WorkerEnd end = segment.map_worker(0);
+  RowQueue rows(end.profile, true, kManyRows);
+  Recorder sut(end.profile.segments[0], end.stats, 0, 2, rows);
+  std::uint64_t done = 0;
+  std::int64_t now = 0;
+  end.profile.page->history_shift = 5;  // as the writer says it
+  sample_batches(sut, done, 1, 100, now, 200'000'000);
+  EXPECT_EQ(sut.weight(), 32U);
+  EXPECT_LT(sample_batches(sut, done, 10, 100, now, 200'000'000), 100U);
+}
+
 TEST(RecorderTest, ALargerShiftSamplesAPartOfWhatASmallerOneDoes) {
   std::size_t chosen = 0;
   for (std::uint64_t sequence = 0; sequence < 100'000; ++sequence) {

@@ -1,7 +1,9 @@
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <fstream>
 
+#include "profile/format.hpp"
 #include "profile/letters.hpp"
 #include "profile/schema.hpp"
 #include "profile/store_rows.hpp"
@@ -40,6 +42,10 @@ class StoreTest : public testing::Test {
     return run;
   }
   std::int64_t begin_run() { return begin_run(description()); }
+  void finish(std::int64_t run) {
+    Database(database_in(folder_.path()), Database::Mode::write)
+        .execute("UPDATE runs SET outcome = 'done' WHERE id = " + std::to_string(run));
+  }
 
   static shm::Row row(std::uint64_t n) {
     return {.sequence = n, .input = n, .start_ns = static_cast<std::int64_t>(10 * n), .hosted_and_ns = 5};
@@ -163,6 +169,8 @@ TEST_F(StoreTest, AnOlderDatabaseIsBroughtUpToDateAndKeepsItsRuns) {
   EXPECT_EQ(count("PRAGMA user_version"), kSchemaVersion);
   EXPECT_EQ(count("SELECT mean_s * 1e9 FROM StageSummary WHERE run = 1 AND key = 'MainPipeline'"), 1500)
       << "version 1 had no total time of pipelines";
+  Database database = open_for_reading(folder_.path());
+  EXPECT_DOUBLE_EQ(read_summary(database, 1).find("MainPipeline")->mean_s, 1500e-9);
 }
 
 TEST_F(StoreTest, AWindowThatIsWrittenTwiceHoldsBoth) {
@@ -214,16 +222,53 @@ TEST_F(StoreTest, APipelineInsideHasTheHistogramOfItsRecordedItemsAndTheMeanOfAl
   ASSERT_EQ(keys.size(), 1U);
   ASSERT_EQ(keys[0].windows.size(), 1U);
   EXPECT_EQ(keys[0].windows[0].items, 20U);
-  EXPECT_EQ(keys[0].windows[0].timed, 10);
-  EXPECT_EQ(keys[0].windows[0].timed_ns, 1000);
+  EXPECT_EQ(keys[0].windows[0].timed, 20) << "items that the ten stand for";
+  EXPECT_EQ(keys[0].windows[0].timed_ns, 2000);
   const auto bucket = static_cast<std::uint32_t>(shm::bucket_of(100));
-  EXPECT_EQ(keys[0].windows[0].histogram, (std::vector<std::pair<std::uint32_t, std::uint32_t>>{{bucket, 10}}));
+  EXPECT_EQ(keys[0].windows[0].histogram, (std::vector<std::pair<std::uint32_t, std::uint32_t>>{{bucket, 20}}));
   const KeySummary* child = nullptr;
   const RunSummary summary = read_summary(database, run);
   ASSERT_NE(child = summary.find("MainPipeline__Child"), nullptr);
   EXPECT_DOUBLE_EQ(child->mean_s, 120e-9);
   EXPECT_DOUBLE_EQ(child->p50_s, 100e-9);
   EXPECT_EQ(child->samples, 10U);
+  EXPECT_GT(child->rank_error, 0) << "of 20 items";
+}
+
+/// In the first second every item is recorded, in the next one of ten, and those take longer.
+TEST_F(StoreTest, APipelineInsideWeighsItsRecordedItemsByTheItemsOfTheirWindow) {
+  RunDescription with_child = description();
+  with_child.keys.push_back({.key = "MainPipeline__Child",
+                             .role = KeyRole::pipeline,
+                             .index = KeyDescription::kDerived,
+                             .first = 2,
+                             .last = 2});
+  RunStore store(with_child);
+  ASSERT_TRUE(store.lock().lock_within(1000));
+  const std::int64_t run = store.begin();
+  store.write_windows(0, shm::kWindowNs, {{3, {.total = {.items = 100}, .window = {.items = 100}}}}, {});
+  store.write_windows(1, shm::kWindowNs, {{3, {.total = {.items = 900}, .window = {.items = 800}}}}, {});
+  store.lock().unlock();
+  const auto sink = [](std::uint64_t n) {
+    return n < 100 ? shm::Row{.sequence = n, .input = n, .start_ns = 0, .hosted_and_ns = 100}
+                   : shm::Row{.sequence = n, .input = n, .start_ns = shm::kWindowNs, .hosted_and_ns = 1000};
+  };
+  ASSERT_TRUE(RowStore(database_in(folder_.path()), {.run = run, .worker = 1}).write(0, 180, sink));
+  Database database = open_for_reading(folder_.path());
+  const std::vector<KeyWindows> windows = read_windows(database, run);
+  EXPECT_EQ(windows.at(0).windows.at(0).timed, 100);
+  EXPECT_EQ(windows.at(0).windows.at(1).timed, 800);
+  const RunSummary summary = read_summary(database, run);
+  const KeySummary* child = summary.find("MainPipeline__Child");
+  ASSERT_NE(child, nullptr);
+  EXPECT_EQ(child->samples, 180U);
+  EXPECT_NEAR(child->p50_s, 1e-6, 1e-6 / 32)
+      << "more than half of what is recorded, but a ninth of the items, is faster";
+  // 180 of 900 items, and such weights leave 900 * 900 / (100 + 80 * 100) = 100 of the 180.
+  EXPECT_NEAR(child->rank_error, 1.96 * 0.5 * std::sqrt(0.8 / 100), 1e-9);
+  EXPECT_NE(to_table(summary, false).find("its p50 is right to 8.77 % of the items, its p99 to 1.74 %"),
+            std::string::npos)
+      << to_table(summary, false);
 }
 
 TEST_F(StoreTest, ASuccessorTakesUpTheRunWithItsFigures) {
@@ -290,6 +335,52 @@ TEST_F(StoreTest, OldRunsGo) {
   EXPECT_EQ(count("SELECT count(*) FROM runs"), 3);
   EXPECT_EQ(count("SELECT min(id) FROM runs"), 4);
   EXPECT_EQ(count("SELECT count(*) FROM stages"), 9);
+}
+
+TEST_F(StoreTest, OldRunsGoUntilTheDatabaseIsSmallEnough) {
+  for (int i = 0; i < 3; ++i) {
+    const std::int64_t run = begin_run();
+    RowStore(database_in(folder_.path()), {.run = run, .worker = 0}).write(0, 20'000, row);
+    finish(run);
+  }
+  const auto used = static_cast<std::uint64_t>(count("PRAGMA page_count") * count("PRAGMA page_size"));
+  RunDescription small = description();
+  small.retention.bytes = used / 2;
+  begin_run(small);
+  // Half of three runs of one size: the oldest goes, and of the next its single items, which are by far the most.
+  EXPECT_EQ(count("SELECT group_concat(id, '') FROM runs"), 234);
+  EXPECT_EQ(count("SELECT count(*) FROM items"), 20'000);
+  EXPECT_EQ(count("SELECT sum(rows) FROM stages WHERE run = 2"), 0);
+  EXPECT_EQ(count("SELECT sum(rows) FROM stages WHERE run = 3"), 20'000);
+}
+
+TEST_F(StoreTest, NeitherRunsThatStillRunNorDeadLettersGo) {
+  const std::int64_t running = begin_run();
+  const std::int64_t ended = begin_run();
+  finish(ended);
+  LetterStore(database_in(folder_.path())).try_store({.run = ended, .stage = "MainPipeline__Sink"}, {});
+  RunDescription few = description();
+  few.retention.runs = 1;
+  const std::int64_t own = begin_run(few);
+  EXPECT_EQ(count("SELECT count(*) FROM runs WHERE id = " + std::to_string(running)), 1);
+  EXPECT_EQ(count("SELECT count(*) FROM runs WHERE id = " + std::to_string(own)), 1);
+  EXPECT_EQ(count("SELECT count(*) FROM runs"), 2);
+  EXPECT_EQ(count("SELECT count(*) FROM dead_letters"), 1) << "somebody has to deal with it";
+}
+
+TEST_F(StoreTest, LostRowsAreShown) {
+  RunStore store(description());
+  ASSERT_TRUE(store.lock().lock_within(1000));
+  const std::int64_t run = store.begin();
+  const Figures figures{.items = 20, .rows_lost = 7};
+  store.write_windows(0, shm::kWindowNs,
+                      {{0, {.total = figures, .window = figures}}, {2, {.total = figures, .window = figures}}}, {});
+  store.lock().unlock();
+  EXPECT_EQ(count("SELECT rows_lost FROM RunSummary"), 7) << "of one worker, which has two keys";
+  Database database = open_for_reading(folder_.path());
+  const RunSummary summary = read_summary(database, run);
+  EXPECT_EQ(summary.find("MainPipeline__Sink")->rows_lost, 7U);
+  EXPECT_NE(to_table(summary, false).find("Lost rows of single items: 7 "), std::string::npos);
 }
 
 TEST_F(StoreTest, ARunWhoseCoordinatorIsGoneIsLost) {

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <memory>
 #include <pystream/registry.hpp>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <string_view>

@@ -55,16 +55,15 @@ TEST_F(ProfileSystemTest, LatencyAndThroughputHaveTheShapeOfPyStream) {
 
 TEST_F(ProfileSystemTest, CountsAndRowsAreExactAfterManyKills) {
   PipelineRun run(
-      plan_text(60'000, "50us", {R"({"name": "A", "type": "test.mix"})", R"({"name": "B", "type": "test.add"})"}),
+      plan_text(30'000, "50us", {R"({"name": "A", "type": "test.mix"})", R"({"name": "B", "type": "test.add"})"}),
       folder_, {"--quiet"});
   ASSERT_TRUE(wait_until([&] { return run.workers().size() == 4; }));
   int kills = 0;
-  for (unsigned round = 0; round < 400; ++round) {
+  for (unsigned round = 0; round < 400 && !run.ended(); ++round) {
     const std::vector<pid_t> workers = run.workers();
-    if (workers.empty()) {
-      break;
+    if (!workers.empty()) {  // the list may be short while one of them dies
+      kills += ::kill(workers[round % workers.size()], SIGKILL) == 0 ? 1 : 0;
     }
-    kills += ::kill(workers[round % workers.size()], SIGKILL) == 0 ? 1 : 0;
     std::this_thread::sleep_for(std::chrono::milliseconds(1 + round % 7));
   }
   ASSERT_EQ(run.wait(), 0) << run.errors();
@@ -72,7 +71,7 @@ TEST_F(ProfileSystemTest, CountsAndRowsAreExactAfterManyKills) {
   for (const auto& row :
        sqlite.rows("SELECT key, items, timed, (SELECT sum(items) FROM histograms WHERE stage = stages.id), samples "
                    "FROM stages WHERE role <> 'pipeline'")) {
-    EXPECT_EQ(row[1], "60000") << row[0] << " after " << kills << " kills";
+    EXPECT_EQ(row[1], "30000") << row[0] << " after " << kills << " kills";
     EXPECT_EQ(row[2], row[3]) << row[0];
   }
   EXPECT_EQ(
@@ -111,7 +110,7 @@ TEST_F(ProfileSystemTest, ALockedDatabaseDoesNotStopThePipeline) {
 /// The benchmark `profile snapshot` does the same with a minute.
 TEST_F(ProfileSystemTest, AReaderWithASnapshotHindersNobody) {
   const char* wanted = std::getenv("PYSTREAM_TEST_SNAPSHOT_S");
-  const long items = 10'000 * (wanted != nullptr ? std::stol(wanted) : 3);
+  const long items = 10'000 * (wanted != nullptr ? std::stol(wanted) : 2);
   ASSERT_EQ(coord({"run", plan(10, "0s", kStages), "--quiet"}).exit_code, 0);
   Sqlite reader(database());
   reader.run("BEGIN");
@@ -144,11 +143,11 @@ TEST_F(ProfileSystemTest, EightWritersLoseAndDoubleNoRow) {
 TEST_F(ProfileSystemTest, ABookkeeperThatIsKilledIsReplacedAndNothingIsCountedTwice) {
   const std::string bad =
       R"({"name": "Bad", "type": "test.crash", "params": {"how": "abort", "sequence": 2000, "every": 4000}})";
-  PipelineRun run(plan_text(40'000, "100us", {bad}), folder_, {"--quiet"});
+  PipelineRun run(plan_text(20'000, "100us", {bad}), folder_, {"--quiet"});
   ASSERT_TRUE(wait_until([&] { return run.workers().size() == 3; }));
   int kills = 0;
   for (int i = 0; i < 4; ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(500 + 333 * i));
+    std::this_thread::sleep_for(std::chrono::milliseconds(250 + 120 * i));
     const pid_t bookkeeper = run.bookkeeper();
     kills += bookkeeper != 0 && ::kill(bookkeeper, SIGKILL) == 0 ? 1 : 0;
   }
@@ -157,20 +156,20 @@ TEST_F(ProfileSystemTest, ABookkeeperThatIsKilledIsReplacedAndNothingIsCountedTw
   Sqlite sqlite(database());
   EXPECT_EQ(sqlite.value("SELECT outcome FROM runs"), "done");
   EXPECT_EQ(sqlite.number("SELECT count(*) FROM runs"), 1);
-  EXPECT_EQ(sqlite.number("SELECT items FROM stages WHERE key = 'MainPipeline__Bad'"), 40'000);
+  EXPECT_EQ(sqlite.number("SELECT items FROM stages WHERE key = 'MainPipeline__Bad'"), 20'000);
   EXPECT_EQ(
       sqlite.number("SELECT count(*) FROM stages WHERE items <> (SELECT sum(items) FROM windows "
                     "WHERE stage = stages.id) OR timed <> (SELECT sum(items) FROM histograms WHERE stage = stages.id)"),
       0);
-  EXPECT_EQ(sqlite.number("SELECT count(*) FROM events WHERE kind = 'crash'"), 10);
-  EXPECT_EQ(sqlite.number("SELECT count(*) FROM events WHERE kind = 'restart'"), 10);
+  EXPECT_EQ(sqlite.number("SELECT count(*) FROM events WHERE kind = 'crash'"), 5);
+  EXPECT_EQ(sqlite.number("SELECT count(*) FROM events WHERE kind = 'restart'"), 5);
   expect_intact();
 }
 
 TEST_F(ProfileSystemTest, ThePlanSaysHowMuchIsKept) {
   const std::string more =
       R"(, "profiler": {"rows_per_second": 100000, "max_history": 500, "keep_runs": 2, "keep_bytes": "64MiB"})";
-  const std::string file = plan(8000, "100us", {R"({"name": "A", "type": "test.mix"})"}, more);
+  const std::string file = plan(4000, "20us", {R"({"name": "A", "type": "test.mix"})"}, more);
   for (int i = 0; i < 3; ++i) {
     ASSERT_EQ(coord({"run", file, "--quiet"}).exit_code, 0);
   }
@@ -183,8 +182,19 @@ TEST_F(ProfileSystemTest, ThePlanSaysHowMuchIsKept) {
   EXPECT_NE(wrong.err.find("/profiler/keep_runs"), std::string::npos) << wrong.err;
 }
 
+/// Each is over before its bookkeeper has begun to look for old runs beside its work.
+TEST_F(ProfileSystemTest, ShortRunsMakeRoomForEachOtherToo) {
+  const std::string file =
+      plan(10, "0s", {R"({"name": "A", "type": "test.mix"})"}, R"(, "profiler": {"keep_runs": 2})");
+  for (int i = 0; i < 4; ++i) {
+    ASSERT_EQ(coord({"run", file, "--quiet"}).exit_code, 0);
+  }
+  Sqlite sqlite(database());
+  EXPECT_EQ(sqlite.value("SELECT group_concat(id) FROM runs"), "3,4");
+}
+
 TEST_F(ProfileSystemTest, ADatabaseDeletedUnderTheRunIsMadeAnew) {
-  PipelineRun run(plan_text(40'000, "100us", {R"({"name": "A", "type": "test.mix"})"}), folder_, {"--quiet"});
+  PipelineRun run(plan_text(25'000, "100us", {R"({"name": "A", "type": "test.mix"})"}), folder_, {"--quiet"});
   ASSERT_TRUE(wait_until([&] { return std::filesystem::exists(database()) && run.workers().size() == 3; }));
   std::this_thread::sleep_for(std::chrono::milliseconds(1300));
   for (const char* end : {"", "-wal", "-shm"}) {
@@ -192,7 +202,7 @@ TEST_F(ProfileSystemTest, ADatabaseDeletedUnderTheRunIsMadeAnew) {
   }
   ASSERT_EQ(run.wait(), 0) << run.errors();
   Sqlite sqlite(database());
-  EXPECT_EQ(sqlite.number("SELECT items FROM stages WHERE key = 'MainPipeline__A'"), 40'000);
+  EXPECT_EQ(sqlite.number("SELECT items FROM stages WHERE key = 'MainPipeline__A'"), 25'000);
   EXPECT_GT(sqlite.number("SELECT count(*) FROM items"), 0);
   EXPECT_EQ(sqlite.value("SELECT outcome FROM runs"), "done");
   expect_intact();
@@ -204,7 +214,7 @@ TEST_F(ProfileSystemTest, AFullDiskDoesNotStopThePipelineAndTheLossIsCounted) {
   if (run_program({"mount", "-t", "tmpfs", "-o", "size=700k", "tmpfs", disk}).exit_code != 0) {
     GTEST_SKIP() << "needs the right to mount a small tmpfs";
   }
-  const std::string file = plan(200'000, "10us", {R"({"name": "A", "type": "test.mix"})"});
+  const std::string file = plan(60'000, "10us", {R"({"name": "A", "type": "test.mix"})"});
   const ProgramRun run =
       run_program({PYSTREAM_TEST_COORD, "run", file}, {.environment = {"PYSTREAM_PROFILES=" + disk}});
   EXPECT_EQ(run.exit_code, 0) << run.err;

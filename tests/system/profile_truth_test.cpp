@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <map>
+#include <sstream>
 
 #include "shm/profile_abi.hpp"
 #include "system/profile_support.hpp"
@@ -33,7 +35,7 @@ struct Truth {
 
 class ProfileTruthTest : public ProfileSystemTest {
  protected:
-  long items_ = 10'000;
+  long items_ = 6'000;
 
   std::string logged(const std::string& name, const std::string& shortest, const std::string& longest) const {
     return R"({"name": ")" + name + R"(", "type": "test.logged", "params": {"log": ")" + folder_ / name +
@@ -41,13 +43,13 @@ class ProfileTruthTest : public ProfileSystemTest {
            longest + R"("}})";
   }
   /// Long beside the moments between a stage's clock and the profile's, in which a busy machine may interrupt it.
-  std::string logged_plan_text() const {
+  std::string logged_plan_text(const std::string& more = "") const {
     const std::vector<std::string> stages{
         logged("A", "100us", "240us"),
         R"({"name": "Child", "stages": [)" + logged("B", "80us", "160us") + ", " + logged("C", "60us", "220us") + "]}",
         R"({"name": "Row", "mode": "serial", "stages": [)" + logged("D", "100us", "180us") + ", " +
             logged("E", "80us", "160us") + "]}"};
-    return plan_text(items_, "0s", stages);
+    return plan_text(items_, "0s", stages, more);
   }
   std::vector<LogEntry> log_of(const std::string& name) const {
     const std::string bytes = folder_.read(name);
@@ -103,6 +105,48 @@ class ProfileTruthTest : public ProfileSystemTest {
       EXPECT_LE(found, truth.percentile_s(shares[i] + kRank) * (1 + kError)) << key << " percentile " << shares[i];
     }
   }
+  /// The same of a pipeline inside another, whose percentiles are of the items that are recorded.
+  void expect_true_passages(const std::string& key, const Truth& truth) {
+    const std::map<std::string, std::string> line = csv_of(key);
+    const double rank_error = std::stod(line.at("rank_error"));
+    std::printf("%-8s %s of %s items recorded, rank error %.4f\n", key.c_str(), line.at("samples").c_str(),
+                line.at("items").c_str(), rank_error);
+    if (line.at("samples") == line.at("items")) {
+      EXPECT_EQ(rank_error, 0) << key;
+    } else {
+      EXPECT_NEAR(rank_error, 0.98 / std::sqrt(std::stod(line.at("samples"))), rank_error / 2) << key;
+    }
+    constexpr double kError = 1.0 / 32 + kTolerance;
+    constexpr double kRank = 0.004;
+    for (const auto& [name, share] : std::map<std::string, double>{{"p50_s", 0.5}, {"p90_s", 0.9}, {"p99_s", 0.99}}) {
+      // Twice: the stated error holds 19 times in 20.
+      const double away = kRank + 2 * rank_error * 2 * std::sqrt(share * (1 - share));
+      const double found = std::stod(line.at(name));
+      EXPECT_GE(found, truth.percentile_s(share - away) * (1 - kError)) << key << " " << name;
+      EXPECT_LE(found, truth.percentile_s(std::min(share + away, 1.0)) * (1 + kError)) << key << " " << name;
+    }
+  }
+  /// What `profile --format csv` says of a key, by column.
+  std::map<std::string, std::string> csv_of(const std::string& key) const {
+    std::istringstream text(coord({"profile", "--format", "csv"}).out);
+    std::map<std::string, std::string> found;
+    std::string header;
+    std::getline(text, header);
+    for (std::string line; std::getline(text, line);) {
+      std::istringstream names(header);
+      std::istringstream values(line);
+      std::map<std::string, std::string> columns;
+      std::string value;
+      for (std::string name; std::getline(names, name, ',') && std::getline(values, value, ',');) {
+        columns[name] = value;
+      }
+      if (columns["key"] == "MainPipeline__" + key) {
+        found = columns;
+      }
+    }
+    EXPECT_FALSE(found.empty()) << key;
+    return found;
+  }
   void expect_true_stages() {
     for (const auto& [key, name] : std::vector<std::pair<std::string, std::string>>{
              {"A", "A"}, {"Child__B", "B"}, {"Child__C", "C"}, {"Row__D", "D"}, {"Row__E", "E"}}) {
@@ -119,15 +163,27 @@ TEST_F(ProfileTruthTest, EqualsWhatStagesNoteThemselves) {
   expect_true_stages();
   expect_true("Child", truth_of(log_of("A"), log_of("C"), true));
   expect_true("Row", truth_of(log_of("C"), log_of("E"), true));
+  expect_true_passages("Child", truth_of(log_of("A"), log_of("C"), true));
+  expect_true_passages("Row", truth_of(log_of("C"), log_of("E"), true));
   expect_intact();
+}
+
+TEST_F(ProfileTruthTest, PercentilesOfPipelinesInsideAreRightWhereItemsAreSampled) {
+  ASSERT_EQ(coord({"run", folder_.write("plan.json", logged_plan_text(R"(, "profiler": {"rows_per_second": 500})")),
+                   "--quiet"})
+                .exit_code,
+            0);
+  EXPECT_LT(std::stol(csv_of("Child").at("samples")), items_ / 2);
+  expect_true_passages("Child", truth_of(log_of("A"), log_of("C"), true));
+  expect_true_passages("Row", truth_of(log_of("C"), log_of("E"), true));
 }
 
 /// The benchmark `profile storm` does the same with a thousand kills. A worker is left alone long enough to commit
 /// something, or the coordinator would let it rest longer and longer between its starts.
 TEST_F(ProfileTruthTest, AlsoAfterManyKills) {
   const char* chosen = std::getenv("PYSTREAM_TEST_KILLS");
-  const int wanted = chosen != nullptr ? std::stoi(chosen) : 150;
-  items_ = std::max(20'000L, 20L * wanted);
+  const int wanted = chosen != nullptr ? std::stoi(chosen) : 60;
+  items_ = std::max(8'000L, 20L * wanted);
   PipelineRun run(logged_plan_text(), folder_, {"--quiet"});
   ASSERT_TRUE(wait_until([&] { return run.workers().size() == 6; })) << run.errors();
   int kills = 0;

@@ -80,6 +80,34 @@ TEST_F(Replay, WhatFailsAgainIsALetterAgain) {
   EXPECT_EQ(coord({"dead-letters", "show", "1"}, options_).exit_code, 1);
 }
 
+/// A folder stands where the file of item 7 is to go.
+TEST_F(Replay, LettersOfASinkGoToTheSinkAlone) {
+  const std::string sink =
+      R"("sink": {"type": "file_writer", "params": {"directory": "out", "pattern": "{sequence}"}}})";
+  folder_.write("in.txt", numbered_lines(0, 10));
+  for (const char* mode : {"parallel", "serial"}) {
+    const bool serial = mode == std::string("serial");
+    // The row ends in a parallel pipeline, so the sink has a segment to itself.
+    const std::string stages =
+        serial
+            ? R"([{"name": "Child", "mode": "parallel", "stages": [{"name": "Once", "type": "test.repeat", "params": {"n": 1}}]}])"
+            : R"([{"name": "Once", "type": "test.repeat", "params": {"n": 1}}])";
+    folder_.write("plan.json", R"({"plugins": ["libpystream_testing.so"], "mode": ")" + std::string(mode) +
+                                   R"(", "source": {"type": "lines", "params": {"path": "in.txt"}}, "stages": )" +
+                                   stages + ", " + sink);
+    std::filesystem::remove_all(folder_.path() / "out");
+    std::filesystem::create_directories(folder_.path() / "out/7/in the way");
+    ASSERT_EQ(coord({"run", "plan.json"}, options_).exit_code, 0) << mode;
+    EXPECT_CONTAINS(list(), "file_writer: cannot rename");
+    const ProgramRun run = replay({"plan.json", "--output", std::string("rest_") + mode + "/", "--remove"});
+    EXPECT_EQ(run.exit_code, 0) << run.err;
+    EXPECT_CONTAINS(run.out, "1 letter replayed from Sink on: 1 came out, 0 set aside again");
+    EXPECT_EQ(folder_.read(std::string("rest_") + mode + "/0"), std::string("line 7\0\0\0\0", 10))
+        << "as it came to the sink: the stage has added its copy's number once";
+    EXPECT_EQ(list(), "no dead letters\n");
+  }
+}
+
 TEST_F(Replay, NothingIsWrittenOverAndStagesAreNotMixed) {
   run_broken(bad("Bad", 3, 0) + ", " + bad("Worse", 5, 0));
   const ProgramRun same_place = replay({"broken.json", "1"});

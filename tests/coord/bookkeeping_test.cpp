@@ -1,0 +1,125 @@
+#include "coord/bookkeeping.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <fstream>
+#include <functional>
+
+#include "base/clock.hpp"
+#include "profile/store_run.hpp"
+#include "support/temp_folder.hpp"
+
+/// What the coordinator does with its bookkeeper. This process forks them, so it opens no database itself.
+namespace pystream::coord::test {
+namespace {
+
+constexpr std::int64_t kPatienceNs = 60'000'000'000;
+constexpr int kPatienceMs = 60'000;
+
+class BookkeepingTest : public testing::Test {
+ protected:
+  BookkeepingTest() {
+    description_.database = profile::database_in(folder_.path());
+    description_.name = "test";
+    description_.plan = "{}";
+    description_.coordinator_pid = static_cast<std::uint64_t>(::getpid());
+    description_.started = 1;
+    description_.keys = {{.key = "MainPipeline__A", .worker = 0, .index = 0}};
+    description_.workers = {{.name = "MainPipeline__A", .output_links = {0}}, {.name = "Exit", .external = true}};
+    description_.links = {{.name = "A -> Exit", .producer = 0, .consumer = 1, .overflow = "block"}};
+  }
+
+  static shm::Segment make_segment() {
+    shm::SegmentSpec spec;
+    spec.workers = {{.hosted = 1, .segments = 1, .rows = 64}, {}};
+    spec.links = {{.producer = 0, .consumer = 1, .ring_bytes = 4096, .item_limit = 4096}};
+    return shm::Segment::create(spec);
+  }
+  std::unique_ptr<Bookkeeping> start() {
+    return Bookkeeping::fork(segment_, description_, [this](const std::string& text) { warnings_ += text + "\n"; });
+  }
+  /// True if `work` does not throw in a process of its own, and gives true there.
+  static bool elsewhere(const std::function<bool()>& work) {
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+      bool good = false;
+      try {
+        good = work();
+      } catch (const std::exception& error) {
+        std::fprintf(stderr, "%s\n", error.what());
+      }
+      ::_exit(good ? 0 : 1);
+    }
+    int status = 0;
+    ::waitpid(pid, &status, 0);
+    return status == 0;
+  }
+  bool database_says(const std::string& sql, std::int64_t expected) const {
+    return elsewhere([&] {
+      profile::Database database(description_.database, profile::Database::Mode::read);
+      const auto found = database.query_integer(sql);
+      std::fprintf(stderr, "%s: %ld\n", sql.c_str(), static_cast<long>(found.value_or(-1)));
+      return found == expected;
+    });
+  }
+  static pid_t child() {
+    const std::string self = std::to_string(::getpid());
+    std::ifstream list("/proc/" + self + "/task/" + self + "/children");
+    pid_t pid = 0;
+    list >> pid;
+    return pid;
+  }
+
+  tests::TempFolder folder_;
+  profile::RunDescription description_;
+  shm::Segment segment_ = make_segment();
+  std::string warnings_;
+};
+
+TEST_F(BookkeepingTest, EventsThatADeadBookkeeperHasWrittenAreNotWrittenAgain) {
+  ASSERT_TRUE(elsewhere([&] {  // it died before it could say so
+    profile::RunStore store(description_);
+    store.begin();
+    store.write_events({{.kind = "start", .worker = "A"}, {.kind = "crash", .worker = "A"}});
+    return true;
+  }));
+  const auto sut = start();
+  for (const char* kind : {"start", "crash", "restart"}) {
+    sut->event({.kind = kind, .worker = "A"});
+  }
+  sut->end("done", {}, {0, 0}, kPatienceMs);
+  EXPECT_EQ(warnings_, "");
+  EXPECT_TRUE(database_says("SELECT count(*) FROM events", 3));
+  EXPECT_TRUE(database_says("SELECT count(*) FROM events WHERE kind = 'restart'", 1));
+  EXPECT_TRUE(database_says("SELECT count(*) FROM runs WHERE outcome = 'done'", 1));
+}
+
+TEST_F(BookkeepingTest, OneThatDiesIsReplaced) {
+  const auto sut = start();
+  sut->event({.kind = "start", .worker = "A"});
+  ::kill(child(), SIGKILL);
+  sut->end("done", {}, {0, 0}, kPatienceMs);
+  EXPECT_EQ(warnings_, "");
+  EXPECT_TRUE(database_says("SELECT count(*) FROM events", 1));
+  EXPECT_TRUE(database_says("SELECT count(*) FROM runs WHERE outcome = 'done'", 1));
+}
+
+TEST_F(BookkeepingTest, TooManyQuickDeathsEndTheProfileAndNothingElse) {
+  const auto sut = start();
+  const std::int64_t until = base::now_ns() + kPatienceNs;
+  while (warnings_.empty() && base::now_ns() < until) {
+    if (const pid_t bookkeeper = child(); bookkeeper != 0) {
+      ::kill(bookkeeper, SIGKILL);
+    }
+    EXPECT_FALSE(sut->profiles(10).has_value());
+  }
+  EXPECT_EQ(warnings_, "no profile is written: the bookkeeper of the profiles died 6 times\n");
+  EXPECT_EQ(segment_.map_supervisor().config->run.load(), shm::kNoRun) << "so that no worker waits for it";
+  EXPECT_EQ(child(), 0);
+}
+
+}  // namespace
+}  // namespace pystream::coord::test

@@ -1,0 +1,76 @@
+#include <set>
+
+#include "coord/bookkeeping.hpp"
+#include "plan/random_plan.hpp"
+
+/// Which keys a run has in the profile database, for pipelines of every nesting.
+namespace pystream::coord::test {
+namespace {
+
+using plan::EndKind;
+using plan::Mode;
+using plan::Plan;
+using plan::Topology;
+using profile::KeyDescription;
+using profile::RunDescription;
+
+/// Of all keys that begin with `pipeline`, in the order in which items come to them: first and last of the stages.
+std::pair<std::string, std::string> ends_of(const Topology& topology, const std::string& pipeline) {
+  std::pair<std::string, std::string> ends;
+  for (const plan::HostedSpec& hosted : topology.hosted) {
+    if (hosted.key.starts_with(pipeline + "__")) {
+      ends.first = ends.first.empty() ? hosted.key : ends.first;
+      ends.second = hosted.key;
+    }
+  }
+  return ends;
+}
+
+void check_keys(const Plan& plan) {
+  const Topology topology = plan::make_topology(plan);
+  const worker::Layout layout = worker::make_layout(topology, {}, {});
+  const RunDescription sut = describe_run(plan, topology, layout, "test");
+  std::multiset<std::string> expected(topology.pipeline_keys.begin(), topology.pipeline_keys.end());
+  for (const plan::HostedSpec& hosted : topology.hosted) {
+    expected.insert(hosted.key);
+  }
+  std::multiset<std::string> found;
+  std::set<std::pair<std::uint32_t, std::uint32_t>> places;
+  for (const KeyDescription& key : sut.keys) {
+    found.insert(key.key);
+    if (key.derived()) {
+      EXPECT_EQ(std::pair(sut.keys.at(key.first).key, sut.keys.at(key.last).key), ends_of(topology, key.key));
+      EXPECT_TRUE(!key.before || !sut.keys.at(*key.before).derived());
+      continue;
+    }
+    const shm::WorkerSize& worker = layout.spec.workers.at(key.worker);
+    EXPECT_LT(key.index, worker.hosted + (worker.tracks_pipeline ? 1 : 0)) << key.key << " has no counters";
+    EXPECT_TRUE(places.emplace(key.worker, key.index).second) << key.key << " shares its counters";
+  }
+  EXPECT_EQ(found, expected);
+  ASSERT_FALSE(sut.keys.empty());
+  EXPECT_EQ(sut.keys.front().key, "MainPipeline");
+}
+
+TEST(RunKeysTest, EveryStageAndPipelineHasOneInEveryMixture) {
+  const std::uint64_t seed = plan::test::seed_of_run();
+  for (std::uint64_t i = 0; i < 300 && !testing::Test::HasFailure(); ++i) {
+    SCOPED_TRACE("PYSTREAM_SEED=" + std::to_string(seed + i));
+    check_keys(plan::test::RandomPlan(seed + i).make());
+  }
+}
+
+TEST(RunKeysTest, AlsoRowsOfNothingButParallelPipelines) {
+  using plan::test::make_pipeline;
+  using plan::test::make_stage;
+  for (const Mode outer : {Mode::serial, Mode::parallel}) {
+    for (const EndKind ends : {EndKind::external, EndKind::hosted}) {
+      const auto child = [](const char* name) { return make_pipeline(name, Mode::parallel, {make_stage("X")}); };
+      check_keys(plan::test::make_plan(outer, {child("A"), child("B")}, ends));
+      check_keys(plan::test::make_plan(outer, {make_pipeline("Row", Mode::serial, {child("A"), child("B")})}, ends));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace pystream::coord::test
