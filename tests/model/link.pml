@@ -3,13 +3,17 @@
  * scripts/check_model.sh has SPIN look at every interleaving. Memory is sequentially consistent here; where the code
  * needs that, it has fences. One statement is one access to shared memory.
  *
- * MODE: outputs of an item: 0 every second gives none, 1 one, 2 two (more than the link holds).
+ * MODE: outputs of an item: 0 every second gives none, 1 one, 2 two (more than the link holds), 3 one, which refers to
+ *   the input's bytes where they lie: the sink reads them there, and the stage gives the input back once it has.
  * BREAK: what is left out, to show that it is missed:
  *   1 the coordinator wakes nobody after a death   2 a journal entry is filled in place
  *   3 no look between "I sleep" and the sleep (a futex that does not compare)
  *   4 the input is released before the commit      5 a successor does not swallow what is already out
  *   6 a successor sleeps under its predecessor's number
  *   7 a sleep counts as ended though nobody was in the kernel yet
+ *   8 a stage that waits for input does not look at releases of what it refers to
+ *   9 a stage looks at releases once more before it sleeps for room, and sleeps on what it saw then
+ *  10 an input is given back though an output refers to it
  */
 #ifndef MODE
 #define MODE 1
@@ -30,7 +34,7 @@
 #define VALUE(item, part) (item)
 #define EXPECTED(n) (2 * (n) + 1)
 #define TOTAL (ITEMS / 2)
-#elif MODE == 1
+#elif MODE == 1 || MODE == 3
 #define OUTS(item) 1
 #define VALUE(item, part) (item)
 #define EXPECTED(n) (n)
@@ -42,22 +46,8 @@
 #define TOTAL (2 * ITEMS)
 #endif
 
-/* One end of a link as a waiter, and what the other end, its waker, makes of it. The code counts sleeps (odd: asleep)
- * and its waker remembers a number; here is all that a comparison of the two can tell. */
-typedef Waiter {
-  bool asleep;      /* its counter is odd */
-  bool in_kernel;
-  bool looked_at;   /* the number that the waker has loaded is the present one */
-  bool ended        /* the number that the waker remembers as ended is the present one */
-};
+#include "waiting.pml"
 
-typedef Link {
-  byte written;     /* write_position, in records: the commit word */
-  byte read;        /* read_position */
-  byte slot[ROOM];  /* the ring */
-  Waiter reader;
-  Waiter writer
-};
 Link link[2];           /* 0: source -> stage, 1: stage -> sink */
 
 /* The stage's journal: the entry that matches link[1].written counts. */
@@ -67,46 +57,39 @@ byte sink_done;         /* the sink's journal, one store */
 bool killed[3];
 byte finished;
 
-inline new_number(waiter) {
-  waiter.looked_at = false;
-  waiter.ended = false
-}
-
-inline sleep(waiter, word, seen) {
-  atomic {
-#if BREAK == 6
-    if :: waiter.asleep :: else -> new_number(waiter) fi;
-#else
-    new_number(waiter);
-#endif
-    waiter.asleep = true
-  };
+/* On two words at once (futex_waitv). */
+inline sleep_on_either(one, word, seen_word, other, other_word, seen_other) {
+  atomic { new_number(one); one.asleep = true };
+  atomic { new_number(other); other.asleep = true };
   if
-  :: word != seen
+  :: word != seen_word
   :: else ->
-#if BREAK == 3
-     waiter.in_kernel = true;
-#else
-     atomic { if :: word == seen -> waiter.in_kernel = true :: else fi };
-#endif
-     !waiter.in_kernel
+     if
+     :: other_word != seen_other
+     :: else ->
+        atomic {
+          if
+          :: word == seen_word && other_word == seen_other -> one.in_kernel = true; other.in_kernel = true
+          :: else
+          fi
+        };
+        !(one.in_kernel && other.in_kernel)
+     fi
   fi;
-  atomic { new_number(waiter); waiter.asleep = false }
+  atomic { one.in_kernel = false; new_number(one); one.asleep = false };
+  atomic { other.in_kernel = false; new_number(other); other.asleep = false }
 }
 
-inline wake(waiter) {
-  if
-  :: atomic { waiter.asleep && !waiter.ended -> waiter.looked_at = true };
-     atomic {   /* futex_wake, which says whether it woke somebody */
-#if BREAK == 7
-       if :: waiter.looked_at -> waiter.ended = true :: else fi;
+/* REQUIRES: all before `position` is committed. With references, output n refers to input n. */
+inline give_back(position) {
+#if MODE == 3 && BREAK != 10
+  released = link[1].read;
+  link[0].read = released;
+  released = 0;
 #else
-       if :: waiter.in_kernel && waiter.looked_at -> waiter.ended = true :: else fi;
+  link[0].read = position;
 #endif
-       waiter.in_kernel = false
-     }
-  :: else
-  fi
+  wake(link[0].writer)
 }
 
 /* Reaped: nothing of it sleeps, nothing is remembered. Then both neighbours are woken. */
@@ -159,7 +142,7 @@ done:
 }
 
 active proctype Stage() {
-  byte position, item, emitted, already, head, seen, entry, published;
+  byte position, item, emitted, already, head, seen, entry, published, released;
 life:
   {
     published = link[1].written;
@@ -171,14 +154,22 @@ life:
 #if BREAK == 5
     already = 0;
 #endif
-    link[0].read = position;   /* what was done and not released */
-    wake(link[0].writer);
+    give_back(position);   /* what was done and not released */
     do
     :: position == ITEMS -> goto done
     :: else ->
        do
        :: link[0].written != position -> break
-       :: else -> sleep(link[0].reader, link[0].written, position)
+       :: else ->
+#if MODE == 3 && BREAK != 8
+          seen = link[1].read;
+          link[0].read = seen;
+          wake(link[0].writer);
+          sleep_on_either(link[0].reader, link[0].written, position, link[1].writer, link[1].read, seen);
+          give_back(position)
+#else
+          sleep(link[0].reader, link[0].written, position)
+#endif
        od;
        item = link[0].slot[position % ROOM];
        assert(item == position);
@@ -206,6 +197,12 @@ life:
                 wake(link[1].reader)
              :: else
              fi;
+#if MODE == 3
+             give_back(position);
+#endif
+#if BREAK == 9
+             seen = link[1].read;
+#endif
              sleep(link[1].writer, link[1].read, seen);
              seen = link[1].read
           od;
@@ -231,12 +228,11 @@ life:
        fi;
        position++;
        item = 0;
-       link[0].read = position;   /* RELEASE */
-       wake(link[0].writer)
+       give_back(position)   /* RELEASE */
     od
   } unless { killed[1] };
   d_step {
-    position = 0; item = 0; emitted = 0; already = 0; head = 0; seen = 0; entry = 0; published = 0
+    position = 0; item = 0; emitted = 0; already = 0; head = 0; seen = 0; entry = 0; published = 0; released = 0
   };
   bury(1);
   goto life;
@@ -259,6 +255,9 @@ life:
        :: else -> sleep(link[1].reader, link[1].written, position)
        od;
        value = link[1].slot[position % ROOM];
+#if MODE == 3
+       value = link[0].slot[value % ROOM];
+#endif
        assert(value == EXPECTED(position));
        value = 0;
        position++;
