@@ -19,8 +19,8 @@ struct Layout {
 /// Items that come out of this segment leave the main pipeline.
 bool leaves_pipeline(const plan::Topology& topology, const plan::Segment& segment);
 
-/// False for the user's process where it only feeds the pipeline or reads from it; true where it runs a serial row, also
-/// one of nothing but parallel pipelines.
+/// False for the user's process where it only feeds the pipeline or reads from it; true where it runs a serial row,
+/// also one of nothing but parallel pipelines.
 bool runs_row(const plan::WorkerSpec& worker);
 
 /// `checkpoint_bytes`: upper limit of the state of each Topology::hosted; `plan_text` is kept in the segment.

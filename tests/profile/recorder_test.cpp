@@ -4,6 +4,7 @@
 
 #include "profile/profile_area.hpp"
 #include "support/child.hpp"
+#include "support/sanitized.hpp"
 
 namespace pystream::profile {
 namespace {
@@ -209,11 +210,7 @@ TEST(RecorderTest, ALargerShiftSamplesAPartOfWhatASmallerOneDoes) {
 /// A worker is killed after every single instruction from before prepare() to behind apply(); its successor finds what
 /// the journal says, and then does the next batch.
 TEST(RecorderTest, ExactWhereverTheWorkerIsKilled) {
-#if defined(__SANITIZE_ADDRESS__)
-  constexpr std::uint64_t kStride = 61;  // its checks are instructions too, many times those of the recorder
-#else
-  constexpr std::uint64_t kStride = 1;
-#endif
+  constexpr std::uint64_t kStride = test::kSanitized ? 61 : 1;
   std::uint64_t steps = 1;
   for (std::uint64_t cut = 0; cut < steps; cut += kStride) {
     const shm::Segment segment = make_segment(1, 64);

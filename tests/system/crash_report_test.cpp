@@ -5,16 +5,11 @@
 #include <memory>
 #include <string>
 
+#include "support/sanitized.hpp"
 #include "system/fault_plan.hpp"
 
 namespace pystream::test {
 namespace {
-
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool kSanitized = true;  // the sanitizer reports by itself
-#else
-constexpr bool kSanitized = false;
-#endif
 
 TEST(CrashReport, ShowsWhereAndHowOften) {
   const FaultRun result = run_stages(crash_stage("Bad", "segv", 5, "", 2));
@@ -29,7 +24,7 @@ TEST(CrashReport, ShowsWhereAndHowOften) {
 
 TEST(CrashReport, AFullStackCanStillBeReported) {
   if (kSanitized) {
-    GTEST_SKIP() << "a sanitizer's own frames fill a stack of the usual size otherwise";
+    GTEST_SKIP() << "with AddressSanitizer a worker has no crash handler of its own, which this test is about";
   }
   const FaultRun result = run_stages(crash_stage("Deep", "overflow", 5, "", 1));
   EXPECT_EQ(result.run.exit_code, 0) << result.run.err;

@@ -1,20 +1,16 @@
 #include <string>
 
+#include "support/sanitized.hpp"
 #include "system/fault_plan.hpp"
 
 /// What a stage may use, and what happens when it wants more.
 namespace pystream::test {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool kAllocatorEndsTheProcess = true;
-#else
-constexpr bool kAllocatorEndsTheProcess = false;
-#endif
 constexpr const char* kNoBadAlloc = "AddressSanitizer's operator new ends the process where others throw bad_alloc";
 
 TEST(Limits, ALeakingStageIsStoppedAtItsLimitAndLosesNothing) {
-  if (kAllocatorEndsTheProcess) {
+  if (kSanitized) {
     GTEST_SKIP() << kNoBadAlloc;
   }
   const FaultRun result = run_stages(
@@ -26,7 +22,7 @@ TEST(Limits, ALeakingStageIsStoppedAtItsLimitAndLosesNothing) {
 }
 
 TEST(Limits, AnItemThatNeedsMoreThanTheLimitIsPoison) {
-  if (kAllocatorEndsTheProcess) {
+  if (kSanitized) {
     GTEST_SKIP() << kNoBadAlloc;
   }
   const FaultRun result = run_stages(

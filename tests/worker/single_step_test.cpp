@@ -3,6 +3,7 @@
 #include <pystream/error.hpp>
 
 #include "child.hpp"
+#include "sanitized.hpp"
 #include "worker_rig.hpp"
 
 /// A worker stepped through its work one instruction at a time. What a kill at instruction k leaves behind is the
@@ -16,7 +17,7 @@ namespace {
 using namespace pystream::test;
 using Texts = std::vector<std::string>;
 
-constexpr std::uint64_t kStride = 17;
+constexpr std::uint64_t kStride = kSanitized ? 151 : 17;
 bool is_full_run() {
   return std::getenv("PYSTREAM_TEST_FULL") != nullptr;
 }
@@ -279,8 +280,8 @@ TEST_P(SingleStepTest, AKillAtAnyInstructionOfTheRecoveryChangesNothing) {
   const Texts expected = undisturbed.outcome(GetParam());
   const World world = make_world();
   SteppedChild worker = start(world);
-  const std::uint64_t every = is_full_run() ? 31 : 211;
-  const std::uint64_t first_every = is_full_run() ? 211 : 5003;
+  const std::uint64_t every = is_full_run() ? 31 : kSanitized ? 2003 : 211;
+  const std::uint64_t first_every = is_full_run() ? 211 : kSanitized ? 100'003 : 5003;
   std::uint64_t looks = 0;
   while (worker.step()) {
     if (worker.steps() % first_every != 0) {
