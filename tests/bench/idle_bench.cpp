@@ -16,7 +16,6 @@
 namespace {
 
 using namespace pystream::bench;
-namespace tests = pystream::test;
 
 constexpr int kWorkers = 8;
 
@@ -70,7 +69,7 @@ std::set<int> processes_of(const pystream::PipelineStatus& status) {
 }
 
 void measure(Bench& bench, const std::string& contender, std::chrono::duration<double> duration) {
-  const test::TempFolder folder;
+  const pystream::test::TempFolder folder;
   pystream::Pipeline pipeline({.use_profiler = contender == "profiled", .profiler_db_folder = folder.path()});
   for (int i = 0; i < kWorkers; ++i) {
     pipeline.add([](int x) { return x; });

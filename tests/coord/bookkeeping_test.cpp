@@ -73,7 +73,7 @@ class BookkeepingTest : public testing::Test {
     return pid;
   }
 
-  tests::TempFolder folder_;
+  pystream::test::TempFolder folder_;
   profile::RunDescription description_;
   shm::Segment segment_ = make_segment();
   std::string warnings_;

@@ -72,7 +72,7 @@ void keep_books(const shm::Segment& segment, const RunDescription& run) {
 }
 
 TEST(BookkeeperTest, CountsWhatADeadWorkerHadCommittedAndWritesItsRows) {
-  const tests::TempFolder folder;
+  const test::TempFolder folder;
   const shm::Segment segment = make_segment();
   work_and_die(segment, true);
   const RunDescription run = description(folder.path());
@@ -86,7 +86,7 @@ TEST(BookkeeperTest, CountsWhatADeadWorkerHadCommittedAndWritesItsRows) {
 }
 
 TEST(BookkeeperTest, CountsNothingThatADeadWorkerHadNotCommitted) {
-  const tests::TempFolder folder;
+  const test::TempFolder folder;
   const shm::Segment segment = make_segment();
   work_and_die(segment, false);
   const RunDescription run = description(folder.path());

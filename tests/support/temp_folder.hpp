@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <ios>
-#include <iterator>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -14,9 +14,11 @@
 /// Files of tests.
 namespace pystream::test {
 
+/// As far as it can be read: one of /proc may end because its process does.
 inline std::string read_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
+  std::ostringstream text;
+  text << std::ifstream(path, std::ios::binary).rdbuf();
+  return text.str();
 }
 inline void write_file(const std::string& path, std::string_view content) {
   std::ofstream file(path, std::ios::binary);
