@@ -27,7 +27,12 @@
 #ifndef ITEMS
 #define ITEMS 3
 #endif
+#if MODE == 3
+#define ROOM 2          /* so that the stage finds its output link full while the source still goes on */
+#else
 #define ROOM 1
+#endif
+#define OUT_ROOM 1      /* of link 1 */
 
 #if MODE == 0
 #define OUTS(item) ((item) % 2)
@@ -184,7 +189,7 @@ life:
        :: else ->
           seen = link[1].read;
           do
-          :: head - seen < ROOM -> break
+          :: head - seen < OUT_ROOM -> break
           :: else ->
              if
              :: head != published ->   /* part of an input */
