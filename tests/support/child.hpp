@@ -12,11 +12,13 @@
 #include <functional>
 #include <utility>
 
+#include "sanitized.hpp"
+
 /// Child processes of a test: forked, killed, single-stepped.
 namespace pystream::test {
 
 /// A child that takes longer than this hangs, and dies of SIGALRM.
-inline constexpr unsigned kChildSeconds = 100;
+inline constexpr unsigned kChildSeconds = kSanitized ? 600 : 100;
 
 /// Runs `body` in a forked process, which exits with 0 unless the body throws (1) or exits by itself.
 class Child {

@@ -281,7 +281,7 @@ TEST_P(SingleStepTest, AKillAtAnyInstructionOfTheRecoveryChangesNothing) {
   const World world = make_world();
   SteppedChild worker = start(world);
   const std::uint64_t every = is_full_run() ? 31 : kSanitized ? 2003 : 211;
-  const std::uint64_t first_every = is_full_run() ? 211 : kSanitized ? 100'003 : 5003;
+  const std::uint64_t first_every = is_full_run() ? 211 : kSanitized ? 200'003 : 5003;
   std::uint64_t looks = 0;
   while (worker.step()) {
     if (worker.steps() % first_every != 0) {
@@ -298,6 +298,8 @@ TEST_P(SingleStepTest, AKillAtAnyInstructionOfTheRecoveryChangesNothing) {
     }
     ASSERT_EQ(left.outcome(GetParam()), expected);
   }
+  EXPECT_TRUE(worker.reached_end()) << "after " << worker.steps() << " instructions";
+  EXPECT_GT(looks, 0U);
   std::printf("%llu double kills\n", static_cast<unsigned long long>(looks));
 }
 
