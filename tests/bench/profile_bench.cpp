@@ -152,7 +152,7 @@ double cpu_of_children() {
 
 struct Cost {
   double items_per_s = 0;
-  double cpu_ns_per_item = 0;
+  double cpu_ms = 0;
 };
 
 Cost run_once(const std::filesystem::path& folder, std::uint64_t rounds, std::uint64_t items) {
@@ -162,28 +162,33 @@ Cost run_once(const std::filesystem::path& folder, std::uint64_t rounds, std::ui
   }
   const double cpu = cpu_of_children();
   sut.run();
-  return {.items_per_s = sut.summary().back().items_per_s,
-          .cpu_ns_per_item = (cpu_of_children() - cpu) * 1e9 / static_cast<double>(items)};
+  return {.items_per_s = sut.summary().back().items_per_s, .cpu_ms = (cpu_of_children() - cpu) * 1e3};
 }
 
-/// Without and with a profile at the same time, each in a process of its own: both meet the same machine, so their
-/// processor times compare however busy it is. Their rates do not, as they take the cores from each other.
-std::pair<double, double> cpu_side_by_side(const std::filesystem::path& folder, std::uint64_t rounds) {
-  constexpr std::uint64_t kItems = 400'000;
+/// Processor time of a run without and with a profile, in milliseconds.
+struct Pair {
+  double plain_ms = 0;
+  double with_ms = 0;
+  double more() const { return with_ms - plain_ms; }
+};
+
+/// Both at the same time, each in a process of its own: they meet the same machine, so their processor times compare
+/// however busy it is. Their rates do not, as they take the cores from each other.
+Pair cpu_side_by_side(const std::filesystem::path& folder, std::uint64_t rounds, std::uint64_t items) {
   auto* costs = static_cast<double*>(
       ::mmap(nullptr, 2 * sizeof(double), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
   std::array<pid_t, 2> runs{};
   for (std::size_t i = 0; i < runs.size(); ++i) {
     runs[i] = ::fork();
     if (runs[i] == 0) {
-      costs[i] = run_once(i == 0 ? std::filesystem::path() : folder, rounds, kItems).cpu_ns_per_item;
+      costs[i] = run_once(i == 0 ? std::filesystem::path() : folder, rounds, items).cpu_ms;
       ::_exit(0);
     }
   }
   for (const pid_t run : runs) {
     ::waitpid(run, nullptr, 0);
   }
-  const std::pair<double, double> found{costs[0], costs[1]};
+  const Pair found{.plain_ms = costs[0], .with_ms = costs[1]};
   ::munmap(costs, 2 * sizeof(double));
   return found;
 }
@@ -241,6 +246,7 @@ int main(int argc, char** argv) {
   const std::uint64_t rounds = rounds_of_a_microsecond();
   constexpr std::uint64_t kItems = 1'000'000;
   std::vector<double> rate_change, cpu_change;  // in percent, of each pair
+  std::vector<double> begin_and_end_ms;
   for (int i = 0; i < repetitions; ++i) {
     // In turn, and each first as often as the other: what the machine does otherwise meets both.
     const bool plain_first = i % 2 == 0;
@@ -250,16 +256,18 @@ int main(int argc, char** argv) {
     plain_rate.push_back(plain);
     with_rate.push_back(with);
     rate_change.push_back((with / plain - 1) * 100);
-    const auto [plain_ns, with_ns] = cpu_side_by_side(folder.path(), rounds);
-    plain_cpu.push_back(plain_ns);
-    with_cpu.push_back(with_ns);
-    cpu_change.push_back((with_ns / plain_ns - 1) * 100);
+    const Pair empty = cpu_side_by_side(folder.path(), rounds, 1);
+    const Pair full = cpu_side_by_side(folder.path(), rounds, kItems);
+    begin_and_end_ms.push_back(empty.more());
+    plain_cpu.push_back(full.plain_ms * 1e6 / kItems);
+    with_cpu.push_back((full.with_ms - empty.more()) * 1e6 / kItems);
+    cpu_change.push_back((with_cpu.back() / plain_cpu.back() - 1) * 100);
   }
   std::printf(
       "two 1 us stages: %.0f items/s without, %.0f with a profile; %.0f and %.0f ns of processor time an item\n",
       median(plain_rate), median(with_rate), median(plain_cpu), median(with_cpu));
-  std::printf("change by the profile, of %d pairs: items/s %s, processor time %s\n", repetitions,
-              spread(rate_change).c_str(), spread(cpu_change).c_str());
+  std::printf("change by the profile, of %d pairs: items/s %s, processor time %s and %.0f ms for each run\n",
+              repetitions, spread(rate_change).c_str(), spread(cpu_change).c_str(), median(begin_and_end_ms));
   std::fflush(stdout);
   return measure_rows();
 }
