@@ -94,7 +94,9 @@ bool Bookkeeper::begin() {
     last_write_ns_ = before.until_ns.value_or(began_ns_);
     next_window_ns_ = (base::now_ns() / shm::kWindowNs + 1) * shm::kWindowNs;
     view_.config->run.store(static_cast<std::uint64_t>(store_->run()), std::memory_order_release);
-    return channel_.send(MessageType::ready, Encoder().put(store_->run()).put(before.events).put("").bytes());
+    // A coordinator that died meanwhile does not hear it; the run has begun all the same, and serve() ends it.
+    channel_.send(MessageType::ready, Encoder().put(store_->run()).put(before.events).put("").bytes());
+    return true;
   } catch (const std::exception& error) {
     channel_.send(MessageType::ready, Encoder().put(std::int64_t{0}).put(std::uint64_t{0}).put(error.what()).bytes());
     return false;
