@@ -27,10 +27,8 @@
 #ifndef ITEMS
 #define ITEMS 3
 #endif
-#if MODE == 3
-#define ROOM 2          /* so that the stage finds its output link full while the source still goes on */
-#else
-#define ROOM 1
+#ifndef ROOM
+#define ROOM 1          /* of link 0; with 2 a stage that refers may find its output full while the source goes on */
 #endif
 #define OUT_ROOM 1      /* of link 1 */
 
