@@ -183,7 +183,7 @@ TEST_F(ProfileTruthTest, PercentilesOfPipelinesInsideAreRightWhereItemsAreSample
 TEST_F(ProfileTruthTest, AlsoAfterManyKills) {
   const char* chosen = std::getenv("PYSTREAM_TEST_KILLS");
   const int wanted = chosen != nullptr ? std::stoi(chosen) : 60;
-  items_ = std::max(8'000L, 20L * wanted);
+  items_ = std::max(8'000L, 30L * wanted);
   PipelineRun run(logged_plan_text(), folder_, {"--quiet"});
   ASSERT_TRUE(wait_until([&] { return run.workers().size() == 6; })) << run.errors();
   int kills = 0;
