@@ -14,7 +14,10 @@
 
 namespace pystream::shm {
 RingReader::RingReader(ConsumerEnd end, std::uint64_t inputs_done, std::optional<std::uint64_t> referred)
-    : end_(std::move(end)), mask_(end_.link.ring_bytes - 1), large_mask_(end_.link.large_bytes - 1) {
+    : end_(std::move(end)),
+      mask_(end_.link.ring_bytes - 1),
+      large_mask_(end_.link.large_bytes - 1),
+      remembers_large_(referred.has_value()) {
   position_ = released_ = end_.own->read_position.load(std::memory_order_relaxed);
   check(position_ % kRecordAlign == 0, "the read position is not that of a record");
   if (one_at_a_time()) {
@@ -245,7 +248,9 @@ void RingReader::advance_special() {
     in_hand_ = false;
     next_position_ = position_;  // it moved when the record was claimed
   } else if (record_.large()) {
-    large_marks_.push_back(mark());
+    if (remembers_large_) {
+      large_marks_.push_back(mark());
+    }
     large_end_ = record_large_.position + round_up(record_large_.size, kLine);
     ++large_ordinal_;
   }

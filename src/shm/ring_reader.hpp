@@ -38,8 +38,8 @@ struct Record {
 /// The consumer's end of a link. Single-threaded. Nothing read from the link is used before it was checked against
 /// what this side knows by itself: the expected number, what was published, the sizes of ring and large area.
 ///
-/// A large record whose payload this worker's output refers to is stepped over but not released; its bytes, and all that
-/// came after it, stay.
+/// A large record whose payload this worker's output refers to is stepped over but not released; its bytes, and all
+/// that came after it, stay.
 ///
 /// On a link that drops the oldest a record may be overwritten while it is read. So it is copied to the inbox, and
 /// counts only if the producer's tail has not passed it meanwhile; one record is in hand at a time.
@@ -76,6 +76,8 @@ class RingReader {
     position_ += items * (sizeof(RecordHeader) + round_up(size, kRecordAlign));
     number_ += items;
   }
+  /// From here on large records may be referred to, as release() has it. REQUIRES: no record is in hand.
+  void remember_large() { remembers_large_ = true; }
   /// A place between records.
   struct Mark {
     std::uint64_t position = 0;
@@ -86,6 +88,7 @@ class RingReader {
   Mark mark() const { return {position_, number_, large_end_, large_ordinal_}; }
   /// Gives everything before `mark` back to the producer and wakes it if it waits and there is worthwhile room. From
   /// the large record with number `referred` on nothing is given back: somebody downstream still reads its payload.
+  /// REQUIRES: remember_large(), if something is referred to.
   void release(const Mark& mark, std::optional<std::uint64_t> referred = {});
   void release() { release(mark()); }
   bool has_unreleased() const { return position_ != released_; }
@@ -140,6 +143,7 @@ class RingReader {
   std::uint64_t ended_sleep_ = 0;
   bool in_hand_ = false;  ///< the inbox holds a record that is not done
   std::uint64_t inbox_populated_ = 0;
+  bool remembers_large_;
   std::deque<Mark> large_marks_;  ///< in front of each large record that was stepped over and is not released
   // The record in hand.
   Record record_;

@@ -49,6 +49,7 @@ SegmentRunner::SegmentRunner(SegmentParts parts, Monitor& monitor, DeadLetters& 
   restore();
   if (may_refer()) {
     output_.set_refers();
+    reader_->remember_large();
   }
   if (does_runs()) {
     runs_.emplace(*chain_.hosted()[0], ring_, *monitor_.end().page);

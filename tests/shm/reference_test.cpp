@@ -26,7 +26,9 @@ Segment make_row() {
 struct Passing {
   Passing(const Segment& segment, std::uint32_t input, std::uint64_t inputs_done = 0)
       : writer(segment.map_producer(input + 1)),
-        reader(segment.map_consumer(input), inputs_done, writer.oldest_referred()) {}
+        reader(segment.map_consumer(input), inputs_done, writer.oldest_referred()) {
+    reader.remember_large();
+  }
 
   /// Passes the next item on; not yet committed.
   void pass_on() {
