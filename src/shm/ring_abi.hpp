@@ -105,7 +105,7 @@ struct ProducerPage {
   /// first byte is overwritten (label: EVICT); the consumer looks at it after it has copied a record.
   std::atomic<std::uint64_t> tail_position;
   std::atomic<std::uint64_t> large_written;  ///< ordinal of the first large record not yet committed; relaxed
-  /// Odd while the producer sleeps on read_position, which tells the consumer to wake it (label: SLEEP).
+  /// Odd while the producer sleeps on `releases`, which tells the consumer to wake it (label: SLEEP).
   alignas(kLine) std::atomic<std::uint64_t> sleeps;
   std::atomic<std::uint64_t> populated;  ///< bytes of the large area that have memory
   alignas(kLine) JournalEntry journal[2];

@@ -7,9 +7,9 @@
 #include "base/futex.hpp"
 #include "base/kill_point.hpp"
 
-/// How the two ends of a link wait for one another. The futex word is the low half of the position waited for, so no
-/// wake-up can fall between the last look and the sleep; the waiter's counter only tells the other side whether to
-/// call at all.
+/// How the two ends of a link wait for one another. The futex word is the low half of what is waited for (a write
+/// position, or the count of releases), so no wake-up can fall between the last look and the sleep; the waiter's
+/// counter only tells the other side whether to call at all.
 ///
 ///   waiter                               waker
 ///   sleeps becomes odd                   stores the position (release)
