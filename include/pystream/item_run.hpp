@@ -1,7 +1,7 @@
 #pragma once
 
-#include <array>
 #include <atomic>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -36,35 +36,22 @@ inline void copy_words(std::byte* to, const void* from, std::size_t size) {
 /// fills in and a stage's RunWalk goes through. Each item is named before its call, for whoever looks at a crash; so
 /// one that throws is known too.
 struct ItemRun {
-  static constexpr std::uint32_t kLargest = 64;
-  static constexpr std::size_t kAlign = 16;
+  static constexpr std::uint32_t kLargest = 64;  ///< bits of `sequences`
 
-  /// What a link keeps in front of each payload. Only `counter` follows from what a stage gives.
-  struct Head {
-    std::uint64_t counter;  ///< grows by one from result to result
-    std::uint64_t sequence;
-    std::uint64_t size;
-    std::int64_t entered_ns;
-  };
-  /// From one head to the next.
-  static constexpr std::size_t stride(std::size_t payload) {
-    return sizeof(Head) + (payload + kAlign - 1) / kAlign * kAlign;
-  }
-
-  const std::byte* in = nullptr;     ///< head of the first item; unused for a source
-  std::byte* out = nullptr;          ///< where the first result's head goes; unused for a sink
-  std::uint32_t items = 0;           ///< at most kLargest; of a source: at most so many
-  std::uint32_t given = 0;           ///< results so far
-  std::uint64_t counter = 0;         ///< of the first result
-  std::array<Head, kLargest> heads;  ///< what a result of each item would have, but for `counter`
+  const std::byte* in = nullptr;  ///< first item; unused for a source
+  std::size_t in_step = 0;        ///< from one item to the next
+  std::byte* out = nullptr;       ///< where the first result goes, the others right behind it; unused for a sink
+  std::uint64_t sequence = 0;
+  std::uint64_t sequences = 0;  ///< bit i: the item with sequence number `sequence` + i; of a source: at most these
+  std::uint64_t given = 0;      ///< those of the items that gave a result
   // Where the item in work is named.
   std::uint64_t first_number = 0;
-  std::atomic<std::uint64_t>& number;
-  std::atomic<std::uint64_t>& sequence;
+  std::atomic<std::uint64_t>& named_number;
+  std::atomic<std::uint64_t>& named_sequence;
 
   /// How many items were done when the one in work threw. REQUIRES: the stage was called.
   std::uint32_t done() const {
-    return static_cast<std::uint32_t>(number.load(std::memory_order_relaxed) - first_number);
+    return static_cast<std::uint32_t>(named_number.load(std::memory_order_relaxed) - first_number);
   }
 };
 
@@ -76,41 +63,37 @@ class RunWalk {
   explicit RunWalk(ItemRun& run)
       : run_(run),
         in_(run.in),
+        in_step_(run.in_step),
         out_(run.out),
-        counter_(run.counter),
-        head_(run.heads.data()),
-        number_(run.number),
         sequence_(run.sequence),
-        next_number_(run.first_number),
-        end_(run.first_number + run.items) {
+        left_(run.sequences),
+        number_(run.first_number),
+        named_number_(run.named_number),
+        named_sequence_(run.named_sequence) {
     run.given = 0;
   }
 
-  bool at_end() const { return next_number_ == end_; }
+  bool at_end() const { return left_ == 0; }
   /// The next item is in work. REQUIRES: !at_end(); input() and give() are over.
   void begin() {
-    sequence_.store(head_->sequence, std::memory_order_relaxed);
-    number_.store(next_number_, std::memory_order_relaxed);
+    named_sequence_.store(sequence_ + static_cast<std::uint64_t>(std::countr_zero(left_)), std::memory_order_relaxed);
+    named_number_.store(number_, std::memory_order_relaxed);
   }
-  const auto& input() const { return *reinterpret_cast<const In*>(in_ + sizeof(ItemRun::Head)); }
+  const auto& input() const { return *reinterpret_cast<const In*>(in_); }
   /// Where the item's result may be made.
-  std::byte* place() const { return out_ + sizeof(ItemRun::Head); }
+  std::byte* place() const { return out_; }
   /// The item has given what stands at place().
   void give() {
-    const ItemRun::Head head{
-        .counter = counter_++, .sequence = head_->sequence, .size = sizeof(Out), .entered_ns = head_->entered_ns};
-    copy_words(out_, &head, sizeof(head));
+    given_ |= left_ & -left_;
+    run_.given = given_;
     prefetch_for_write(out_ + kPrefetchBytes);
-    out_ += ItemRun::stride(sizeof(Out));
-    run_.given = ++given_;
+    out_ += sizeof(Out);
   }
   /// The item is done.
   void end() {
-    ++next_number_;
-    ++head_;
-    if constexpr (!std::is_void_v<In>) {
-      in_ += ItemRun::stride(sizeof(In));
-    }
+    ++number_;
+    left_ &= left_ - 1;
+    in_ += in_step_;
   }
 
  private:
@@ -120,14 +103,14 @@ class RunWalk {
 
   ItemRun& run_;
   const std::byte* in_;
+  std::size_t in_step_;
   std::byte* out_;
-  std::uint64_t counter_;
-  const ItemRun::Head* head_;
-  std::atomic<std::uint64_t>& number_;
-  std::atomic<std::uint64_t>& sequence_;
-  std::uint64_t next_number_;
-  std::uint64_t end_;
-  std::uint32_t given_ = 0;
+  std::uint64_t sequence_;
+  std::uint64_t left_;
+  std::uint64_t number_;
+  std::uint64_t given_ = 0;
+  std::atomic<std::uint64_t>& named_number_;
+  std::atomic<std::uint64_t>& named_sequence_;
 };
 
 /// Sizes of the items that a stage takes and gives in runs; 0 on the side that a source or sink does not have.

@@ -20,6 +20,9 @@ class RowQueue {
   RowQueue(const shm::ProfileArea& area, bool enabled, std::uint64_t rows_per_second);
 
   bool wants(std::uint64_t sequence) const { return is_sampled(sequence, mask_); }
+  std::uint32_t unwanted_ahead(std::uint64_t sequence, std::uint32_t most) const {
+    return unsampled_ahead(sequence, most, mask_);
+  }
   bool enabled() const { return enabled_; }
   std::uint64_t head() const { return page_.head.load(std::memory_order_relaxed); }
   std::uint32_t weight() const { return weight_; }
@@ -63,6 +66,10 @@ class Recorder {
   /// The samples of one more item fit into the batch.
   bool has_room() const { return samples_ + deltas_.size() <= area_.rows.size(); }
   bool wants(std::uint64_t sequence) const { return rows_.wants(sequence); }
+  /// How many items from `sequence` on, at most `most`, come before one that it wants.
+  std::uint32_t unwanted_ahead(std::uint64_t sequence, std::uint32_t most) const {
+    return rows_.unwanted_ahead(sequence, most);
+  }
 
   void add_items(std::uint32_t hosted, std::uint64_t items) { delta(hosted).items += items; }
   void add_error(std::uint32_t hosted) { ++delta(hosted).errors; }

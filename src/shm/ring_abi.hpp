@@ -43,6 +43,7 @@ enum class RecordKind : std::uint8_t {
   tombstone = 3,   ///< an input that gave nothing, where every input is answered; no payload
   end = 4,         ///< the source has ended; the last record of the link; no payload
   reference = 5,   ///< the payload is a LargeReference
+  run = 6,         ///< the payload is a RunHead and the payloads of several items, one behind another
 };
 
 /// A serial row hands one item at a time to a parallel child and waits for all that becomes of it. `closes` tells how
@@ -50,7 +51,7 @@ enum class RecordKind : std::uint8_t {
 ///
 /// Written by the producer before the release store of write_position that covers it. Untrusted when read.
 struct RecordHeader {
-  std::uint64_t number_and_kind;  ///< bits 0-47: dense number on this link; 48-55: RecordKind; 56-63: closes (below)
+  std::uint64_t number_and_kind;  ///< bits 0-47: dense number on this link; 48-55: RecordKind; 56-63: closes (above)
   std::uint64_t sequence;         ///< number given at the pipeline's entrance
   std::uint32_t size;             ///< payload bytes that follow in the ring
   std::uint32_t part;             ///< which of several outputs of one input
@@ -73,6 +74,15 @@ struct LargeReference {
   std::uint64_t position;  ///< in that link's large area
   std::uint64_t input;     ///< number of the producer's input that stays unreleased as long as this record
   std::uint64_t reserved;
+};
+
+/// What a run's payload begins with. The items of a run are of one size, entered together, and came of different
+/// inputs; each has a number of its own, counted on from the header's. So a small item costs little more memory than it
+/// has bytes. Untrusted when read.
+struct RunHead {
+  std::uint64_t sequences;   ///< bit i: the run has the item with sequence number `RecordHeader::sequence` + i
+  std::uint32_t item_bytes;  ///< payload of each
+  std::uint32_t reserved;
 };
 
 /// What the producer had done when write_position was `write_position`. A commit with output fills the entry that
@@ -145,6 +155,7 @@ inline constexpr std::uint64_t kInboxPayload = kPage;  ///< offset of the payloa
 
 static_assert(sizeof(RecordHeader) == 32);
 static_assert(sizeof(LargePayload) == 32 && sizeof(LargeReference) == 64);
+static_assert(sizeof(RunHead) == 16 && sizeof(RunHead) % kRecordAlign == 0);
 static_assert(sizeof(JournalEntry) == 256);
 static_assert(offsetof(JournalEntry, inputs_done) == 32 && offsetof(JournalEntry, cursor) == 72);
 static_assert(sizeof(ProducerPage) <= kPage && sizeof(ConsumerPage) <= kPage);

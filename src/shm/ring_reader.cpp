@@ -203,6 +203,9 @@ const Record* RingReader::parse_special(const std::byte* at, std::uint64_t numbe
       read_place(at + sizeof(RecordHeader));
       read_reference(at + sizeof(RecordHeader));
       break;
+    case RecordKind::run:
+      enter_run(at + sizeof(RecordHeader));
+      break;
     case RecordKind::tombstone:
     case RecordKind::end:
       check(size == 0, "a mark has a payload");
@@ -211,6 +214,28 @@ const Record* RingReader::parse_special(const std::byte* at, std::uint64_t numbe
       check(false, "it is of no known kind");
   }
   return &record_;
+}
+
+/// From here on record_ is the first item of the run.
+void RingReader::enter_run(const std::byte* at) {
+  const std::uint64_t size = record_.payload.size();
+  check(!one_at_a_time(), "a run of items is on a link that drops the oldest");
+  check(size >= sizeof(RunHead), "the head of a run is cut off");
+  const std::uint64_t sequences = load_once(at);
+  const auto item_bytes = static_cast<std::uint32_t>(load_once(at + offsetof(RunHead, item_bytes)));
+  const auto items = static_cast<std::uint64_t>(std::popcount(sequences));
+  check(record_.closes == 0 && record_.part == 0, "a run of items is part of a row's item");
+  check(items != 0 && item_bytes != 0 && size == sizeof(RunHead) + items * item_bytes,
+        "a run of items has another size than its items");
+  check(item_bytes <= end_.link.item_limit, "an item of a run is larger than the link allows");
+  run_ = {.left = sequences,
+          .sequence = record_.sequence,
+          .payload = at + sizeof(RunHead),
+          .item_bytes = item_bytes,
+          .items = static_cast<std::uint32_t>(items),
+          .stepped = 0,
+          .entered_ns = record_.entered_ns};
+  item_of_run();
 }
 
 /// What a large item takes of this link's large area, be its bytes there or upstream.
@@ -261,7 +286,7 @@ void RingReader::advance_special() {
 bool RingReader::stays_full(const Mark& mark) const {
   const LinkEntry& link = end_.link;
   const std::uint64_t bytes = seen_written_ - mark.position;
-  const std::uint64_t items = published_number() - mark.number;
+  const std::uint64_t items = published_number() - mark.done;
   const std::uint64_t large = end_.peer->large_written.load(std::memory_order_relaxed) - mark.large_ordinal;
   return bytes != 0 && (bytes > link.ring_bytes / 4 * 3 || (link.items_limit != 0 && items > link.items_limit / 2) ||
                         large > link.large_limit / 2);
@@ -280,7 +305,7 @@ void RingReader::release(const Mark& until, std::optional<std::uint64_t> referre
   }
   base::kill_point(base::KillPoint::before_release);
   ConsumerPage& own = *end_.own;
-  own.done_number.store(until.number, std::memory_order_relaxed);
+  own.done_number.store(until.done, std::memory_order_relaxed);
   own.done_large.store(until.large_ordinal, std::memory_order_relaxed);
   own.read_number.store(mark.number, std::memory_order_relaxed);
   // The producer may act on these two before it sees read_position.

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -12,6 +14,7 @@
 
 namespace pystream::shm {
 
+inline constexpr std::uint32_t kMostInRun = 64;  ///< bits of RunHead::sequences
 inline constexpr std::uint64_t kNumberMask = (std::uint64_t{1} << 48) - 1;
 
 /// Where a large payload lies.
@@ -35,6 +38,16 @@ struct Record {
   bool large() const { return kind == RecordKind::large_item || kind == RecordKind::reference; }
 };
 
+/// Items of one size at equal distances; see RingReader::try_items().
+struct FoundItems {
+  std::uint32_t items = 0;
+  const std::byte* payload = nullptr;  ///< of the first
+  std::size_t step = 0;                ///< from one payload to the next
+  std::uint64_t sequence = 0;          ///< of the first
+  std::uint64_t sequences = 0;         ///< bit i: the item with sequence number `sequence` + i is among them
+  std::int64_t entered_ns = 0;
+};
+
 /// The consumer's end of a link. Single-threaded. Nothing read from the link is used before it was checked against
 /// what this side knows by itself: the expected number, what was published, the sizes of ring and large area.
 ///
@@ -49,8 +62,12 @@ class RingReader {
   /// have died between its commit and its release), but for those from number `referred` on. Throws LinkCorrupt.
   RingReader(ConsumerEnd end, std::uint64_t inputs_done, std::optional<std::uint64_t> referred = {});
 
-  /// The next record, or nullptr if nothing more is published. Valid until the next call. Throws LinkCorrupt.
+  /// The next record, or nullptr if nothing more is published; each item of a run as if it were a record of its own.
+  /// Valid until the next call. Throws LinkCorrupt.
   const Record* try_peek() {
+    if (run_.left != 0) {
+      return item_of_run();
+    }
     if (position_ == seen_written_ || end_.inbox != nullptr) {
       return try_peek_further();
     }
@@ -58,40 +75,47 @@ class RingReader {
   }
   /// Steps over the record that try_peek() gave.
   void advance() {
+    if (run_.left != 0) {
+      step_in_run(1);
+      return;
+    }
     if (record_.kind != RecordKind::item || end_.inbox != nullptr) {
       advance_special();
     }
     position_ = next_position_;
     ++number_;
   }
-  /// How many of the next `limit` records are published plain items of `size` bytes outside any row for which
-  /// `take(index, sequence, entered_ns)` is true. They lie at equal distances. What ends the run, be it damage, is for
-  /// try_peek(). REQUIRES: !one_at_a_time().
-  template <class Take>
-  std::uint32_t try_run(std::size_t size, std::uint32_t limit, const Take& take);
-  /// The header of the next record. REQUIRES: try_run() found one.
-  const std::byte* run_start() const { return end_.ring + (position_ & mask_); }
-  /// Steps over `items` of what try_run() found.
-  void advance_run(std::size_t items, std::size_t size) {
-    position_ += items * (sizeof(RecordHeader) + round_up(size, kRecordAlign));
-    number_ += items;
+  /// As many of the next `limit` items as are published, of `size` bytes and outside any row, if they lie at equal
+  /// distances, entered together and came of different inputs; of sequence numbers from the first one's, s, on only the
+  /// next `ahead(s, kMostInRun)`. What ends them is for try_peek(). Throws LinkCorrupt. REQUIRES: !one_at_a_time().
+  template <class Ahead>
+  FoundItems try_items(std::size_t size, std::uint32_t limit, const Ahead& ahead);
+  /// Steps over the first `items` of what try_items() found.
+  void advance_items(std::uint32_t items) {
+    if (run_.left != 0) {
+      step_in_run(items);
+    } else {
+      position_ += items * (next_position_ - position_);
+      number_ += items;
+    }
   }
   /// From here on large records may be referred to, as release() has it. REQUIRES: no record is in hand.
   void remember_large() { remembers_large_ = true; }
-  /// A place between records.
+  /// A place between records, or in a run.
   struct Mark {
-    std::uint64_t position = 0;
-    std::uint64_t number = 0;
+    std::uint64_t position = 0;  ///< of the record behind it, or of the run
+    std::uint64_t number = 0;    ///< of that record, or of the run's first item
+    std::uint64_t done = 0;      ///< items with a smaller number are done
     std::uint64_t large_end = 0;
     std::uint64_t large_ordinal = 0;
   };
-  Mark mark() const { return {position_, number_, large_end_, large_ordinal_}; }
+  Mark mark() const { return {position_, number_ - run_.stepped, number_, large_end_, large_ordinal_}; }
   /// Gives everything before `mark` back to the producer and wakes it if it waits and there is worthwhile room. From
   /// the large record with number `referred` on nothing is given back: somebody downstream still reads its payload.
   /// REQUIRES: remember_large(), if something is referred to.
   void release(const Mark& mark, std::optional<std::uint64_t> referred = {});
   void release() { release(mark()); }
-  bool has_unreleased() const { return position_ != released_; }
+  bool has_unreleased() const { return position_ != released_ || run_.stepped != 0; }
   std::uint64_t unreleased_bytes() const { return position_ - released_; }
 
   /// Waits until there may be more to read: spins for `spin_ns`, then sleeps up to `timeout_ns`.
@@ -125,6 +149,9 @@ class RingReader {
   const Record* parse(std::uint64_t left);
   const Record* parse_special(const std::byte* at, std::uint64_t number_and_kind, std::uint64_t left);
   void advance_special();
+  void enter_run(const std::byte* at);
+  const Record* item_of_run();
+  void step_in_run(std::uint32_t items);
   bool stays_full(const Mark& mark) const;
   Inbox& inbox() const { return *reinterpret_cast<Inbox*>(end_.inbox); }
   void read_place(const std::byte* at);
@@ -147,8 +174,19 @@ class RingReader {
   std::deque<Mark> large_marks_;  ///< in front of each large record that was stepped over and is not released
   // The record in hand.
   Record record_;
-  std::uint64_t next_position_ = 0;  ///< behind it
+  std::uint64_t next_position_ = 0;  ///< behind it, or behind the run it is in
   LargePayload record_large_{};
+  /// The run at position_, copied and checked; position_ stays until all of it is stepped over.
+  struct Run {
+    std::uint64_t left = 0;  ///< of RunHead::sequences, what is not stepped over; 0: no run
+    std::uint64_t sequence = 0;
+    const std::byte* payload = nullptr;  ///< of the next item
+    std::uint32_t item_bytes = 0;
+    std::uint32_t items = 0;    ///< in `left`
+    std::uint32_t stepped = 0;  ///< over so many items
+    std::int64_t entered_ns = 0;
+  };
+  Run run_;
 };
 
 /// One load a word: the compiler must not read a checked value a second time from memory that others may change.
@@ -179,23 +217,68 @@ inline const Record* RingReader::parse(std::uint64_t left) {
   return &record_;
 }
 
-template <class Take>
-std::uint32_t RingReader::try_run(std::size_t size, std::uint32_t limit, const Take& take) {
-  if (position_ == seen_written_ && !look_at_producer()) {
-    return 0;
+inline const Record* RingReader::item_of_run() {
+  record_ = {.kind = RecordKind::item,
+             .closes = 0,
+             .number = number_,
+             .sequence = run_.sequence + static_cast<std::uint64_t>(std::countr_zero(run_.left)),
+             .part = 0,
+             .entered_ns = run_.entered_ns,
+             .payload = {run_.payload, run_.item_bytes}};
+  return &record_;
+}
+
+inline void RingReader::step_in_run(std::uint32_t items) {
+  run_.items -= items;
+  run_.left = run_.items == 0 ? 0 : run_.left;
+  for (std::uint32_t i = 0; i < items && run_.left != 0; ++i) {
+    run_.left &= run_.left - 1;
   }
-  const std::uint64_t stride = sizeof(RecordHeader) + round_up(size, kRecordAlign);
-  const std::uint64_t published = (seen_written_ - position_) / stride;
-  const std::uint32_t most = published < limit ? static_cast<std::uint32_t>(published) : limit;
+  run_.payload += items * std::size_t{run_.item_bytes};
+  run_.stepped += items;
+  number_ += items;
+  if (run_.left == 0) {
+    position_ = next_position_;
+    run_.stepped = 0;
+  }
+}
+
+template <class Ahead>
+FoundItems RingReader::try_items(std::size_t size, std::uint32_t limit, const Ahead& ahead) {
+  const Record* first = limit != 0 ? try_peek() : nullptr;
+  if (first == nullptr || first->kind != RecordKind::item || first->closes != 0 || first->payload.size() != size) {
+    return {};
+  }
+  FoundItems found{.payload = first->payload.data(), .sequence = first->sequence, .entered_ns = first->entered_ns};
+  const std::uint32_t span = ahead(first->sequence, kMostInRun);
+  if (run_.left != 0) {
+    found.step = size;
+    found.sequences = run_.left >> std::countr_zero(run_.left);
+    found.items = run_.items;
+    if (span < kMostInRun) {
+      found.sequences &= (std::uint64_t{1} << span) - 1;
+      found.items = static_cast<std::uint32_t>(std::popcount(found.sequences));
+    }
+    for (; found.items > limit; --found.items) {
+      found.sequences &= ~std::bit_floor(found.sequences);
+    }
+    return found;
+  }
+  found.step = next_position_ - position_;
+  const std::uint64_t published = (seen_written_ - position_) / found.step;
   const std::byte* at = end_.ring + (position_ & mask_);
   std::uint64_t expected = (number_ & kNumberMask) | (std::uint64_t{static_cast<std::uint8_t>(RecordKind::item)} << 48);
-  for (std::uint32_t i = 0; i < most; ++i, ++expected, at += stride) {
+  for (std::uint64_t next = 0; found.items < std::min<std::uint64_t>(limit, published); at += found.step, ++expected) {
+    const std::uint64_t bit = load_once(at + 8) - found.sequence;
     if (load_once(at) != expected || static_cast<std::uint32_t>(load_once(at + 16)) != size ||
-        !take(i, load_once(at + 8), static_cast<std::int64_t>(load_once(at + 24)))) {
-      return i;
+        static_cast<std::int64_t>(load_once(at + 24)) != found.entered_ns || bit < next || bit >= span) {
+      break;
     }
+    next = bit + 1;
+    found.sequences |= std::uint64_t{1} << bit;
+    ++found.items;
   }
-  return most;
+  return found;
 }
 
 }  // namespace pystream::shm

@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <cstring>
 #include <pystream/error.hpp>
@@ -269,12 +270,21 @@ std::byte* RingWriter::try_reserve_further(std::size_t size) {
 
 std::uint32_t RingWriter::try_reserve_run(std::size_t size, std::uint32_t items) {
   reserved_large_ = false;
-  const std::uint64_t stride = record_bytes(size);
-  if ((head_ + stride > room_end_ || next_number_ >= number_end_) && !has_room(stride, 0)) {
+  const std::uint64_t least = record_bytes(sizeof(RunHead) + size);
+  if ((head_ + least > room_end_ || next_number_ >= number_end_) && !has_room(least, 0)) {
     return 0;
   }
-  const std::uint64_t room = std::min((room_end_ - head_) / stride, number_end_ - next_number_);
-  return static_cast<std::uint32_t>(std::min<std::uint64_t>(room, items));
+  const std::uint64_t bytes = std::min(room_end_ - head_ - record_bytes(sizeof(RunHead)), run_limit());
+  return static_cast<std::uint32_t>(std::min({bytes / size, number_end_ - next_number_, std::uint64_t{items}}));
+}
+
+void RingWriter::finish_run(std::size_t size, std::uint64_t sequences, const RecordTag& tag) {
+  const auto items = static_cast<std::uint32_t>(std::popcount(sequences));
+  const RunHead head{.sequences = sequences, .item_bytes = static_cast<std::uint32_t>(size), .reserved = 0};
+  std::memcpy(end_.ring + (head_ & mask_) + sizeof(RecordHeader), &head, sizeof(head));
+  write_header(RecordKind::run, tag, static_cast<std::uint32_t>(sizeof(head) + items * size), 0);
+  next_number_ += items - 1;
+  outputs_ += items;
 }
 
 LargePayload RingWriter::take_large(std::size_t size) {
@@ -285,9 +295,8 @@ LargePayload RingWriter::take_large(std::size_t size) {
 }
 
 void RingWriter::finish_large(std::size_t size, const RecordTag& tag) {
-  const LargePayload payload = take_large(size);
-  std::memcpy(end_.ring + (head_ & mask_) + sizeof(RecordHeader), &payload, sizeof(payload));
-  write_header(RecordKind::large_item, tag, sizeof(payload), 0);
+  store(end_.ring + (head_ & mask_) + sizeof(RecordHeader), take_large(size));
+  write_header(RecordKind::large_item, tag, sizeof(LargePayload), 0);
 }
 
 bool RingWriter::try_refer(const ReferTo& to, const RecordTag& tag) {

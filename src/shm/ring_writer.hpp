@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -45,6 +46,24 @@ constexpr std::uint64_t record_bytes(std::size_t payload) {
   return sizeof(RecordHeader) + round_up(payload, kRecordAlign);
 }
 
+/// Writes words one by one. Compilers like to put two fresh ones together in memory and to copy both at once; the wide
+/// load then waits until the two stores have left the store buffer, some 2 ns.
+template <std::size_t kWords>
+void store_words(std::byte* to, const std::uint64_t (&words)[kWords]) {
+  for (std::uint64_t word : words) {
+    asm("" : "+r"(word));  // keeps the words apart
+    std::memcpy(to, &word, sizeof(word));
+    to += sizeof(word);
+  }
+}
+inline void store(std::byte* to, const RecordHeader& header) {
+  store_words(to, {header.number_and_kind, header.sequence, header.size | std::uint64_t{header.part} << 32,
+                   static_cast<std::uint64_t>(header.entered_ns)});
+}
+inline void store(std::byte* to, const LargePayload& large) {
+  store_words(to, {large.position, large.size, large.ordinal, large.reserved});
+}
+
 /// The producer's end of a link. Single-threaded.
 ///
 /// Invariants:
@@ -80,21 +99,16 @@ class RingWriter {
     }
     ++outputs_;
   }
-  /// Room for up to `items` records with payloads of `size` bytes at distances of record_bytes(size), where the caller
-  /// writes the whole of them; gives how many, 0 while the link is full.
-  /// REQUIRES: size is at most small_limit(); as for try_reserve().
+  /// Room for up to `items` payloads of `size` bytes, one behind another; gives how many, 0 while the link is full.
+  /// REQUIRES: size is at most run_limit(); as for try_reserve().
   std::uint32_t try_reserve_run(std::size_t size, std::uint32_t items);
-  /// Where the first header of a run goes.
-  std::byte* run_start() const { return end_.ring + (head_ & mask_); }
-  /// What the first header of a run has as number_and_kind; the others count on from there.
-  std::uint64_t run_number() const { return number_and_kind(RecordKind::item, 0); }
-  /// The first `items` of the reserved run are records now.
-  void finish_run(std::size_t size, std::uint32_t items) {
-    newest_ = items > 0 ? head_ + (items - 1) * record_bytes(size) : newest_;
-    head_ += items * record_bytes(size);
-    next_number_ += items;
-    outputs_ += items;
-  }
+  /// Where the first payload of a run goes. It is aligned to kRecordAlign.
+  std::byte* run_start() const { return end_.ring + (head_ & mask_) + sizeof(RecordHeader) + sizeof(RunHead); }
+  /// Makes the first payloads of the reserved run a record, as many as `sequences` has bits: bit i is that of sequence
+  /// number `tag.sequence` + i. REQUIRES: there is one.
+  void finish_run(std::size_t size, std::uint64_t sequences, const RecordTag& tag);
+  /// Items up to here may be in runs.
+  std::size_t run_limit() const { return small_limit_ - std::min(small_limit_, sizeof(RunHead)); }
   /// A record whose payload stays in a link upstream; false while this link is full. It counts with the payload's size.
   /// Throws ItemTooLarge, or LinkCorrupt. REQUIRES: this link blocks.
   bool try_refer(const ReferTo& to, const RecordTag& tag);
@@ -217,12 +231,11 @@ class RingWriter {
 
 inline void RingWriter::write_header(RecordKind kind, const RecordTag& tag, std::uint32_t payload,
                                      std::uint8_t closes) {
-  const RecordHeader header{.number_and_kind = number_and_kind(kind, closes),
-                            .sequence = tag.sequence,
-                            .size = payload,
-                            .part = tag.part,
-                            .entered_ns = tag.entered_ns};
-  std::memcpy(end_.ring + (head_ & mask_), &header, sizeof(header));
+  store(end_.ring + (head_ & mask_), RecordHeader{.number_and_kind = number_and_kind(kind, closes),
+                                                  .sequence = tag.sequence,
+                                                  .size = payload,
+                                                  .part = tag.part,
+                                                  .entered_ns = tag.entered_ns});
   newest_ = head_;
   head_ += record_bytes(payload);
   ++next_number_;

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <pystream/hosted.hpp>
 
@@ -16,22 +15,20 @@ class RunLane {
   /// `hosted` must do runs: see Hosted::run_sizes(). A sink's `output` is terminal.
   RunLane(Hosted& hosted, shm::RingWriter& output, shm::WorkerPage& page);
 
-  /// Takes up to `limit` items that are there, of the stage's type, and `wanted(sequence)`, and have room behind the
-  /// stage. How many; 0: none, or the next item is not of that kind.
-  template <class Wanted>
-  std::uint32_t collect(shm::RingReader& input, std::uint32_t limit, const Wanted& wanted);
+  /// Takes up to `limit` items that are there, of the stage's type, and have room behind the stage; of sequence numbers
+  /// from s on `ahead(s, most)` may be taken. How many; 0: none, or the next item is not of that kind.
+  template <class Ahead>
+  std::uint32_t collect(shm::RingReader& input, std::uint32_t limit, const Ahead& ahead);
   /// Of a source whose next item is number `next`.
-  template <class Wanted>
-  std::uint32_t collect(std::uint64_t next, std::int64_t entered_ns, std::uint32_t limit, const Wanted& wanted);
+  template <class Ahead>
+  std::uint32_t collect(std::uint64_t next, std::int64_t entered_ns, std::uint32_t limit, const Ahead& ahead);
 
-  std::size_t input_bytes() const { return sizes_.in; }
   /// Calls the stage; what it throws comes out as it is; done() items before that one are done.
   void work();
   std::uint32_t done() const { return run_.done(); }
-  /// When the first `items` of the run, or what was given, entered the pipeline: the sum, modulo 2^64.
-  std::uint64_t entered_sum(std::uint32_t items) const;
-  std::uint64_t given_entered_sum() const;
-  /// Makes records of what was given; how many. They stay private until the commit.
+  /// When all items of the run entered the pipeline.
+  std::int64_t entered_ns() const { return entered_ns_; }
+  /// Makes a record of what was given; how many items. It stays private until the commit.
   std::uint32_t keep();
 
  private:
@@ -41,31 +38,29 @@ class RunLane {
   shm::RingWriter& output_;
   detail::RunSizes sizes_;
   detail::ItemRun run_;
+  std::int64_t entered_ns_ = 0;
 };
 
-template <class Wanted>
-std::uint32_t RunLane::collect(shm::RingReader& input, std::uint32_t limit, const Wanted& wanted) {
-  const auto take = [&](std::uint32_t index, std::uint64_t sequence, std::int64_t entered_ns) {
-    run_.heads[index].sequence = sequence;
-    run_.heads[index].entered_ns = entered_ns;
-    return wanted(sequence);
-  };
+template <class Ahead>
+std::uint32_t RunLane::collect(shm::RingReader& input, std::uint32_t limit, const Ahead& ahead) {
+  const shm::FoundItems found = input.try_items(sizes_.in, room(limit), ahead);
+  run_.in = found.payload;
+  run_.in_step = found.step;
+  run_.sequence = found.sequence;
+  run_.sequences = found.sequences;
   run_.first_number = input.next_number();
-  run_.items = input.try_run(sizes_.in, room(limit), take);
-  run_.in = input.run_start();
-  return run_.items;
+  entered_ns_ = found.entered_ns;
+  return found.items;
 }
 
-template <class Wanted>
-std::uint32_t RunLane::collect(std::uint64_t next, std::int64_t entered_ns, std::uint32_t limit, const Wanted& wanted) {
-  const std::uint32_t most = room(limit);
+template <class Ahead>
+std::uint32_t RunLane::collect(std::uint64_t next, std::int64_t entered_ns, std::uint32_t limit, const Ahead& ahead) {
+  const std::uint32_t items = ahead(next, room(limit));
+  run_.sequence = next;
+  run_.sequences = items == 0 ? 0 : ~std::uint64_t{0} >> (detail::ItemRun::kLargest - items);
   run_.first_number = next;
-  run_.items = 0;
-  for (; run_.items < most && wanted(next + run_.items); ++run_.items) {
-    run_.heads[run_.items].sequence = next + run_.items;
-    run_.heads[run_.items].entered_ns = entered_ns;
-  }
-  return run_.items;
+  entered_ns_ = entered_ns;
+  return items;
 }
 
 }  // namespace pystream::worker

@@ -60,11 +60,9 @@ struct Ages {
   std::uint64_t items = 0;
   std::uint64_t entered_ns = 0;  ///< sum, modulo 2^64
 
-  void add(std::uint64_t count, std::int64_t entered) { add_all(count, count * static_cast<std::uint64_t>(entered)); }
-  /// `sum`: of when each of them entered, modulo 2^64.
-  void add_all(std::uint64_t count, std::uint64_t sum) {
+  void add(std::uint64_t count, std::int64_t entered) {
     items += count;
-    entered_ns += sum;
+    entered_ns += count * static_cast<std::uint64_t>(entered);
   }
   std::int64_t at(std::int64_t now) const {
     return static_cast<std::int64_t>(items * static_cast<std::uint64_t>(now) - entered_ns);

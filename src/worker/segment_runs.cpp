@@ -12,7 +12,7 @@ bool SegmentRunner::does_runs() const {
     return false;
   }
   const detail::RunSizes sizes = chain_.hosted()[0]->run_sizes();
-  return sizes.any() && (terminal_ || sizes.out <= ring_.small_limit());
+  return sizes.any() && (terminal_ || sizes.out <= ring_.run_limit());
 }
 
 /// How many of the next `limit` inputs may go in one run.
@@ -33,16 +33,15 @@ std::uint32_t SegmentRunner::run_limit(std::uint32_t limit) const {
 
 void SegmentRunner::count_run(std::uint32_t items, std::uint32_t given) {
   if (reader_) {
-    reader_->advance_run(items, runs_->input_bytes());
+    reader_->advance_items(items);
   }
   inputs_done_ += items;
   cycles_ += items;
   chain_.count_items(items);
-  count_exits(terminal_ ? items : given);
-  ages_.add_all(items, runs_->entered_sum(items));
-  if (parts_.exits) {
-    exit_ages_.add_all(terminal_ ? items : given, terminal_ ? runs_->entered_sum(items) : runs_->given_entered_sum());
-  }
+  const std::uint64_t came_out = terminal_ ? items : given;
+  count_exits(came_out);
+  ages_.add(items, runs_->entered_ns());
+  exit_ages_.add(parts_.exits ? came_out : 0, runs_->entered_ns());
 }
 
 /// REQUIRES: called from a handler. The stage threw in the midst of a run.
@@ -67,10 +66,12 @@ void SegmentRunner::fail_run() {
 /// Many inputs in one call, where that is possible and none of them is timed. How many were taken; 0: take_next()
 /// must look.
 std::uint32_t SegmentRunner::take_run(std::uint32_t limit) {
-  const auto wanted = [&](std::uint64_t sequence) { return !recorder_.wants(sequence); };
+  const auto ahead = [&](std::uint64_t sequence, std::uint32_t most) {
+    return recorder_.unwanted_ahead(sequence, most);
+  };
   limit = run_limit(limit);
   const std::uint32_t items =
-      reader_ ? runs_->collect(*reader_, limit, wanted) : runs_->collect(inputs_done_, began_, limit, wanted);
+      reader_ ? runs_->collect(*reader_, limit, ahead) : runs_->collect(inputs_done_, began_, limit, ahead);
   if (items == 0) {
     return 0;
   }

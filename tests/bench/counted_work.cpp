@@ -1,5 +1,5 @@
 // Passes ITEMS items of 64 bytes through a link or a worker, in one process, so that instructions can be counted:
-//   counted_work ring|typed|raw ITEMS
+//   counted_work ring|runs|typed|raw ITEMS
 // A count for twice the items less one for once is the cost of the items alone.
 
 #include <cstdio>
@@ -30,6 +30,21 @@ void write_batch(shm::RingWriter& ring) {
   ring.commit({.inputs_done = ring.next_number()});
 }
 
+/// As a stage of a plain type writes them.
+void write_runs(shm::RingWriter& ring) {
+  for (std::uint64_t left = kBatch; left > 0;) {
+    const auto most = static_cast<std::uint32_t>(std::min<std::uint64_t>(left, shm::kMostInRun));
+    const std::uint32_t items = ring.try_reserve_run(kBytes, most);
+    if (items == 0) {
+      give_up("a link is full");
+    }
+    std::memset(ring.run_start(), 0, kBytes * items);
+    ring.finish_run(kBytes, ~std::uint64_t{0} >> (shm::kMostInRun - items), {.sequence = ring.next_number()});
+    left -= items;
+  }
+  ring.commit({.inputs_done = ring.next_number()});
+}
+
 std::uint64_t read_all(shm::RingReader& ring) {
   std::uint64_t items = 0;
   while (ring.try_peek() != nullptr) {
@@ -40,14 +55,16 @@ std::uint64_t read_all(shm::RingReader& ring) {
   return items;
 }
 
+using Write = void (*)(shm::RingWriter&);
+
 /// A writer and a reader.
-std::uint64_t run_ring(std::uint64_t items) {
+std::uint64_t run_ring(std::uint64_t items, Write write) {
   const shm::Segment segment = test::make_link(kLink);
   shm::RingWriter writer(segment.map_producer(0));
   shm::RingReader reader(segment.map_consumer(0), 0);
   std::uint64_t out = 0;
   for (std::uint64_t in = 0; in < items; in += kBatch) {
-    write_batch(writer);
+    write(writer);
     out += read_all(reader);
   }
   return out;
@@ -55,7 +72,7 @@ std::uint64_t run_ring(std::uint64_t items) {
 
 /// A writer, a worker with one stage, and a reader.
 template <class Stage>
-std::uint64_t run_worker(std::uint64_t items) {
+std::uint64_t run_worker(std::uint64_t items, Write write) {
   test::RigSpec spec;
   spec.link = kLink;
   spec.segments.push_back({.make = [] {
@@ -71,7 +88,7 @@ std::uint64_t run_worker(std::uint64_t items) {
   shm::RingReader reader(segment.map_consumer(1), 0);
   std::uint64_t out = 0;
   for (std::uint64_t in = 0; in < items; in += kBatch) {
-    write_batch(writer);
+    write(writer);
     while (worker.runner().run_batch()) {
     }
     out += read_all(reader);
@@ -86,13 +103,15 @@ int main(int argc, char** argv) {
   const std::uint64_t items = argc == 3 ? std::strtoull(argv[2], nullptr, 10) / kBatch * kBatch : 0;
   std::uint64_t out = 0;
   if (what == "ring") {
-    out = run_ring(items);
+    out = run_ring(items, write_batch);
+  } else if (what == "runs") {
+    out = run_ring(items, write_runs);
   } else if (what == "typed") {
-    out = run_worker<TypedAddOne<kBytes>>(items);
+    out = run_worker<TypedAddOne<kBytes>>(items, write_runs);
   } else if (what == "raw") {
-    out = run_worker<RawAddOne>(items);
+    out = run_worker<RawAddOne>(items, write_batch);
   } else {
-    std::fprintf(stderr, "usage: counted_work ring|typed|raw ITEMS\n");
+    std::fprintf(stderr, "usage: counted_work ring|runs|typed|raw ITEMS\n");
     return 2;
   }
   if (out != items) {

@@ -3,8 +3,8 @@
 
     instructions_bench.py COUNTED_WORK [--short] [--json FILE]
 
-A count for many items less one for few leaves the items alone. `ring` is a writer and a reader; a worker's figure is
-that of the worker alone: the ring's is taken off.
+A count for many items less one for few leaves the items alone. `ring` is a writer and a reader, item by item or in runs
+of 64; a worker's figure is that of the worker alone: that of the ring with what it reads is taken off.
 """
 
 import argparse
@@ -40,9 +40,13 @@ def main():
     if shutil.which("valgrind"):
         many = 51_200 if arguments.short else 512_000
         ring = per_item(arguments.program, "ring", many)
-        found = {"ring": ring}
-        for form in ("typed", "raw"):
-            found[f"worker, {form} stage"] = per_item(arguments.program, form, many) - ring
+        runs = per_item(arguments.program, "runs", many)
+        found = {
+            "ring": ring,
+            "ring, in runs": runs,
+            "worker, typed stage": per_item(arguments.program, "typed", many) - runs,
+            "worker, raw stage": per_item(arguments.program, "raw", many) - ring,
+        }
         series = [
             {"subject": "64 B", "unit": "instructions/item", "contender": name, "values": [value]}
             for name, value in found.items()

@@ -38,9 +38,19 @@ void put(RingWriter& ring, std::size_t size, int byte) {
   }
 }
 
+void put_run(RingWriter& ring, std::size_t size, std::uint32_t items) {
+  if (const std::uint32_t room = ring.try_reserve_run(size, items); room > 0) {
+    std::memset(ring.run_start(), 'r', room * size);
+    ring.finish_run(size, ~std::uint64_t{0} >> (kMostInRun - room), {.sequence = ring.next_number()});
+  }
+}
+
 void write(RingWriter& ring) {
   for (const std::size_t size : {10, 0, 200, 5000, 16}) {
     put(ring, size, 'x');
+  }
+  if (ring.overflow() == Overflow::block) {
+    put_run(ring, 12, 5);
   }
   ring.try_mark(RecordKind::tombstone, {});
   ring.commit({.inputs_done = ring.next_number()});

@@ -207,6 +207,23 @@ TEST(RecorderTest, ALargerShiftSamplesAPartOfWhatASmallerOneDoes) {
   EXPECT_NEAR(static_cast<double>(chosen), 50'000.0 / 8, 600) << "also of the odd numbers alone";
 }
 
+TEST(RecorderTest, LooksAheadToTheNextItemThatIsSampled) {
+  std::size_t ended_early = 0;
+  for (std::uint64_t sequence = 0; sequence < 20'000; ++sequence) {
+    for (const std::uint32_t shift : {0U, 1U, 5U, 9U, 63U}) {
+      const std::uint64_t mask = sampling_mask(shift);
+      const std::uint32_t ahead = unsampled_ahead(sequence, 64, mask);
+      for (std::uint32_t i = 0; i < ahead; ++i) {
+        ASSERT_FALSE(is_sampled(sequence + i, mask)) << sequence << " + " << i << ", shift " << shift;
+      }
+      ASSERT_TRUE(ahead == 64 || is_sampled(sequence + ahead, mask)) << sequence << ", shift " << shift;
+      ended_early += ahead < 64 ? 1 : 0;
+    }
+  }
+  EXPECT_GT(ended_early, 50'000U);
+  EXPECT_EQ(unsampled_ahead(1, 0, sampling_mask(5)), 0U);
+}
+
 /// A worker is killed after every single instruction from before prepare() to behind apply(); its successor finds what
 /// the journal says, and then does the next batch.
 TEST(RecorderTest, ExactWhereverTheWorkerIsKilled) {

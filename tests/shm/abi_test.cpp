@@ -11,7 +11,7 @@ namespace {
 #define EXPECT_SIZE(type, size) EXPECT_EQ(sizeof(type), size) << "raise kAbiVersion"
 
 TEST(AbiTest, VersionOfTheNumbersBelow) {
-  EXPECT_EQ(kAbiVersion, 4U);
+  EXPECT_EQ(kAbiVersion, 5U);
   EXPECT_EQ(kMagic, 0x6d61657274737970U);
 }
 
@@ -38,6 +38,7 @@ TEST(AbiTest, Record) {
   EXPECT_EQ(static_cast<int>(RecordKind::tombstone), 3);
   EXPECT_EQ(static_cast<int>(RecordKind::end), 4);
   EXPECT_EQ(static_cast<int>(RecordKind::reference), 5);
+  EXPECT_EQ(static_cast<int>(RecordKind::run), 6);
 }
 
 TEST(AbiTest, Journal) {

@@ -61,6 +61,9 @@ class CorruptionTest : public ::testing::TestWithParam<Overflow> {
     writer.try_mark(RecordKind::tombstone, {});
     put(writer, payload_of(2, 8192 - 2048));
     put(writer, payload_of(3, 200));
+    if (writer.overflow() == Overflow::block) {
+      put_run(writer, std::vector<std::string>(5, payload_of(4, 12)));
+    }
     writer.commit({.inputs_done = 5});
   }
 
@@ -167,9 +170,11 @@ TEST_P(CorruptionTest, ConsumerPage) {
 
 TEST_P(CorruptionTest, Records) {
   const LinkEntry link = make_link(size()).link(0);
-  // 0: item of 10 bytes, 48: large, 112: empty, 144: tombstone, 176: large, 240: item
+  // 0: item of 10 bytes, 48: large, 112: empty, 144: tombstone, 176: large, 240: item of 200 bytes, 480: run
   survives_every_byte(link.ring_offset, 272, "record");
   survives_every_word(link.ring_offset, 272, "record");
+  survives_every_byte(link.ring_offset + 480, 48, "run");
+  survives_every_word(link.ring_offset + 480, 48, "run");
 }
 
 TEST_P(CorruptionTest, Inbox) {
@@ -189,7 +194,7 @@ TEST_P(CorruptionTest, RandomNoise) {
                          for (int i = 0; i < 20; ++i) {
                            const std::uint64_t starts[] = {link.producer_offset + bytes() % 1024,
                                                            link.consumer_offset + bytes() % 256,
-                                                           link.ring_offset + bytes() % 288};
+                                                           link.ring_offset + bytes() % 544};
                            vandal.at(starts[bytes() % 3]) = std::byte(bytes());
                          }
                        },

@@ -52,6 +52,7 @@ using Step = std::function<void(RingWriter&)>;
 // Made before the stepping begins, of which they are no part.
 const std::string kLarge = payload_of(7, 3000);
 const std::string kSmall[] = {"", payload_of(1, 50), payload_of(2, 100), payload_of(3, 150), payload_of(4, 200)};
+const std::string kRun[] = {payload_of(5, 24), payload_of(6, 24), payload_of(7, 24)};
 
 void rollback_and_write(RingWriter& ring) {
   put(ring, "thrown away");
@@ -84,6 +85,10 @@ std::vector<Step> producer_script() {
         ring.commit({.inputs_done = 6, .cursor = cursor_of("cursor 2")});
       },
       [](RingWriter& ring) { ring.commit_inputs_done(8); },
+      [](RingWriter& ring) {
+        put_run(ring, kRun, {.sequence = 8});
+        ring.commit({.inputs_done = 8});
+      },
       rollback_and_write,
       [](RingWriter& ring) {
         ring.try_mark(RecordKind::tombstone, {.sequence = 9}, 2);
@@ -137,7 +142,7 @@ TEST(RingRecoveryTest, AtEveryInstructionTheSuccessorFindsExactlyWhatWasCommitte
   const std::vector<Step> script = producer_script();
   const std::vector<Taken> states = run_script(script, size);
   EXPECT_EQ(states.back().inputs_done, 10U);
-  EXPECT_EQ(states.back().published.size(), 12U);
+  EXPECT_EQ(states.back().published.size(), 15U);
   check_every_instruction(script, states, size);
 }
 

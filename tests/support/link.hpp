@@ -76,6 +76,20 @@ inline bool put(shm::RingWriter& ring, std::string_view bytes, const shm::Record
   return true;
 }
 
+/// Items of one size as one record; `tag.sequence` is the first one's, the others count on from it. How many had room.
+inline std::uint32_t put_run(shm::RingWriter& ring, std::span<const std::string> items,
+                             const shm::RecordTag& tag = {}) {
+  const std::size_t size = items.front().size();
+  const std::uint32_t room = ring.try_reserve_run(size, static_cast<std::uint32_t>(items.size()));
+  for (std::uint32_t i = 0; i < room; ++i) {
+    std::memcpy(ring.run_start() + i * size, items[i].data(), size);
+  }
+  if (room > 0) {
+    ring.finish_run(size, ~std::uint64_t{0} >> (shm::kMostInRun - room), tag);
+  }
+  return room;
+}
+
 inline std::string text_of(const shm::Record& record) {
   return {reinterpret_cast<const char*>(record.payload.data()), record.payload.size()};
 }

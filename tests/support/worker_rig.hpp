@@ -163,6 +163,16 @@ inline void feed(const shm::Segment& segment, std::uint32_t link, const std::vec
   ring.commit({.inputs_done = ring.next_number()});
 }
 
+/// As feed(), in one record.
+inline void feed_run(const shm::Segment& segment, std::uint32_t link, const std::vector<std::string>& items) {
+  shm::RingWriter ring(segment.map_producer(link));
+  if (put_run(ring, items) < items.size()) {
+    throw std::runtime_error("the input link of the test is too small");
+  }
+  ring.try_mark(shm::RecordKind::end, {});
+  ring.commit({.inputs_done = ring.next_number()});
+}
+
 /// Every record of a link as text: "bytes", "#" for a tombstone, "$" for the end; "^n" behind what closes n rows.
 inline std::vector<std::string> records_of(const shm::Segment& segment, std::uint32_t link) {
   shm::RingReader reader(segment.map_consumer(link), segment.map_consumer(link).own->read_number);

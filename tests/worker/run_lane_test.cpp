@@ -10,7 +10,17 @@ namespace {
 using namespace pystream::test;
 using Texts = std::vector<std::string>;
 
-const auto kAll = [](std::uint64_t) { return true; };
+struct RecordAt {
+  std::uint64_t sequence;
+  std::int64_t entered_ns;
+};
+const auto kAll = [](std::uint64_t, std::uint32_t most) { return most; };
+/// All sequence numbers before this one.
+auto before(std::uint64_t end) {
+  return [end](std::uint64_t sequence, std::uint32_t most) {
+    return static_cast<std::uint32_t>(std::min<std::uint64_t>(end - sequence, most));
+  };
+}
 
 /// A stage of letters between two links, or in front of or behind one.
 class RunLaneTest : public ::testing::Test {
@@ -63,7 +73,7 @@ TEST_F(RunLaneTest, TakesNoMoreThanItIsAllowed) {
 TEST_F(RunLaneTest, StopsBeforeAnItemThatIsNotWanted) {
   feed(segment_, 0, {"a", "b", "c"});
   RunLane& sut = start(next_letter());
-  EXPECT_EQ(sut.collect(*input_, 64, [](std::uint64_t sequence) { return sequence != 1; }), 1U);
+  EXPECT_EQ(sut.collect(*input_, 64, before(1)), 1U);
 }
 
 TEST_F(RunLaneTest, StopsBeforeAnItemOfAnotherSize) {
@@ -78,7 +88,7 @@ TEST_F(RunLaneTest, StopsBeforeADamagedHeader) {
   const shm::ProducerEnd neighbour = segment_.map_producer(0);
   neighbour.ring[shm::record_bytes(1)] ^= std::byte{1};  // the second one's number
   EXPECT_EQ(sut.collect(*input_, 64, kAll), 1U);
-  input_->advance_run(1, sut.input_bytes());
+  input_->advance_items(1);
   EXPECT_THROW(input_->try_peek(), shm::LinkCorrupt);
 }
 
@@ -97,21 +107,57 @@ TEST_F(RunLaneTest, ResultsKeepTheNumbersOfTheirItems) {
   EXPECT_EQ(test::text_of(*reader.try_peek()), "c");
 }
 
-TEST_F(RunLaneTest, SumsWhenItsItemsEntered) {
+TEST_F(RunLaneTest, ItsItemsEnteredTogether) {
   shm::RingWriter ring(segment_.map_producer(0));
-  for (std::int64_t i = 0; i < 3; ++i) {
-    ASSERT_TRUE(put(ring, std::string(1, static_cast<char>('a' + i)),
-                    {.sequence = static_cast<std::uint64_t>(i), .entered_ns = 100 + i}));
+  for (const RecordAt& at : {RecordAt{7, 100}, {8, 100}, {9, 101}}) {
+    ASSERT_TRUE(put(ring, "a", {.sequence = at.sequence, .entered_ns = at.entered_ns}));
   }
   ring.commit({.inputs_done = 3});
+  RunLane& sut = start(next_letter());
+  ASSERT_EQ(sut.collect(*input_, 64, kAll), 2U);
+  EXPECT_EQ(sut.entered_ns(), 100);
+  sut.work();
+  ASSERT_EQ(sut.keep(), 2U);
+  output_->commit({.inputs_done = 2});
+  shm::RingReader reader(segment_.map_consumer(1), 0);
+  EXPECT_EQ(reader.try_peek()->entered_ns, 100);
+}
+
+TEST_F(RunLaneTest, PartsOfOneInputAreNoRun) {
+  shm::RingWriter ring(segment_.map_producer(0));
+  for (const std::uint64_t sequence : {7U, 7U, 8U}) {
+    ASSERT_TRUE(put(ring, "a", {.sequence = sequence}));
+  }
+  ring.commit({.inputs_done = 2});
+  RunLane& sut = start(next_letter());
+  EXPECT_EQ(sut.collect(*input_, 64, kAll), 1U);
+  input_->advance_items(1);
+  EXPECT_EQ(sut.collect(*input_, 64, kAll), 2U);
+}
+
+TEST_F(RunLaneTest, WhatOneStageGaveIsARunForTheNext) {
+  feed(segment_, 0, {"a", "b", "c", "d"});
   RunLane& sut = start(
       typed<std::optional<char>, char>([](char in) { return in == 'b' ? std::nullopt : std::optional<char>(in); }));
-  ASSERT_EQ(sut.collect(*input_, 64, kAll), 3U);
+  ASSERT_EQ(sut.collect(*input_, 64, kAll), 4U);
   sut.work();
-  sut.keep();
-  EXPECT_EQ(sut.entered_sum(3), 303U);
-  EXPECT_EQ(sut.entered_sum(1), 100U);
-  EXPECT_EQ(sut.given_entered_sum(), 202U);
+  ASSERT_EQ(sut.keep(), 3U);
+  output_->commit({.inputs_done = 4});
+  shm::RingReader reader(segment_.map_consumer(1), 0);
+  std::string seen;
+  const std::unique_ptr<Hosted> sink = typed<char, char>([&](char in) {
+    seen += in;
+    return in;
+  });
+  const shm::Segment behind = make_rig_segment(spec_);
+  shm::RingWriter out(behind.map_producer(1));
+  RunLane next(*sink, out, *monitor_->end().page);
+  ASSERT_EQ(next.collect(reader, 64, before(3)), 2U);
+  next.work();
+  EXPECT_EQ(seen, "ac");
+  EXPECT_EQ(next.done(), 1U) << "the second is the last that was named";
+  reader.advance_items(next.keep());
+  EXPECT_EQ(reader.try_peek()->sequence, 3U);
 }
 
 TEST_F(RunLaneTest, WhatWasDoneBeforeAnExceptionIsKept) {

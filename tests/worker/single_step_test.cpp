@@ -106,6 +106,7 @@ struct Subject {
   std::uint64_t checkpoint_bytes = 0;
   bool in_runs = false;
   std::vector<std::string> inputs{"a", "b", "c"};
+  bool inputs_in_a_run = false;
   /// Its outputs are its inputs' bytes where they lie: as nobody reads them here, no input may be given back.
   bool keeps_inputs = false;
 };
@@ -163,6 +164,18 @@ const Subject kSubjects[] = {
                [](char in) { return in == 'b' ? std::nullopt : std::optional<char>(in); }));
          },
      .in_runs = true},
+    {.name = "RunToRun",
+     .make = [](int) { return one(typed<char, char>([](char in) { return static_cast<char>(in + 1); })); },
+     .in_runs = true,
+     .inputs_in_a_run = true},
+    // Committed one by one, in the midst of the run.
+    {.name = "RunToItems",
+     .make = [](int) { return one(raw([](const Item& in, Output& out) { emit_text(out, text_of(in) + "!"); })); },
+     .inputs_in_a_run = true},
+    {.name = "RunToSink",
+     .make = [](int fd) { return one(detail::host(std::make_unique<FileSink>(fd))); },
+     .has_sink = true,
+     .inputs_in_a_run = true},
     {.name = "SourceRun",
      .make = [](int) { return one(detail::host(std::make_unique<Letters>())); },
      .has_source = true,
@@ -226,7 +239,9 @@ class SingleStepTest : public ::testing::TestWithParam<Subject> {
   }
   World make_world() const {
     World world{.segment = make_rig_segment(spec(-1)), .file = base::UniqueFd(::memfd_create("file", MFD_CLOEXEC))};
-    if (!GetParam().has_source) {
+    if (GetParam().inputs_in_a_run) {
+      feed_run(world.segment, 0, GetParam().inputs);
+    } else if (!GetParam().has_source) {
       feed(world.segment, 0, GetParam().inputs);
     }
     return world;
