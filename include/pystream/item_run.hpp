@@ -16,6 +16,17 @@ namespace pystream::detail {
 template <class T>
 concept RunPayload = Plain<T> && Payload<T> && std::is_base_of_v<PlainCodec, Codec<T>> && alignof(T) <= 16;
 
+/// A line that is written soon and belongs to the consumer's core now; fetching it early hides that. The compiler's own
+/// prefetch fetches it to read, unless it may suppose a newer processor; the line then has to be asked for once more.
+inline constexpr std::size_t kPrefetchBytes = 512;  ///< so far ahead
+inline void prefetch_for_write(std::byte* at) {
+#ifdef __x86_64__
+  asm volatile("prefetchw %0" : : "m"(*at));
+#else
+  __builtin_prefetch(at, 1);
+#endif
+}
+
 /// memcpy for a value that was made just before, field by field: a wider load than the stores before it has to wait
 /// until they have left the store buffer, and compilers like to copy 16 bytes at a time.
 inline void copy_words(std::byte* to, const void* from, std::size_t size) {
@@ -97,10 +108,6 @@ class RunWalk {
   }
 
  private:
-  /// The lines that come next are the consumer's core's; fetching them early hides that.
-  static constexpr std::size_t kPrefetchBytes = 512;
-  static void prefetch_for_write(std::byte* at) { asm volatile("prefetchw %0" : : "m"(*at)); }
-
   ItemRun& run_;
   const std::byte* in_;
   std::size_t in_step_;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 
 namespace pystream::profile {
@@ -16,13 +18,20 @@ constexpr bool is_sampled(std::uint64_t sequence, std::uint64_t mask) {
 }
 /// How many items from `sequence` on come before one that is sampled; at most `most`.
 constexpr std::uint32_t unsampled_ahead(std::uint64_t sequence, std::uint32_t most, std::uint64_t mask) {
+  // The mask is of the highest bits: if one is sampled, the one with the least hash is. Four leasts, as each step waits
+  // for the one before.
+  constexpr std::uint32_t kLanes = 4;
+  std::array<std::uint64_t, kLanes> least;
+  least.fill(~std::uint64_t{0});
   std::uint64_t hash = sequence * kSamplingFactor;
-  std::uint64_t least = ~std::uint64_t{0};
-  for (std::uint32_t i = 0; i < most; ++i, hash += kSamplingFactor) {
-    least = hash < least ? hash : least;
+  for (std::uint32_t i = 0; i < most; i += kLanes) {
+    for (std::uint64_t& one : least) {
+      one = std::min(one, hash);
+      hash += kSamplingFactor;
+    }
   }
-  if ((least & mask) != 0) {
-    return most;  // the mask is of the highest bits, so if one is sampled the one with the least hash is
+  if ((std::min({least[0], least[1], least[2], least[3]}) & mask) != 0) {
+    return most;
   }
   std::uint32_t items = 0;
   while (items < most && !is_sampled(sequence + items, mask)) {

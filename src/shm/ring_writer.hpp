@@ -6,6 +6,7 @@
 #include <cstring>
 #include <deque>
 #include <optional>
+#include <pystream/item_run.hpp>
 #include <span>
 #include <string>
 
@@ -40,18 +41,21 @@ struct Done {
 };
 
 constexpr std::uint64_t kNumberBits = 48;
-constexpr std::uint64_t kPrefetchBytes = 512;
 
 constexpr std::uint64_t record_bytes(std::size_t payload) {
   return sizeof(RecordHeader) + round_up(payload, kRecordAlign);
 }
 
-/// Writes words one by one. Compilers like to put two fresh ones together in memory and to copy both at once; the wide
-/// load then waits until the two stores have left the store buffer, some 2 ns.
+/// The same word. Compilers like to copy two words with one load; if they were stored just before, one by one, it waits
+/// until both stores have left the store buffer, some 2 ns. This keeps them apart.
+inline std::uint64_t apart(std::uint64_t word) {
+  asm("" : "+r"(word));
+  return word;
+}
 template <std::size_t kWords>
 void store_words(std::byte* to, const std::uint64_t (&words)[kWords]) {
   for (std::uint64_t word : words) {
-    asm("" : "+r"(word));  // keeps the words apart
+    word = apart(word);
     std::memcpy(to, &word, sizeof(word));
     to += sizeof(word);
   }
@@ -94,8 +98,7 @@ class RingWriter {
       finish_large(size, tag);
     } else {
       write_header(RecordKind::item, tag, static_cast<std::uint32_t>(size), 0);
-      // The consumer's core owns the lines that come next; fetching them early hides that from the next records.
-      __builtin_prefetch(end_.ring + ((head_ + kPrefetchBytes) & mask_), 1);
+      detail::prefetch_for_write(end_.ring + ((head_ + detail::kPrefetchBytes) & mask_));
     }
     ++outputs_;
   }
@@ -137,7 +140,9 @@ class RingWriter {
   struct Mark {
     std::uint64_t head, large_head, large_ordinal, next_number, outputs;
   };
-  Mark mark() const { return {head_, large_head_, large_ordinal_, next_number_, outputs_}; }
+  Mark mark() const {
+    return {apart(head_), apart(large_head_), apart(large_ordinal_), apart(next_number_), apart(outputs_)};
+  }
   void rollback_to(const Mark& mark);
 
   /// Waits until there may be more room: spins for `spin_ns`, then sleeps up to `timeout_ns`.
