@@ -281,8 +281,9 @@ def report_text(results, machine, old: Optional[Results]):
     parts = [
         "# Benchmarks",
         machine,
-        "Ratios of medians of one run; in brackets the least and the most of single rounds. Contenders took turns "
-        "round by round. Rates: ≥ means at least so many times the other's; times: ≤.",
+        "Ratios of medians of one run; in brackets the least and the most of single rounds, or where the row says so "
+        "the interval of the median. Contenders took turns round by round. Rates: ≥ means at least so many times the "
+        "other's; times: ≤.",
         targets_table(results),
         "## Beside what people use today",
         targets_table(results, PEERS),
