@@ -35,7 +35,9 @@ class RowQueue {
     page_.lost.store(lost, std::memory_order_relaxed);
     page_.head.store(head, std::memory_order_release);
   }
-  /// After a batch with `sampled` sampled items: samples more or less if that is due.
+  /// After a batch with `sampled` sampled items: samples more or less if that is due. A period has the rows that its
+  /// share of `rows_per_second` allows; in one in which items come much faster than before it is little more than
+  /// twice as many.
   void adapt(std::uint64_t sampled, std::int64_t now);
 
  private:
@@ -44,8 +46,10 @@ class RowQueue {
   shm::RowPage& page_;
   std::span<shm::Row> rows_;
   bool enabled_;
-  std::uint64_t period_limit_;
-  std::uint64_t period_rows_ = 0;
+  std::uint64_t period_limit_;     ///< rows of a period; see adapt()
+  std::uint64_t period_rows_ = 0;  ///< so far
+  std::uint64_t allowed_rows_;     ///< beyond them half as many items are sampled
+  std::uint64_t more_rows_;        ///< by which that is raised then
   std::int64_t period_end_ = 0;
   std::uint64_t mask_ = 0;
   std::uint32_t weight_ = 1;

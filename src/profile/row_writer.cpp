@@ -17,7 +17,7 @@ using namespace std::chrono_literals;
 constexpr std::uint64_t kWorthATransaction = 4096;  ///< rows; fewer wait until they are old
 constexpr std::uint64_t kRowsPerTransaction = 16384;
 constexpr std::int64_t kOldNs = 500'000'000;
-constexpr auto kLook = 50ms;
+constexpr auto kLook = 100ms;
 constexpr auto kTryAgain = 1ms;
 constexpr std::int64_t kLastTries = 1'000'000'000;
 constexpr int kNice = 1;

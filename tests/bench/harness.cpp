@@ -1,6 +1,7 @@
 #include "harness.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -33,6 +34,26 @@ double quantile(std::vector<double>& values, double share) {
   const auto at = static_cast<std::ptrdiff_t>(share * static_cast<double>(values.size() - 1) + 0.5);
   std::nth_element(values.begin(), values.begin() + at, values.end());
   return values[static_cast<std::size_t>(at)];
+}
+
+Interval median_interval(std::vector<double> values) {
+  if (values.empty()) {
+    return {};
+  }
+  std::sort(values.begin(), values.end());
+  constexpr double kOutside = 0.025;  // on each side
+  // As many values below the median as heads in so many tosses of a coin.
+  const auto count = static_cast<double>(values.size());
+  double exactly = std::pow(0.5, count);
+  double at_most = exactly;
+  std::size_t rank = 0;
+  while (at_most <= kOutside) {
+    ++rank;
+    exactly *= (count - static_cast<double>(rank) + 1) / static_cast<double>(rank);
+    at_most += exactly;
+  }
+  const std::size_t first = rank > 0 ? rank - 1 : 0;
+  return {.low = values[first], .high = values[values.size() - 1 - first]};
 }
 
 Bench::Bench(std::string work, int argc, char** argv) : work_(std::move(work)) {
@@ -94,11 +115,12 @@ void Bench::missing(const std::string& peer, const std::string& package) {
 }
 
 int Bench::finish() const {
-  std::printf("%s\n", work_.c_str());
+  std::printf("%s: medians, least and most, [95 %% interval of the median]\n", work_.c_str());
   for (const Series& one : series_) {
     const auto [low, high] = std::minmax_element(one.values.begin(), one.values.end());
-    std::printf("  %-16s %-36s %14.5g  %12.5g .. %-12.5g %s\n", one.subject.c_str(), one.contender.c_str(),
-                median(one.values), *low, *high, one.unit.c_str());
+    const Interval interval = median_interval(one.values);
+    std::printf("  %-16s %-36s %14.5g  %12.5g .. %-12.5g [%.4g, %.4g] %s\n", one.subject.c_str(), one.contender.c_str(),
+                median(one.values), *low, *high, interval.low, interval.high, one.unit.c_str());
   }
   for (const std::string& peer : missing_) {
     std::printf("  not installed: %s\n", peer.c_str());
@@ -112,8 +134,12 @@ int Bench::finish() const {
 void Bench::write_json() const {
   nlohmann::json out{{"work", work_}, {"short", short_}, {"missing", missing_}, {"series", nlohmann::json::array()}};
   for (const Series& one : series_) {
-    out["series"].push_back(
-        {{"subject", one.subject}, {"unit", one.unit}, {"contender", one.contender}, {"values", one.values}});
+    const Interval interval = median_interval(one.values);
+    out["series"].push_back({{"subject", one.subject},
+                             {"unit", one.unit},
+                             {"contender", one.contender},
+                             {"values", one.values},
+                             {"interval", {interval.low, interval.high}}});
   }
   std::ofstream file(json_);
   file << out.dump(1) << '\n';

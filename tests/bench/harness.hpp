@@ -59,6 +59,13 @@ class Bench {
 };
 
 double median(std::vector<double> values);
+/// Where the median of all such values lies in 19 of 20 cases, by the sign test: nothing is supposed about how they
+/// scatter. Fewer than six values cannot tell that; then it is from the least to the most of them.
+struct Interval {
+  double low = 0;
+  double high = 0;
+};
+Interval median_interval(std::vector<double> values);
 /// The value below which `share` of them lie.
 double quantile(std::vector<double>& values, double share);
 

@@ -1,31 +1,30 @@
-// What profiles cost: the recorder alone, a pipeline of 1 us stages with and without (pairs of runs: a busy machine
-// needs 15 or more of them), and how many single items a second can be written beside running stages. Prints medians.
-//   profile_bench [REPETITIONS]     0: only the last
+// What profiles cost: the recorder alone, a pipeline of 1 us stages without and with a profile, and how many single
+// items a second can be written beside running stages.
+//
+// The rate of one run scatters by several percent, so what a profile costs there is taken from processor times, of
+// which the rate follows where all cores are busy, in two parts:
+// - Its own threads and process (writers, bookkeeper): nobody else runs in them, so a run with a profile tells it
+//   exactly, less what its start and end take.
+// - What it costs in the threads of the stages: a run without and one with a profile at the same time, each thread on
+//   the core of its fellow in the other run, so that both meet the same machine.
+// The long form compares rates too.
 
-#include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <algorithm>
 #include <array>
-#include <cstdio>
-#include <cstdlib>
-#include <ctime>
 #include <string>
-#include <vector>
 
 #include "base/fast_clock.hpp"
-#include "fork_pipeline.hpp"
+#include "chain_stages.hpp"
+#include "harness.hpp"
 #include "profile/recorder.hpp"
 #include "profile/summary.hpp"
 #include "support/temp_folder.hpp"
 
 namespace {
 
-using pystream::bench::ForkPipeline;
-namespace profile = pystream::profile;
-namespace shm = pystream::shm;
+using namespace pystream;
+using namespace pystream::bench;
 
 constexpr std::uint64_t kBatch = 256;
 
@@ -36,51 +35,32 @@ double cpu_ns() {
   return static_cast<double>(time.tv_sec) * 1e9 + static_cast<double>(time.tv_nsec);
 }
 
-double median(std::vector<double> values) {
-  if (values.empty()) {
-    return 0;
-  }
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
-/// Median and quartiles of changes in percent.
-std::string spread(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  char text[96];
-  std::snprintf(text, sizeof(text), "%+.1f %% (quartiles %+.1f and %+.1f)", values[values.size() / 2],
-                values[values.size() / 4], values[values.size() * 3 / 4]);
-  return text;
-}
-
 /// What a look at the clock costs, which is most of what timing every item does.
-double clock_cost() {
-  pystream::base::FastClock clock(pystream::base::measure_tick_rate());
-  constexpr int kLooks = 5'000'000;
+double clock_cost(std::uint64_t looks) {
+  base::FastClock clock(base::measure_tick_rate());
   std::int64_t sum = 0;
   const double began = cpu_ns();
-  for (int i = 0; i < kLooks; ++i) {
+  for (std::uint64_t i = 0; i < looks; ++i) {
     sum += clock.now();
   }
   volatile std::int64_t keep = sum;
   static_cast<void>(keep);
-  return (cpu_ns() - began) / kLooks;
+  return (cpu_ns() - began) / static_cast<double>(looks);
 }
 
 /// Nanoseconds for each item and stage. `every`: every item is timed, as for stages of a microsecond and more.
-double recorder_cost(bool every) {
+double recorder_cost(bool every, std::uint64_t items) {
   shm::SegmentSpec spec;
   spec.workers.push_back({.hosted = 1, .segments = 1, .rows = 1 << 15});
   const shm::Segment segment = shm::Segment::create(spec);
   shm::WorkerEnd end = segment.map_worker(0);
   profile::RowQueue rows(end.profile, true, 10'000);
   profile::Recorder recorder(end.profile.segments[0], end.stats, 0, 1, rows);
-  pystream::base::FastClock clock(pystream::base::measure_tick_rate());
-  constexpr std::uint64_t kItems = 20'000'000;
+  base::FastClock clock(base::measure_tick_rate());
   std::uint64_t done = 0;
   std::int64_t last = clock.now();
   const double began = cpu_ns();
-  while (done < kItems) {
+  while (done < items) {
     for (std::uint64_t i = 0; i < kBatch; ++i, ++done) {
       if (every || recorder.wants(done)) {
         const std::int64_t now = clock.now();
@@ -94,180 +74,241 @@ double recorder_cost(bool every) {
     last = clock.now();
     recorder.apply(last);
   }
-  return (cpu_ns() - began) / static_cast<double>(kItems);
+  return (cpu_ns() - began) / static_cast<double>(items);
 }
 
-class Numbers final : public pystream::Source<std::uint64_t, std::uint64_t> {
+/// What the processes of a run tell.
+struct Tally {
+  RunTimes times;
+  std::atomic<std::int64_t> stages_ns{0};  ///< processor time of the threads that run stages
+};
+
+/// Keeps the thread that runs a stage on a core, and adds up its processor time, from its first item on.
+class StageThread {
  public:
-  explicit Numbers(std::uint64_t count) : count_(count) {}
-  std::optional<std::uint64_t> next() override { return cursor() == count_ ? std::nullopt : std::optional(cursor()++); }
+  StageThread(Tally* tally, int core) : tally_(tally), core_(core) {}
+  void begin() {
+    if (began_ns_ == 0) {
+      pin_to(core_);
+      began_ns_ = cpu_ns();
+    }
+  }
+  void end() { tally_->stages_ns += static_cast<std::int64_t>(cpu_ns() - began_ns_); }
+
+ private:
+  Tally* tally_;
+  int core_;
+  double began_ns_ = 0;
+};
+
+class Numbers final : public Source<std::uint64_t, std::uint64_t> {
+ public:
+  Numbers(std::uint64_t count, Tally* tally) : count_(count), tally_(tally), thread_(tally, 0) {}
+  std::optional<std::uint64_t> next() override {
+    if (cursor() == 0) {
+      tally_->times.begin();
+      thread_.begin();
+    }
+    return cursor() == count_ ? std::nullopt : std::optional(cursor()++);
+  }
+  void cleanup() override { thread_.end(); }
 
  private:
   std::uint64_t count_;
+  Tally* tally_;
+  StageThread thread_;
 };
+
+std::uint64_t work_for(std::uint64_t item, std::uint64_t rounds) {
+  for (std::uint64_t i = 0; i < rounds; ++i) {
+    item = item * 6364136223846793005U + 1442695040888963407U;
+  }
+  return item;
+}
 
 /// Works for about so many nanoseconds, by counting and not by the clock.
-struct Work final : pystream::Stage<std::uint64_t> {
-  explicit Work(std::uint64_t rounds) : rounds_(rounds) {}
+class Work final : public Stage<std::uint64_t> {
+ public:
+  Work(std::uint64_t rounds, int core, Tally* tally) : rounds_(rounds), thread_(tally, core) {}
   std::uint64_t operator()(std::uint64_t item) override {
-    for (std::uint64_t i = 0; i < rounds_; ++i) {
-      item = item * 6364136223846793005U + 1442695040888963407U;
-    }
-    return item;
+    thread_.begin();
+    return work_for(item, rounds_);
   }
+  void cleanup() override { thread_.end(); }
+
+ private:
   std::uint64_t rounds_;
+  StageThread thread_;
 };
 
-struct Drop final : pystream::Sink<std::uint64_t, std::uint64_t> {
-  void operator()(std::uint64_t item) override { cursor() += item; }
+class Drop final : public Sink<std::uint64_t, std::uint64_t> {
+ public:
+  explicit Drop(Tally* tally) : tally_(tally), thread_(tally, 1) {}
+  void operator()(std::uint64_t item) override {
+    thread_.begin();
+    cursor() += item;
+  }
+  void cleanup() override {
+    tally_->times.end();
+    thread_.end();
+  }
+
+ private:
+  Tally* tally_;
+  StageThread thread_;
 };
 
 std::uint64_t rounds_of_a_microsecond() {
-  Work work(1'000'000);
+  constexpr std::uint64_t kRounds = 20'000'000;
   const double began = cpu_ns();
-  volatile std::uint64_t keep = work(1);
+  volatile std::uint64_t keep = work_for(1, kRounds);
   static_cast<void>(keep);
-  return static_cast<std::uint64_t>(1e9 / (cpu_ns() - began));
+  return static_cast<std::uint64_t>(kRounds * 1e3 / (cpu_ns() - began));
 }
 
-ForkPipeline pipeline(std::uint64_t items, std::uint64_t rounds, int stages) {
-  std::vector<pystream::HostedFactory> factories;
-  factories.push_back([=] { return pystream::detail::host(std::make_unique<Numbers>(items)); });
+ForkPipeline pipeline(std::uint64_t items, std::uint64_t rounds, int stages, Tally* tally) {
+  std::vector<HostedFactory> nodes{make_hosted<Numbers>(items, tally)};
   for (int i = 0; i < stages; ++i) {
-    factories.push_back([=] { return pystream::detail::host(std::make_unique<Work>(rounds)); });
+    nodes.push_back(make_hosted<Work>(rounds, i, tally));
   }
-  factories.push_back([] { return pystream::detail::host(std::make_unique<Drop>()); });
-  return ForkPipeline(std::move(factories));
+  nodes.push_back(make_hosted<Drop>(tally));
+  return ForkPipeline(std::move(nodes));
 }
 
-/// Processor time that a run's processes take, in seconds: a machine that others use shows the same.
-double cpu_of_children() {
+/// Processor time of the processes that have ended, in nanoseconds.
+double cpu_of_children_ns() {
   rusage usage{};
   ::getrusage(RUSAGE_CHILDREN, &usage);
-  const auto seconds = [](const timeval& time) {
-    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
+  const auto ns = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) * 1e9 + static_cast<double>(time.tv_usec) * 1e3;
   };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+  return ns(usage.ru_utime) + ns(usage.ru_stime);
 }
 
 struct Cost {
   double items_per_s = 0;
-  double cpu_ms = 0;
+  double stages_ns = 0;  ///< processor time of the threads that run stages
+  double beside_ns = 0;  ///< that of the other threads and processes
 };
 
+/// Without a profile if `folder` is empty.
 Cost run_once(const std::filesystem::path& folder, std::uint64_t rounds, std::uint64_t items) {
-  ForkPipeline sut = pipeline(items, rounds, 2);
+  const Shared<Tally> tally;
+  ForkPipeline sut = pipeline(items, rounds, 2, tally.get());
   if (!folder.empty()) {
-    sut.set_profile({.folder = folder});
+    // Each run would delete an old one, whatever its own length.
+    sut.set_profile({.folder = folder, .keep_runs = 1000});
   }
-  const double cpu = cpu_of_children();
-  sut.run();
-  return {.items_per_s = sut.summary().back().items_per_s, .cpu_ms = (cpu_of_children() - cpu) * 1e3};
+  const double cpu_before = cpu_of_children_ns();
+  run_whole(sut, items, tally->times);
+  const auto stages_ns = static_cast<double>(tally->stages_ns);
+  return {.items_per_s = static_cast<double>(items) / tally->times.seconds(),
+          .stages_ns = stages_ns,
+          .beside_ns = cpu_of_children_ns() - cpu_before - stages_ns};
 }
 
-/// Processor time of a run without and with a profile, in milliseconds.
-struct Pair {
-  double plain_ms = 0;
-  double with_ms = 0;
-  double more() const { return with_ms - plain_ms; }
-};
+double percent(double part, double whole) {
+  return part / whole * 100;
+}
 
-/// Both at the same time, each in a process of its own: they meet the same machine, so their processor times compare
-/// however busy it is. Their rates do not, as they take the cores from each other.
-Pair cpu_side_by_side(const std::filesystem::path& folder, std::uint64_t rounds, std::uint64_t items) {
-  auto* costs = static_cast<double*>(
-      ::mmap(nullptr, 2 * sizeof(double), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
-  std::array<pid_t, 2> runs{};
-  for (std::size_t i = 0; i < runs.size(); ++i) {
-    runs[i] = ::fork();
-    if (runs[i] == 0) {
-      costs[i] = run_once(i == 0 ? std::filesystem::path() : folder, rounds, items).cpu_ms;
-      ::_exit(0);
+/// How much more the stages' threads take with a profile, in percent.
+double change_of_stages(const std::filesystem::path& folder, std::uint64_t rounds, std::uint64_t items) {
+  const Shared<std::array<Cost, 2>> costs;
+  Children runs;
+  for (const std::size_t with : {0, 1}) {
+    runs.start([&] { (*costs)[with] = run_once(with == 0 ? std::filesystem::path() : folder, rounds, items); });
+  }
+  runs.join();
+  const auto& [plain, profiled] = *costs;
+  return percent(profiled.stages_ns - plain.stages_ns, plain.stages_ns);
+}
+
+void measure_recorder(Bench& bench) {
+  const std::uint64_t items = bench.scaled<std::uint64_t>(20'000'000, 5'000'000);
+  bench.measure("recorder", "ns",
+                {{"an item timed", [&] { return recorder_cost(true, items); }},
+                 {"an item where they are sampled", [&] { return recorder_cost(false, items); }},
+                 {"a look at the clock", [&] { return clock_cost(items / 4); }}});
+}
+
+void measure_pipeline(Bench& bench) {
+  const std::string subject = "two 1 us stages";
+  const test::TempFolder folder;
+  const std::uint64_t rounds = rounds_of_a_microsecond();
+  const std::uint64_t items = bench.scaled<std::uint64_t>(1'000'000, 400'000);
+  const int pairs = bench.scaled(3 * bench.repetitions(), bench.repetitions() + 1);
+  for (int i = 0; i < pairs && bench.wants(subject, "processor time"); ++i) {
+    const double start_and_end_ns = run_once(folder.path(), rounds, 1).beside_ns;
+    const Cost profiled = run_once(folder.path(), rounds, items);
+    const double own_ns = profiled.beside_ns - start_and_end_ns;
+    const double own = percent(own_ns, profiled.stages_ns);
+    const double stages = change_of_stages(folder.path(), rounds, items);
+    bench.add(subject, "ms of CPU", "start and end of a profiled run", start_and_end_ns * 1e-6);
+    bench.add(subject, "ms of CPU/s", "writers and bookkeeper",
+              own_ns * 1e-6 * profiled.items_per_s / static_cast<double>(items));
+    bench.add(subject, "% more CPU", "writers and bookkeeper", own);
+    bench.add(subject, "% more CPU", "threads of stages", stages);
+    bench.add(subject, "% more CPU", "a profile", own + stages);
+  }
+  for (int i = 0; i < pairs && !bench.is_short() && bench.wants(subject, "rate"); ++i) {
+    std::array<double, 2> rates{};
+    // Each first as often as the other: what the machine does otherwise meets both.
+    for (const int turn : {i, i + 1}) {
+      const bool with = turn % 2 != 0;
+      rates[with ? 1 : 0] = run_once(with ? folder.path() : std::filesystem::path(), rounds, items).items_per_s;
     }
+    bench.add(subject, "items/s", "without a profile", rates[0]);
+    bench.add(subject, "items/s", "with a profile", rates[1]);
+    bench.add(subject, "% fewer items/s", "with a profile", percent(rates[0] - rates[1], rates[0]));
   }
-  for (const pid_t run : runs) {
-    ::waitpid(run, nullptr, 0);
-  }
-  const Pair found{.plain_ms = costs[0], .with_ms = costs[1]};
-  ::munmap(costs, 2 * sizeof(double));
-  return found;
 }
+
+/// Of the last run in the folder.
+struct Recorded {
+  double rows = 0;
+  double lost = 0;
+};
 
 /// In a process of its own: one that forks workers never opens a database.
-void show_recorded_rows(const std::filesystem::path& folder) {
-  const pid_t pid = ::fork();
-  if (pid == 0) {
+Recorded read_recorded(const std::filesystem::path& folder) {
+  const Shared<Recorded> recorded;
+  Children reader;
+  reader.start([&] {
     profile::Database database = profile::open_for_reading(folder);
     const auto number = [&](const char* sql) { return static_cast<double>(database.query_integer(sql).value_or(0)); };
-    const double rows =
+    recorded->rows =
         number("SELECT count(*) FROM items JOIN stages ON stages.id = stage WHERE run = (SELECT max(id) FROM runs)");
-    const double ns =
-        number("SELECT max(last_end_ns) - min(first_end_ns) FROM stages WHERE run = (SELECT max(id) FROM runs)");
-    const double lost = number("SELECT rows_lost FROM RunSummary ORDER BY run DESC LIMIT 1");
-    const double items = number("SELECT items_per_s FROM RunSummary ORDER BY run DESC LIMIT 1");
-    std::printf("  %.0f rows/s recorded over %.1f s, %.0f lost, at %.2f M items/s\n", rows / ns * 1e9, ns * 1e-9, lost,
-                items * 1e-6);
-    std::fflush(stdout);
-    ::_exit(0);
-  }
-  ::waitpid(pid, nullptr, 0);
+    recorded->lost = number("SELECT rows_lost FROM RunSummary ORDER BY run DESC LIMIT 1");
+  });
+  reader.join();
+  return *recorded;
 }
 
-int measure_rows() {
-  const pystream::test::TempFolder folder;
-  std::printf("single items, five workers of up to 200,000 rows/s each:\n");
-  std::fflush(stdout);
-  ForkPipeline many = pipeline(4'000'000, rounds_of_a_microsecond(), 3);
-  many.set_profile({.folder = folder.path(), .max_history = std::uint64_t{1} << 40, .rows_per_second = 200'000});
-  many.run();
-  show_recorded_rows(folder.path());
-  return 0;
+/// Rows a second until the last one stands in the database, not only in a worker's ring.
+void measure_rows(Bench& bench) {
+  const std::string subject = "single items";
+  const std::uint64_t items = bench.scaled<std::uint64_t>(4'000'000, 1'000'000);
+  const std::uint64_t rounds = rounds_of_a_microsecond();
+  for (int i = 0; i < bench.scaled(3, 1) && bench.wants(subject, "rows"); ++i) {
+    const test::TempFolder folder;
+    const Shared<Tally> tally;
+    ForkPipeline sut = pipeline(items, rounds, 3, tally.get());
+    sut.set_profile({.folder = folder.path(), .max_history = std::uint64_t{1} << 40, .rows_per_second = 200'000});
+    run_whole(sut, items, tally->times);
+    const double seconds = static_cast<double>(base::now_ns() - tally->times.began_ns) * 1e-9;
+    const Recorded recorded = read_recorded(folder.path());
+    bench.add(subject, "rows/s", "recorded", recorded.rows / seconds);
+    bench.add(subject, "rows", "lost", recorded.lost);
+    bench.add(subject, "items/s", "of the pipeline meanwhile", static_cast<double>(items) / tally->times.seconds());
+  }
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  const int repetitions = argc > 1 ? std::atoi(argv[1]) : 5;
-  std::vector<double> clock, fast, slow, plain_cpu, with_cpu, plain_rate, with_rate;
-  for (int i = 0; i < repetitions; ++i) {
-    clock.push_back(clock_cost());
-    fast.push_back(recorder_cost(false));
-    slow.push_back(recorder_cost(true));
-  }
-  if (repetitions == 0) {
-    return measure_rows();
-  }
-  std::printf(
-      "recorder: %.2f ns an item and stage where items are sampled, %.2f ns where each is timed, %.2f of them for a "
-      "look at the clock\n",
-      median(fast), median(slow), median(clock));
-  std::fflush(stdout);
-  const pystream::test::TempFolder folder;
-  const std::uint64_t rounds = rounds_of_a_microsecond();
-  constexpr std::uint64_t kItems = 1'000'000;
-  std::vector<double> rate_change, cpu_change;  // in percent, of each pair
-  std::vector<double> begin_and_end_ms;
-  for (int i = 0; i < repetitions; ++i) {
-    // In turn, and each first as often as the other: what the machine does otherwise meets both.
-    const bool plain_first = i % 2 == 0;
-    double plain = plain_first ? run_once({}, rounds, kItems).items_per_s : 0;
-    const double with = run_once(folder.path(), rounds, kItems).items_per_s;
-    plain = plain_first ? plain : run_once({}, rounds, kItems).items_per_s;
-    plain_rate.push_back(plain);
-    with_rate.push_back(with);
-    rate_change.push_back((with / plain - 1) * 100);
-    const Pair empty = cpu_side_by_side(folder.path(), rounds, 1);
-    const Pair full = cpu_side_by_side(folder.path(), rounds, kItems);
-    begin_and_end_ms.push_back(empty.more());
-    plain_cpu.push_back(full.plain_ms * 1e6 / kItems);
-    with_cpu.push_back((full.with_ms - empty.more()) * 1e6 / kItems);
-    cpu_change.push_back((with_cpu.back() / plain_cpu.back() - 1) * 100);
-  }
-  std::printf(
-      "two 1 us stages: %.0f items/s without, %.0f with a profile; %.0f and %.0f ns of processor time an item\n",
-      median(plain_rate), median(with_rate), median(plain_cpu), median(with_cpu));
-  std::printf("change by the profile, of %d pairs: items/s %s, processor time %s and %.0f ms for each run\n",
-              repetitions, spread(rate_change).c_str(), spread(cpu_change).c_str(), median(begin_and_end_ms));
-  std::fflush(stdout);
-  return measure_rows();
+  Bench bench("profile", argc, argv);
+  measure_recorder(bench);
+  measure_pipeline(bench);
+  measure_rows(bench);
+  return bench.finish();
 }

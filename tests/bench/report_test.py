@@ -53,6 +53,13 @@ class ReportTest(unittest.TestCase):
         figure = report.spread_over("many", "in a row", ["4 workers", "16 workers"])(report.Results([document]))
         self.assertEqual((figure.value, figure.low, figure.high), (1.5, 1.2, 2))
 
+    def test_where_rounds_scatter_the_interval_of_the_median_stands_beside_it(self):
+        document = {"work": "profile", "short": True, "missing": [], "series": [
+            {"subject": "two 1 us stages", "unit": "% more CPU", "contender": "a profile",
+             "values": [-5, 1.25, 1.5, 1.75, 9], "interval": [1.25, 1.75]}]}
+        row = next(row for row in report.ROWS if row.work.startswith("profile of two"))
+        self.assertEqual(report.row_cells(row, report.Results([document]))[2:], ["1.5 (1.25–1.75) %", "yes"])
+
     def test_names_what_was_not_measured(self):
         sut = report.Results([chain([1], [1], ["oneTBB (libtbb-dev)"])])
         cells = [report.row_cells(row, sut) for row in report.ROWS]
