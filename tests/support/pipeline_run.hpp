@@ -15,8 +15,8 @@
 #include <string>
 #include <vector>
 
-#include "link.hpp"
-#include "temp_folder.hpp"
+#include "support/link.hpp"
+#include "support/temp_folder.hpp"
 
 /// Whole pipelines of real processes.
 namespace pystream::test {

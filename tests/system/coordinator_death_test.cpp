@@ -4,8 +4,8 @@
 #include <filesystem>
 #include <set>
 
-#include "pipeline_run.hpp"
-#include "tracee.hpp"
+#include "support/pipeline_run.hpp"
+#include "support/tracee.hpp"
 
 /// A coordinator that is stopped, killed or crashes at any step of launching and restarting its workers. The steps are
 /// its system calls: between two of them it changes nothing that others could see. The suite takes a sample; with

@@ -2,8 +2,8 @@
 
 #include <pystream/error.hpp>
 
-#include "child.hpp"
-#include "worker_rig.hpp"
+#include "support/child.hpp"
+#include "support/worker_rig.hpp"
 
 namespace pystream::worker {
 namespace {

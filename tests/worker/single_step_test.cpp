@@ -2,9 +2,9 @@
 
 #include <pystream/error.hpp>
 
-#include "child.hpp"
-#include "sanitized.hpp"
-#include "worker_rig.hpp"
+#include "support/child.hpp"
+#include "support/sanitized.hpp"
+#include "support/worker_rig.hpp"
 
 /// A worker stepped through its work one instruction at a time. What a kill at instruction k leaves behind is the
 /// memory (and the file) as it is then; on a copy of it a successor is started and must bring the work to the same
