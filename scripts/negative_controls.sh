@@ -53,7 +53,7 @@ control 'release before the commit' src/worker/segment_runner.cpp \
   's/^  prepare_counts();$/  prepare_counts(); if (reader_) { reader_->advance(); reader_->release(); }/' \
   worker/worker_test '*SingleStep*AKillAtAnyInstructionChanges*'
 control 'published outputs given again' src/worker/segment_runner.cpp "$forgets_outputs" \
-  worker/worker_test '*SingleStep*AKillAtAnyInstructionChanges*/SeveralOutputs:SegmentRunnerTest.*'
+  worker/worker_test '*SingleStep*AKillAtAnyInstructionChanges*/SeveralOutputs:SegmentRecoveryTest.*'
 control 'inputs given back that are referred to' src/worker/segment_runner.cpp \
   's/reader_->release(reader_->mark(), ring_.oldest_referred())/reader_->release()/' \
   worker/worker_test '*SingleStep*AKillAtAnyInstructionChanges*/Forwarded'

@@ -24,7 +24,7 @@ SEES = {
 
 # Start of an include, and the only files that may have it.
 ROOMS = [
-    ("boost/interprocess/", r"src/shm/segment\.cpp"),
+    ("boost/interprocess/", r"src/shm/mapping\.cpp"),
     ("nlohmann/", r"src/plan/[^/]+"),
     ("sqlite3", r"src/profile/store[^/]*\.cpp"),
     ("CLI/", r"src/cli/[^/]+"),
@@ -106,7 +106,7 @@ def check(root):
 GOOD = {
     "include/pystream/item.hpp": "#include <string>\n#include <pystream/error.hpp>\n",
     "src/base/clock.hpp": "#include <time.h>\n#include <pystream/item.hpp>\n",
-    "src/shm/segment.cpp": '#include <boost/interprocess/mapped_region.hpp>\n#include "base/clock.hpp"\n',
+    "src/shm/mapping.cpp": '#include <boost/interprocess/mapped_region.hpp>\n#include "base/clock.hpp"\n',
     "src/plan/json.cpp": '#include <nlohmann/json.hpp>\n#include "plan/json.hpp"\n',
     "src/profile/store.cpp": '#include <sqlite3.h>\n#include "shm/ring.hpp"\n',
     "src/cli/main.cpp": '#include <CLI/CLI.hpp>\n#include "api/pipeline.hpp"\n',
@@ -124,7 +124,7 @@ BAD = {
     "src/coord/launcher.cpp": '#include "api/pipeline.hpp"\n',
     "src/api/pipeline.cpp": '#include "cli/frame.hpp"\n',
     "src/attic/things.cpp": '#include "base/clock.hpp"\n',
-    "src/shm/ring.hpp": "#include <boost/interprocess/mapped_region.hpp>\n",
+    "src/shm/segment.cpp": "#include <boost/interprocess/mapped_region.hpp>\n",
     "src/cli/graph.cpp": "#include <nlohmann/json.hpp>\n",
     "src/profile/summary.cpp": "#include <sqlite3.h>\n",
     "src/coord/options.cpp": "#include <CLI/CLI.hpp>\n",

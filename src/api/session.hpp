@@ -12,8 +12,8 @@
 
 #include "api/coordinator_process.hpp"
 #include "api/stage_tree.hpp"
-#include "shm/link_corrupt.hpp"
 #include "shm/segment.hpp"
+#include "worker/link_names.hpp"
 
 namespace pystream::api {
 
@@ -41,14 +41,10 @@ class Session {
   /// As check(), without throwing: true if the pipeline has failed.
   bool failed(std::int64_t now_ns);
 
-  /// Does something with links of this process. One that is damaged is named by its ends.
+  /// Does something with links of this process. The error of one that is damaged names it.
   template <class Work>
   decltype(auto) on_links(const Work& work) const {
-    try {
-      return work();
-    } catch (const shm::LinkCorrupt& error) {
-      throw shm::LinkCorrupt(error.link(), topology_.links.at(error.link()).name, error.damage());
-    }
+    return worker::naming_links(topology_, work);
   }
 
   /// Workers' processes and restarts, by WorkerId. Throws PipelineTerminated.

@@ -2,17 +2,23 @@
 
 #include <algorithm>
 
+#include "worker/link_names.hpp"
+
 namespace pystream::coord {
 
-Heir::Heir(const plan::Topology& topology, const shm::Segment& segment) {
-  for (plan::LinkId id = 0; id < topology.links.size(); ++id) {
-    const plan::LinkSpec& link = topology.links[id];
-    if (topology.workers[link.producer].external) {
+Heir::Heir(const plan::Topology& topology, const shm::Segment& segment) : topology_(topology) {
+  worker::naming_links(topology_, [&] { take_over(segment); });
+}
+
+void Heir::take_over(const shm::Segment& segment) {
+  for (plan::LinkId id = 0; id < topology_.links.size(); ++id) {
+    const plan::LinkSpec& link = topology_.links[id];
+    if (topology_.workers[link.producer].external) {
       shm::RingWriter ring(segment.map_producer(id));
       const bool ended = (ring.journal().flags & shm::kJournalEnded) != 0;
       fed_.push_back({.ring = std::move(ring), .ended = ended});
     }
-    if (topology.workers[link.consumer].external) {
+    if (topology_.workers[link.consumer].external) {
       shm::ConsumerEnd end = segment.map_consumer(id);
       const std::uint64_t done = end.own->read_number.load(std::memory_order_relaxed);
       read_.push_back({.ring = shm::RingReader(std::move(end), done), .ended = false});
@@ -39,10 +45,12 @@ void Heir::discard(Read& link) {
 }
 
 void Heir::advance() {
-  std::for_each(fed_.begin(), fed_.end(), end);
-  for (Read& link : read_) {
-    discard(link);
-  }
+  worker::naming_links(topology_, [this] {
+    std::for_each(fed_.begin(), fed_.end(), end);
+    for (Read& link : read_) {
+      discard(link);
+    }
+  });
 }
 
 bool Heir::ended() const {

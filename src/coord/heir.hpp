@@ -13,7 +13,7 @@ namespace pystream::coord {
 /// any more, so that everything inside can come out. Never blocks.
 class Heir {
  public:
-  /// REQUIRES: the user's process has ended.
+  /// REQUIRES: the user's process has ended. `topology` outlives this object. Throws LinkCorrupt, which names the link.
   Heir(const plan::Topology& topology, const shm::Segment& segment);
 
   /// Does what can be done now; call it again after a short while until ended(). Throws LinkCorrupt.
@@ -31,9 +31,11 @@ class Heir {
     shm::RingReader ring;
     bool ended = false;
   };
+  void take_over(const shm::Segment& segment);
   static void end(Fed& link);
   void discard(Read& link);
 
+  const plan::Topology& topology_;
   std::vector<Fed> fed_;
   std::vector<Read> read_;
   std::uint64_t discarded_ = 0;

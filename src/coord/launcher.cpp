@@ -1,6 +1,7 @@
 #include "coord/launcher.hpp"
 
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <array>
@@ -47,6 +48,15 @@ Launched adopt(pid_t pid, Pipe pipe) {
   return {.pid = pid, .pidfd = base::open_pidfd(pid), .errors = std::move(pipe.read)};
 }
 
+/// In the child of a fork: from here on, and through exec, it dies with its parent. The worker sees to that itself, but
+/// a program may hang before it comes to its own code.
+void die_with(pid_t parent) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != parent) {
+    ::_exit(EXIT_FAILURE);  // the parent died before the line above
+  }
+}
+
 /// In the child of a fork, before exec: only async-signal-safe calls.
 [[noreturn]] void become_program(char* const* argv, const LaunchFds& fds, int error_fd, bool keeps_stdin) {
   // Out of the way of 3 and 4 first.
@@ -73,13 +83,15 @@ Launched adopt(pid_t pid, Pipe pipe) {
 
 Launched SpawnLauncher::launch(plan::WorkerId id, const LaunchFds& fds) {
   Pipe pipe = make_pipe();
-  std::array<std::string, 4> words{program_.string(), "work", std::to_string(id), std::to_string(::getpid())};
+  const pid_t parent = ::getpid();
+  std::array<std::string, 4> words{program_.string(), "work", std::to_string(id), std::to_string(parent)};
   std::array<char*, 5> argv{words[0].data(), words[1].data(), words[2].data(), words[3].data(), nullptr};
   const bool keeps_stdin = keeps_stdin_.contains(id);
   const pid_t pid = ::fork();
   if (pid == 0) {
     base::kill_points_are_for(id);
     base::kill_point(base::KillPoint::before_exec);
+    die_with(parent);
     become_program(argv.data(), fds, pipe.write.get(), keeps_stdin);
   }
   return adopt(pid, std::move(pipe));

@@ -17,6 +17,7 @@
 #include "worker/dead_letter_store.hpp"
 #include "worker/layout.hpp"
 #include "worker/limits.hpp"
+#include "worker/link_names.hpp"
 #include "worker/row.hpp"
 
 namespace pystream::worker {
@@ -106,11 +107,6 @@ std::unique_ptr<DeadLetters> make_dead_letters(const WorkerStart& start, Monitor
   return std::make_unique<DeadLetterStore>(monitor, std::move(keys));
 }
 
-/// As `graph` and the profile call it.
-std::string name_of_link(const plan::Topology& topology, std::uint32_t link) {
-  return link < topology.links.size() ? topology.links[link].name : "behind the sink";
-}
-
 int run_attached(const WorkerStart& start, const shm::Segment& segment, Monitor& monitor) {
   shm::FailureKind stage_of_life = shm::FailureKind::start;
   ProcessLimits limits;
@@ -139,8 +135,7 @@ int run_attached(const WorkerStart& start, const shm::Segment& segment, Monitor&
     monitor.announce(shm::Phase::finished);
     return EXIT_SUCCESS;
   } catch (const shm::LinkCorrupt& error) {
-    monitor.fail(shm::FailureKind::link, shm::kInvalidPosition,
-                 "link " + name_of_link(*start.topology, error.link()) + " " + error.damage());
+    monitor.fail(shm::FailureKind::link, shm::kInvalidPosition, named(*start.topology, error).what());
   } catch (const StageFailed& error) {
     monitor.fail(shm::FailureKind::item, error.sequence(), error.what());
   } catch (const std::bad_alloc&) {

@@ -1,4 +1,4 @@
-#include "api_support.hpp"
+#include "api/api_support.hpp"
 
 /// What add(), serialize(), parallelize() and as_stage() accept and refuse.
 namespace pystream::test {

@@ -1,4 +1,4 @@
-#include "api_support.hpp"
+#include "api/api_support.hpp"
 
 /// What every call does at the wrong time, with the wrong type, with too much, and from several threads at once.
 namespace pystream::test {

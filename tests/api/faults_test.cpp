@@ -3,7 +3,7 @@
 
 #include <fstream>
 
-#include "api_support.hpp"
+#include "api/api_support.hpp"
 #include "support/segment_of.hpp"
 
 namespace pystream::test {

@@ -11,7 +11,7 @@
 #include <mutex>
 #include <sstream>
 
-#include "api_support.hpp"
+#include "api/api_support.hpp"
 #include "base/log.hpp"
 
 /// What a pipeline made by fork asks of its processes, one by one.

@@ -1,6 +1,6 @@
 #include <set>
 
-#include "api_support.hpp"
+#include "api/api_support.hpp"
 
 namespace pystream::test {
 namespace {

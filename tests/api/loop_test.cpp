@@ -1,7 +1,7 @@
 #include <random>
 
+#include "api/api_support.hpp"
 #include "api/beat.hpp"
-#include "api_support.hpp"
 
 namespace pystream::test {
 namespace {

@@ -3,7 +3,7 @@
 #include <random>
 #include <set>
 
-#include "api_support.hpp"
+#include "api/api_support.hpp"
 #include "support/temp_folder.hpp"
 
 /// Pipelines in pipelines, every mixture: the results, who runs what, and the profile keys of every level.

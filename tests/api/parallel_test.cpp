@@ -4,7 +4,7 @@
 #include <cstring>
 #include <numeric>
 
-#include "api_support.hpp"
+#include "api/api_support.hpp"
 
 namespace pystream::test {
 namespace {

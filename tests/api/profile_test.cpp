@@ -1,7 +1,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "api_support.hpp"
+#include "api/api_support.hpp"
 #include "profile/summary.hpp"
 #include "support/temp_folder.hpp"
 

@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "api_support.hpp"
+#include "api/api_support.hpp"
 
 /// Nothing is left behind, and pipelines do not get in each other's way.
 namespace pystream::test {

@@ -2,7 +2,7 @@
 
 #include <csignal>
 
-#include "api_support.hpp"
+#include "api/api_support.hpp"
 
 namespace pystream::test {
 namespace {

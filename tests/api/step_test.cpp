@@ -1,6 +1,6 @@
 #include <fstream>
 
-#include "api_support.hpp"
+#include "api/api_support.hpp"
 #include "support/segment_of.hpp"
 #include "support/tracee.hpp"
 

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <vector>
 
-#include "bare_ring.hpp"
+#include "bench/bare_ring.hpp"
 
 namespace pystream::bench {
 

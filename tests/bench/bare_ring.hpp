@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include "base/futex.hpp"
-#include "processes.hpp"
+#include "bench/processes.hpp"
 
 namespace pystream::bench {
 

@@ -3,12 +3,12 @@
 
 #include <filesystem>
 
-#include "bare_chain.hpp"
-#include "chain_stages.hpp"
-#include "harness.hpp"
+#include "bench/bare_chain.hpp"
+#include "bench/chain_stages.hpp"
+#include "bench/harness.hpp"
 #include "support/temp_folder.hpp"
 #ifdef PYSTREAM_HAVE_TBB
-#include "tbb_chain.hpp"
+#include "bench/tbb_chain.hpp"
 #endif
 
 namespace {

@@ -7,8 +7,8 @@
 #include <pystream/hosted.hpp>
 #include <vector>
 
-#include "fork_pipeline.hpp"
-#include "processes.hpp"
+#include "bench/fork_pipeline.hpp"
+#include "bench/processes.hpp"
 
 /// The work of a chain in pystream's forms: a source that counts, stages that add 1 to an item's first word and
 /// write all of the item, a sink that takes it.

@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "chain_stages.hpp"
+#include "bench/chain_stages.hpp"
 #include "support/worker_rig.hpp"
 
 namespace {

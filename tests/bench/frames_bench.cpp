@@ -8,8 +8,8 @@
 #include <mutex>
 #include <thread>
 
-#include "chain_stages.hpp"
-#include "harness.hpp"
+#include "bench/chain_stages.hpp"
+#include "bench/harness.hpp"
 
 namespace {
 

@@ -6,13 +6,13 @@
 #include <memory>
 #include <pystream/pystream.hpp>
 
-#include "harness.hpp"
-#include "hop_channels.hpp"
+#include "bench/harness.hpp"
+#include "bench/hop_channels.hpp"
 #ifdef PYSTREAM_HAVE_ZMQ
-#include "hop_zmq.hpp"
+#include "bench/hop_zmq.hpp"
 #endif
 #ifdef PYSTREAM_HAVE_ICEORYX
-#include "hop_iceoryx.hpp"
+#include "bench/hop_iceoryx.hpp"
 #endif
 
 namespace {

@@ -10,7 +10,7 @@
 #include <optional>
 #include <string>
 
-#include "bare_ring.hpp"
+#include "bench/bare_ring.hpp"
 #include "shm/ring_reader.hpp"
 #include "shm/ring_writer.hpp"
 

@@ -14,7 +14,7 @@
 #include <optional>
 #include <string>
 
-#include "hop_channels.hpp"
+#include "bench/hop_channels.hpp"
 
 namespace pystream::bench {
 

@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "hop_channels.hpp"
+#include "bench/hop_channels.hpp"
 
 namespace pystream::bench {
 

@@ -9,8 +9,8 @@
 #include <string>
 #include <thread>
 
-#include "harness.hpp"
-#include "processes.hpp"
+#include "bench/harness.hpp"
+#include "bench/processes.hpp"
 #include "support/temp_folder.hpp"
 
 namespace {

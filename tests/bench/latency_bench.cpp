@@ -6,10 +6,10 @@
 #include <cstring>
 #include <string>
 
-#include "chain_stages.hpp"
-#include "harness.hpp"
+#include "bench/chain_stages.hpp"
+#include "bench/harness.hpp"
 #ifdef PYSTREAM_HAVE_TBB
-#include "tbb_chain.hpp"
+#include "bench/tbb_chain.hpp"
 #endif
 
 namespace {

@@ -3,8 +3,8 @@
 
 #include <string>
 
-#include "chain_stages.hpp"
-#include "harness.hpp"
+#include "bench/chain_stages.hpp"
+#include "bench/harness.hpp"
 
 namespace {
 

@@ -5,8 +5,8 @@
 #include <pystream/pystream.hpp>
 #include <vector>
 
-#include "harness.hpp"
-#include "processes.hpp"
+#include "bench/harness.hpp"
+#include "bench/processes.hpp"
 
 namespace {
 

@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "bench/fork_pipeline.hpp"
 #include "coord/chaos.hpp"
 #include "coord/inspect.hpp"
-#include "fork_pipeline.hpp"
 #include "plan/plan_json.hpp"
 
 /// From SIGKILL to the first item that the replacement has processed and committed, with `fork` and with `spawn`.

@@ -4,7 +4,7 @@
 
 #include <cstring>
 
-#include "link_ends.hpp"
+#include "bench/link_ends.hpp"
 
 namespace {
 

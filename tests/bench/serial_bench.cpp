@@ -4,8 +4,8 @@
 #include <array>
 #include <pystream/pystream.hpp>
 
-#include "harness.hpp"
-#include "processes.hpp"
+#include "bench/harness.hpp"
+#include "bench/processes.hpp"
 
 namespace {
 

@@ -3,9 +3,9 @@
 
 #include <string>
 
-#include "harness.hpp"
-#include "link_ends.hpp"
-#include "processes.hpp"
+#include "bench/harness.hpp"
+#include "bench/link_ends.hpp"
+#include "bench/processes.hpp"
 
 namespace {
 

@@ -4,11 +4,16 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 
 #include "base/open_fds.hpp"
 #include "base/pidfd.hpp"
+#include "support/child.hpp"
+#include "support/link.hpp"
+#include "support/temp_folder.hpp"
 
 namespace pystream::coord {
 namespace {
@@ -51,6 +56,28 @@ TEST(ForkLauncherTest, WhatTheUserHasOpenIsKept) {
                 },
                 {users.get()}),
             0);
+}
+
+TEST(SpawnLauncherTest, AProgramThatHangsBeforeItIsAWorkerDiesWithTheCoordinator) {
+  using namespace pystream::test;
+  const TempFolder folder;
+  const std::string program = folder.write("program", "#!/bin/sh\nexec sleep 1000\n");
+  ASSERT_EQ(::chmod(program.c_str(), 0700), 0);
+  ASSERT_EQ(::prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+  Child coordinator([&] {
+    const base::UniqueFd segment(::open("/dev/zero", O_RDONLY | O_CLOEXEC));
+    const base::UniqueFd bell(::eventfd(0, EFD_CLOEXEC));
+    SpawnLauncher sut(program, {});
+    folder.write("pid", std::to_string(sut.launch(0, {.segment = segment.get(), .bell = bell.get()}).pid) + "\n");
+    ::pause();
+  });
+  std::string pid;
+  ASSERT_TRUE(wait_until([&] { return (pid = folder.read("pid")).ends_with('\n'); }));
+  const pid_t worker = std::stoi(pid);
+  ASSERT_TRUE(wait_until([&] { return read_file("/proc/" + std::to_string(worker) + "/comm") == "sleep\n"; }));
+  coordinator.kill();
+  EXPECT_TRUE(wait_until([&] { return ::waitpid(worker, nullptr, WNOHANG) == worker; }, std::chrono::seconds(20)));
+  ::kill(worker, SIGKILL);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "plan_support.hpp"
+#include "plan/plan_support.hpp"
 
 namespace pystream::plan::test {
 namespace {

@@ -1,4 +1,4 @@
-#include "plan_support.hpp"
+#include "plan/plan_support.hpp"
 
 /// The document as a whole; what stands in a stage is in plan_stages_test.cpp.
 namespace pystream::plan::test {

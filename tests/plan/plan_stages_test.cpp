@@ -1,4 +1,4 @@
-#include "plan_support.hpp"
+#include "plan/plan_support.hpp"
 
 /// What stands in one stage of a plan file.
 namespace pystream::plan::test {

@@ -4,7 +4,7 @@
 #include <iostream>
 #include <random>
 
-#include "plan_support.hpp"
+#include "plan/plan_support.hpp"
 
 namespace pystream::plan::test {
 

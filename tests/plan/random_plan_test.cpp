@@ -1,4 +1,4 @@
-#include "random_plan.hpp"
+#include "plan/random_plan.hpp"
 
 #include <set>
 

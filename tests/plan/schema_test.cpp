@@ -1,5 +1,5 @@
 #include "plan/json.hpp"
-#include "plan_support.hpp"
+#include "plan/plan_support.hpp"
 
 namespace pystream::plan::test {
 namespace {

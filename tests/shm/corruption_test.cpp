@@ -2,8 +2,8 @@
 #include <atomic>
 #include <memory>
 
-#include "child.hpp"
-#include "link.hpp"
+#include "support/child.hpp"
+#include "support/link.hpp"
 
 /// A neighbour that writes over a live link: this side throws LinkCorrupt or goes on within bounds, and never crashes.
 namespace pystream::shm {

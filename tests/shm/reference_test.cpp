@@ -1,7 +1,7 @@
 #include <array>
 
-#include "child.hpp"
-#include "link.hpp"
+#include "support/child.hpp"
+#include "support/link.hpp"
 
 /// Large items that are passed on without a copy: records that refer to the bytes in a link upstream.
 namespace pystream::shm {

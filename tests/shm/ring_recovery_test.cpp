@@ -1,7 +1,7 @@
 #include <algorithm>
 
-#include "child.hpp"
-#include "link.hpp"
+#include "support/child.hpp"
+#include "support/link.hpp"
 
 /// What a successor finds, whenever its predecessor was killed: checked at every single instruction of a scripted
 /// predecessor, on a copy of the memory as it was at that instant.

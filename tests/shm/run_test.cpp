@@ -1,7 +1,7 @@
 #include <functional>
 
-#include "child.hpp"
-#include "link.hpp"
+#include "support/child.hpp"
+#include "support/link.hpp"
 
 /// Several items in one record.
 namespace pystream::shm {

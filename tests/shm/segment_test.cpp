@@ -5,8 +5,8 @@
 #include <pystream/error.hpp>
 #include <type_traits>
 
-#include "child.hpp"
-#include "link.hpp"
+#include "support/child.hpp"
+#include "support/link.hpp"
 
 namespace pystream::shm {
 namespace {

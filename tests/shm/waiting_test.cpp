@@ -2,8 +2,8 @@
 
 #include <thread>
 
-#include "child.hpp"
-#include "link.hpp"
+#include "support/child.hpp"
+#include "support/link.hpp"
 
 namespace pystream::shm {
 namespace {

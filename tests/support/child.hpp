@@ -12,7 +12,7 @@
 #include <functional>
 #include <utility>
 
-#include "sanitized.hpp"
+#include "support/sanitized.hpp"
 
 /// Child processes of a test: forked, killed, single-stepped.
 namespace pystream::test {

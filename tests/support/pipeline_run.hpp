@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <csignal>
 #include <fstream>
@@ -15,8 +16,8 @@
 #include <string>
 #include <vector>
 
-#include "link.hpp"
-#include "temp_folder.hpp"
+#include "support/link.hpp"
+#include "support/temp_folder.hpp"
 
 /// Whole pipelines of real processes.
 namespace pystream::test {
@@ -44,15 +45,28 @@ inline bool nothing_is_left() {
 /// "stderr", and "profiles".
 class PipelineRun {
  public:
-  PipelineRun(const std::string& plan, const TempFolder& folder, const std::vector<std::string>& options = {})
+  /// `held`: it begins with let_go(), so that it can be traced from its first instruction on.
+  enum class Start { at_once, held };
+  PipelineRun(const std::string& plan, const TempFolder& folder, const std::vector<std::string>& options = {},
+              Start start = Start::at_once)
       : errors_(folder / "stderr") {
     ::prctl(PR_SET_CHILD_SUBREAPER, 1);  // what a dead coordinator leaves behind comes to us
     const std::string output = folder / "stdout";
     const std::string profiles = folder / "profiles";
     std::vector<std::string> words{PYSTREAM_TEST_COORD, "run", folder.write("plan.json", plan)};
     words.insert(words.end(), options.begin(), options.end());
+    std::array<int, 2> gate{-1, -1};
+    if (start == Start::held && ::pipe2(gate.data(), O_CLOEXEC) != 0) {
+      throw std::system_error(errno, std::generic_category(), "cannot make a pipe");
+    }
+    const base::UniqueFd entrance(gate[0]);
+    gate_.reset(gate[1]);
     pid_ = ::fork();
     if (pid_ == 0) {
+      gate_.reset();
+      char nothing = 0;
+      while (entrance && ::read(entrance.get(), &nothing, 1) < 0 && errno == EINTR) {
+      }
       ::unsetenv("PYSTREAM_PLUGIN_PATH");
       ::unsetenv("PYSTREAM_WORKER");
       ::setenv("PYSTREAM_PROFILES", profiles.c_str(), 1);
@@ -80,6 +94,7 @@ class PipelineRun {
   }
 
   pid_t pid() const { return pid_; }
+  void let_go() { gate_.reset(); }
   void signal(int number) const { ::kill(pid_, number); }
   /// Its workers and its bookkeeper; also those between fork and exec. Not the process that lists the stage types
   /// before the start.
@@ -128,6 +143,7 @@ class PipelineRun {
     }
   }
 
+  base::UniqueFd gate_;
   pid_t pid_ = 0;
   mutable bool started_ = false;
   bool ended_ = false;

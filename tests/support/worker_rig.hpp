@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "link.hpp"
+#include "support/link.hpp"
 #include "worker/row.hpp"
 
 /// A worker without a process around it: segments of stages on real links. The test is the world on the other ends.

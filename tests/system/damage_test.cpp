@@ -3,8 +3,8 @@
 #include <cstddef>
 #include <filesystem>
 
-#include "pipeline_run.hpp"
-#include "segment_of.hpp"
+#include "support/pipeline_run.hpp"
+#include "support/segment_of.hpp"
 
 /// Somebody writes over a link between two workers of a running pipeline. Neither of them crashes; what is noticed ends
 /// the pipeline with an error that names the link. The suite takes a sample of the bytes; with PYSTREAM_TEST_FULL it is

@@ -3,7 +3,7 @@
 #include <set>
 #include <string_view>
 
-#include "pipeline_run.hpp"
+#include "support/pipeline_run.hpp"
 
 /// What a pipeline has in the system while it runs, and that all of it is gone within a second, however it ended.
 namespace pystream {

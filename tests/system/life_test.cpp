@@ -1,6 +1,6 @@
 #include <filesystem>
 
-#include "pipeline_run.hpp"
+#include "support/pipeline_run.hpp"
 
 /// How a pipeline ends, on purpose or not, and what it leaves behind: nothing.
 namespace pystream {

@@ -1,4 +1,4 @@
-#include "pipeline_run.hpp"
+#include "support/pipeline_run.hpp"
 
 /// Twelve stages, nested four deep in all mixtures of serial and parallel: the same result as in one flat row.
 namespace pystream {

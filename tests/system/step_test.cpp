@@ -2,9 +2,9 @@
 
 #include <memory>
 
-#include "pipeline_run.hpp"
-#include "segment_of.hpp"
-#include "tracee.hpp"
+#include "support/pipeline_run.hpp"
+#include "support/segment_of.hpp"
+#include "support/tracee.hpp"
 
 /// The workers of a running pipeline, led on one instruction at a time and killed there with SIGKILL. The suite takes a
 /// sample; with PYSTREAM_TEST_FULL every instruction of an item's way through a worker is one to die at

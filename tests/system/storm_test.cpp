@@ -1,4 +1,4 @@
-#include "pipeline_run.hpp"
+#include "support/pipeline_run.hpp"
 
 /// Workers killed at random: what comes out must be what comes out without a kill, byte for byte.
 namespace pystream {

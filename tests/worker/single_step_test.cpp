@@ -2,9 +2,9 @@
 
 #include <pystream/error.hpp>
 
-#include "child.hpp"
-#include "sanitized.hpp"
-#include "worker_rig.hpp"
+#include "support/child.hpp"
+#include "support/sanitized.hpp"
+#include "worker/runner_support.hpp"
 
 /// A worker stepped through its work one instruction at a time. What a kill at instruction k leaves behind is the
 /// memory (and the file) as it is then; on a copy of it a successor is started and must bring the work to the same
@@ -15,7 +15,7 @@ namespace pystream::worker {
 namespace {
 
 using namespace pystream::test;
-using Texts = std::vector<std::string>;
+using namespace pystream::worker::test;
 
 constexpr std::uint64_t kStride = kSanitized ? 151 : 17;
 bool is_full_run() {
@@ -91,12 +91,6 @@ class Letters final : public Source<char, Offset> {
     return cursor().bytes < 3 ? std::optional(static_cast<char>('a' + cursor().bytes++)) : std::nullopt;
   }
 };
-
-std::vector<std::unique_ptr<Hosted>> one(std::unique_ptr<Hosted> hosted) {
-  std::vector<std::unique_ptr<Hosted>> all;
-  all.push_back(std::move(hosted));
-  return all;
-}
 
 struct Subject {
   const char* name;

@@ -1,7 +1,7 @@
 #include <chrono>
 #include <thread>
 
-#include "worker_rig.hpp"
+#include "support/worker_rig.hpp"
 
 /// How long each stage of a serial row worked. Stages sleep, and what they slept is the least they took; so a time that
 /// is counted as a neighbour's shows.

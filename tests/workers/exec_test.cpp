@@ -5,8 +5,8 @@
 #include <csignal>
 #include <thread>
 
-#include "stage_driver.hpp"
-#include "temp_folder.hpp"
+#include "support/stage_driver.hpp"
+#include "support/temp_folder.hpp"
 
 namespace pystream::test {
 namespace {

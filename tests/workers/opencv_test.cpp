@@ -2,8 +2,8 @@
 #include <opencv2/imgproc.hpp>
 
 #include "opencv/image.hpp"
-#include "stage_driver.hpp"
-#include "temp_folder.hpp"
+#include "support/stage_driver.hpp"
+#include "support/temp_folder.hpp"
 
 namespace pystream::test {
 namespace {

@@ -8,8 +8,8 @@
 #include <functional>
 
 #include "core/descriptor.hpp"
-#include "stage_driver.hpp"
-#include "temp_folder.hpp"
+#include "support/stage_driver.hpp"
+#include "support/temp_folder.hpp"
 
 namespace pystream::test {
 namespace {

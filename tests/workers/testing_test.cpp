@@ -5,7 +5,7 @@
 #include <map>
 #include <thread>
 
-#include "stage_driver.hpp"
+#include "support/stage_driver.hpp"
 
 namespace pystream::test {
 namespace {

@@ -1,0 +1,248 @@
+#include "support/child.hpp"
+#include "worker/runner_support.hpp"
+
+/// What a successor takes up.
+namespace pystream::worker {
+namespace {
+
+using namespace pystream::test;
+using namespace pystream::worker::test;
+
+TEST(SegmentRecoveryTest, WhatASuccessorTakesUpIsWhatWasNotCommitted) {
+  std::uint64_t seen = 0;
+  const RigSpec spec = spec_of([&](const Item& in, Output& out) {
+    ++seen;
+    out.forward(in);
+  });
+  const shm::Segment segment = make_rig_segment(spec);
+  feed(segment, 0, {"0", "1", "2", "3", "4"});
+  {
+    RiggedWorker predecessor(segment, spec);
+    predecessor.runner().run_batch();
+  }
+  EXPECT_EQ(seen, 1U) << "the first batch is one item";
+  RiggedWorker sut(segment, spec);
+  run_batches(sut);
+  EXPECT_EQ(seen, 5U);
+  EXPECT_EQ(records_of(segment, 1), (Texts{"0", "1", "2", "3", "4", "$"}));
+}
+
+TEST(SegmentRecoveryTest, AfterTheEndASuccessorHasNothingToDo) {
+  const RigSpec spec = spec_of([](const Item& in, Output& out) { out.forward(in); });
+  const shm::Segment segment = make_rig_segment(spec);
+  feed(segment, 0, {"0"});
+  {
+    RiggedWorker predecessor(segment, spec);
+    run_batches(predecessor);
+  }
+  RiggedWorker sut(segment, spec);
+  EXPECT_TRUE(sut.runner().ended());
+}
+
+TEST(SegmentRecoveryTest, TheAttemptCountsDeathsOnThatItemOnly) {
+  std::vector<std::uint32_t> attempts;
+  const RigSpec spec = spec_of([&](const Item& in, Output&) { attempts.push_back(in.attempt()); });
+  const shm::Segment segment = make_rig_segment(spec);
+  const shm::SupervisorView view = segment.map_supervisor();
+  view.workers[1].control->attempt_number = 1;
+  view.workers[1].control->attempts = 2;
+  view.workers[1].control->seen_until = 2;
+  feed(segment, 0, {"0", "1", "2"});
+  RiggedWorker sut(segment, spec);
+  run_batches(sut);
+  EXPECT_EQ(attempts, (std::vector<std::uint32_t>{2, 3, 1})) << "the first was done, and not committed";
+}
+
+/// Counts up to 100 and remembers where it is.
+struct CountingCursor {
+  std::uint64_t next = 0;
+};
+class CountingSource final : public RawSource<CountingCursor> {
+ public:
+  bool produce(Output& out) override {
+    emit_text(out, std::to_string(cursor().next));
+    return ++cursor().next < 100;
+  }
+};
+
+RigSpec spec_of_source_and_filter() {
+  return {.segments = {{.make =
+                            [] {
+                              auto all = one(detail::host(std::make_unique<CountingSource>()));
+                              all.push_back(raw([](const Item& in, Output& out) {
+                                if (in.sequence() % 10 == 9) {
+                                  out.forward(in);
+                                }
+                              }));
+                              return all;
+                            },
+                        .has_source = true}}};
+}
+
+TEST(SegmentRecoveryTest, ASourcesCursorIsCommittedWhenAllItGaveWasFiltered) {
+  const RigSpec spec = spec_of_source_and_filter();
+  const shm::Segment segment = make_rig_segment(spec);
+  bool ended = false;
+  while (!ended) {
+    RiggedWorker sut(segment, spec);  // a restart after every batch
+    sut.runner().run_batch();
+    ended = sut.runner().ended();
+  }
+  Texts items = records_of(segment, 1);
+  std::erase(items, "#");
+  EXPECT_EQ(items, (Texts{"9", "19", "29", "39", "49", "59", "69", "79", "89", "99", "$"}));
+}
+
+/// A world that reads the output link while the worker, a process of its own, waits for room in it.
+class BlockedWorker {
+ public:
+  BlockedWorker(const shm::Segment& segment, const RigSpec& spec)
+      : segment_(segment), child_([&segment, &spec] {
+          RiggedWorker worker(segment, spec);
+          worker.row().run();
+        }) {}
+  bool is_blocked() const {
+    return segment_.map_worker(1).page->phase == static_cast<std::uint32_t>(shm::Phase::blocked);
+  }
+  Child& child() { return child_; }
+
+ private:
+  const shm::Segment& segment_;
+  Child child_;
+};
+
+/// Kills the worker as soon as it is blocked, again and again, reading a little in between; gives all that came out.
+Texts output_under_kills(const RigSpec& spec, const Texts& items) {
+  const shm::Segment segment = make_rig_segment(spec);
+  feed(segment, 0, items);
+  shm::RingReader reader(segment.map_consumer(1), 0);
+  Texts all;
+  while (all.empty() || all.back() != "$") {
+    segment.map_worker(1).page->phase = 0;
+    BlockedWorker worker(segment, spec);
+    bool ended = false;
+    if (!wait_until([&] { return worker.is_blocked() || (ended = worker.child().ended()); })) {
+      ADD_FAILURE() << "the worker hangs";
+      return all;
+    }
+    if (!ended) {
+      worker.child().kill();
+    }
+    for (int i = 0; i < 5 && (all.empty() || all.back() != "$"); ++i) {
+      const shm::Record* record = reader.try_peek();
+      if (record == nullptr) {
+        if (ended) {
+          ADD_FAILURE() << "the worker ended without an end";
+          return all;
+        }
+        break;
+      }
+      all.push_back(record->kind == shm::RecordKind::end ? "$" : text_of(*record));
+      reader.advance();
+    }
+    reader.release();
+  }
+  return all;
+}
+
+TEST(SegmentRecoveryTest, KilledWhileItWaitsForRoomBehindFilteredItems) {
+  RigSpec spec = spec_of([](const Item& in, Output& out) {
+    if (in.sequence() % 10 == 0) {
+      out.emit_bytes(in.bytes());
+    }
+  });
+  spec.link = {.ring_bytes = 16'384, .item_limit = 20'000, .items_limit = 0};
+  Texts items;
+  for (int i = 0; i < 300; ++i) {
+    items.push_back(std::to_string(i));
+  }
+  Texts expected;
+  for (int i = 0; i < 300; i += 10) {
+    expected.push_back(std::to_string(i));
+  }
+  expected.push_back("$");
+  // A link away that holds only 2 items.
+  shm::SegmentSpec made{.workers = {{}, {.hosted = 1}}, .links = {}, .plan = ""};
+  shm::LinkSize in = spec.link;
+  in.producer = 0;
+  in.consumer = 1;
+  shm::LinkSize out = spec.link;
+  out.producer = 1;
+  out.consumer = 0;
+  out.items_limit = 2;
+  made.links = {in, out};
+  const shm::Segment segment = shm::Segment::create(made);
+  feed(segment, 0, items);
+  shm::RingReader reader(segment.map_consumer(1), 0);
+  Texts all;
+  while (all.empty() || all.back() != "$") {
+    segment.map_worker(1).page->phase = 0;
+    BlockedWorker worker(segment, spec);
+    bool ended = false;
+    ASSERT_TRUE(wait_until([&] { return worker.is_blocked() || (ended = worker.child().ended()); }));
+    if (!ended) {
+      worker.child().kill();
+    } else {
+      ASSERT_EQ(worker.child().status(), 0) << "the successor refused what its predecessor left";
+    }
+    while (const shm::Record* record = reader.try_peek()) {
+      all.push_back(record->kind == shm::RecordKind::end ? "$" : text_of(*record));
+      reader.advance();
+    }
+    reader.release();
+  }
+  EXPECT_EQ(all, expected);
+}
+
+TEST(SegmentRecoveryTest, KilledWhileItWaitsForRoomForTheEndMark) {
+  RigSpec spec = spec_of([](const Item& in, Output& out) { out.forward(in); });
+  spec.link.items_limit = 0;
+  Texts items;
+  for (int i = 0; i < 64; ++i) {
+    items.push_back(payload_of(static_cast<std::uint64_t>(i), 16));  // 64 with an end mark do not fit the link away
+  }
+  shm::SegmentSpec made{.workers = {{}, {.hosted = 1}}, .links = {}, .plan = ""};
+  made.links = {{.producer = 0, .consumer = 1, .ring_bytes = 65'536, .item_limit = 1000},
+                {.producer = 1, .consumer = 0, .ring_bytes = 4096, .item_limit = 1000, .items_limit = 1}};
+  const shm::Segment segment = shm::Segment::create(made);
+  feed(segment, 0, items);
+  shm::RingReader reader(segment.map_consumer(1), 0);
+  Texts all;
+  while (all.empty() || all.back() != "$") {
+    segment.map_worker(1).page->phase = 0;
+    BlockedWorker worker(segment, spec);
+    bool ended = false;
+    ASSERT_TRUE(
+        wait_until([&] { return worker.is_blocked() || (ended = worker.child().ended()); }, std::chrono::seconds(5)))
+        << "the successor waits for an end that its predecessor took; items so far: " << all.size();
+    if (!ended) {
+      worker.child().kill();
+    }
+    if (const shm::Record* record = reader.try_peek()) {
+      all.push_back(record->kind == shm::RecordKind::end ? "$" : text_of(*record));
+      reader.advance();
+      reader.release();
+    }
+  }
+  items.push_back("$");
+  EXPECT_EQ(all, items);
+}
+
+TEST(SegmentRecoveryTest, KilledInTheMidstOfMoreOutputsThanTheLinkHolds) {
+  const RigSpec spec = spec_of([](const Item& in, Output& out) {
+    for (int i = 0; i < 200; ++i) {
+      emit_text(out, text_of(in) + "." + std::to_string(i));
+    }
+  });
+  Texts expected;
+  for (const char* item : {"a", "b", "c"}) {
+    for (int i = 0; i < 200; ++i) {
+      expected.push_back(std::string(item) + "." + std::to_string(i));
+    }
+  }
+  expected.push_back("$");
+  EXPECT_EQ(output_under_kills(spec, {"a", "b", "c"}), expected);
+}
+
+}  // namespace
+}  // namespace pystream::worker
