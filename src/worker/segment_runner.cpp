@@ -1,7 +1,6 @@
 #include "worker/segment_runner.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "base/kill_point.hpp"
@@ -25,6 +24,7 @@ SegmentRunner::SegmentRunner(SegmentParts parts, Monitor& monitor, DeadLetters& 
       ring_(std::move(parts_.output)),
       output_(ring_, *this, flow_),
       chain_(std::move(parts_.hosted), parts_.has_source, output_, flow_, monitor, recorder_, parts_.first_hosted),
+      cursors_(chain_.hosted()),
       saved_(parts_.checkpoints, parts_.checkpoint_bytes, chain_.hosted()),
       terminal_(ring_.link().ring_bytes == 0),
       answer_(ring_.link().answers != 0 || !parts_.place.alone()),
@@ -72,47 +72,17 @@ void SegmentRunner::release_input() {
 
 void SegmentRunner::restore() {
   base::kill_point(base::KillPoint::attaching);
-  std::size_t cursors = 0;
-  for (const auto& hosted : chain_.hosted()) {
-    cursors += hosted->cursor().size();
-  }
-  if (cursors > shm::kCursorBytes) {
-    throw Error("the cursors of one worker's sources and sinks take " + std::to_string(cursors) +
-                " bytes, and there is room for " + std::to_string(shm::kCursorBytes));
-  }
-  cursor_.resize(cursors);
   const bool committed_before = ring_.journal().write_position != 0 || inputs_done_ != 0;
   if (!committed_before) {
     return;
   }
-  const std::byte* from = ring_.journal().cursor;
-  for (const auto& hosted : chain_.hosted()) {
-    const std::span<std::byte> cursor = hosted->cursor();
-    if (!cursor.empty()) {
-      std::memcpy(cursor.data(), from, cursor.size());
-      from += cursor.size();
-    }
-  }
+  cursors_.restore(ring_.journal().cursor);
   if (saved_.any() && inputs_done_ > 0) {
     saved_.restore(inputs_done_);
   }
   for (const auto& hosted : chain_.hosted()) {
     hosted->resume();
   }
-}
-
-std::span<const std::byte> SegmentRunner::cursor_bytes(bool at_boundary) {
-  if (at_boundary) {
-    std::byte* to = cursor_.data();
-    for (const auto& hosted : chain_.hosted()) {
-      const std::span<const std::byte> cursor = hosted->cursor();
-      if (!cursor.empty()) {
-        std::memcpy(to, cursor.data(), cursor.size());
-        to += cursor.size();
-      }
-    }
-  }
-  return cursor_;
 }
 
 void SegmentRunner::check_stop() const {
@@ -138,15 +108,16 @@ void SegmentRunner::commit() {
   if (saved_.any() && inputs_done_ != committed) {
     saved_.save(inputs_done_, committed);
   }
-  if (!terminal_ && !cursor_.empty() && inputs_done_ != committed && !ring_.has_uncommitted()) {
+  if (!terminal_ && cursors_.any() && inputs_done_ != committed && !ring_.has_uncommitted()) {
     // A cursor is committed with output only; a mark that readers step over is output enough.
     output_.mark(shm::RecordKind::tombstone, 0);
   }
+  cursors_.keep();
   const shm::Done done{.inputs_done = inputs_done_,
                        .parts_out = 0,
                        .flags = ended_ ? shm::kJournalEnded : 0,
                        .cycles = cycles_,
-                       .cursor = cursor_bytes(true)};
+                       .cursor = cursors_.kept()};
   prepare_counts();
   if (terminal_) {
     ring_.commit_terminal(done);
@@ -173,7 +144,7 @@ void SegmentRunner::make_room() {
                   .parts_out = output_.emitted(),
                   .flags = 0,
                   .cycles = cycles_,
-                  .cursor = cursor_bytes(false)});
+                  .cursor = cursors_.kept()});
     recorder_.apply(began);
     output_.note_commit();
     monitor_.count_commit();
@@ -274,7 +245,7 @@ void SegmentRunner::finish_input(std::uint64_t number, std::uint8_t closes) {
 void SegmentRunner::end() {
   if (!terminal_) {
     // Should the mark have to wait for room, then what is done so far is committed: whole inputs, and not yet the end.
-    cursor_bytes(true);
+    cursors_.keep();
     output_.begin_input(0);
     output_.mark(shm::RecordKind::end, 0);
   }
@@ -365,7 +336,7 @@ bool SegmentRunner::take_from_source() {
     end();
     return true;
   }
-  cursor_bytes(true);
+  cursors_.keep();
   start_clock(inputs_done_);
   // Of a fast source all items of a batch enter at once.
   flow_.tag.entered_ns = chain_.clock().timing() ? chain_.clock().last() : began_;

@@ -9,6 +9,7 @@
 #include "plan/plan.hpp"
 #include "shm/ring_reader.hpp"
 #include "worker/chain.hpp"
+#include "worker/cursors.hpp"
 #include "worker/limits.hpp"
 #include "worker/pace.hpp"
 #include "worker/past_death.hpp"
@@ -158,7 +159,6 @@ class SegmentRunner final : public RoomMaker {
   void prepare_counts();
   void check_stop() const;
   bool run_behind();
-  std::span<const std::byte> cursor_bytes(bool at_boundary);
   void restore();
 
   SegmentParts parts_;
@@ -170,6 +170,7 @@ class SegmentRunner final : public RoomMaker {
   Flow flow_;
   LinkOutput output_;
   Chain chain_;
+  Cursors cursors_;
   SavedState saved_;
   std::unique_ptr<AsyncLane> async_;
   std::optional<RunLane> runs_;
@@ -184,14 +185,13 @@ class SegmentRunner final : public RoomMaker {
   bool terminal_ = false;
   bool answer_ = false;
   Pace pace_;
-  bool timed_batch_ = true;        ///< every item of the batch in work is timed
-  std::int64_t began_ = 0;         ///< when the batch in work began; 0: look
-  std::int64_t blocked_ns_ = 0;    ///< since the batch began
-  std::uint64_t exits_ = 0;        ///< items that left the main pipeline and are not counted yet
-  std::int64_t shared_ns_ = 0;     ///< of this batch's time is the stages' already
-  Ages ages_;                      ///< of the items of a batch in which not every item is timed
-  Ages exit_ages_;                 ///< of those that left the main pipeline
-  std::vector<std::byte> cursor_;  ///< as it was before the item in work
+  bool timed_batch_ = true;      ///< every item of the batch in work is timed
+  std::int64_t began_ = 0;       ///< when the batch in work began; 0: look
+  std::int64_t blocked_ns_ = 0;  ///< since the batch began
+  std::uint64_t exits_ = 0;      ///< items that left the main pipeline and are not counted yet
+  std::int64_t shared_ns_ = 0;   ///< of this batch's time is the stages' already
+  Ages ages_;                    ///< of the items of a batch in which not every item is timed
+  Ages exit_ages_;               ///< of those that left the main pipeline
 };
 
 }  // namespace pystream::worker
