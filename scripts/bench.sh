@@ -2,7 +2,7 @@
 # Measures pystream beside everything it is to beat, in one run: installs what is missing, builds, runs every benchmark
 # in repetitions, writes JSON and a table with targets.
 #   scripts/bench.sh [--short | --full] [--compare OLD.json] [--output DIR] [--readme]
-#     --short    under two minutes (the default); --full takes some ten, for figures to keep
+#     --short    under two minutes (the default); --full takes some fifteen, for figures to keep
 #     --compare  results.json of an earlier run: what has changed
 #     --output   where the results go (build/bench/results)
 #     --readme   writes the table into README.md too

@@ -15,8 +15,8 @@
 #include <string>
 
 #include "base/fast_clock.hpp"
-#include "chain_stages.hpp"
-#include "harness.hpp"
+#include "bench/chain_stages.hpp"
+#include "bench/harness.hpp"
 #include "profile/recorder.hpp"
 #include "profile/summary.hpp"
 #include "support/temp_folder.hpp"

@@ -2,7 +2,7 @@
 
 #include <pystream/error.hpp>
 
-#include "worker_rig.hpp"
+#include "support/worker_rig.hpp"
 
 namespace pystream::worker {
 namespace {
