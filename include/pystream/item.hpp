@@ -38,8 +38,8 @@ class Item {
     type_ = &type;
   }
 
-  /// The payload. Empty for an item of zero bytes. Aligned to 16 bytes, but what a stage of a plain type gave only as
-  /// that type is.
+  /// The payload. Empty for an item of zero bytes. Aligned to 16 bytes; if a source or stage of a plain type made it,
+  /// only as that type is.
   std::span<const std::byte> bytes() const noexcept { return bytes_; }
   std::uint64_t sequence() const noexcept { return tag_->sequence; }
   std::uint32_t part() const noexcept { return tag_->part; }

@@ -12,7 +12,8 @@
 /// types take part by themselves.
 namespace pystream::detail {
 
-/// Types whose values may be read and written where they lie in a link, whose payloads begin at multiples of 16.
+/// Types whose values may be read and written where they lie in a link: records, and the first item of a run, begin at
+/// multiples of 16, the others of a run right behind one another.
 template <class T>
 concept RunPayload = Plain<T> && Payload<T> && std::is_base_of_v<PlainCodec, Codec<T>> && alignof(T) <= 16;
 

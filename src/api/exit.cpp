@@ -16,7 +16,7 @@ Exit::Exit(Session& session, plan::LinkId link, WaitOptions waiting)
 
 bool Exit::take_now(const Decode& decode) {
   while (const shm::Record* record = ring_.try_peek()) {
-    const bool is_item = record->kind == shm::RecordKind::item || record->kind == shm::RecordKind::large_item;
+    const bool is_item = record->is_item();
     const bool is_newest = !ring_.one_at_a_time() || record->number + 1 >= ring_.published_number();
     if (is_item && is_newest) {
       decode(record->payload);

@@ -125,9 +125,8 @@ void ChildCall::call(const Item& in, Output& out) {
       continue;
     }
     closed = record->closes > 0;
-    const bool is_item = record->kind == shm::RecordKind::item || record->kind == shm::RecordKind::large_item;
     std::exception_ptr failure;
-    if (is_item) {
+    if (record->is_item()) {
       try {
         out.forward(Item(in.tag(), record->payload));
       } catch (...) {

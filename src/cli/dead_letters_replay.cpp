@@ -83,13 +83,15 @@ std::string stage_of(const std::vector<profile::DeadLetter>& letters) {
   return stage;
 }
 
-/// What a letter holds is the item as it came to the process of its stage: to the first stage of its segment.
+/// What a letter holds is the item as it came to the process of its stage: to the first stage of its segment, or as the
+/// source in front of it made it.
 const plan::Node& first_node(const plan::Topology& topology, const std::string& stage) {
   for (const plan::WorkerSpec& worker : topology.workers) {
     for (const plan::Segment& segment : worker.segments) {
-      for (const plan::HostedId id : segment.hosted) {
-        if (topology.hosted[id].key == stage && segment.input) {
-          return *topology.hosted[segment.hosted.front()].node;
+      const std::size_t first = segment.input ? 0 : 1;
+      for (std::size_t i = first; i < segment.hosted.size(); ++i) {
+        if (topology.hosted[segment.hosted[i]].key == stage) {
+          return *topology.hosted[segment.hosted[first]].node;
         }
       }
     }

@@ -20,7 +20,7 @@ void Heir::take_over(const shm::Segment& segment) {
     }
     if (topology_.workers[link.consumer].external) {
       shm::ConsumerEnd end = segment.map_consumer(id);
-      const std::uint64_t done = end.own->read_number.load(std::memory_order_relaxed);
+      const std::uint64_t done = end.own->done_number.load(std::memory_order_relaxed);
       read_.push_back({.ring = shm::RingReader(std::move(end), done), .ended = false});
     }
   }
@@ -38,7 +38,7 @@ void Heir::end(Fed& link) {
 void Heir::discard(Read& link) {
   while (const shm::Record* record = link.ended ? nullptr : link.ring.try_peek()) {
     link.ended = record->kind == shm::RecordKind::end;
-    discarded_ += record->kind == shm::RecordKind::item || record->kind == shm::RecordKind::large_item ? 1 : 0;
+    discarded_ += record->is_item() ? 1 : 0;
     link.ring.advance();
     link.ring.release();
   }

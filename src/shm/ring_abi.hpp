@@ -27,7 +27,8 @@
 ///
 ///   inbox (written by the consumer, sparse; only on links that drop the oldest): see Inbox
 ///
-/// Positions only grow. Between read_position and write_position lie whole records, numbered without a gap.
+/// Positions only grow. Between read_position and write_position lie whole records, numbered without a gap; a run, which
+/// is one record of several items, takes as many numbers as it has items.
 namespace pystream::shm {
 
 inline constexpr std::size_t kPage = 4096;
@@ -52,7 +53,7 @@ enum class RecordKind : std::uint8_t {
 /// Written by the producer before the release store of write_position that covers it. Untrusted when read.
 struct RecordHeader {
   std::uint64_t number_and_kind;  ///< bits 0-47: dense number on this link; 48-55: RecordKind; 56-63: closes (above)
-  std::uint64_t sequence;         ///< number given at the pipeline's entrance
+  std::uint64_t sequence;         ///< number given at the pipeline's entrance; of a run: see RunHead
   std::uint32_t size;             ///< payload bytes that follow in the ring
   std::uint32_t part;             ///< which of several outputs of one input
   std::int64_t entered_ns;        ///< CLOCK_MONOTONIC at the pipeline's entrance
@@ -90,7 +91,7 @@ struct RunHead {
 /// `inputs_done` in the matching entry. So at every instant exactly one entry matches.
 struct JournalEntry {
   std::uint64_t write_position;
-  std::uint64_t next_number;               ///< number of the next record
+  std::uint64_t next_number;               ///< number of the next record, or of its first item
   std::uint64_t large_position;            ///< where the next large payload may begin
   std::uint64_t large_ordinal;             ///< of the next large payload
   std::atomic<std::uint64_t> inputs_done;  ///< inputs with a smaller number are done; a source: items given out
@@ -108,7 +109,7 @@ inline constexpr std::uint32_t kJournalEnded = 1;  ///< the end record is out
 struct ProducerPage {
   /// Release store (label: COMMIT) after the records and the journal entry; acquire load by the consumer.
   alignas(kLine) std::atomic<std::uint64_t> write_position;
-  /// Number of the first record not yet committed; relaxed, for counters and the fill shown to people.
+  /// Number of the first item not yet committed; relaxed, for counters and the fill shown to people.
   std::atomic<std::uint64_t> written_number;
   std::atomic<std::uint64_t> dropped;  ///< items thrown away because the link was full (drop_newest)
   /// Links that drop the oldest: what stands before this position may be overwritten at any moment. Stored before the
@@ -129,8 +130,8 @@ struct ConsumerPage {
   std::atomic<std::uint64_t> large_released;  ///< the large area before this position is free; stored before
   std::atomic<std::uint64_t> large_ordinal;   ///< large payloads with a smaller ordinal are free; stored before
   std::atomic<std::uint64_t> overrun;         ///< records that were overwritten before they were read (drop_oldest)
-  /// Records and large payloads that are done. Some of them may have to stay, because the consumer's output refers to
-  /// them: they count for no limit of items in this link, they are in the next one. Stored before.
+  /// Items and large payloads that are done. Some of them may have to stay, because the consumer's output refers to them
+  /// or because the rest of their run is not done: they count for no limit of items in this link. Stored before.
   std::atomic<std::uint64_t> done_number;
   std::atomic<std::uint64_t> done_large;
   /// One more with each release, be it of memory or of room under a limit; release store after all of the above.

@@ -36,6 +36,8 @@ struct Record {
 
   /// The payload is in a large area, this link's or one upstream.
   bool large() const { return kind == RecordKind::large_item || kind == RecordKind::reference; }
+  /// Not a mark.
+  bool is_item() const { return kind == RecordKind::item || large(); }
 };
 
 /// Items of one size at equal distances; see RingReader::try_items().
@@ -90,7 +92,7 @@ class RingReader {
   /// next `ahead(s, kMostInRun)`. What ends them is for try_peek(). Throws LinkCorrupt. REQUIRES: !one_at_a_time().
   template <class Ahead>
   FoundItems try_items(std::size_t size, std::uint32_t limit, const Ahead& ahead);
-  /// Steps over the first `items` of what try_items() found.
+  /// Steps over the first `items` of what try_items() found. REQUIRES: nothing else was called in between.
   void advance_items(std::uint32_t items) {
     if (run_.left != 0) {
       step_in_run(items);

@@ -53,12 +53,7 @@ void StageClock::stop(const Item::Tag& tag, std::uint64_t input, bool every) {
 class Chain::Step final : public LocalOutput {
  public:
   Step(Chain& chain, std::size_t index, Flow& flow, bool numbering)
-      : LocalOutput(flow.tag),
-        chain_(chain),
-        index_(index),
-        flow_(flow),
-        numbering_(numbering),
-        passes_last_(chain.hosted_[index]->gives() != nullptr) {}
+      : LocalOutput(flow.tag), chain_(chain), index_(index), flow_(flow), numbering_(numbering) {}
 
  protected:
   void emit_value(const void* value, const ValueType& type) override {
@@ -74,14 +69,9 @@ class Chain::Step final : public LocalOutput {
   void pass(const Item& item) override {
     if (numbering_) {
       flow_.number_item();
-    }
-    chain_.clock_.enter(index_ + 1);
-    ++chain_.item_counts_[index_ + 1];
-    chain_.hosted_[index_ + 1]->process(item, chain_.output_of(index_ + 1));
-    if (passes_last_) {
-      chain_.clock_.return_to(index_);
+      chain_.guard_->run_made(item);
     } else {
-      chain_.clock_.enter(index_);
+      chain_.run_behind(index_, item);
     }
   }
 
@@ -90,7 +80,6 @@ class Chain::Step final : public LocalOutput {
   std::size_t index_;
   Flow& flow_;
   bool numbering_;
-  bool passes_last_;  ///< the stage gives one output at most, as the last thing it does
 };
 
 Chain::Chain(std::vector<std::unique_ptr<Hosted>> hosted, bool with_source, LinkOutput& out, Flow& flow,
@@ -102,6 +91,7 @@ Chain::Chain(std::vector<std::unique_ptr<Hosted>> hosted, bool with_source, Link
       clock_(monitor, recorder, first, hosted_.size()),
       counts_(hosted_.size()),
       item_counts_(hosted_.size()),
+      kept_counts_(hosted_.size()),
       unshared_(hosted_.size()) {
   for (std::size_t i = 0; i + 1 < hosted_.size(); ++i) {
     steps_.push_back(std::make_unique<Step>(*this, i, flow, with_source && i == 0));
@@ -114,6 +104,18 @@ Chain::~Chain() = default;
 
 Output& Chain::output_of(std::size_t index) {
   return index + 1 < hosted_.size() ? static_cast<Output&>(*steps_[index]) : out_;
+}
+
+/// What the stage `index` has emitted goes through those behind it.
+void Chain::run_behind(std::size_t index, const Item& item) {
+  clock_.enter(index + 1);
+  ++item_counts_[index + 1];
+  hosted_[index + 1]->process(item, output_of(index + 1));
+  if (hosted_[index]->gives() != nullptr) {
+    clock_.return_to(index);  // it gives one output at most, as the last thing it does
+  } else {
+    clock_.enter(index);
+  }
 }
 
 void Chain::process(const Item& item) {
@@ -139,10 +141,11 @@ void Chain::finish_item() {
   for (std::size_t i = 0; i < counts_.size(); ++i) {
     counts_[i] += std::exchange(item_counts_[i], 0);
   }
+  std::fill(kept_counts_.begin(), kept_counts_.end(), 0);
 }
 
 void Chain::discard_item() {
-  std::fill(item_counts_.begin(), item_counts_.end(), 0);
+  item_counts_ = kept_counts_;
 }
 
 void Chain::share_time(std::int64_t ns, std::int64_t age_ns) {

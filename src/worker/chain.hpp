@@ -69,6 +69,13 @@ class StageClock {
   bool fresh_ = false;  ///< `last_` is now
 };
 
+/// Who runs the stages behind a source on an item that it has made: what they throw is theirs, not the source's.
+class SourceGuard {
+ public:
+  virtual ~SourceGuard() = default;
+  virtual void run_made(const Item& item) = 0;
+};
+
 /// Sources, stages and sinks that one process calls one after another. What one emits is the next one's input at the
 /// cost of a function call; a value is handed over as it is where the next stage takes that type.
 ///
@@ -83,8 +90,14 @@ class Chain {
 
   /// Runs one item through. An exception of a stage comes out as it is.
   void process(const Item& item);
-  /// Lets the source in front emit; false at its end.
+  /// Lets the source in front emit; false at its end. Each item that it makes goes to the guard.
   bool produce();
+  /// REQUIRES: before produce(), if there are stages behind the source; outlives this.
+  void set_guard(SourceGuard& guard) { guard_ = &guard; }
+  /// An item that the source has made begins: discard_item() goes back to here.
+  void begin_made() { kept_counts_ = item_counts_; }
+  /// Runs the stages behind the source on it. An exception comes out as it is.
+  void process_made(const Item& item) { run_behind(0, item); }
 
   /// The source in front gave `items`, or the only stage is done with so many more.
   void count_items(std::uint64_t items) { counts_[0] += items; }
@@ -107,6 +120,7 @@ class Chain {
   class Step;
 
   Output& output_of(std::size_t index);
+  void run_behind(std::size_t index, const Item& item);
 
   std::vector<std::unique_ptr<Hosted>> hosted_;
   LinkOutput& out_;
@@ -116,7 +130,9 @@ class Chain {
   std::vector<std::unique_ptr<Step>> steps_;
   std::vector<std::uint64_t> counts_;       ///< of finished items
   std::vector<std::uint64_t> item_counts_;  ///< of the item in work
-  std::vector<std::uint64_t> unshared_;     ///< of items flushed since share_time(), modulo 2^64
+  std::vector<std::uint64_t> kept_counts_;  ///< of it, before the stages behind a source began
+  SourceGuard* guard_ = nullptr;
+  std::vector<std::uint64_t> unshared_;  ///< of items flushed since share_time(), modulo 2^64
 
  public:
   ~Chain();

@@ -17,7 +17,7 @@ Cursors::Cursors(const std::vector<std::unique_ptr<Hosted>>& hosted) {
     }
   }
   if (bytes > shm::kCursorBytes) {
-    throw Error("the cursors of one worker's sources and sinks take " + std::to_string(bytes) +
+    throw Error("the cursors of a segment's source and sinks take " + std::to_string(bytes) +
                 " bytes, and there is room for " + std::to_string(shm::kCursorBytes));
   }
   kept_.resize(bytes);

@@ -8,17 +8,22 @@
 
 namespace pystream::worker {
 
-std::uint32_t LinkOutput::withdraw_input() {
-  if (pending_ > 0) {
-    if (published_ == already_out_) {
-      ring_.rollback_to(start_);
-    } else {
+void LinkOutput::withdraw() {
+  if (published_ == start_.published) {
+    if (pending_ > start_.pending) {
+      ring_.rollback_to(start_.mark);
+    }
+    pending_ = start_.pending;
+  } else {
+    if (pending_ > 0) {
       ring_.rollback();
     }
+    pending_ = 0;
   }
-  emitted_ = 0;
-  pending_ = 0;
-  return published_;
+  emitted_ = start_.emitted;
+  already_out_ = published_;
+  reserved_ = 0;
+  begin_part();
 }
 
 void LinkOutput::close_input(std::uint8_t closes) {

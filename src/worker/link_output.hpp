@@ -47,7 +47,12 @@ class LinkOutput final : public Output {
     already_out_ = already_out;
     published_ = already_out;
     reserved_ = 0;
-    start_ = ring_.mark();
+    begin_part();
+  }
+  /// What is emitted from here on is what withdraw() takes back: the work on one item of those that a source makes of
+  /// one input.
+  void begin_part() {
+    start_ = {.mark = ring_.mark(), .emitted = emitted_, .pending = pending_, .published = published_};
   }
   /// The input is done. See RecordHeader for `closes`; `answer`: leaves a tombstone if nothing was emitted.
   void end_input(std::uint8_t closes, bool answer) {
@@ -56,9 +61,9 @@ class LinkOutput final : public Output {
       close_input(closes);
     }
   }
-  /// Withdraws what this input has emitted and not yet published. Returns how many outputs stay published: what the
-  /// next try's begin_input() is to be told.
-  std::uint32_t withdraw_input();
+  /// Withdraws what was emitted since begin_part() or begin_input() and is not yet published. Another try may follow;
+  /// as many of its outputs as stay published are swallowed.
+  void withdraw();
   /// Outputs of the input in work, published or not.
   std::uint32_t emitted() const { return emitted_; }
   /// A tombstone that was read is passed on; so is the end.
@@ -93,7 +98,13 @@ class LinkOutput final : public Output {
   std::uint32_t already_out_ = 0;
   std::uint32_t published_ = 0;
   std::uint32_t pending_ = 0;  ///< outputs of this input that are finished and not committed
-  shm::RingWriter::Mark start_{};
+  struct Start {
+    shm::RingWriter::Mark mark{};
+    std::uint32_t emitted = 0;
+    std::uint32_t pending = 0;
+    std::uint32_t published = 0;
+  };
+  Start start_;
   /// Where the output in work goes if not into the link.
   enum class Lost { no, published_before, dropped };
   Lost lost_ = Lost::no;

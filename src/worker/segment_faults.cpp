@@ -67,7 +67,48 @@ void SegmentRunner::run_guarded(const shm::Record& record) {
   } catch (const Stopped&) {
     throw;
   } catch (...) {
-    retry_or_give_up(record);
+    retry_or_give_up(record, [&] { chain_.process(Item(flow_.tag, record.payload)); });
+  }
+}
+
+/// An item that was made here, as if it had come in a link. `encoded`: room for its bytes, if it has none yet.
+shm::Record SegmentRunner::record_of(const Item& made, std::vector<std::byte>& encoded) const {
+  if (made.unencoded() != nullptr) {
+    encoded.resize(made.unencoded_type()->size(made.unencoded()));
+    made.unencoded_type()->encode(made.unencoded(), encoded);
+  }
+  return {.kind = shm::RecordKind::item,
+          .closes = 0,
+          .number = flow_.tag.sequence,
+          .sequence = flow_.tag.sequence,
+          .part = 0,
+          .entered_ns = flow_.tag.entered_ns,
+          .payload = made.unencoded() != nullptr ? encoded : made.bytes()};
+}
+
+/// Runs the stages behind a source on an item that it has just made. What they do to it is no matter of the source: it
+/// goes on with its next item.
+void SegmentRunner::run_made(const Item& item) {
+  const std::uint64_t number = flow_.tag.sequence;
+  flow_.tag.attempt = attempt_at(number);
+  monitor_.begin_item(number, number);
+  chain_.begin_made();
+  output_.begin_part();
+  std::vector<std::byte> encoded;
+  if (is_poison(number)) {
+    set_aside(record_of(item, encoded));
+    chain_.clock().enter(0);
+    return;
+  }
+  try {
+    chain_.process_made(item);
+  } catch (const shm::LinkCorrupt&) {
+    throw;
+  } catch (const Stopped&) {
+    throw;
+  } catch (...) {
+    retry_or_give_up(record_of(item, encoded), [&] { chain_.process_made(item); });
+    chain_.clock().enter(0);
   }
 }
 
@@ -85,20 +126,19 @@ void SegmentRunner::check_memory_limit() const {
 }
 
 /// REQUIRES: called from a handler. What a stage threw is dealt with by the policy of the stage that threw.
-void SegmentRunner::retry_or_give_up(const shm::Record& record) {
+void SegmentRunner::retry_or_give_up(const shm::Record& record, const std::function<void()>& again) {
   check_memory_limit();
   std::string reason = thrown_text();
   for (std::uint32_t tries = 1;; ++tries) {
-    already_out_ = output_.withdraw_input();
+    output_.withdraw();
     const plan::FaultPolicy& policy = policy_in_work();
     if (policy.on_error != plan::OnError::retry || tries >= policy.max_attempts) {
       give_up(record, reason, tries);
       return;
     }
     chain_.discard_item();
-    output_.begin_input(already_out_);
     try {
-      chain_.process(Item(flow_.tag, record.payload));
+      again();
       return;
     } catch (const shm::LinkCorrupt&) {
       throw;

@@ -47,6 +47,7 @@ SegmentRunner::SegmentRunner(SegmentParts parts, Monitor& monitor, DeadLetters& 
     careful_until_ = restarted ? inputs_done_ + async_->capacity() + kLargestAnswerBatch : 0;
   }
   restore();
+  chain_.set_guard(*this);
   if (may_refer()) {
     output_.set_refers();
     reader_->remember_large();
@@ -351,6 +352,8 @@ bool SegmentRunner::take_from_source() {
     throw;
   } catch (const shm::LinkCorrupt&) {
     throw;
+  } catch (const StageFailed&) {
+    throw;  // a stage behind the source
   } catch (const std::exception& error) {
     check_memory_limit();
     throw StageFailed(flow_.next_sequence, error.what());

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -97,7 +98,7 @@ struct SegmentParts {
 /// 2. A commit holds whole inputs; only when the output link is full is part of one input published, and then the
 ///    journal says how much.
 /// 3. Before anything that may sleep for long, what is done is committed and released.
-class SegmentRunner final : public RoomMaker {
+class SegmentRunner final : public RoomMaker, public SourceGuard {
  public:
   SegmentRunner(SegmentParts parts, Monitor& monitor, DeadLetters& dead_letters);
   ~SegmentRunner() override;
@@ -112,6 +113,7 @@ class SegmentRunner final : public RoomMaker {
   void cleanup();
 
   void make_room() override;
+  void run_made(const Item& item) override;
   /// The segments behind this one in its row, which outlive its work.
   void set_behind(std::vector<SegmentRunner*> behind) { behind_ = std::move(behind); }
 
@@ -137,8 +139,9 @@ class SegmentRunner final : public RoomMaker {
   void run_guarded(const shm::Record& record);
   static std::string thrown_text();
   void check_memory_limit() const;
-  void retry_or_give_up(const shm::Record& record);
+  void retry_or_give_up(const shm::Record& record, const std::function<void()>& again);
   const plan::FaultPolicy& policy_in_work() const;
+  shm::Record record_of(const Item& made, std::vector<std::byte>& encoded) const;
   void give_up(const shm::Record& record, const std::string& reason, std::uint32_t attempts);
   void set_aside(const shm::Record& record);
   std::uint32_t attempt_at(std::uint64_t number) const { return death_.attempt_at(number); }

@@ -55,7 +55,7 @@ void SegmentRunner::fail_run() {
   tag_item(record);
   chain_.note_given();
   output_.begin_input(0);
-  retry_or_give_up(record);
+  retry_or_give_up(record, [&] { chain_.process(Item(flow_.tag, record.payload)); });
   const std::uint64_t came_out = terminal_ ? 1 : output_.emitted();
   count_exits(came_out);
   stop_clock(record.number, came_out);

@@ -154,6 +154,20 @@ TEST(NestingTest, ASerialPipelineHandsOneItemAtATimeToItsParallelChild) {
   EXPECT_EQ(*most, 1);
 }
 
+TEST(NestingTest, AParallelChildMayPassLargeItemsOn) {
+  Pipeline child;
+  const auto pass_on = [](const Item& in, Output& out) { out.forward(in); };
+  child.add(pass_on).add(pass_on).parallelize();
+  Pipeline sut;
+  sut.add([](std::string text) { return text + "!"; }).add(child.as_stage(), "Child");
+  sut.serialize({.results = Results::all});
+  for (const std::size_t size : {100U, 2U << 20}) {
+    const std::string text(size, 'x');
+    sut.forward(text);
+    EXPECT_EQ(sut.get_results<std::string>(), text + "!");
+  }
+}
+
 TEST(NestingTest, AnExceptionBehindAChildLosesOnlyItsOwnItem) {
   Pipeline child;
   child

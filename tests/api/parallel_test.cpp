@@ -171,6 +171,17 @@ TEST(ParallelTest, PassesItemsOfEverySize) {
   }
 }
 
+TEST(ParallelTest, GivesLargeItemsThatAreOnlyPassedOn) {
+  Pipeline sut;
+  const auto pass_on = [](const Item& in, Output& out) { out.forward(in); };
+  sut.add(pass_on).add(pass_on).parallelize(kAllResults);
+  for (const std::size_t size : {100U, 2U << 20, 3U << 20}) {
+    const std::string text(size, 'x');
+    ASSERT_TRUE(sut.forward(text));
+    ASSERT_EQ(sut.get_results<std::string>(), text);
+  }
+}
+
 TEST(ParallelTest, RefusesAnItemThatIsTooLarge) {
   Pipeline sut;
   sut.add([](std::string text) { return text; });

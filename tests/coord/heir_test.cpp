@@ -65,6 +65,21 @@ TEST_F(HeirTest, EndsWhatWasFedAndDiscardsWhatComesOut) {
   EXPECT_EQ(sut.discarded(), 2U);
 }
 
+TEST_F(HeirTest, WhatTheUserHadReadOfARunIsNotDiscarded) {
+  shm::RingWriter results = output();
+  ASSERT_EQ(put_run(results, std::vector<std::string>(5, "r")), 5U);
+  results.commit({.inputs_done = 5});
+  {
+    shm::RingReader user(segment_.map_consumer(1), 0);
+    take(user);
+    take(user);
+    user.release();
+  }
+  Heir sut(topology_, segment_);
+  sut.advance();
+  EXPECT_EQ(sut.discarded(), 3U);
+}
+
 TEST_F(HeirTest, ADamagedJournalOfWhatWasFedIsNamed) {
   segment_.map_producer(0).own->write_position = 4096;
   EXPECT_TRUE(error().starts_with("link Entry -> A is damaged")) << error();

@@ -105,6 +105,45 @@ TEST(Poison, SerialPipelineInOneWorkerTriesAgain) {
   EXPECT_EQ(result.out, numbered_lines(0, 100));
 }
 
+struct InSerialMain {
+  const char* name;
+  const char* how;
+  const char* policy;
+};
+
+/// The source is in the process of the stage that fails, and no fault of its own.
+class PoisonBehindTheSource : public testing::TestWithParam<InSerialMain> {};
+
+TEST_P(PoisonBehindTheSource, OnlyThatItemIsMissing) {
+  const auto& [name, how, policy] = GetParam();
+  const FaultRun result = run_stages(
+      R"({"name": "Twice", "type": "test.repeat", "params": {"n": 2}}, )" + crash_stage("Bad", how, 41, policy),
+      R"(, "mode": "serial")");
+  EXPECT_EQ(result.run.exit_code, 0) << result.run.err;
+  std::string expected;
+  for (int i = 0; i < 100; ++i) {
+    for (char copy = 0; copy < 2 && i != 41; ++copy) {
+      expected += "line " + std::to_string(i) + std::string({copy, '\0', '\0', '\0', '\n'});
+    }
+  }
+  EXPECT_EQ(result.out, expected);
+}
+
+INSTANTIATE_TEST_SUITE_P(Policies, PoisonBehindTheSource,
+                         testing::Values(InSerialMain{"throw_skip", "throw", R"(, "on_error": "skip")"},
+                                         InSerialMain{"throw_letter", "throw", ""},
+                                         InSerialMain{"throw_retry", "throw", R"(, "on_error": "retry")"},
+                                         InSerialMain{"crash_skip", "segv", R"(, "on_crash": "skip")"},
+                                         InSerialMain{"crash_letter", "segv", ""}),
+                         [](const auto& info) { return std::string(info.param.name); });
+
+TEST(Poison, AStageBehindItsSourceThatIsToFailNamesItsItem) {
+  const FaultRun result =
+      run_stages(crash_stage("Bad", "throw", 41, R"(, "on_error": "fail")"), kNoProfile + R"(, "mode": "serial")");
+  EXPECT_EQ(result.run.exit_code, 1);
+  EXPECT_CONTAINS(result.run.err, "failed on item 41");
+}
+
 TEST(Poison, ADeadLetterKeepsItemStageSignalAndStack) {
   const TempFolder folder;
   folder.write("in.txt", numbered_lines(0, 100));

@@ -70,6 +70,17 @@ TEST_F(Replay, InASerialPipelineItBeginsWhereTheProcessTakesItems) {
   EXPECT_EQ(folder_.read("rest.txt"), copy(0) + copy(1)) << "'l' + 1, 'i' + 1, 'n' + 1: each stage once";
 }
 
+TEST_F(Replay, InTheProcessOfTheSourceItBeginsBehindTheSource) {
+  const std::string more = R"(, "mode": "serial")";
+  folder_.write("in.txt", numbered_lines(0, 100));
+  folder_.write("broken.json", plan_of(kTwice + ", " + bad("Bad", 3, 0), more));
+  ASSERT_EQ(coord({"run", "broken.json"}, options_).exit_code, 0);
+  const ProgramRun run = replay({"broken.json", "--set", "Bad.sequence=1000", "--output", "rest.txt"});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  const auto copy = [](char n) { return "line 3" + std::string({n, '\0', '\0', '\0', '\n'}); };
+  EXPECT_EQ(folder_.read("rest.txt"), copy(0) + copy(1));
+}
+
 TEST_F(Replay, WhatFailsAgainIsALetterAgain) {
   run_broken(bad("Bad", 0, 50));
   const ProgramRun run = replay({"broken.json", "--output", "rest.txt", "--remove"});

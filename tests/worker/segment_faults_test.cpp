@@ -1,5 +1,6 @@
 #include <pystream/error.hpp>
 
+#include "support/child.hpp"
 #include "worker/runner_support.hpp"
 
 /// What becomes of an item whose stage throws.
@@ -91,6 +92,93 @@ TEST(SegmentFaultsTest, EmittingWithoutAReservationIsTheStagesError) {
   run_batches(sut);
   EXPECT_EQ(records_of(segment, 1), (Texts{"", "$"}));
   EXPECT_EQ(sut.letters.items, Texts{"0"});
+}
+
+/// Gives "0", "1" and so on, three at a time.
+class Triples final : public RawSource<std::uint64_t> {
+ public:
+  bool produce(Output& out) override {
+    for (int i = 0; i < 3; ++i) {
+      emit_text(out, std::to_string(cursor()++));
+    }
+    return cursor() < 6;
+  }
+};
+
+RigSpec spec_behind_source(const std::function<void(const Item&, Output&)>& stage) {
+  return {.segments = {{.make =
+                            [stage] {
+                              std::vector<std::unique_ptr<Hosted>> all;
+                              all.push_back(detail::host(std::make_unique<Triples>()));
+                              all.push_back(raw(stage));
+                              return all;
+                            },
+                        .has_source = true}}};
+}
+
+TEST(SegmentFaultsTest, BehindASourceOnlyTheItemThatFailsIsSetAside) {
+  const RigSpec spec = spec_behind_source([](const Item& in, Output& out) {
+    emit_text(out, "a" + text_of(in));
+    if (text_of(in) == "1" || text_of(in) == "5") {
+      throw Error("no " + text_of(in));
+    }
+    emit_text(out, "b" + text_of(in));
+  });
+  const shm::Segment segment = make_rig_segment(spec);
+  RiggedWorker sut(segment, spec);
+  sut.row().run();
+  EXPECT_EQ(records_of(segment, 1), (Texts{"a0", "b0", "a2", "b2", "a3", "b3", "a4", "b4", "$"}));
+  EXPECT_EQ(sut.letters.reasons, (Texts{"no 1", "no 5"}));
+  EXPECT_EQ(sut.letters.items, (Texts{"1", "5"}));
+  EXPECT_EQ(sut.letters.sequences, (std::vector<std::uint64_t>{1, 5}));
+  EXPECT_EQ(sut.monitor().end().stats[1].errors, 2U);
+}
+
+TEST(SegmentFaultsTest, BehindASourceAnItemIsTriedAgain) {
+  int tries = 0;
+  RigSpec spec = spec_behind_source([&](const Item& in, Output& out) {
+    emit_text(out, "a" + text_of(in));
+    if (text_of(in) == "4" && ++tries < 3) {
+      throw Error("again");
+    }
+  });
+  spec.segments[0].faults = {.on_error = plan::OnError::retry, .max_attempts = 3};
+  const shm::Segment segment = make_rig_segment(spec);
+  RiggedWorker sut(segment, spec);
+  sut.row().run();
+  EXPECT_EQ(records_of(segment, 1), (Texts{"a0", "a1", "a2", "a3", "a4", "a5", "$"}));
+  EXPECT_EQ(tries, 3);
+  EXPECT_EQ(sut.monitor().end().stats[1].items, 6U) << "a try is no item";
+}
+
+TEST(SegmentFaultsTest, BehindASourceAnItemThatMadeALinkFullIsWithdrawnAsFarAsItMay) {
+  RigSpec spec = spec_behind_source([](const Item& in, Output& out) {
+    for (int i = 0; i < 3; ++i) {
+      emit_text(out, text_of(in) + std::string(200, static_cast<char>('a' + i)));
+    }
+    if (text_of(in) == "2") {
+      throw Error("late");
+    }
+  });
+  spec.segments[0].faults.on_error = plan::OnError::skip;
+  spec.link.items_limit = 8;  // full in the midst of item 2
+  const shm::Segment segment = make_rig_segment(spec);
+  Child worker([&] { RiggedWorker(segment, spec).row().run(); });
+  shm::RingReader reader(segment.map_consumer(1), 0);
+  std::string seen;
+  for (bool ended = false; !ended;) {
+    reader.wait(0, kSecondNs);
+    while (const shm::Record* record = reader.try_peek()) {
+      ended = record->kind == shm::RecordKind::end;
+      seen += ended ? "$" : std::string{text_of(*record).front(), text_of(*record).back(), ' '};
+      reader.advance();
+      reader.release();
+    }
+  }
+  EXPECT_EQ(worker.wait(), 0);
+  EXPECT_TRUE(seen.starts_with("0a 0b 0c 1a 1b 1c ")) << seen;
+  EXPECT_TRUE(seen.ends_with("3a 3b 3c 4a 4b 4c 5a 5b 5c $")) << seen;
+  EXPECT_EQ(seen.find("2c"), std::string::npos) << "not published before it threw: " << seen;
 }
 
 }  // namespace

@@ -17,7 +17,7 @@ namespace {
 using namespace pystream::test;
 using namespace pystream::worker::test;
 
-constexpr std::uint64_t kStride = kSanitized ? 151 : 17;
+constexpr std::uint64_t kStride = kSanitized ? 307 : 17;
 bool is_full_run() {
   return std::getenv("PYSTREAM_TEST_FULL") != nullptr;
 }
@@ -289,7 +289,7 @@ TEST_P(SingleStepTest, AKillAtAnyInstructionOfTheRecoveryChangesNothing) {
   const Texts expected = undisturbed.outcome(GetParam());
   const World world = make_world();
   SteppedChild worker = start(world);
-  const std::uint64_t every = is_full_run() ? 31 : kSanitized ? 2003 : 211;
+  const std::uint64_t every = is_full_run() ? 31 : kSanitized ? 20'011 : 211;
   const std::uint64_t first_every = is_full_run() ? 211 : kSanitized ? 200'003 : 5003;
   std::uint64_t looks = 0;
   while (worker.step()) {
