@@ -27,8 +27,8 @@
 ///
 ///   inbox (written by the consumer, sparse; only on links that drop the oldest): see Inbox
 ///
-/// Positions only grow. Between read_position and write_position lie whole records, numbered without a gap; a run, which
-/// is one record of several items, takes as many numbers as it has items.
+/// Positions only grow. Between read_position and write_position lie whole records, numbered without a gap; a run is one
+/// record of several items and takes as many numbers as it has items.
 namespace pystream::shm {
 
 inline constexpr std::size_t kPage = 4096;
@@ -130,8 +130,8 @@ struct ConsumerPage {
   std::atomic<std::uint64_t> large_released;  ///< the large area before this position is free; stored before
   std::atomic<std::uint64_t> large_ordinal;   ///< large payloads with a smaller ordinal are free; stored before
   std::atomic<std::uint64_t> overrun;         ///< records that were overwritten before they were read (drop_oldest)
-  /// Items and large payloads that are done. Some of them may have to stay, because the consumer's output refers to them
-  /// or because the rest of their run is not done: they count for no limit of items in this link. Stored before.
+  /// Items and large payloads that are done. Some may have to stay, because the consumer's output refers to them or
+  /// because the rest of their run is not done: they count for no limit of items in this link. Stored before.
   std::atomic<std::uint64_t> done_number;
   std::atomic<std::uint64_t> done_large;
   /// One more with each release, be it of memory or of room under a limit; release store after all of the above.
