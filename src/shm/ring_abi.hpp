@@ -27,8 +27,8 @@
 ///
 ///   inbox (written by the consumer, sparse; only on links that drop the oldest): see Inbox
 ///
-/// Positions only grow. Between read_position and write_position lie whole records, numbered without a gap; a run is one
-/// record of several items and takes as many numbers as it has items.
+/// Positions only grow. Between read_position and write_position lie whole records, numbered without a gap; a run is
+/// one record of several items and takes as many numbers as it has items.
 namespace pystream::shm {
 
 inline constexpr std::size_t kPage = 4096;
