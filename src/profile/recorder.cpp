@@ -7,7 +7,6 @@ namespace {
 
 constexpr std::int64_t kPeriodNs = 100'000'000;
 constexpr std::uint64_t kPeriodsPerSecond = 10;
-constexpr std::uint64_t kLeastMore = 16;  ///< this part of a period's rows
 constexpr std::uint32_t kLargestShift = 30;
 
 std::uint64_t get(const std::atomic<std::uint64_t>& word) {
@@ -20,9 +19,7 @@ RowQueue::RowQueue(const shm::ProfileArea& area, bool enabled, std::uint64_t row
     : page_(*area.page),
       rows_(area.rows),
       enabled_(enabled && !area.rows.empty()),
-      period_limit_(std::max<std::uint64_t>(rows_per_second / kPeriodsPerSecond, 1)),
-      allowed_rows_(period_limit_),
-      more_rows_(period_limit_) {
+      period_limit_(std::max<std::uint64_t>(rows_per_second / kPeriodsPerSecond, 1)) {
   set_mask();
 }
 
@@ -36,14 +33,10 @@ void RowQueue::set_mask() {
 
 void RowQueue::adapt(std::uint64_t sampled, std::int64_t now) {
   period_rows_ += sampled;
-  const bool over = now >= period_end_;
   const std::uint32_t shift = page_.rate_shift.load(std::memory_order_relaxed);
-  if (period_rows_ > allowed_rows_) {
+  if (period_rows_ > period_limit_) {
     page_.rate_shift.store(std::min(shift + 1, kLargestShift), std::memory_order_relaxed);
-    // Not a whole period's rows once more: the first moments of a fast pipeline would have those of a second.
-    more_rows_ = std::max({more_rows_ / 2, period_limit_ / kLeastMore, std::uint64_t{1}});
-    allowed_rows_ = period_rows_ + more_rows_;
-  } else if (!over) {
+  } else if (now < period_end_) {
     return;
   } else if (enabled_ && room() < rows_.size() / 4) {
     // The database does not keep up: better fewer samples than lost ones.
@@ -51,11 +44,8 @@ void RowQueue::adapt(std::uint64_t sampled, std::int64_t now) {
   } else if (period_rows_ < period_limit_ / 4 && shift > 0) {
     page_.rate_shift.store(shift - 1, std::memory_order_relaxed);
   }
-  if (over) {
-    period_rows_ = 0;
-    allowed_rows_ = more_rows_ = period_limit_;
-    period_end_ = now + kPeriodNs;
-  }
+  period_rows_ = 0;
+  period_end_ = now + kPeriodNs;
   set_mask();
 }
 

@@ -35,9 +35,7 @@ class RowQueue {
     page_.lost.store(lost, std::memory_order_relaxed);
     page_.head.store(head, std::memory_order_release);
   }
-  /// After a batch with `sampled` sampled items: samples more or less if that is due. A period has the rows that its
-  /// share of `rows_per_second` allows; in one in which items come much faster than before it is little more than
-  /// twice as many.
+  /// After a batch with `sampled` sampled items: samples more or less if that is due.
   void adapt(std::uint64_t sampled, std::int64_t now);
 
  private:
@@ -46,10 +44,8 @@ class RowQueue {
   shm::RowPage& page_;
   std::span<shm::Row> rows_;
   bool enabled_;
-  std::uint64_t period_limit_;     ///< rows of a period; see adapt()
-  std::uint64_t period_rows_ = 0;  ///< so far
-  std::uint64_t allowed_rows_;     ///< beyond them half as many items are sampled
-  std::uint64_t more_rows_;        ///< by which that is raised then
+  std::uint64_t period_limit_;
+  std::uint64_t period_rows_ = 0;
   std::int64_t period_end_ = 0;
   std::uint64_t mask_ = 0;
   std::uint32_t weight_ = 1;

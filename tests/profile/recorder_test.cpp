@@ -155,18 +155,6 @@ std::uint64_t sample_batches(Recorder& sut, std::uint64_t& done, int batches, st
   return sampled;
 }
 
-TEST(RecorderTest, TheFirstSecondHasNoMoreRowsThanAnyOther) {
-  const shm::Segment segment = make_segment(1, 1 << 16);
-  shm::WorkerEnd end = segment.map_worker(0);
-  RowQueue rows(end.profile, true, 10'000);
-  Recorder sut(end.profile.segments[0], end.stats, 0, 2, rows);
-  std::uint64_t done = 0;
-  std::int64_t now = 0;
-  const std::uint64_t sampled = sample_batches(sut, done, 10'000, 100, now, 100'000);
-  EXPECT_LT(sampled, 10'000U);
-  EXPECT_GT(sampled, 2'500U);
-}
-
 TEST(RecorderTest, FewerItemsAreSampledMoreAgain) {
   const shm::Segment segment = make_segment(1, 1 << 16);
   shm::WorkerEnd end = segment.map_worker(0);
