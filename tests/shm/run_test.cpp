@@ -18,14 +18,6 @@ Texts letters(char first, int count) {
   return all;
 }
 
-const auto kAll = [](std::uint64_t, std::uint32_t most) { return most; };
-/// All sequence numbers before this one.
-auto before(std::uint64_t end) {
-  return [end](std::uint64_t sequence, std::uint32_t most) {
-    return static_cast<std::uint32_t>(std::min<std::uint64_t>(end - sequence, most));
-  };
-}
-
 /// Both ends of one link in this process.
 class RunTest : public ::testing::Test {
  protected:

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <optional>
@@ -88,6 +89,15 @@ inline std::uint32_t put_run(shm::RingWriter& ring, std::span<const std::string>
     ring.finish_run(size, ~std::uint64_t{0} >> (shm::kMostInRun - room), tag);
   }
   return room;
+}
+
+/// How far try_items() may go: as far as it likes.
+inline constexpr auto kAll = [](std::uint64_t, std::uint32_t most) { return most; };
+/// Only over sequence numbers before this one.
+inline auto before(std::uint64_t end) {
+  return [end](std::uint64_t sequence, std::uint32_t most) {
+    return static_cast<std::uint32_t>(std::min<std::uint64_t>(end - sequence, most));
+  };
 }
 
 inline std::string text_of(const shm::Record& record) {

@@ -64,6 +64,17 @@ std::string row(std::string front, std::string inside, std::string behind) {
   return text;
 }
 
+/// What test.repeat makes of the lines, but for one of them.
+std::string twice_without(int without) {
+  std::string lines;
+  for (int i = 0; i < 100; ++i) {
+    for (char copy = 0; copy < 2 && i != without; ++copy) {
+      lines += "line " + std::to_string(i) + std::string({copy, '\0', '\0', '\0', '\n'});
+    }
+  }
+  return lines;
+}
+
 class PoisonInRow : public testing::TestWithParam<int> {};
 
 TEST_P(PoisonInRow, OnlyThatItemIsMissing) {
@@ -71,13 +82,7 @@ TEST_P(PoisonInRow, OnlyThatItemIsMissing) {
   const std::string stages = GetParam() == 0 ? row(bad, "", "") : GetParam() == 1 ? row("", bad, "") : row("", "", bad);
   const FaultRun result = run_stages(stages);
   EXPECT_EQ(result.run.exit_code, 0) << result.run.err;
-  std::string expected;
-  for (int i = 0; i < 100; ++i) {
-    for (char copy = 0; copy < 2 && i != 20; ++copy) {
-      expected += "line " + std::to_string(i) + std::string({copy, '\0', '\0', '\0', '\n'});
-    }
-  }
-  EXPECT_EQ(result.out, expected);
+  EXPECT_EQ(result.out, twice_without(20));
 }
 
 INSTANTIATE_TEST_SUITE_P(FrontInsideBehind, PoisonInRow, testing::Values(0, 1, 2));
@@ -120,13 +125,7 @@ TEST_P(PoisonBehindTheSource, OnlyThatItemIsMissing) {
       R"({"name": "Twice", "type": "test.repeat", "params": {"n": 2}}, )" + crash_stage("Bad", how, 41, policy),
       R"(, "mode": "serial")");
   EXPECT_EQ(result.run.exit_code, 0) << result.run.err;
-  std::string expected;
-  for (int i = 0; i < 100; ++i) {
-    for (char copy = 0; copy < 2 && i != 41; ++copy) {
-      expected += "line " + std::to_string(i) + std::string({copy, '\0', '\0', '\0', '\n'});
-    }
-  }
-  EXPECT_EQ(result.out, expected);
+  EXPECT_EQ(result.out, twice_without(41));
 }
 
 INSTANTIATE_TEST_SUITE_P(Policies, PoisonBehindTheSource,

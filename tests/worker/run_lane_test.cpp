@@ -14,13 +14,6 @@ struct RecordAt {
   std::uint64_t sequence;
   std::int64_t entered_ns;
 };
-const auto kAll = [](std::uint64_t, std::uint32_t most) { return most; };
-/// All sequence numbers before this one.
-auto before(std::uint64_t end) {
-  return [end](std::uint64_t sequence, std::uint32_t most) {
-    return static_cast<std::uint32_t>(std::min<std::uint64_t>(end - sequence, most));
-  };
-}
 
 /// A stage of letters between two links, or in front of or behind one.
 class RunLaneTest : public ::testing::Test {
