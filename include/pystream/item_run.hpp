@@ -28,8 +28,14 @@ inline void prefetch_for_write(std::byte* at) {
 #endif
 }
 
-/// memcpy for a value that was made just before, field by field: a wider load than the stores before it has to wait
-/// until they have left the store buffer, and compilers like to copy 16 bytes at a time.
+/// The same word. Compilers like to copy two words with one load; if they were stored just before, one by one, it waits
+/// until both stores have left the store buffer, some 2 ns. This keeps them apart.
+inline std::uint64_t apart(std::uint64_t word) {
+  asm("" : "+r"(word));
+  return word;
+}
+
+/// memcpy for a value that was made just before, field by field.
 inline void copy_words(std::byte* to, const void* from, std::size_t size) {
   constexpr std::size_t kWord = sizeof(std::uint64_t);
   constexpr std::size_t kLargest = 256;
@@ -38,7 +44,7 @@ inline void copy_words(std::byte* to, const void* from, std::size_t size) {
   for (; size <= kLargest && at + kWord <= size; at += kWord) {
     std::uint64_t word;
     std::memcpy(&word, bytes + at, kWord);
-    asm("" : "+r"(word));  // keeps the words apart
+    word = apart(word);
     std::memcpy(to + at, &word, kWord);
   }
   std::memcpy(to + at, bytes + at, size - at);

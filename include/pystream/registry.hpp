@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <pystream/hosted.hpp>
@@ -29,9 +30,17 @@ struct StageType {
   std::function<std::unique_ptr<Hosted>(const Params&)> make{};
 };
 
-/// Adds a type. A second registration of the same name is an error that registration_errors() tells.
+namespace detail {
+/// Raised with each change of a class that a plugin and the library share (Hosted, Item, Output, StageType, ItemRun),
+/// which its symbols do not tell; the sizes are for changes where that was forgotten.
+inline constexpr std::uint64_t kPluginInterface =
+    std::uint64_t{1} << 48 | sizeof(StageType) << 32 | sizeof(Item) << 16 | sizeof(ItemRun);
+}  // namespace detail
+
+/// Adds a type. A second registration of the same name is an error that registration_errors() tells, and so is a
+/// plugin that was built with other headers: `interface` is what its own ones say.
 /// Thread-safe only before main() and during dlopen(), where PYSTREAM_STAGE calls it.
-bool register_stage_type(StageType type) noexcept;
+bool register_stage_type(StageType type, std::uint64_t interface = detail::kPluginInterface) noexcept;
 /// In order of their names.
 std::vector<const StageType*> registered_stage_types();
 const StageType* find_stage_type(std::string_view name);

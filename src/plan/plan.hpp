@@ -98,7 +98,7 @@ struct ProfilerOptions {
   bool enabled = true;
   std::optional<std::filesystem::path> folder;  ///< none: the usual one
   std::uint64_t max_history = 100'000;          ///< single items of one stage in one run
-  std::uint64_t rows_per_second = 10'000;       ///< single items of one worker; beyond it they are sampled
+  std::uint64_t rows_per_second = 5'000;        ///< single items of one worker; beyond it they are sampled
   std::uint64_t keep_runs = 20;
   std::uint64_t keep_bytes = 512 << 20;  ///< of the database; older runs go first, the last one stays
 

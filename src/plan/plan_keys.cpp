@@ -125,7 +125,7 @@ const KeyTable& profiler_keys() {
       with_range(key("max_history", ParamType::integer, "single items kept of one stage in one run (100000)"), 2,
                  kMaxCount),
       with_range(key("rows_per_second", ParamType::integer,
-                     "single items recorded by one worker; beyond it they are sampled (10000)"),
+                     "single items recorded by one worker; beyond it they are sampled (5000)"),
                  10, kMaxCount),
       with_range(key("keep_runs", ParamType::integer, "runs kept in the database (20)"), 1, kMaxCount),
       with_range(key("keep_bytes", ParamType::size, "size of the database beyond which old runs go (512MiB)"), 1,

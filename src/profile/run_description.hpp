@@ -44,8 +44,8 @@ struct LinkDescription {
 
 /// How much is recorded and kept.
 struct Retention {
-  std::uint64_t max_history = 100'000;     ///< rows of one stage in one run
-  std::uint64_t rows_per_second = 10'000;  ///< of a worker; beyond it single items are sampled
+  std::uint64_t max_history = 100'000;    ///< rows of one stage in one run
+  std::uint64_t rows_per_second = 5'000;  ///< of a worker; beyond it single items are sampled
   std::uint64_t runs = 20;
   std::uint64_t bytes = 512 << 20;  ///< of the database; older runs go first, the last one stays
 };

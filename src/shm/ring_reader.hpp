@@ -89,7 +89,7 @@ class RingReader {
   }
   /// As many of the next `limit` items as are published, of `size` bytes and outside any row, if they lie at equal
   /// distances, entered together and came of different inputs; of sequence numbers from the first one's, s, on only the
-  /// next `ahead(s, kMostInRun)`. What ends them is for try_peek(). Throws LinkCorrupt. REQUIRES: !one_at_a_time().
+  /// next `ahead(s, most)`. What ends them is for try_peek(). Throws LinkCorrupt. REQUIRES: !one_at_a_time().
   template <class Ahead>
   FoundItems try_items(std::size_t size, std::uint32_t limit, const Ahead& ahead);
   /// Steps over the first `items` of what try_items() found. REQUIRES: nothing else was called in between.
@@ -118,7 +118,6 @@ class RingReader {
   void release(const Mark& mark, std::optional<std::uint64_t> referred = {});
   void release() { release(mark()); }
   bool has_unreleased() const { return position_ != released_ || run_.stepped != 0; }
-  std::uint64_t unreleased_bytes() const { return position_ - released_; }
 
   /// Waits until there may be more to read: spins for `spin_ns`, then sleeps up to `timeout_ns`.
   void wait(std::int64_t spin_ns, std::int64_t timeout_ns) {
@@ -252,7 +251,7 @@ FoundItems RingReader::try_items(std::size_t size, std::uint32_t limit, const Ah
     return {};
   }
   FoundItems found{.payload = first->payload.data(), .sequence = first->sequence, .entered_ns = first->entered_ns};
-  const std::uint32_t span = ahead(first->sequence, kMostInRun);
+  const std::uint32_t span = ahead(first->sequence, limit == 1 ? 1 : kMostInRun);
   if (run_.left != 0) {
     found.step = size;
     found.sequences = run_.left >> std::countr_zero(run_.left);

@@ -175,6 +175,7 @@ void RingWriter::look_at_consumer() {
   seen_done_large_ = end_.peer->done_large.load(std::memory_order_relaxed);
   check(seen_read_ <= committed_ && committed_ - seen_read_ <= end_.link.ring_bytes,
         "the read position is not within what was written");
+  check(seen_read_ % kRecordAlign == 0, "the read position is not that of a record");
   check(seen_read_number_ <= next_number_ && seen_done_number_ <= next_number_ && seen_done_large_ <= large_ordinal_,
         "more records were released than were written");
   check(seen_large_released_ <= large_head_ && seen_large_ordinal_ <= large_ordinal_,

@@ -46,12 +46,8 @@ constexpr std::uint64_t record_bytes(std::size_t payload) {
   return sizeof(RecordHeader) + round_up(payload, kRecordAlign);
 }
 
-/// The same word. Compilers like to copy two words with one load; if they were stored just before, one by one, it waits
-/// until both stores have left the store buffer, some 2 ns. This keeps them apart.
-inline std::uint64_t apart(std::uint64_t word) {
-  asm("" : "+r"(word));
-  return word;
-}
+using detail::apart;
+
 template <std::size_t kWords>
 void store_words(std::byte* to, const std::uint64_t (&words)[kWords]) {
   for (std::uint64_t word : words) {

@@ -1,4 +1,5 @@
 #include <new>
+#include <utility>
 
 #include "worker/segment_runner.hpp"
 
@@ -60,14 +61,9 @@ void SegmentRunner::set_aside(const shm::Record& record) {
 /// Runs the stages on one item.
 void SegmentRunner::run_guarded(const shm::Record& record) {
   output_.begin_input(already_out_);
-  try {
-    chain_.process(Item(flow_.tag, record.payload));
-  } catch (const shm::LinkCorrupt&) {
-    throw;
-  } catch (const Stopped&) {
-    throw;
-  } catch (...) {
-    retry_or_give_up(record, [&] { chain_.process(Item(flow_.tag, record.payload)); });
+  const auto process = [&] { chain_.process(Item(flow_.tag, record.payload)); };
+  if (const auto reason = failure_of(process)) {
+    retry_or_give_up(record, *reason, process);
   }
 }
 
@@ -100,14 +96,9 @@ void SegmentRunner::run_made(const Item& item) {
     chain_.clock().enter(0);
     return;
   }
-  try {
-    chain_.process_made(item);
-  } catch (const shm::LinkCorrupt&) {
-    throw;
-  } catch (const Stopped&) {
-    throw;
-  } catch (...) {
-    retry_or_give_up(record_of(item, encoded), [&] { chain_.process_made(item); });
+  const auto process = [&] { chain_.process_made(item); };
+  if (const auto reason = failure_of(process)) {
+    retry_or_give_up(record_of(item, encoded), *reason, process);
     chain_.clock().enter(0);
   }
 }
@@ -125,10 +116,9 @@ void SegmentRunner::check_memory_limit() const {
   }
 }
 
-/// REQUIRES: called from a handler. What a stage threw is dealt with by the policy of the stage that threw.
-void SegmentRunner::retry_or_give_up(const shm::Record& record, const std::function<void()>& again) {
-  check_memory_limit();
-  std::string reason = thrown_text();
+/// What a stage threw is dealt with by the policy of the stage that threw.
+void SegmentRunner::retry_or_give_up(const shm::Record& record, std::string reason,
+                                     const std::function<void()>& again) {
   for (std::uint32_t tries = 1;; ++tries) {
     output_.withdraw();
     const plan::FaultPolicy& policy = policy_in_work();
@@ -137,17 +127,11 @@ void SegmentRunner::retry_or_give_up(const shm::Record& record, const std::funct
       return;
     }
     chain_.discard_item();
-    try {
-      again();
+    std::optional<std::string> failure = failure_of(again);
+    if (!failure) {
       return;
-    } catch (const shm::LinkCorrupt&) {
-      throw;
-    } catch (const Stopped&) {
-      throw;
-    } catch (...) {
-      check_memory_limit();
-      reason = thrown_text();
     }
+    reason = std::move(*failure);
   }
 }
 

@@ -346,17 +346,8 @@ bool SegmentRunner::take_from_source() {
   monitor_.begin_item(inputs_done_, inputs_done_);
   output_.begin_input(already_out_);
   bool more = false;
-  try {
-    more = chain_.produce();
-  } catch (const Stopped&) {
-    throw;
-  } catch (const shm::LinkCorrupt&) {
-    throw;
-  } catch (const StageFailed&) {
-    throw;  // a stage behind the source
-  } catch (const std::exception& error) {
-    check_memory_limit();
-    throw StageFailed(flow_.next_sequence, error.what());
+  if (const auto reason = failure_of([&] { more = chain_.produce(); })) {
+    throw StageFailed(flow_.next_sequence, *reason);
   }
   already_out_ = 0;
   const std::uint64_t given = flow_.next_sequence - inputs_done_;

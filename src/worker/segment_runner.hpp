@@ -125,7 +125,7 @@ class SegmentRunner final : public RoomMaker, public SourceGuard {
   std::uint32_t take_run(std::uint32_t limit);
   std::uint32_t run_limit(std::uint32_t limit) const;
   void count_run(std::uint32_t items, std::uint32_t given);
-  void fail_run();
+  void fail_run(const std::string& reason);
   void tag_item(const shm::Record& record);
   void count_exits(std::uint64_t came_out);
   bool take_next();
@@ -139,7 +139,9 @@ class SegmentRunner final : public RoomMaker, public SourceGuard {
   void run_guarded(const shm::Record& record);
   static std::string thrown_text();
   void check_memory_limit() const;
-  void retry_or_give_up(const shm::Record& record, const std::function<void()>& again);
+  template <class Stages>
+  std::optional<std::string> failure_of(const Stages& stages) const;
+  void retry_or_give_up(const shm::Record& record, std::string reason, const std::function<void()>& again);
   const plan::FaultPolicy& policy_in_work() const;
   shm::Record record_of(const Item& made, std::vector<std::byte>& encoded) const;
   void give_up(const shm::Record& record, const std::string& reason, std::uint32_t attempts);
@@ -196,5 +198,23 @@ class SegmentRunner final : public RoomMaker, public SourceGuard {
   Ages ages_;                    ///< of the items of a batch in which not every item is timed
   Ages exit_ages_;               ///< of those that left the main pipeline
 };
+
+/// What stages threw, as a text; nothing if they did not. What is no matter of the ones that ran goes on up.
+template <class Stages>
+std::optional<std::string> SegmentRunner::failure_of(const Stages& stages) const {
+  try {
+    stages();
+    return std::nullopt;
+  } catch (const shm::LinkCorrupt&) {
+    throw;
+  } catch (const Stopped&) {
+    throw;
+  } catch (const StageFailed&) {
+    throw;  // its policy was asked already
+  } catch (...) {
+    check_memory_limit();
+    return thrown_text();
+  }
+}
 
 }  // namespace pystream::worker

@@ -44,18 +44,17 @@ void SegmentRunner::count_run(std::uint32_t items, std::uint32_t given) {
   exit_ages_.add(parts_.exits ? came_out : 0, runs_->entered_ns());
 }
 
-/// REQUIRES: called from a handler. The stage threw in the midst of a run.
-void SegmentRunner::fail_run() {
+/// The stage threw in the midst of a run.
+void SegmentRunner::fail_run(const std::string& reason) {
   count_run(runs_->done(), runs_->keep());
   if (!reader_) {
-    check_memory_limit();
-    throw StageFailed(inputs_done_, thrown_text());
+    throw StageFailed(inputs_done_, reason);
   }
   const shm::Record& record = *reader_->try_peek();
   tag_item(record);
   chain_.note_given();
   output_.begin_input(0);
-  retry_or_give_up(record, [&] { chain_.process(Item(flow_.tag, record.payload)); });
+  retry_or_give_up(record, reason, [&] { chain_.process(Item(flow_.tag, record.payload)); });
   const std::uint64_t came_out = terminal_ ? 1 : output_.emitted();
   count_exits(came_out);
   stop_clock(record.number, came_out);
@@ -77,11 +76,9 @@ std::uint32_t SegmentRunner::take_run(std::uint32_t limit) {
   }
   chain_.clock().start(false);
   chain_.clock().begin();
-  try {
-    runs_->work();
-  } catch (...) {
+  if (const auto reason = failure_of([&] { runs_->work(); })) {
     const std::uint32_t done = runs_->done();
-    fail_run();
+    fail_run(*reason);
     return done + 1;
   }
   const std::uint32_t given = runs_->keep();

@@ -148,6 +148,13 @@ TEST_F(Validate, ACrashingPluginIsNamedWithItsSignal) {
   EXPECT_CONTAINS(run.err, "libpystream_aborting.so\": the worker program was killed by signal 6 (Aborted)");
 }
 
+TEST_F(Validate, APluginBuiltWithOtherHeadersIsRefused) {
+  const ProgramRun run = validate(with(kSmallPlan, "libpystream_testing.so", odd_plugin("outdated")));
+  EXPECT_EQ(run.exit_code, 2);
+  EXPECT_CONTAINS(run.err, "plan.json: /plugins/0: plugin \"");
+  EXPECT_CONTAINS(run.err, "libpystream_outdated.so\": it was built with other pystream headers than this program");
+}
+
 TEST_F(Validate, AFileThatIsNoPluginIsTold) {
   folder_.write("no.so", "not a library");
   const ProgramRun run = validate(with(kSmallPlan, "libpystream_testing.so", "./no.so"));
