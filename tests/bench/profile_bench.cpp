@@ -1,13 +1,13 @@
 // What profiles cost: the recorder alone, a pipeline of 1 us stages without and with a profile, and how many single
 // items a second can be written beside running stages.
 //
-// The rate of one run scatters by several percent, so what a profile costs there is taken from processor times, of
-// which the rate follows where all cores are busy, in two parts:
+// The rate of one run scatters by several percent, so there are many pairs of runs without and with a profile. Where
+// the cost goes is seen in processor times (part of which only fills what a run waits anyway), in two parts:
 // - Its own threads and process (writers, bookkeeper): nobody else runs in them, so a run with a profile tells it
 //   exactly, less what its start and end take.
 // - What it costs in the threads of the stages: a run without and one with a profile at the same time, each thread on
-//   the core of its fellow in the other run, so that both meet the same machine.
-// The long form compares rates too.
+//   the core of its fellow in the other run, so that both meet the same machine. Each has half of it, and so records
+//   half as many single items a second: as many in a thousand as a run alone does.
 
 #include <sys/resource.h>
 
@@ -27,6 +27,7 @@ using namespace pystream;
 using namespace pystream::bench;
 
 constexpr std::uint64_t kBatch = 256;
+constexpr std::uint64_t kItemsOfARate = 400'000;
 
 /// Of this thread, so that others on the machine do not count.
 double cpu_ns() {
@@ -192,12 +193,13 @@ struct Cost {
 };
 
 /// Without a profile if `folder` is empty.
-Cost run_once(const std::filesystem::path& folder, std::uint64_t rounds, std::uint64_t items) {
+Cost run_once(const std::filesystem::path& folder, std::uint64_t rounds, std::uint64_t items,
+              std::uint64_t rows_per_second = plan::ProfilerOptions{}.rows_per_second) {
   const Shared<Tally> tally;
   ForkPipeline sut = pipeline(items, rounds, 2, tally.get());
   if (!folder.empty()) {
     // Each run would delete an old one, whatever its own length.
-    sut.set_profile({.folder = folder, .keep_runs = 1000});
+    sut.set_profile({.folder = folder, .rows_per_second = rows_per_second, .keep_runs = 1000});
   }
   const double cpu_before = cpu_of_children_ns();
   run_whole(sut, items, tally->times);
@@ -213,10 +215,13 @@ double percent(double part, double whole) {
 
 /// How much more the stages' threads take with a profile, in percent.
 double change_of_stages(const std::filesystem::path& folder, std::uint64_t rounds, std::uint64_t items) {
+  constexpr std::uint64_t kRowsPerSecond = plan::ProfilerOptions{}.rows_per_second / 2;
   const Shared<std::array<Cost, 2>> costs;
   Children runs;
   for (const std::size_t with : {0, 1}) {
-    runs.start([&] { (*costs)[with] = run_once(with == 0 ? std::filesystem::path() : folder, rounds, items); });
+    runs.start([&] {
+      (*costs)[with] = run_once(with == 0 ? std::filesystem::path() : folder, rounds, items, kRowsPerSecond);
+    });
   }
   runs.join();
   const auto& [plain, profiled] = *costs;
@@ -236,8 +241,7 @@ void measure_pipeline(Bench& bench) {
   const test::TempFolder folder;
   const std::uint64_t rounds = rounds_of_a_microsecond();
   const std::uint64_t items = bench.scaled<std::uint64_t>(1'000'000, 400'000);
-  const int pairs = bench.scaled(3 * bench.repetitions(), bench.repetitions() + 1);
-  for (int i = 0; i < pairs && bench.wants(subject, "processor time"); ++i) {
+  for (int i = 0; i < bench.scaled(15, 3) && bench.wants(subject, "processor time"); ++i) {
     const double start_and_end_ns = run_once(folder.path(), rounds, 1).beside_ns;
     const Cost profiled = run_once(folder.path(), rounds, items);
     const double own_ns = profiled.beside_ns - start_and_end_ns;
@@ -250,12 +254,12 @@ void measure_pipeline(Bench& bench) {
     bench.add(subject, "% more CPU", "threads of stages", stages);
     bench.add(subject, "% more CPU", "a profile", own + stages);
   }
-  for (int i = 0; i < pairs && !bench.is_short() && bench.wants(subject, "rate"); ++i) {
+  for (int i = 0; i < bench.scaled(60, 12) && bench.wants(subject, "rate"); ++i) {
     std::array<double, 2> rates{};
     // Each first as often as the other: what the machine does otherwise meets both.
     for (const int turn : {i, i + 1}) {
       const bool with = turn % 2 != 0;
-      rates[with ? 1 : 0] = run_once(with ? folder.path() : std::filesystem::path(), rounds, items).items_per_s;
+      rates[with ? 1 : 0] = run_once(with ? folder.path() : std::filesystem::path(), rounds, kItemsOfARate).items_per_s;
     }
     bench.add(subject, "items/s", "without a profile", rates[0]);
     bench.add(subject, "items/s", "with a profile", rates[1]);

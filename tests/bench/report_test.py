@@ -55,7 +55,7 @@ class ReportTest(unittest.TestCase):
 
     def test_where_rounds_scatter_the_interval_of_the_median_stands_beside_it(self):
         document = {"work": "profile", "short": True, "missing": [], "series": [
-            {"subject": "two 1 us stages", "unit": "% more CPU", "contender": "a profile",
+            {"subject": "two 1 us stages", "unit": "% fewer items/s", "contender": "with a profile",
              "values": [-5, 1.25, 1.5, 1.75, 9], "interval": [1.25, 1.75]}]}
         row = next(row for row in report.ROWS if row.work.startswith("profile of two"))
         self.assertEqual(report.row_cells(row, report.Results([document]))[2:], ["1.5 (1.25–1.75) %", "yes"])
