@@ -44,6 +44,8 @@ class ProfileTruthTest : public ProfileSystemTest {
            longest + R"("}})";
   }
   /// Long beside the moments between a stage's clock and the profile's, in which a busy machine may interrupt it.
+  /// So many that no item is left out.
+  static constexpr const char* kAllRecorded = R"(, "profiler": {"rows_per_second": 100000})";
   std::string logged_plan_text(const std::string& more = "") const {
     const std::vector<std::string> stages{
         logged("A", "100us", "240us"),
