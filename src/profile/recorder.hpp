@@ -20,9 +20,7 @@ class RowQueue {
   RowQueue(const shm::ProfileArea& area, bool enabled, std::uint64_t rows_per_second);
 
   bool wants(std::uint64_t sequence) const { return is_sampled(sequence, mask_); }
-  std::uint32_t unwanted_ahead(std::uint64_t sequence, std::uint32_t most) const {
-    return unsampled_ahead(sequence, most, mask_);
-  }
+  std::uint64_t mask() const { return mask_; }
   bool enabled() const { return enabled_; }
   std::uint64_t head() const { return page_.head.load(std::memory_order_relaxed); }
   std::uint32_t weight() const { return weight_; }
@@ -67,8 +65,8 @@ class Recorder {
   bool has_room() const { return samples_ + deltas_.size() <= area_.rows.size(); }
   bool wants(std::uint64_t sequence) const { return rows_.wants(sequence); }
   /// How many items from `sequence` on, at most `most`, come before one that it wants.
-  std::uint32_t unwanted_ahead(std::uint64_t sequence, std::uint32_t most) const {
-    return rows_.unwanted_ahead(sequence, most);
+  std::uint32_t unwanted_ahead(std::uint64_t sequence, std::uint32_t most) {
+    return sampled_numbers_.unsampled_from(sequence, most, rows_.mask());
   }
 
   void add_items(std::uint32_t hosted, std::uint64_t items) { delta(hosted).items += items; }
@@ -127,6 +125,7 @@ class Recorder {
   std::span<shm::HostedStats> stats_;
   std::uint32_t first_;
   RowQueue& rows_;
+  SampledNumbers sampled_numbers_;
   std::vector<Delta> deltas_;
   std::vector<std::uint64_t> values_;          ///< noted samples of each stage, in nanoseconds
   std::uint32_t weight_ = 1;                   ///< of each of them

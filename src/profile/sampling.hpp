@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <utility>
 
 namespace pystream::profile {
 
@@ -39,5 +40,65 @@ constexpr std::uint32_t unsampled_ahead(std::uint64_t sequence, std::uint32_t mo
   }
   return items;
 }
+
+/// As unsampled_ahead(), for numbers that mostly go up: it remembers how far it looked, and steps from one sampled
+/// number to the next.
+///
+/// The factor is 2^64 over the golden ratio, so the hashes go round a circle in steps of that ratio, and the numbers
+/// whose hashes fall into one arc of it lie at three distances: the least number of steps that goes forward by less
+/// than the arc, the least that goes back by less, and their sum (the three-gap theorem: N. B. Slater, Gaps and steps
+/// for the sequence n theta mod 1, 1967). The first two are Fibonacci numbers.
+class SampledNumbers {
+ public:
+  std::uint32_t unsampled_from(std::uint64_t sequence, std::uint32_t most, std::uint64_t mask) {
+    if (mask != mask_) {
+      set_mask(mask);
+    }
+    for (int steps = 0; steps < kMostSteps && found_ && next_ < sequence; ++steps) {
+      first_ = next_ + 1;
+      next_ += distance_behind(next_);
+    }
+    if (sequence < first_ || sequence > next_) {
+      first_ = next_ = sequence;
+      found_ = false;
+    }
+    if (!found_ && next_ - sequence < most) {
+      const auto left = static_cast<std::uint32_t>(sequence + most - next_);
+      const std::uint32_t unsampled = unsampled_ahead(next_, left, mask_);
+      next_ += unsampled;
+      found_ = unsampled < left;
+    }
+    return static_cast<std::uint32_t>(std::min<std::uint64_t>(next_ - sequence, most));
+  }
+
+ private:
+  static constexpr int kMostSteps = 64;
+
+  void set_mask(std::uint64_t mask) {
+    mask_ = mask;
+    found_ = false;
+    first_ = 1;
+    next_ = 0;
+    forward_ = back_ = 0;
+    for (std::uint64_t one = 1, two = 2; forward_ == 0 || back_ == 0; one = std::exchange(two, one + two)) {
+      forward_ = forward_ == 0 && is_sampled(one, mask) ? one : forward_;
+      back_ = back_ == 0 && is_sampled(~one + 1, mask) ? one : back_;
+    }
+  }
+  /// From one that is sampled to the next.
+  std::uint64_t distance_behind(std::uint64_t sampled) const {
+    const std::uint64_t less = std::min(forward_, back_);
+    const std::uint64_t more = std::max(forward_, back_);
+    return is_sampled(sampled + less, mask_) ? less : is_sampled(sampled + more, mask_) ? more : less + more;
+  }
+
+  std::uint64_t mask_ = 1;  // of no sampling
+  std::uint64_t forward_ = 0;
+  std::uint64_t back_ = 0;
+  // None in [first_, next_) is sampled.
+  std::uint64_t first_ = 1;
+  std::uint64_t next_ = 0;
+  bool found_ = false;  ///< next_ is sampled
+};
 
 }  // namespace pystream::profile

@@ -224,6 +224,38 @@ TEST(RecorderTest, LooksAheadToTheNextItemThatIsSampled) {
   EXPECT_EQ(unsampled_ahead(1, 0, sampling_mask(5)), 0U);
 }
 
+TEST(SampledNumbersTest, StepsFromEachToTheNext) {
+  for (std::uint32_t shift = 0; shift <= 20; ++shift) {
+    const std::uint64_t mask = sampling_mask(shift);
+    SampledNumbers sut;
+    std::uint64_t sequence = 1'000'000'007;
+    for (std::uint64_t sampled = 0; sampled < 20; ++sequence) {
+      const std::uint32_t ahead = sut.unsampled_from(sequence, 1, mask);
+      ASSERT_EQ(ahead, is_sampled(sequence, mask) ? 0U : 1U) << sequence << ", shift " << shift;
+      sampled += 1 - ahead;
+    }
+  }
+}
+
+/// Numbers as stages see them: by leaps behind a filter, back to an earlier one, with a new sampling now and then.
+TEST(SampledNumbersTest, SaysTheSameAsALookAtEachNumber) {
+  SampledNumbers sut;
+  std::uint64_t sequence = 0;
+  std::uint64_t random = 1;
+  std::size_t ended_early = 0;
+  for (int i = 0; i < 200'000; ++i) {
+    random = random * 6364136223846793005U + 1442695040888963407U;
+    const std::uint64_t mask = sampling_mask(static_cast<std::uint32_t>(i / 3'000 % 31));
+    const auto most = static_cast<std::uint32_t>(random >> 58);
+    const std::uint32_t expected = unsampled_ahead(sequence, most, mask);
+    ASSERT_EQ(sut.unsampled_from(sequence, most, mask), std::min(expected, most)) << sequence << ", " << most;
+    ended_early += expected < most ? 1 : 0;
+    const std::uint64_t leap = random >> 32 & 1023;
+    sequence = leap == 0 ? sequence / 2 : leap == 1 ? sequence + (random >> 50) : sequence + leap % 80;
+  }
+  EXPECT_GT(ended_early, 5'000U);
+}
+
 /// A worker is killed after every single instruction from before prepare() to behind apply(); its successor finds what
 /// the journal says, and then does the next batch.
 TEST(RecorderTest, ExactWhereverTheWorkerIsKilled) {
