@@ -132,6 +132,17 @@ const Storm kStorms[] = {
      .source = R"({"type": "generate", "params": {"count": 3000, "size": 0, "max_size": "48KiB"}})",
      .links = R"("links": {"capacity": {"bytes": "64KiB"}}, )",
      .rounds = 20},
+    // A link has less room than one call of the source wants.
+    {.name = "BurstsOfASource",
+     .stages = R"({"name": "A", "type": "test.count"}, {"name": "B", "type": "test.filter", "params": {"n": 3}})",
+     .source = R"({"type": "test.bursts", "params": {"count": 20000, "burst": 50}})",
+     .links = R"("links": {"capacity": {"items": 20}}, )"},
+    {.name = "SerialBurstsOfASource",
+     .stages =
+         R"({"name": "A", "type": "test.count"}, {"name": "P", "mode": "parallel", "stages": [{"name": "B", "type": "test.mix"}]}, {"name": "C", "type": "test.filter", "params": {"n": 3}})",
+     .source = R"({"type": "test.bursts", "params": {"count": 3000, "burst": 50}})",
+     .mode = "serial",
+     .links = R"("links": {"capacity": {"items": 20}}, )"},
     {.name = "Program",
      .stages =
          R"({"name": "A", "type": "test.add"}, {"name": "B", "type": "exec", "params": {"command": ["cat"], "framing": "u32"}})",
