@@ -111,10 +111,9 @@ class BlockedWorker {
   Child child_;
 };
 
-/// Kills the worker as soon as it is blocked, again and again, reading a little in between; gives all that came out.
-Texts output_under_kills(const RigSpec& spec, const Texts& items) {
-  const shm::Segment segment = make_rig_segment(spec);
-  feed(segment, 0, items);
+/// Kills the worker as soon as it is blocked, again and again, reading at most `some` records in between; gives all
+/// that came out.
+Texts output_under_kills(const shm::Segment& segment, const RigSpec& spec, int some) {
   shm::RingReader reader(segment.map_consumer(1), 0);
   Texts all;
   while (all.empty() || all.back() != "$") {
@@ -122,110 +121,72 @@ Texts output_under_kills(const RigSpec& spec, const Texts& items) {
     BlockedWorker worker(segment, spec);
     bool ended = false;
     if (!wait_until([&] { return worker.is_blocked() || (ended = worker.child().ended()); })) {
-      ADD_FAILURE() << "the worker hangs";
+      ADD_FAILURE() << "the worker hangs; so far " << all.size() << " records came out";
       return all;
     }
     if (!ended) {
       worker.child().kill();
+    } else if (worker.child().status() != 0) {
+      ADD_FAILURE() << "the successor refused what its predecessor left";
+      return all;
     }
-    for (int i = 0; i < 5 && (all.empty() || all.back() != "$"); ++i) {
+    const std::size_t before = all.size();
+    for (int i = 0; i < some; ++i) {
       const shm::Record* record = reader.try_peek();
       if (record == nullptr) {
-        if (ended) {
-          ADD_FAILURE() << "the worker ended without an end";
-          return all;
-        }
         break;
       }
       all.push_back(record->kind == shm::RecordKind::end ? "$" : text_of(*record));
       reader.advance();
     }
     reader.release();
+    if (ended && all.size() == before) {
+      ADD_FAILURE() << "the worker ended without an end";
+      return all;
+    }
   }
   return all;
 }
 
+/// Worker 1 between a link from worker 0 and one back to it.
+shm::Segment make_segment(shm::LinkSize in, shm::LinkSize out) {
+  in.producer = out.consumer = 0;
+  in.consumer = out.producer = 1;
+  return shm::Segment::create({.workers = {{}, {.hosted = 1}}, .links = {in, out}, .plan = ""});
+}
+
 TEST(SegmentRecoveryTest, KilledWhileItWaitsForRoomBehindFilteredItems) {
-  RigSpec spec = spec_of([](const Item& in, Output& out) {
+  const RigSpec spec = spec_of([](const Item& in, Output& out) {
     if (in.sequence() % 10 == 0) {
       out.emit_bytes(in.bytes());
     }
   });
-  spec.link = {.ring_bytes = 16'384, .item_limit = 20'000, .items_limit = 0};
+  const shm::Segment segment = make_segment({.ring_bytes = 16'384, .item_limit = 20'000, .items_limit = 0},
+                                            {.ring_bytes = 16'384, .item_limit = 20'000, .items_limit = 2});
   Texts items;
+  Texts expected;
   for (int i = 0; i < 300; ++i) {
     items.push_back(std::to_string(i));
-  }
-  Texts expected;
-  for (int i = 0; i < 300; i += 10) {
-    expected.push_back(std::to_string(i));
+    if (i % 10 == 0) {
+      expected.push_back(items.back());
+    }
   }
   expected.push_back("$");
-  // A link away that holds only 2 items.
-  shm::SegmentSpec made{.workers = {{}, {.hosted = 1}}, .links = {}, .plan = ""};
-  shm::LinkSize in = spec.link;
-  in.producer = 0;
-  in.consumer = 1;
-  shm::LinkSize out = spec.link;
-  out.producer = 1;
-  out.consumer = 0;
-  out.items_limit = 2;
-  made.links = {in, out};
-  const shm::Segment segment = shm::Segment::create(made);
   feed(segment, 0, items);
-  shm::RingReader reader(segment.map_consumer(1), 0);
-  Texts all;
-  while (all.empty() || all.back() != "$") {
-    segment.map_worker(1).page->phase = 0;
-    BlockedWorker worker(segment, spec);
-    bool ended = false;
-    ASSERT_TRUE(wait_until([&] { return worker.is_blocked() || (ended = worker.child().ended()); }));
-    if (!ended) {
-      worker.child().kill();
-    } else {
-      ASSERT_EQ(worker.child().status(), 0) << "the successor refused what its predecessor left";
-    }
-    while (const shm::Record* record = reader.try_peek()) {
-      all.push_back(record->kind == shm::RecordKind::end ? "$" : text_of(*record));
-      reader.advance();
-    }
-    reader.release();
-  }
-  EXPECT_EQ(all, expected);
+  EXPECT_EQ(output_under_kills(segment, spec, 2), expected);
 }
 
 TEST(SegmentRecoveryTest, KilledWhileItWaitsForRoomForTheEndMark) {
-  RigSpec spec = spec_of([](const Item& in, Output& out) { out.forward(in); });
-  spec.link.items_limit = 0;
+  const RigSpec spec = spec_of([](const Item& in, Output& out) { out.forward(in); });
+  const shm::Segment segment = make_segment({.ring_bytes = 65'536, .item_limit = 1000},
+                                            {.ring_bytes = 4096, .item_limit = 1000, .items_limit = 1});
   Texts items;
   for (int i = 0; i < 64; ++i) {
     items.push_back(payload_of(static_cast<std::uint64_t>(i), 16));  // 64 with an end mark do not fit the link away
   }
-  shm::SegmentSpec made{.workers = {{}, {.hosted = 1}}, .links = {}, .plan = ""};
-  made.links = {{.producer = 0, .consumer = 1, .ring_bytes = 65'536, .item_limit = 1000},
-                {.producer = 1, .consumer = 0, .ring_bytes = 4096, .item_limit = 1000, .items_limit = 1}};
-  const shm::Segment segment = shm::Segment::create(made);
   feed(segment, 0, items);
-  shm::RingReader reader(segment.map_consumer(1), 0);
-  Texts all;
-  while (all.empty() || all.back() != "$") {
-    segment.map_worker(1).page->phase = 0;
-    BlockedWorker worker(segment, spec);
-    bool ended = false;
-    ASSERT_TRUE(
-        wait_until([&] { return worker.is_blocked() || (ended = worker.child().ended()); }, std::chrono::seconds(5)))
-        << "the successor waits for an end that its predecessor took; items so far: " << all.size();
-    if (!ended) {
-      worker.child().kill();
-    }
-    if (const shm::Record* record = reader.try_peek()) {
-      all.push_back(record->kind == shm::RecordKind::end ? "$" : text_of(*record));
-      reader.advance();
-      reader.release();
-    }
-  }
   items.push_back("$");
-  EXPECT_EQ(all, items);
+  EXPECT_EQ(output_under_kills(segment, spec, 1), items);
 }
 
 TEST(SegmentRecoveryTest, KilledInTheMidstOfMoreOutputsThanTheLinkHolds) {
@@ -241,7 +202,9 @@ TEST(SegmentRecoveryTest, KilledInTheMidstOfMoreOutputsThanTheLinkHolds) {
     }
   }
   expected.push_back("$");
-  EXPECT_EQ(output_under_kills(spec, {"a", "b", "c"}), expected);
+  const shm::Segment segment = make_rig_segment(spec);
+  feed(segment, 0, {"a", "b", "c"});
+  EXPECT_EQ(output_under_kills(segment, spec, 5), expected);
 }
 
 }  // namespace
