@@ -1,14 +1,11 @@
-#include <algorithm>
 #include <array>
-#include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "bench/fork_pipeline.hpp"
+#include "bench/harness.hpp"
 #include "coord/chaos.hpp"
 #include "coord/inspect.hpp"
 #include "plan/plan_json.hpp"
@@ -49,20 +46,18 @@ std::unique_ptr<coord::Chaos> disturb(const plan::Topology& topology, coord::Coo
                                                           .over = [&coordinator] { coordinator.drain(); }});
 }
 
-void report(const char* method, double target_ms, std::vector<std::int64_t> times) {
-  if (times.empty()) {
-    std::printf("%-6s no recovery was seen\n", method);
-    return;
+void report(Bench& bench, const std::string& method, std::vector<std::int64_t> times_ns) {
+  std::vector<double> times;
+  for (const std::int64_t ns : times_ns) {
+    times.push_back(static_cast<double>(ns) * 1e-6);
+    bench.add("kill of a worker", "ms to the first item", method, times.back());
   }
-  std::sort(times.begin(), times.end());
-  const auto ms = [&](double share) {
-    return static_cast<double>(times[static_cast<std::size_t>(share * static_cast<double>(times.size() - 1))]) * 1e-6;
-  };
-  std::printf("%-6s median %6.2f ms  p99 %6.2f ms  max %6.2f ms  (%zu kills; target: median %.0f ms)\n", method,
-              ms(0.5), ms(0.99), ms(1), times.size(), target_ms);
+  if (!times.empty()) {
+    bench.add("kill of a worker", "ms, p99", method, quantile(times, 0.99));
+  }
 }
 
-void with_fork(std::uint64_t kills) {
+void with_fork(Bench& bench, std::uint64_t kills) {
   std::vector<HostedFactory> factories{factory<Numbers>()};
   factories.insert(factories.end(), kStages, factory<Pass>());
   factories.push_back(factory<Discard>());
@@ -75,10 +70,10 @@ void with_fork(std::uint64_t kills) {
                  times = chaos->figures().recoveries_ns;
                  chaos.reset();
                });
-  report("fork", 2, times);
+  report(bench, "fork", times);
 }
 
-void with_spawn(std::uint64_t kills) {
+void with_spawn(Bench& bench, std::uint64_t kills) {
   const std::vector<std::string> plugins{"libpystream_testing.so"};
   const std::string text = R"({"plugins": ["libpystream_testing.so"],
     "source": {"type": "generate", "params": {"size": 64}},
@@ -99,14 +94,16 @@ void with_spawn(std::uint64_t kills) {
   const auto chaos = disturb(topology, coordinator, kills);
   coordinator.run();
   chaos->collect();
-  report("spawn", 15, chaos->figures().recoveries_ns);
+  report(bench, "spawn", chaos->figures().recoveries_ns);
 }
 
 }  // namespace
 }  // namespace pystream::bench
 
 int main(int argc, char** argv) {
-  const std::uint64_t kills = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 200;
-  pystream::bench::with_fork(kills);
-  pystream::bench::with_spawn(kills);
+  pystream::bench::Bench bench("recovery", argc, argv);
+  const auto kills = bench.scaled<std::uint64_t>(200, 60);
+  pystream::bench::with_fork(bench, kills);
+  pystream::bench::with_spawn(bench, kills);
+  return bench.finish();
 }
