@@ -7,7 +7,6 @@ namespace {
 
 constexpr std::int64_t kPeriodNs = 100'000'000;
 constexpr std::uint64_t kPeriodsPerSecond = 10;
-constexpr std::uint32_t kLargestShift = 30;
 
 std::uint64_t get(const std::atomic<std::uint64_t>& word) {
   return word.load(std::memory_order_relaxed);

@@ -10,6 +10,7 @@ namespace pystream::profile {
 /// Which items are recorded singly: about one in 2^shift, the same ones in every stage, and those of a larger shift
 /// are among those of a smaller. A hash of the sequence number decides, so that a stage that filters by number does
 /// not lose all of them.
+inline constexpr std::uint32_t kLargestShift = 30;
 constexpr std::uint64_t sampling_mask(std::uint32_t shift) {
   return shift == 0 ? 0 : ~std::uint64_t{0} << (64 - (shift < 63 ? shift : 63));
 }
@@ -50,6 +51,7 @@ constexpr std::uint32_t unsampled_ahead(std::uint64_t sequence, std::uint32_t mo
 /// for the sequence n theta mod 1, 1967). The first two are Fibonacci numbers.
 class SampledNumbers {
  public:
+  /// REQUIRES: a mask of at most kLargestShift. (The factor is rounded; beyond 31 not all steps are Fibonacci numbers.)
   std::uint32_t unsampled_from(std::uint64_t sequence, std::uint32_t most, std::uint64_t mask) {
     if (mask != mask_) {
       set_mask(mask);

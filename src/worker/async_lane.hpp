@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <optional>
 #include <pystream/hosted.hpp>
 #include <string>
 
@@ -18,10 +19,10 @@ struct SegmentRunner::AsyncLane {
     Item::Tag tag;
     shm::RingReader::Mark after;
     std::int64_t submitted_ns = 0;
-    std::string failure;  ///< submit() threw
-    bool poison = false;  ///< not to be submitted: it killed the worker too often
+    std::optional<std::string> failure{};  ///< what submit() threw
+    bool poison = false;                   ///< not to be submitted: it killed the worker too often
 
-    bool has_answer() const { return !poison && failure.empty() && record.kind != shm::RecordKind::tombstone; }
+    bool has_answer() const { return !poison && !failure && record.kind != shm::RecordKind::tombstone; }
   };
 
   explicit AsyncLane(Hosted& hosted) : stage_(*hosted.async()) {}
@@ -35,7 +36,10 @@ struct SegmentRunner::AsyncLane {
   std::size_t size() const { return entries_.size(); }
   std::size_t capacity() const { return stage_.capacity(); }
 
-  void submit(const shm::Record& record, std::uint32_t attempt, const shm::RingReader::Mark& after, bool poison) {
+  /// `failure_of`: SegmentRunner's.
+  template <class FailureOf>
+  void submit(const shm::Record& record, std::uint32_t attempt, const shm::RingReader::Mark& after, bool poison,
+              const FailureOf& failure_of) {
     Entry& entry = entries_.emplace_back();
     entry.record = record;
     entry.tag = {.sequence = record.sequence, .part = record.part, .attempt = attempt, .entered_ns = record.entered_ns};
@@ -46,11 +50,7 @@ struct SegmentRunner::AsyncLane {
       stage_.finish();
       input_ended_ = true;
     } else if (entry.has_answer()) {
-      try {
-        stage_.submit(Item(entry.tag, record.payload));
-      } catch (const std::exception& error) {
-        entry.failure = error.what();
-      }
+      entry.failure = failure_of([&] { stage_.submit(Item(entry.tag, record.payload)); });
     }
   }
   bool collect(Output& out, std::chrono::nanoseconds wait) { return stage_.collect(out, wait); }

@@ -23,8 +23,8 @@ bool register_stage_type(StageType type, std::uint64_t interface) noexcept {
   if (interface != detail::kPluginInterface) {
     // Not even the name is where it would be looked for.
     registry().errors.push_back(
-        "it was built with other pystream headers than this program; build it again with those "
-        "of the installed version");
+        "it was built with other pystream headers than the library; build it again with those of the installed "
+        "version");
     return false;
   }
   const std::string name = type.name;

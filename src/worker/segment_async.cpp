@@ -46,7 +46,8 @@ bool SegmentRunner::run_async() {
       monitor_.begin_item(copy.number, copy.sequence);
     }
     monitor_.set_in_flight(lane.size() + 1);
-    lane.submit(copy, attempt_at(copy.number), reader_->mark(), is_poison(copy.number));
+    lane.submit(copy, attempt_at(copy.number), reader_->mark(), is_poison(copy.number),
+                [this](const auto& stages) { return failure_of(stages); });
   }
   if (lane.empty()) {
     return progress;
@@ -71,8 +72,8 @@ bool SegmentRunner::run_async() {
       }
       if (oldest.poison) {
         set_aside(oldest.record);
-      } else if (!oldest.failure.empty()) {
-        give_up(oldest.record, oldest.failure, 1);
+      } else if (oldest.failure) {
+        give_up(oldest.record, *oldest.failure, 1);
       }
       already_out_ = 0;
       count_answer(oldest);

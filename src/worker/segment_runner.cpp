@@ -186,7 +186,10 @@ bool SegmentRunner::run_behind() {
   bool any = false;
   for (SegmentRunner* segment : behind_) {
     bool closed = false;
-    any |= !segment->ended() && segment->run_one(closed);
+    // What fails there beside an item, as a commit may, is not for the policy of the stage in front.
+    if (const auto reason = failure_of([&] { any |= !segment->ended() && segment->run_one(closed); })) {
+      throw StageFailed(shm::kInvalidPosition, *reason);
+    }
   }
   monitor_.set_segment(parts_.index);
   monitor_.set_hosted(hosted);

@@ -81,6 +81,9 @@ int work(plan::WorkerId id, int parent) {
 
 int worker_main(int argc, char** argv) {
   try {
+    if (!registration_errors().empty()) {
+      throw Error("the stages of this worker program: " + registration_errors().front());
+    }
     if (argc >= 2 && std::strcmp(argv[1], "describe") == 0) {
       return describe(argc - 2, argv + 2);
     }

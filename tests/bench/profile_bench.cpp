@@ -55,7 +55,7 @@ double recorder_cost(bool every, std::uint64_t items) {
   spec.workers.push_back({.hosted = 1, .segments = 1, .rows = 1 << 15});
   const shm::Segment segment = shm::Segment::create(spec);
   shm::WorkerEnd end = segment.map_worker(0);
-  profile::RowQueue rows(end.profile, true, 10'000);
+  profile::RowQueue rows(end.profile, true, plan::ProfilerOptions{}.rows_per_second);
   profile::Recorder recorder(end.profile.segments[0], end.stats, 0, 1, rows);
   base::FastClock clock(base::measure_tick_rate());
   std::uint64_t done = 0;

@@ -46,7 +46,7 @@ std::unique_ptr<coord::Chaos> disturb(const plan::Topology& topology, coord::Coo
                                                           .over = [&coordinator] { coordinator.drain(); }});
 }
 
-void report(Bench& bench, const std::string& method, std::vector<std::int64_t> times_ns) {
+void report(Bench& bench, const std::string& method, const std::vector<std::int64_t>& times_ns) {
   std::vector<double> times;
   for (const std::int64_t ns : times_ns) {
     times.push_back(static_cast<double>(ns) * 1e-6);

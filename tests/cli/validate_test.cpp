@@ -152,7 +152,7 @@ TEST_F(Validate, APluginBuiltWithOtherHeadersIsRefused) {
   const ProgramRun run = validate(with(kSmallPlan, "libpystream_testing.so", odd_plugin("outdated")));
   EXPECT_EQ(run.exit_code, 2);
   EXPECT_CONTAINS(run.err, "plan.json: /plugins/0: plugin \"");
-  EXPECT_CONTAINS(run.err, "libpystream_outdated.so\": it was built with other pystream headers than this program");
+  EXPECT_CONTAINS(run.err, "libpystream_outdated.so\": it was built with other pystream headers than the library");
 }
 
 TEST_F(Validate, AFileThatIsNoPluginIsTold) {

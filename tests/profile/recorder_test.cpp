@@ -224,16 +224,25 @@ TEST(RecorderTest, LooksAheadToTheNextItemThatIsSampled) {
   EXPECT_EQ(unsampled_ahead(1, 0, sampling_mask(5)), 0U);
 }
 
+/// 0 is sampled whatever the mask; what lies between two steps is looked through where that is not too long.
 TEST(SampledNumbersTest, StepsFromEachToTheNext) {
-  for (std::uint32_t shift = 0; shift <= 20; ++shift) {
+  constexpr std::uint32_t kFar = ~0U;
+  for (std::uint32_t shift = 0; shift <= kLargestShift; ++shift) {
     const std::uint64_t mask = sampling_mask(shift);
     SampledNumbers sut;
-    std::uint64_t sequence = 1'000'000'007;
-    for (std::uint64_t sampled = 0; sampled < 20; ++sequence) {
-      const std::uint32_t ahead = sut.unsampled_from(sequence, 1, mask);
-      ASSERT_EQ(ahead, is_sampled(sequence, mask) ? 0U : 1U) << sequence << ", shift " << shift;
-      sampled += 1 - ahead;
+    ASSERT_EQ(sut.unsampled_from(0, 1, mask), 0U);
+    std::uint64_t sequence = 1;
+    for (int sampled = 0; sampled < 200; ++sampled) {
+      const std::uint32_t ahead = sut.unsampled_from(sequence, kFar, mask);
+      ASSERT_TRUE(is_sampled(sequence + ahead, mask)) << sequence << ", shift " << shift;
+      if (shift <= 12) {
+        ASSERT_EQ(unsampled_ahead(sequence, ahead, mask), ahead) << sequence << ", shift " << shift;
+      }
+      sequence += ahead + std::uint64_t{1};
     }
+    // About as many as there are to be: the factor is rounded, which shows in the longest distances.
+    const auto share = static_cast<double>(std::uint64_t{1} << shift) * 201 / static_cast<double>(sequence);
+    EXPECT_NEAR(share, 1, 0.15) << shift;
   }
 }
 
@@ -246,9 +255,9 @@ TEST(SampledNumbersTest, SaysTheSameAsALookAtEachNumber) {
   for (int i = 0; i < 200'000; ++i) {
     random = random * 6364136223846793005U + 1442695040888963407U;
     const std::uint64_t mask = sampling_mask(static_cast<std::uint32_t>(i / 3'000 % 31));
-    const auto most = static_cast<std::uint32_t>(random >> 58);
+    const auto most = static_cast<std::uint32_t>(random >> 58) + 1;
     const std::uint32_t expected = unsampled_ahead(sequence, most, mask);
-    ASSERT_EQ(sut.unsampled_from(sequence, most, mask), std::min(expected, most)) << sequence << ", " << most;
+    ASSERT_EQ(sut.unsampled_from(sequence, most, mask), expected) << sequence << ", " << most;
     ended_early += expected < most ? 1 : 0;
     const std::uint64_t leap = random >> 32 & 1023;
     sequence = leap == 0 ? sequence / 2 : leap == 1 ? sequence + (random >> 50) : sequence + leap % 80;

@@ -246,6 +246,15 @@ TEST(CorruptionDetectionTest, AnImpossibleReadPositionEndsTheProducer) {
   }
 }
 
+TEST(CorruptionDetectionTest, AReadPositionInTheMidstOfAHeaderEndsTheProducer) {
+  const Segment segment = make_link();
+  RingWriter sut(segment.map_producer(0));
+  ASSERT_TRUE(put(sut, payload_of(0, 100)));
+  sut.commit({.inputs_done = 1});
+  Vandal(segment).put(segment.link(0).consumer_offset, std::uint64_t{24});
+  EXPECT_THROW(while (put(sut, payload_of(0, 100))){}, LinkCorrupt);
+}
+
 TEST(CorruptionDetectionTest, AJournalThatMatchesNowhereEndsTheSuccessor) {
   const Segment segment = make_link();
   Vandal(segment).put(segment.link(0).producer_offset, 4096);

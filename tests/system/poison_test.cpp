@@ -143,6 +143,24 @@ TEST(Poison, AStageBehindItsSourceThatIsToFailNamesItsItem) {
   EXPECT_CONTAINS(result.run.err, "failed on item 41");
 }
 
+/// While a stage in front waits for room the sink works too, and its commit fails.
+TEST(Poison, ASinkThatCannotWriteIsNoFaultOfTheItemInFront) {
+  const TempFolder folder;
+  folder.write("in.txt", numbered_lines(0, 3));
+  folder.write("plan.json", R"({"mode": "serial", "plugins": ["libpystream_testing.so"],
+    "source": {"type": "lines", "params": {"path": "in.txt"}},
+    "stages": [{"name": "Many", "type": "test.repeat", "params": {"n": 20000}},
+               {"name": "Child", "mode": "parallel", "stages": [{"name": "Mix", "type": "test.mix"}]}],
+    "sink": {"type": "file_writer", "params": {"path": "/dev/full"}},
+    "links": {"capacity": {"items": 10}}})");
+  const RunOptions options{.environment = {"PYSTREAM_PROFILES=" + folder / "profiles"}, .directory = folder.path()};
+  const ProgramRun run = coord({"run", "plan.json"}, options);
+  EXPECT_EQ(run.exit_code, 1);
+  EXPECT_CONTAINS(run.err, "No space left on device");
+  const std::string letters = coord({"dead-letters", "list"}, options).out;
+  EXPECT_EQ(letters.find("Many"), std::string::npos) << letters;
+}
+
 TEST(Poison, ADeadLetterKeepsItemStageSignalAndStack) {
   const TempFolder folder;
   folder.write("in.txt", numbered_lines(0, 100));

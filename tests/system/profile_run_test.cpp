@@ -47,7 +47,8 @@ TEST_F(ProfileSystemTest, EveryKeyOfEveryLevelHasExactCounts) {
 }
 
 TEST_F(ProfileSystemTest, LatencyAndThroughputHaveTheShapeOfPyStream) {
-  ASSERT_EQ(coord({"run", plan(500, "500us", kStages), "--quiet"}).exit_code, 0);
+  const std::string all = R"(, "profiler": {"rows_per_second": 100000})";
+  ASSERT_EQ(coord({"run", plan(500, "200us", kStages, all), "--quiet"}).exit_code, 0);
   Sqlite sqlite(database());
   std::vector<std::string> expected{"data_num"};
   for (const auto& row : sqlite.rows("SELECT key FROM stages ORDER BY position")) {

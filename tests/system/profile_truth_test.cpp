@@ -44,8 +44,6 @@ class ProfileTruthTest : public ProfileSystemTest {
            longest + R"("}})";
   }
   /// Long beside the moments between a stage's clock and the profile's, in which a busy machine may interrupt it.
-  /// So many that no item is left out.
-  static constexpr const char* kAllRecorded = R"(, "profiler": {"rows_per_second": 100000})";
   std::string logged_plan_text(const std::string& more = "") const {
     const std::vector<std::string> stages{
         logged("A", "100us", "240us"),
@@ -54,6 +52,8 @@ class ProfileTruthTest : public ProfileSystemTest {
             logged("E", "80us", "160us") + "]}"};
     return plan_text(items_, "0s", stages, more);
   }
+  /// So many that no item is left out.
+  static constexpr const char* kAllRecorded = R"(, "profiler": {"rows_per_second": 100000})";
   std::vector<LogEntry> log_of(const std::string& name) const {
     const std::string bytes = folder_.read(name);
     std::vector<LogEntry> log(bytes.size() / sizeof(LogEntry));
@@ -166,6 +166,7 @@ TEST_F(ProfileTruthTest, EqualsWhatStagesNoteThemselves) {
   expect_true("Row", truth_of(log_of("C"), log_of("E"), true));
   expect_true_passages("Child", truth_of(log_of("A"), log_of("C"), true));
   expect_true_passages("Row", truth_of(log_of("C"), log_of("E"), true));
+  EXPECT_EQ(csv_of("Row").at("samples"), csv_of("Row").at("items"));
   expect_intact();
 }
 
