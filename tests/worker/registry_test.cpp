@@ -1,0 +1,24 @@
+#include <gtest/gtest.h>
+
+#include <pystream/registry.hpp>
+
+namespace pystream {
+namespace {
+
+/// What a plugin and the library share. If this turns red, or a virtual function of Hosted, Output, CheckpointBase or
+/// AsyncStage was added, moved or changed: raise the number in detail::kPluginInterface, then mend the line.
+TEST(PluginInterfaceTest, IsRaisedWithEachChangeOfWhatCrosses) {
+  EXPECT_EQ(detail::kPluginInterface >> 48, 1U);
+  EXPECT_EQ(sizeof(StageType), 208U);
+  EXPECT_EQ(sizeof(StageInfo), 120U);
+  EXPECT_EQ(sizeof(ParamSpec), 176U);
+  EXPECT_EQ(sizeof(ParamValue), 40U);
+  EXPECT_EQ(sizeof(Params), 24U);
+  EXPECT_EQ(sizeof(Item), 48U);
+  EXPECT_EQ(sizeof(ValueType), 32U);
+  EXPECT_EQ(sizeof(detail::ItemRun), 72U);
+  EXPECT_EQ(sizeof(detail::RunSizes), 16U);
+}
+
+}  // namespace
+}  // namespace pystream
