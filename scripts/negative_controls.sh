@@ -9,8 +9,10 @@ work=$(realpath "${1:-build/negative_controls}")
 targets=(tests/shm/shm_test tests/worker/worker_test tests/kill_points/kill_points_test tests/system/damage_test
   src/cli/pystream-coord workers/pystream-worker workers/core/libpystream_core.so workers/testing/libpystream_testing.so)
 mkdir -p "$work/tree"
-# -p: what has not changed is not built again.
-cp -rp include meson.build meson_options.txt scripts src tests workers LICENSE README.md "$work/tree"
+# What has not changed keeps its time and is not built again; what has gets a new one, however old the change is.
+find include meson.build meson_options.txt scripts src tests workers LICENSE README.md -type f | while read -r file; do
+  cmp -s "$file" "$work/tree/$file" || { mkdir -p "$(dirname "$work/tree/$file")"; cp "$file" "$work/tree/$file"; }
+done
 # Where every build folder lies in its tree, so that ccache, if there is one, knows the files.
 build=$work/tree/build/test
 [ -f "$build/build.ninja" ] ||
