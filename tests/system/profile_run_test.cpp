@@ -124,7 +124,7 @@ TEST_F(ProfileSystemTest, EightWritersLoseNoRowBesideASnapshotAndALock) {
   const char* wanted = std::getenv("PYSTREAM_TEST_SNAPSHOT_S");
   const long seconds = wanted != nullptr ? std::stol(wanted) : 3;
   const long items = 5'000 * seconds;
-  const std::string all = R"(, "profiler": {"rows_per_second": 20000, "max_history": 100000000})";
+  const std::string all = R"(, "profiler": {"rows_per_second": 200000, "max_history": 100000000})";
   ASSERT_EQ(coord({"run", plan(10, "0s", mixing_stages(6)), "--quiet"}).exit_code, 0);
   Sqlite reader(database());
   reader.run("BEGIN");
