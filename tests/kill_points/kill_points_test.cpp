@@ -54,7 +54,7 @@ class Orders {
 
 /// Workers: 0 source, 1 one-to-one with a checkpoint, 2 filter, 3 several outputs, 4 sink.
 constexpr const char* kPlan = R"({"plugins": ["libpystream_testing.so"],
-  "source": {"type": "generate", "params": {"count": 20, "period": "2ms", "size": 32}},
+  "source": {"type": "generate", "params": {"count": 20, "period": "PERIODms", "size": 32}},
   "stages": [{"name": "Count", "type": "test.count"}, {"name": "Some", "type": "test.filter", "params": {"n": 3}},
              {"name": "Twice", "type": "test.repeat"}],
   "sink": {"type": "file_writer", "params": {"newline": "never", "path": "out.bin"}},
@@ -94,8 +94,9 @@ SpawnedRun run_plan(const std::string& plan, const std::vector<Kill>& kills) {
   return {.out = folder.read("out.bin"), .killed = orders.carried_out()};
 }
 
-SpawnedRun run_spawned(const std::vector<Kill>& kills, bool profile = false) {
+SpawnedRun run_spawned(const std::vector<Kill>& kills, bool profile = false, int period_ms = 2) {
   std::string plan = kPlan;
+  plan.replace(plan.find("PERIOD"), 6, std::to_string(period_ms));
   plan.replace(plan.find("PROFILE"), 7, profile ? "true" : "false");
   return run_plan(plan, kills);
 }
@@ -115,9 +116,12 @@ bool come_to_pass(const std::function<bool()>& run) {
   return killed;
 }
 
+/// With more time between the items from try to try: all may have come before a worker has even started.
 bool come_to_pass(const std::vector<Kill>& kills, bool profile = false) {
+  int period_ms = 1;
   return come_to_pass([&] {
-    const SpawnedRun run = run_spawned(kills, profile);
+    period_ms = std::min(2 * period_ms, 128);
+    const SpawnedRun run = run_spawned(kills, profile, period_ms);
     EXPECT_EQ(run.out, undisturbed());
     return run.killed;
   });
