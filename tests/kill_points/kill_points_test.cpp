@@ -325,7 +325,8 @@ TEST_P(KillPointOfRuns, LosesNothing) {
   if (kSanitized) {
     GTEST_SKIP() << "instrumented stages take longer than a microsecond, and only faster ones get runs";
   }
-  const auto [point, worker] = GetParam();
+  const std::string point = GetParam().point;
+  const int worker = GetParam().worker;
   for (const int nth : {1, 20}) {
     ASSERT_TRUE(come_to_pass([&] { return run({{point, worker, nth}}); })) << nth;
   }
