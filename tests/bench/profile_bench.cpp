@@ -215,12 +215,12 @@ double percent(double part, double whole) {
 
 /// How much more the stages' threads take with a profile, in percent.
 double change_of_stages(const std::filesystem::path& folder, std::uint64_t rounds, std::uint64_t items) {
-  constexpr std::uint64_t kRowsPerSecond = plan::ProfilerOptions{}.rows_per_second / 2;
+  const std::uint64_t rows_per_second = plan::ProfilerOptions{}.rows_per_second / 2;
   const Shared<std::array<Cost, 2>> costs;
   Children runs;
   for (const std::size_t with : {0, 1}) {
     runs.start([&] {
-      (*costs)[with] = run_once(with == 0 ? std::filesystem::path() : folder, rounds, items, kRowsPerSecond);
+      (*costs)[with] = run_once(with == 0 ? std::filesystem::path() : folder, rounds, items, rows_per_second);
     });
   }
   runs.join();
