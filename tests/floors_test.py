@@ -96,8 +96,29 @@ def headers_faults(root):
             yield f"include/pystream/{path.name}: is missing in tests/headers/meson.build"
 
 
+def seen_from(root, file, seen):
+    """All headers of src that a file of src includes, directly or not."""
+    path = root / "src" / file
+    for match in INCLUDE.finditer(path.read_text(encoding="utf-8") if path.is_file() else ""):
+        if match[2] not in seen:
+            seen.add(match[2])
+            seen_from(root, match[2], seen)
+    return seen
+
+
+def kill_points_faults(root):
+    """tests/kill_points compiles anew what sees kill points: inline functions with and without must not meet."""
+    build = (root / "src/meson.build").read_text(encoding="utf-8")
+    listed = build.partition("kill_point_sources = files(")[2].partition(")")[0]
+    for path in sorted((root / "src").glob("*/*.cpp")):
+        file = path.relative_to(root / "src").as_posix()
+        if file != "base/kill_point.cpp" and f"'{file}'" not in listed:
+            if "base/kill_point.hpp" in seen_from(root, file, set()):
+                yield f"src/{file}: sees base/kill_point.hpp, and is missing in kill_point_sources in src/meson.build"
+
+
 def check(root):
-    faults = list(includes_faults(root)) + list(headers_faults(root))
+    faults = list(includes_faults(root)) + list(headers_faults(root)) + list(kill_points_faults(root))
     for fault in faults:
         print(fault)
     return faults
@@ -109,6 +130,9 @@ GOOD = {
     "src/shm/mapping.cpp": '#include <boost/interprocess/mapped_region.hpp>\n#include "base/clock.hpp"\n',
     "src/plan/json.cpp": '#include <nlohmann/json.hpp>\n#include "plan/json.hpp"\n',
     "src/profile/store.cpp": '#include <sqlite3.h>\n#include "shm/ring.hpp"\n',
+    "src/meson.build": "kill_point_sources = files(\n  'shm/sleep.cpp',\n)\n",
+    "src/shm/waiting.hpp": '#include "base/kill_point.hpp"\n',
+    "src/shm/sleep.cpp": '#include "shm/waiting.hpp"\n',
     "src/cli/main.cpp": '#include <CLI/CLI.hpp>\n#include "api/pipeline.hpp"\n',
     "workers/core/lines.cpp": '#include "core/lines.hpp"\n',
     "workers/core/lines.hpp": "",
@@ -131,6 +155,7 @@ BAD = {
     "include/pystream/stage.hpp": "",
     "include/pystream/item.hpp": '#include "plan/plan.hpp"\n',
     "include/pystream/error.hpp": "#include <boost/version.hpp>\n",
+    "src/profile/store_rows.cpp": '#include "shm/waiting.hpp"\n',
     "workers/core/lines.cpp": '#include "base/clock.hpp"\n',
 }
 
