@@ -7,10 +7,11 @@
 
 namespace pystream::profile {
 
+inline constexpr std::uint32_t kLargestShift = 30;  ///< that workers go to
+
 /// Which items are recorded singly: about one in 2^shift, the same ones in every stage, and those of a larger shift
 /// are among those of a smaller. A hash of the sequence number decides, so that a stage that filters by number does
 /// not lose all of them.
-inline constexpr std::uint32_t kLargestShift = 30;
 constexpr std::uint64_t sampling_mask(std::uint32_t shift) {
   return shift == 0 ? 0 : ~std::uint64_t{0} << (64 - (shift < 63 ? shift : 63));
 }
