@@ -43,7 +43,8 @@ class Hosted {
   virtual void* give(const Item&) { return nullptr; }
   /// What process_run() takes and gives; nothing: this does not do runs.
   virtual detail::RunSizes run_sizes() const { return {}; }
-  /// As process() or produce() for each item of a run. A source that gives fewer than were asked for has ended.
+  /// As process() or produce() for each item of a run. A source that gives fewer than were asked for has ended; a stage
+  /// that filters gets at most ItemRun::kBits.
   virtual void process_run(detail::ItemRun&) {}
 };
 
@@ -124,31 +125,37 @@ class HostedFunction final : public Hosted {
   }
   RunSizes run_sizes() const override {
     if constexpr (kRuns) {
-      return {.in = sizeof(In), .out = sizeof(Given)};
+      return {.in = sizeof(In), .out = sizeof(Given), .filters = kFilters};
     } else {
       return {};
     }
   }
   void process_run(ItemRun& run) override {
-    if constexpr (kRuns) {
-      for (RunWalk<In, Given> walk(run); !walk.at_end(); walk.end()) {
-        walk.begin();
-        if constexpr (unwrap_optional<Out>::kOptional) {
-          if (const Out result = call(walk.input())) {
-            copy_words(walk.place(), &*result, sizeof(Given));
-            walk.give();
-          }
-        } else {
-          ::new (static_cast<void*>(walk.place())) Given(call(walk.input()));  // made where it will lie
-          walk.give();
+    if constexpr (kRuns && kFilters) {
+      std::byte* place = run.out;
+      std::uint64_t bit = 1;
+      for_each_item<sizeof(In), 0>(run, [&](const std::byte* in, std::byte*) {
+        if (const Out result = call(*reinterpret_cast<const In*>(in))) {
+          prefetch_for_write(place + kPrefetchBytes);
+          copy_words(place, &*result, sizeof(Given));
+          place += sizeof(Given);
+          run.given |= bit;
         }
-      }
+        bit <<= 1;
+        return true;
+      });
+    } else if constexpr (kRuns) {
+      for_each_item<sizeof(In), sizeof(Given)>(run, [this](const std::byte* in, std::byte* out) {
+        ::new (static_cast<void*>(out)) Given(call(*reinterpret_cast<const In*>(in)));  // made where it will lie
+        return true;
+      });
     }
   }
 
  private:
   using Given = typename unwrap_optional<Out>::type;
   static constexpr bool kRuns = RunPayload<In> && RunPayload<Given>;
+  static constexpr bool kFilters = unwrap_optional<Out>::kOptional;
 
   Out run(const Item& in) {
     if (In* mine = in.expiring_value<In>()) {
@@ -202,12 +209,11 @@ class HostedInPlace final : public Hosted {
   }
   void process_run(ItemRun& run) override {
     if constexpr (RunPayload<T>) {
-      for (RunWalk<T, T> walk(run); !walk.at_end(); walk.end()) {
-        walk.begin();
-        std::memcpy(walk.place(), &walk.input(), sizeof(T));
-        callee_(*reinterpret_cast<T*>(walk.place()));
-        walk.give();
-      }
+      for_each_item<sizeof(T), sizeof(T)>(run, [this](const std::byte* in, std::byte* out) {
+        std::memcpy(out, in, sizeof(T));
+        callee_(*reinterpret_cast<T*>(out));
+        return true;
+      });
     }
   }
 
@@ -355,15 +361,13 @@ class HostedSource final : public Hosted {
   void process_run(ItemRun& run) override {
     if constexpr (run_payload_bytes<Object>() != 0) {
       using Out = typename decltype(source_out(*object_))::type;
-      for (RunWalk<void, Out> walk(run); !walk.at_end(); walk.end()) {
-        walk.begin();
-        const auto item = next_of(*object_);
-        if (!item) {
-          return;
+      for_each_item<0, sizeof(Out)>(run, [&object = *object_](const std::byte*, std::byte* out) {
+        const auto item = next_of(object);
+        if (item) {
+          copy_words(out, &*item, sizeof(Out));
         }
-        copy_words(walk.place(), &*item, sizeof(Out));
-        walk.give();
-      }
+        return item.has_value();
+      });
     }
   }
 
@@ -386,10 +390,10 @@ class HostedSink final : public Hosted {
   void process_run(ItemRun& run) override {
     if constexpr (run_payload_bytes<Object>() != 0) {
       using In = typename decltype(sink_in(*object_))::type;
-      for (RunWalk<In, void> walk(run); !walk.at_end(); walk.end()) {
-        walk.begin();
-        consume_with(*object_, walk.input());
-      }
+      for_each_item<sizeof(In), 0>(run, [&object = *object_](const std::byte* in, std::byte*) {
+        consume_with(object, *reinterpret_cast<const In*>(in));
+        return true;
+      });
     }
   }
 

@@ -20,6 +20,7 @@ concept RunPayload = Plain<T> && Payload<T> && std::is_base_of_v<PlainCodec, Cod
 /// A line that is written soon and belongs to the consumer's core now; fetching it early hides that. The compiler's own
 /// prefetch fetches it to read, unless it may suppose a newer processor; the line then has to be asked for once more.
 inline constexpr std::size_t kPrefetchBytes = 512;  ///< so far ahead
+inline constexpr std::size_t kCacheLine = 64;
 inline void prefetch_for_write(std::byte* at) {
 #ifdef __x86_64__
   asm volatile("prefetchw %0" : : "m"(*at));
@@ -51,86 +52,93 @@ inline void copy_words(std::byte* to, const void* from, std::size_t size) {
 }
 
 /// Items of one size at equal distances, as they lie in shared memory, and room for what becomes of them: what a worker
-/// fills in and a stage's RunWalk goes through. Each item is named before its call, for whoever looks at a crash; so
-/// one that throws is known too.
+/// fills in and a stage goes through with for_each_item(). Usually the run is named as a whole for whoever looks at a
+/// crash; where one item has to be told from another, each is named before its call.
 struct ItemRun {
-  static constexpr std::uint32_t kLargest = 64;  ///< bits of `sequences`
+  static constexpr std::uint32_t kBits = 64;  ///< of `sequences`
 
   const std::byte* in = nullptr;  ///< first item; unused for a source
   std::size_t in_step = 0;        ///< from one item to the next
   std::byte* out = nullptr;       ///< where the first result goes, the others right behind it; unused for a sink
+  std::uint32_t items = 0;        ///< of a source: at most so many
+  std::uint32_t done = 0;         ///< when process_run() is over, also if it threw: so many items are done
   std::uint64_t sequence = 0;
-  std::uint64_t sequences = 0;  ///< bit i: the item with sequence number `sequence` + i; of a source: at most these
-  std::uint64_t given = 0;      ///< those of the items that gave a result
-  // Where the item in work is named.
+  /// Bit i: the item with sequence number `sequence` + i. The numbers of more than kBits items have no gaps.
+  std::uint64_t sequences = 0;
+  std::uint64_t given = 0;  ///< of a stage that filters: bit i: item i of the run gave a result
   std::uint64_t first_number = 0;
-  std::atomic<std::uint64_t>& named_number;
-  std::atomic<std::uint64_t>& named_sequence;
-
-  /// How many items were done when the one in work threw. REQUIRES: the stage was called.
-  std::uint32_t done() const {
-    return static_cast<std::uint32_t>(named_number.load(std::memory_order_relaxed) - first_number);
-  }
+  // Where each item is named; nullptr: nowhere.
+  std::atomic<std::uint64_t>* named_number = nullptr;
+  std::atomic<std::uint64_t>* named_sequence = nullptr;
 };
 
-/// Goes through a run. Everything is kept in locals: writes to shared memory could change any member, as far as a
-/// compiler knows.
-template <class In, class Out>
-class RunWalk {
+/// Keeps the count of done items in a register as long as nothing throws.
+class RunProgress {
  public:
-  explicit RunWalk(ItemRun& run)
-      : run_(run),
-        in_(run.in),
-        in_step_(run.in_step),
-        out_(run.out),
-        sequence_(run.sequence),
-        left_(run.sequences),
-        number_(run.first_number),
-        named_number_(run.named_number),
-        named_sequence_(run.named_sequence) {
-    run.given = 0;
-  }
+  explicit RunProgress(ItemRun& run) : run_(run) {}
+  ~RunProgress() { run_.done = done_; }
+  RunProgress(const RunProgress&) = delete;
+  RunProgress& operator=(const RunProgress&) = delete;
 
-  bool at_end() const { return left_ == 0; }
-  /// The next item is in work. REQUIRES: !at_end(); input() and give() are over.
-  void begin() {
-    named_sequence_.store(sequence_ + static_cast<std::uint64_t>(std::countr_zero(left_)), std::memory_order_relaxed);
-    named_number_.store(number_, std::memory_order_relaxed);
-  }
-  const auto& input() const { return *reinterpret_cast<const In*>(in_); }
-  /// Where the item's result may be made.
-  std::byte* place() const { return out_; }
-  /// The item has given what stands at place().
-  void give() {
-    given_ |= left_ & -left_;
-    run_.given = given_;
-    prefetch_for_write(out_ + kPrefetchBytes);
-    out_ += sizeof(Out);
-  }
-  /// The item is done.
-  void end() {
-    ++number_;
-    left_ &= left_ - 1;
-    in_ += in_step_;
-  }
+  std::uint32_t done() const { return done_; }
+  void add_one() { ++done_; }
 
  private:
   ItemRun& run_;
-  const std::byte* in_;
-  std::size_t in_step_;
-  std::byte* out_;
-  std::uint64_t sequence_;
-  std::uint64_t left_;
-  std::uint64_t number_;
-  std::uint64_t given_ = 0;
-  std::atomic<std::uint64_t>& named_number_;
-  std::atomic<std::uint64_t>& named_sequence_;
+  std::uint32_t done_ = 0;
 };
+
+/// `named`: each item is named before its call. A template of its own for what compilers can make fast: nothing in this
+/// loop stands between two items, so that they may be worked on together.
+template <bool kNamed, std::size_t kOut, class Step, class Work>
+void walk_items(ItemRun& run, Step step, const Work& work) {
+  // In locals: writes to shared memory could change any member, as far as a compiler knows.
+  const std::byte* const in = run.in;
+  std::byte* const out = run.out;
+  const std::uint32_t items = run.items;
+  if constexpr (kOut != 0 && kOut < kCacheLine) {
+    for (std::size_t ahead = 0; ahead < items * kOut; ahead += kCacheLine) {
+      prefetch_for_write(out + kPrefetchBytes + ahead);
+    }
+  }
+  std::uint64_t left = run.sequences;
+  std::uint64_t sequence = run.sequence;
+  for (RunProgress progress(run); progress.done() < items; progress.add_one()) {
+    const std::size_t i = progress.done();
+    if constexpr (kNamed) {
+      const bool gaps = items <= ItemRun::kBits;
+      run.named_sequence->store(sequence + (gaps ? static_cast<std::uint64_t>(std::countr_zero(left)) : i),
+                                std::memory_order_relaxed);
+      run.named_number->store(run.first_number + i, std::memory_order_relaxed);
+      left &= left - 1;
+    }
+    if constexpr (kOut >= kCacheLine) {
+      prefetch_for_write(out + i * kOut + kPrefetchBytes);
+    }
+    if (!work(in + i * step, out + i * kOut)) {
+      return;
+    }
+  }
+}
+
+/// Calls `work(in, out)` for the items of a run, in order: where item i lies and, of a result for each, where item i's
+/// goes. False: the run ends before this item (a source has no more). `kIn`, `kOut`: their sizes, 0: there are none.
+template <std::size_t kIn, std::size_t kOut, class Work>
+void for_each_item(ItemRun& run, const Work& work) {
+  if (run.named_number != nullptr) {
+    walk_items<true, kOut>(run, run.in_step, work);
+  } else if (run.in_step == kIn) {
+    walk_items<false, kOut>(run, std::integral_constant<std::size_t, kIn>{}, work);
+  } else {
+    walk_items<false, kOut>(run, run.in_step, work);
+  }
+}
 
 /// Sizes of the items that a stage takes and gives in runs; 0 on the side that a source or sink does not have.
 struct RunSizes {
   std::size_t in = 0;
   std::size_t out = 0;
+  bool filters = false;  ///< not every item gives one
   bool any() const { return in != 0 || out != 0; }
 };
 

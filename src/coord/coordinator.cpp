@@ -242,7 +242,8 @@ CrashReport Coordinator::report_of(plan::WorkerId id, const base::ExitStatus& st
                      .failure = view.failure,
                      .usage = status,
                      .last_lines = {worker.last_lines.begin(), worker.last_lines.end()}};
-  if (view.number) {
+  report.in_work = items_in_work(view);
+  if (view.number && view.in_flight <= 1) {
     report.item = view.sequence;
     report.attempt = worker::read_past_death(*pages.control, view.segment).attempt_at(*view.number);
   }

@@ -110,8 +110,8 @@ std::string stack_text(const CrashReport& report) {
 std::string describe(const CrashReport& report) {
   const auto seconds = [](std::chrono::nanoseconds time) { return static_cast<double>(time.count()) * 1e-9; };
   std::string text = "stage " + report.stage + " " + how_it_died(report);
-  if (report.item) {
-    text += fmt::format(" on item {}, attempt {}", *report.item, report.attempt);
+  if (!report.in_work.empty()) {
+    text += " on " + report.in_work + (report.item ? fmt::format(", attempt {}", report.attempt) : "");
   }
   if (!report.frames.empty()) {
     text += "\n" + stack_text(report);

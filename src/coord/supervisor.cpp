@@ -19,6 +19,15 @@ std::string how_it_ended(const WorkerExit& exit, bool hung) {
 
 }  // namespace
 
+std::string items_in_work(const WorkerView& view) {
+  if (!view.number) {
+    return {};
+  }
+  const std::string sequence = std::to_string(view.sequence);
+  return view.in_flight > 1 ? "one of " + std::to_string(view.in_flight) + " items from " + sequence + " on"
+                            : "item " + sequence;
+}
+
 Supervisor::Supervisor(const plan::Topology& topology, const plan::RestartPolicy& policy)
     : topology_(topology), policy_(policy), workers_(topology.workers.size()) {
   for (plan::WorkerId id = 0; id < workers_.size(); ++id) {
@@ -192,18 +201,24 @@ void Supervisor::count_attempt(Worker& worker, const WorkerExit& exit, bool frui
     worker.seen_until = 0;
   }
   worker.seen_until = std::max(worker.seen_until, *exit.view.number + std::max(exit.view.in_flight, 1U));
+  const bool outside = exit.signal == SIGKILL && !worker.killed_by_us;
   if (exit.view.in_flight > 1) {
-    return;  // the guilty one shows when they are tried one by one
+    // The guilty one shows when they are tried one by one.
+    worker.suspects = {.first = *exit.view.number,
+                       .end = *exit.view.number + exit.view.in_flight,
+                       .segment = exit.view.segment,
+                       .outside = outside};
+    return;
   }
   worker.died_in = exit.view.hosted;
   if (worker.died_on != exit.view.number || worker.died_segment != exit.view.segment) {
     worker.died_on = exit.view.number;
     worker.died_segment = exit.view.segment;
-    worker.attempts = 0;
-    worker.outside_kills = 0;
-    worker.vain_kills = 0;
+    const bool suspected = worker.suspects.has(*exit.view.number, exit.view.segment);
+    worker.attempts = suspected && !worker.suspects.outside ? 1 : 0;
+    worker.outside_kills = worker.vain_kills = suspected && worker.suspects.outside ? 1 : 0;
+    worker.suspects = {};
   }
-  const bool outside = exit.signal == SIGKILL && !worker.killed_by_us;
   ++(outside ? worker.outside_kills : worker.attempts);
   if (outside) {
     // An item of many outputs, which are committed part by part, gets on however often its worker is killed.
@@ -237,11 +252,12 @@ std::vector<Action> Supervisor::on_crash(plan::WorkerId id, const WorkerExit& ex
   count_attempt(worker, exit, fruitful);
   std::string text = "stage " + stage + " " + how_it_ended(exit, worker.killed_by_us);
   if (exit.view.number) {
-    text += " on item " + std::to_string(exit.view.sequence);
+    text += " on " + items_in_work(exit.view);
   }
+  const bool known = exit.view.number && exit.view.in_flight <= 1;
   const TerminationReason reason{.stage = stage,
                                  .signal = exit.signal,
-                                 .item = exit.view.number ? std::optional(exit.view.sequence) : std::nullopt,
+                                 .item = known ? std::optional(exit.view.sequence) : std::nullopt,
                                  .text = text};
   const plan::FaultPolicy& policy = policy_of(id, exit.view.hosted);
   if (policy.on_crash == plan::OnCrash::fail) {

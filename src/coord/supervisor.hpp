@@ -25,7 +25,7 @@ struct WorkerView {
   std::uint32_t hosted = 0;             ///< stage in work, index within the worker
   std::uint32_t segment = 0;            ///< of the worker's row, whose input is in work
   std::optional<std::uint64_t> number;  ///< input number in work
-  std::uint32_t in_flight = 1;          ///< `number` is the oldest of so many in work
+  std::uint32_t in_flight = 1;          ///< `number` is the oldest of so many in work; 0 is 1
   std::uint64_t sequence = 0;
   std::uint64_t commits = 0;
   std::string failure;  ///< the worker gave up by itself, for this reason
@@ -39,6 +39,9 @@ struct WorkerExit {
   WorkerView view;
   std::string stack;  ///< as its crash report tells it; empty: not known
 };
+
+/// "item 7", or of several in work "one of 512 items from 7 on"; empty if none was.
+std::string items_in_work(const WorkerView& view);
 
 struct StartWorker {
   plan::WorkerId id = 0;
@@ -94,6 +97,16 @@ class Supervisor {
  private:
   enum class State { idle, starting, running, backing_off, ended };
 
+  /// Inputs that were in work together when their worker died. It counts for the one that then kills alone.
+  struct Suspects {
+    std::uint64_t first = 0;
+    std::uint64_t end = 0;
+    std::uint32_t segment = 0;
+    bool outside = false;
+
+    bool has(std::uint64_t number, std::uint32_t of) const { return of == segment && number >= first && number < end; }
+  };
+
   struct Worker {
     State state = State::idle;
     Time since{};  ///< start, or when the restart is due
@@ -110,6 +123,7 @@ class Supervisor {
     std::uint32_t outside_kills = 0;  ///< SIGKILLs from outside on `died_on`
     std::uint32_t vain_kills = 0;     ///< those of them since a part of it was committed last
     std::uint64_t seen_until = 0;     ///< inputs of `died_segment` before this may have been in a stage
+    Suspects suspects;                ///< of the last such death, until one of them died alone
     bool killed_by_us = false;
     Time start_timeout{};
     std::optional<Time> timeout;  ///< shortest of its stages

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
 #include <utility>
 
@@ -19,32 +18,35 @@ constexpr std::uint64_t kSamplingFactor = 0x9e3779b97f4a7c15U;
 constexpr bool is_sampled(std::uint64_t sequence, std::uint64_t mask) {
   return ((sequence * kSamplingFactor) & mask) == 0;
 }
-/// How many items from `sequence` on come before one that is sampled; at most `most`.
-constexpr std::uint32_t unsampled_ahead(std::uint64_t sequence, std::uint32_t most, std::uint64_t mask) {
-  // The mask is of the highest bits: if one is sampled, the one with the least hash is. Four leasts, as each step waits
-  // for the one before.
-  constexpr std::uint32_t kLanes = 4;
-  std::array<std::uint64_t, kLanes> least;
-  least.fill(~std::uint64_t{0});
-  std::uint64_t hash = sequence * kSamplingFactor;
-  for (std::uint32_t i = 0; i < most; i += kLanes) {
-    for (std::uint64_t& one : least) {
-      one = std::min(one, hash);
-      hash += kSamplingFactor;
-    }
+
+/// The least x for which step * x modulo `modulus` is in [low, high]: in the first lap, or what it is in later ones
+/// follows from the same question about where each lap begins. So it is as quick as Euclid's algorithm.
+/// REQUIRES: step and modulus have no common divisor; high < modulus.
+__extension__ using Wide = unsigned __int128;
+constexpr Wide first_in(Wide step, Wide modulus, Wide low, Wide high) {
+  if (low == 0) {
+    return 0;
   }
-  if ((std::min({least[0], least[1], least[2], least[3]}) & mask) != 0) {
-    return most;
+  if (2 * step > modulus) {
+    return first_in(modulus - step, modulus, modulus - high, modulus - low);
   }
-  std::uint32_t items = 0;
-  while (items < most && !is_sampled(sequence + items, mask)) {
-    ++items;
+  if (const Wide steps = (low + step - 1) / step; steps * step <= high) {
+    return steps;
   }
-  return items;
+  const Wide laps = first_in(step - modulus % step, step, low % step, high % step);
+  return (low + modulus * laps + step - 1) / step;
 }
 
-/// As unsampled_ahead(), for numbers that mostly go up: it remembers how far it looked, and steps from one sampled
-/// number to the next.
+/// How many items from `sequence` on come before one that is sampled.
+constexpr std::uint64_t unsampled_from(std::uint64_t sequence, std::uint64_t mask) {
+  if (is_sampled(sequence, mask)) {
+    return 0;
+  }
+  const std::uint64_t missing = ~(sequence * kSamplingFactor) + 1;
+  return static_cast<std::uint64_t>(first_in(kSamplingFactor, Wide{1} << 64, missing, Wide{missing} + ~mask));
+}
+
+/// As unsampled_from(), for numbers that mostly go up: it steps from one sampled number to the next.
 ///
 /// The factor is 2^64 over the golden ratio, so the hashes go round a circle in steps of that ratio, and the numbers
 /// whose hashes fall into one arc of it lie at three distances: the least number of steps that goes forward by less
@@ -52,24 +54,19 @@ constexpr std::uint32_t unsampled_ahead(std::uint64_t sequence, std::uint32_t mo
 /// for the sequence n theta mod 1, 1967). The first two are Fibonacci numbers.
 class SampledNumbers {
  public:
-  /// REQUIRES: a mask of at most kLargestShift. (The factor is rounded; beyond 31 not all steps are Fibonacci numbers.)
+  /// At most `most`. REQUIRES: a mask of at most kLargestShift. (The factor is rounded; beyond 31 not all steps are
+  /// Fibonacci numbers.)
   std::uint32_t unsampled_from(std::uint64_t sequence, std::uint32_t most, std::uint64_t mask) {
     if (mask != mask_) {
       set_mask(mask);
     }
-    for (int steps = 0; steps < kMostSteps && found_ && next_ < sequence; ++steps) {
+    for (int steps = 0; steps < kMostSteps && next_ < sequence; ++steps) {
       first_ = next_ + 1;
       next_ += distance_behind(next_);
     }
     if (sequence < first_ || sequence > next_) {
-      first_ = next_ = sequence;
-      found_ = false;
-    }
-    if (!found_ && next_ - sequence < most) {
-      const auto left = static_cast<std::uint32_t>(sequence + most - next_);
-      const std::uint32_t unsampled = unsampled_ahead(next_, left, mask_);
-      next_ += unsampled;
-      found_ = unsampled < left;
+      first_ = sequence;
+      next_ = sequence + profile::unsampled_from(sequence, mask);
     }
     return static_cast<std::uint32_t>(std::min<std::uint64_t>(next_ - sequence, most));
   }
@@ -79,9 +76,7 @@ class SampledNumbers {
 
   void set_mask(std::uint64_t mask) {
     mask_ = mask;
-    found_ = false;
-    first_ = 1;
-    next_ = 0;
+    first_ = next_ = 0;  // which is sampled whatever the mask
     forward_ = back_ = 0;
     for (std::uint64_t one = 1, two = 2; forward_ == 0 || back_ == 0; one = std::exchange(two, one + two)) {
       forward_ = forward_ == 0 && is_sampled(one, mask) ? one : forward_;
@@ -98,10 +93,9 @@ class SampledNumbers {
   std::uint64_t mask_ = 1;  // of no sampling
   std::uint64_t forward_ = 0;
   std::uint64_t back_ = 0;
-  // None in [first_, next_) is sampled.
-  std::uint64_t first_ = 1;
+  // None in [first_, next_) is sampled, and next_ is.
+  std::uint64_t first_ = 0;
   std::uint64_t next_ = 0;
-  bool found_ = false;  ///< next_ is sampled
 };
 
 }  // namespace pystream::profile

@@ -77,14 +77,24 @@ struct LargeReference {
   std::uint64_t reserved;
 };
 
+inline constexpr std::uint32_t kRunBits = 64;     ///< of RunHead::sequences
+inline constexpr std::uint32_t kMostInRun = 512;  ///< items
+
 /// What a run's payload begins with. The items of a run are of one size, entered together, and came of different
 /// inputs; each has a number of its own, counted on from the header's. So a small item costs little more memory than it
 /// has bytes. Untrusted when read.
 struct RunHead {
-  std::uint64_t sequences;   ///< bit i: the run has the item with sequence number `RecordHeader::sequence` + i
+  /// Bit i: the run has the item with sequence number `RecordHeader::sequence` + i. The sequence numbers of more than
+  /// kRunBits items have no gaps, and all bits are set.
+  std::uint64_t sequences;
   std::uint32_t item_bytes;  ///< payload of each
-  std::uint32_t reserved;
+  std::uint32_t items;       ///< at most kMostInRun
 };
+
+/// RunHead::sequences of so many items whose numbers have no gaps.
+constexpr std::uint64_t low_bits(std::uint32_t items) {
+  return items == 0 ? 0 : ~std::uint64_t{0} >> (kRunBits - (items < kRunBits ? items : kRunBits));
+}
 
 /// What the producer had done when write_position was `write_position`. A commit with output fills the entry that
 /// does not match the link's write_position, then stores write_position. A commit without output stores

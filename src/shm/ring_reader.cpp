@@ -222,17 +222,23 @@ void RingReader::enter_run(const std::byte* at) {
   check(!one_at_a_time(), "a run of items is on a link that drops the oldest");
   check(size >= sizeof(RunHead), "the head of a run is cut off");
   const std::uint64_t sequences = load_once(at);
-  const auto item_bytes = static_cast<std::uint32_t>(load_once(at + offsetof(RunHead, item_bytes)));
-  const auto items = static_cast<std::uint64_t>(std::popcount(sequences));
+  const std::uint64_t bytes_and_items = load_once(at + offsetof(RunHead, item_bytes));
+  const auto item_bytes = static_cast<std::uint32_t>(bytes_and_items);
+  const auto items = static_cast<std::uint32_t>(bytes_and_items >> 32);
+  const bool has_gaps = sequences != low_bits(items);
   check(record_.closes == 0 && record_.part == 0, "a run of items is part of a row's item");
-  check(items != 0 && item_bytes != 0 && size == sizeof(RunHead) + items * item_bytes,
+  check(items != 0 && items <= kMostInRun && item_bytes != 0 &&
+            size == sizeof(RunHead) + std::uint64_t{items} * item_bytes,
         "a run of items has another size than its items");
+  check(!has_gaps || static_cast<std::uint32_t>(std::popcount(sequences)) == items,
+        "a run has other sequence numbers than items");
   check(item_bytes <= end_.link.item_limit, "an item of a run is larger than the link allows");
   run_ = {.left = sequences,
           .sequence = record_.sequence,
+          .has_gaps = has_gaps,
           .payload = at + sizeof(RunHead),
           .item_bytes = item_bytes,
-          .items = static_cast<std::uint32_t>(items),
+          .items = items,
           .stepped = 0,
           .entered_ns = record_.entered_ns};
   item_of_run();

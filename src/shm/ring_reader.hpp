@@ -14,7 +14,6 @@
 
 namespace pystream::shm {
 
-inline constexpr std::uint32_t kMostInRun = 64;  ///< bits of RunHead::sequences
 inline constexpr std::uint64_t kNumberMask = (std::uint64_t{1} << 48) - 1;
 
 /// Where a large payload lies.
@@ -46,7 +45,7 @@ struct FoundItems {
   const std::byte* payload = nullptr;  ///< of the first
   std::size_t step = 0;                ///< from one payload to the next
   std::uint64_t sequence = 0;          ///< of the first
-  std::uint64_t sequences = 0;         ///< bit i: the item with sequence number `sequence` + i is among them
+  std::uint64_t sequences = 0;         ///< as RunHead::sequences
   std::int64_t entered_ns = 0;
 };
 
@@ -89,7 +88,8 @@ class RingReader {
   }
   /// As many of the next `limit` items as are published, of `size` bytes and outside any row, if they lie at equal
   /// distances, entered together and came of different inputs; of sequence numbers from the first one's, s, on only the
-  /// next `ahead(s, most)`. What ends them is for try_peek(). Throws LinkCorrupt. REQUIRES: !one_at_a_time().
+  /// next `ahead(s, most)`. What ends them is for try_peek(). Throws LinkCorrupt. REQUIRES: !one_at_a_time(); limit is at
+  /// most kMostInRun.
   template <class Ahead>
   FoundItems try_items(std::size_t size, std::uint32_t limit, const Ahead& ahead);
   /// Steps over the first `items` of what try_items() found. REQUIRES: nothing else was called in between.
@@ -179,11 +179,12 @@ class RingReader {
   LargePayload record_large_{};
   /// The run at position_, copied and checked; position_ stays until all of it is stepped over.
   struct Run {
-    std::uint64_t left = 0;  ///< of RunHead::sequences, what is not stepped over; 0: no run
-    std::uint64_t sequence = 0;
+    std::uint64_t left = 0;      ///< what is not stepped over, as RunHead::sequences; 0: no run
+    std::uint64_t sequence = 0;  ///< of bit 0; if there are no gaps that of the next item
+    bool has_gaps = false;
     const std::byte* payload = nullptr;  ///< of the next item
     std::uint32_t item_bytes = 0;
-    std::uint32_t items = 0;    ///< in `left`
+    std::uint32_t items = 0;    ///< that are not stepped over
     std::uint32_t stepped = 0;  ///< over so many items
     std::int64_t entered_ns = 0;
   };
@@ -231,9 +232,13 @@ inline const Record* RingReader::item_of_run() {
 
 inline void RingReader::step_in_run(std::uint32_t items) {
   run_.items -= items;
-  run_.left = run_.items == 0 ? 0 : run_.left;
-  for (std::uint32_t i = 0; i < items && run_.left != 0; ++i) {
-    run_.left &= run_.left - 1;
+  if (!run_.has_gaps) {
+    run_.sequence += items;
+    run_.left = low_bits(run_.items);
+  } else {
+    for (std::uint32_t i = 0; i < items; ++i) {
+      run_.left &= run_.left - 1;
+    }
   }
   run_.payload += items * std::size_t{run_.item_bytes};
   run_.stepped += items;
@@ -251,12 +256,18 @@ FoundItems RingReader::try_items(std::size_t size, std::uint32_t limit, const Ah
     return {};
   }
   FoundItems found{.payload = first->payload.data(), .sequence = first->sequence, .entered_ns = first->entered_ns};
-  const std::uint32_t span = ahead(first->sequence, limit == 1 ? 1 : kMostInRun);
+  if (run_.left != 0 && !run_.has_gaps) {
+    found.step = size;
+    found.items = ahead(first->sequence, std::min(limit, run_.items));
+    found.sequences = low_bits(found.items);
+    return found;
+  }
+  const std::uint32_t span = ahead(first->sequence, limit == 1 ? 1 : kRunBits);
   if (run_.left != 0) {
     found.step = size;
     found.sequences = run_.left >> std::countr_zero(run_.left);
     found.items = run_.items;
-    if (span < kMostInRun) {
+    if (span < kRunBits) {
       found.sequences &= (std::uint64_t{1} << span) - 1;
       found.items = static_cast<std::uint32_t>(std::popcount(found.sequences));
     }

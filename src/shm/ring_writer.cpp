@@ -271,21 +271,20 @@ std::byte* RingWriter::try_reserve_further(std::size_t size) {
 
 std::uint32_t RingWriter::try_reserve_run(std::size_t size, std::uint32_t items) {
   reserved_large_ = false;
-  const std::uint64_t least = record_bytes(sizeof(RunHead) + size);
-  if ((head_ + least > room_end_ || next_number_ >= number_end_) && !has_room(least, 0)) {
+  const std::uint64_t most = items * size <= run_limit() ? items : run_limit() / size;
+  const std::uint64_t bytes = record_bytes(sizeof(RunHead) + most * size);
+  if ((head_ + bytes > room_end_ || next_number_ >= number_end_) && !has_room(bytes, 0)) {
     return 0;
   }
-  const std::uint64_t bytes = std::min(room_end_ - head_ - record_bytes(sizeof(RunHead)), run_limit());
-  return static_cast<std::uint32_t>(std::min({bytes / size, number_end_ - next_number_, std::uint64_t{items}}));
+  return static_cast<std::uint32_t>(std::min(most, number_end_ - next_number_));
 }
 
-void RingWriter::finish_run(std::size_t size, std::uint64_t sequences, const RecordTag& tag) {
-  const auto items = static_cast<std::uint32_t>(std::popcount(sequences));
-  const RunHead head{.sequences = sequences, .item_bytes = static_cast<std::uint32_t>(size), .reserved = 0};
+void RingWriter::finish_run(std::size_t size, const RunItems& of, const RecordTag& tag) {
+  const RunHead head{.sequences = of.sequences, .item_bytes = static_cast<std::uint32_t>(size), .items = of.items};
   std::memcpy(end_.ring + (head_ & mask_) + sizeof(RecordHeader), &head, sizeof(head));
-  write_header(RecordKind::run, tag, static_cast<std::uint32_t>(sizeof(head) + items * size), 0);
-  next_number_ += items - 1;
-  outputs_ += items;
+  write_header(RecordKind::run, tag, static_cast<std::uint32_t>(sizeof(head) + of.items * size), 0);
+  next_number_ += of.items - 1;
+  outputs_ += of.items;
 }
 
 LargePayload RingWriter::take_large(std::size_t size) {

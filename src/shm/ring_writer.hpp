@@ -31,6 +31,15 @@ struct ReferTo {
   std::uint64_t input = 0;  ///< number of the input that must stay until the record is released
 };
 
+/// Which sequence numbers from the one of its tag on a run has.
+struct RunItems {
+  std::uint32_t items = 0;
+  std::uint64_t sequences = 0;  ///< as RunHead::sequences
+
+  /// The next `items` without a gap.
+  static constexpr RunItems dense(std::uint32_t items) { return {.items = items, .sequences = low_bits(items)}; }
+};
+
 /// What a commit says is done, beside the records it publishes.
 struct Done {
   std::uint64_t inputs_done = 0;
@@ -98,14 +107,14 @@ class RingWriter {
     }
     ++outputs_;
   }
-  /// Room for up to `items` payloads of `size` bytes, one behind another; gives how many, 0 while the link is full.
-  /// REQUIRES: size is at most run_limit(); as for try_reserve().
+  /// Room for `items` payloads of `size` bytes, one behind another: for all of them, or as many as a run or the limit of
+  /// items allows; 0 while the link is full.
+  /// REQUIRES: size is at most run_limit(), and items at most kMostInRun; as for try_reserve().
   std::uint32_t try_reserve_run(std::size_t size, std::uint32_t items);
   /// Where the first payload of a run goes. It is aligned to kRecordAlign.
   std::byte* run_start() const { return end_.ring + (head_ & mask_) + sizeof(RecordHeader) + sizeof(RunHead); }
-  /// Makes the first payloads of the reserved run a record, as many as `sequences` has bits: bit i is that of sequence
-  /// number `tag.sequence` + i. REQUIRES: there is one.
-  void finish_run(std::size_t size, std::uint64_t sequences, const RecordTag& tag);
+  /// Makes the first payloads of the reserved run a record. REQUIRES: `of` has an item, and no more than were reserved.
+  void finish_run(std::size_t size, const RunItems& of, const RecordTag& tag);
   /// Items up to here may be in runs.
   std::size_t run_limit() const { return small_limit_ - std::min(small_limit_, sizeof(RunHead)); }
   /// A record whose payload stays in a link upstream; false while this link is full. It counts with the payload's size.

@@ -21,7 +21,7 @@
 namespace pystream::shm {
 
 inline constexpr std::uint64_t kMagic = 0x6d61657274737970;  // "pystream"
-inline constexpr std::uint32_t kAbiVersion = 5;
+inline constexpr std::uint32_t kAbiVersion = 6;
 
 struct SegmentHeader {
   std::uint64_t magic;
@@ -145,7 +145,8 @@ struct WorkerPage {
   std::atomic<std::uint64_t> number;    ///< input number in work; kInvalidPosition: none
   std::atomic<std::uint64_t> sequence;  ///< its sequence number
   std::atomic<std::uint64_t> commits;   ///< batches committed since the pipeline began
-  /// Of a stage that has several in work: how many; `number` is then the oldest, not surely the one that kills.
+  /// How many are in work together: of a stage that answers later, or takes a run of items in one call; 0 is 1.
+  /// `number` is the oldest of them, not surely the one that kills. Stored before it.
   std::atomic<std::uint32_t> in_flight;
   std::atomic<std::int64_t> first_commit_ns;             ///< of this start of the worker (CLOCK_MONOTONIC); 0: none yet
   alignas(kLine) std::atomic<std::uint64_t> waiting_ns;  ///< for input, since the pipeline began

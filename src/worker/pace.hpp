@@ -12,8 +12,8 @@ namespace pystream::worker {
 /// by itself, until it has not waited for a while; each time that was too short, the while gets longer.
 class Pace {
  public:
-  static constexpr std::uint32_t kLargestBatch = 1024;
-  static constexpr std::int64_t kBatchAimNs = 10'000;  ///< how long the items of one commit may take together
+  static constexpr std::uint32_t kLargestBatch = 4096;
+  static constexpr std::int64_t kBatchAimNs = 20'000;  ///< how long the items of one commit may take together
   static constexpr std::int64_t kSlowItemNs = 1'000;   ///< from here on every item is timed
 
   /// `expected_item_ns`: until it was measured. `one_by_one`: every item has a commit of its own, however fast.
@@ -21,6 +21,9 @@ class Pace {
 
   /// Items of the next commit.
   std::uint32_t batch() const { return careful_ > 0 ? 1 : batch_; }
+  /// Items of a run. What is cut into two here stays so for all stages behind, and is cut again there; so a run may
+  /// reach beyond the batch.
+  std::uint32_t run() const { return batch() == 1 ? 1 : kRunBatches * batch_; }
   bool slow() const { return item_ns_ >= kSlowItemNs; }
 
   /// `items` took `ns` together, the worker's own waiting not counted.
@@ -31,6 +34,7 @@ class Pace {
  private:
   /// A wait is longer than this: what a thread needs to go to sleep and wake up.
   static constexpr std::int64_t kWaitNs = 20'000;
+  static constexpr std::uint32_t kRunBatches = 4;
   static constexpr std::uint32_t kCareful = 256;
   static constexpr std::uint32_t kMostCareful = 1 << 20;
 

@@ -5,62 +5,69 @@
 
 #include "shm/ring_reader.hpp"
 #include "shm/ring_writer.hpp"
+#include "worker/monitor.hpp"
 
 namespace pystream::worker {
 
 /// Hands a stage, source or sink of plain items many of them in one call, straight from link to link. For each run: one
-/// of the collect()s, work(), keep().
+/// of the collect()s, reserve(), work(), keep().
 class RunLane {
  public:
   /// `hosted` must do runs: see Hosted::run_sizes(). A sink's `output` is terminal.
-  RunLane(Hosted& hosted, shm::RingWriter& output, shm::WorkerPage& page);
+  RunLane(Hosted& hosted, shm::RingWriter& output, Monitor& monitor);
 
-  /// Takes up to `limit` items that are there, of the stage's type, and have room behind the stage; of sequence numbers
-  /// from s on `ahead(s, most)` may be taken. How many; 0: none, or the next item is not of that kind.
+  /// Finds up to `limit` items that are there, of the stage's type; of sequence numbers from s on `ahead(s, most)` may be
+  /// taken. False: there are none, or the next item is not of that kind.
   template <class Ahead>
-  std::uint32_t collect(shm::RingReader& input, std::uint32_t limit, const Ahead& ahead);
+  bool collect(shm::RingReader& input, std::uint32_t limit, const Ahead& ahead);
   /// Of a source whose next item is number `next`.
   template <class Ahead>
-  std::uint32_t collect(std::uint64_t next, std::int64_t entered_ns, std::uint32_t limit, const Ahead& ahead);
+  bool collect(std::uint64_t next, std::int64_t entered_ns, std::uint32_t limit, const Ahead& ahead);
+  /// Reserves room for what they may give; how many of them will be taken. 0: the output link is full.
+  std::uint32_t reserve();
 
-  /// Calls the stage; what it throws comes out as it is; done() items before that one are done.
-  void work();
-  std::uint32_t done() const { return run_.done(); }
+  /// Calls the stage; what it throws comes out as it is; done() items before that one are done. `one_by_one`: the item
+  /// in work is named, not only the run.
+  void work(bool one_by_one);
+  std::uint32_t done() const { return run_.done; }
   /// When all items of the run entered the pipeline.
   std::int64_t entered_ns() const { return entered_ns_; }
   /// Makes a record of what was given; how many items. It stays private until the commit.
   std::uint32_t keep();
 
  private:
-  std::uint32_t room(std::uint32_t limit);
+  std::uint32_t most(std::uint32_t limit) const;
+  shm::RunItems given() const;
 
   Hosted& hosted_;
   shm::RingWriter& output_;
+  Monitor& monitor_;
   detail::RunSizes sizes_;
   detail::ItemRun run_;
   std::int64_t entered_ns_ = 0;
 };
 
 template <class Ahead>
-std::uint32_t RunLane::collect(shm::RingReader& input, std::uint32_t limit, const Ahead& ahead) {
-  const shm::FoundItems found = input.try_items(sizes_.in, room(limit), ahead);
+bool RunLane::collect(shm::RingReader& input, std::uint32_t limit, const Ahead& ahead) {
+  const shm::FoundItems found = input.try_items(sizes_.in, most(limit), ahead);
   run_.in = found.payload;
   run_.in_step = found.step;
+  run_.items = found.items;
   run_.sequence = found.sequence;
   run_.sequences = found.sequences;
   run_.first_number = input.next_number();
   entered_ns_ = found.entered_ns;
-  return found.items;
+  return found.items != 0;
 }
 
 template <class Ahead>
-std::uint32_t RunLane::collect(std::uint64_t next, std::int64_t entered_ns, std::uint32_t limit, const Ahead& ahead) {
-  const std::uint32_t items = ahead(next, room(limit));
+bool RunLane::collect(std::uint64_t next, std::int64_t entered_ns, std::uint32_t limit, const Ahead& ahead) {
+  run_.items = ahead(next, most(limit));
   run_.sequence = next;
-  run_.sequences = items == 0 ? 0 : ~std::uint64_t{0} >> (detail::ItemRun::kLargest - items);
+  run_.sequences = shm::low_bits(run_.items);
   run_.first_number = next;
   entered_ns_ = entered_ns;
-  return items;
+  return run_.items != 0;
 }
 
 }  // namespace pystream::worker

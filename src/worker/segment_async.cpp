@@ -57,9 +57,8 @@ bool SegmentRunner::run_async() {
   shm::RingReader::Mark done = reader_->mark();
   while (!lane.empty() && answered < kLargestAnswerBatch && recorder_.has_room()) {
     const AsyncLane::Entry& oldest = lane.oldest();
-    monitor_.set_in_flight(lane.size());
     flow_.tag = oldest.tag;
-    monitor_.begin_item(oldest.record.number, oldest.record.sequence);
+    monitor_.begin_item(oldest.record.number, oldest.record.sequence, lane.size());
     if (oldest.record.kind == shm::RecordKind::end) {
       end();
       inputs_done_ = oldest.record.number + 1;

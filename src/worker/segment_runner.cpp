@@ -53,7 +53,8 @@ SegmentRunner::SegmentRunner(SegmentParts parts, Monitor& monitor, DeadLetters& 
     reader_->remember_large();
   }
   if (does_runs()) {
-    runs_.emplace(*chain_.hosted()[0], ring_, *monitor_.end().page);
+    runs_.emplace(*chain_.hosted()[0], ring_, monitor_);
+    names_each_ = policy_names_each();
   }
 }
 
@@ -387,9 +388,9 @@ bool SegmentRunner::take_next() {
 }
 
 /// At least one input, if there is any; how many.
-std::uint32_t SegmentRunner::take_some(std::uint32_t limit) {
+std::uint32_t SegmentRunner::take_some() {
   if (runs_) {
-    if (const std::uint32_t taken = take_run(limit); taken > 0) {
+    if (const std::uint32_t taken = take_run(); taken > 0) {
       return taken;
     }
   }
@@ -406,7 +407,7 @@ bool SegmentRunner::run_batch() {
   timed_batch_ = pace_.slow();
   std::uint32_t taken = 0;
   while (taken < pace_.batch() && !ended_ && recorder_.has_room()) {
-    const std::uint32_t some = take_some(pace_.batch() - taken);
+    const std::uint32_t some = take_some();
     if (some == 0) {
       break;
     }

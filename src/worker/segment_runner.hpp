@@ -121,9 +121,11 @@ class SegmentRunner final : public RoomMaker, public SourceGuard {
   struct AsyncLane;
 
   bool does_runs() const;
-  std::uint32_t take_some(std::uint32_t limit);
-  std::uint32_t take_run(std::uint32_t limit);
-  std::uint32_t run_limit(std::uint32_t limit) const;
+  bool policy_names_each() const;
+  std::uint32_t take_some();
+  std::uint32_t take_run();
+  std::uint32_t run_limit() const;
+  std::uint32_t reserve_run();
   void count_run(std::uint32_t items, std::uint32_t given);
   void fail_run(const std::string& reason);
   void tag_item(const shm::Record& record);
@@ -179,6 +181,7 @@ class SegmentRunner final : public RoomMaker, public SourceGuard {
   SavedState saved_;
   std::unique_ptr<AsyncLane> async_;
   std::optional<RunLane> runs_;
+  bool names_each_ = false;  ///< item of a run
   std::vector<SegmentRunner*> behind_;
 
   std::uint64_t inputs_done_ = 0;

@@ -15,9 +15,15 @@ bool SegmentRunner::does_runs() const {
   return sizes.any() && (terminal_ || sizes.out <= ring_.run_limit());
 }
 
-/// How many of the next `limit` inputs may go in one run.
-std::uint32_t SegmentRunner::run_limit(std::uint32_t limit) const {
-  std::uint64_t most = pace_.slow() || already_out_ != 0 ? 0 : limit;
+/// A policy that looks at single items: a deadline for each, or one that decides at the first death.
+bool SegmentRunner::policy_names_each() const {
+  const plan::FaultPolicy& policy = parts_.faults.at(0);
+  return policy.timeout || policy.on_crash != plan::OnCrash::replay || policy.max_attempts <= 1;
+}
+
+/// How many of the next inputs may go in one run.
+std::uint32_t SegmentRunner::run_limit() const {
+  std::uint64_t most = pace_.slow() || already_out_ != 0 ? 0 : pace_.run();
   if (death_.number >= inputs_done_) {
     most = std::min(most, death_.number - inputs_done_);
   }
@@ -52,6 +58,7 @@ void SegmentRunner::fail_run(const std::string& reason) {
   }
   const shm::Record& record = *reader_->try_peek();
   tag_item(record);
+  monitor_.begin_item(record.number, record.sequence);
   chain_.note_given();
   output_.begin_input(0);
   retry_or_give_up(record, reason, [&] { chain_.process(Item(flow_.tag, record.payload)); });
@@ -62,21 +69,36 @@ void SegmentRunner::fail_run(const std::string& reason) {
   reader_->advance();
 }
 
+/// Waits until the run that was collected has room; how much of it.
+std::uint32_t SegmentRunner::reserve_run() {
+  std::uint32_t items = runs_->reserve();
+  while (items == 0) {
+    // What is committed meanwhile is whole inputs, and nobody's item is in work.
+    cursors_.keep();
+    output_.begin_input(0);
+    monitor_.end_items();
+    make_room();
+    items = runs_->reserve();
+  }
+  return items;
+}
+
 /// Many inputs in one call, where that is possible and none of them is timed. How many were taken; 0: take_next()
 /// must look.
-std::uint32_t SegmentRunner::take_run(std::uint32_t limit) {
+std::uint32_t SegmentRunner::take_run() {
   const auto ahead = [&](std::uint64_t sequence, std::uint32_t most) {
     return recorder_.unwanted_ahead(sequence, most);
   };
-  limit = run_limit(limit);
-  const std::uint32_t items =
-      reader_ ? runs_->collect(*reader_, limit, ahead) : runs_->collect(inputs_done_, began_, limit, ahead);
-  if (items == 0) {
+  const std::uint32_t limit = run_limit();
+  if (!(reader_ ? runs_->collect(*reader_, limit, ahead) : runs_->collect(inputs_done_, began_, limit, ahead))) {
     return 0;
   }
+  const std::uint32_t items = reserve_run();
+  // Behind a death the guilty one has to show.
+  const bool one_by_one = names_each_ || inputs_done_ < death_.seen_until;
   chain_.clock().start(false);
   chain_.clock().begin();
-  if (const auto reason = failure_of([&] { runs_->work(); })) {
+  if (const auto reason = failure_of([&] { runs_->work(one_by_one); })) {
     const std::uint32_t done = runs_->done();
     fail_run(*reason);
     return done + 1;

@@ -280,6 +280,37 @@ TEST_F(SupervisorTest, EveryDeathIsToldToTheStage) {
   EXPECT_EQ(starts[0].attempt_number, 3U) << "which of the eight it was is not known";
 }
 
+/// One of eight did it; the one that then does it alone had done it before.
+TEST_F(SupervisorTest, ADeathInARunCountsForTheItemThatThenKillsAlone) {
+  const WorkerView in_run{.working = true, .number = 10, .in_flight = 8, .sequence = 30, .commits = 1};
+  for (const int signal : {SIGSEGV, SIGKILL}) {
+    use({.max_attempts = 3}, {.max_restarts = 1000});
+    start_all();
+    const auto actions = sut_->on_exit(kStage, {.signal = signal, .view = in_run}, now_);
+    ASSERT_TRUE(has<StartWorker>(actions));
+    EXPECT_NE(actions_of<Report>(actions).at(0).text.find("on one of 8 items from 30 on"), std::string::npos);
+    EXPECT_FALSE(actions_of<StartWorker>(actions)[0].give_up);
+    sut_->on_ready(kStage, now_);
+    ASSERT_TRUE(die_and_restart({.signal = SIGSEGV, .commits = 2, .number = 17}));
+    EXPECT_EQ(last_.deaths, 2U);
+    EXPECT_FALSE(last_.give_up);
+    ASSERT_TRUE(die_and_restart({.signal = SIGSEGV, .commits = 2, .number = 17}));
+    EXPECT_EQ(last_.deaths, 3U);
+    EXPECT_EQ(last_.give_up, signal == SIGSEGV) << "a kill from outside says nothing about the item";
+  }
+}
+
+TEST_F(SupervisorTest, ADeathInARunDoesNotCountForAnItemBehindIt) {
+  use({.max_attempts = 2}, {.max_restarts = 1000});
+  start_all();
+  const WorkerView in_run{.working = true, .number = 10, .in_flight = 8, .commits = 1};
+  ASSERT_TRUE(has<StartWorker>(sut_->on_exit(kStage, {.signal = SIGSEGV, .view = in_run}, now_)));
+  sut_->on_ready(kStage, now_);
+  ASSERT_TRUE(die_and_restart({.signal = SIGSEGV, .commits = 2, .number = 18}));
+  EXPECT_EQ(last_.deaths, 1U);
+  EXPECT_FALSE(last_.give_up);
+}
+
 TEST_F(SupervisorTest, AKillFromOutsideDoesNotHideWhyTheItemIsSuspected) {
   use({.max_attempts = 2}, {.max_restarts = 1000});
   start_all();

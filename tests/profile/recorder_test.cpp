@@ -207,24 +207,28 @@ TEST(RecorderTest, ALargerShiftSamplesAPartOfWhatASmallerOneDoes) {
   EXPECT_NEAR(static_cast<double>(chosen), 50'000.0 / 8, 600) << "also of the odd numbers alone";
 }
 
-TEST(RecorderTest, LooksAheadToTheNextItemThatIsSampled) {
-  std::size_t ended_early = 0;
-  for (std::uint64_t sequence = 0; sequence < 20'000; ++sequence) {
-    for (const std::uint32_t shift : {0U, 1U, 5U, 9U, 63U}) {
-      const std::uint64_t mask = sampling_mask(shift);
-      const std::uint32_t ahead = unsampled_ahead(sequence, 64, mask);
-      for (std::uint32_t i = 0; i < ahead; ++i) {
-        ASSERT_FALSE(is_sampled(sequence + i, mask)) << sequence << " + " << i << ", shift " << shift;
-      }
-      ASSERT_TRUE(ahead == 64 || is_sampled(sequence + ahead, mask)) << sequence << ", shift " << shift;
-      ended_early += ahead < 64 ? 1 : 0;
-    }
+/// By a look at each.
+std::uint32_t unsampled_ahead(std::uint64_t sequence, std::uint32_t most, std::uint64_t mask) {
+  std::uint32_t items = 0;
+  while (items < most && !is_sampled(sequence + items, mask)) {
+    ++items;
   }
-  EXPECT_GT(ended_early, 50'000U);
-  EXPECT_EQ(unsampled_ahead(1, 0, sampling_mask(5)), 0U);
+  return items;
 }
 
-/// 0 is sampled whatever the mask; what lies between two steps is looked through where that is not too long.
+TEST(SampledNumbersTest, TheNextOneIsFoundFromAnyNumber) {
+  std::uint64_t random = 1;
+  for (std::uint32_t shift = 0; shift <= 12; ++shift) {
+    for (int i = 0; i < 500; ++i) {
+      random = random * 6364136223846793005U + 1442695040888963407U;
+      const std::uint64_t sequence = i < 100 ? static_cast<std::uint64_t>(i) : random >> (i % 50);
+      const std::uint64_t mask = sampling_mask(shift);
+      ASSERT_EQ(unsampled_from(sequence, mask), unsampled_ahead(sequence, ~0U, mask)) << sequence << ", shift " << shift;
+    }
+  }
+}
+
+/// What lies between two steps is looked through where that is not too long.
 TEST(SampledNumbersTest, StepsFromEachToTheNext) {
   constexpr std::uint32_t kFar = ~0U;
   for (std::uint32_t shift = 0; shift <= kLargestShift; ++shift) {

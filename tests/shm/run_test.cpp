@@ -60,7 +60,7 @@ TEST_F(RunTest, ItsItemsComeOutAsRecordsOfTheirOwn) {
 TEST_F(RunTest, ItsSequenceNumbersMayHaveGaps) {
   ASSERT_EQ(writer_.try_reserve_run(1, 64), 64U);
   std::memcpy(writer_.run_start(), "xyz", 3);
-  writer_.finish_run(1, 1ULL << 63 | 0b110, {.sequence = 100});
+  writer_.finish_run(1, {.items = 3, .sequences = 1ULL << 63 | 0b110}, {.sequence = 100});
   writer_.commit({.inputs_done = 1});
   std::vector<std::uint64_t> sequences;
   std::string text;
@@ -92,6 +92,48 @@ TEST_F(RunTest, ItsItemsAreFoundTogether) {
   sut_.advance_items(4);
   EXPECT_EQ(sut_.try_items(20, 64, kAll).items, 0U);
   EXPECT_EQ(sut_.next_number(), 6U);
+}
+
+struct LongRunTest : RunTest {
+  LongRunTest() : RunTest({.ring_bytes = 64 << 10}) {}
+};
+
+TEST_F(LongRunTest, ItHasMoreItemsThanBits) {
+  constexpr std::uint32_t kItems = 300;
+  Texts items;
+  for (std::uint64_t i = 0; i < kItems; ++i) {
+    items.push_back(payload_of(i, 8));
+  }
+  publish(items, 1000);
+  for (std::uint32_t i = 0; i < kItems;) {
+    const FoundItems found = sut_.try_items(8, 100, before(1250));
+    if (i < 250) {
+      ASSERT_EQ(found.items, std::min(100U, 250 - i));
+      ASSERT_EQ(found.sequence, 1000 + i);
+      ASSERT_EQ(found.sequences, low_bits(found.items));
+      ASSERT_EQ(std::memcmp(found.payload, items[i].data(), 8), 0);
+      sut_.advance_items(found.items);
+      i += found.items;
+      continue;
+    }
+    ASSERT_EQ(sut_.try_peek()->sequence, 1000 + i);
+    ASSERT_EQ(sut_.next_number(), i);
+    ASSERT_EQ(take(sut_), items[i++]);
+  }
+  EXPECT_EQ(sut_.try_peek(), nullptr);
+  EXPECT_FALSE(sut_.try_items(8, 100, kAll).items);
+}
+
+TEST_F(LongRunTest, ASuccessorGoesOnBehindManyOfItsItems) {
+  Texts items;
+  for (std::uint64_t i = 0; i < 300; ++i) {
+    items.push_back(payload_of(i, 8));
+  }
+  publish(items, 1000);
+  const Segment copy = copy_of(segment_.fd());
+  RingReader successor(copy.map_consumer(0), 137);
+  EXPECT_EQ(successor.try_peek()->sequence, 1137U);
+  EXPECT_EQ(successor.try_items(8, 512, kAll).items, 163U);
 }
 
 TEST_F(RunTest, RecordsOfOneSizeAreFoundTogether) {
@@ -238,11 +280,14 @@ TEST_P(DamagedRunTest, IsRefused) {
 
 constexpr std::uint64_t kKindRun = std::uint64_t{6} << kNumberBits;
 INSTANTIATE_TEST_SUITE_P(Words, DamagedRunTest,
-                         ::testing::Values(Fault{"no_item", 32, 0, "another size"},
-                                           Fault{"more_items", 32, 0b1111, "another size"},
-                                           Fault{"fewer_items", 32, 0b11, "another size"},
-                                           Fault{"items_of_nothing", 40, 0, "another size"},
-                                           Fault{"larger_items", 40, 21, "another size"},
+                         ::testing::Values(Fault{"no_sequences", 32, 0, "other sequence numbers"},
+                                           Fault{"more_sequences", 32, 0b1111, "other sequence numbers"},
+                                           Fault{"fewer_sequences", 32, 0b11, "other sequence numbers"},
+                                           Fault{"no_item", 40, 20, "another size"},
+                                           Fault{"more_items", 40, 4ULL << 32 | 20, "another size"},
+                                           Fault{"items_of_nothing", 40, 3ULL << 32, "another size"},
+                                           Fault{"larger_items", 40, 3ULL << 32 | 21, "another size"},
+                                           Fault{"very_many_items", 40, 1000ULL << 32 | 20, "another size"},
                                            Fault{"no_head", 16, 8, "the head of a run is cut off"},
                                            Fault{"parts", 16, 1ULL << 32 | 76, "part of a row's item"},
                                            Fault{"closes", 0, kKindRun | 1ULL << 56, "part of a row's item"}),

@@ -1,3 +1,4 @@
+#include <cstring>
 #include <string>
 
 #include "system/fault_plan.hpp"
@@ -159,6 +160,54 @@ TEST(Poison, ASinkThatCannotWriteIsNoFaultOfTheItemInFront) {
   EXPECT_CONTAINS(run.err, "No space left on device");
   const std::string letters = coord({"dead-letters", "list"}, options).out;
   EXPECT_EQ(letters.find("No space left"), std::string::npos) << letters;
+}
+
+/// A fast stage of a plain type, which gets hundreds of items in one call.
+class PoisonInRun : public testing::Test {
+ protected:
+  static constexpr std::uint64_t kItems = 200'000;
+  static constexpr std::uint64_t kBad = 123'456;
+
+  ProgramRun run(const std::string& policy) {
+    folder_.write("plan.json", R"({"plugins": ["libpystream_testing.so"],
+      "source": {"type": "test.numbers", "params": {"count": )" + std::to_string(kItems) + R"(}},
+      "stages": [{"name": "Before", "type": "test.times", "params": {"n": 1}},
+                 {"name": "Bad", "type": "test.times", "params": {"n": 1, "abort_on": )" + std::to_string(kBad + 1) + "}" +
+                                   policy + R"(}],
+      "sink": {"type": "file_writer", "params": {"path": "out.bin"}}})");
+    return coord({"run", "plan.json"}, options_);
+  }
+
+  TempFolder folder_;
+  RunOptions options_{.environment = {"PYSTREAM_PROFILES=" + folder_ / "profiles"}, .directory = folder_.path()};
+};
+
+TEST_F(PoisonInRun, IsFoundAndIsTheOnlyOneMissing) {
+  const ProgramRun result = run("");
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  const std::string out = folder_.read("out.bin");
+  ASSERT_EQ(out.size(), (kItems - 1) * sizeof(std::uint64_t));
+  for (std::uint64_t i = 0; i + 1 < kItems; ++i) {
+    std::uint64_t number = 0;
+    std::memcpy(&number, out.data() + i * sizeof(number), sizeof(number));
+    ASSERT_EQ(number, i + (i < kBad ? 2 : 3));
+  }
+  const ProgramRun letter = coord({"dead-letters", "show", "1"}, options_);
+  EXPECT_CONTAINS(letter.out, "MainPipeline__Bad");
+  EXPECT_CONTAINS(letter.out, "item      " + std::to_string(kBad));
+  EXPECT_CONTAINS(letter.out, "attempts  3");
+  const ProgramRun why = coord({"why", "Bad"}, options_);
+  EXPECT_CONTAINS(why.out, "on item " + std::to_string(kBad) + ", attempt 3");
+}
+
+TEST_F(PoisonInRun, APolicyThatDecidesAtTheFirstDeathKnowsTheItem) {
+  const ProgramRun skip = run(kSkip);
+  EXPECT_EQ(skip.exit_code, 0) << skip.err;
+  EXPECT_EQ(folder_.read("out.bin").size(), (kItems - 1) * sizeof(std::uint64_t));
+  EXPECT_EQ(skip.err.find("one of"), std::string::npos) << skip.err;
+  const ProgramRun fail = run(R"(, "on_crash": "fail")");
+  EXPECT_EQ(fail.exit_code, 1);
+  EXPECT_CONTAINS(fail.err, "on item " + std::to_string(kBad));
 }
 
 TEST(Poison, ADeadLetterKeepsItemStageSignalAndStack) {

@@ -26,8 +26,19 @@ class RunLaneTest : public ::testing::Test {
     monitor_.emplace(segment_.map_worker(1), -1);
     output_.emplace(segment_.map_producer(1));
     input_.emplace(segment_.map_consumer(0), 0);
-    return lane_.emplace(*hosted_, *output_, *monitor_->end().page);
+    return lane_.emplace(*hosted_, *output_, *monitor_);
   }
+  /// How many of the items that are there are taken.
+  std::uint32_t collect(std::uint32_t limit = shm::kMostInRun) { return collect(limit, kAll); }
+  template <class Ahead>
+  std::uint32_t collect(std::uint32_t limit, const Ahead& ahead) {
+    return lane_->collect(*input_, limit, ahead) ? lane_->reserve() : 0;
+  }
+  /// Of a source's.
+  std::uint32_t collect_from(std::uint64_t next, std::uint32_t limit) {
+    return lane_->collect(next, 0, limit, kAll) ? lane_->reserve() : 0;
+  }
+  void work() { lane_->work(false); }
   /// What has come out once everything kept is published.
   Texts published() {
     output_->commit({.inputs_done = 1});
@@ -50,37 +61,37 @@ std::unique_ptr<Hosted> next_letter() {
 TEST_F(RunLaneTest, GivesEveryItemToTheStageInOneCall) {
   feed(segment_, 0, {"a", "b", "c"});
   RunLane& sut = start(next_letter());
-  EXPECT_EQ(sut.collect(*input_, 64, kAll), 3U);  // and not the end mark
-  sut.work();
+  EXPECT_EQ(collect(), 3U);  // and not the end mark
+  work();
   EXPECT_EQ(sut.keep(), 3U);
   EXPECT_EQ(published(), (Texts{"b", "c", "d"}));
 }
 
 TEST_F(RunLaneTest, TakesNoMoreThanItIsAllowed) {
   feed(segment_, 0, {"a", "b", "c"});
-  RunLane& sut = start(next_letter());
-  EXPECT_EQ(sut.collect(*input_, 2, kAll), 2U);
-  EXPECT_EQ(sut.collect(*input_, 0, kAll), 0U);
+  start(next_letter());
+  EXPECT_EQ(collect(2), 2U);
+  EXPECT_EQ(collect(0), 0U);
 }
 
 TEST_F(RunLaneTest, StopsBeforeAnItemThatIsNotWanted) {
   feed(segment_, 0, {"a", "b", "c"});
-  RunLane& sut = start(next_letter());
-  EXPECT_EQ(sut.collect(*input_, 64, before(1)), 1U);
+  start(next_letter());
+  EXPECT_EQ(collect(64, before(1)), 1U);
 }
 
 TEST_F(RunLaneTest, StopsBeforeAnItemOfAnotherSize) {
   feed(segment_, 0, {"a", "bb", "c"});
-  RunLane& sut = start(next_letter());
-  EXPECT_EQ(sut.collect(*input_, 64, kAll), 1U);
+  start(next_letter());
+  EXPECT_EQ(collect(), 1U);
 }
 
 TEST_F(RunLaneTest, StopsBeforeADamagedHeader) {
   feed(segment_, 0, {"a", "b", "c"});
-  RunLane& sut = start(next_letter());
+  start(next_letter());
   const shm::ProducerEnd neighbour = segment_.map_producer(0);
   neighbour.ring[shm::record_bytes(1)] ^= std::byte{1};  // the second one's number
-  EXPECT_EQ(sut.collect(*input_, 64, kAll), 1U);
+  EXPECT_EQ(collect(), 1U);
   input_->advance_items(1);
   EXPECT_THROW(input_->try_peek(), shm::LinkCorrupt);
 }
@@ -89,8 +100,8 @@ TEST_F(RunLaneTest, ResultsKeepTheNumbersOfTheirItems) {
   feed(segment_, 0, {"a", "b", "c"});
   RunLane& sut = start(
       typed<std::optional<char>, char>([](char in) { return in == 'b' ? std::nullopt : std::optional<char>(in); }));
-  ASSERT_EQ(sut.collect(*input_, 64, kAll), 3U);
-  sut.work();
+  ASSERT_EQ(collect(), 3U);
+  work();
   EXPECT_EQ(sut.keep(), 2U);
   output_->commit({.inputs_done = 3});
   shm::RingReader reader(segment_.map_consumer(1), 0);
@@ -107,9 +118,9 @@ TEST_F(RunLaneTest, ItsItemsEnteredTogether) {
   }
   ring.commit({.inputs_done = 3});
   RunLane& sut = start(next_letter());
-  ASSERT_EQ(sut.collect(*input_, 64, kAll), 2U);
+  ASSERT_EQ(collect(), 2U);
   EXPECT_EQ(sut.entered_ns(), 100);
-  sut.work();
+  work();
   ASSERT_EQ(sut.keep(), 2U);
   output_->commit({.inputs_done = 2});
   shm::RingReader reader(segment_.map_consumer(1), 0);
@@ -122,18 +133,18 @@ TEST_F(RunLaneTest, PartsOfOneInputAreNoRun) {
     ASSERT_TRUE(put(ring, "a", {.sequence = sequence}));
   }
   ring.commit({.inputs_done = 2});
-  RunLane& sut = start(next_letter());
-  EXPECT_EQ(sut.collect(*input_, 64, kAll), 1U);
+  start(next_letter());
+  EXPECT_EQ(collect(), 1U);
   input_->advance_items(1);
-  EXPECT_EQ(sut.collect(*input_, 64, kAll), 2U);
+  EXPECT_EQ(collect(), 2U);
 }
 
 TEST_F(RunLaneTest, WhatOneStageGaveIsARunForTheNext) {
   feed(segment_, 0, {"a", "b", "c", "d"});
   RunLane& sut = start(
       typed<std::optional<char>, char>([](char in) { return in == 'b' ? std::nullopt : std::optional<char>(in); }));
-  ASSERT_EQ(sut.collect(*input_, 64, kAll), 4U);
-  sut.work();
+  ASSERT_EQ(collect(), 4U);
+  work();
   ASSERT_EQ(sut.keep(), 3U);
   output_->commit({.inputs_done = 4});
   shm::RingReader reader(segment_.map_consumer(1), 0);
@@ -144,11 +155,12 @@ TEST_F(RunLaneTest, WhatOneStageGaveIsARunForTheNext) {
   });
   const shm::Segment behind = make_rig_segment(spec_);
   shm::RingWriter out(behind.map_producer(1));
-  RunLane next(*sink, out, *monitor_->end().page);
-  ASSERT_EQ(next.collect(reader, 64, before(3)), 2U);
-  next.work();
+  RunLane next(*sink, out, *monitor_);
+  ASSERT_TRUE(next.collect(reader, 64, before(3)));
+  ASSERT_EQ(next.reserve(), 2U);
+  next.work(false);
   EXPECT_EQ(seen, "ac");
-  EXPECT_EQ(next.done(), 1U) << "the second is the last that was named";
+  EXPECT_EQ(next.done(), 2U);
   reader.advance_items(next.keep());
   EXPECT_EQ(reader.try_peek()->sequence, 3U);
 }
@@ -156,31 +168,61 @@ TEST_F(RunLaneTest, WhatOneStageGaveIsARunForTheNext) {
 TEST_F(RunLaneTest, WhatWasDoneBeforeAnExceptionIsKept) {
   feed(segment_, 0, {"a", "b", "c"});
   RunLane& sut = start(typed<char, char>([](char in) { return in == 'b' ? throw Error("b") : in; }));
-  ASSERT_EQ(sut.collect(*input_, 64, kAll), 3U);
-  EXPECT_THROW(sut.work(), Error);
+  ASSERT_EQ(collect(), 3U);
+  EXPECT_THROW(work(), Error);
   EXPECT_EQ(sut.done(), 1U);
   EXPECT_EQ(sut.keep(), 1U);
   EXPECT_EQ(published(), Texts{"a"});
 }
 
-TEST_F(RunLaneTest, TheItemInWorkIsNamed) {
+/// What the page says while each item is in the stage.
+struct Named {
+  std::uint64_t number, sequence;
+  std::uint32_t in_flight;
+  bool operator==(const Named&) const = default;
+};
+
+class NamingTest : public RunLaneTest {
+ protected:
+  std::vector<Named> named(bool one_by_one) {
+    std::vector<Named> all;
+    start(typed<char, char>([&](char in) {
+      const shm::WorkerPage& page = *monitor_->end().page;
+      all.push_back({page.number, page.sequence, page.in_flight});
+      return in;
+    }));
+    lane_->collect(*input_, 3, kAll);
+    lane_->reserve();
+    lane_->work(one_by_one);
+    return all;
+  }
+};
+
+TEST_F(NamingTest, NamesTheRun) {
   feed(segment_, 0, {"a", "b", "c"});
-  std::vector<std::uint64_t> named;
-  RunLane& sut = start(typed<char, char>([&](char in) {
-    named.push_back(monitor_->end().page->number.load());
-    return in;
-  }));
-  ASSERT_EQ(sut.collect(*input_, 64, kAll), 3U);
-  sut.work();
-  EXPECT_EQ(named, (std::vector<std::uint64_t>{0, 1, 2}));
+  EXPECT_EQ(named(false), (std::vector<Named>{{0, 0, 3}, {0, 0, 3}, {0, 0, 3}}));
+}
+
+TEST_F(NamingTest, NamesEachItemIfItIsToldTo) {
+  feed(segment_, 0, {"a", "b", "c"});
+  EXPECT_EQ(named(true), (std::vector<Named>{{0, 0, 1}, {1, 1, 1}, {2, 2, 1}}));
+}
+
+TEST_F(NamingTest, NamesEachItemByItsSequenceNumber) {
+  shm::RingWriter ring(segment_.map_producer(0));
+  for (const std::uint64_t sequence : {7U, 8U, 30U}) {
+    ASSERT_TRUE(put(ring, "a", {.sequence = sequence}));
+  }
+  ring.commit({.inputs_done = 3});
+  EXPECT_EQ(named(true), (std::vector<Named>{{0, 7, 1}, {1, 8, 1}, {2, 30, 1}}));
 }
 
 TEST_F(RunLaneTest, AStageThatChangesItemsInPlace) {
   feed(segment_, 0, {"a", "b"});
   const auto grow = [](char& letter) { ++letter; };
   RunLane& sut = start(std::make_unique<detail::HostedInPlace<char, decltype(grow)>>(grow));
-  ASSERT_EQ(sut.collect(*input_, 64, kAll), 2U);
-  sut.work();
+  ASSERT_EQ(collect(), 2U);
+  work();
   sut.keep();
   EXPECT_EQ(published(), (Texts{"b", "c"}));
 }
@@ -198,10 +240,121 @@ class Countdown final : public Source<char> {
 
 TEST_F(RunLaneTest, ASourceThatGivesLessHasEnded) {
   RunLane& sut = start(detail::host(std::make_unique<Countdown>(2)));
-  EXPECT_EQ(sut.collect(0, 0, 5, kAll), 5U);
-  sut.work();
+  EXPECT_EQ(collect_from(0, 5), 5U);
+  work();
   EXPECT_EQ(sut.keep(), 2U);
   EXPECT_EQ(published(), (Texts{"2", "1"}));
+}
+
+/// Many more items than a run has bits for, through a stage that changes each and one that drops some.
+class LongRunTest : public RunLaneTest {
+ protected:
+  LongRunTest() : RunLaneTest({.ring_bytes = 64 << 10, .item_limit = 20'000}) {}
+
+  /// Numbers from `first` on, as one run.
+  void publish(std::uint64_t first, std::uint32_t items) {
+    shm::RingWriter ring(segment_.map_producer(0));
+    ASSERT_EQ(ring.try_reserve_run(sizeof(std::uint64_t), items), items);
+    for (std::uint64_t i = 0; i < items; ++i) {
+      const std::uint64_t number = first + i;
+      std::memcpy(ring.run_start() + i * sizeof(number), &number, sizeof(number));
+    }
+    ring.finish_run(sizeof(std::uint64_t), shm::RunItems::dense(items), {.sequence = first});
+    ring.commit({.inputs_done = items});
+  }
+  /// Sequence numbers and what they carry.
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> outputs() {
+    output_->commit({.inputs_done = 1});
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> all;
+    shm::RingReader reader(segment_.map_consumer(1), 0);
+    for (; reader.try_peek() != nullptr; reader.advance()) {
+      std::uint64_t value = 0;
+      std::memcpy(&value, reader.try_peek()->payload.data(), sizeof(value));
+      all.emplace_back(reader.try_peek()->sequence, value);
+    }
+    return all;
+  }
+};
+
+TEST_F(LongRunTest, GoesThroughAsOne) {
+  publish(100, 500);
+  RunLane& sut = start(typed<std::uint64_t, std::uint64_t>([](std::uint64_t in) { return in * 3; }));
+  ASSERT_EQ(collect(), 500U);
+  work();
+  EXPECT_EQ(sut.done(), 500U);
+  EXPECT_EQ(sut.keep(), 500U);
+  const auto out = outputs();
+  ASSERT_EQ(out.size(), 500U);
+  for (std::uint64_t i = 0; i < 500; ++i) {
+    ASSERT_EQ(out[i], std::pair(100 + i, (100 + i) * 3));
+  }
+}
+
+TEST_F(LongRunTest, WhatCameBeforeAnExceptionKeepsItsNumbers) {
+  publish(100, 500);
+  RunLane& sut = start(
+      typed<std::uint64_t, std::uint64_t>([](std::uint64_t in) { return in == 350 ? throw Error("no") : in; }));
+  ASSERT_EQ(collect(), 500U);
+  EXPECT_THROW(work(), Error);
+  EXPECT_EQ(sut.done(), 250U);
+  EXPECT_EQ(sut.keep(), 250U);
+  const auto out = outputs();
+  ASSERT_EQ(out.size(), 250U);
+  EXPECT_EQ(out.back(), std::pair(std::uint64_t{349}, std::uint64_t{349}));
+  input_->advance_items(250);
+  EXPECT_EQ(input_->try_peek()->sequence, 350U);
+}
+
+TEST_F(LongRunTest, AStageThatFiltersGetsItInParts) {
+  publish(100, 500);
+  RunLane& sut = start(typed<std::optional<std::uint64_t>, std::uint64_t>(
+      [](std::uint64_t in) { return in % 3 == 0 ? std::optional(in) : std::nullopt; }));
+  std::uint32_t done = 0;
+  while (const std::uint32_t items = collect()) {
+    ASSERT_LE(items, shm::kRunBits);
+    work();
+    sut.keep();
+    input_->advance_items(items);
+    done += items;
+  }
+  EXPECT_EQ(done, 500U);
+  const auto out = outputs();
+  ASSERT_EQ(out.size(), 166U);
+  for (std::uint64_t i = 0; i < 166; ++i) {
+    ASSERT_EQ(out[i], std::pair(102 + i * 3, 102 + i * 3));
+  }
+}
+
+TEST_F(LongRunTest, TakesNoMoreThanIsWanted) {
+  publish(100, 500);
+  start(typed<std::uint64_t, std::uint64_t>([](std::uint64_t in) { return in; }));
+  EXPECT_EQ(collect(200), 200U);
+  EXPECT_EQ(collect(500, before(400)), 300U);
+}
+
+/// Where a run does not fit it waits: what is cut stays so for all stages behind.
+TEST_F(LongRunTest, IsNotCutByAFullLink) {
+  RunLane& sut = start(typed<std::uint64_t, std::uint64_t>([](std::uint64_t in) { return in; }));
+  std::uint32_t runs = 0;
+  for (std::uint64_t next = 0;; next += 500, ++runs) {
+    publish(next, 500);
+    ASSERT_TRUE(sut.collect(*input_, 512, kAll));
+    const std::uint32_t items = sut.reserve();
+    if (items == 0) {
+      break;
+    }
+    ASSERT_EQ(items, 500U);
+    work();
+    sut.keep();
+    output_->commit({.inputs_done = next});
+    input_->advance_items(500);
+    input_->release();
+  }
+  EXPECT_GT(runs, 10U);
+  shm::RingReader behind(segment_.map_consumer(1), 0);
+  behind.advance_items(behind.try_items(8, 512, kAll).items);
+  behind.release();
+  EXPECT_EQ(sut.reserve(), 500U);
 }
 
 struct FourItems : RunLaneTest {
@@ -210,12 +363,12 @@ struct FourItems : RunLaneTest {
 
 TEST_F(FourItems, TakesWhatHasRoomBehindTheStage) {
   RunLane& sut = start(detail::host(std::make_unique<Countdown>(9)));
-  EXPECT_EQ(sut.collect(0, 0, 64, kAll), 4U);
-  sut.work();
+  EXPECT_EQ(collect_from(0, 64), 4U);
+  work();
   sut.keep();
-  EXPECT_EQ(sut.collect(4, 0, 64, kAll), 0U);
+  EXPECT_EQ(collect_from(4, 64), 0U);
   EXPECT_EQ(published(), (Texts{"9", "8", "7", "6"}));
-  EXPECT_EQ(sut.collect(4, 0, 64, kAll), 0U) << "published, and not read";
+  EXPECT_EQ(collect_from(4, 64), 0U) << "published, and not read";
 }
 
 TEST(SegmentRunnerRunTest, AnItemThatThrowsInARunIsADeadLetterAndIsCalledOnce) {

@@ -1,3 +1,4 @@
+#include <cstdlib>
 #include <optional>
 #include <pystream/registry.hpp>
 
@@ -30,17 +31,26 @@ class Numbers final : public Source<Number, NumbersCursor> {
 
 class Times final : public Stage<Number> {
  public:
-  explicit Times(const Params& params) : n_(static_cast<Number>(params.integer("n"))) {}
+  explicit Times(const Params& params)
+      : n_(static_cast<Number>(params.integer("n"))), abort_on_(static_cast<Number>(params.integer("abort_on"))) {}
 
   static StageInfo describe() {
-    return {.summary = "multiplies numbers (uint64) by n and adds 1",
-            .params = {{.name = "n", .type = ParamType::integer, .fallback = 3, .text = "the factor"}}};
+    return {
+        .summary = "multiplies numbers (uint64) by n and adds 1",
+        .params = {{.name = "n", .type = ParamType::integer, .fallback = 3, .text = "the factor"},
+                   {.name = "abort_on", .type = ParamType::integer, .fallback = -1, .text = "a number that kills it"}}};
   }
 
-  Number operator()(Number number) override { return number * n_ + 1; }
+  Number operator()(Number number) override {
+    if (number == abort_on_) {
+      std::abort();
+    }
+    return number * n_ + 1;
+  }
 
  private:
   Number n_;
+  Number abort_on_;
 };
 
 class WithoutMultiples final : public Stage<Number, std::optional<Number>> {
