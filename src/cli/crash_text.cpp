@@ -37,10 +37,9 @@ std::string stack_text(const std::vector<coord::CrashFrame>& frames, coord::Symb
 
 std::string group_text(const coord::CrashGroup& group, coord::Symbols& symbols) {
   const coord::CrashReport& crash = group.first;
-  std::string text =
-      fmt::format("crash: stage {} {}{}{}{}\n", short_key(crash.stage), how_it_died(crash),
-                  group.count > 1 ? fmt::format(" ({} times)", group.count) : "", items_text(group),
-                  crash.item ? fmt::format(", attempt {}", crash.attempt) : "");
+  std::string text = fmt::format("crash: stage {} {}{}{}{}\n", short_key(crash.stage), how_it_died(crash),
+                                 group.count > 1 ? fmt::format(" ({} times)", group.count) : "", items_text(group),
+                                 crash.item ? fmt::format(", attempt {}", crash.attempt) : "");
   text += stack_text(crash.frames, symbols);
   text += fmt::format("  {:.2f} s of CPU time, {} of memory at most\n",
                       static_cast<double>((crash.usage.user_time + crash.usage.system_time).count()) * 1e-9,

@@ -24,13 +24,13 @@ struct CrashReport {
   std::string worker;
   int signal = 0;  ///< 0: it ended by itself, with exit code `code`
   int code = 0;
-  bool hung = false;    ///< killed because it did not move
-  std::string failure;  ///< the worker's own word, if it gave up
+  bool hung = false;                  ///< killed because it did not move
+  std::string failure;                ///< the worker's own word, if it gave up
   std::string in_work;                ///< "item 7", or which ones it was one of; empty: none was in work
   std::optional<std::uint64_t> item;  ///< sequence number, if it was that one
   std::uint32_t attempt = 1;          ///< of that item
-  std::optional<std::string> fault;  ///< "at address 0x…", of faults
-  std::vector<CrashFrame> frames;    ///< innermost first; none if the worker could not say
+  std::optional<std::string> fault;   ///< "at address 0x…", of faults
+  std::vector<CrashFrame> frames;     ///< innermost first; none if the worker could not say
   base::ExitStatus usage;
   std::vector<std::string> last_lines;  ///< of its standard error
 };

@@ -88,8 +88,8 @@ class RingReader {
   }
   /// As many of the next `limit` items as are published, of `size` bytes and outside any row, if they lie at equal
   /// distances, entered together and came of different inputs; of sequence numbers from the first one's, s, on only the
-  /// next `ahead(s, most)`. What ends them is for try_peek(). Throws LinkCorrupt. REQUIRES: !one_at_a_time(); limit is at
-  /// most kMostInRun.
+  /// next `ahead(s, most)`. What ends them is for try_peek(). Throws LinkCorrupt. REQUIRES: !one_at_a_time(); limit is
+  /// at most kMostInRun.
   template <class Ahead>
   FoundItems try_items(std::size_t size, std::uint32_t limit, const Ahead& ahead);
   /// Steps over the first `items` of what try_items() found. REQUIRES: nothing else was called in between.

@@ -107,9 +107,9 @@ class RingWriter {
     }
     ++outputs_;
   }
-  /// Room for `items` payloads of `size` bytes, one behind another: for all of them, or as many as a run or the limit of
-  /// items allows; 0 while the link is full.
-  /// REQUIRES: size is at most run_limit(), and items at most kMostInRun; as for try_reserve().
+  /// Room for `items` payloads of `size` bytes, one behind another: for all of them, or as many as a run or the limit
+  /// of items allows; 0 while the link is full. REQUIRES: size is at most run_limit(), and items at most kMostInRun; as
+  /// for try_reserve().
   std::uint32_t try_reserve_run(std::size_t size, std::uint32_t items);
   /// Where the first payload of a run goes. It is aligned to kRecordAlign.
   std::byte* run_start() const { return end_.ring + (head_ & mask_) + sizeof(RecordHeader) + sizeof(RunHead); }

@@ -16,8 +16,8 @@ class RunLane {
   /// `hosted` must do runs: see Hosted::run_sizes(). A sink's `output` is terminal.
   RunLane(Hosted& hosted, shm::RingWriter& output, Monitor& monitor);
 
-  /// Finds up to `limit` items that are there, of the stage's type; of sequence numbers from s on `ahead(s, most)` may be
-  /// taken. False: there are none, or the next item is not of that kind.
+  /// Finds up to `limit` items that are there, of the stage's type; of sequence numbers from s on `ahead(s, most)` may
+  /// be taken. False: there are none, or the next item is not of that kind.
   template <class Ahead>
   bool collect(shm::RingReader& input, std::uint32_t limit, const Ahead& ahead);
   /// Of a source whose next item is number `next`.

@@ -223,7 +223,8 @@ TEST(SampledNumbersTest, TheNextOneIsFoundFromAnyNumber) {
       random = random * 6364136223846793005U + 1442695040888963407U;
       const std::uint64_t sequence = i < 100 ? static_cast<std::uint64_t>(i) : random >> (i % 50);
       const std::uint64_t mask = sampling_mask(shift);
-      ASSERT_EQ(unsampled_from(sequence, mask), unsampled_ahead(sequence, ~0U, mask)) << sequence << ", shift " << shift;
+      ASSERT_EQ(unsampled_from(sequence, mask), unsampled_ahead(sequence, ~0U, mask))
+          << sequence << ", shift " << shift;
     }
   }
 }

@@ -292,8 +292,8 @@ TEST_F(LongRunTest, GoesThroughAsOne) {
 
 TEST_F(LongRunTest, WhatCameBeforeAnExceptionKeepsItsNumbers) {
   publish(100, 500);
-  RunLane& sut = start(
-      typed<std::uint64_t, std::uint64_t>([](std::uint64_t in) { return in == 350 ? throw Error("no") : in; }));
+  RunLane& sut =
+      start(typed<std::uint64_t, std::uint64_t>([](std::uint64_t in) { return in == 350 ? throw Error("no") : in; }));
   ASSERT_EQ(collect(), 500U);
   EXPECT_THROW(work(), Error);
   EXPECT_EQ(sut.done(), 250U);
