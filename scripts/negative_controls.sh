@@ -6,7 +6,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 mkdir -p "${1:-build/negative_controls}"
 work=$(realpath "${1:-build/negative_controls}")
-targets=(tests/shm/shm_test tests/worker/worker_test tests/kill_points/kill_points_test tests/system/damage_test
+targets=(tests/shm/shm_test tests/worker/worker_test tests/kill_points/kill_points_test
+  tests/system/damage_test tests/system/faults_test tests/system/storm_test
   src/cli/pystream-coord workers/pystream-worker workers/core/libpystream_core.so workers/testing/libpystream_testing.so)
 mkdir -p "$work/tree"
 # What has not changed keeps its time and is not built again; what has gets a new one, however old the change is.
@@ -81,5 +82,9 @@ control 'no look at releases while asleep for input' src/worker/segment_runner.c
   kill_points/kill_points_test 'KillPoints.OfWorkersThatPassItemsOn'
 control 'journal entry filled in place' src/shm/ring_writer.cpp "$in_place" \
   kill_points/kill_points_test 'Spawned/*OfTheFirstItem/before_commit_1'
+control 'an older cursor is committed when a run waits' src/worker/segment_runs.cpp 's/^    cursors_.keep();$//' \
+  system/storm_test '*RunsOfPlainItems'
+control 'items of a run are not told apart after a death' src/worker/segment_runs.cpp \
+  's/names_each_ || inputs_done_ < death_.seen_until/names_each_/' system/faults_test 'PoisonInRun.IsFound*'
 control 'consumer maps the ring to write' src/shm/segment.cpp "$writable" \
   system/damage_test 'Damage.AStageThatWritesOverItsInputFaults'

@@ -39,7 +39,7 @@ inline std::uint64_t apart(std::uint64_t word) {
 /// memcpy for a value that was made just before, field by field.
 inline void copy_words(std::byte* to, const void* from, std::size_t size) {
   constexpr std::size_t kWord = sizeof(std::uint64_t);
-  constexpr std::size_t kLargest = 256;
+  constexpr std::size_t kLargest = 128;  ///< beyond, wide stores gain more than one wait costs
   const auto* bytes = static_cast<const std::byte*>(from);
   std::size_t at = 0;
   for (; size <= kLargest && at + kWord <= size; at += kWord) {
@@ -113,7 +113,9 @@ void walk_items(ItemRun& run, Step step, const Work& work) {
       left &= left - 1;
     }
     if constexpr (kOut >= kCacheLine) {
-      prefetch_for_write(out + i * kOut + kPrefetchBytes);
+      for (std::size_t line = 0; line < kOut && line < kPrefetchBytes; line += kCacheLine) {
+        prefetch_for_write(out + i * kOut + kPrefetchBytes + line);
+      }
     }
     if (!work(in + i * step, out + i * kOut)) {
       return;

@@ -169,8 +169,7 @@ void RingWriter::look_at_consumer() {
   // RELEASE: pairs with the consumer's store; what stands before read_position may be overwritten from here on.
   seen_read_ = end_.peer->read_position.load(std::memory_order_acquire);
   seen_read_number_ = end_.peer->read_number.load(std::memory_order_relaxed);
-  seen_large_released_ = end_.peer->large_released.load(std::memory_order_acquire);
-  seen_large_ordinal_ = end_.peer->large_ordinal.load(std::memory_order_acquire);
+  look_at_large_released();
   seen_done_number_ = end_.peer->done_number.load(std::memory_order_relaxed);
   seen_done_large_ = end_.peer->done_large.load(std::memory_order_relaxed);
   check(seen_read_ <= committed_ && committed_ - seen_read_ <= end_.link.ring_bytes,
@@ -178,9 +177,14 @@ void RingWriter::look_at_consumer() {
   check(seen_read_ % kRecordAlign == 0, "the read position is not that of a record");
   check(seen_read_number_ <= next_number_ && seen_done_number_ <= next_number_ && seen_done_large_ <= large_ordinal_,
         "more records were released than were written");
+  set_room();
+}
+
+void RingWriter::look_at_large_released() {
+  seen_large_released_ = end_.peer->large_released.load(std::memory_order_acquire);
+  seen_large_ordinal_ = end_.peer->large_ordinal.load(std::memory_order_acquire);
   check(seen_large_released_ <= large_head_ && seen_large_ordinal_ <= large_ordinal_,
         "more large items were released than were written");
-  set_room();
 }
 
 /// Where a large payload would begin: at the front of the area whenever that is free and saves touching new memory,
@@ -255,7 +259,7 @@ std::byte* RingWriter::try_reserve_further(std::size_t size) {
   }
   if (!evicts_ && seen_large_ordinal_ != large_ordinal_) {
     // What was seen last would do for correctness; only the present state tells that the warm front is free again.
-    look_at_consumer();
+    look_at_large_released();
   }
   if (!has_room(record_bytes(sizeof(LargePayload)), size)) {
     return nullptr;

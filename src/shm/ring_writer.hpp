@@ -188,6 +188,7 @@ class RingWriter {
   std::uint64_t large_start(std::size_t size) const;
   void populate(std::uint64_t offset, std::size_t size);
   void look_at_consumer();
+  void look_at_large_released();
   void check(bool holds, const char* what) const {
     if (!holds) [[unlikely]] {
       fail(what);

@@ -37,8 +37,8 @@ void Pace::note(std::uint32_t items, std::int64_t ns) {
     careful_ -= std::min(careful_, items);
     return;
   }
-  if (batch_ == 1) {
-    return;  // nothing would lie uncommitted
+  if (batch_ == 1 || own_sleep_) {
+    return;  // nothing would lie uncommitted, or whose wait it was is not known
   }
   const std::int64_t waits = waits_of_this_thread();
   if (waits != seen_waits_) {
@@ -48,8 +48,9 @@ void Pace::note(std::uint32_t items, std::int64_t ns) {
   }
 }
 
-void Pace::note_own_sleep() {
+void Pace::look_at_waits() {
   seen_waits_ = waits_of_this_thread();
+  own_sleep_ = false;
 }
 
 }  // namespace pystream::worker

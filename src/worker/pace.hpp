@@ -29,7 +29,14 @@ class Pace {
   /// `items` took `ns` together, the worker's own waiting not counted.
   void note(std::uint32_t items, std::int64_t ns);
   /// The worker itself has slept; the stages had no part in that.
-  void note_own_sleep();
+  void note_own_sleep() { own_sleep_ = true; }
+  /// An item is to be done while another waits for the commit: from here on it matters whether the stage waits. (To ask
+  /// the system how often it did costs as much as an item, so that is put off until here.)
+  void note_several() {
+    if (own_sleep_) {
+      look_at_waits();
+    }
+  }
 
  private:
   /// A wait is longer than this: what a thread needs to go to sleep and wake up.
@@ -39,6 +46,7 @@ class Pace {
   static constexpr std::uint32_t kMostCareful = 1 << 20;
 
   void set_batch();
+  void look_at_waits();
 
   std::int64_t item_ns_;
   bool one_by_one_;
@@ -46,6 +54,7 @@ class Pace {
   std::uint32_t careful_;  ///< items that still go one by one
   std::uint32_t next_careful_ = kCareful;
   std::int64_t seen_waits_;
+  bool own_sleep_ = false;  ///< since the look at seen_waits_
 };
 
 }  // namespace pystream::worker

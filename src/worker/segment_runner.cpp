@@ -407,6 +407,9 @@ bool SegmentRunner::run_batch() {
   timed_batch_ = pace_.slow();
   std::uint32_t taken = 0;
   while (taken < pace_.batch() && !ended_ && recorder_.has_room()) {
+    if (taken > 0) {
+      pace_.note_several();
+    }
     const std::uint32_t some = take_some();
     if (some == 0) {
       break;

@@ -96,6 +96,9 @@ std::uint32_t SegmentRunner::take_run() {
   const std::uint32_t items = reserve_run();
   // Behind a death the guilty one has to show.
   const bool one_by_one = names_each_ || inputs_done_ < death_.seen_until;
+  if (items > 1) {
+    pace_.note_several();
+  }
   chain_.clock().start(false);
   chain_.clock().begin();
   if (const auto reason = failure_of([&] { runs_->work(one_by_one); })) {

@@ -9,8 +9,6 @@
 //   the core of its fellow in the other run, so that both meet the same machine. Each has half of it, and so records
 //   half as many single items a second: as many in a thousand as a run alone does.
 
-#include <sys/resource.h>
-
 #include <array>
 #include <string>
 
@@ -174,16 +172,6 @@ ForkPipeline pipeline(std::uint64_t items, std::uint64_t rounds, int stages, Tal
   }
   nodes.push_back(make_hosted<Drop>(tally));
   return ForkPipeline(std::move(nodes));
-}
-
-/// Processor time of the processes that have ended, in nanoseconds.
-double cpu_of_children_ns() {
-  rusage usage{};
-  ::getrusage(RUSAGE_CHILDREN, &usage);
-  const auto ns = [](const timeval& time) {
-    return static_cast<double>(time.tv_sec) * 1e9 + static_cast<double>(time.tv_usec) * 1e3;
-  };
-  return ns(usage.ru_utime) + ns(usage.ru_stime);
 }
 
 struct Cost {

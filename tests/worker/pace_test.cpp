@@ -76,6 +76,26 @@ TEST(PaceTest, ItsOwnWorkersSleepIsNotTheStages) {
   Pace sut(kFast, false);
   wait_a_little();
   sut.note_own_sleep();
+  sut.note_several();
+  sut.note(100, kLong);
+  EXPECT_GT(sut.batch(), 1U);
+}
+
+TEST(PaceTest, AStageThatWaitsBehindItsWorkersOwnSleepIsSeen) {
+  Pace sut(kFast, false);
+  wait_a_little();
+  sut.note_own_sleep();
+  sut.note_several();
+  wait_a_little();
+  sut.note(100, kLong);
+  EXPECT_EQ(sut.batch(), 1U);
+}
+
+TEST(PaceTest, WhoseWaitItWasIsNotGuessed) {
+  Pace sut(kFast, false);
+  sut.note_several();
+  sut.note_own_sleep();
+  wait_a_little();
   sut.note(100, kLong);
   EXPECT_GT(sut.batch(), 1U);
 }
