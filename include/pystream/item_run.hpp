@@ -88,8 +88,8 @@ class RunProgress {
   std::uint32_t done_ = 0;
 };
 
-/// `named`: each item is named before its call. A template of its own for what compilers can make fast: nothing in this
-/// loop stands between two items, so that they may be worked on together.
+/// `kNamed`: each item is named before its call. If not, nothing stands between two small items, so that compilers may
+/// make this loop work on several at once.
 template <bool kNamed, std::size_t kOut, class Step, class Work>
 void walk_items(ItemRun& run, Step step, const Work& work) {
   // In locals: writes to shared memory could change any member, as far as a compiler knows.

@@ -214,9 +214,12 @@ void Supervisor::count_attempt(Worker& worker, const WorkerExit& exit, bool frui
   if (worker.died_on != exit.view.number || worker.died_segment != exit.view.segment) {
     worker.died_on = exit.view.number;
     worker.died_segment = exit.view.segment;
-    const bool suspected = worker.suspects.has(*exit.view.number, exit.view.segment);
-    worker.attempts = suspected && !worker.suspects.outside ? 1 : 0;
-    worker.outside_kills = worker.vain_kills = suspected && worker.suspects.outside ? 1 : 0;
+    worker.attempts = 0;
+    worker.outside_kills = 0;
+    worker.vain_kills = 0;
+  }
+  if (!outside && worker.suspects.has(*exit.view.number, exit.view.segment)) {
+    ++(worker.suspects.outside ? worker.outside_kills : worker.attempts);
     worker.suspects = {};
   }
   ++(outside ? worker.outside_kills : worker.attempts);

@@ -119,8 +119,8 @@ class Supervisor {
     int died_signal = 0;
     std::string death;  ///< how
     std::string stack;
-    std::uint32_t attempts = 0;       ///< deaths on `died_on` that count
-    std::uint32_t outside_kills = 0;  ///< SIGKILLs from outside on `died_on`
+    std::uint32_t attempts = 0;       ///< deaths on `died_on` that count, alone or among others
+    std::uint32_t outside_kills = 0;  ///< SIGKILLs from outside on `died_on`, alone or among others
     std::uint32_t vain_kills = 0;     ///< those of them since a part of it was committed last
     std::uint64_t seen_until = 0;     ///< inputs of `died_segment` before this may have been in a stage
     Suspects suspects;                ///< of the last such death, until one of them died alone

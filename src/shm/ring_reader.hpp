@@ -92,7 +92,7 @@ class RingReader {
   /// at most kMostInRun.
   template <class Ahead>
   FoundItems try_items(std::size_t size, std::uint32_t limit, const Ahead& ahead);
-  /// Steps over the first `items` of what try_items() found. REQUIRES: nothing else was called in between.
+  /// Steps over the first `items` of what try_items() found. REQUIRES: nothing was stepped over in between.
   void advance_items(std::uint32_t items) {
     if (run_.left != 0) {
       step_in_run(items);

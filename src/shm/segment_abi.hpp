@@ -146,7 +146,8 @@ struct WorkerPage {
   std::atomic<std::uint64_t> sequence;  ///< its sequence number
   std::atomic<std::uint64_t> commits;   ///< batches committed since the pipeline began
   /// How many are in work together: of a stage that answers later, or takes a run of items in one call; 0 is 1.
-  /// `number` is the oldest of them, not surely the one that kills. Stored before it.
+  /// `number` is the oldest of them, not surely the one that kills. Stored after it: who is killed in between has not
+  /// begun with more, or is said to have been at a few too many.
   std::atomic<std::uint32_t> in_flight;
   std::atomic<std::int64_t> first_commit_ns;             ///< of this start of the worker (CLOCK_MONOTONIC); 0: none yet
   alignas(kLine) std::atomic<std::uint64_t> waiting_ns;  ///< for input, since the pipeline began

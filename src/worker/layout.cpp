@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::uint64_t kRingBytes = 1 << 20;
 constexpr std::uint64_t kSmallestRing = 64 << 10;
-constexpr std::uint64_t kAllRings = 512 << 20;  ///< more rings than caches hold are smaller ones
+constexpr std::uint64_t kAllRings = 512 << 20;  ///< the rings of very many links are smaller
 constexpr std::uint64_t kItemLimit = 64 << 20;
 constexpr std::uint64_t kLargeAtOnce = 4;
 constexpr std::uint64_t kRows = 32 << 10;

@@ -32,9 +32,9 @@ class Monitor {
   void announce(shm::Phase phase);
   /// `in_flight`: as many from this one on are in work; see WorkerPage::in_flight.
   void begin_item(std::uint64_t number, std::uint64_t sequence, std::size_t in_flight = 1) {
-    set_in_flight(in_flight);
     end_.page->sequence.store(sequence, std::memory_order_relaxed);
     end_.page->number.store(number, std::memory_order_relaxed);
+    set_in_flight(in_flight);
   }
   void set_in_flight(std::size_t inputs) {
     end_.page->in_flight.store(static_cast<std::uint32_t>(inputs), std::memory_order_relaxed);

@@ -31,9 +31,10 @@ void Pace::set_batch() {
 
 void Pace::note(std::uint32_t items, std::int64_t ns) {
   const std::int64_t measured = ns / items;
+  const std::int64_t longer = ns - items * item_ns_;  // than they should have taken
   item_ns_ = std::min(measured, item_ns_ + item_ns_ / 4 + 1);
   set_batch();
-  if (ns < kWaitNs) {
+  if (longer < kWaitNs) {
     careful_ -= std::min(careful_, items);
     return;
   }

@@ -13,7 +13,7 @@ namespace pystream::worker {
 class Pace {
  public:
   static constexpr std::uint32_t kLargestBatch = 4096;
-  static constexpr std::int64_t kBatchAimNs = 20'000;  ///< how long the items of one commit may take together
+  static constexpr std::int64_t kBatchAimNs = 20'000;  ///< the items of one commit should take so long together
   static constexpr std::int64_t kSlowItemNs = 1'000;   ///< from here on every item is timed
 
   /// `expected_item_ns`: until it was measured. `one_by_one`: every item has a commit of its own, however fast.

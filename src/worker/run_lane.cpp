@@ -22,7 +22,7 @@ std::uint64_t chosen(std::uint64_t sequences, std::uint64_t items) {
 
 }  // namespace
 
-static_assert(detail::ItemRun::kBits == shm::kRunBits);
+static_assert(detail::ItemRun::kBits == shm::kRunBits && shm::kRunBits == 64);
 
 RunLane::RunLane(Hosted& hosted, shm::RingWriter& output, Monitor& monitor)
     : hosted_(hosted), output_(output), monitor_(monitor), sizes_(hosted.run_sizes()) {}
@@ -45,22 +45,41 @@ std::uint32_t RunLane::reserve() {
   return items;
 }
 
-void RunLane::work(bool one_by_one) {
-  run_.done = 0;
-  run_.given = 0;
-  run_.named_number = one_by_one ? &monitor_.end().page->number : nullptr;
-  run_.named_sequence = one_by_one ? &monitor_.end().page->sequence : nullptr;
+/// The next items behind those that are done. Only runs without gaps have more than one part.
+void RunLane::begin_part() {
+  done_before_ += part_.done;
+  part_.in = run_.in + done_before_ * run_.in_step;
+  part_.out = run_.out + done_before_ * sizes_.out;
+  part_.items = std::min(run_.items - done_before_, kPart);
+  part_.done = 0;
+  part_.sequence = run_.sequence + done_before_;
+  part_.sequences = run_.items > kPart ? shm::low_bits(part_.items) : run_.sequences;
+  part_.first_number = run_.first_number + done_before_;
+}
+
+bool RunLane::work(bool one_by_one) {
+  const std::int64_t began = monitor_.now();
+  part_ = {.in_step = run_.in_step,
+           .named_number = one_by_one ? &monitor_.end().page->number : nullptr,
+           .named_sequence = one_by_one ? &monitor_.end().page->sequence : nullptr};
+  done_before_ = 0;
+  late_ = false;
   monitor_.begin_item(run_.first_number, run_.sequence, one_by_one ? 1 : run_.items);
-  hosted_.process_run(run_);
+  do {
+    begin_part();
+    hosted_.process_run(part_);
+    late_ = monitor_.now() - began > kLateNs;
+  } while (part_.done == part_.items && done() < run_.items && !late_);
   base::kill_point(base::KillPoint::in_run);
+  return part_.done == part_.items;
 }
 
 shm::RunItems RunLane::given() const {
   if (sizes_.filters) {
-    return {.items = static_cast<std::uint32_t>(std::popcount(run_.given)),
-            .sequences = chosen(run_.sequences, run_.given)};
+    return {.items = static_cast<std::uint32_t>(std::popcount(part_.given)),
+            .sequences = chosen(run_.sequences, part_.given)};
   }
-  return {.items = run_.done, .sequences = chosen(run_.sequences, shm::low_bits(run_.done))};
+  return {.items = done(), .sequences = chosen(run_.sequences, shm::low_bits(done()))};
 }
 
 std::uint32_t RunLane::keep() {

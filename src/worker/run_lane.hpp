@@ -27,23 +27,34 @@ class RunLane {
   std::uint32_t reserve();
 
   /// Calls the stage; what it throws comes out as it is; done() items before that one are done. `one_by_one`: the item
-  /// in work is named, not only the run.
-  void work(bool one_by_one);
-  std::uint32_t done() const { return run_.done; }
+  /// in work is named, not only the run. False: a source has ended.
+  bool work(bool one_by_one);
+  std::uint32_t done() const { return done_before_ + part_.done; }
+  /// The stage took very long, as one does that waits for the outside world. What is done is not to wait for more; so
+  /// the run may have ended early.
+  bool late() const { return late_; }
   /// When all items of the run entered the pipeline.
   std::int64_t entered_ns() const { return entered_ns_; }
+  void set_entered(std::int64_t ns) { entered_ns_ = ns; }
   /// Makes a record of what was given; how many items. It stays private until the commit.
   std::uint32_t keep();
 
  private:
   std::uint32_t most(std::uint32_t limit) const;
   shm::RunItems given() const;
+  void begin_part();
+
+  static constexpr std::uint32_t kPart = 64;        ///< items of a long run between two looks at the clock
+  static constexpr std::int64_t kLateNs = 200'000;  ///< much longer than a run should take
 
   Hosted& hosted_;
   shm::RingWriter& output_;
   Monitor& monitor_;
   detail::RunSizes sizes_;
-  detail::ItemRun run_;
+  detail::ItemRun run_;            ///< as collected
+  detail::ItemRun part_;           ///< of it, as the stage gets it
+  std::uint32_t done_before_ = 0;  ///< in the parts before
+  bool late_ = false;
   std::int64_t entered_ns_ = 0;
 };
 

@@ -415,6 +415,9 @@ bool SegmentRunner::run_batch() {
       break;
     }
     taken += some;
+    if (runs_ && runs_->late()) {
+      break;
+    }
   }
   if (taken == 0) {
     began_ = 0;

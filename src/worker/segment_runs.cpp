@@ -78,6 +78,9 @@ std::uint32_t SegmentRunner::reserve_run() {
     output_.begin_input(0);
     monitor_.end_items();
     make_room();
+    if (!reader_) {
+      runs_->set_entered(monitor_.now());
+    }
     items = runs_->reserve();
   }
   return items;
@@ -101,18 +104,18 @@ std::uint32_t SegmentRunner::take_run() {
   }
   chain_.clock().start(false);
   chain_.clock().begin();
-  if (const auto reason = failure_of([&] { runs_->work(one_by_one); })) {
+  bool more = true;
+  if (const auto reason = failure_of([&] { more = runs_->work(one_by_one); })) {
     const std::uint32_t done = runs_->done();
     fail_run(*reason);
     return done + 1;
   }
-  const std::uint32_t given = runs_->keep();
-  const std::uint32_t taken = reader_ ? items : given;
-  count_run(taken, given);
-  if (taken < items) {
+  const std::uint32_t done = runs_->done();
+  count_run(done, runs_->keep());
+  if (!more) {
     end();
   }
-  return items;
+  return std::max(done, 1U);
 }
 
 }  // namespace pystream::worker

@@ -300,6 +300,21 @@ TEST_F(SupervisorTest, ADeathInARunCountsForTheItemThatThenKillsAlone) {
   }
 }
 
+/// Who was alone when it was killed from outside has done nothing, whatever the run's death was.
+TEST_F(SupervisorTest, AKillFromOutsideAloneIsNoGuiltInARunsDeath) {
+  use({.on_crash = plan::OnCrash::skip}, {.max_restarts = 1000});
+  start_all();
+  const WorkerView in_run{.working = true, .number = 10, .in_flight = 8, .commits = 1};
+  ASSERT_TRUE(has<StartWorker>(sut_->on_exit(kStage, {.signal = SIGABRT, .view = in_run}, now_)));
+  sut_->on_ready(kStage, now_);
+  ASSERT_TRUE(die_and_restart({.signal = SIGKILL, .commits = 2, .number = 12}));
+  EXPECT_FALSE(last_.give_up);
+  EXPECT_EQ(last_.attempts, 0U);
+  ASSERT_TRUE(die_and_restart({.signal = SIGABRT, .commits = 3, .number = 15}));
+  EXPECT_TRUE(last_.give_up);
+  EXPECT_EQ(last_.deaths, 2U) << "it was the one";
+}
+
 TEST_F(SupervisorTest, ADeathInARunDoesNotCountForAnItemBehindIt) {
   use({.max_attempts = 2}, {.max_restarts = 1000});
   start_all();

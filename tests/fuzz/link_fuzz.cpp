@@ -51,6 +51,7 @@ void write(RingWriter& ring) {
   }
   if (ring.overflow() == Overflow::block) {
     put_run(ring, 12, 5);
+    put_run(ring, 2, 100);
   }
   ring.try_mark(RecordKind::tombstone, {});
   ring.commit({.inputs_done = ring.next_number()});

@@ -91,6 +91,13 @@ TEST(PaceTest, AStageThatWaitsBehindItsWorkersOwnSleepIsSeen) {
   EXPECT_EQ(sut.batch(), 1U);
 }
 
+TEST(PaceTest, ALongBatchOfManyItemsIsNoWait) {
+  Pace sut(kFast, false);
+  wait_a_little();
+  sut.note(4 * Pace::kLargestBatch, kFast * 4 * Pace::kLargestBatch);
+  EXPECT_GT(sut.batch(), 1U);
+}
+
 TEST(PaceTest, WhoseWaitItWasIsNotGuessed) {
   Pace sut(kFast, false);
   sut.note_several();

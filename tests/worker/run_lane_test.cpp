@@ -1,6 +1,8 @@
 #include "worker/run_lane.hpp"
 
+#include <chrono>
 #include <pystream/error.hpp>
+#include <thread>
 
 #include "support/worker_rig.hpp"
 
@@ -241,7 +243,7 @@ class Countdown final : public Source<char> {
 TEST_F(RunLaneTest, ASourceThatGivesLessHasEnded) {
   RunLane& sut = start(detail::host(std::make_unique<Countdown>(2)));
   EXPECT_EQ(collect_from(0, 5), 5U);
-  work();
+  EXPECT_FALSE(sut.work(false));
   EXPECT_EQ(sut.keep(), 2U);
   EXPECT_EQ(published(), (Texts{"2", "1"}));
 }
@@ -303,6 +305,25 @@ TEST_F(LongRunTest, WhatCameBeforeAnExceptionKeepsItsNumbers) {
   EXPECT_EQ(out.back(), std::pair(std::uint64_t{349}, std::uint64_t{349}));
   input_->advance_items(250);
   EXPECT_EQ(input_->try_peek()->sequence, 350U);
+}
+
+/// What is done must not wait for the rest as long as such a stage likes.
+TEST_F(LongRunTest, EndsEarlyIfTheStageWaits) {
+  publish(100, 500);
+  RunLane& sut = start(typed<std::uint64_t, std::uint64_t>([](std::uint64_t in) {
+    if (in == 200) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    return in;
+  }));
+  ASSERT_EQ(collect(), 500U);
+  EXPECT_TRUE(sut.work(false));
+  EXPECT_TRUE(sut.late());
+  EXPECT_LT(sut.done(), 200U);
+  EXPECT_EQ(sut.keep(), sut.done());
+  input_->advance_items(sut.done());
+  EXPECT_EQ(input_->try_peek()->sequence, 100U + sut.done());
+  EXPECT_EQ(outputs().back().first, 99U + sut.done());
 }
 
 TEST_F(LongRunTest, AStageThatFiltersGetsItInParts) {
