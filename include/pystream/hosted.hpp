@@ -43,8 +43,7 @@ class Hosted {
   virtual void* give(const Item&) { return nullptr; }
   /// What process_run() takes and gives; nothing: this does not do runs.
   virtual detail::RunSizes run_sizes() const { return {}; }
-  /// As process() or produce() for each item of a run. A source that gives fewer than were asked for has ended; a stage
-  /// that filters gets at most ItemRun::kBits.
+  /// As process() or produce() for each item of a run. A source that gives fewer than were asked for has ended.
   virtual void process_run(detail::ItemRun&) {}
 };
 

@@ -55,7 +55,7 @@ inline void copy_words(std::byte* to, const void* from, std::size_t size) {
 /// fills in and a stage goes through with for_each_item(). Usually the run is named as a whole for whoever looks at a
 /// crash; where one item has to be told from another, each is named before its call.
 struct ItemRun {
-  static constexpr std::uint32_t kBits = 64;  ///< of `sequences`
+  static constexpr std::uint32_t kMost = 64;  ///< items: bits of `sequences`
 
   const std::byte* in = nullptr;  ///< first item; unused for a source
   std::size_t in_step = 0;        ///< from one item to the next
@@ -63,9 +63,8 @@ struct ItemRun {
   std::uint32_t items = 0;        ///< of a source: at most so many
   std::uint32_t done = 0;         ///< when process_run() is over, also if it threw: so many items are done
   std::uint64_t sequence = 0;
-  /// Bit i: the item with sequence number `sequence` + i. The numbers of more than kBits items have no gaps.
-  std::uint64_t sequences = 0;
-  std::uint64_t given = 0;  ///< of a stage that filters: bit i: item i of the run gave a result
+  std::uint64_t sequences = 0;  ///< bit i: the item with sequence number `sequence` + i
+  std::uint64_t given = 0;      ///< of a stage that filters: bit i: item i of the run gave a result
   std::uint64_t first_number = 0;
   // Where each item is named; nullptr: nowhere.
   std::atomic<std::uint64_t>* named_number = nullptr;
@@ -102,12 +101,11 @@ void walk_items(ItemRun& run, Step step, const Work& work) {
     }
   }
   std::uint64_t left = run.sequences;
-  std::uint64_t sequence = run.sequence;
+  const std::uint64_t sequence = run.sequence;
   for (RunProgress progress(run); progress.done() < items; progress.add_one()) {
     const std::size_t i = progress.done();
     if constexpr (kNamed) {
-      const bool gaps = items <= ItemRun::kBits;
-      run.named_sequence->store(sequence + (gaps ? static_cast<std::uint64_t>(std::countr_zero(left)) : i),
+      run.named_sequence->store(sequence + static_cast<std::uint64_t>(std::countr_zero(left)),
                                 std::memory_order_relaxed);
       run.named_number->store(run.first_number + i, std::memory_order_relaxed);
       left &= left - 1;

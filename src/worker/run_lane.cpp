@@ -22,7 +22,7 @@ std::uint64_t chosen(std::uint64_t sequences, std::uint64_t items) {
 
 }  // namespace
 
-static_assert(detail::ItemRun::kBits == shm::kRunBits && shm::kRunBits == 64);
+static_assert(detail::ItemRun::kMost == shm::kRunBits);
 
 RunLane::RunLane(Hosted& hosted, shm::RingWriter& output, Monitor& monitor)
     : hosted_(hosted), output_(output), monitor_(monitor), sizes_(hosted.run_sizes()) {}
@@ -46,15 +46,16 @@ std::uint32_t RunLane::reserve() {
 }
 
 /// The next items behind those that are done. Only runs without gaps have more than one part.
-void RunLane::begin_part() {
+void RunLane::begin_part(bool one_by_one) {
   done_before_ += part_.done;
   part_.in = run_.in + done_before_ * run_.in_step;
   part_.out = run_.out + done_before_ * sizes_.out;
-  part_.items = std::min(run_.items - done_before_, kPart);
+  part_.items = std::min(run_.items - done_before_, detail::ItemRun::kMost);
   part_.done = 0;
   part_.sequence = run_.sequence + done_before_;
-  part_.sequences = run_.items > kPart ? shm::low_bits(part_.items) : run_.sequences;
+  part_.sequences = run_.items > part_.items ? shm::low_bits(part_.items) : run_.sequences;
   part_.first_number = run_.first_number + done_before_;
+  monitor_.begin_item(part_.first_number, part_.sequence, one_by_one ? 1 : part_.items);
 }
 
 bool RunLane::work(bool one_by_one) {
@@ -64,9 +65,8 @@ bool RunLane::work(bool one_by_one) {
            .named_sequence = one_by_one ? &monitor_.end().page->sequence : nullptr};
   done_before_ = 0;
   late_ = false;
-  monitor_.begin_item(run_.first_number, run_.sequence, one_by_one ? 1 : run_.items);
   do {
-    begin_part();
+    begin_part(one_by_one);
     hosted_.process_run(part_);
     late_ = monitor_.now() - began > kLateNs;
   } while (part_.done == part_.items && done() < run_.items && !late_);

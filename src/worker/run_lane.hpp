@@ -27,7 +27,7 @@ class RunLane {
   std::uint32_t reserve();
 
   /// Calls the stage; what it throws comes out as it is; done() items before that one are done. `one_by_one`: the item
-  /// in work is named, not only the run. False: a source has ended.
+  /// in work is named, not only its part of the run. False: a source has ended.
   bool work(bool one_by_one);
   std::uint32_t done() const { return done_before_ + part_.done; }
   /// The stage took very long, as one does that waits for the outside world. What is done is not to wait for more; so
@@ -42,16 +42,15 @@ class RunLane {
  private:
   std::uint32_t most(std::uint32_t limit) const;
   shm::RunItems given() const;
-  void begin_part();
+  void begin_part(bool one_by_one);
 
-  static constexpr std::uint32_t kPart = 64;        ///< items of a long run between two looks at the clock
   static constexpr std::int64_t kLateNs = 200'000;  ///< much longer than a run should take
 
   Hosted& hosted_;
   shm::RingWriter& output_;
   Monitor& monitor_;
   detail::RunSizes sizes_;
-  detail::ItemRun run_;            ///< as collected
+  detail::ItemRun run_;            ///< as collected: its items may be more than a stage gets at once
   detail::ItemRun part_;           ///< of it, as the stage gets it
   std::uint32_t done_before_ = 0;  ///< in the parts before
   bool late_ = false;
