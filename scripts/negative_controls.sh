@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 mkdir -p "${1:-build/negative_controls}"
 work=$(realpath "${1:-build/negative_controls}")
 targets=(tests/shm/shm_test tests/worker/worker_test tests/kill_points/kill_points_test
-  tests/system/damage_test tests/system/faults_test tests/system/storm_test
+  tests/system/damage_test tests/system/storm_test
   src/cli/pystream-coord workers/pystream-worker workers/core/libpystream_core.so workers/testing/libpystream_testing.so)
 mkdir -p "$work/tree"
 # What has not changed keeps its time and is not built again; what has gets a new one, however old the change is.
@@ -85,6 +85,6 @@ control 'journal entry filled in place' src/shm/ring_writer.cpp "$in_place" \
 control 'an older cursor is committed when a run waits' src/worker/segment_runs.cpp 's/^    cursors_.keep();$//' \
   system/storm_test '*RunsOfPlainItems'
 control 'items of a run are not told apart after a death' src/worker/segment_runs.cpp \
-  's/names_each_ || inputs_done_ < death_.seen_until/names_each_/' system/faults_test 'PoisonInRun.IsFound*'
+  's/names_each_ || inputs_done_ < death_.seen_until/names_each_/' worker/worker_test 'SegmentRunnerRunTest.ItemsThatWereInWork*'
 control 'consumer maps the ring to write' src/shm/segment.cpp "$writable" \
   system/damage_test 'Damage.AStageThatWritesOverItsInputFaults'

@@ -392,6 +392,35 @@ TEST_F(FourItems, TakesWhatHasRoomBehindTheStage) {
   EXPECT_EQ(collect_from(4, 64), 0U) << "published, and not read";
 }
 
+/// How many items the page says are in work, for each.
+std::vector<std::uint32_t> in_flight_behind_a_death(std::uint64_t seen_until) {
+  std::vector<std::uint32_t> in_flight;
+  const shm::WorkerPage* page = nullptr;
+  RigSpec spec{.segments = {{.make =
+                                 [&] {
+                                   std::vector<std::unique_ptr<Hosted>> all;
+                                   all.push_back(typed<char, char>([&](char in) {
+                                     in_flight.push_back(page->in_flight);
+                                     return in;
+                                   }));
+                                   return all;
+                                 },
+                             .in_runs = true}}};
+  const shm::Segment segment = make_rig_segment(spec);
+  const shm::SupervisorView view = segment.map_supervisor();
+  view.workers[1].control->seen_until = seen_until;
+  page = view.workers[1].page;
+  feed(segment, 0, {"a", "b", "c"});
+  RiggedWorker sut(segment, spec);
+  sut.row().run();
+  return in_flight;
+}
+
+TEST(SegmentRunnerRunTest, ItemsThatWereInWorkAtADeathAreToldApart) {
+  EXPECT_EQ(in_flight_behind_a_death(0), (std::vector<std::uint32_t>{1, 2, 2})) << "the first is always timed singly";
+  EXPECT_EQ(in_flight_behind_a_death(2), (std::vector<std::uint32_t>{1, 1, 1}));
+}
+
 TEST(SegmentRunnerRunTest, AnItemThatThrowsInARunIsADeadLetterAndIsCalledOnce) {
   std::string called;
   RigSpec spec{.segments = {{.make =
