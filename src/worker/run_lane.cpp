@@ -24,8 +24,8 @@ std::uint64_t chosen(std::uint64_t sequences, std::uint64_t items) {
 
 static_assert(detail::ItemRun::kMost == shm::kRunBits);
 
-RunLane::RunLane(Hosted& hosted, shm::RingWriter& output, Monitor& monitor)
-    : hosted_(hosted), output_(output), monitor_(monitor), sizes_(hosted.run_sizes()) {}
+RunLane::RunLane(Hosted& hosted, shm::RingWriter& output, Monitor& monitor, std::int64_t late_ns)
+    : hosted_(hosted), output_(output), monitor_(monitor), late_ns_(late_ns), sizes_(hosted.run_sizes()) {}
 
 std::uint32_t RunLane::most(std::uint32_t limit) const {
   return std::min(limit, sizes_.filters ? shm::kRunBits : shm::kMostInRun);
@@ -68,7 +68,7 @@ bool RunLane::work(bool one_by_one) {
   do {
     begin_part(one_by_one);
     hosted_.process_run(part_);
-    late_ = monitor_.now() - began > kLateNs;
+    late_ = monitor_.now() - began > late_ns_;
   } while (part_.done == part_.items && done() < run_.items && !late_);
   base::kill_point(base::KillPoint::in_run);
   return part_.done == part_.items;

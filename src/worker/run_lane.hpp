@@ -13,8 +13,10 @@ namespace pystream::worker {
 /// of the collect()s, reserve(), work(), keep().
 class RunLane {
  public:
-  /// `hosted` must do runs: see Hosted::run_sizes(). A sink's `output` is terminal.
-  RunLane(Hosted& hosted, shm::RingWriter& output, Monitor& monitor);
+  static constexpr std::int64_t kLateNs = 200'000;  ///< much longer than a run should take
+
+  /// `hosted` must do runs: see Hosted::run_sizes(). A sink's `output` is terminal. `late_ns`: see late().
+  RunLane(Hosted& hosted, shm::RingWriter& output, Monitor& monitor, std::int64_t late_ns = kLateNs);
 
   /// Finds up to `limit` items that are there, of the stage's type; of sequence numbers from s on `ahead(s, most)` may
   /// be taken. False: there are none, or the next item is not of that kind.
@@ -44,11 +46,10 @@ class RunLane {
   shm::RunItems given() const;
   void begin_part(bool one_by_one);
 
-  static constexpr std::int64_t kLateNs = 200'000;  ///< much longer than a run should take
-
   Hosted& hosted_;
   shm::RingWriter& output_;
   Monitor& monitor_;
+  std::int64_t late_ns_;
   detail::RunSizes sizes_;
   detail::ItemRun run_;            ///< as collected: its items may be more than a stage gets at once
   detail::ItemRun part_;           ///< of it, as the stage gets it

@@ -1,6 +1,7 @@
 #include "worker/run_lane.hpp"
 
 #include <chrono>
+#include <limits>
 #include <pystream/error.hpp>
 #include <thread>
 
@@ -28,7 +29,7 @@ class RunLaneTest : public ::testing::Test {
     monitor_.emplace(segment_.map_worker(1), -1);
     output_.emplace(segment_.map_producer(1));
     input_.emplace(segment_.map_consumer(0), 0);
-    return lane_.emplace(*hosted_, *output_, *monitor_);
+    return lane_.emplace(*hosted_, *output_, *monitor_, late_ns_);
   }
   /// How many of the items that are there are taken.
   std::uint32_t collect(std::uint32_t limit = shm::kMostInRun) { return collect(limit, kAll); }
@@ -48,6 +49,7 @@ class RunLaneTest : public ::testing::Test {
   }
 
   RigSpec spec_;
+  std::int64_t late_ns_ = std::numeric_limits<std::int64_t>::max();  ///< whatever else the machine does meanwhile
   shm::Segment segment_;
   std::unique_ptr<Hosted> hosted_;
   std::optional<Monitor> monitor_;
@@ -309,6 +311,7 @@ TEST_F(LongRunTest, WhatCameBeforeAnExceptionKeepsItsNumbers) {
 
 /// What is done must not wait for the rest as long as such a stage likes.
 TEST_F(LongRunTest, EndsEarlyIfTheStageWaits) {
+  late_ns_ = RunLane::kLateNs;
   publish(100, 500);
   RunLane& sut = start(typed<std::uint64_t, std::uint64_t>([](std::uint64_t in) {
     if (in == 200) {
