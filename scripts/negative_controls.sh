@@ -68,7 +68,7 @@ control 'successor sleeps as its predecessor' src/shm/waiting.hpp \
   shm/shm_test 'WaitingTest.*Successor*'
 control 'no wake-up of the consumer' src/shm/ring_writer.cpp "$no_wake" shm/shm_test 'WaitingTest.AReaderThatSleepsIsWoken'
 control 'a wake-up that woke nobody counts' src/shm/ring_writer.cpp \
-  's/base::futex_wake(end_.own->write_position)) {/(base::futex_wake(end_.own->write_position), true)) {/' \
+  '/^void RingWriter::wake_consumer/,/^}/s/base::futex_wake(word)) {/(base::futex_wake(word), true)) {/' \
   shm/shm_test 'WaitingTest.AReaderThatWasNotYet*'
 
 echo "== end to end"
@@ -78,7 +78,12 @@ control 'nobody is woken after a death' src/coord/coordinator.cpp \
   's/\[&\](const WakeNeighbours& wake) { wake_links_of(wake.id); }/[\&](const WakeNeighbours\&) {}/' \
   kill_points/kill_points_test 'Forked/*LosesNothing/before_wake_1'
 control 'no look at releases while asleep for input' src/worker/segment_runner.cpp \
-  's/^  shm::wait_for_either(.*/  reader_->wait(parts_.spin_ns, kSleepNs);/' \
+  's/^    shm::wait_for_either(reader_->more(), ring_.room(), .*/    reader_->wait(parts_.spin_ns, kSleepNs);/' \
+  kill_points/kill_points_test 'KillPoints.OfWorkersThatPassItemsOn'
+control 'no look at whether somebody lacks room' src/worker/segment_runner.cpp \
+  's/^    shm::wait_for_either(reader_->more(), lack_of_room, .*/    reader_->wait(parts_.spin_ns, kSleepNs);/' \
+  kill_points/kill_points_test 'KillPoints.OfWorkersThatPassItemsOn'
+control 'who has no room does not ask' src/shm/ring_writer.cpp 's/^    wake_consumer(lacks);$//' \
   kill_points/kill_points_test 'KillPoints.OfWorkersThatPassItemsOn'
 control 'journal entry filled in place' src/shm/ring_writer.cpp "$in_place" \
   kill_points/kill_points_test 'Spawned/*OfTheFirstItem/before_commit_1'

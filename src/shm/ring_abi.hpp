@@ -10,6 +10,7 @@
 ///   producer page (written by the producer, read by all)
 ///     write_position ── commit word; its low half is the futex word a waiting consumer sleeps on
 ///     sleeps         ── the producer's waiter counter
+///     lacks_room     ── odd: what the consumer keeps for others is to be released as soon as they are done with it
 ///     journal[2]     ── what the producer had done at a write position
 ///   consumer page (written by the consumer, read by all)
 ///     read_position  ── what may be overwritten
@@ -129,6 +130,9 @@ struct ProducerPage {
   /// Odd while the producer sleeps on `releases`, which tells the consumer to wake it (label: SLEEP).
   alignas(kLine) std::atomic<std::uint64_t> sleeps;
   std::atomic<std::uint64_t> populated;  ///< bytes of the large area that have memory
+  /// Odd while the producer, or one upstream of it, has no room for a record. Its low half is a futex word: a consumer
+  /// that waits for input and keeps some for others sleeps on it too (label: SLEEP).
+  std::atomic<std::uint64_t> lacks_room;
   alignas(kLine) JournalEntry journal[2];
 };
 

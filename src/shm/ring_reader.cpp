@@ -184,6 +184,39 @@ const Record* RingReader::try_peek_further() {
   return look_at_producer() ? parse(seen_written_ - position_) : nullptr;
 }
 
+/// What a large item takes of this link's large area, be its bytes there or upstream; returns its size.
+inline std::uint64_t RingReader::read_place(const std::byte* at) {
+  const std::uint64_t position = load_once(at + offsetof(LargePayload, position));
+  const std::uint64_t size = load_once(at + offsetof(LargePayload, size));
+  const std::uint64_t ordinal = load_once(at + offsetof(LargePayload, ordinal));
+  const std::uint64_t area = end_.link.large_bytes;
+  check(size != 0 && size <= end_.link.item_limit && size <= area,
+        "a large item is none, or larger than the link allows");
+  check((position & large_mask_) <= area - size, "a large item lies outside the large area");
+  check(large_ordinal_ == kInvalidPosition || ordinal == large_ordinal_, "a large item is not the expected one");
+  check(position >= large_end_ || large_ordinal_ == kInvalidPosition, "a large item lies where another was");
+  large_ordinal_ = ordinal;
+  next_large_end_ = position + round_up(size, kLine);
+  record_.place = {.link = end_.id, .position = position};
+  return size;
+}
+
+void RingReader::read_large(const std::byte* at) {
+  const std::uint64_t size = read_place(at);
+  record_.payload = {end_.large + (record_.place.position & large_mask_), size};
+}
+
+void RingReader::read_reference(const std::byte* at) {
+  const std::uint64_t size = read_place(at);
+  record_.place = {.link = load_once(at + offsetof(LargeReference, link)),
+                   .position = load_once(at + offsetof(LargeReference, position))};
+  const Upstream::Area* area = end_.upstream.find(record_.place.link);
+  check(area != nullptr, "a reference is to a link from which no item comes here");
+  const std::uint64_t offset = record_.place.position & (area->bytes - 1);
+  check(size <= area->bytes && offset <= area->bytes - size, "a reference is to bytes outside the large area");
+  record_.payload = {area->data + offset, size};
+}
+
 /// What is no plain item, or no record at all.
 const Record* RingReader::parse_special(const std::byte* at, std::uint64_t number_and_kind, std::uint64_t left) {
   const std::uint64_t size = record_.payload.size();
@@ -195,12 +228,10 @@ const Record* RingReader::parse_special(const std::byte* at, std::uint64_t numbe
       break;
     case RecordKind::large_item:
       check(size == sizeof(LargePayload), "a large item's record has the wrong size");
-      read_place(at + sizeof(RecordHeader));
-      read_large();
+      read_large(at + sizeof(RecordHeader));
       break;
     case RecordKind::reference:
       check(size == sizeof(LargeReference), "a reference has the wrong size");
-      read_place(at + sizeof(RecordHeader));
       read_reference(at + sizeof(RecordHeader));
       break;
     case RecordKind::run:
@@ -244,36 +275,6 @@ void RingReader::enter_run(const std::byte* at) {
   item_of_run();
 }
 
-/// What a large item takes of this link's large area, be its bytes there or upstream.
-void RingReader::read_place(const std::byte* at) {
-  record_large_ = {.position = load_once(at), .size = load_once(at + 8), .ordinal = load_once(at + 16), .reserved = 0};
-  const auto& [position, size, ordinal, reserved] = record_large_;
-  const std::uint64_t area = end_.link.large_bytes;
-  check(size != 0 && size <= end_.link.item_limit && size <= area,
-        "a large item is none, or larger than the link allows");
-  check((position & large_mask_) <= area - size, "a large item lies outside the large area");
-  check(large_ordinal_ == kInvalidPosition || ordinal == large_ordinal_, "a large item is not the expected one");
-  check(position >= large_end_ || large_ordinal_ == kInvalidPosition, "a large item lies where another was");
-  large_ordinal_ = ordinal;
-}
-
-void RingReader::read_large() {
-  record_.payload = {end_.large + (record_large_.position & large_mask_), record_large_.size};
-  record_.place = {.link = end_.id, .position = record_large_.position};
-}
-
-void RingReader::read_reference(const std::byte* at) {
-  const LargePlace place{.link = load_once(at + offsetof(LargeReference, link)),
-                         .position = load_once(at + offsetof(LargeReference, position))};
-  const Upstream::Area* area = end_.upstream.find(place.link);
-  check(area != nullptr, "a reference is to a link from which no item comes here");
-  const std::uint64_t offset = place.position & (area->bytes - 1);
-  check(record_large_.size <= area->bytes && offset <= area->bytes - record_large_.size,
-        "a reference is to bytes outside the large area");
-  record_.payload = {area->data + offset, record_large_.size};
-  record_.place = place;
-}
-
 void RingReader::advance_special() {
   if (one_at_a_time()) {
     in_hand_ = false;
@@ -282,7 +283,7 @@ void RingReader::advance_special() {
     if (remembers_large_) {
       large_marks_.push_back(mark());
     }
-    large_end_ = record_large_.position + round_up(record_large_.size, kLine);
+    large_end_ = next_large_end_;
     ++large_ordinal_;
   }
 }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <pystream/item_run.hpp>
 #include <span>
 
 #include "shm/link_corrupt.hpp"
@@ -13,6 +14,8 @@
 #include "shm/waiting.hpp"
 
 namespace pystream::shm {
+
+using detail::apart;
 
 inline constexpr std::uint64_t kNumberMask = (std::uint64_t{1} << 48) - 1;
 
@@ -111,7 +114,9 @@ class RingReader {
     std::uint64_t large_end = 0;
     std::uint64_t large_ordinal = 0;
   };
-  Mark mark() const { return {position_, number_ - run_.stepped, number_, large_end_, large_ordinal_}; }
+  Mark mark() const {
+    return {apart(position_), apart(number_ - run_.stepped), apart(number_), apart(large_end_), apart(large_ordinal_)};
+  }
   /// Gives everything before `mark` back to the producer and wakes it if it waits and there is worthwhile room. From
   /// the large record with number `referred` on nothing is given back: somebody downstream still reads its payload.
   /// REQUIRES: remember_large(), if something is referred to.
@@ -125,6 +130,12 @@ class RingReader {
   }
   /// What changes when there is more to read.
   Watched more() { return {.position = end_.peer->write_position, .sleeps = end_.own->sleeps, .seen = position_}; }
+
+  /// What changes when the producer begins or ceases to lack room; odd if it does. See ProducerPage::lacks_room.
+  Watched lack_of_room() {
+    const std::atomic<std::uint64_t>& lacks = end_.peer->lacks_room;
+    return {.position = lacks, .sleeps = end_.own->sleeps, .seen = lacks.load(std::memory_order_acquire)};
+  }
 
   /// True on a link that drops the oldest: every record must be done before the next is looked at.
   bool one_at_a_time() const { return end_.inbox != nullptr; }
@@ -155,8 +166,8 @@ class RingReader {
   void step_in_run(std::uint32_t items);
   bool stays_full(const Mark& mark) const;
   Inbox& inbox() const { return *reinterpret_cast<Inbox*>(end_.inbox); }
-  void read_place(const std::byte* at);
-  void read_large();
+  std::uint64_t read_place(const std::byte* at);
+  void read_large(const std::byte* at);
   void read_reference(const std::byte* at);
 
   ConsumerEnd end_;
@@ -175,8 +186,8 @@ class RingReader {
   std::deque<Mark> large_marks_;  ///< in front of each large record that was stepped over and is not released
   // The record in hand.
   Record record_;
-  std::uint64_t next_position_ = 0;  ///< behind it, or behind the run it is in
-  LargePayload record_large_{};
+  std::uint64_t next_position_ = 0;   ///< behind it, or behind the run it is in
+  std::uint64_t next_large_end_ = 0;  ///< large_end_ behind it, if it is large
   /// The run at position_, copied and checked; position_ stays until all of it is stepped over.
   struct Run {
     std::uint64_t left = 0;      ///< what is not stepped over, as RunHead::sequences; 0: no run

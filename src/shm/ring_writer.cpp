@@ -41,6 +41,9 @@ RingWriter::RingWriter(ProducerEnd end)
   check(populated_ % kPage == 0 && populated_ <= end_.link.large_bytes,
         "its large area does not have memory up to a page's end");
   rollback();
+  // A predecessor may have died before it woke the consumer: who lacks room asks anew.
+  asks_ = (end_.own->lacks_room.load(std::memory_order_relaxed) & 1) != 0;
+  cease_to_ask();
   if (evicts_) {
     find_tail();
   } else if (end_.link.ring_bytes != 0) {
@@ -140,6 +143,7 @@ void RingWriter::rollback_to(const Mark& mark) {
   large_ordinal_ = mark.large_ordinal;
   next_number_ = mark.next_number;
   outputs_ = mark.outputs;
+  jumped_from_ = next_lap(jumped_from_) < large_head_ ? jumped_from_ : 0;
   while (!referring_.empty() && referring_.back().end > head_) {
     referring_.pop_back();
   }
@@ -187,54 +191,87 @@ void RingWriter::look_at_large_released() {
         "more large items were released than were written");
 }
 
-/// Where a large payload would begin: at the front of the area whenever that is free and saves touching new memory,
-/// so that a link whose consumer keeps up stays in the same warm pages.
+/// Where the large area begins anew at or behind `position`.
+std::uint64_t RingWriter::next_lap(std::uint64_t position) const {
+  return (position + large_mask_) & ~large_mask_;
+}
+
+/// Where the oldest large payload that is not released begins, or a place before it. Between two payloads there may be
+/// a gap, of which the consumer says nothing.
+std::uint64_t RingWriter::large_in_use() const {
+  return seen_large_released_ == jumped_from_ ? next_lap(jumped_from_) : seen_large_released_;
+}
+
+/// Where a large payload would begin behind the one before it.
+std::uint64_t RingWriter::place_behind(std::size_t size) const {
+  return (large_head_ & large_mask_) + size <= end_.link.large_bytes ? large_head_ : next_lap(large_head_);
+}
+
+/// Where the bytes of a large payload would begin: at the front of the area whenever that is free and saves touching
+/// new memory, so that a link whose consumer keeps up stays in the same warm pages.
 std::uint64_t RingWriter::large_start(std::size_t size) const {
-  const std::uint64_t area = end_.link.large_bytes;
+  if (seen_large_ordinal_ == large_ordinal_) {
+    return next_lap(large_head_);
+  }
   const std::uint64_t offset = large_head_ & large_mask_;
-  const std::uint64_t next_lap = large_head_ + (area - offset);
-  const bool empty = seen_large_ordinal_ == large_ordinal_;
-  if (offset == 0) {
-    return large_head_;
-  }
-  if (empty || offset + size > area) {
-    return next_lap;
-  }
   const bool grows = offset + size > populated_;
-  const bool same_lap = large_head_ - offset <= seen_large_released_;
-  return grows && same_lap && size <= (seen_large_released_ & large_mask_) ? next_lap : large_head_;
+  const bool same_lap = large_head_ - offset <= large_in_use();
+  const bool front_is_free = same_lap && size <= (large_in_use() & large_mask_);
+  return grows && front_is_free ? next_lap(large_head_) : place_behind(size);
 }
 
-bool RingWriter::fits(std::uint64_t ring_bytes, std::size_t large_bytes) const {
+/// One more record, of a large item if `large`, is within what the link may hold that is not done.
+bool RingWriter::within_limits(bool large) const {
   const LinkEntry& link = end_.link;
-  if (head_ + ring_bytes - seen_read_ > link.ring_bytes) {
-    return false;
-  }
-  if (link.items_limit != 0 && next_number_ - seen_done_number_ >= link.items_limit) {
-    return false;
-  }
-  if (large_bytes == 0) {
-    return true;
-  }
-  if (large_ordinal_ == seen_large_ordinal_) {
-    return true;
-  }
-  return large_ordinal_ - seen_done_large_ < link.large_limit &&
-         large_start(large_bytes) + large_bytes - seen_large_released_ <= link.large_bytes;
+  return (link.items_limit == 0 || next_number_ - seen_done_number_ < link.items_limit) &&
+         (!large || large_ordinal_ == seen_large_ordinal_ || large_ordinal_ - seen_done_large_ < link.large_limit);
 }
 
-bool RingWriter::has_room(std::uint64_t ring_bytes, std::size_t large_bytes) {
-  if (fits(ring_bytes, large_bytes)) {
-    return true;
+bool RingWriter::fits(Need need) const {
+  const LinkEntry& link = end_.link;
+  return within_limits(need.large != 0) && head_ + need.ring - seen_read_ <= link.ring_bytes &&
+         (need.large == 0 || large_ordinal_ == seen_large_ordinal_ ||
+          place_behind(need.large) + need.large - large_in_use() <= link.large_bytes);
+}
+
+bool RingWriter::has_room(Need need) {
+  if (!fits(need) && !make_room(need)) {
+    return false;
   }
+  cease_to_ask();
+  return true;
+}
+
+bool RingWriter::make_room(Need need) {
   if (evicts_) {
-    while (seen_read_ != committed_ && !fits(ring_bytes, large_bytes)) {
+    while (seen_read_ != committed_ && !fits(need)) {
       evict_oldest();
     }
-  } else {
-    look_at_consumer();
+    return fits(need);
   }
-  return fits(ring_bytes, large_bytes);
+  look_at_consumer();
+  const bool found = fits(need);
+  if (!found && within_limits(need.large != 0)) {
+    ask_for_room();  // what is done and only kept for others is in the way
+  }
+  return found;
+}
+
+void RingWriter::ask_for_room() {
+  if (!asks_) {
+    asks_ = true;
+    auto& lacks = end_.own->lacks_room;
+    lacks.store(lacks.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    wake_consumer(lacks);
+  }
+}
+
+void RingWriter::cease_to_ask() {
+  if (asks_) {
+    asks_ = false;
+    auto& lacks = end_.own->lacks_room;
+    lacks.store(lacks.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  }
 }
 
 void RingWriter::populate(std::uint64_t offset, std::size_t size) {
@@ -255,18 +292,19 @@ std::byte* RingWriter::try_reserve_further(std::size_t size) {
   }
   if (size <= small_limit_) {
     reserved_large_ = false;
-    return has_room(record_bytes(size), 0) ? end_.ring + (head_ & mask_) + sizeof(RecordHeader) : nullptr;
+    return has_room({.ring = record_bytes(size)}) ? end_.ring + (head_ & mask_) + sizeof(RecordHeader) : nullptr;
   }
   if (!evicts_ && seen_large_ordinal_ != large_ordinal_) {
     // What was seen last would do for correctness; only the present state tells that the warm front is free again.
     look_at_large_released();
   }
-  if (!has_room(record_bytes(sizeof(LargePayload)), size)) {
+  if (!has_room({.ring = record_bytes(sizeof(LargePayload)), .large = size})) {
     return nullptr;
   }
+  const std::uint64_t start = large_start(size);
+  const std::uint64_t offset = start & large_mask_;
   reserved_large_ = true;
-  reserved_at_ = large_start(size);
-  const std::uint64_t offset = reserved_at_ & large_mask_;
+  reserved_at_ = start;
   if (offset + size > populated_) {
     populate(offset, size);
   }
@@ -277,7 +315,7 @@ std::uint32_t RingWriter::try_reserve_run(std::size_t size, std::uint32_t items)
   reserved_large_ = false;
   const std::uint64_t most = items * size <= run_limit() ? items : run_limit() / size;
   const std::uint64_t bytes = record_bytes(sizeof(RunHead) + most * size);
-  if ((head_ + bytes > room_end_ || next_number_ >= number_end_) && !has_room(bytes, 0)) {
+  if ((head_ + bytes > room_end_ || next_number_ >= number_end_) && !has_room({.ring = bytes})) {
     return 0;
   }
   return static_cast<std::uint32_t>(std::min(most, number_end_ - next_number_));
@@ -293,6 +331,9 @@ void RingWriter::finish_run(std::size_t size, const RunItems& of, const RecordTa
 
 LargePayload RingWriter::take_large(std::size_t size) {
   const LargePayload taken{.position = reserved_at_, .size = size, .ordinal = large_ordinal_, .reserved = 0};
+  if (reserved_at_ != large_head_) {
+    jumped_from_ = large_head_;
+  }
   large_head_ = reserved_at_ + round_up(size, kLine);
   ++large_ordinal_;
   return taken;
@@ -307,10 +348,10 @@ bool RingWriter::try_refer(const ReferTo& to, const RecordTag& tag) {
   if (to.size > end_.link.item_limit) {
     throw ItemTooLarge(to.size, end_.link.item_limit);
   }
-  if (!has_room(record_bytes(sizeof(LargeReference)), to.size)) {
+  if (!has_room({.ring = record_bytes(sizeof(LargeReference)), .large = to.size})) {
     return false;
   }
-  reserved_at_ = large_start(to.size);
+  reserved_at_ = place_behind(to.size);
   const LargeReference reference{
       .place = take_large(to.size), .link = to.link, .position = to.position, .input = to.input, .reserved = 0};
   std::memcpy(end_.ring + (head_ & mask_) + sizeof(RecordHeader), &reference, sizeof(reference));
@@ -332,7 +373,7 @@ std::optional<std::uint64_t> RingWriter::oldest_referred() {
 }
 
 bool RingWriter::try_mark(RecordKind kind, const RecordTag& tag, std::uint8_t closes) {
-  if (!has_room(record_bytes(0), 0)) {
+  if (!has_room({.ring = record_bytes(0)})) {
     return false;
   }
   write_header(kind, tag, 0, closes);
@@ -380,7 +421,7 @@ void RingWriter::commit(const Done& done) {
   base::kill_point(base::KillPoint::before_commit);
   publish(1 - active_);
   base::kill_point(base::KillPoint::before_wake);
-  wake_consumer();
+  wake_consumer(end_.own->write_position);
 }
 
 void RingWriter::commit_terminal(const Done& done) {
@@ -395,9 +436,9 @@ void RingWriter::commit_inputs_done(std::uint64_t inputs_done) {
   end_.own->journal[active_].inputs_done.store(inputs_done, std::memory_order_release);
 }
 
-void RingWriter::wake_consumer() {
+void RingWriter::wake_consumer(const std::atomic<std::uint64_t>& word) {
   if (const std::uint64_t sleep = asleep(end_.peer->sleeps);
-      sleep != 0 && sleep != ended_sleep_ && base::futex_wake(end_.own->write_position)) {
+      sleep != 0 && sleep != ended_sleep_ && base::futex_wake(word)) {
     ended_sleep_ = sleep;
   }
 }

@@ -35,9 +35,6 @@ struct ReferTo {
 struct RunItems {
   std::uint32_t items = 0;
   std::uint64_t sequences = 0;  ///< as RunHead::sequences
-
-  /// The next `items` without a gap.
-  static constexpr RunItems dense(std::uint32_t items) { return {.items = items, .sequences = low_bits(items)}; }
 };
 
 /// What a commit says is done, beside the records it publishes.
@@ -159,6 +156,10 @@ class RingWriter {
   void wait(const Watched& since, const Patience& patience);
   /// What changes when there is more room, or when less is referred to.
   Watched room() { return {.position = end_.peer->releases, .sleeps = end_.own->sleeps, .seen = seen_releases_}; }
+  /// Has the consumer release at once what it keeps for others, from now until cease_to_ask(). A writer that has no
+  /// room asks by itself.
+  void ask_for_room();
+  void cease_to_ask();
   /// True if the consumer has taken all that was committed.
   bool empty() const;
 
@@ -178,14 +179,24 @@ class RingWriter {
   void finish_large(std::size_t size, const RecordTag& tag);
   LargePayload take_large(std::size_t size);
   void set_room();
-  bool has_room(std::uint64_t ring_bytes, std::size_t large_bytes);
+  /// What one more record takes of the link.
+  struct Need {
+    std::uint64_t ring = 0;  ///< bytes
+    std::size_t large = 0;   ///< bytes; 0: it is not large
+  };
+  bool has_room(Need need);
+  bool make_room(Need need);
   template <class Visit>
   void walk_committed(std::uint64_t from, const Visit& visit) const;
   void find_tail();
   void find_references();
   void evict_oldest();
-  bool fits(std::uint64_t ring_bytes, std::size_t large_bytes) const;
+  bool within_limits(bool large) const;
+  bool fits(Need need) const;
   std::uint64_t large_start(std::size_t size) const;
+  std::uint64_t place_behind(std::size_t size) const;
+  std::uint64_t large_in_use() const;
+  std::uint64_t next_lap(std::uint64_t position) const;
   void populate(std::uint64_t offset, std::size_t size);
   void look_at_consumer();
   void look_at_large_released();
@@ -202,7 +213,7 @@ class RingWriter {
   void write_header(RecordKind kind, const RecordTag& tag, std::uint32_t payload, std::uint8_t closes);
   void fill_entry(std::size_t index, const Done& done);
   void publish(std::size_t index);
-  void wake_consumer();
+  void wake_consumer(const std::atomic<std::uint64_t>& word);
 
   ProducerEnd end_;
   std::uint64_t mask_;
@@ -217,6 +228,8 @@ class RingWriter {
   std::uint64_t next_number_ = 0;
   std::uint64_t large_head_ = 0;
   std::uint64_t large_ordinal_ = 0;
+  /// large_head_ before it went to the front of the area the last time. A predecessor's is not known.
+  std::uint64_t jumped_from_ = 0;
   std::uint64_t outputs_ = 0;
   std::uint64_t seen_read_ = 0;
   std::uint64_t seen_read_number_ = 0;
@@ -228,6 +241,7 @@ class RingWriter {
   std::uint64_t room_end_ = 0;     ///< head_ may go so far, by what was seen last
   std::uint64_t number_end_ = 0;   ///< next_number_ must stay below
   bool evicts_;                    ///< seen_… is this side's own tail
+  bool asks_ = false;              ///< own->lacks_room is odd
   std::uint64_t ended_sleep_ = 0;  ///< the consumer's sleep that was already ended
   /// Records of this link that refer to an input, oldest first.
   struct Referring {

@@ -21,7 +21,7 @@
 namespace pystream::shm {
 
 inline constexpr std::uint64_t kMagic = 0x6d61657274737970;  // "pystream"
-inline constexpr std::uint32_t kAbiVersion = 6;
+inline constexpr std::uint32_t kAbiVersion = 7;
 
 struct SegmentHeader {
   std::uint64_t magic;

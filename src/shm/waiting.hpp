@@ -8,8 +8,8 @@
 #include "base/kill_point.hpp"
 
 /// How the two ends of a link wait for one another. The futex word is the low half of what is waited for (a write
-/// position, or the count of releases), so no wake-up can fall between the last look and the sleep; the waiter's
-/// counter only tells the other side whether to call at all.
+/// position, the count of releases, or whether the producer lacks room), so no wake-up can fall between the last look
+/// and the sleep; the waiter's counter only tells the other side whether to call at all.
 ///
 ///   waiter                               waker
 ///   sleeps becomes odd                   stores the position (release)
@@ -36,7 +36,7 @@ struct Watched {
   void fall_asleep() const {
     sleeps.store((sleeps.load(std::memory_order_relaxed) + 1) | 1, std::memory_order_relaxed);
   }
-  void wake_up() const { sleeps.store(sleeps.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed); }
+  void wake_up() const { sleeps.store((sleeps.load(std::memory_order_relaxed) | 1) + 1, std::memory_order_relaxed); }
 };
 
 struct Patience {
@@ -75,7 +75,8 @@ inline void wait_for_change(const Watched& watched, const Patience& patience) {
   watched.wake_up();
 }
 
-/// As wait_for_change(), for a worker that has something to do when either position changes.
+/// As wait_for_change(), for a worker that has something to do when either position changes. The two may have one
+/// counter of sleeps.
 inline void wait_for_either(const Watched& one, const Watched& other, const Patience& patience) {
   const auto changed = [&] { return one.changed() || other.changed(); };
   if (spin(patience.spin_ns, changed)) {

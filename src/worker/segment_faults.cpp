@@ -58,12 +58,16 @@ void SegmentRunner::set_aside(const shm::Record& record) {
   }
 }
 
-/// Runs the stages on one item.
+/// Runs the stages on one item. REQUIRES: tag_item().
+void SegmentRunner::process(const shm::Record& record) {
+  chain_.process(Item(flow_.tag, record.payload));
+}
+
 void SegmentRunner::run_guarded(const shm::Record& record) {
   output_.begin_input(already_out_);
-  const auto process = [&] { chain_.process(Item(flow_.tag, record.payload)); };
-  if (const auto reason = failure_of(process)) {
-    retry_or_give_up(record, *reason, process);
+  const auto stages = [&] { process(record); };
+  if (const auto reason = failure_of(stages)) {
+    retry_or_give_up(record, *reason, stages);
   }
 }
 

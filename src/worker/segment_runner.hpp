@@ -138,6 +138,7 @@ class SegmentRunner final : public RoomMaker, public SourceGuard {
   bool alone_in_lane() const;
   void finish_input(std::uint64_t number, std::uint8_t closes);
   void end();
+  void process(const shm::Record& record);
   void run_guarded(const shm::Record& record);
   static std::string thrown_text();
   void check_memory_limit() const;

@@ -61,7 +61,7 @@ void SegmentRunner::fail_run(const std::string& reason) {
   monitor_.begin_item(record.number, record.sequence);
   chain_.note_given();
   output_.begin_input(0);
-  retry_or_give_up(record, reason, [&] { chain_.process(Item(flow_.tag, record.payload)); });
+  retry_or_give_up(record, reason, [&] { process(record); });
   const std::uint64_t came_out = terminal_ ? 1 : output_.emitted();
   count_exits(came_out);
   stop_clock(record.number, came_out);

@@ -39,7 +39,7 @@ void write_runs(shm::RingWriter& ring) {
       give_up("a link is full");
     }
     std::memset(ring.run_start(), 0, kBytes * items);
-    ring.finish_run(kBytes, shm::RunItems::dense(items), {.sequence = ring.next_number()});
+    ring.finish_run(kBytes, {.items = items, .sequences = shm::low_bits(items)}, {.sequence = ring.next_number()});
     left -= items;
   }
   ring.commit({.inputs_done = ring.next_number()});

@@ -41,7 +41,7 @@ void put(RingWriter& ring, std::size_t size, int byte) {
 void put_run(RingWriter& ring, std::size_t size, std::uint32_t items) {
   if (const std::uint32_t room = ring.try_reserve_run(size, items); room > 0) {
     std::memset(ring.run_start(), 'r', room * size);
-    ring.finish_run(size, RunItems::dense(room), {.sequence = ring.next_number()});
+    ring.finish_run(size, {.items = room, .sequences = low_bits(room)}, {.sequence = ring.next_number()});
   }
 }
 

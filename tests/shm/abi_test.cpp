@@ -11,7 +11,7 @@ namespace {
 #define EXPECT_SIZE(type, size) EXPECT_EQ(sizeof(type), size) << "raise kAbiVersion"
 
 TEST(AbiTest, VersionOfTheNumbersBelow) {
-  EXPECT_EQ(kAbiVersion, 6U);
+  EXPECT_EQ(kAbiVersion, 7U);
   EXPECT_EQ(kMagic, 0x6d61657274737970U);
 }
 

@@ -228,6 +228,25 @@ TEST(RingRecoveryTest, ASuccessorRespectsWhatTheConsumerStillHolds) {
   }
 }
 
+/// The predecessor may have died before it woke the consumer; to it, the successor's question must be another one.
+TEST(RingRecoveryTest, ASuccessorWithoutRoomAsksAnew) {
+  const Segment segment = make_link();
+  const std::atomic<std::uint64_t>& lacks = segment.map_producer(0).own->lacks_room;
+  const auto fill = [&](RingWriter& ring) {
+    while (put(ring, payload_of(0, 200))) {
+    }
+    ring.commit({.inputs_done = 1});
+  };
+  RingWriter predecessor(segment.map_producer(0));
+  fill(predecessor);
+  const std::uint64_t asked = lacks;
+  RingWriter sut(segment.map_producer(0));
+  EXPECT_EQ(lacks & 1, 0U) << "it may have room";
+  fill(sut);
+  EXPECT_EQ(lacks & 1, 1U);
+  EXPECT_GT(lacks, asked);
+}
+
 /// A filter: reads link 0, says on link 1 what is done, releases.
 Segment make_filter_segment() {
   const LinkSize size{.ring_bytes = 4096, .item_limit = 20'000, .large_limit = 8};

@@ -217,6 +217,58 @@ TEST(RingTest, OneBehindAlternatesInTheFrontOfTheLargeArea) {
   EXPECT_LE(end.own->populated.load(), 160'000U) << "no more memory than three items take";
 }
 
+/// To begin at the front again leaves a gap in the positions, which is no memory that is in use.
+TEST(RingTest, BehindAnItemAtTheFrontTheWholeLargeAreaHasRoom) {
+  Link link({.item_limit = 1 << 20, .large_limit = 9});
+  ASSERT_TRUE(put(link.sut, payload_of(0, 300'000)));
+  link.commit();
+  ASSERT_TRUE(take(link.reader));
+  link.reader.release();
+  for (int times = 0; times < 2; ++times) {
+    for (std::uint64_t i = 1; i <= 3; ++i) {
+      EXPECT_TRUE(put(link.sut, payload_of(i, 300'000))) << i;
+    }
+    EXPECT_FALSE(put(link.sut, payload_of(4, 300'000)));
+    if (times == 0) {
+      link.sut.rollback();  // and it goes to the front once more
+    }
+  }
+  link.commit();
+  EXPECT_EQ(take_all(link.reader),
+            (std::vector{payload_of(1, 300'000), payload_of(2, 300'000), payload_of(3, 300'000)}));
+}
+
+bool asks_for_room(const Link& link) {
+  return (link.segment.map_producer(0).own->lacks_room.load() & 1) != 0;
+}
+
+TEST(RingTest, AWriterWithoutRoomAsksUntilItHasSome) {
+  for (const std::size_t size : {100U, 20'000U}) {
+    Link link({.ring_bytes = 4096, .item_limit = 32 * 1024, .large_limit = 9});
+    EXPECT_FALSE(asks_for_room(link));
+    while (put(link.sut, payload_of(0, size))) {
+    }
+    EXPECT_TRUE(asks_for_room(link)) << size;
+    link.commit();
+    take_all(link.reader);
+    link.reader.release();
+    EXPECT_TRUE(put(link.sut, payload_of(1, size)));
+    EXPECT_FALSE(asks_for_room(link)) << size;
+  }
+}
+
+/// Items that are done do not count for a limit, whether they are released or not.
+TEST(RingTest, AWriterAtALimitOfItemsDoesNotAsk) {
+  Link small({.items_limit = 1});
+  ASSERT_TRUE(put(small.sut, "x"));
+  EXPECT_FALSE(put(small.sut, "x"));
+  EXPECT_FALSE(asks_for_room(small));
+  Link large({.large_limit = 1});
+  ASSERT_TRUE(put(large.sut, payload_of(0, 1000)));
+  EXPECT_FALSE(put(large.sut, payload_of(0, 1000)));
+  EXPECT_FALSE(asks_for_room(large));
+}
+
 TEST(RingTest, MarksHaveNoPayload) {
   Link link;
   ASSERT_TRUE(link.sut.try_mark(RecordKind::tombstone, {.sequence = 4, .part = 0, .entered_ns = 2}, 3));

@@ -1,5 +1,7 @@
 #include "shm/waiting.hpp"
 
+#include <sys/syscall.h>
+
 #include <thread>
 
 #include "support/child.hpp"
@@ -43,7 +45,7 @@ bool sleeps_in_futex(pid_t pid) {
   }
   const bool read = std::fgets(name, sizeof(name), file) != nullptr;
   std::fclose(file);
-  return read && std::atoi(name) == 202;
+  return read && (std::atoi(name) == SYS_futex || std::atoi(name) == SYS_futex_waitv);
 }
 
 TEST(WaitingTest, AChangeBeforeTheSleepIsSeen) {
@@ -212,6 +214,53 @@ TEST(WaitingTest, NoWakeUpIsLostInALongExchange) {
     }
   }
   EXPECT_EQ(writer.wait(), 0);
+  EXPECT_FALSE(deadline.passed());
+}
+
+/// Answers each time the writer begins to lack room with a release, as a worker does that keeps items for others.
+void answer(const Segment& segment, std::uint64_t times) {
+  RingReader ring(segment.map_consumer(0), 0);
+  std::uint64_t answered = 0;
+  for (std::uint64_t i = 0; i < times;) {
+    const Watched lack = ring.lack_of_room();
+    if ((lack.seen & 1) != 0 && lack.seen != answered) {
+      answered = lack.seen;
+      ++i;
+      ring.release();
+    } else {
+      wait_for_either(ring.more(), lack, {.timeout_ns = kLong});
+    }
+  }
+}
+
+TEST(WaitingTest, AReaderThatKeepsItemsIsWokenByAWriterWithoutRoom) {
+  const Segment segment = make_link();
+  RingWriter ring(segment.map_producer(0));
+  Child reader([&] { answer(segment, 1); });
+  ASSERT_TRUE(wait_until([&] { return sleeps_in_futex(reader.pid()); }));
+  const Deadline deadline{kSoon};
+  while (put(ring, "x")) {
+  }
+  EXPECT_EQ(reader.wait(), 0);
+  EXPECT_FALSE(deadline.passed());
+  EXPECT_EQ(segment.map_consumer(0).own->sleeps & 1, 0U);
+}
+
+TEST(WaitingTest, NoQuestionForRoomIsLostInALongExchange) {
+  const Segment segment = make_link();
+  constexpr std::uint64_t kRounds = 20'000;
+  const Deadline deadline{std::chrono::seconds(28)};
+  Child reader([&] { answer(segment, kRounds); });
+  RingWriter ring(segment.map_producer(0));
+  const ProducerEnd end = segment.map_producer(0);
+  ASSERT_TRUE(wait_until([&] { return sleeps_in_futex(reader.pid()); })) << "its start is a release as well";
+  for (std::uint64_t i = 0; i < kRounds; ++i) {
+    const Watched answered{.position = end.peer->releases, .sleeps = end.own->sleeps, .seen = end.peer->releases};
+    ring.ask_for_room();
+    wait_for_change(answered, {.timeout_ns = kLong});
+    ring.cease_to_ask();
+  }
+  EXPECT_EQ(reader.wait(), 0);
   EXPECT_FALSE(deadline.passed());
 }
 

@@ -86,7 +86,7 @@ inline std::uint32_t put_run(shm::RingWriter& ring, std::span<const std::string>
     std::memcpy(ring.run_start() + i * size, items[i].data(), size);
   }
   if (room > 0) {
-    ring.finish_run(size, shm::RunItems::dense(room), tag);
+    ring.finish_run(size, {.items = room, .sequences = shm::low_bits(room)}, tag);
   }
   return room;
 }

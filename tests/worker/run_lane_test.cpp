@@ -263,7 +263,7 @@ class LongRunTest : public RunLaneTest {
       const std::uint64_t number = first + i;
       std::memcpy(ring.run_start() + i * sizeof(number), &number, sizeof(number));
     }
-    ring.finish_run(sizeof(std::uint64_t), shm::RunItems::dense(items), {.sequence = first});
+    ring.finish_run(sizeof(std::uint64_t), {.items = items, .sequences = shm::low_bits(items)}, {.sequence = first});
     ring.commit({.inputs_done = items});
   }
   /// Sequence numbers and what they carry.

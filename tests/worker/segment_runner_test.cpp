@@ -1,5 +1,6 @@
 #include "worker/segment_runner.hpp"
 
+#include "support/child.hpp"
 #include "worker/runner_support.hpp"
 
 namespace pystream::worker {
@@ -55,6 +56,48 @@ TEST(SegmentRunnerTest, WhereEveryInputIsAnsweredAFilterLeavesATombstone) {
   RiggedWorker sut(segment, spec);
   run_batches(sut);
   EXPECT_EQ(records_of(segment, 1), (Texts{"0", "#", "2", "$"}));
+}
+
+/// To be woken for each release would cost as much as for each item.
+TEST(SegmentRunnerTest, WhatItKeepsForOthersIsGivenBackOnceSomebodyLacksRoom) {
+  RigSpec spec = spec_of([](const Item& in, Output& out) { out.forward(in); });
+  spec.link.large_limit = 9;
+  const shm::Segment segment = make_rig_segment(spec);
+  Child worker([&] { RiggedWorker(segment, spec).row().run(); });
+  shm::RingWriter source(segment.map_producer(0));
+  shm::RingReader sink(segment.map_consumer(1), 0);
+  std::uint64_t fed = 0;
+  const auto try_to_feed = [&] {
+    if (!put(source, payload_of(fed, 10'000), {.sequence = fed})) {
+      return false;
+    }
+    source.commit({.inputs_done = ++fed});
+    return true;
+  };
+  const auto arrive = [&](std::uint64_t number) {
+    return wait_until([&] { return sink.try_peek() != nullptr; }) && take(sink) == payload_of(number, 10'000);
+  };
+  const auto asleep = [&] { return (segment.map_consumer(0).own->sleeps & 1) != 0; };
+  const auto given_back = [&] { return segment.map_consumer(0).own->read_number.load(); };
+
+  ASSERT_TRUE(try_to_feed());
+  ASSERT_TRUE(arrive(0));
+  ASSERT_TRUE(wait_until(asleep));
+  sink.release();
+  EXPECT_EQ(segment.map_producer(1).own->sleeps & 1, 0U) << "it has itself woken for a release";
+  EXPECT_EQ(given_back(), 0U);
+
+  std::uint64_t arrived = 1;
+  while (try_to_feed()) {
+    ASSERT_TRUE(arrive(arrived++));
+  }
+  EXPECT_LT(given_back(), fed) << "the sink has released none of the last items";
+  sink.release();
+  EXPECT_TRUE(wait_until(try_to_feed)) << "there is room, and nobody has passed it on";
+  ASSERT_TRUE(arrive(arrived));
+  ASSERT_TRUE(source.try_mark(shm::RecordKind::end, {}));
+  source.commit({.inputs_done = fed});
+  EXPECT_EQ(worker.wait(), 0);
 }
 
 TEST(SegmentRunnerTest, AStopUnwindsAWorkerThatWaitsForRoom) {
