@@ -14,6 +14,8 @@
  *   8 a stage that waits for input does not look at releases of what it refers to
  *   9 a stage looks at releases once more before it sleeps for room, and sleeps on what it saw then
  *  10 an input is given back though an output refers to it
+ *  13 a source without room wakes nobody to ask for it
+ *  14 a stage that sleeps for input alone does not look whether the source lacks room
  */
 #ifndef MODE
 #define MODE 1
@@ -57,6 +59,7 @@ Link link[2];           /* 0: source -> stage, 1: stage -> sink */
 typedef Entry { byte position; byte done; byte parts };
 Entry journal[2];
 byte sink_done;         /* the sink's journal, one store */
+bool lacks_room;        /* of the source; only where inputs are kept for others */
 bool killed[3];
 byte finished;
 
@@ -81,6 +84,27 @@ inline sleep_on_either(one, word, seen_word, other, other_word, seen_other) {
   fi;
   atomic { one.in_kernel = false; new_number(one); one.asleep = false };
   atomic { other.in_kernel = false; new_number(other); other.asleep = false }
+}
+
+/* For more input, or until the source lacks room: one waiter, two words. */
+inline sleep_unless_asked(waiter, word, seen_word) {
+  atomic { new_number(waiter); waiter.asleep = true };
+  if
+  :: word != seen_word
+  :: else ->
+#if BREAK == 14
+     atomic { if :: word == seen_word -> waiter.in_kernel = true :: else fi };
+     !waiter.in_kernel
+#else
+     if
+     :: lacks_room
+     :: else ->
+        atomic { if :: word == seen_word && !lacks_room -> waiter.in_kernel = true :: else fi };
+        !waiter.in_kernel
+     fi
+#endif
+  fi;
+  atomic { new_number(waiter); waiter.asleep = false }
 }
 
 /* REQUIRES: all before `position` is committed. With references, output n refers to input n. */
@@ -120,24 +144,44 @@ inline bury(worker) {
 
 active proctype Source() {
   byte head, seen;
+  bool asks;
 life:
   {
     head = link[0].written;   /* its cursor is committed with the write position */
+#if MODE == 3
+    lacks_room = false;
+#endif
     do
     :: head == ITEMS -> goto done
     :: else ->
        seen = link[0].read;
        do
        :: head - seen < ROOM -> break
-       :: else -> sleep(link[0].writer, link[0].read, seen); seen = link[0].read
+       :: else ->
+#if MODE == 3
+          if
+          :: asks
+          :: else ->
+             asks = true;
+             lacks_room = true;
+#if BREAK != 13
+             wake(link[0].reader)
+#endif
+          fi;
+#endif
+          sleep(link[0].writer, link[0].read, seen);
+          seen = link[0].read
        od;
+#if MODE == 3
+       if :: asks -> asks = false; lacks_room = false :: else fi;
+#endif
        link[0].slot[head % ROOM] = head;
        head++;
        link[0].written = head;   /* COMMIT */
        wake(link[0].reader)
     od
   } unless { killed[0] };
-  d_step { head = 0; seen = 0 };   /* memory of its own dies with it */
+  d_step { head = 0; seen = 0; asks = false };   /* memory of its own dies with it */
   bury(0);
   goto life;
 done:
@@ -168,8 +212,12 @@ life:
           seen = link[1].read;
           link[0].read = seen;
           wake(link[0].writer);
-          sleep_on_either(link[0].reader, link[0].written, position, link[1].writer, link[1].read, seen);
-          give_back(position)
+          if
+          :: lacks_room ->
+             sleep_on_either(link[0].reader, link[0].written, position, link[1].writer, link[1].read, seen);
+             give_back(position)
+          :: else -> sleep_unless_asked(link[0].reader, link[0].written, position)
+          fi
 #else
           sleep(link[0].reader, link[0].written, position)
 #endif
