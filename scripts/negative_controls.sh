@@ -62,6 +62,8 @@ control 'inputs given back that are referred to' src/worker/segment_runner.cpp \
   worker/worker_test '*SingleStep*AKillAtAnyInstructionChanges*/Forwarded'
 control 'a run given back before its end' src/shm/ring_reader.hpp 's/^  if (run_.left == 0) {$/  if (true) {/' \
   worker/worker_test '*SingleStep*AKillAtAnyInstructionChanges*/RunToItems'
+control 'a jump that was rolled back counts' src/shm/ring_writer.cpp 's/^  jumped_from_ = next_lap(jumped_from_).*$//' \
+  shm/shm_test 'RingTest.ARolledBackItem*'
 control 'consumer maps the ring to write' src/shm/segment.cpp "$writable" shm/shm_test 'SegmentTest.TheConsumerCannot*'
 control 'successor sleeps as its predecessor' src/shm/waiting.hpp \
   's/(sleeps.load(std::memory_order_relaxed) + 1) | 1/sleeps.load(std::memory_order_relaxed) | 1/' \
@@ -78,10 +80,12 @@ control 'nobody is woken after a death' src/coord/coordinator.cpp \
   's/\[&\](const WakeNeighbours& wake) { wake_links_of(wake.id); }/[\&](const WakeNeighbours\&) {}/' \
   kill_points/kill_points_test 'Forked/*LosesNothing/before_wake_1'
 control 'no look at releases while asleep for input' src/worker/segment_runner.cpp \
-  's/^    shm::wait_for_either(reader_->more(), ring_.room(), .*/    reader_->wait(parts_.spin_ns, kSleepNs);/' \
+  's/^  shm::wait_for_either(more, ring_.room(), .*/  reader_->wait(parts_.spin_ns, kSleepNs);/' \
   kill_points/kill_points_test 'KillPoints.OfWorkersThatPassItemsOn'
 control 'no look at whether somebody lacks room' src/worker/segment_runner.cpp \
-  's/^    shm::wait_for_either(reader_->more(), lack_of_room, .*/    reader_->wait(parts_.spin_ns, kSleepNs);/' \
+  's/^    shm::wait_for_either(more, lack_of_room, .*/    reader_->wait(parts_.spin_ns, kSleepNs);/' \
+  kill_points/kill_points_test 'KillPoints.OfWorkersThatPassItemsOn'
+control 'that somebody lacks room is not passed on' src/worker/segment_runner.cpp 's/^  ring_.ask_for_room();$//' \
   kill_points/kill_points_test 'KillPoints.OfWorkersThatPassItemsOn'
 control 'who has no room does not ask' src/shm/ring_writer.cpp 's/^    wake_consumer(lacks);$//' \
   kill_points/kill_points_test 'KillPoints.OfWorkersThatPassItemsOn'

@@ -130,8 +130,9 @@ struct ProducerPage {
   /// Odd while the producer sleeps on `releases`, which tells the consumer to wake it (label: SLEEP).
   alignas(kLine) std::atomic<std::uint64_t> sleeps;
   std::atomic<std::uint64_t> populated;  ///< bytes of the large area that have memory
-  /// Odd while the producer, or one upstream of it, has no room for a record. Its low half is a futex word: a consumer
-  /// that waits for input and keeps some for others sleeps on it too (label: SLEEP).
+  /// Odd since the producer, or one upstream of it, found no room for a record; even again once it looks and finds
+  /// some. Its low half is a futex word: a consumer that waits for input and keeps some for others sleeps on it too
+  /// (label: SLEEP). To leave it odd costs wake-ups and nothing else.
   std::atomic<std::uint64_t> lacks_room;
   alignas(kLine) JournalEntry journal[2];
 };

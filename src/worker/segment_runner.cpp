@@ -11,6 +11,8 @@ namespace {
 
 /// Where workers are killed on purpose, a lost wake-up must show as a hang.
 constexpr std::int64_t kSleepNs = base::kKillPoints ? 100'000'000'000 : 1'000'000'000;
+/// So long a worker that waits for input keeps inputs for others without a look at releases, if nobody lacks room.
+constexpr std::int64_t kKeepNs = base::kKillPoints ? kSleepNs : 1'000'000;
 constexpr std::int64_t kLookBehindNs = 1'000'000;  ///< a full row looks so often for what came back from its child
 
 }  // namespace
@@ -200,19 +202,22 @@ bool SegmentRunner::run_behind() {
 
 /// What this worker passed on is still being read. While a worker upstream lacks room, this one's own input is to be
 /// given back as soon as that ends, or a row of workers that pass on would wait for one another for ever. Otherwise it
-/// can wait for the next input: to be woken for each release costs two task switches an item and hop.
+/// can wait for the next input, if that comes soon: to be woken for each release doubles the task switches of a hop.
 void SegmentRunner::wait_while_referred() {
   release_input();
-  const shm::Patience patience{.spin_ns = parts_.spin_ns, .timeout_ns = kSleepNs};
+  const shm::Watched more = reader_->more();
   const shm::Watched lack_of_room = reader_->lack_of_room();
-  if ((lack_of_room.seen & 1) != 0) {
-    ring_.ask_for_room();
-    shm::wait_for_either(reader_->more(), ring_.room(), patience);
-    release_input();
-  } else {
+  if ((lack_of_room.seen & 1) == 0) {
     ring_.cease_to_ask();
-    shm::wait_for_either(reader_->more(), lack_of_room, patience);
+    shm::wait_for_either(more, lack_of_room, {.spin_ns = parts_.spin_ns, .timeout_ns = kKeepNs});
+    if (more.changed() || lack_of_room.changed()) {
+      return;
+    }
+    release_input();
   }
+  ring_.ask_for_room();
+  shm::wait_for_either(more, ring_.room(), {.spin_ns = parts_.spin_ns, .timeout_ns = kSleepNs});
+  release_input();
 }
 
 void SegmentRunner::wait_for_input() {
@@ -226,6 +231,7 @@ void SegmentRunner::wait_for_input() {
   if (ring_.refers()) {
     wait_while_referred();
   } else {
+    ring_.cease_to_ask();
     reader_->wait(parts_.spin_ns, kSleepNs);
   }
   pace_.note_own_sleep();

@@ -231,7 +231,8 @@ TEST(RingRecoveryTest, ASuccessorRespectsWhatTheConsumerStillHolds) {
 /// The predecessor may have died before it woke the consumer; to it, the successor's question must be another one.
 TEST(RingRecoveryTest, ASuccessorWithoutRoomAsksAnew) {
   const Segment segment = make_link();
-  const std::atomic<std::uint64_t>& lacks = segment.map_producer(0).own->lacks_room;
+  const ProducerEnd end = segment.map_producer(0);
+  const std::atomic<std::uint64_t>& lacks = end.own->lacks_room;
   const auto fill = [&](RingWriter& ring) {
     while (put(ring, payload_of(0, 200))) {
     }

@@ -238,6 +238,24 @@ TEST(RingTest, BehindAnItemAtTheFrontTheWholeLargeAreaHasRoom) {
             (std::vector{payload_of(1, 300'000), payload_of(2, 300'000), payload_of(3, 300'000)}));
 }
 
+/// What was rolled back began at the front; what is written instead does not.
+TEST(RingTest, ARolledBackItemAtTheFrontFreesNothing) {
+  Link link({.item_limit = 1 << 20, .large_limit = 9});
+  ASSERT_TRUE(put(link.sut, payload_of(0, 300'000)));
+  ASSERT_TRUE(put(link.sut, payload_of(1, 300'000)));
+  link.commit();
+  ASSERT_TRUE(take(link.reader));
+  link.reader.release();
+  ASSERT_TRUE(put(link.sut, payload_of(2, 300'000)));
+  link.sut.rollback();
+  ASSERT_TRUE(put(link.sut, payload_of(3, 310'000)));
+  link.commit();
+  ASSERT_TRUE(take(link.reader));
+  link.reader.release();
+  EXPECT_FALSE(put(link.sut, payload_of(4, 700'000))) << "over what is not read yet";
+  EXPECT_EQ(take(link.reader), payload_of(3, 310'000));
+}
+
 bool asks_for_room(const Link& link) {
   return (link.segment.map_producer(0).own->lacks_room.load() & 1) != 0;
 }
