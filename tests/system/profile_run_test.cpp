@@ -1,6 +1,7 @@
 #include <sys/statfs.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <set>
 #include <thread>
 
@@ -78,6 +79,7 @@ TEST_F(ProfileSystemTest, CountsAndRowsAreExactAfterManyKills) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1 + round % 7));
   }
   ASSERT_EQ(run.wait(), 0) << run.errors();
+  ASSERT_TRUE(std::filesystem::exists(database())) << run.errors();
   Sqlite sqlite(database());
   for (const auto& row :
        sqlite.rows("SELECT key, items, timed, (SELECT sum(items) FROM histograms WHERE stage = stages.id), samples "
