@@ -37,11 +37,17 @@ void add_passages(KeyWindows& key, const std::vector<Passage>& passages) {
   }
 }
 
+/// From passage `i` to the next one, in sequence numbers.
+double numbers_from(const std::vector<Passage>& passages, std::size_t i) {
+  const std::size_t from = std::min(i, passages.size() - 2);  // behind the last none is known
+  return passages.size() < 2 ? 1 : static_cast<double>(passages[from + 1].sequence - passages[from].sequence);
+}
+
 /// Which window counts each of them, and how many items one stands for there.
 void weigh(Database& database, std::int64_t stage, std::vector<Passage>& passages) {
   struct Window {
     double items = 0;
-    double passages = 0;
+    double numbers = 0;  ///< that the passages in it stand for; of some no item came out
   };
   std::map<std::uint64_t, Window> windows;
   std::int64_t window_ns = shm::kWindowNs;
@@ -55,18 +61,19 @@ void weigh(Database& database, std::int64_t stage, std::vector<Passage>& passage
     items += rows.real(1);
     window_ns = std::max<std::int64_t>(rows.integer(2), 1);
   }
-  for (Passage& passage : passages) {
+  for (std::size_t i = 0; i < passages.size(); ++i) {
+    Passage& passage = passages[i];
     // A window that the database could not take is part of the next one that it took.
     const auto window = windows.lower_bound(static_cast<std::uint64_t>(passage.end_ns / window_ns));
     passage.window = window != windows.end() ? window->first : windows.empty() ? 0 : windows.rbegin()->first;
-    windows[passage.window].passages += 1;
+    windows[passage.window].numbers += numbers_from(passages, i);
   }
   if (static_cast<double>(passages.size()) >= items) {
     return;  // all are recorded
   }
-  for (Passage& passage : passages) {
-    const Window& window = windows[passage.window];
-    passage.stands_for = std::max(window.items / window.passages, 1.0);
+  for (std::size_t i = 0; i < passages.size(); ++i) {
+    const Window& window = windows[passages[i].window];
+    passages[i].stands_for = std::max(window.items * numbers_from(passages, i) / window.numbers, 1.0);
   }
 }
 
@@ -94,14 +101,15 @@ std::vector<Passage> read_passages(Database& database, std::int64_t stage) {
   const std::int64_t last = ends.integer(1);
   ends.reset();
   Statement rows(database,
-                 "SELECT end_ns, end_ns - begin_ns FROM (SELECT sequence, max(end_ns) AS end_ns FROM items "
+                 "SELECT end_ns, end_ns - begin_ns, sequence FROM (SELECT sequence, max(end_ns) AS end_ns FROM items "
                  "WHERE stage = ?1 GROUP BY sequence) JOIN (SELECT sequence, " +
                      std::string(has_before ? "max(end_ns)" : "min(start_ns)") +
-                     " AS begin_ns FROM items WHERE stage = ?2 GROUP BY sequence) USING (sequence)");
+                     " AS begin_ns FROM items WHERE stage = ?2 GROUP BY sequence) USING (sequence) ORDER BY sequence");
   rows.bind(1, last).bind(2, entrance);
   std::vector<Passage> passages;
   while (rows.step()) {
-    passages.push_back({.end_ns = rows.integer(0), .ns = rows.integer(1) > 0 ? rows.number(1) : 0});
+    passages.push_back(
+        {.sequence = rows.number(2), .end_ns = rows.integer(0), .ns = rows.integer(1) > 0 ? rows.number(1) : 0});
   }
   weigh(database, stage, passages);
   return passages;

@@ -35,14 +35,15 @@ std::vector<std::pair<std::uint32_t, std::uint32_t>> histogram_pairs(const std::
 
 /// One recorded item's way through a pipeline inside another.
 struct Passage {
+  std::uint64_t sequence = 0;
   std::int64_t end_ns = 0;  ///< since the start of the run
   std::uint64_t ns = 0;
   std::uint64_t window = 0;  ///< that counts it
-  /// Items of its window for each that is recorded there: more are recorded in the first moments of a run and when
-  /// there are few, and those must not weigh more. 1 where every item is recorded.
+  /// So many items of its window: itself, and those behind it up to the next that is recorded. More are recorded in the
+  /// first moments of a run and when there are few, and those must not weigh more. 1 where every item is recorded.
   double stands_for = 1;
 };
-/// Those of the pipeline with this stages.id.
+/// Those of the pipeline with this stages.id, by sequence number.
 std::vector<Passage> read_passages(Database& database, std::int64_t stage);
 
 /// Of pipelines inside others, the histograms are of the recorded items only, each with those that it stands for.

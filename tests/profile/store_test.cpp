@@ -271,6 +271,33 @@ TEST_F(StoreTest, APipelineInsideWeighsItsRecordedItemsByTheItemsOfTheirWindow) 
       << to_table(summary, false);
 }
 
+/// As a run begins: every item is recorded, and those wait for workers that still start; then one of ten.
+TEST_F(StoreTest, APipelineInsideWeighsItsRecordedItemsByThoseUpToTheNext) {
+  RunDescription with_child = description();
+  with_child.keys.push_back({.key = "MainPipeline__Child",
+                             .role = KeyRole::pipeline,
+                             .index = KeyDescription::kDerived,
+                             .first = 2,
+                             .last = 2});
+  RunStore store(with_child);
+  ASSERT_TRUE(store.lock().lock_within(1000));
+  const std::int64_t run = store.begin();
+  store.write_windows(0, shm::kWindowNs, {{3, {.total = {.items = 900}, .window = {.items = 900}}}}, {});
+  store.lock().unlock();
+  const auto sink = [](std::uint64_t n) {
+    return n < 100 ? shm::Row{.sequence = n, .input = n, .start_ns = 0, .hosted_and_ns = 1000}
+                   : shm::Row{.sequence = 100 + 10 * (n - 100), .input = n, .start_ns = 0, .hosted_and_ns = 100};
+  };
+  ASSERT_TRUE(RowStore(database_in(folder_.path()), {.run = run, .worker = 1}).write(0, 180, sink));
+  Database database = open_for_reading(folder_.path());
+  const RunSummary summary = read_summary(database, run);
+  const KeySummary* child = summary.find("MainPipeline__Child");
+  ASSERT_NE(child, nullptr);
+  EXPECT_EQ(child->samples, 180U);
+  EXPECT_NEAR(child->p50_s, 100e-9, 100e-9 / 32) << "more than half of what is recorded, but a ninth of the items";
+  EXPECT_NEAR(child->rank_error, 1.96 * 0.5 * std::sqrt(0.8 / 100), 1e-9);
+}
+
 TEST_F(StoreTest, ASuccessorTakesUpTheRunWithItsFigures) {
   const RunDescription same = description();
   const std::int64_t run = begin_run(same);
