@@ -31,6 +31,16 @@ class StoreTest : public testing::Test {
     description.links = {{.name = "Source -> Sink", .producer = 0, .consumer = 1, .overflow = "block"}};
     return description;
   }
+  /// With the sink as a pipeline inside the main one.
+  RunDescription with_child() {
+    RunDescription run = description();
+    run.keys.push_back({.key = "MainPipeline__Child",
+                        .role = KeyRole::pipeline,
+                        .index = KeyDescription::kDerived,
+                        .first = 2,
+                        .last = 2});
+    return run;
+  }
 
   std::int64_t begin_run(RunDescription of) {
     RunStore store(std::move(of));
@@ -237,13 +247,7 @@ TEST_F(StoreTest, APipelineInsideHasTheHistogramOfItsRecordedItemsAndTheMeanOfAl
 
 /// In the first second every item is recorded, in the next one of ten, and those take longer.
 TEST_F(StoreTest, APipelineInsideWeighsItsRecordedItemsByTheItemsOfTheirWindow) {
-  RunDescription with_child = description();
-  with_child.keys.push_back({.key = "MainPipeline__Child",
-                             .role = KeyRole::pipeline,
-                             .index = KeyDescription::kDerived,
-                             .first = 2,
-                             .last = 2});
-  RunStore store(with_child);
+  RunStore store(with_child());
   ASSERT_TRUE(store.lock().lock_within(1000));
   const std::int64_t run = store.begin();
   store.write_windows(0, shm::kWindowNs, {{3, {.total = {.items = 100}, .window = {.items = 100}}}}, {});
@@ -273,13 +277,7 @@ TEST_F(StoreTest, APipelineInsideWeighsItsRecordedItemsByTheItemsOfTheirWindow) 
 
 /// As a run begins: every item is recorded, and those wait for workers that still start; then one of ten.
 TEST_F(StoreTest, APipelineInsideWeighsItsRecordedItemsByThoseUpToTheNext) {
-  RunDescription with_child = description();
-  with_child.keys.push_back({.key = "MainPipeline__Child",
-                             .role = KeyRole::pipeline,
-                             .index = KeyDescription::kDerived,
-                             .first = 2,
-                             .last = 2});
-  RunStore store(with_child);
+  RunStore store(with_child());
   ASSERT_TRUE(store.lock().lock_within(1000));
   const std::int64_t run = store.begin();
   store.write_windows(0, shm::kWindowNs, {{3, {.total = {.items = 900}, .window = {.items = 900}}}}, {});
