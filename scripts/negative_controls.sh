@@ -79,13 +79,13 @@ control 'no wake-up of the consumer' src/shm/ring_writer.cpp "$no_wake" \
 control 'nobody is woken after a death' src/coord/coordinator.cpp \
   's/\[&\](const WakeNeighbours& wake) { wake_links_of(wake.id); }/[\&](const WakeNeighbours\&) {}/' \
   kill_points/kill_points_test 'Forked/*LosesNothing/before_wake_1'
-control 'no look at releases while asleep for input' src/worker/segment_runner.cpp \
+control 'no look at releases while asleep for input' src/worker/segment_waits.cpp \
   's/^  shm::wait_for_either(more, ring_.room(), .*/  reader_->wait(parts_.spin_ns, kSleepNs);/' \
   kill_points/kill_points_test 'KillPoints.OfWorkersThatPassItemsOn'
-control 'no look at whether somebody lacks room' src/worker/segment_runner.cpp \
+control 'no look at whether somebody lacks room' src/worker/segment_waits.cpp \
   's/^    shm::wait_for_either(more, lack_of_room, .*/    reader_->wait(parts_.spin_ns, kSleepNs);/' \
   kill_points/kill_points_test 'KillPoints.OfWorkersThatPassItemsOn'
-control 'that somebody lacks room is not passed on' src/worker/segment_runner.cpp 's/^  ring_.ask_for_room();$//' \
+control 'that somebody lacks room is not passed on' src/worker/segment_waits.cpp 's/^  ring_.ask_for_room();$//' \
   kill_points/kill_points_test 'KillPoints.OfWorkersThatPassItemsOn'
 control 'who has no room does not ask' src/shm/ring_writer.cpp 's/^    wake_consumer(lacks);$//' \
   kill_points/kill_points_test 'KillPoints.OfWorkersThatPassItemsOn'

@@ -37,10 +37,16 @@ void add_passages(KeyWindows& key, const std::vector<Passage>& passages) {
   }
 }
 
-/// From passage `i` to the next one, in sequence numbers.
-double numbers_from(const std::vector<Passage>& passages, std::size_t i) {
-  const std::size_t from = std::min(i, passages.size() - 2);  // behind the last none is known
-  return passages.size() < 2 ? 1 : static_cast<double>(passages[from + 1].sequence - passages[from].sequence);
+/// From each passage to the next, in sequence numbers. Behind the last none is known: it counts like the one before.
+std::vector<double> numbers_between(const std::vector<Passage>& passages) {
+  std::vector<double> numbers(passages.size(), 1);
+  for (std::size_t i = 0; i + 1 < passages.size(); ++i) {
+    numbers[i] = static_cast<double>(passages[i + 1].sequence - passages[i].sequence);
+  }
+  if (numbers.size() > 1) {
+    numbers.back() = numbers[numbers.size() - 2];
+  }
+  return numbers;
 }
 
 /// Which window counts each of them, and how many items one stands for there.
@@ -61,19 +67,20 @@ void weigh(Database& database, std::int64_t stage, std::vector<Passage>& passage
     items += rows.real(1);
     window_ns = std::max<std::int64_t>(rows.integer(2), 1);
   }
+  const std::vector<double> numbers = numbers_between(passages);
   for (std::size_t i = 0; i < passages.size(); ++i) {
     Passage& passage = passages[i];
     // A window that the database could not take is part of the next one that it took.
     const auto window = windows.lower_bound(static_cast<std::uint64_t>(passage.end_ns / window_ns));
     passage.window = window != windows.end() ? window->first : windows.empty() ? 0 : windows.rbegin()->first;
-    windows[passage.window].numbers += numbers_from(passages, i);
+    windows[passage.window].numbers += numbers[i];
   }
   if (static_cast<double>(passages.size()) >= items) {
     return;  // all are recorded
   }
   for (std::size_t i = 0; i < passages.size(); ++i) {
     const Window& window = windows[passages[i].window];
-    passages[i].stands_for = std::max(window.items * numbers_from(passages, i) / window.numbers, 1.0);
+    passages[i].stands_for = std::max(window.items * numbers[i] / window.numbers, 1.0);
   }
 }
 
