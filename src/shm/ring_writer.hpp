@@ -100,7 +100,9 @@ class RingWriter {
       finish_large(size, tag);
     } else {
       write_header(RecordKind::item, tag, static_cast<std::uint32_t>(size), 0);
-      detail::prefetch_for_write(end_.ring + ((head_ + detail::kPrefetchBytes) & mask_));
+      if (newest_ != committed_) {  // not of a record by itself: its reader is close behind, and takes such lines back
+        detail::prefetch_for_write(end_.ring + ((head_ + detail::kPrefetchBytes) & mask_));
+      }
     }
     ++outputs_;
   }

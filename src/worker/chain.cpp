@@ -140,8 +140,8 @@ void Chain::flush_counts() {
 void Chain::finish_item() {
   for (std::size_t i = 0; i < counts_.size(); ++i) {
     counts_[i] += std::exchange(item_counts_[i], 0);
+    kept_counts_[i] = 0;
   }
-  std::fill(kept_counts_.begin(), kept_counts_.end(), 0);
 }
 
 void Chain::discard_item() {
