@@ -190,11 +190,12 @@ inline std::uint64_t RingReader::read_place(const std::byte* at) {
   const std::uint64_t size = load_once(at + offsetof(LargePayload, size));
   const std::uint64_t ordinal = load_once(at + offsetof(LargePayload, ordinal));
   const std::uint64_t area = end_.link.large_bytes;
-  check(size != 0 && size <= end_.link.item_limit && size <= area,
-        "a large item is none, or larger than the link allows");
+  check(size != 0 && size <= end_.link.item_limit, "a large item is none, or larger than the link allows");
   check((position & large_mask_) <= area - size, "a large item lies outside the large area");
-  check(large_ordinal_ == kInvalidPosition || ordinal == large_ordinal_, "a large item is not the expected one");
-  check(position >= large_end_ || large_ordinal_ == kInvalidPosition, "a large item lies where another was");
+  if (large_ordinal_ != kInvalidPosition) {
+    check(ordinal == large_ordinal_, "a large item is not the expected one");
+    check(position >= large_end_, "a large item lies where another was");
+  }
   large_ordinal_ = ordinal;
   next_large_end_ = position + round_up(size, kLine);
   record_.place = {.link = end_.id, .position = position};
@@ -223,12 +224,13 @@ const Record* RingReader::parse_special(const std::byte* at, std::uint64_t numbe
   check(left >= sizeof(RecordHeader), "a header is cut off");
   check(((number_and_kind ^ number_) & kNumberMask) == 0, "its number is not the expected one");
   check(next_position_ - position_ <= left, "it is longer than what was written");
+  if (record_.kind == RecordKind::large_item) {
+    check(size == sizeof(LargePayload), "a large item's record has the wrong size");
+    read_large(at + sizeof(RecordHeader));
+    return &record_;
+  }
   switch (record_.kind) {
     case RecordKind::item:
-      break;
-    case RecordKind::large_item:
-      check(size == sizeof(LargePayload), "a large item's record has the wrong size");
-      read_large(at + sizeof(RecordHeader));
       break;
     case RecordKind::reference:
       check(size == sizeof(LargeReference), "a reference has the wrong size");
@@ -275,19 +277,6 @@ void RingReader::enter_run(const std::byte* at) {
   item_of_run();
 }
 
-void RingReader::advance_special() {
-  if (one_at_a_time()) {
-    in_hand_ = false;
-    next_position_ = position_;  // it moved when the record was claimed
-  } else if (record_.large()) {
-    if (remembers_large_) {
-      large_marks_.push_back(mark());
-    }
-    large_end_ = next_large_end_;
-    ++large_ordinal_;
-  }
-}
-
 /// More than three quarters of the bytes, or half of the items, are still to be done. Counts are hints; once all that
 /// was seen is done the answer is no, whatever they say.
 bool RingReader::stays_full(const Mark& mark) const {
@@ -299,9 +288,10 @@ bool RingReader::stays_full(const Mark& mark) const {
                         large > link.large_limit / 2);
 }
 
-void RingReader::release(const Mark& until, std::optional<std::uint64_t> referred) {
+/// `referred`: kInvalidPosition if nothing is.
+void RingReader::release_up_to(const Mark& until, std::uint64_t referred) {
   Mark mark = until;
-  const std::uint64_t limit = referred ? std::min(*referred, mark.number) : mark.number;
+  const std::uint64_t limit = std::min(referred, mark.number);
   while (!large_marks_.empty() && large_marks_.front().number < limit) {
     large_marks_.pop_front();
   }

@@ -120,7 +120,10 @@ class RingReader {
   /// Gives everything before `mark` back to the producer and wakes it if it waits and there is worthwhile room. From
   /// the large record with number `referred` on nothing is given back: somebody downstream still reads its payload.
   /// REQUIRES: remember_large(), if something is referred to.
-  void release(const Mark& mark, std::optional<std::uint64_t> referred = {});
+  void release(const Mark& mark, std::optional<std::uint64_t> referred = {}) {
+    // Not as an optional: one that is empty has only its flag stored, and to pass it loads both words, which waits.
+    release_up_to(mark, referred.value_or(kInvalidPosition));
+  }
   void release() { release(mark()); }
   bool has_unreleased() const { return position_ != released_ || run_.stepped != 0; }
 
@@ -161,6 +164,7 @@ class RingReader {
   const Record* parse(std::uint64_t left);
   const Record* parse_special(const std::byte* at, std::uint64_t number_and_kind, std::uint64_t left);
   void advance_special();
+  void release_up_to(const Mark& until, std::uint64_t referred);
   void enter_run(const std::byte* at);
   const Record* item_of_run();
   void step_in_run(std::uint32_t items);
@@ -228,6 +232,19 @@ inline const Record* RingReader::parse(std::uint64_t left) {
     return parse_special(at, number_and_kind, left);
   }
   return &record_;
+}
+
+inline void RingReader::advance_special() {
+  if (one_at_a_time()) {
+    in_hand_ = false;
+    next_position_ = position_;  // it moved when the record was claimed
+  } else if (record_.large()) {
+    if (remembers_large_) [[unlikely]] {
+      large_marks_.push_back(mark());
+    }
+    large_end_ = next_large_end_;
+    ++large_ordinal_;
+  }
 }
 
 inline const Record* RingReader::item_of_run() {

@@ -329,21 +329,6 @@ void RingWriter::finish_run(std::size_t size, const RunItems& of, const RecordTa
   outputs_ += of.items;
 }
 
-LargePayload RingWriter::take_large(std::size_t size) {
-  const LargePayload taken{.position = reserved_at_, .size = size, .ordinal = large_ordinal_, .reserved = 0};
-  if (reserved_at_ != large_head_) {
-    jumped_from_ = large_head_;
-  }
-  large_head_ = reserved_at_ + round_up(size, kLine);
-  ++large_ordinal_;
-  return taken;
-}
-
-void RingWriter::finish_large(std::size_t size, const RecordTag& tag) {
-  store(end_.ring + (head_ & mask_) + sizeof(RecordHeader), take_large(size));
-  write_header(RecordKind::large_item, tag, sizeof(LargePayload), 0);
-}
-
 bool RingWriter::try_refer(const ReferTo& to, const RecordTag& tag) {
   if (to.size > end_.link.item_limit) {
     throw ItemTooLarge(to.size, end_.link.item_limit);

@@ -268,4 +268,19 @@ inline void RingWriter::write_header(RecordKind kind, const RecordTag& tag, std:
   ++next_number_;
 }
 
+inline LargePayload RingWriter::take_large(std::size_t size) {
+  const LargePayload taken{.position = reserved_at_, .size = size, .ordinal = large_ordinal_, .reserved = 0};
+  if (reserved_at_ != large_head_) {
+    jumped_from_ = large_head_;
+  }
+  large_head_ = reserved_at_ + round_up(size, kLine);
+  ++large_ordinal_;
+  return taken;
+}
+
+inline void RingWriter::finish_large(std::size_t size, const RecordTag& tag) {
+  store(end_.ring + (head_ & mask_) + sizeof(RecordHeader), take_large(size));
+  write_header(RecordKind::large_item, tag, sizeof(LargePayload), 0);
+}
+
 }  // namespace pystream::shm
