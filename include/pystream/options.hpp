@@ -51,7 +51,8 @@ enum class OnError {
 
 /// How much a link holds; what is not set the library chooses.
 struct LinkCapacity {
-  /// At most so many items. Default: four above 64 KiB, of smaller ones as many as the ring (1 MiB) holds.
+  /// At most so many items. Default: four above a sixteenth of the ring (1 MiB; less where links are very many), of
+  /// smaller ones as many as it holds.
   std::optional<std::uint64_t> items{};
   std::optional<std::uint64_t> bytes{};  ///< payload bytes; also the size of the largest item (default 64 MiB)
 };

@@ -51,8 +51,8 @@ class AsyncStage {
   /// There will be no further submit(); what is unanswered is still collected.
   virtual void finish() {}
   /// How many items may be unanswered at once; at least 1 and always the same. The link in front must hold as many as
-  /// the stage wants to see before it answers: LinkCapacity::items, by default four above 64 KiB. With less, stage and
-  /// link wait for each other for ever.
+  /// the stage wants to see before it answers, by number and by bytes: see LinkCapacity. With less, stage and link wait
+  /// for each other for ever.
   virtual std::size_t capacity() const = 0;
   virtual void cleanup() {}
 };

@@ -190,6 +190,7 @@ inline std::uint64_t RingReader::read_place(const std::byte* at) {
   const std::uint64_t size = load_once(at + offsetof(LargePayload, size));
   const std::uint64_t ordinal = load_once(at + offsetof(LargePayload, ordinal));
   const std::uint64_t area = end_.link.large_bytes;
+  // The limit is within the area: a segment whose link says otherwise is refused (segment_contents.cpp).
   check(size != 0 && size <= end_.link.item_limit, "a large item is none, or larger than the link allows");
   check((position & large_mask_) <= area - size, "a large item lies outside the large area");
   if (large_ordinal_ != kInvalidPosition) {

@@ -100,7 +100,7 @@ class RingWriter {
       finish_large(size, tag);
     } else {
       write_header(RecordKind::item, tag, static_cast<std::uint32_t>(size), 0);
-      if (newest_ != committed_) {  // not of a record by itself: its reader is close behind, and takes such lines back
+      if (newest_ != committed_) {  // not of the first since a commit: if it stays alone, its reader is close behind
         detail::prefetch_for_write(end_.ring + ((head_ + detail::kPrefetchBytes) & mask_));
       }
     }
