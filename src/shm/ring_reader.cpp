@@ -225,6 +225,7 @@ const Record* RingReader::parse_special(const std::byte* at, std::uint64_t numbe
   check(left >= sizeof(RecordHeader), "a header is cut off");
   check(((number_and_kind ^ number_) & kNumberMask) == 0, "its number is not the expected one");
   check(next_position_ - position_ <= left, "it is longer than what was written");
+  // By itself: the switch jumps through a table, and large items are the ones here that are passed one by one.
   if (record_.kind == RecordKind::large_item) {
     check(size == sizeof(LargePayload), "a large item's record has the wrong size");
     read_large(at + sizeof(RecordHeader));
