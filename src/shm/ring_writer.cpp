@@ -191,11 +191,6 @@ void RingWriter::look_at_large_released() {
         "more large items were released than were written");
 }
 
-/// Where the large area begins anew at or behind `position`.
-std::uint64_t RingWriter::next_lap(std::uint64_t position) const {
-  return (position + large_mask_) & ~large_mask_;
-}
-
 /// Where the oldest large payload that is not released begins, or a place before it. Between two payloads there may be
 /// a gap, of which the consumer says nothing.
 std::uint64_t RingWriter::large_in_use() const {

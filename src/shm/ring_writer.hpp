@@ -91,6 +91,11 @@ class RingWriter {
       reserved_large_ = false;
       return end_.ring + (head_ & mask_) + sizeof(RecordHeader);
     }
+    if (size > small_limit_ && fits_in_front(size)) {
+      reserved_large_ = true;
+      reserved_at_ = next_lap(large_head_);
+      return end_.large;
+    }
     return try_reserve_further(size);
   }
   /// Makes the first `size` bytes of what try_reserve() gave a record. It stays private until commit().
@@ -177,6 +182,7 @@ class RingWriter {
   std::uint64_t items_inside() const;
 
  private:
+  bool fits_in_front(std::size_t size) const;
   std::byte* try_reserve_further(std::size_t size);
   void finish_large(std::size_t size, const RecordTag& tag);
   LargePayload take_large(std::size_t size);
@@ -198,7 +204,8 @@ class RingWriter {
   std::uint64_t large_start(std::size_t size) const;
   std::uint64_t place_behind(std::size_t size) const;
   std::uint64_t large_in_use() const;
-  std::uint64_t next_lap(std::uint64_t position) const;
+  /// Where the large area begins anew at or behind `position`.
+  std::uint64_t next_lap(std::uint64_t position) const { return (position + large_mask_) & ~large_mask_; }
   void populate(std::uint64_t offset, std::size_t size);
   void look_at_consumer();
   void look_at_large_released();
@@ -255,6 +262,14 @@ class RingWriter {
   bool reserved_large_ = false;
   std::uint64_t reserved_at_ = 0;  ///< large position
 };
+
+/// The consumer has released every large item, so that the next one may lie at the front of the large area, which is
+/// warm; and the ring has room for its record by what was seen last. False where that does not settle it.
+inline bool RingWriter::fits_in_front(std::size_t size) const {
+  return size <= populated_ && size <= end_.link.item_limit && !evicts_ && !asks_ &&
+         head_ + record_bytes(sizeof(LargePayload)) <= room_end_ && next_number_ < number_end_ &&
+         end_.peer->large_ordinal.load(std::memory_order_acquire) == large_ordinal_;
+}
 
 inline void RingWriter::write_header(RecordKind kind, const RecordTag& tag, std::uint32_t payload,
                                      std::uint8_t closes) {

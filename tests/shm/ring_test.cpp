@@ -10,19 +10,6 @@ namespace {
 
 using namespace pystream::test;
 
-/// Both ends of one link in this process.
-struct Link {
-  explicit Link(LinkSize size = {})
-      : segment(make_link(size)), sut(segment.map_producer(0)), reader(segment.map_consumer(0), 0) {}
-
-  void commit() { sut.commit({.inputs_done = ++inputs_done}); }
-
-  Segment segment;
-  RingWriter sut;
-  RingReader reader;
-  std::uint64_t inputs_done = 0;
-};
-
 TEST(RingTest, ItemsComeOutAsTheyWentIn) {
   Link link;
   ASSERT_TRUE(put(link.sut, "", {.sequence = 7, .part = 0, .entered_ns = 70}));
@@ -163,97 +150,8 @@ TEST(RingTest, TooLargeNamesBothSizes) {
   EXPECT_TRUE(put(link.sut, payload_of(0, 10'000)));
   link.commit();
   EXPECT_EQ(take(link.reader), payload_of(0, 10'000));
-}
-
-TEST(RingTest, AnItemAsLargeAsTheAreaFitsAgainAndAgain) {
-  Link link({.item_limit = 65'536});
-  for (std::uint64_t i = 0; i < 20; ++i) {
-    ASSERT_TRUE(put(link.sut, payload_of(i, 65'536 - i))) << i;
-    link.commit();
-    EXPECT_FALSE(put(link.sut, payload_of(i, 65'536))) << "there is room for one";
-    ASSERT_EQ(take(link.reader), payload_of(i, 65'536 - i)) << i;
-    link.reader.release();
-  }
-}
-
-TEST(RingTest, LargeItemsAreLimitedInNumber) {
-  Link link({.item_limit = 1 << 20, .large_limit = 2});
-  ASSERT_TRUE(put(link.sut, payload_of(0, 1000)));
-  ASSERT_TRUE(put(link.sut, payload_of(1, 1000)));
-  EXPECT_FALSE(put(link.sut, payload_of(2, 1000)));
-  EXPECT_TRUE(put(link.sut, "small ones pass"));
-  link.commit();
-  take(link.reader);
   link.reader.release();
-  EXPECT_TRUE(put(link.sut, payload_of(2, 1000)));
-  EXPECT_FALSE(put(link.sut, payload_of(3, 1000)));
-}
-
-TEST(RingTest, AConsumerThatKeepsUpStaysInTheSameLargePages) {
-  Link link({.item_limit = 1 << 20});
-  const std::byte* first = nullptr;
-  for (std::uint64_t i = 0; i < 100; ++i) {
-    ASSERT_TRUE(put(link.sut, payload_of(i, 50'000)));
-    link.commit();
-    const std::byte* data = link.reader.try_peek()->payload.data();
-    first = first == nullptr ? data : first;
-    EXPECT_EQ(data, first);
-    take(link.reader);
-    link.reader.release();
-  }
-}
-
-TEST(RingTest, OneBehindAlternatesInTheFrontOfTheLargeArea) {
-  Link link({.item_limit = 1 << 20});
-  ASSERT_TRUE(put(link.sut, payload_of(0, 50'000)));
-  link.commit();
-  const ProducerEnd end = link.segment.map_producer(0);
-  for (std::uint64_t i = 1; i < 100; ++i) {
-    ASSERT_TRUE(put(link.sut, payload_of(i, 50'000)));
-    link.commit();
-    ASSERT_EQ(take(link.reader), payload_of(i - 1, 50'000));
-    link.reader.release();
-  }
-  EXPECT_LE(end.own->populated.load(), 160'000U) << "no more memory than three items take";
-}
-
-/// To begin at the front again leaves a gap in the positions, which is no memory that is in use.
-TEST(RingTest, BehindAnItemAtTheFrontTheWholeLargeAreaHasRoom) {
-  Link link({.item_limit = 1 << 20, .large_limit = 9});
-  ASSERT_TRUE(put(link.sut, payload_of(0, 300'000)));
-  link.commit();
-  ASSERT_TRUE(take(link.reader));
-  link.reader.release();
-  for (int times = 0; times < 2; ++times) {
-    for (std::uint64_t i = 1; i <= 3; ++i) {
-      EXPECT_TRUE(put(link.sut, payload_of(i, 300'000))) << i;
-    }
-    EXPECT_FALSE(put(link.sut, payload_of(4, 300'000)));
-    if (times == 0) {
-      link.sut.rollback();  // and it goes to the front once more
-    }
-  }
-  link.commit();
-  EXPECT_EQ(take_all(link.reader),
-            (std::vector{payload_of(1, 300'000), payload_of(2, 300'000), payload_of(3, 300'000)}));
-}
-
-/// What was rolled back began at the front; what is written instead does not.
-TEST(RingTest, ARolledBackItemAtTheFrontFreesNothing) {
-  Link link({.item_limit = 1 << 20, .large_limit = 9});
-  ASSERT_TRUE(put(link.sut, payload_of(0, 300'000)));
-  ASSERT_TRUE(put(link.sut, payload_of(1, 300'000)));
-  link.commit();
-  ASSERT_TRUE(take(link.reader));
-  link.reader.release();
-  ASSERT_TRUE(put(link.sut, payload_of(2, 300'000)));
-  link.sut.rollback();
-  ASSERT_TRUE(put(link.sut, payload_of(3, 310'000)));
-  link.commit();
-  ASSERT_TRUE(take(link.reader));
-  link.reader.release();
-  EXPECT_FALSE(put(link.sut, payload_of(4, 700'000))) << "over what is not read yet";
-  EXPECT_EQ(take(link.reader), payload_of(3, 310'000));
+  EXPECT_THROW(link.sut.try_reserve(10'001), ItemTooLarge) << "though there is memory to the page's end";
 }
 
 bool asks_for_room(const Link& link) {

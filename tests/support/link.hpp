@@ -32,6 +32,19 @@ inline shm::Segment make_link(shm::LinkSize size = {}) {
   return shm::Segment::create({.workers = {{}, {}}, .links = {size}, .plan = "{}"});
 }
 
+/// Both ends of one link in this process.
+struct Link {
+  explicit Link(shm::LinkSize size = {})
+      : segment(make_link(size)), sut(segment.map_producer(0)), reader(segment.map_consumer(0), 0) {}
+
+  void commit() { sut.commit({.inputs_done = ++inputs_done}); }
+
+  shm::Segment segment;
+  shm::RingWriter sut;
+  shm::RingReader reader;
+  std::uint64_t inputs_done = 0;
+};
+
 /// The same bytes in memory of its own: what a successor would find if everybody died now.
 inline shm::Segment copy_of(int fd) {
   base::UniqueFd copy(::memfd_create("copy", MFD_CLOEXEC | MFD_ALLOW_SEALING));
