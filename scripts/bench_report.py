@@ -50,7 +50,7 @@ class Results:
 
 @dataclass
 class Figure:
-    """What a row measured: the ratio of medians, and how far it went in single rounds."""
+    """What a row measured: the median, and how far single rounds went."""
 
     value: float
     low: float
@@ -80,9 +80,12 @@ def median_of(work, subject, contender, unit):
 
 
 def ratio(mine, other):
-    """The contenders took turns, so round i of one stands beside round i of the other."""
-    paired = [a / b for a, b in zip(mine, other)]
-    return Figure(statistics.median(mine) / statistics.median(other), min(paired), max(paired))
+    """The contenders took turns, so round i of one stands beside round i of the other.
+
+    The median of the rounds' ratios and not the ratio of medians: a virtual machine's cores may be moved between two
+    rounds, which makes a hop four times as long for both.
+    """
+    return figure_of([a / b for a, b in zip(mine, other)])
 
 
 def fastest(results, work, subject, contenders):
@@ -285,9 +288,9 @@ def report_text(results, machine, old: Optional[Results]):
     parts = [
         "# Benchmarks",
         machine,
-        "Ratios of medians of one run; in brackets the least and the most of single rounds, or where the row says so "
-        "the interval of the median. Contenders took turns round by round. Rates: ≥ means at least so many times the "
-        "other's; times: ≤.",
+        "Medians of the rounds of one run, in which contenders took turns; a ratio is that of a round, dearest over "
+        "cheapest that of medians. In brackets the least and the most of single rounds, or where the row says so the "
+        "interval of the median. Rates: ≥ means at least so many times the other's; times: ≤.",
         targets_table(results),
         "## Beside what people use today",
         targets_table(results, PEERS),

@@ -21,7 +21,8 @@ namespace pystream::bench {
 inline constexpr std::size_t kMessageBytes = 64;
 using Message = std::array<std::uint64_t, kMessageBytes / 8>;
 
-/// Publishes and gives back every `kBatch` messages. `kAwake`: waits by looking again, else by sleeping.
+/// Publishes and gives back every `kBatch` messages. `kAwake`: waits by looking again, else by sleeping. What was
+/// received is given back with the next receive(): so a worker does it too, which first commits what became of it.
 template <int kBatch, bool kAwake>
 class RingChannel {
  public:
@@ -48,6 +49,9 @@ class RingChannel {
     }
   }
   void receive(Message& message) {
+    if (reader_->has_unreleased() && reader_->next_number() % kBatch == 0) {
+      reader_->release();
+    }
     const shm::Record* record = reader_->try_peek();
     while (record == nullptr) {
       if (!kAwake) {
@@ -57,9 +61,6 @@ class RingChannel {
     }
     std::memcpy(message.data(), record->payload.data(), sizeof(message));
     reader_->advance();
-    if (reader_->next_number() % kBatch == 0) {
-      reader_->release();
-    }
   }
 
  private:
