@@ -80,12 +80,12 @@ def median_of(work, subject, contender, unit):
 
 
 def ratio(mine, other):
-    """The contenders took turns, so round i of one stands beside round i of the other.
+    """Contenders of one program took turns, so round i of one stands beside round i of the other.
 
-    The median of the rounds' ratios and not the ratio of medians: a virtual machine's cores may be moved between two
-    rounds, which makes a hop four times as long for both.
+    The median of the rounds' ratios and not the ratio of medians: from one round to the next a hop may take four times
+    as long for both, as if a virtual machine's cores had been moved.
     """
-    return figure_of([a / b for a, b in zip(mine, other)])
+    return figure_of([a / b for a, b in zip(mine, other, strict=True)])
 
 
 def fastest(results, work, subject, contenders):

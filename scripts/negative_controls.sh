@@ -62,7 +62,7 @@ control 'inputs given back that are referred to' src/worker/segment_runner.cpp \
   worker/worker_test '*SingleStep*AKillAtAnyInstructionChanges*/Forwarded'
 control 'a run given back before its end' src/shm/ring_reader.hpp 's/^  if (run_.left == 0) {$/  if (true) {/' \
   worker/worker_test '*SingleStep*AKillAtAnyInstructionChanges*/RunToItems'
-control 'a jump that was rolled back counts' src/shm/ring_writer.cpp 's/^  jumped_from_ = next_lap(jumped_from_).*$//' \
+control 'a jump that was rolled back counts' src/shm/ring_writer.cpp 's/^  jumped_from_ = not_behind(.*$//' \
   shm/shm_test 'LargeItemTest.ARolledBackItem*'
 control 'the front taken while it is in use' src/shm/ring_writer.hpp \
   's/end_.peer->large_ordinal.load(std::memory_order_acquire) == large_ordinal_/true/' \
@@ -98,8 +98,5 @@ control 'an older cursor is committed when a run waits' src/worker/segment_runs.
   system/storm_test '*RunsOfPlainItems'
 control 'items of a run are not told apart after a death' src/worker/segment_runs.cpp \
   's/names_each_ || inputs_done_ < death_.seen_until/names_each_/' worker/worker_test 'SegmentRunnerRunTest.ItemsThatWereInWork*'
-control 'the front taken while it is in use' src/shm/ring_writer.hpp \
-  's/end_.peer->large_ordinal.load(std::memory_order_acquire) == large_ordinal_/true/' \
-  shm/shm_test 'LargeItemTest.BehindAnItem*'
 control 'consumer maps the ring to write' src/shm/segment.cpp "$writable" \
   system/damage_test 'Damage.AStageThatWritesOverItsInputFaults'

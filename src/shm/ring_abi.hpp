@@ -28,8 +28,9 @@
 ///
 ///   inbox (written by the consumer, sparse; only on links that drop the oldest): see Inbox
 ///
-/// Positions only grow. Between read_position and write_position lie whole records, numbered without a gap; a run is
-/// one record of several items and takes as many numbers as it has items.
+/// Positions only grow; those of a large area even past 2^64, as an item that goes to its front takes a whole lap (see
+/// not_behind()). Between read_position and write_position lie whole records, numbered without a gap; a run is one
+/// record of several items and takes as many numbers as it has items.
 namespace pystream::shm {
 
 inline constexpr std::size_t kPage = 4096;
@@ -37,6 +38,11 @@ inline constexpr std::size_t kLine = 128;  ///< two cache lines: the prefetcher 
 inline constexpr std::size_t kRecordAlign = 16;
 inline constexpr std::size_t kCursorBytes = 184;
 inline constexpr std::uint64_t kInvalidPosition = ~std::uint64_t{0};
+
+/// Of two positions in a large area, which may have passed 2^64 between them: their distance tells.
+constexpr bool not_behind(std::uint64_t position, std::uint64_t other) {
+  return other - position < std::uint64_t{1} << 63;
+}
 
 enum class RecordKind : std::uint8_t {
   invalid = 0,  ///< zeros, as a punched hole reads

@@ -195,7 +195,7 @@ inline std::uint64_t RingReader::read_place(const std::byte* at) {
   check((position & large_mask_) <= area - size, "a large item lies outside the large area");
   if (large_ordinal_ != kInvalidPosition) {
     check(ordinal == large_ordinal_, "a large item is not the expected one");
-    check(position >= large_end_, "a large item lies where another was");
+    check(not_behind(large_end_, position), "a large item lies where another was");
   }
   large_ordinal_ = ordinal;
   next_large_end_ = position + round_up(size, kLine);

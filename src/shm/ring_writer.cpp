@@ -112,7 +112,7 @@ void RingWriter::evict_oldest() {
   if (kind_of(header) == RecordKind::large_item) {
     LargePayload payload;
     std::memcpy(&payload, end_.ring + (seen_read_ & mask_) + sizeof(header), sizeof(payload));
-    check(payload.position + payload.size <= large_head_, "its oldest large item reaches beyond the newest");
+    check(not_behind(payload.position + payload.size, large_head_), "its oldest large item reaches beyond the newest");
     seen_large_released_ = payload.position + round_up(payload.size, kLine);
     ++seen_large_ordinal_;
   }
@@ -143,7 +143,7 @@ void RingWriter::rollback_to(const Mark& mark) {
   large_ordinal_ = mark.large_ordinal;
   next_number_ = mark.next_number;
   outputs_ = mark.outputs;
-  jumped_from_ = next_lap(jumped_from_) < large_head_ ? jumped_from_ : 0;
+  jumped_from_ = not_behind(large_head_, next_lap(jumped_from_)) ? 0 : jumped_from_;
   while (!referring_.empty() && referring_.back().end > head_) {
     referring_.pop_back();
   }
@@ -187,7 +187,7 @@ void RingWriter::look_at_consumer() {
 void RingWriter::look_at_large_released() {
   seen_large_released_ = end_.peer->large_released.load(std::memory_order_acquire);
   seen_large_ordinal_ = end_.peer->large_ordinal.load(std::memory_order_acquire);
-  check(seen_large_released_ <= large_head_ && seen_large_ordinal_ <= large_ordinal_,
+  check(not_behind(seen_large_released_, large_head_) && seen_large_ordinal_ <= large_ordinal_,
         "more large items were released than were written");
 }
 
@@ -210,7 +210,7 @@ std::uint64_t RingWriter::large_start(std::size_t size) const {
   }
   const std::uint64_t offset = large_head_ & large_mask_;
   const bool grows = offset + size > populated_;
-  const bool same_lap = large_head_ - offset <= large_in_use();
+  const bool same_lap = not_behind(large_head_ - offset, large_in_use());
   const bool front_is_free = same_lap && size <= (large_in_use() & large_mask_);
   return grows && front_is_free ? next_lap(large_head_) : place_behind(size);
 }

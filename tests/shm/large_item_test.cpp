@@ -81,6 +81,35 @@ TEST(LargeItemTest, AtTheFrontThereIsMemoryBeforeALargerOneIsWritten) {
   EXPECT_GE(link.segment.map_producer(0).own->populated.load(), 50'000U);
 }
 
+/// Each item that begins at the front again takes a lap of positions, so that they may pass 2^64.
+TEST(LargeItemTest, PositionsMayPassTheLargestNumber) {
+  for (const Overflow overflow : {Overflow::block, Overflow::drop_oldest}) {
+    const Segment segment = make_link({.item_limit = 65'536, .large_limit = 4, .overflow = overflow});
+    const ProducerEnd producer = segment.map_producer(0);
+    const std::uint64_t start = 0 - 5 * producer.link.large_bytes;  // three items pass it together
+    producer.own->journal[0].large_position = start;
+    segment.map_consumer(0).own->large_released.store(start);
+    RingWriter sut(segment.map_producer(0));
+    RingReader reader(segment.map_consumer(0), 0);
+    for (std::uint64_t i = 0; i < 50; ++i) {
+      const std::size_t items = 1 + i % 3;
+      for (std::size_t k = 0; k < items; ++k) {
+        ASSERT_TRUE(put(sut, payload_of(i + k, 20'000))) << i;
+      }
+      sut.rollback();
+      for (std::size_t k = 0; k < items; ++k) {
+        ASSERT_TRUE(put(sut, payload_of(i + k, 20'000))) << i;
+      }
+      sut.commit({.inputs_done = sut.next_number()});
+      for (std::size_t k = 0; k < items; ++k) {
+        ASSERT_EQ(take(reader), payload_of(i + k, 20'000)) << i;
+        reader.release();
+      }
+    }
+    EXPECT_LT(sut.journal().large_position, start) << "they did not pass it";
+  }
+}
+
 TEST(LargeItemTest, OnALinkThatDropsOnlyTheProducerSaysWhatIsFree) {
   Link link({.large_limit = 4, .overflow = Overflow::drop_oldest});
   ASSERT_TRUE(put(link.sut, payload_of(0, 5000)));
