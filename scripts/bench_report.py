@@ -88,6 +88,11 @@ def ratio(mine, other):
     return figure_of([a / b for a, b in zip(mine, other, strict=True)])
 
 
+def ratio_of_medians(mine, other):
+    """Of two programs, which ran one behind another."""
+    return Figure(statistics.median(mine) / statistics.median(other), min(mine) / max(other), max(mine) / min(other))
+
+
 def fastest(results, work, subject, contenders):
     found = [values for contender in contenders if (values := optional(results, work, subject, contender))]
     if not found:
@@ -120,7 +125,9 @@ class Row:
 
 def compared(work, limit, at_least, mine, other):
     """`mine` and `other` are keys of Results.values()."""
-    return Row(work, limit, at_least, " ×", lambda results: ratio(results.values(*mine), results.values(*other)))
+    took_turns = mine[0] == other[0]
+    over = ratio if took_turns else ratio_of_medians
+    return Row(work, limit, at_least, " ×", lambda results: over(results.values(*mine), results.values(*other)))
 
 
 def chain_row(subject, form, limit, work):
@@ -288,9 +295,10 @@ def report_text(results, machine, old: Optional[Results]):
     parts = [
         "# Benchmarks",
         machine,
-        "Medians of the rounds of one run, in which contenders took turns; a ratio is that of a round, dearest over "
-        "cheapest that of medians. In brackets the least and the most of single rounds, or where the row says so the "
-        "interval of the median. Rates: ≥ means at least so many times the other's; times: ≤.",
+        "Medians of the rounds of one run; a ratio is that of a round, in which contenders took turns. (Dearest over "
+        "cheapest, and what programs of others reach: the ratio of medians.) In brackets the least and the most of "
+        "single rounds, or where the row says so the interval of the median. Rates: ≥ means at least so many times the "
+        "other's; times: ≤.",
         targets_table(results),
         "## Beside what people use today",
         targets_table(results, PEERS),

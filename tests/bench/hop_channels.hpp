@@ -21,8 +21,8 @@ namespace pystream::bench {
 inline constexpr std::size_t kMessageBytes = 64;
 using Message = std::array<std::uint64_t, kMessageBytes / 8>;
 
-/// Publishes and gives back every `kBatch` messages. `kAwake`: waits by looking again, else by sleeping. What was
-/// received is given back with the next receive(): so a worker does it too, which first commits what became of it.
+/// Publishes and gives back every `kBatch` messages, these with the next receive(): so a worker does it too, which
+/// first commits what became of its input. `kAwake`: waits by looking again, else by sleeping.
 template <int kBatch, bool kAwake>
 class RingChannel {
  public:
@@ -70,7 +70,7 @@ class RingChannel {
   std::optional<shm::RingReader> reader_;
 };
 
-/// The least: two positions and slots.
+/// The least: two positions and slots. Gives back as RingChannel does.
 template <int kBatch>
 class BareChannel {
  public:
@@ -87,14 +87,14 @@ class BareChannel {
     }
   }
   void receive(Message& message) {
+    if (at_ % kBatch == 0) {
+      ring_.store_read(at_);
+    }
     while (other_ == at_) {
       other_ = ring_.written();
     }
     std::memcpy(message.data(), ring_.slot(at_), sizeof(message));
     ++at_;
-    if (at_ % kBatch == 0) {
-      ring_.store_read(at_);
-    }
   }
 
  private:

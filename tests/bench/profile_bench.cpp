@@ -279,8 +279,8 @@ Recorded read_recorded(const std::filesystem::path& folder) {
 /// Rows a second until the last one stands in the database, not only in a worker's ring.
 void measure_rows(Bench& bench) {
   const std::string subject = "single items";
-  // More than each worker passes: one that may write fewer halves its sample until they are, and then what it writes
-  // follows from how fast the pipeline is and not from what the database takes.
+  // More than each worker passes on two cores: one that may write fewer halves its sample until they are, and then what
+  // it writes follows from how fast the pipeline is and not from what the database takes.
   constexpr std::uint64_t kRowsPerSecond = 400'000;
   const std::uint64_t items = bench.scaled<std::uint64_t>(3'000'000, 1'000'000);
   const std::uint64_t rounds = rounds_of_a_microsecond();

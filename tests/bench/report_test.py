@@ -35,6 +35,13 @@ class ReportTest(unittest.TestCase):
         self.assertAlmostEqual(figure.low, 0.5)
         self.assertAlmostEqual(figure.high, 0.8)
 
+    def test_compares_medians_of_what_did_not_take_turns(self):
+        row = next(row for row in report.PEERS if "GStreamer" in row.work)
+        peers = {"work": "peers", "short": True, "missing": [], "series": [
+            {"subject": "chain of 5", "unit": "items/s", "contender": "GStreamer", "values": [10, 40]}]}
+        figure = row.compute(report.Results([chain([50, 100, 200], [1, 1, 1]), peers]))
+        self.assertEqual((figure.value, figure.low, figure.high), (4, 1.25, 20))
+
     def test_says_whether_a_target_is_met(self):
         met = report.row_cells(bare_row(), report.Results([chain([75], [100])]))
         missed = report.row_cells(bare_row(), report.Results([chain([74], [100])]))
