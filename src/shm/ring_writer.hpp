@@ -136,7 +136,6 @@ class RingWriter {
   void set_closes(std::uint8_t closes);
 
   bool has_uncommitted() const { return head_ != committed_; }
-  std::uint64_t uncommitted_bytes() const { return head_ - committed_; }
   /// Publishes every finished record together with what is done, and wakes the consumer.
   void commit(const Done& done);
   /// Commits inputs that gave no output. REQUIRES: !has_uncommitted(), and only inputs_done changed.

@@ -56,11 +56,13 @@ template <std::size_t kBytes>
 void measure(Bench& bench, const std::string& subject, std::uint64_t items, const std::filesystem::path& folder) {
   const Shared<RunTimes> times;
   const auto typed = typed_chain<kBytes>(items, kStages, times.get());
+  const auto changed = typed_chain<kBytes>(items, kStages, times.get(), host_add_one_in_place<kBytes>);
   const std::uint64_t raw_items = kBytes < 4096 ? items / 4 : items;  // much slower than typed stages
   const auto raw = raw_chain(raw_items, kBytes, kStages, times.get());
   std::vector<Contender> contenders{
       {"pystream, typed", [&] { return run_pystream(typed, items, *times); }},
       {"pystream, typed, profiled", [&] { return run_pystream(typed, items, *times, folder); }},
+      {"pystream, typed, changed in place", [&] { return run_pystream(changed, items, *times); }},
       {"pystream, in place", [&] { return run_pystream(raw, raw_items, *times); }},
   };
   BareShape shape;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <pystream/callable.hpp>
 #include <pystream/hosted.hpp>
 #include <vector>
 
@@ -51,6 +52,12 @@ struct TypedAddOne final : Stage<Block<kBytes>> {
     return item;
   }
 };
+
+/// Typed, changed in place: the item is copied once, to where it will lie, as the bare chain does it.
+template <std::size_t kBytes>
+std::unique_ptr<Hosted> host_add_one_in_place() {
+  return detail::stage_parts([](Block<kBytes>& item) { ++item[0]; }).hosted;
+}
 
 template <std::size_t kBytes>
 class TypedSum final : public Sink<Block<kBytes>, std::uint64_t> {
@@ -144,9 +151,9 @@ inline std::vector<HostedFactory> chain_of(HostedFactory source, const HostedFac
 }
 
 template <std::size_t kBytes>
-std::vector<HostedFactory> typed_chain(std::uint64_t items, std::size_t stages, RunTimes* times) {
-  return chain_of(make_hosted<TypedNumbers<kBytes>>(items, times), make_hosted<TypedAddOne<kBytes>>(), stages,
-                  make_hosted<TypedSum<kBytes>>(times));
+std::vector<HostedFactory> typed_chain(std::uint64_t items, std::size_t stages, RunTimes* times,
+                                       const HostedFactory& stage = make_hosted<TypedAddOne<kBytes>>()) {
+  return chain_of(make_hosted<TypedNumbers<kBytes>>(items, times), stage, stages, make_hosted<TypedSum<kBytes>>(times));
 }
 
 inline std::vector<HostedFactory> raw_chain(std::uint64_t items, std::size_t bytes, std::size_t stages,
