@@ -87,8 +87,10 @@ struct ParallelOptions {
   LinkCapacity capacity{};              ///< of every link
   Overflow overflow = Overflow::block;  ///< of every link but that of the results
   RestartOptions restarts{};
-  std::filesystem::path worker_program{};  ///< spawn: the program to run; empty: pystream-worker, where it is found
-  std::vector<std::string> plugins{};      ///< shared libraries with registered stage types
+  /// Runs as worker with `spawn`; with every start method it writes the profile and keeps dead letters, as a process
+  /// that was forked out of this program must not open a database. Empty: pystream-worker, where it is found.
+  std::filesystem::path worker_program{};
+  std::vector<std::string> plugins{};  ///< shared libraries with registered stage types
 };
 
 /// How Pipeline::serialize() runs a pipeline.

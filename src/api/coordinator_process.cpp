@@ -77,7 +77,9 @@ std::unique_ptr<coord::Launcher> make_launcher(const CoordinatorStart& start, co
                                .bell = std::move(bell),
                                .topology = start.topology,
                                .checkpoint_bytes = start.checkpoint_bytes,
-                               .make = start.make});
+                               .make = start.make,
+                               .opens_database = false,
+                               .helper_program = start.worker_program});
   };
   return std::make_unique<coord::ForkLauncher>(std::move(body), user_fds);
 }
@@ -112,14 +114,20 @@ class Service {
  private:
   /// nullptr: the profile is not wanted, or not possible.
   std::unique_ptr<coord::Bookkeeping> start_bookkeeping() {
+    if (start_.worker_program.empty()) {
+      no_profiles_ = "the worker program, which writes it, was not found";
+      return nullptr;  // the user's process has told it
+    }
     try {
       const worker::Layout layout = worker::make_layout(*start_.topology, start_.checkpoint_bytes, {});
-      const profile::RunDescription run = coord::describe_run(*start_.plan, *start_.topology, layout, program_name());
+      const profile::RunDescription run = coord::describe_run(*start_.plan, *start_.topology, layout, program_name(),
+                                                              start_.method == StartMethod::fork);
       if (!start_.plan->profiler.enabled) {
         coord::keep_only_letters(segment_, run);
         return nullptr;
       }
-      return coord::Bookkeeping::fork(segment_, run, [](const std::string& text) { say({}, text); });
+      return coord::Bookkeeping::spawn(start_.worker_program, segment_, run,
+                                       [](const std::string& text) { say({}, text); });
     } catch (const std::exception& error) {
       no_profiles_ = error.what();
       say({}, "no profile is written: " + no_profiles_);

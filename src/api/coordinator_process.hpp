@@ -24,7 +24,8 @@ struct CoordinatorStart {
   std::vector<std::uint64_t> checkpoint_bytes;
   /// fork: makes a stage, in its worker.
   std::function<std::unique_ptr<Hosted>(plan::HostedId)> make;
-  /// spawn: what runs as worker.
+  /// Runs as bookkeeper and keeps dead letters; with spawn also as worker. Empty: none was found, so there is neither
+  /// a profile nor a place for dead letters.
   std::filesystem::path worker_program;
 };
 

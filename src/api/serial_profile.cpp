@@ -5,6 +5,7 @@
 #include "base/blocked_signals.hpp"
 #include "base/log.hpp"
 #include "base/process_mark.hpp"
+#include "coord/inspect.hpp"
 #include "worker/layout.hpp"
 
 namespace pystream::api {
@@ -20,14 +21,16 @@ std::unique_ptr<shm::Segment> make_segment(const plan::Plan& plan, const plan::T
 }
 
 std::unique_ptr<coord::Bookkeeping> start_bookkeeping(const plan::Plan& plan, const plan::Topology& topology,
-                                                      const shm::Segment& segment) {
+                                                      const shm::Segment& segment, const std::string& wanted_program) {
   const auto warn = [](const std::string& text) { base::log(LogLevel::warning, text); };
   try {
     std::error_code ignored;
+    const std::filesystem::path worker_program = coord::find_worker_program(wanted_program);
     const std::string program = std::filesystem::read_symlink("/proc/self/exe", ignored).filename().string();
     const base::BlockedSignals blocked;
-    auto bookkeeping = coord::Bookkeeping::fork(
-        segment, coord::describe_run(plan, topology, worker::make_layout(topology, {}, {}), program), warn);
+    auto bookkeeping = coord::Bookkeeping::spawn(
+        worker_program, segment, coord::describe_run(plan, topology, worker::make_layout(topology, {}, {}), program),
+        warn);
     bookkeeping->workers_started();
     return bookkeeping;
   } catch (const std::exception& error) {
@@ -46,9 +49,9 @@ profile::Recorder make_recorder(worker::Monitor& monitor) {
 SerialProfile::SerialProfile(const shm::Segment& segment)
     : monitor_(segment.map_worker(kRow), kNoBell), recorder_(make_recorder(monitor_)), mark_(base::process_mark()) {}
 
-SerialProfile::SerialProfile(const plan::Plan& plan, const plan::Topology& topology)
+SerialProfile::SerialProfile(const plan::Plan& plan, const plan::Topology& topology, const std::string& worker_program)
     : own_segment_(make_segment(plan, topology)),
-      bookkeeping_(start_bookkeeping(plan, topology, *own_segment_)),
+      bookkeeping_(start_bookkeeping(plan, topology, *own_segment_, worker_program)),
       monitor_(own_segment_->map_worker(kRow), kNoBell),
       recorder_(make_recorder(monitor_)),
       mark_(base::process_mark()) {}

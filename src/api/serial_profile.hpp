@@ -20,7 +20,8 @@ class SerialProfile {
   /// Of a row whose parallel children run in `segment`, with a bookkeeper of theirs.
   explicit SerialProfile(const shm::Segment& segment);
   /// Of a row without children: with a segment and a bookkeeper of its own. Never throws for lack of a database.
-  SerialProfile(const plan::Plan& plan, const plan::Topology& topology);
+  /// `worker_program`: as ParallelOptions::worker_program; runs as bookkeeper.
+  SerialProfile(const plan::Plan& plan, const plan::Topology& topology, const std::string& worker_program);
   ~SerialProfile();
   SerialProfile(const SerialProfile&) = delete;
   SerialProfile& operator=(const SerialProfile&) = delete;

@@ -166,7 +166,7 @@ SerialRun::SerialRun(PipelineTree& tree, const SerialOptions& options, const Pip
     if (session_) {
       profile_.emplace(session_->segment());
     } else {
-      profile_.emplace(plan_, topology_);
+      profile_.emplace(plan_, topology_, options.children.worker_program);
     }
     chain_->record_to(*profile_, row_hosted_);
   }

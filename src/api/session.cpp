@@ -51,6 +51,22 @@ nanoseconds longest_start(const plan::Topology& topology) {
   return longest;
 }
 
+/// Where the start method does not need it, a pipeline runs without it: with neither profile nor dead letters.
+std::filesystem::path worker_program(const ParallelOptions& options, bool with_profile) {
+  try {
+    return coord::find_worker_program(options.worker_program);
+  } catch (const Error& error) {
+    if (options.start_method == StartMethod::spawn) {
+      throw;
+    }
+    base::log(LogLevel::warning, std::string(with_profile ? "no profile is written, and " : "") +
+                                     "the pipeline ends at the first item that a stage fails on, since no dead letters "
+                                     "can be kept: " +
+                                     error.what());
+    return {};
+  }
+}
+
 }  // namespace
 
 Session::Session(PipelineTree& tree, const ParallelOptions& options, const PipelineOptions& pipeline)
@@ -97,9 +113,8 @@ void Session::start(PipelineTree& tree, const ParallelOptions& options) {
                          .checkpoint_bytes = checkpoint_bytes_,
                          .make = {},
                          .worker_program = {}};
-  if (options.start_method == StartMethod::spawn) {
-    start.worker_program = coord::find_worker_program(options.worker_program);
-  } else {
+  start.worker_program = worker_program(options, plan_.profiler.enabled);
+  if (options.start_method == StartMethod::fork) {
     start.make = [all = stages(tree)](plan::HostedId id) { return make_hosted(*all.at(id).parts); };
   }
   coordinator_.emplace(start_coordinator(start));

@@ -1,6 +1,5 @@
 #include "coord/bookkeeping.hpp"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -15,17 +14,13 @@
 #include <utility>
 
 #include "base/clock.hpp"
+#include "base/helper_process.hpp"
 #include "base/pidfd.hpp"
 #include "base/system_error.hpp"
-#include "profile/bookkeeper.hpp"
 
 namespace pystream::coord {
 namespace {
 
-// Descriptors as worker_main() expects them.
-constexpr int kSegmentFd = 3;
-constexpr int kChannelFd = 4;
-constexpr int kFirstSpareFd = 10;
 constexpr int kDeathPatienceMs = 1'000;
 constexpr std::int64_t kQuickNs = 1'000'000'000;
 constexpr int kMostQuickDeaths = 5;
@@ -44,21 +39,6 @@ Sockets make_sockets() {
     base::throw_errno("cannot make a socket for the bookkeeper");
   }
   return {base::UniqueFd(fds[0]), base::UniqueFd(fds[1])};
-}
-
-/// In the child: nothing but standard error and what it is to have.
-void keep_only(int segment_fd, int channel_fd) {
-  const int segment = ::fcntl(segment_fd, F_DUPFD, kFirstSpareFd);
-  const int channel = ::fcntl(channel_fd, F_DUPFD, kFirstSpareFd);
-  ::dup2(segment, kSegmentFd);
-  ::dup2(channel, kChannelFd);
-  const int null = ::open("/dev/null", O_RDWR);
-  ::dup2(null, STDIN_FILENO);
-  ::dup2(null, STDOUT_FILENO);
-  ::close_range(kChannelFd + 1, ~0U, 0);
-  for (const int ignored : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) {
-    std::signal(ignored, SIG_IGN);
-  }
 }
 
 profile::KeyRole role_of(plan::Role role) {
@@ -153,7 +133,7 @@ class KeyList {
 }  // namespace
 
 profile::RunDescription describe_run(const plan::Plan& plan, const plan::Topology& topology,
-                                     const worker::Layout& layout, const std::string& name) {
+                                     const worker::Layout& layout, const std::string& name, bool workers_are_forked) {
   profile::RunDescription description;
   description.database = profile::database_in(
       std::filesystem::absolute(profile::profiler_folder(plan.profiler.folder.value_or(std::filesystem::path()))));
@@ -170,8 +150,10 @@ profile::RunDescription describe_run(const plan::Plan& plan, const plan::Topolog
   description.keys = KeyList(topology).make();
   for (std::size_t id = 0; id < topology.workers.size(); ++id) {
     const plan::WorkerSpec& worker = topology.workers[id];
-    description.workers.push_back(
-        {.name = worker.name, .external = worker.external, .output_links = layout.output_link.at(id)});
+    description.workers.push_back({.name = worker.name,
+                                   .external = worker.external,
+                                   .opens_database = !worker.external && !workers_are_forked,
+                                   .output_links = layout.output_link.at(id)});
   }
   for (std::size_t id = 0; id < topology.links.size(); ++id) {
     const plan::LinkSpec& link = topology.links[id];
@@ -202,14 +184,6 @@ void configure(shm::ProfileConfig& config, const profile::RunDescription& descri
   config.rows_per_second = description.retention.rows_per_second;
 }
 
-/// In the child: does not return.
-[[noreturn]] void become_bookkeeper() {
-  sigset_t none;
-  ::sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  ::_exit(profile::run_bookkeeper(base::UniqueFd(kChannelFd), base::UniqueFd(kSegmentFd)));
-}
-
 }  // namespace
 
 void keep_only_letters(const shm::Segment& segment, const profile::RunDescription& description) {
@@ -220,36 +194,13 @@ void keep_only_letters(const shm::Segment& segment, const profile::RunDescriptio
 
 std::unique_ptr<Bookkeeping> Bookkeeping::spawn(std::filesystem::path worker_program, const shm::Segment& segment,
                                                 const profile::RunDescription& description, Warn warn) {
-  const auto start = [program = std::move(worker_program).string()](int segment_fd, int channel_fd) mutable {
-    std::string word = "bookkeeper";
-    std::array<char*, 3> argv{program.data(), word.data(), nullptr};
-    const pid_t pid = ::fork();
-    if (pid == 0) {
-      keep_only(segment_fd, channel_fd);
-      ::execv(argv[0], argv.data());
-      ::_exit(127);
-    }
-    return pid;
-  };
-  return std::unique_ptr<Bookkeeping>(new Bookkeeping(start, segment, description, std::move(warn)));
+  return std::unique_ptr<Bookkeeping>(
+      new Bookkeeping(std::move(worker_program), segment, description, std::move(warn)));
 }
 
-std::unique_ptr<Bookkeeping> Bookkeeping::fork(const shm::Segment& segment, const profile::RunDescription& description,
-                                               Warn warn) {
-  const auto start = [](int segment_fd, int channel_fd) {
-    const pid_t pid = ::fork();
-    if (pid == 0) {
-      keep_only(segment_fd, channel_fd);
-      become_bookkeeper();
-    }
-    return pid;
-  };
-  return std::unique_ptr<Bookkeeping>(new Bookkeeping(start, segment, description, std::move(warn)));
-}
-
-Bookkeeping::Bookkeeping(Start start_process, const shm::Segment& segment, const profile::RunDescription& description,
-                         Warn warn)
-    : start_(std::move(start_process)),
+Bookkeeping::Bookkeeping(std::filesystem::path worker_program, const shm::Segment& segment,
+                         const profile::RunDescription& description, Warn warn)
+    : program_(std::move(worker_program)),
       segment_(segment),
       view_(segment.map_supervisor()),
       description_(profile::encode(description)),
@@ -265,10 +216,8 @@ Bookkeeping::~Bookkeeping() {
 
 void Bookkeeping::start() {
   Sockets sockets = make_sockets();
-  const pid_t pid = start_(segment_.fd(), sockets.its.get());
-  if (pid < 0) {
-    base::throw_errno("cannot start the bookkeeper");
-  }
+  const pid_t pid =
+      base::start_helper({.arguments = {program_.string(), "bookkeeper"}, .fds = {segment_.fd(), sockets.its.get()}});
   sockets.its.reset();
   pidfd_ = base::open_pidfd(pid);
   channel_.emplace(std::move(sockets.mine));

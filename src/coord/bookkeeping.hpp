@@ -21,9 +21,11 @@
 
 namespace pystream::coord {
 
-/// What the bookkeeper has to know of a plan. `name`: of the pipeline, for people.
+/// What the bookkeeper has to know of a plan. `name`: of the pipeline, for people. `workers_are_forked`: they must not
+/// open the database, so the bookkeeper writes their rows.
 profile::RunDescription describe_run(const plan::Plan& plan, const plan::Topology& topology,
-                                     const worker::Layout& layout, const std::string& name);
+                                     const worker::Layout& layout, const std::string& name,
+                                     bool workers_are_forked = false);
 
 /// Tells workers where dead letters of a run without a profile go. REQUIRES: no worker was started yet.
 void keep_only_letters(const shm::Segment& segment, const profile::RunDescription& description);
@@ -35,13 +37,12 @@ class Bookkeeping {
   /// What became of a bookkeeper that could not begin, or that died too often, for people.
   using Warn = std::function<void(const std::string&)>;
 
-  /// Starts the bookkeeper with the worker program, and tells the workers to record rows. Does not wait for the
-  /// database. REQUIRES: no worker was started yet; `segment` lives longer.
+  /// Starts the bookkeeper, and tells the workers to record rows. Does not wait for the database. The bookkeeper is the
+  /// worker program in another role and no copy of this process: a copy would inherit what SQLite knows of the
+  /// connections that this process or a user's program in it has open. REQUIRES: no worker was started yet; `segment`
+  /// lives longer.
   static std::unique_ptr<Bookkeeping> spawn(std::filesystem::path worker_program, const shm::Segment& segment,
                                             const profile::RunDescription& description, Warn warn);
-  /// The same with a copy of this process, which must never have opened a database.
-  static std::unique_ptr<Bookkeeping> fork(const shm::Segment& segment, const profile::RunDescription& description,
-                                           Warn warn);
   ~Bookkeeping();
   Bookkeeping(const Bookkeeping&) = delete;
   Bookkeeping& operator=(const Bookkeeping&) = delete;
@@ -65,10 +66,8 @@ class Bookkeeping {
            int timeout_ms = 20'000);
 
  private:
-  /// Starts a process with these descriptors.
-  using Start = std::function<pid_t(int segment, int channel)>;
-
-  Bookkeeping(Start start, const shm::Segment& segment, const profile::RunDescription& description, Warn warn);
+  Bookkeeping(std::filesystem::path worker_program, const shm::Segment& segment,
+              const profile::RunDescription& description, Warn warn);
   void start();
   void listen();
   void stop_listening();
@@ -81,7 +80,7 @@ class Bookkeeping {
   bool wait_until_ready(std::int64_t until_ns);
   void reap(int timeout_ms);
 
-  Start start_;
+  std::filesystem::path program_;
   const shm::Segment& segment_;
   shm::SupervisorView view_;
   std::string description_;  ///< encoded

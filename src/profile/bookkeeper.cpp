@@ -1,6 +1,7 @@
 #include "profile/bookkeeper.hpp"
 
 #include <poll.h>
+#include <sys/prctl.h>
 
 #include <algorithm>
 #include <csignal>
@@ -93,6 +94,7 @@ bool Bookkeeper::begin() {
     }
     last_write_ns_ = before.until_ns.value_or(began_ns_);
     next_window_ns_ = (base::now_ns() / shm::kWindowNs + 1) * shm::kWindowNs;
+    start_row_writer();
     view_.config->run.store(static_cast<std::uint64_t>(store_->run()), std::memory_order_release);
     // A coordinator that died meanwhile does not hear it; the run has begun all the same, and serve() ends it.
     channel_.send(MessageType::ready, Encoder().put(store_->run()).put(before.events).put("").bytes());
@@ -100,6 +102,20 @@ bool Bookkeeper::begin() {
   } catch (const std::exception& error) {
     channel_.send(MessageType::ready, Encoder().put(std::int64_t{0}).put(std::uint64_t{0}).put(error.what()).bytes());
     return false;
+  }
+}
+
+/// For workers that do not write their rows themselves.
+void Bookkeeper::start_row_writer() {
+  std::vector<RowRing> rings;
+  for (std::uint32_t id = 0; id < description_.workers.size(); ++id) {
+    if (!description_.workers[id].opens_database) {
+      ends_.push_back(segment_.map_worker(id));
+      rings.push_back({.worker = id, .area = &ends_.back().profile});
+    }
+  }
+  if (!rings.empty()) {
+    row_writer_.emplace(*view_.config, rings);
   }
 }
 
@@ -163,11 +179,6 @@ void Bookkeeper::close_window(std::int64_t now) {
   const auto number = static_cast<std::uint64_t>((next_window_ns_ - store_->start_ns()) / shm::kWindowNs - 1);
   write_windows(number, now, kWindowPatienceMs);
   next_window_ns_ = (now / shm::kWindowNs + 1) * shm::kWindowNs;
-  for (std::uint32_t id = 0; id < description_.workers.size(); ++id) {
-    if (description_.workers[id].external) {
-      write_left_rows(id, 0);
-    }
-  }
   try {
     store_->checkpoint(false);
   } catch (const std::exception&) {  // a full disk: the log grows no further either
@@ -282,7 +293,7 @@ void Bookkeeper::recover_workers() {
   }
 }
 
-/// Of a worker that cannot do it itself: it is dead, or the user's process, which opens no database.
+/// Of a worker that has ended.
 void Bookkeeper::write_left_rows(std::uint32_t id, std::int64_t give_up_at) {
   const shm::WorkerEnd end = segment_.map_worker(id);
   const shm::ProfileArea& area = end.profile;
@@ -291,15 +302,14 @@ void Bookkeeper::write_left_rows(std::uint32_t id, std::int64_t give_up_at) {
   if (head == tail || head - tail > area.rows.size()) {
     return;
   }
-  RowStore rows(description_.database, {.run = store_->run(),
-                                        .worker = id,
-                                        .start_ns = store_->start_ns(),
-                                        .max_history = description_.retention.max_history});
+  RowStore rows(
+      description_.database,
+      {.run = store_->run(), .start_ns = store_->start_ns(), .max_history = description_.retention.max_history});
   std::optional<RowStore::Result> written;
   bool hopeless = false;
   do {
     try {
-      written = rows.write(tail, head, [&](std::uint64_t n) { return area.rows[n & (area.rows.size() - 1)]; });
+      written = rows.write(id, tail, head, [&](std::uint64_t n) { return area.rows[n & (area.rows.size() - 1)]; });
     } catch (const StoreError& error) {
       hopeless = error.full();  // waiting makes no room
     } catch (const std::exception&) {
@@ -337,6 +347,7 @@ void Bookkeeper::tell_of_lost_rows() const {
 }
 
 void Bookkeeper::finish() {
+  row_writer_.reset();
   recover_workers();
   write_all_left_rows();
   tell_of_lost_rows();
@@ -381,6 +392,7 @@ int run_bookkeeper(base::UniqueFd channel, base::UniqueFd segment_fd) {
   for (const int ignored : {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGQUIT}) {
     std::signal(ignored, SIG_IGN);
   }
+  ::prctl(PR_SET_NAME, "pystream-books");
   try {
     const shm::Segment segment = shm::Segment::attach(std::move(segment_fd));
     return Bookkeeper(Channel(std::move(channel)), segment).run();

@@ -8,6 +8,7 @@
 
 #include "base/clock.hpp"
 #include "profile/figures.hpp"
+#include "profile/row_writer.hpp"
 #include "profile/store_run.hpp"
 #include "profile/wire.hpp"
 #include "shm/segment.hpp"
@@ -15,9 +16,9 @@
 namespace pystream::profile {
 
 /// A process beside the workers: makes the database's schema, is the only one that checkpoints, turns the counters in
-/// shared memory into windows once a second, writes events and the rows that dead workers have left, and answers
-/// questions. It begins before the first worker and ends after the last; the coordinator's end of the channel is its
-/// only master. What the database does not take now it gets later.
+/// shared memory into windows once a second, writes events, the rows of workers that must not open the database and
+/// those that dead workers have left, and answers questions. It begins before the first worker and ends after the last;
+/// the coordinator's end of the channel is its only master. What the database does not take now it gets later.
 class Bookkeeper {
  public:
   Bookkeeper(Channel channel, const shm::Segment& segment);
@@ -36,6 +37,7 @@ class Bookkeeper {
 
   bool begin();
   bool try_begin();
+  void start_row_writer();
   void serve();
   /// False after the last message.
   bool handle(const Message& message);
@@ -60,7 +62,9 @@ class Bookkeeper {
   std::map<std::size_t, Figures> written_;  ///< by position in RunDescription::keys: what the database knows
   std::vector<LinkWatch> links_;
   std::deque<Event> events_;
-  bool retiring_ = true;  ///< there may be old runs to remove
+  std::deque<shm::WorkerEnd> ends_;      ///< of the workers whose rows are written here
+  std::optional<RowWriter> row_writer_;  ///< until every worker has ended
+  bool retiring_ = true;                 ///< there may be old runs to remove
   std::vector<std::uint32_t> restarts_;
   std::string outcome_ = "lost";
   std::string reason_;
@@ -69,7 +73,7 @@ class Bookkeeper {
   std::int64_t last_write_ns_ = 0;
 };
 
-/// The process's life after it was started: signals of the terminal are ignored. `fork`ed bookkeepers come here too.
+/// The process's life after it was exec'd: signals of the terminal are ignored.
 int run_bookkeeper(base::UniqueFd channel, base::UniqueFd segment);
 
 }  // namespace pystream::profile

@@ -1,9 +1,11 @@
 #include "profile/row_writer.hpp"
 
+#include <pthread.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 
@@ -24,8 +26,12 @@ constexpr int kNice = 1;
 
 }  // namespace
 
-RowWriter::RowWriter(const shm::ProfileConfig& config, const shm::ProfileArea& area, std::uint32_t worker)
-    : config_(config), page_(*area.page), rows_(area.rows), worker_(worker) {
+RowWriter::RowWriter(const shm::ProfileConfig& config, const std::vector<RowRing>& rings) : config_(config) {
+  for (const RowRing& ring : rings) {
+    if (!ring.area->rows.empty()) {
+      rings_.push_back({.worker = ring.worker, .page = ring.area->page, .rows = ring.area->rows});
+    }
+  }
   sigset_t all;
   sigset_t before;
   ::sigfillset(&all);
@@ -56,10 +62,11 @@ void RowWriter::complain(const std::string& why) {
 }
 
 /// False if it has to be tried again soon.
-bool RowWriter::write_waiting_rows() {
-  const std::uint64_t tail = page_.tail.load(std::memory_order_relaxed);
-  const std::uint64_t head = std::min(page_.head.load(std::memory_order_acquire), tail + kRowsPerTransaction);
-  if (head == tail) {
+bool RowWriter::write_waiting_rows(Ring& ring) {
+  shm::RowPage& page = *ring.page;
+  const std::uint64_t tail = page.tail.load(std::memory_order_relaxed);
+  const std::uint64_t head = std::min(page.head.load(std::memory_order_acquire), tail + kRowsPerTransaction);
+  if (head <= tail || head - tail > ring.rows.size()) {
     return true;
   }
   const std::uint64_t run = config_.run.load(std::memory_order_acquire);
@@ -70,16 +77,16 @@ bool RowWriter::write_waiting_rows() {
     if (!store_) {
       const std::filesystem::path path(std::string_view(config_.path.data(), config_.path_bytes));
       store_ = std::make_unique<RowStore>(path, RowOrigin{.run = static_cast<std::int64_t>(run),
-                                                          .worker = worker_,
                                                           .start_ns = static_cast<std::int64_t>(config_.start_ns),
                                                           .max_history = config_.max_history});
     }
-    const auto result = store_->write(tail, head, [&](std::uint64_t n) { return rows_[n & (rows_.size() - 1)]; });
+    const auto row = [&](std::uint64_t n) { return ring.rows[n & (ring.rows.size() - 1)]; };
+    const auto result = store_->write(ring.worker, tail, head, row);
     if (!result) {
       return false;
     }
-    page_.history_shift.store(result->history_shift, std::memory_order_relaxed);
-    page_.tail.store(result->written, std::memory_order_release);
+    page.history_shift.store(result->history_shift, std::memory_order_relaxed);
+    page.tail.store(result->written, std::memory_order_release);
     complained_ = full_ = false;
     return true;
   } catch (const StoreError& error) {
@@ -92,38 +99,50 @@ bool RowWriter::write_waiting_rows() {
   }
 }
 
+/// Writes what is worth a transaction.
+RowWriter::Look RowWriter::look(bool stopping) {
+  Look seen;
+  for (Ring& ring : rings_) {
+    const std::int64_t now = base::now_ns();
+    const std::uint64_t waiting = ring.waiting();
+    if (waiting == 0) {
+      ring.empty_at = now;
+    } else if (stopping || waiting >= kWorthATransaction || now - ring.empty_at >= kOldNs) {
+      const bool written = write_waiting_rows(ring);
+      ring.empty_at = written ? now : ring.empty_at;
+      seen.again |= !written;
+      seen.more |= written && waiting > kRowsPerTransaction;
+    }
+  }
+  return seen;
+}
+
+bool RowWriter::anything_waits() const {
+  return std::any_of(rings_.begin(), rings_.end(), [](const Ring& ring) { return ring.waiting() > 0; });
+}
+
 void RowWriter::run() {
+  ::pthread_setname_np(::pthread_self(), "pystream-rows");
   ::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), kNice);
-  std::int64_t empty_at = base::now_ns();
+  for (Ring& ring : rings_) {
+    ring.empty_at = base::now_ns();
+  }
   std::int64_t give_up_at = 0;
   std::unique_lock lock(mutex_);
   while (true) {
     const bool stopping = stopping_;
     lock.unlock();
-    const std::int64_t now = base::now_ns();
-    const std::uint64_t waiting =
-        page_.head.load(std::memory_order_relaxed) - page_.tail.load(std::memory_order_relaxed);
-    bool again = false;
-    if (waiting == 0) {
-      empty_at = now;
-    } else if (stopping || waiting >= kWorthATransaction || now - empty_at >= kOldNs) {
-      again = !write_waiting_rows();
-      empty_at = again ? empty_at : now;
-    }
+    const Look seen = look(stopping);
     lock.lock();
     if (stopping) {
+      const std::int64_t now = base::now_ns();
       give_up_at = give_up_at == 0 ? now + kLastTries : give_up_at;
-      if ((again && full_) || now >= give_up_at ||
-          page_.head.load(std::memory_order_relaxed) == page_.tail.load(std::memory_order_relaxed)) {
+      if ((seen.again && full_) || now >= give_up_at || !anything_waits()) {
         return;
       }
     }
-    const bool more = !again && waiting > kRowsPerTransaction;
-    wake_.wait_for(lock,
-                   again  ? (complained_ ? 20 * kTryAgain : kTryAgain)
-                   : more ? 1ms
-                          : kLook,
-                   [&] { return stopping_ && !stopping; });
+    const auto pause = seen.again ? (complained_ ? 20 * kTryAgain : kTryAgain) : seen.more ? kTryAgain : kLook;
+    wake_.wait_for(lock, pause, [&] { return stopping_ && !stopping; });
   }
 }
 

@@ -56,7 +56,7 @@ std::string encode(const RunDescription& description) {
   }
   out.put(description.workers.size());
   for (const WorkerDescription& worker : description.workers) {
-    out.put(worker.name).put(worker.external).put(worker.output_links.size());
+    out.put(worker.name).put(worker.external).put(worker.opens_database).put(worker.output_links.size());
     for (const std::uint32_t link : worker.output_links) {
       out.put(link);
     }
@@ -89,6 +89,7 @@ RunDescription decode_run_description(std::string_view bytes) {
     WorkerDescription& worker = description.workers.emplace_back();
     worker.name = in.get<std::string>();
     worker.external = in.get<bool>();
+    worker.opens_database = in.get<bool>();
     for (auto links = in.get<std::size_t>(); links > 0; --links) {
       worker.output_links.push_back(in.get<std::uint32_t>());
     }

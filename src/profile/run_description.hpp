@@ -31,6 +31,7 @@ struct KeyDescription {
 struct WorkerDescription {
   std::string name;
   bool external = false;                    ///< the user's process
+  bool opens_database = true;               ///< writes its rows itself; false: the bookkeeper writes them
   std::vector<std::uint32_t> output_links;  ///< of each of its segments; their journals say what is committed
 };
 

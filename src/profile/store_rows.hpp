@@ -13,16 +13,15 @@
 
 namespace pystream::profile {
 
-/// Which run and worker rows belong to.
+/// Which run rows belong to.
 struct RowOrigin {
   std::int64_t run = 0;
-  std::uint32_t worker = 0;
   std::int64_t start_ns = 0;  ///< of the run
   std::uint64_t max_history = 100'000;
 };
 
-/// Writes rows of one worker into the database, each exactly once: the cursor that says how many are written changes
-/// in the same transaction. Used by one thread.
+/// Writes rows of a run's workers into the database, each exactly once: the cursor that says how many of a worker are
+/// written changes in the same transaction. Used by one thread.
 class RowStore {
  public:
   RowStore(const std::filesystem::path& database, const RowOrigin& origin);
@@ -31,23 +30,23 @@ class RowStore {
     std::uint64_t written = 0;        ///< rows before this one are in the database
     std::uint32_t history_shift = 0;  ///< only one item in 2^n is to have a row from now on
   };
-  /// Writes the rows [from, head), where `row(n)` gives row n. nullopt: another process is writing, or the database
-  /// is not there for the moment; nothing was written. Throws StoreError if it cannot be written.
+  /// Writes the rows [from, head) of `worker`, where `row(n)` gives row n. nullopt: another process is writing, or the
+  /// database is not there for the moment; nothing was written. Throws StoreError if it cannot be written.
   template <class Source>
-  std::optional<Result> write(std::uint64_t from, std::uint64_t head, const Source& row) {
+  std::optional<Result> write(std::uint32_t worker, std::uint64_t from, std::uint64_t head, const Source& row) {
     rows_.clear();
-    if (!begin()) {
+    if (!begin(worker)) {
       return std::nullopt;
     }
     const StoreLock::Held held(lock_);
     Transaction transaction(*database_);
-    std::uint64_t at = std::max(from, cursor());
+    std::uint64_t at = std::max(from, cursor(worker));
     rows_.reserve(head > at ? head - at : 0);
     for (; at < head; ++at) {
       rows_.push_back(row(at));
     }
     const std::uint64_t written = std::max(at, head);
-    const std::uint32_t shift = insert(written);
+    const std::uint32_t shift = insert(worker, written);
     transaction.commit();
     return Result{.written = written, .history_shift = shift};
   }
@@ -59,11 +58,14 @@ class RowStore {
     std::uint32_t shift = 0;
   };
 
-  bool begin();
+  using Stages = std::map<std::uint32_t, Stage>;  ///< of one worker, by index in it
+
+  bool begin(std::uint32_t worker);
   void open();
-  std::uint64_t cursor();
-  std::uint32_t insert(std::uint64_t written);
-  void insert_rows(const std::vector<shm::Row>& rows);
+  Stages read_stages(std::uint32_t worker);
+  std::uint64_t cursor(std::uint32_t worker);
+  std::uint32_t insert(std::uint32_t worker, std::uint64_t written);
+  void insert_rows(const Stages& stages);
   void thin_out(Stage& stage);
 
   std::filesystem::path path_;
@@ -75,7 +77,7 @@ class RowStore {
   Statement get_cursor_;
   Statement set_cursor_;
   Statement set_rows_;
-  std::map<std::uint32_t, Stage> stages_;  ///< by index in the worker
+  std::map<std::uint32_t, Stages> stages_;  ///< by worker
   std::vector<shm::Row> rows_;
 };
 

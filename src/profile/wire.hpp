@@ -10,7 +10,8 @@
 
 #include "base/unique_fd.hpp"
 
-/// Messages between the coordinator and its bookkeeper: both are of one build, on one machine.
+/// Messages between processes of one pipeline and those that open its database for them: all are of one build, on one
+/// machine.
 namespace pystream::profile {
 
 class Encoder {
@@ -70,6 +71,10 @@ enum class MessageType : std::uint8_t {
   end = 4,       ///< to it: outcome, reason; every worker has ended
   done = 5,      ///< from it: all is written
   profiles = 6,  ///< to it: a question; from it: RunSummary
+  // Between a worker and the process that keeps its dead letters (letter_desk.hpp):
+  letter = 9,         ///< to it: where it goes, the letter, the item's bytes
+  letter_kept = 10,   ///< from it: the letter is on the disk
+  letter_waits = 11,  ///< from it: not yet, and why
 };
 
 struct Message {

@@ -1,11 +1,10 @@
 #pragma once
 
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "profile/letters.hpp"
+#include "profile/letter_desk.hpp"
 #include "worker/monitor.hpp"
 #include "worker/segment_runner.hpp"
 
@@ -15,19 +14,18 @@ namespace pystream::worker {
 /// the disk; while the database is locked or the disk is full it tries again, until the worker is told to stop.
 class DeadLetterStore final : public DeadLetters {
  public:
-  /// `keys`: profile keys of the worker's stages. REQUIRES: the segment's ProfileConfig names a database.
+  /// `keys`: profile keys of the worker's stages. REQUIRES: the segment's ProfileConfig names a database, and this
+  /// process was exec'd; see LetterClient for those that were forked.
   DeadLetterStore(Monitor& monitor, std::vector<std::string> keys);
   void store(const Letter& letter) override;
 
  private:
   bool try_store(const Letter& letter);
-  void store_patiently(const Letter& letter);
-  void wait_or_fail(const Letter& letter, const std::string& why, bool passes, bool& complained);
 
   Monitor& monitor_;
   std::vector<std::string> keys_;
-  std::optional<profile::LetterStore> store_;
-  std::int64_t run_ = 0;  ///< in the database; 0: not known yet
+  std::optional<profile::LetterDesk> desk_;
+  bool complained_ = false;  ///< of the letter in work
 };
 
 }  // namespace pystream::worker

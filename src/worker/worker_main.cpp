@@ -8,6 +8,7 @@
 
 #include "plan/plan_json.hpp"
 #include "profile/bookkeeper.hpp"
+#include "profile/letter_desk.hpp"
 #include "shm/segment.hpp"
 #include "worker/plugins.hpp"
 #include "worker/worker_process.hpp"
@@ -17,7 +18,8 @@ namespace {
 
 /// Descriptors that a coordinator hands to a worker program.
 constexpr int kSegmentFd = 3;
-constexpr int kBellFd = 4;  ///< of a bookkeeper: its channel to the coordinator
+constexpr int kBellFd = 4;     ///< of a bookkeeper: its channel to the coordinator
+constexpr int kLettersFd = 3;  ///< of a keeper of dead letters: its channel to a worker
 
 int describe(int count, char** plugins) {
   worker::load_plugin(worker::find_plugin(worker::kCorePlugin));
@@ -89,6 +91,9 @@ int worker_main(int argc, char** argv) {
     }
     if (argc == 2 && std::strcmp(argv[1], "bookkeeper") == 0) {
       return profile::run_bookkeeper(base::UniqueFd(kBellFd), base::UniqueFd(kSegmentFd));
+    }
+    if (argc == 2 && std::strcmp(argv[1], "letters") == 0) {
+      return profile::run_letter_desk(base::UniqueFd(kLettersFd));
     }
     if (argc == 4 && std::strcmp(argv[1], "work") == 0) {
       const auto id = parse_number(argv[2]);

@@ -16,6 +16,7 @@
 #include "worker/crash_handler.hpp"
 #include "worker/dead_letter_store.hpp"
 #include "worker/layout.hpp"
+#include "worker/letter_client.hpp"
 #include "worker/limits.hpp"
 #include "worker/link_names.hpp"
 #include "worker/row.hpp"
@@ -104,7 +105,10 @@ std::unique_ptr<DeadLetters> make_dead_letters(const WorkerStart& start, Monitor
       keys.push_back(start.topology->hosted.at(hosted).key);
     }
   }
-  return std::make_unique<DeadLetterStore>(monitor, std::move(keys));
+  if (start.opens_database) {
+    return std::make_unique<DeadLetterStore>(monitor, std::move(keys));
+  }
+  return std::make_unique<LetterClient>(start.helper_program, monitor, std::move(keys));
 }
 
 int run_attached(const WorkerStart& start, const shm::Segment& segment, Monitor& monitor) {
@@ -115,8 +119,8 @@ int run_attached(const WorkerStart& start, const shm::Segment& segment, Monitor&
     apply_limits(limits);
     const shm::WorkerEnd& end = monitor.end();
     std::optional<profile::RowWriter> rows;
-    if (end.config->enabled != 0) {
-      rows.emplace(*end.config, end.profile, start.id);
+    if (end.config->enabled != 0 && start.opens_database) {
+      rows.emplace(*end.config, std::vector<profile::RowRing>{{.worker = start.id, .area = &end.profile}});
     }
     const std::unique_ptr<DeadLetters> letters = make_dead_letters(start, monitor);
     Row row = Builder(start, segment, monitor, *letters, limits).build();

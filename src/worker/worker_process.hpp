@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <span>
@@ -20,6 +21,11 @@ struct WorkerStart {
   std::span<const std::uint64_t> checkpoint_bytes;
   /// Makes a stage; throws if it cannot be made.
   std::function<std::unique_ptr<Hosted>(plan::HostedId)> make;
+  /// Whether this process may open the profile database: it was exec'd. One that was forked out of a user's program
+  /// must not, as it has inherited what SQLite knows of the program's own connections; see `helper_program`.
+  bool opens_database = true;
+  /// The worker program, which then opens it in a process of its own.
+  std::filesystem::path helper_program{};
 };
 
 /// How long an end of a link spins before it sleeps: spinning pays only while every process has a core of its own.

@@ -10,6 +10,7 @@
 
 #include "coord/bookkeeping.hpp"
 #include "coord/coordinator.hpp"
+#include "coord/inspect.hpp"
 #include "plan/plan.hpp"
 #include "worker/layout.hpp"
 #include "worker/worker_process.hpp"
@@ -50,13 +51,15 @@ class ForkPipeline {
                                  .bell = std::move(bell),
                                  .topology = &topology_,
                                  .checkpoint_bytes = {},
-                                 .make = [&](plan::HostedId hosted) { return factories_[order_of(hosted)](); }});
+                                 .make = [&](plan::HostedId hosted) { return factories_[order_of(hosted)](); },
+                                 .opens_database = false,
+                                 .helper_program = coord::find_worker_program()});
     });
     std::unique_ptr<coord::Bookkeeping> bookkeeping;
     if (plan_.profiler.folder) {
-      bookkeeping =
-          coord::Bookkeeping::fork(segment, coord::describe_run(plan_, topology_, layout, "bench"),
-                                   [](const std::string& text) { std::fprintf(stderr, "%s\n", text.c_str()); });
+      bookkeeping = coord::Bookkeeping::spawn(
+          coord::find_worker_program(), segment, coord::describe_run(plan_, topology_, layout, "bench", true),
+          [](const std::string& text) { std::fprintf(stderr, "%s\n", text.c_str()); });
     }
     coord::Coordinator coordinator({.topology = &topology_,
                                     .restarts = {},

@@ -12,7 +12,7 @@
 #include "profile/store_run.hpp"
 #include "support/temp_folder.hpp"
 
-/// What the coordinator does with its bookkeeper. This process forks them, so it opens no database itself.
+/// What the coordinator does with its bookkeeper.
 namespace pystream::coord::test {
 namespace {
 
@@ -39,7 +39,8 @@ class BookkeepingTest : public testing::Test {
     return shm::Segment::create(spec);
   }
   std::unique_ptr<Bookkeeping> start() {
-    return Bookkeeping::fork(segment_, description_, [this](const std::string& text) { warnings_ += text + "\n"; });
+    return Bookkeeping::spawn(PYSTREAM_TEST_WORKER, segment_, description_,
+                              [this](const std::string& text) { warnings_ += text + "\n"; });
   }
   /// True if `work` does not throw in a process of its own, and gives true there.
   static bool elsewhere(const std::function<bool()>& work) {

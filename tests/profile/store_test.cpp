@@ -86,12 +86,12 @@ TEST_F(StoreTest, RunsAreNumberedAndStand) {
 
 TEST_F(StoreTest, EveryRowStandsOnceHoweverOftenItIsWritten) {
   const std::int64_t run = begin_run();
-  const RowOrigin origin{.run = run, .worker = 0};
+  const RowOrigin origin{.run = run};
   RowStore first(database_in(folder_.path()), origin);
-  ASSERT_EQ(first.write(0, 250, row)->written, 250U);
+  ASSERT_EQ(first.write(0, 0, 250, row)->written, 250U);
   // A successor that does not know how far its predecessor came.
   RowStore second(database_in(folder_.path()), origin);
-  ASSERT_EQ(second.write(0, 300, row)->written, 300U);
+  ASSERT_EQ(second.write(0, 0, 300, row)->written, 300U);
   EXPECT_EQ(count("SELECT count(*) FROM items"), 300);
   EXPECT_EQ(count("SELECT rows FROM stages WHERE key = 'MainPipeline__Source'"), 300);
   EXPECT_EQ(count("SELECT end_ns FROM items WHERE sequence = 299"), 2995);
@@ -99,8 +99,8 @@ TEST_F(StoreTest, EveryRowStandsOnceHoweverOftenItIsWritten) {
 
 TEST_F(StoreTest, BeyondTheHistoryEverySecondRowGoes) {
   const std::int64_t run = begin_run();
-  RowStore sut(database_in(folder_.path()), {.run = run, .worker = 0, .max_history = 1000});
-  const auto result = sut.write(0, 5000, row);
+  RowStore sut(database_in(folder_.path()), {.run = run, .max_history = 1000});
+  const auto result = sut.write(0, 0, 5000, row);
   ASSERT_TRUE(result);
   EXPECT_GE(result->history_shift, 3U);
   const std::int64_t rows = count("SELECT count(*) FROM items");
@@ -113,8 +113,8 @@ TEST_F(StoreTest, BeyondTheHistoryEverySecondRowGoes) {
 
 TEST_F(StoreTest, TheMainPipelineIsTheLastOfItsWorkersKeys) {
   const std::int64_t run = begin_run();
-  RowStore sut(database_in(folder_.path()), {.run = run, .worker = 1});
-  sut.write(0, 1, [](std::uint64_t n) {
+  RowStore sut(database_in(folder_.path()), {.run = run});
+  sut.write(1, 0, 1, [](std::uint64_t n) {
     shm::Row pipeline = row(n);
     pipeline.hosted_and_ns |= std::uint64_t{1} << 48;
     return pipeline;
@@ -124,12 +124,12 @@ TEST_F(StoreTest, TheMainPipelineIsTheLastOfItsWorkersKeys) {
 
 TEST_F(StoreTest, ALockedStoreIsTriedAgainLater) {
   const std::int64_t run = begin_run();
-  RowStore sut(database_in(folder_.path()), {.run = run, .worker = 0});
+  RowStore sut(database_in(folder_.path()), {.run = run});
   StoreLock other(database_in(folder_.path()));
   ASSERT_TRUE(other.try_lock());
-  EXPECT_FALSE(sut.write(0, 10, row));
+  EXPECT_FALSE(sut.write(0, 0, 10, row));
   other.unlock();
-  EXPECT_TRUE(sut.write(0, 10, row));
+  EXPECT_TRUE(sut.write(0, 0, 10, row));
 }
 
 TEST_F(StoreTest, ADeletedLockFileExcludesNobody) {
@@ -150,17 +150,17 @@ TEST_F(StoreTest, RowsGoOnInANewDatabaseAfterTheOldOneWasDeleted) {
   ASSERT_TRUE(store.lock().lock_within(1000));
   const std::int64_t run = store.begin();
   store.lock().unlock();
-  RowStore sut(database_in(folder_.path()), {.run = run, .worker = 0});
-  ASSERT_TRUE(sut.write(0, 10, row));
+  RowStore sut(database_in(folder_.path()), {.run = run});
+  ASSERT_TRUE(sut.write(0, 0, 10, row));
   for (const char* end : {"", "-wal", "-shm"}) {
     std::filesystem::remove(database_in(folder_.path()).string() + end);
   }
   EXPECT_TRUE(store.has_moved());
-  EXPECT_THROW(sut.write(10, 20, row), StoreError) << "only the bookkeeper makes it anew";
+  EXPECT_THROW(sut.write(0, 10, 20, row), StoreError) << "only the bookkeeper makes it anew";
   ASSERT_TRUE(store.lock().lock_within(1000));
   EXPECT_EQ(store.begin(), run);
   store.lock().unlock();
-  ASSERT_TRUE(sut.write(10, 20, row));
+  ASSERT_TRUE(sut.write(0, 10, 20, row));
   EXPECT_EQ(count("SELECT count(*) FROM items"), 10);
 }
 
@@ -225,8 +225,8 @@ TEST_F(StoreTest, APipelineInsideHasTheHistogramOfItsRecordedItemsAndTheMeanOfAl
     sink.start_ns += 100;
     return sink;
   };
-  ASSERT_TRUE(RowStore(database_in(folder_.path()), {.run = run, .worker = 0}).write(0, 10, row));
-  ASSERT_TRUE(RowStore(database_in(folder_.path()), {.run = run, .worker = 1}).write(0, 10, later));
+  ASSERT_TRUE(RowStore(database_in(folder_.path()), {.run = run}).write(0, 0, 10, row));
+  ASSERT_TRUE(RowStore(database_in(folder_.path()), {.run = run}).write(1, 0, 10, later));
   Database database = open_for_reading(folder_.path());
   const std::vector<KeyWindows> keys = read_windows(database, run);
   ASSERT_EQ(keys.size(), 1U);
@@ -257,7 +257,7 @@ TEST_F(StoreTest, APipelineInsideWeighsItsRecordedItemsByTheItemsOfTheirWindow) 
     return n < 100 ? shm::Row{.sequence = n, .input = n, .start_ns = 0, .hosted_and_ns = 100}
                    : shm::Row{.sequence = n, .input = n, .start_ns = shm::kWindowNs, .hosted_and_ns = 1000};
   };
-  ASSERT_TRUE(RowStore(database_in(folder_.path()), {.run = run, .worker = 1}).write(0, 180, sink));
+  ASSERT_TRUE(RowStore(database_in(folder_.path()), {.run = run}).write(1, 0, 180, sink));
   Database database = open_for_reading(folder_.path());
   const std::vector<KeyWindows> windows = read_windows(database, run);
   EXPECT_EQ(windows.at(0).windows.at(0).timed, 100);
@@ -286,7 +286,7 @@ TEST_F(StoreTest, APipelineInsideWeighsItsRecordedItemsByThoseUpToTheNext) {
     return n < 100 ? shm::Row{.sequence = n, .input = n, .start_ns = 0, .hosted_and_ns = 1000}
                    : shm::Row{.sequence = 100 + 10 * (n - 100), .input = n, .start_ns = 0, .hosted_and_ns = 100};
   };
-  ASSERT_TRUE(RowStore(database_in(folder_.path()), {.run = run, .worker = 1}).write(0, 180, sink));
+  ASSERT_TRUE(RowStore(database_in(folder_.path()), {.run = run}).write(1, 0, 180, sink));
   Database database = open_for_reading(folder_.path());
   const RunSummary summary = read_summary(database, run);
   const KeySummary* child = summary.find("MainPipeline__Child");
@@ -365,7 +365,7 @@ TEST_F(StoreTest, OldRunsGo) {
 TEST_F(StoreTest, OldRunsGoUntilTheDatabaseIsSmallEnough) {
   for (int i = 0; i < 3; ++i) {
     const std::int64_t run = begin_run();
-    RowStore(database_in(folder_.path()), {.run = run, .worker = 0}).write(0, 20'000, row);
+    RowStore(database_in(folder_.path()), {.run = run}).write(0, 0, 20'000, row);
     finish(run);
   }
   const auto used = static_cast<std::uint64_t>(count("PRAGMA page_count") * count("PRAGMA page_size"));

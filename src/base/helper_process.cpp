@@ -1,0 +1,101 @@
+#include "base/helper_process.hpp"
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <span>
+
+#include "base/system_error.hpp"
+
+namespace pystream::base {
+namespace {
+
+constexpr int kFirstFd = STDERR_FILENO + 1;
+constexpr int kCannotRun = 127;
+
+/// In the child: async-signal-safe calls only.
+[[noreturn]] void give_up(const char* what) {
+  const int error = errno;
+  for (const char* part : {"cannot start a helper process: ", what, ": ", ::strerrordesc_np(error), "\n"}) {
+    if (part != nullptr && ::write(STDERR_FILENO, part, std::strlen(part)) < 0) {
+      break;
+    }
+  }
+  ::_exit(kCannotRun);
+}
+
+/// Out of the way of the numbers that they get afterwards.
+void raise_fds(std::span<int> fds) {
+  const int spare = kFirstFd + static_cast<int>(fds.size());
+  for (int& fd : fds) {
+    fd = ::fcntl(fd, F_DUPFD_CLOEXEC, spare);
+    if (fd < 0) {
+      give_up("its descriptors");
+    }
+  }
+}
+
+void place_fds(std::span<const int> fds) {
+  int number = kFirstFd;
+  for (const int fd : fds) {
+    if (::dup2(fd, number++) < 0) {
+      give_up("its descriptors");
+    }
+  }
+  const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (null < 0 || ::dup2(null, STDIN_FILENO) < 0 || ::dup2(null, STDOUT_FILENO) < 0) {
+    give_up("/dev/null");
+  }
+  if (::syscall(SYS_close_range, number, ~0U, 0) != 0) {
+    give_up("other descriptors");
+  }
+}
+
+void set_signals() {
+  for (int number = 1; number < NSIG; ++number) {
+    ::signal(number, SIG_DFL);  // refused for SIGKILL and SIGSTOP
+  }
+  for (const int ignored : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) {
+    ::signal(ignored, SIG_IGN);
+  }
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+}  // namespace
+
+pid_t start_helper(const HelperCommand& command) {
+  std::vector<std::string> words = command.arguments;
+  std::vector<char*> argv;
+  std::transform(words.begin(), words.end(), std::back_inserter(argv), [](std::string& word) { return word.data(); });
+  argv.push_back(nullptr);
+  std::vector<int> fds = command.fds;
+  const pid_t parent = ::getpid();
+  const pid_t pid = ::fork();
+  if (pid < 0) {
+    throw_errno("cannot start " + command.arguments.front());
+  }
+  if (pid > 0) {
+    return pid;
+  }
+  set_signals();
+  if (command.dies_with_parent) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != parent) {
+      ::_exit(kCannotRun);  // it died before the line above
+    }
+  }
+  raise_fds(fds);
+  place_fds(fds);
+  ::execv(argv[0], argv.data());
+  give_up(argv[0]);
+}
+
+}  // namespace pystream::base

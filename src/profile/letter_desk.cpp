@@ -1,0 +1,130 @@
+#include "profile/letter_desk.hpp"
+
+#include <poll.h>
+#include <sys/prctl.h>
+
+#include <cstdio>
+#include <ctime>
+#include <utility>
+
+#include "profile/wire.hpp"
+
+namespace pystream::profile {
+namespace {
+
+constexpr int kPauseMs = 5;
+
+struct Posted {
+  LetterRun run;
+  DeadLetter letter;
+  std::string bytes;
+};
+
+Posted decode_posted(std::string_view body) {
+  Decoder in(body);
+  Posted posted;
+  posted.run.database = in.get<std::string>();
+  posted.run.number = in.get<std::int64_t>();
+  posted.run.unprofiled.name = in.get<std::string>();
+  posted.run.unprofiled.coordinator_pid = in.get<std::uint64_t>();
+  posted.run.unprofiled.started = in.get<double>();
+  posted.letter.stage = in.get<std::string>();
+  posted.letter.sequence = in.get<std::uint64_t>();
+  posted.letter.input = in.get<std::uint64_t>();
+  posted.letter.part = in.get<std::uint32_t>();
+  posted.letter.attempts = in.get<std::uint32_t>();
+  posted.letter.reason = in.get<std::string>();
+  posted.letter.signal = in.get<int>();
+  posted.letter.stack = in.get<std::string>();
+  posted.bytes = in.get<std::string>();
+  return posted;
+}
+
+/// Tries until the letter is kept. False if nobody waits for it any more.
+bool keep(LetterDesk& desk, Channel& channel, const Posted& posted) {
+  std::string told;
+  while (true) {
+    const auto result = desk.try_keep(posted.letter, std::as_bytes(std::span(posted.bytes)));
+    if (result.kept) {
+      return channel.send(MessageType::letter_kept, {});
+    }
+    if (result.why != told) {
+      told = result.why;
+      channel.send(MessageType::letter_waits, Encoder().put(result.hopeless).put(result.why).bytes());
+    }
+    if (channel.receive_within(kPauseMs); channel.closed()) {
+      return false;
+    }
+  }
+}
+
+}  // namespace
+
+bool LetterDesk::try_store(DeadLetter& letter, std::span<const std::byte> bytes) {
+  if (!store_) {
+    store_.emplace(run_.database);
+  }
+  if (run_.number == 0) {
+    run_.number = store_->try_find_run(run_.unprofiled).value_or(0);
+  }
+  letter.run = run_.number;
+  return run_.number != 0 && store_->try_store(letter, bytes);
+}
+
+/// A database that there is will take the letter some day. Where none can be made there is nothing to wait for.
+LetterDesk::Result LetterDesk::try_keep(DeadLetter letter, std::span<const std::byte> bytes) {
+  try {
+    return {.kept = try_store(letter, bytes)};
+  } catch (const StoreError& error) {
+    store_.reset();
+    return {.hopeless = run_.number == 0 && !error.busy() && !error.full(), .why = error.what()};
+  } catch (const std::exception& error) {
+    store_.reset();
+    return {.hopeless = run_.number == 0, .why = error.what()};
+  }
+}
+
+std::string encode(const LetterRun& run, const DeadLetter& letter, std::span<const std::byte> bytes) {
+  Encoder out;
+  out.put(run.database.native()).put(run.number).put(run.unprofiled.name).put(run.unprofiled.coordinator_pid);
+  out.put(run.unprofiled.started);
+  out.put(letter.stage).put(letter.sequence).put(letter.input).put(letter.part).put(letter.attempts);
+  out.put(letter.reason).put(letter.signal).put(letter.stack);
+  out.put(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+  return out.bytes();
+}
+
+LetterDesk::Result decode_waiting(std::string_view body) {
+  Decoder in(body);
+  LetterDesk::Result result;
+  result.hopeless = in.get<bool>();
+  result.why = in.get<std::string>();
+  return result;
+}
+
+int run_letter_desk(base::UniqueFd channel_fd) {
+  ::prctl(PR_SET_NAME, "pystream-letter");
+  try {
+    Channel channel(std::move(channel_fd));
+    std::optional<LetterDesk> desk;
+    while (!channel.closed()) {
+      const auto message = channel.receive_within(1'000'000);
+      if (!message || message->type != MessageType::letter) {
+        continue;
+      }
+      const Posted posted = decode_posted(message->body);
+      if (!desk) {
+        desk.emplace(posted.run);
+      }
+      if (!keep(*desk, channel, posted)) {
+        break;
+      }
+    }
+    return 0;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "the process that keeps dead letters: %s\n", error.what());
+    return 1;
+  }
+}
+
+}  // namespace pystream::profile

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/unique_fd.hpp"
+#include "profile/letter_desk.hpp"
+#include "profile/wire.hpp"
+#include "worker/monitor.hpp"
+#include "worker/segment_runner.hpp"
+
+namespace pystream::worker {
+
+/// What a worker knows of a letter, as the database takes it.
+profile::DeadLetter as_stored(const DeadLetters::Letter& letter, const std::string& key);
+/// Where a worker's letters go; nullopt while the run has no number yet.
+std::optional<profile::LetterRun> letter_run(const shm::ProfileConfig& config);
+
+/// Dead letters of a worker that must not open the database, because it was forked: a helper process, which was exec'd,
+/// keeps them (profile/letter_desk). It starts with the first letter; one that dies is replaced. store() returns only
+/// once the helper says that the letter is on the disk.
+class LetterClient final : public DeadLetters {
+ public:
+  /// `keys`: profile keys of the worker's stages. REQUIRES: the segment's ProfileConfig names a database.
+  LetterClient(std::filesystem::path program, Monitor& monitor, std::vector<std::string> keys);
+  /// Ends the helper.
+  ~LetterClient() override;
+  LetterClient(const LetterClient&) = delete;
+  LetterClient& operator=(const LetterClient&) = delete;
+
+  void store(const Letter& letter) override;
+
+ private:
+  void start();
+  void stop();
+  bool post(const Letter& letter, const profile::LetterRun& run);
+  bool wait_for_answer(const Letter& letter);
+  void complain(const std::string& why);
+  void check_stop() const;
+
+  std::filesystem::path program_;
+  Monitor& monitor_;
+  std::vector<std::string> keys_;
+  std::optional<profile::Channel> channel_;  ///< none: no helper runs
+  base::UniqueFd pidfd_;
+  bool complained_ = false;  ///< of the letter in work
+};
+
+}  // namespace pystream::worker
