@@ -17,6 +17,7 @@
 #include <set>
 #include <string>
 
+#include "api/patience.hpp"
 #include "base/blocked_signals.hpp"
 #include "base/log.hpp"
 #include "base/pidfd.hpp"
@@ -126,8 +127,10 @@ class Service {
         coord::keep_only_letters(segment_, run);
         return nullptr;
       }
-      return coord::Bookkeeping::spawn(start_.worker_program, segment_, run,
-                                       [](const std::string& text) { say({}, text); });
+      auto bookkeeping = coord::Bookkeeping::spawn(start_.worker_program, segment_, run,
+                                                   [](const std::string& text) { say({}, text); });
+      bookkeeping->set_patience_with_others(kHeldDatabaseMs);
+      return bookkeeping;
     } catch (const std::exception& error) {
       no_profiles_ = error.what();
       say({}, "no profile is written: " + no_profiles_);

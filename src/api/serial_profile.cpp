@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "api/patience.hpp"
 #include "base/blocked_signals.hpp"
 #include "base/log.hpp"
 #include "base/process_mark.hpp"
@@ -32,6 +33,7 @@ std::unique_ptr<coord::Bookkeeping> start_bookkeeping(const plan::Plan& plan, co
         worker_program, segment, coord::describe_run(plan, topology, worker::make_layout(topology, {}, {}), program),
         warn);
     bookkeeping->workers_started();
+    bookkeeping->set_patience_with_others(kHeldDatabaseMs);
     return bookkeeping;
   } catch (const std::exception& error) {
     warn(std::string("no profile is written: ") + error.what());

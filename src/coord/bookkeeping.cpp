@@ -22,6 +22,7 @@ namespace pystream::coord {
 namespace {
 
 constexpr int kDeathPatienceMs = 1'000;
+constexpr int kQuestionMs = 200;  ///< for a database that somebody else holds, before a question is left open
 constexpr std::int64_t kQuickNs = 1'000'000'000;
 constexpr int kMostQuickDeaths = 5;
 constexpr std::size_t kMostEvents = 10'000;  ///< that wait for a database that is not there
@@ -276,6 +277,9 @@ void Bookkeeping::take(const profile::Message& message) {
     case profile::MessageType::ready:
       take_ready(message);
       break;
+    case profile::MessageType::held:
+      held_ = message.body;
+      break;
     case profile::MessageType::written: {
       const auto count = std::min<std::uint64_t>(profile::Decoder(message.body).get<std::uint64_t>(), sent_);
       events_.erase(events_.begin(), events_.begin() + static_cast<std::ptrdiff_t>(count));
@@ -304,6 +308,7 @@ void Bookkeeping::take_ready(const profile::Message& message) {
     return;
   }
   ready_ = true;
+  held_.clear();
   // What a predecessor wrote and could not tell of.
   const std::uint64_t known = standing > stored_ ? std::min<std::uint64_t>(standing - stored_, events_.size()) : 0;
   events_.erase(events_.begin(), events_.begin() + static_cast<std::ptrdiff_t>(known));
@@ -367,11 +372,14 @@ void Bookkeeping::send_events(std::size_t most_bytes) {
   }
 }
 
-bool Bookkeeping::wait_until_ready(std::int64_t until_ns) {
+/// `others_ms`: for a database that somebody else holds.
+bool Bookkeeping::wait_until_ready(std::int64_t until_ns, int others_ms) {
   workers_started();
+  const std::int64_t others_until_ns = base::now_ns() + std::int64_t{others_ms} * 1'000'000;
   while (channel_ && !ready_) {
     hear();
-    const std::int64_t left_ms = (until_ns - base::now_ns()) / 1'000'000;
+    const std::int64_t end_ns = held_.empty() ? until_ns : std::min(until_ns, others_until_ns);
+    const std::int64_t left_ms = (end_ns - base::now_ns()) / 1'000'000;
     if (!channel_ || ready_ || left_ms <= 0) {
       break;
     }
@@ -383,7 +391,7 @@ bool Bookkeeping::wait_until_ready(std::int64_t until_ns) {
 
 std::optional<profile::RunSummary> Bookkeeping::profiles(int timeout_ms) {
   const std::int64_t until = base::now_ns() + std::int64_t{timeout_ms} * 1'000'000;
-  if (!wait_until_ready(until) || !channel_->send(profile::MessageType::profiles, {})) {
+  if (!wait_until_ready(until, kQuestionMs) || !channel_->send(profile::MessageType::profiles, {})) {
     return std::nullopt;
   }
   answer_.reset();
@@ -408,7 +416,7 @@ void Bookkeeping::end(const std::string& outcome, const std::string& reason, con
     body.put(count);
   }
   const std::int64_t until = base::now_ns() + std::int64_t{timeout_ms} * 1'000'000;
-  while (!done_ && wait_until_ready(until)) {
+  while (!done_ && wait_until_ready(until, others_ms_)) {
     send_events(~std::size_t{0});
     channel_->send(profile::MessageType::end, body.bytes());
     while (channel_ && !done_ && !channel_->closed() && base::now_ns() < until) {
@@ -424,6 +432,10 @@ void Bookkeeping::end(const std::string& outcome, const std::string& reason, con
     if (!done_) {
       replace();
     }
+  }
+  if (!done_ && !held_.empty()) {
+    failure_ = held_;
+    warn_("the profile of this run is not written: " + held_);
   }
   reap(done_ ? kDeathPatienceMs : 0);
 }

@@ -56,12 +56,14 @@ class Bookkeeping {
   /// Number of the run in the database; 0: not yet, or never.
   std::int64_t run() const;
   /// Why there is no profile; empty: there is one, or will be.
-  const std::string& failure() const { return failure_; }
+  const std::string& failure() const { return failure_.empty() ? held_ : failure_; }
 
   void event(const profile::Event& event);
   /// Asks for the figures as they are now, and waits for them; nullopt if there are none.
   std::optional<profile::RunSummary> profiles(int timeout_ms = 5000);
-  /// Every worker has ended: waits until all is written, at most `timeout_ms`.
+  /// How long end() waits at most for a database that was held by somebody else during the whole run.
+  void set_patience_with_others(int milliseconds) { others_ms_ = milliseconds; }
+  /// Every worker has ended: waits until all is written, at most `timeout_ms`. What could not be written is told.
   void end(const std::string& outcome, const std::string& reason, const std::vector<std::uint32_t>& restarts,
            int timeout_ms = 20'000);
 
@@ -77,7 +79,7 @@ class Bookkeeping {
   void replace();
   void give_up(const std::string& why);
   void send_events(std::size_t most_bytes);
-  bool wait_until_ready(std::int64_t until_ns);
+  bool wait_until_ready(std::int64_t until_ns, int others_ms);
   void reap(int timeout_ms);
 
   std::filesystem::path program_;
@@ -89,6 +91,8 @@ class Bookkeeping {
   base::UniqueFd pidfd_;
   std::optional<profile::Channel> channel_;  ///< none: gave up
   bool ready_ = false;
+  std::string held_;  ///< why it cannot begin yet; empty: nothing is known of that
+  int others_ms_ = 20'000;
   bool workers_started_ = false;
   bool done_ = false;
   std::string failure_;

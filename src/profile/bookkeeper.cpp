@@ -19,6 +19,7 @@ namespace {
 constexpr std::int64_t kLookNs = 100'000'000;
 constexpr int kBeginMs = 30'000;
 constexpr int kStartMs = 300;
+constexpr std::int64_t kMomentNs = 8'000'000'000;  ///< somebody's query or script may hold the database for so long
 constexpr int kWindowPatienceMs = 100;
 constexpr int kLastPatienceMs = 5'000;
 constexpr std::int64_t kLastRowsNs = 3'000'000'000;
@@ -76,10 +77,14 @@ bool Bookkeeper::begin() {
       return false;
     }
     store_.emplace(description_);
-    for (bool told = false; !try_begin(); told = true) {
-      if (!told) {
-        std::fprintf(stderr, "the profile waits: another program holds %s, or its disk is full\n",
-                     description_.database.c_str());
+    const std::string held =
+        "another program, or this one, holds " + description_.database.string() + ", or its disk is full";
+    bool told = false;
+    for (const std::int64_t since = base::now_ns(); !try_begin();) {
+      channel_.send(MessageType::held, held);
+      if (!told && base::now_ns() - since > kMomentNs) {
+        told = true;
+        std::fprintf(stderr, "the profile waits: %s\n", held.c_str());
       }
       if (channel_.receive(); channel_.closed()) {
         return false;

@@ -14,7 +14,7 @@ namespace pystream::profile {
 namespace {
 
 constexpr std::uintmax_t kLongLog = 4 << 20;
-constexpr int kBeginPatienceMs = 8'000;
+constexpr int kBeginPatienceMs = 500;
 constexpr int kPatienceMs = 200;
 
 double unix_time() {

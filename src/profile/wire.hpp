@@ -67,6 +67,7 @@ enum class MessageType : std::uint8_t {
   ready = 2,     ///< from it: number of the run and how many events stand there, or 0, 0 and what went wrong
   event = 3,     ///< to it, once it is ready: Event
   written = 7,   ///< from it: so many more events stand in the database
+  held = 12,     ///< from it: it has not begun, since the database cannot be written now; why
   go = 8,        ///< to it: the workers have started, and it may work now
   end = 4,       ///< to it: outcome, reason; every worker has ended
   done = 5,      ///< from it: all is written

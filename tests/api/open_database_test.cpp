@@ -150,6 +150,22 @@ TEST_F(OpenDatabaseTest, AWriteTransactionThatIsCommittedWhileThePipelineRuns) {
   expect_complete(user);
 }
 
+TEST_F(OpenDatabaseTest, AWriteTransactionThatIsOpenEvenAfterCleanup) {
+  const Connection user(folder_.path());
+  user.run("BEGIN IMMEDIATE; INSERT INTO mine VALUES(1)");
+  Pipeline sut(options());
+  sut.add([](int x) { return x; }, "First").parallelize(kAllResults);
+  sut.forward(1);
+  EXPECT_EQ(sut.get_results<int>(), 1);
+  EXPECT_TRUE(contains(message_of<ProfilingError>([&] { sut.get_profiles(); }), "holds"));
+  const auto began = std::chrono::steady_clock::now();
+  sut.cleanup();
+  EXPECT_LT(std::chrono::steady_clock::now() - began, 20s) << "it cannot wait for its own caller";
+  user.run("COMMIT");
+  EXPECT_EQ(user.ask("SELECT count(*) FROM mine WHERE x = 1"), "1");
+  EXPECT_EQ(user.ask("PRAGMA integrity_check"), "ok");
+}
+
 TEST_F(OpenDatabaseTest, AnotherThreadThatWritesAllTheTime) {
   std::atomic<int> written = 0;
   std::jthread writer([&](const std::stop_token& stop) {
