@@ -22,6 +22,7 @@
 #include "base/log.hpp"
 #include "base/pidfd.hpp"
 #include "base/process_mark.hpp"
+#include "base/process_start.hpp"
 #include "base/system_error.hpp"
 #include "coord/bookkeeping.hpp"
 #include "coord/coordinator.hpp"
@@ -34,18 +35,15 @@ namespace {
 
 constexpr long kHeirPeriodNs = 2'000'000;
 
-/// Nothing of the user's signal handling goes on here. Ctrl-C and a closed terminal are for the user's process, which
-/// this one outlives to drain.
+/// Nothing of the user's signal handling goes on here. What a terminal sends is for the user's process, which this one
+/// outlives to drain.
 void reset_signals() {
-  for (int signal = 1; signal < NSIG; ++signal) {
-    std::signal(signal, SIG_DFL);  // refused for SIGKILL and SIGSTOP
-  }
+  base::reset_all_signals();
   for (const int ignored : {SIGINT, SIGHUP, SIGPIPE}) {
     std::signal(ignored, SIG_IGN);
   }
-  sigset_t none;
-  ::sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  base::make_harmless(SIGQUIT);
+  base::unblock_all_signals();
 }
 
 /// Stages must not eat the user's input, and what the user's program has printed but not flushed is its own to print.

@@ -1,6 +1,5 @@
 #include "cli/frame.hpp"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +13,7 @@
 #include <vector>
 
 #include "base/open_fds.hpp"
+#include "base/process_start.hpp"
 #include "cli/style.hpp"
 #include "plan/json.hpp"
 #include "plan/suggest.hpp"
@@ -110,21 +110,14 @@ int parse_and_run(CLI::App& app, const Command& chosen, int argc, char** argv) {
   return chosen();
 }
 
-/// A descriptor below 3 that is closed would become that of the first file that is opened, and what is written to
-/// standard error would go into it. What takes its place refuses the wrong use just as a closed one does.
-void keep_standard_descriptors() {
-  for (const auto& [fd, flags] :
-       {std::pair(STDIN_FILENO, O_WRONLY), std::pair(STDOUT_FILENO, O_RDONLY), std::pair(STDERR_FILENO, O_WRONLY)}) {
-    if (::fcntl(fd, F_GETFD) < 0 && ::open("/dev/null", flags) < 0) {
-      std::_Exit(kFailed);  // nowhere to say so
-    }
-  }
-}
-
 }  // namespace
 
 int run_app(CLI::App& app, const Command& chosen, int argc, char** argv) {
-  keep_standard_descriptors();
+  if (!base::fill_standard_descriptors()) {
+    return kFailed;  // nowhere to say so
+  }
+  base::reset_ignored_signals();
+  base::unblock_all_signals();
   base::raise_fd_limit();
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);  // a file beyond the limit is an error like a full disk

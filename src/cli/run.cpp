@@ -93,17 +93,23 @@ class RunCommand {
 }  // namespace
 
 void add_run(CLI::App& app, Command& chosen) {
-  CLI::App& command = add_command(app, "run", "Run a pipeline until its source ends, or Ctrl-C drains it",
-                                  "  pystream-coord run pipeline.json\n"
-                                  "  pystream-coord run pipeline.json --set Resize.width=640 --items 1000\n"
-                                  "  pystream-coord run pipeline.json --input video.avi --output out/ --duration 10s");
+  CLI::App& command =
+      add_command(app, "run", "Run a pipeline until its source ends, or Ctrl-C drains it",
+                  "  pystream-coord run pipeline.json\n"
+                  "  pystream-coord run pipeline.json --set Resize.width=640 --items 1000\n"
+                  "  pystream-coord run pipeline.json --input video.avi --output out/ --duration 10s\n"
+                  "\nSignals: the first SIGINT (Ctrl-C), SIGTERM or SIGHUP drains: the source stops, what "
+                  "is\ninside comes out. A second one after half a second, or a second Ctrl-C, stops at "
+                  "once;\nso does SIGQUIT. SIGHUP, SIGINT and SIGQUIT do nothing if they were ignored at "
+                  "the start\n(nohup, a job in the background of a script).");
   const auto options = std::make_shared<RunOptions>();
   add_plan_options(command, options->plan);
   command.add_option("--items", options->items, "The source ends after so many items; 0: as it does by itself")
       ->check(whole_number())
       ->type_name("N");
   command.add_option("--duration", options->duration, "Drain after this time")->type_name("TIME");
-  command.add_flag("-q,--quiet", options->quiet, "No progress, no log, no table; errors are still shown");
+  command.add_flag("-q,--quiet", options->quiet,
+                   "No progress, no log, no word about a long drain, no table; errors are still shown");
   command
       .add_option("--log-level", options->log_level,
                   "What is told: error, warning (also what the coordinator does), info (also what stages print)")

@@ -1,7 +1,6 @@
 #include "coord/coordinator.hpp"
 
 #include <sys/eventfd.h>
-#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -48,28 +47,18 @@ Coordinator::Coordinator(RunSetup setup)
       view_(setup_.segment->map_supervisor()),
       supervisor_(*setup_.topology, setup_.restarts),
       bell_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      signals_(setup_.takes_interrupts),
       workers_(setup_.topology->workers.size()) {
   view_.config->tick_multiplier = base::measure_tick_rate().multiplier;
   if (!bell_) {
     base::throw_errno("cannot create the coordinator's bell");
-  }
-  sigset_t caught;
-  ::sigemptyset(&caught);
-  if (setup_.takes_interrupts) {
-    ::sigaddset(&caught, SIGINT);
-  }
-  ::sigaddset(&caught, SIGTERM);
-  ::sigprocmask(SIG_BLOCK, &caught, nullptr);
-  signals_.reset(::signalfd(-1, &caught, SFD_CLOEXEC | SFD_NONBLOCK));
-  if (!signals_) {
-    base::throw_errno("cannot listen to signals");
   }
   try {
     control_.emplace(loop_, [this](std::string_view request) { return answer(request); });
   } catch (const std::system_error& error) {  // another pipeline of this process has it, or there are no sockets
   }
   loop_.add(bell_.get(), [this] { on_bell(); });
-  loop_.add(signals_.get(), [this] { on_signal(); });
+  loop_.add(signals_.fd(), [this] { on_signal(); });
 }
 
 /// After run() nothing is left to do, unless it ended with an exception.
@@ -137,6 +126,9 @@ void Coordinator::on_tick() {
   }
   if ((draining_ || supervisor_.stopping()) && time >= next_nudge_) {
     nudge(time);
+  }
+  if (!supervisor_.stopping() && drain_notice_.is_due(time)) {
+    tell_of_drain();
   }
   if (setup_.progress && time >= next_progress_) {
     next_progress_ = time + setup_.progress_period;
@@ -366,15 +358,29 @@ void Coordinator::on_errors(plan::WorkerId id) {
 }
 
 void Coordinator::on_signal() {
-  signalfd_siginfo info{};
-  while (::read(signals_.get(), &info, sizeof(info)) == sizeof(info)) {
+  while (const auto signal = signals_.next()) {
     interrupted_ = true;
-    if (draining_) {
-      stop_requested_ = true;
-      stop();
-    } else {
-      drain();
+    switch (interrupts_.on_signal(signal->number, signal->from_kernel, now())) {
+      case Interrupts::Request::drain:
+        if (draining_) {
+          tell_of_drain();  // nothing else shows that the signal was heard
+        }
+        drain();
+        break;
+      case Interrupts::Request::stop:
+        stop_requested_ = true;
+        stop();
+        break;
+      case Interrupts::Request::nothing:
+        break;
     }
+  }
+}
+
+void Coordinator::tell_of_drain() {
+  if (setup_.log) {
+    const std::string how = setup_.takes_interrupts ? "Ctrl-C or SIGTERM " : "SIGTERM ";
+    setup_.log({}, DrainNotice::text(live_status(), how + (interrupts_.any() ? "again" : "twice") + " stops at once"));
   }
 }
 
@@ -383,6 +389,7 @@ void Coordinator::drain() {
     return;
   }
   draining_ = true;
+  drain_notice_.begin(now());
   if (setup_.draining) {
     setup_.draining();
   }

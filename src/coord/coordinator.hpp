@@ -13,9 +13,12 @@
 #include "coord/bookkeeping.hpp"
 #include "coord/control_socket.hpp"
 #include "coord/crash_report.hpp"
+#include "coord/drain_notice.hpp"
+#include "coord/interrupts.hpp"
 #include "coord/launcher.hpp"
 #include "coord/live_status.hpp"
 #include "coord/run_summary.hpp"
+#include "coord/stop_signals.hpp"
 #include "coord/supervisor.hpp"
 #include "shm/segment.hpp"
 
@@ -42,7 +45,9 @@ struct RunSetup {
   std::function<void(const TerminationReason&)> failed{};
   /// Called once when a drain begins.
   std::function<void()> draining{};
-  bool takes_interrupts = true;  ///< SIGINT is for this process, not for a user's process in the same terminal
+  /// SIGINT, SIGHUP and SIGQUIT are for this process (those that were ignored at its start are not), not for a user's
+  /// process in the same terminal.
+  bool takes_interrupts = true;
   /// A worker died without being told to; it may be restarted.
   std::function<void(const CrashReport&)> crashed{};
 };
@@ -50,13 +55,14 @@ struct RunSetup {
 enum class Outcome { done, failed, interrupted };
 
 /// Runs one pipeline from start to end: starts the workers, watches, restarts and stops them as the Supervisor says.
-/// Single-threaded; takes SIGINT and SIGTERM for itself while run() lasts. Afterwards no process of it is left.
+/// Single-threaded; takes SIGTERM, SIGINT, SIGHUP and SIGQUIT for itself from now on, so that none of them cuts off
+/// what is left to say after run(). Afterwards no process of it is left.
 class Coordinator {
  public:
   explicit Coordinator(RunSetup setup);
   ~Coordinator();
 
-  /// The first SIGINT or SIGTERM drains, the second stops at once.
+  /// The first SIGINT, SIGTERM or SIGHUP drains, the second stops at once; see Interrupts.
   Outcome run();
 
   /// Sources stop, what is inside comes out.
@@ -70,7 +76,7 @@ class Coordinator {
   bool runs(plan::WorkerId id) const { return workers_.at(id).running; }
   /// False if the worker does not run.
   bool signal_worker(plan::WorkerId id, int signal);
-  /// SIGINT or SIGTERM came.
+  /// A signal came that drains or stops.
   bool interrupted() const { return interrupted_; }
   std::vector<StageSummary> summary() const;
   std::uint32_t restarts() const;
@@ -97,6 +103,7 @@ class Coordinator {
   void on_signal();
   void on_tick();
   void nudge(std::chrono::nanoseconds now);
+  void tell_of_drain();
   void note(const std::string& kind, plan::WorkerId id, profile::Event event = {});
   CrashReport report_of(plan::WorkerId id, const base::ExitStatus& status, const WorkerView& view);
   void note_death(plan::WorkerId id, const CrashReport& report);
@@ -112,8 +119,10 @@ class Coordinator {
   base::EventLoop loop_;
   std::optional<ControlSocket> control_;
   base::UniqueFd bell_;
-  base::UniqueFd signals_;
+  StopSignals signals_;
   std::vector<Worker> workers_;
+  Interrupts interrupts_;
+  DrainNotice drain_notice_;
   bool draining_ = false;
   bool stop_requested_ = false;
   bool interrupted_ = false;

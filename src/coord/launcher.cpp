@@ -71,7 +71,10 @@ void die_with(pid_t parent) {
     ::dup2(null, STDIN_FILENO);
   }
   ::close_range(kBellFd + 1, ~0U, 0);
-  std::signal(SIGINT, SIG_IGN);  // before exec: Ctrl-C must not fall into the gap until the worker ignores it itself
+  for (const int signal :
+       {SIGINT, SIGHUP, SIGQUIT}) {  // must not fall into the gap until the worker ignores them itself
+    std::signal(signal, SIG_IGN);
+  }
   // Blocked signals of the coordinator would be inherited; the worker unblocks them once its handlers stand.
   ::execv(argv[0], argv);
   constexpr std::string_view kFailed = "cannot run the worker program\n";

@@ -9,6 +9,7 @@
 #include <ctime>
 
 #include "base/clock.hpp"
+#include "base/process_start.hpp"
 #include "profile/recorder.hpp"
 #include "profile/store_rows.hpp"
 #include "profile/summary.hpp"
@@ -398,6 +399,7 @@ int run_bookkeeper(base::UniqueFd channel, base::UniqueFd segment_fd) {
     std::signal(ignored, SIG_IGN);
   }
   ::prctl(PR_SET_NAME, "pystream-books");
+  base::unblock_all_signals();
   try {
     const shm::Segment segment = shm::Segment::attach(std::move(segment_fd));
     return Bookkeeper(Channel(std::move(channel)), segment).run();

@@ -6,6 +6,7 @@
 #include <pystream/worker_main.hpp>
 #include <string>
 
+#include "base/process_start.hpp"
 #include "plan/plan_json.hpp"
 #include "profile/bookkeeper.hpp"
 #include "profile/letter_desk.hpp"
@@ -82,6 +83,10 @@ int work(plan::WorkerId id, int parent) {
 }  // namespace
 
 int worker_main(int argc, char** argv) {
+  if (!base::fill_standard_descriptors()) {
+    return EXIT_FAILURE;  // nowhere to say so
+  }
+  base::reset_ignored_signals();  // what is blocked stays so until a worker's own handlers stand
   try {
     if (!registration_errors().empty()) {
       throw Error("the stages of this worker program: " + registration_errors().front());

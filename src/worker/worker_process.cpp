@@ -12,6 +12,7 @@
 
 #include "base/draining.hpp"
 #include "base/kill_point.hpp"
+#include "base/process_start.hpp"
 #include "profile/row_writer.hpp"
 #include "worker/crash_handler.hpp"
 #include "worker/dead_letter_store.hpp"
@@ -162,15 +163,18 @@ std::int64_t spin_ns(std::size_t processes) {
 }
 
 void adopt_worker_signals(int parent) {
-  for (const int ignored : {SIGINT, SIGPIPE, SIGHUP}) {
+  base::reset_ignored_signals();
+  // What a terminal or a group is sent is the coordinator's to act on, also in what the stages start.
+  for (const int ignored : {SIGINT, SIGHUP, SIGUSR1, SIGUSR2}) {
     std::signal(ignored, SIG_IGN);
+  }
+  for (const int harmless : {SIGQUIT, SIGPIPE, SIGXFSZ}) {
+    base::make_harmless(harmless);
   }
   struct sigaction action {};
   action.sa_handler = [](int) { base::set_draining(); };  // no SA_RESTART: a source's read() gives EINTR
   ::sigaction(SIGTERM, &action, nullptr);
-  sigset_t none;
-  ::sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  base::unblock_all_signals();
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) {
     ::_exit(EXIT_FAILURE);  // the parent died before the line above

@@ -31,8 +31,9 @@ struct WorkerStart {
 /// How long an end of a link spins before it sleeps: spinning pays only while every process has a core of its own.
 std::int64_t spin_ns(std::size_t processes);
 
-/// Signals of a worker: SIGINT, SIGPIPE and SIGHUP are ignored, SIGTERM means "the pipeline drains", and the process
-/// dies with its parent `parent`. Ends the process if the parent is dead already.
+/// Signals of a worker: SIGTERM means "the pipeline drains". What a terminal or a whole process group is sent (SIGINT,
+/// SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2) is ignored, SIGPIPE and SIGXFSZ show only as errors of system calls. The process
+/// dies with its parent `parent`; this call ends it if the parent is dead already.
 void adopt_worker_signals(int parent);
 
 /// The life of a worker: attach, make the stages, run, clean up. Returns the exit code; everything that went wrong

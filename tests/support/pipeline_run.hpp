@@ -10,6 +10,7 @@
 #include <chrono>
 #include <csignal>
 #include <fstream>
+#include <functional>
 #include <iterator>
 #include <random>
 #include <sstream>
@@ -47,8 +48,9 @@ class PipelineRun {
  public:
   /// `held`: it begins with let_go(), so that it can be traced from its first instruction on.
   enum class Start { at_once, held };
+  /// `prepare` is called in the child in front of exec.
   PipelineRun(const std::string& plan, const TempFolder& folder, const std::vector<std::string>& options = {},
-              Start start = Start::at_once)
+              Start start = Start::at_once, const std::function<void()>& prepare = {})
       : errors_(folder / "stderr") {
     ::prctl(PR_SET_CHILD_SUBREAPER, 1);  // what a dead coordinator leaves behind comes to us
     const std::string output = folder / "stdout";
@@ -79,6 +81,9 @@ class PipelineRun {
         argv.push_back(word.data());
       }
       argv.push_back(nullptr);
+      if (prepare) {
+        prepare();
+      }
       ::execv(argv[0], argv.data());
       ::_exit(127);
     }

@@ -1,5 +1,6 @@
 #include <filesystem>
 
+#include "coord/control_socket.hpp"
 #include "support/pipeline_run.hpp"
 
 /// How a pipeline ends, on purpose or not, and what it leaves behind: nothing.
@@ -90,7 +91,10 @@ TEST_F(LifeTest, ASecondSignalStopsAtOnce) {
                   folder);
   ASSERT_TRUE(wait_until([&] { return std::ranges::any_of(run.workers(), is_paused); })) << run.errors();
   run.signal(SIGINT);
-  ::usleep(300'000);  // the first one is taken up; nothing can be seen of it, as the stage hangs
+  ASSERT_TRUE(wait_until([&] {
+    return coord::ask_coordinator(run.pid(), "status").value_or("").find("draining") != std::string::npos;
+  })) << run.errors();
+  ::usleep(600'000);  // an echo of the first one comes earlier
   EXPECT_FALSE(run.ended());
   run.signal(SIGINT);
   EXPECT_EQ(run.wait(10s), 130) << run.errors();
