@@ -61,7 +61,7 @@ void set_signals() {
   for (int number = 1; number < NSIG; ++number) {
     ::signal(number, SIG_DFL);  // refused for SIGKILL and SIGSTOP
   }
-  for (const int ignored : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) {
+  for (const int ignored : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE}) {
     ::signal(ignored, SIG_IGN);
   }
   sigset_t none;

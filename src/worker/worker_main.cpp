@@ -23,6 +23,7 @@ constexpr int kBellFd = 4;     ///< of a bookkeeper: its channel to the coordina
 constexpr int kLettersFd = 3;  ///< of a keeper of dead letters: its channel to a worker
 
 int describe(int count, char** plugins) {
+  base::reset_ignored_signals();
   worker::load_plugin(worker::find_plugin(worker::kCorePlugin));
   for (int i = 0; i < count; ++i) {
     worker::load_plugin(worker::find_plugin(plugins[i]));
@@ -86,7 +87,6 @@ int worker_main(int argc, char** argv) {
   if (!base::fill_standard_descriptors()) {
     return EXIT_FAILURE;  // nowhere to say so
   }
-  base::reset_ignored_signals();  // what is blocked stays so until a worker's own handlers stand
   try {
     if (!registration_errors().empty()) {
       throw Error("the stages of this worker program: " + registration_errors().front());
