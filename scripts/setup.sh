@@ -7,7 +7,7 @@ set -euo pipefail
 packages_for() {
   case "$1" in
     build) echo g++ meson ninja-build pkg-config libboost-dev libsqlite3-dev nlohmann-json3-dev libspdlog-dev \
-      libcli11-dev libopencv-dev ;;
+      libcli11-dev libopencv-dev libavformat-dev libavcodec-dev libswscale-dev libjpeg-dev libtiff-dev zlib1g-dev ;;
     test) echo libgtest-dev libgmock-dev libbenchmark-dev graphviz chromium sqlite3 python3 procps git spin ;;
     demo) echo ffmpeg ;;
     bench) echo libbenchmark-dev python3 ;;

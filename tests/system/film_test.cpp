@@ -68,5 +68,48 @@ TEST_F(FilmTest, EveryFrameComesOutInOrderAndSerialGivesTheSameBytes) {
   EXPECT_TRUE(parallel == serial) << parallel.size() << " and " << serial.size() << " bytes";
 }
 
+/// Where frame `index` of an AVI begins.
+std::size_t avi_frame(const std::string& avi, int index) {
+  std::size_t at = avi.find("movi");
+  for (int i = 0; i <= index; ++i) {
+    at = avi.find("00dc", at + 4);
+  }
+  return at + 8;
+}
+
+TEST_F(FilmTest, DamagedFilmIsReadToItsEndAndFailsTheRun) {
+  make_film(folder_ / "film.avi");
+  std::string film = folder_.read("film.avi");
+  for (const int index : {7, 30}) {
+    film.replace(avi_frame(film, index), 700, std::string(700, '\0'));
+  }
+  const std::string plan = R"({"plugins": ["libpystream_opencv.so"],
+    "source": {"type": "video.read", "params": {"path": "film.avi"}},
+    "stages": [{"name": "Encode", "type": "image.encode"}],
+    "sink": {"type": "file_writer", "params": {"path": "out"}}})";
+  const ProgramRun run =
+      run_program({PYSTREAM_TEST_COORD, "run", folder_.write("plan.json", plan), "--input",
+                   folder_.write("damaged.avi", film), "--output", folder_ / "out.mjpeg"},
+                  {.environment = {"PYSTREAM_WORKER", "PYSTREAM_PLUGIN_PATH", "XDG_STATE_HOME=" + folder_ / "state"}});
+  EXPECT_EQ(run.exit_code, 1) << run.err;
+  EXPECT_EQ(count(folder_.read("out.mjpeg"), "\xff\xd8\xff"), static_cast<std::size_t>(kFrames - 2)) << run.err;
+  EXPECT_EQ(count(run.err, "damaged.avi is damaged: 2 packets could not be decoded"), 1U) << run.err;
+}
+
+TEST_F(FilmTest, FullDiskFailsTheRun) {
+  make_film(folder_ / "film.avi");
+  std::filesystem::create_symlink("/dev/full", folder_ / "full.avi");
+  const std::string plan = R"({"plugins": ["libpystream_opencv.so"],
+    "source": {"type": "video.read", "params": {"path": "film.avi"}},
+    "stages": [{"name": "Gray", "type": "image.gray"}],
+    "sink": {"type": "video.write", "params": {"path": "out.avi"}}})";
+  const ProgramRun run =
+      run_program({PYSTREAM_TEST_COORD, "run", folder_.write("plan.json", plan), "--input", folder_ / "film.avi",
+                   "--output", folder_ / "full.avi"},
+                  {.environment = {"PYSTREAM_WORKER", "PYSTREAM_PLUGIN_PATH", "XDG_STATE_HOME=" + folder_ / "state"}});
+  EXPECT_EQ(run.exit_code, 1) << run.err;
+  EXPECT_GE(count(run.err, "full.avi: No space left on device"), 1U) << run.err;
+}
+
 }  // namespace
 }  // namespace pystream::test

@@ -1,9 +1,7 @@
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
 
-#include "opencv/image.hpp"
-#include "support/stage_driver.hpp"
-#include "support/temp_folder.hpp"
+#include "workers/image_items.hpp"
 
 namespace pystream::test {
 namespace {
@@ -14,61 +12,6 @@ using opencv::ImageHeader;
 using opencv::ImageView;
 using opencv::PlaneHeader;
 using opencv::PlaneShape;
-using Texts = std::vector<std::string>;
-
-std::span<const std::byte> bytes_of(const std::string& text) {
-  return std::as_bytes(std::span(text));
-}
-
-std::string image_item(const std::vector<cv::Mat>& planes, const std::vector<Box>& boxes = {}) {
-  CollectingOutput out;
-  std::vector<PlaneShape> shapes;
-  for (const cv::Mat& plane : planes) {
-    shapes.push_back(opencv::shape_of(plane));
-  }
-  ImageBuilder builder(out, shapes, boxes.size());
-  for (std::size_t i = 0; i < planes.size(); ++i) {
-    builder.put(i, planes[i]);
-  }
-  for (std::size_t i = 0; i < boxes.size(); ++i) {
-    builder.set_box(i, boxes[i]);
-  }
-  builder.emit();
-  return out.items().front().bytes;
-}
-
-cv::Mat noise(int rows, int cols, int type, int seed = 1) {
-  cv::RNG random(static_cast<std::uint64_t>(seed));
-  cv::Mat image(rows, cols, type);
-  random.fill(image, cv::RNG::UNIFORM, 0, 256);
-  return image;
-}
-
-bool same(const cv::Mat& a, const cv::Mat& b) {
-  return a.size() == b.size() && a.type() == b.type() && cv::norm(a, b, cv::NORM_INF) == 0;
-}
-
-std::string single(Hosted& stage, const std::string& item, Item::Tag tag = {}) {
-  const Texts out = answers(stage, item, tag);
-  EXPECT_EQ(out.size(), 1U);
-  return out.empty() ? std::string() : out.front();
-}
-
-/// A gray scene with a bright square that wanders.
-cv::Mat scene(int frame) {
-  cv::Mat image(60, 80, CV_8UC3, cv::Scalar(40, 40, 40));
-  cv::rectangle(image, cv::Rect(5 + 3 * frame, 20, 12, 12), cv::Scalar(250, 250, 250), cv::FILLED);
-  return image;
-}
-
-void write_clip(const std::string& path, int frames) {
-  auto sink = make_stage("video.write", {{"path", path}});
-  CollectingOutput unused;
-  for (int i = 0; i < frames; ++i) {
-    feed(*sink, image_item({scene(i)}), unused);
-  }
-  sink->cleanup();
-}
 
 // ---- the item ----
 
@@ -365,88 +308,6 @@ TEST(AnnotateTest, LabelChangesWithTheSequence) {
   auto sut = make_stage("image.annotate");
   const std::string item = image_item({scene(0)});
   EXPECT_NE(single(*sut, item, {.sequence = 1}), single(*sut, item, {.sequence = 2}));
-}
-
-// ---- video ----
-
-TEST(VideoReadTest, GivesEveryFrame) {
-  const TempFolder dir;
-  write_clip(dir / "clip.avi", 10);
-  auto sut = make_stage("video.read", {{"path", dir / "clip.avi"}});
-  const Texts frames = run_source(*sut);
-  ASSERT_EQ(frames.size(), 10U);
-  const ImageView view(bytes_of(frames[3]));
-  EXPECT_EQ(view.image().size(), cv::Size(80, 60));
-  EXPECT_LT(cv::norm(view.image(), scene(3), cv::NORM_L1) / (80 * 60 * 3), 5);
-  EXPECT_EQ(run_source(*make_stage("video.read", {{"path", dir / "clip.avi"}, {"frames", 4}})).size(), 4U);
-}
-
-TEST(VideoReadTest, ResumeIsExactAtEveryFrame) {
-  const TempFolder dir;
-  write_clip(dir / "clip.avi", 6);
-  const Texts frames = run_source(*make_stage("video.read", {{"path", dir / "clip.avi"}}));
-  for (std::size_t committed = 0; committed <= frames.size(); ++committed) {
-    auto first = make_stage("video.read", {{"path", dir / "clip.avi"}});
-    run_source(*first, committed);
-    const std::string cursor = saved_cursor(*first);
-    auto sut = make_stage("video.read", {{"path", dir / "clip.avi"}});
-    restart_from(*sut, cursor);
-    EXPECT_EQ(run_source(*sut), Texts(frames.begin() + static_cast<std::ptrdiff_t>(committed), frames.end()));
-  }
-}
-
-TEST(VideoReadTest, MissingAndBrokenFilesAreNamed) {
-  const TempFolder dir;
-  write_file(dir / "broken.avi", "RIFF no video");
-  EXPECT_NE(message_of([&] {
-              make_stage("video.read", {{"path", dir / "none.avi"}});
-            }).find("there is no such file"),
-            std::string::npos);
-  EXPECT_NE(message_of([&] {
-              make_stage("video.read", {{"path", dir / "broken.avi"}});
-            }).find("does not know this kind"),
-            std::string::npos);
-}
-
-TEST(VideoReadTest, TruncatedFileEndsWithoutACrash) {
-  const TempFolder dir;
-  write_clip(dir / "clip.avi", 10);
-  std::filesystem::resize_file(dir / "clip.avi", std::filesystem::file_size(dir / "clip.avi") / 2);
-  Texts frames;
-  const std::string message = message_of([&] {
-    auto sut = make_stage("video.read", {{"path", dir / "clip.avi"}});
-    frames = run_source(*sut);
-  });
-  EXPECT_LT(frames.size(), 10U) << message;
-}
-
-TEST(VideoWriteTest, RestartBeginsAnotherFile) {
-  const TempFolder dir;
-  CollectingOutput unused;
-  auto first = make_stage("video.write", {{"path", dir / "out.avi"}});
-  feed(*first, image_item({scene(0)}), unused);
-  const std::string cursor = saved_cursor(*first);
-  first->cleanup();
-  auto sut = make_stage("video.write", {{"path", dir / "out.avi"}});
-  restart_from(*sut, cursor);
-  feed(*sut, image_item({scene(1)}), unused);
-  sut->cleanup();
-  EXPECT_EQ(run_source(*make_stage("video.read", {{"path", dir / "out.avi"}})).size(), 1U);
-  EXPECT_EQ(run_source(*make_stage("video.read", {{"path", dir / "out.2.avi"}})).size(), 1U);
-}
-
-TEST(VideoWriteTest, FramesMustBeAlike) {
-  const TempFolder dir;
-  CollectingOutput unused;
-  auto sut = make_stage("video.write", {{"path", dir / "out.avi"}});
-  feed(*sut, image_item({scene(0)}), unused);
-  EXPECT_THROW(feed(*sut, image_item({noise(10, 10, CV_8UC3)}), unused), PayloadError);
-  EXPECT_THROW(feed(*sut, image_item({noise(60, 80, CV_8UC1)}), unused), PayloadError);
-}
-
-TEST(VideoWriteTest, BadParametersAreRefused) {
-  EXPECT_THROW(make_stage("video.write", {{"path", "/nowhere/out.avi"}}), Error);
-  EXPECT_THROW(make_stage("video.write", {{"path", "out.avi"}, {"codec", "MJPEG"}}), InvalidParam);
 }
 
 // ---- together ----

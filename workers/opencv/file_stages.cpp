@@ -10,8 +10,14 @@ StageInfo decode_info() {
           .params = {{.name = "color",
                       .type = ParamType::string,
                       .fallback = "color",
-                      .text = "color: 3 channels (BGR); gray: 1",
-                      .choices = {"color", "gray"}}},
+                      .text = "color: 3 channels (BGR); gray: 1; of 8 bits in any case",
+                      .choices = {"color", "gray"}},
+                     {.name = "damaged",
+                      .type = ParamType::string,
+                      .fallback = "refuse",
+                      .text = "files that end early or fail a decoder's checks; refuse: an error of the item; accept: "
+                              "the picture with what cannot be decoded made up, as far as OpenCV gives one",
+                      .choices = {"refuse", "accept"}}},
           .input = "bytes",
           .output = "image"};
 }
@@ -34,7 +40,9 @@ StageInfo encode_info() {
 }
 
 StageInfo read_info() {
-  return {.summary = "reads the frames of a video file",
+  return {.summary =
+              "reads the frames of a video file; goes on behind what cannot be decoded, and fails at the end of a film "
+              "that is damaged",
           .params = {{.name = "path", .type = ParamType::string, .text = "the video file"},
                      {.name = "frames",
                       .type = ParamType::integer,
@@ -48,15 +56,17 @@ StageInfo write_info() {
   return {.summary =
               "writes images as a video file; after a crash it goes on in a second file (name.2.avi), and the "
               "first may lack its last frames",
-          .params =
-              {{.name = "path", .type = ParamType::string, .text = "the video file, such as out.avi"},
-               {.name = "fps",
-                .type = ParamType::number,
-                .fallback = 25.0,
-                .text = "frames per second",
-                .min = 0.001,
-                .max = 1000},
-               {.name = "codec", .type = ParamType::string, .fallback = "MJPG", .text = "4 letters that name a codec"}},
+          .params = {{.name = "path", .type = ParamType::string, .text = "the video file, such as out.avi"},
+                     {.name = "fps",
+                      .type = ParamType::number,
+                      .fallback = 25.0,
+                      .text = "frames per second",
+                      .min = 0.001,
+                      .max = 1000},
+                     {.name = "codec",
+                      .type = ParamType::string,
+                      .fallback = "MJPG",
+                      .text = "4 letters that name a codec: MJPG, mp4v, avc1, ..."}},
           .input = "image"};
 }
 

@@ -77,6 +77,7 @@ struct PlaneShape {
   int rows = 0;
   int cols = 0;
   int type = CV_8UC1;
+  bool operator==(const PlaneShape&) const = default;
 };
 PlaneShape shape_of(const cv::Mat& plane);
 /// "640x480 CV_8UC3"

@@ -238,7 +238,7 @@ class Annotate final : public ImageStage {
     cv::Mat image = result.plane(0);
     const cv::Scalar color = image.channels() == 1 ? cv::Scalar(255) : cv::Scalar(0, 255, 0, 255);
     for (const Box& box : in.boxes()) {
-      cv::rectangle(image, cv::Rect(box.x, box.y, box.width, box.height), color, thickness_);
+      cv::rectangle(image, seen_part(box, image.size()), color, thickness_);
     }
     if (label_) {
       const std::string text =
@@ -246,6 +246,17 @@ class Annotate final : public ImageStage {
       cv::putText(image, text, {8, 24}, cv::FONT_HERSHEY_SIMPLEX, 0.7, color, 2);
     }
     result.emit();
+  }
+
+  /// The same in the image, without the way to an edge that lies far beyond it: OpenCV would walk it pixel by pixel.
+  cv::Rect seen_part(const Box& box, const cv::Size& image) const {
+    const auto near = [margin = std::int64_t{thickness_} + 1](std::int64_t at, int length) {
+      return static_cast<int>(std::clamp(at, -margin, length + margin));
+    };
+    const cv::Point from(near(box.x, image.width), near(box.y, image.height));
+    const cv::Point to(near(std::int64_t{box.x} + box.width, image.width),
+                       near(std::int64_t{box.y} + box.height, image.height));
+    return {from, to};
   }
 
   bool label_;

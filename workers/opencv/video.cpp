@@ -1,8 +1,11 @@
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <opencv2/videoio.hpp>
-#include <opencv2/videoio/registry.hpp>
+#include <memory>
+#include <optional>
 
+#include "opencv/film_reader.hpp"
+#include "opencv/film_writer.hpp"
 #include "opencv/image_stage.hpp"
 #include "opencv/late_stage.hpp"
 #include "opencv/video_cursors.hpp"
@@ -11,88 +14,87 @@
 namespace pystream::opencv {
 namespace {
 
+/// A film with a thousand faults does not fill the log.
+constexpr int kMaxFaultsShown = 5;
+
+/// Takes damaged films to their end: every frame that can be decoded comes out. Then an exception tells what could not
+/// be read, and `on_error` decides whether that fails the run.
 class VideoRead final : public RawSource<VideoReadCursor> {
  public:
   explicit VideoRead(const Params& params)
       : path_(params.string("path")), limit_(static_cast<std::uint64_t>(params.integer("frames"))) {
     use_one_thread();
     std::error_code ignored;
-    const bool exists = std::filesystem::is_regular_file(path_, ignored);
-    if (!exists || !with_opencv("video.read", path_, [&] { return open_capture(); })) {
-      throw Error("video.read: cannot open " + path_ + ": " +
-                  (exists ? "OpenCV does not know this kind of video" : "there is no such file") +
-                  "; \"path\" must be a video file");
+    if (!std::filesystem::is_regular_file(path_, ignored)) {
+      throw Error("video.read: cannot open " + path_ + ": there is no such file; \"path\" must be a video file");
     }
+    film_.emplace(path_);
   }
 
   bool produce(Output& out) override {
-    if (ended_ || (limit_ != 0 && cursor().next >= limit_)) {
+    if (cursor().ended != 0) {
       return false;
     }
-    return with_opencv("video.read", path_, [&] { return produce_frame(out); });
+    if ((limit_ != 0 && cursor().next >= limit_) || !film_->next()) {
+      show_fault();
+      cursor().ended = 1;
+      if (film_->damage().any()) {
+        throw Error(damage_text());
+      }
+      return false;
+    }
+    show_fault();
+    with_opencv("video.read", path_, [&] { emit_frame(out); });
+    ++cursor().next;
+    return true;
   }
 
   /// A seek by frame number is only roughly right in most formats: decode up to the place instead.
   void resume() override {
     for (std::uint64_t frame = 0; frame < cursor().next; ++frame) {
-      if (!with_opencv("video.read", path_, [&] { return capture_.grab(); })) {
+      if (!film_->next()) {
         throw Error("video.read: " + path_ + " ends after " + std::to_string(frame) + " frames, but " +
                     std::to_string(cursor().next) + " were read before the restart; it must not change during a run");
       }
+      note_fault();
     }
   }
 
  private:
-  /// Not GStreamer if it can be helped: it starts threads of its own and complains of every file it cannot open.
-  bool open_capture() {
-    if (!cv::videoio_registry::hasBackend(cv::CAP_FFMPEG)) {
-      return capture_.open(path_);
-    }
-    return capture_.open(path_, cv::CAP_FFMPEG) || capture_.open(path_, cv::CAP_OPENCV_MJPEG);
-  }
-
-  bool produce_frame(Output& out) {
-    if (!capture_.grab()) {
-      ended_ = true;
-      report_missing_frames();
-      return false;
-    }
-    if (shape_.rows == 0) {
-      cv::Mat first;
-      capture_.retrieve(first);
-      shape_ = shape_of(first);
-    }
-    // OpenCV copies the decoded frame into a matrix that fits: straight into the item.
-    ImageBuilder result(out, shape_);
+  void emit_frame(Output& out) {
+    ImageBuilder result(out, film_->shape());
     cv::Mat place = result.plane(0);
-    if (!capture_.retrieve(place)) {
-      throw Error("video.read: cannot decode frame " + std::to_string(cursor().next) + " of " + path_);
-    }
-    if (place.data != result.plane(0).data) {
-      shape_ = shape_of(place);
-      ImageBuilder other(out, shape_);
-      other.put(0, place);
-      other.emit();
-    } else {
-      result.emit();
-    }
-    ++cursor().next;
-    return true;
+    film_->copy_to(place);
+    result.put(0, place);
+    result.emit();
   }
 
-  void report_missing_frames() {
-    const double announced = capture_.get(cv::CAP_PROP_FRAME_COUNT);
-    if (announced > static_cast<double>(cursor().next) + 0.5) {
-      std::fprintf(stderr, "video.read: %s announces %.0f frames, but only %llu could be read; it may be cut off\n",
-                   path_.c_str(), announced, static_cast<unsigned long long>(cursor().next));
+  std::string note_fault() {
+    std::string fault = film_->take_fault();
+    if (!fault.empty() && faults_++ == 0) {
+      first_fault_ = fault;
     }
+    return fault;
+  }
+
+  void show_fault() {
+    const std::string fault = note_fault();
+    if (!fault.empty() && faults_ <= kMaxFaultsShown) {
+      std::fprintf(stderr, "video.read: %s: %s%s\n", path_.c_str(), fault.c_str(),
+                   faults_ == kMaxFaultsShown ? "; further faults are counted only" : "");
+    }
+  }
+
+  std::string damage_text() {
+    return "video.read: " + path_ + " is damaged: " + to_string(film_->damage()) + "; first: " + first_fault_ +
+           "; all " + std::to_string(cursor().next) + " frames that could be decoded were passed on";
   }
 
   std::string path_;
   std::uint64_t limit_;
-  cv::VideoCapture capture_;
-  PlaneShape shape_{};
-  bool ended_ = false;
+  std::optional<FilmReader> film_;
+  int faults_ = 0;
+  std::string first_fault_;
 };
 
 /// A video file is complete only once it is closed, so a restarted worker cannot go on in it: it begins another
@@ -100,13 +102,13 @@ class VideoRead final : public RawSource<VideoReadCursor> {
 class VideoWrite final : public RawSink<VideoWriteCursor> {
  public:
   explicit VideoWrite(const Params& params)
-      : path_(params.string("path")), codec_(params.string("codec")), fps_(params.number("fps")) {
+      : path_(params.string("path")), format_{.codec = params.string("codec"), .fps = params.number("fps")} {
     use_one_thread();
-    if (codec_.size() != 4) {
-      throw InvalidParam("video.write: parameter \"codec\" is \"" + codec_ +
+    if (format_.codec.size() != 4) {
+      throw InvalidParam("video.write: parameter \"codec\" is \"" + format_.codec +
                          "\"; expected the 4 letters of a codec, such as MJPG");
     }
-    if (!(fps_ > 0)) {
+    if (!(format_.fps > 0)) {
       throw InvalidParam("video.write: parameter \"fps\" must be more than 0");
     }
     const std::filesystem::path directory = path_.has_parent_path() ? path_.parent_path() : ".";
@@ -122,29 +124,58 @@ class VideoWrite final : public RawSink<VideoWriteCursor> {
     if (image.type() != CV_8UC1 && image.type() != CV_8UC3) {
       throw PayloadError("video.write: got an image of " + to_string(shape) + ", expected CV_8UC1 or CV_8UC3");
     }
-    with_opencv("video.write", path_.string(), [&] {
-      if (!writer_.isOpened()) {
-        open(shape);
+    try {
+      if (!film_) {
+        film_ = std::make_unique<FilmWriter>(part_path(), format_, shape);
       }
-      if (shape.rows != shape_.rows || shape.cols != shape_.cols || shape.type != shape_.type) {
-        throw PayloadError("video.write: got an image of " + to_string(shape) + " after " + to_string(shape_) +
-                           "; all frames of a video must be alike: put image.resize in front of it");
-      }
-      writer_.write(image);
-      cursor().used = 1;
-    });
+      require_shape(shape);
+      film_->write(image);
+    } catch (const PayloadError&) {
+      throw;
+    } catch (const Error& fault) {
+      fault_ = fault.what();
+      throw;
+    }
+    ++cursor().frames;
   }
 
-  void resume() override {
-    if (cursor().used != 0) {
-      cursor() = {.part = cursor().part + 1, .used = 0};
-      std::fprintf(stderr, "video.write: restarted; going on in %s\n", part_path().c_str());
+  /// A film that cannot be begun or has a gap takes no further frame: that fails the run, and not only an item.
+  void flush() override {
+    if (!fault_.empty()) {
+      throw Error(fault_);
     }
   }
 
-  void cleanup() override { writer_.release(); }
+  void resume() override {
+    if (cursor().frames == 0) {
+      return;
+    }
+    const std::string before = part_path();
+    const std::uint64_t readable = count_frames(before);
+    const std::uint64_t lost = cursor().frames - std::min(readable, cursor().frames);
+    cursor() = {.part = cursor().part + 1, .frames = 0};
+    std::fprintf(stderr, "video.write: restarted; going on in %s\n", part_path().c_str());
+    if (lost > 0) {
+      std::fprintf(stderr, "video.write: %llu of the frames written to %s before cannot be read from it\n",
+                   static_cast<unsigned long long>(lost), before.c_str());
+    }
+  }
+
+  void cleanup() override {
+    if (film_) {
+      film_->close();
+      film_.reset();
+    }
+  }
 
  private:
+  void require_shape(const PlaneShape& shape) const {
+    if (shape != film_->shape()) {
+      throw PayloadError("video.write: got an image of " + to_string(shape) + " after " + to_string(film_->shape()) +
+                         "; all frames of a video must be alike: put image.resize in front of it");
+    }
+  }
+
   std::string part_path() {
     if (cursor().part == 0) {
       return path_.string();
@@ -154,22 +185,10 @@ class VideoWrite final : public RawSink<VideoWriteCursor> {
     return path.string();
   }
 
-  void open(const PlaneShape& shape) {
-    const int fourcc = cv::VideoWriter::fourcc(codec_[0], codec_[1], codec_[2], codec_[3]);
-    const std::string path = part_path();
-    if (!writer_.open(path, fourcc, fps_, {shape.cols, shape.rows}, shape.type == CV_8UC3)) {
-      throw Error(
-          "video.write: cannot write " + path + " with codec " + codec_ +
-          "; the directory must be writable and OpenCV must know codec and file type (MJPG and .avi always work)");
-    }
-    shape_ = shape;
-  }
-
   std::filesystem::path path_;
-  std::string codec_;
-  double fps_;
-  cv::VideoWriter writer_;
-  PlaneShape shape_{};
+  FilmFormat format_;
+  std::unique_ptr<FilmWriter> film_;
+  std::string fault_;
 };
 
 std::unique_ptr<Hosted> make(const std::string& type, const Params& params) {
