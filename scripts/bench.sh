@@ -5,7 +5,7 @@
 #     --short    under two minutes (the default); --full takes some fifteen, for figures to keep
 #     --compare  results.json of an earlier run: what has changed
 #     --output   where the results go (build/bench/results)
-#     --readme   writes the table into README.md too
+#     --readme   writes the tables of README.md and src/docs/benchmarks.md
 # Nothing else should run on the machine meanwhile.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -26,7 +26,7 @@ while [ $# -gt 0 ]; do
       if [ "$1" = --compare ]; then report+=(--compare "$2"); else output=$2; fi
       shift
       ;;
-    --readme) report+=(--readme README.md) ;;
+    --readme) report+=(--readme README.md --page src/docs/benchmarks.md) ;;
     -h | --help) usage && exit 0 ;;
     *) echo "bench.sh: \"$1\" is no option" >&2 && usage >&2 && exit 2 ;;
   esac

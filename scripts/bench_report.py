@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes the report of a benchmark run: bench_report.py FOLDER [--compare OLD.json] [--readme README.md]
+"""Makes the report of a benchmark run: bench_report.py FOLDER [--compare OLD.json] [--readme README.md] [--page PAGE.md]
 
 Reads what the benchmark programs wrote into FOLDER (a JSON file each), writes FOLDER/results.json (all of it, what
 --compare takes) and FOLDER/report.md. The rows with their targets stand in ROWS below.
@@ -13,8 +13,8 @@ import sys
 from dataclasses import dataclass
 from typing import Callable, Optional
 
-README_BEGIN = "<!-- performance: written by scripts/bench.sh --readme -->"
-README_END = "<!-- end of performance -->"
+PERFORMANCE_BEGIN = "<!-- performance: written by scripts/bench.sh --readme -->"
+PERFORMANCE_END = "<!-- end of performance -->"
 
 
 class Missing(Exception):
@@ -208,6 +208,17 @@ ROWS = [
         lambda results: figure_of(results.values("profile", "single items", "lost", "rows"))),
 ]
 
+# The rows of README, in words that stand alone.
+README_WORK = {
+    ROWS[0].work: "5 stages in a row, 64 B items: items/s over oneTBB's 5 filters in threads",
+    "the same over the bare chain of 5 processes": "the same over bare processes and rings, which lose items at a kill",
+    "the same over iceoryx": "one hop between two awake processes: time over iceoryx's",
+    "6 MiB video frames, one pass over the pixels in each of 3 stages: over threads":
+        "6 MiB video frames, one pass over the pixels in each of 3 stages: frames/s over threads",
+    "kill of a worker to its replacement's first item, fork (95 % interval of the median)":
+        "kill of a worker to its replacement's first item (fork; 95 % interval of the median)",
+}
+
 HOP = ("hop", "throughput", "pystream ring, one by one")
 ASLEEP = ("hop", "receiver asleep", "pystream ring")
 CHAIN = ("chain", "64 B", "pystream, typed")
@@ -251,6 +262,11 @@ def table(header, rows):
 
 def targets_table(results, rows=ROWS):
     return table(["work", "target", "measured", "met"], [row_cells(row, results) for row in rows])
+
+
+def readme_table(results):
+    cells = {row.work: row_cells(row, results) for row in ROWS if row.work in README_WORK}
+    return table(["work", "target", "measured", "met"], [[README_WORK[work]] + cells[work][1:] for work in README_WORK])
 
 
 def latency_table(results):
@@ -313,12 +329,12 @@ def report_text(results, machine, old: Optional[Results]):
     return "\n\n".join(parts) + "\n"
 
 
-def write_readme(path, results):
+def write_between_marks(path, table_text):
     text = path.read_text(encoding="utf-8")
-    begin, end = text.find(README_BEGIN), text.find(README_END)
+    begin, end = text.find(PERFORMANCE_BEGIN), text.find(PERFORMANCE_END)
     if begin < 0 or end < begin:
-        raise SystemExit(f"bench_report.py: {path} lacks the lines {README_BEGIN} and {README_END}")
-    new = text[:begin] + README_BEGIN + "\n" + targets_table(results) + "\n" + text[end:]
+        raise SystemExit(f"bench_report.py: {path} lacks the lines {PERFORMANCE_BEGIN} and {PERFORMANCE_END}")
+    new = text[:begin] + PERFORMANCE_BEGIN + "\n" + table_text + "\n" + text[end:]
     path.write_text(new, encoding="utf-8")
 
 
@@ -335,7 +351,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--compare", type=pathlib.Path, metavar="OLD.json")
-    parser.add_argument("--readme", type=pathlib.Path)
+    parser.add_argument("--readme", type=pathlib.Path, help="gets the rows of README_WORK")
+    parser.add_argument("--page", type=pathlib.Path, help="gets all rows")
     parser.add_argument("--machine", default="", help="a line about the machine, for the report")
     arguments = parser.parse_args()
     files = sorted(path for path in arguments.folder.glob("*.json")
@@ -348,7 +365,9 @@ def main():
         json.dumps({"machine": arguments.machine, "programs": results.documents}, indent=1), encoding="utf-8")
     (arguments.folder / "report.md").write_text(report_text(results, arguments.machine, old), encoding="utf-8")
     if arguments.readme:
-        write_readme(arguments.readme, results)
+        write_between_marks(arguments.readme, readme_table(results))
+    if arguments.page:
+        write_between_marks(arguments.page, targets_table(results))
     print("\n\n".join([targets_table(results), targets_table(results, PEERS), latency_table(results)]))
     if old:
         print("\n" + comparison(results, old))

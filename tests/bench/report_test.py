@@ -88,17 +88,23 @@ class ReportTest(unittest.TestCase):
         self.assertTrue(lines[0].endswith("| yes |"), lines[0])
         self.assertTrue(lines[1].endswith("|  |"), lines[1])
 
-    def test_writes_all_files_and_the_readme(self):
+    def test_names_rows_of_the_readme_that_exist(self):
+        self.assertLessEqual(set(report.README_WORK), {row.work for row in report.ROWS})
+
+    def test_writes_all_files_the_readme_and_the_page(self):
         with tempfile.TemporaryDirectory() as name:
             folder = pathlib.Path(name)
             (folder / "chain.json").write_text(json.dumps(chain([80], [100])))
-            readme = folder / "README.md"
-            readme.write_text(f"before\n{report.README_BEGIN}\nold\n{report.README_END}\nafter\n")
-            subprocess.run([SCRIPT, folder, "--readme", readme], check=True, stdout=subprocess.DEVNULL)
-            text = readme.read_text()
-            self.assertTrue(text.startswith("before\n") and text.endswith("after\n"))
-            self.assertNotIn("old", text)
-            self.assertIn("| 0.8 (0.8–0.8) × | yes |", text)
+            readme, page = folder / "README.md", folder / "page.md"
+            for file in (readme, page):
+                file.write_text(f"before\n{report.PERFORMANCE_BEGIN}\nold\n{report.PERFORMANCE_END}\nafter\n")
+            subprocess.run([SCRIPT, folder, "--readme", readme, "--page", page], check=True, stdout=subprocess.DEVNULL)
+            for file, rows in ((readme, len(report.README_WORK)), (page, len(report.ROWS))):
+                text = file.read_text()
+                self.assertTrue(text.startswith("before\n") and text.endswith("after\n"))
+                self.assertNotIn("old", text)
+                self.assertIn("| 0.8 (0.8–0.8) × | yes |", text)
+                self.assertEqual(text.count("\n|"), rows + 2)
             # What one run wrote is what the next one compares with.
             done = subprocess.run([SCRIPT, folder, "--compare", folder / "results.json"], check=True,
                                   capture_output=True, text=True)
