@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the build into a folder where it was not configured to stand, as a package or a moved prefix has it, and
-# uses it there: a pipeline with a bundled plugin, and a program of one's own by pkg-config.
+# uses it there: a pipeline with bundled stages, and programs and a plugin of one's own by pkg-config.
 #
 # usage: install_test.sh BUILD-FOLDER SOURCE-FOLDER COMPILER...
 set -euo pipefail
@@ -20,9 +20,8 @@ mv "$folder/staged$prefix" "$folder/moved"
 # Nothing of it may come from the build folder.
 cat >"$folder/plan.json" <<'PLAN'
 {
-  "plugins": ["libpystream_testing.so"],
   "source": {"type": "generate", "params": {"count": 1000, "size": 8}},
-  "stages": [{"name": "Add", "type": "test.add"}],
+  "stages": [{"name": "Wait", "type": "wait", "params": {"time": "0s"}}],
   "sink": {"type": "file_writer", "params": {"path": "numbers", "newline": "never"}}
 }
 PLAN
@@ -42,6 +41,45 @@ read -r -a flags <<<"$("${config[@]}" --cflags --libs pystream)"
 "$@" -std=c++20 -o "$folder/own" "$source/tests/consumer/main.cpp" "${flags[@]}" \
   -Wl,-rpath,"$("${config[@]}" --variable=libdir pystream)"
 "$folder/own"
+
+# Only the library's own folder and name are passed on: a program may have a spdlog (SQLite, ...) of its own.
+for flag in $("${config[@]}" --cflags --libs pystream); do
+  case "$flag" in
+    -I"$folder"/moved/* | -L"$folder"/moved/* | -lpystream) ;;
+    *)
+      echo "pkg-config hands on $flag" >&2
+      exit 1
+      ;;
+  esac
+done
+"$@" -std=c++20 -o "$folder/own_spdlog" "$source/tests/consumer/own_spdlog.cpp" "${flags[@]}" \
+  -Wl,-rpath,"$("${config[@]}" --variable=libdir pystream)"
+"$folder/own_spdlog"
+
+# Stages that only tests need are not there.
+if [ -n "$(find "$folder/moved" -name '*testing*')" ] || "$folder/moved/bin/pystream-coord" stages | grep -q 'test\.'; then
+  echo "the stages of the tests are installed" >&2
+  exit 1
+fi
+
+# A plugin of one's own that gives and takes image items, beside the bundled ones.
+if [ -n "$(find "$folder/moved" -name libpystream_opencv.so)" ]; then
+  read -r -a opencv <<<"$(pkg-config --cflags opencv4)"
+  "$@" -std=c++20 -shared -fPIC -o "$folder/libpictures.so" "$source/tests/consumer/pictures.cpp" \
+    "${opencv[@]/#-I/-isystem}" "${flags[@]}" -lopencv_core
+  cat >"$folder/pictures.json" <<'PLAN'
+{
+  "plugins": ["libpystream_opencv.so", "./libpictures.so"],
+  "source": {"type": "demo.pictures"},
+  "stages": [{"name": "Invert", "type": "demo.invert"},
+             {"name": "Resize", "type": "image.resize", "params": {"width": 20}},
+             {"name": "Encode", "type": "image.encode", "params": {"format": "png"}}],
+  "sink": {"type": "file_writer", "params": {"directory": "pictures"}}
+}
+PLAN
+  (cd "$folder" && moved/bin/pystream-coord run --quiet pictures.json)
+  [ "$(find "$folder/pictures" -name '*.png' | wc -l)" = 5 ]
+fi
 
 # Without the bundled stages the message tells what to do (unless an older installation has some).
 find "$folder/moved" -name libpystream_core.so -delete

@@ -1,11 +1,11 @@
 #include "base/log.hpp"
 
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
-
 #include <atomic>
+#include <cstdio>
 #include <memory>
 #include <mutex>
+#include <string>
+#include <string_view>
 #include <utility>
 
 namespace pystream {
@@ -23,32 +23,27 @@ Logger& logger() {
   return *kLogger;
 }
 
-spdlog::level::level_enum spdlog_level(LogLevel level) {
+std::string_view word_of(LogLevel level) {
   switch (level) {
     case LogLevel::debug:
-      return spdlog::level::debug;
+      return "debug";
     case LogLevel::info:
-      return spdlog::level::info;
+      return "info";
     case LogLevel::warning:
-      return spdlog::level::warn;
+      return "warning";
     case LogLevel::error:
-      return spdlog::level::err;
+      return "error";
     case LogLevel::off:
       break;
   }
-  return spdlog::level::off;
+  return "off";
 }
 
+/// No logging library: the symbols of one would meet those of the copy that the user's program has.
 void usual_sink(LogLevel level, std::string_view text) {
-  // The program may use spdlog itself: nothing of its registry is touched.
-  static spdlog::logger* const kUsual = [] {
-    auto made = std::make_unique<spdlog::logger>("pystream", std::make_shared<spdlog::sinks::stderr_sink_mt>());
-    made->set_pattern("pystream: %l: %v");
-    made->set_level(spdlog::level::trace);
-    made->flush_on(spdlog::level::trace);
-    return made.release();  // outlives every static Pipeline
-  }();
-  kUsual->log(spdlog_level(level), text);
+  std::string line = "pystream: ";
+  line.append(word_of(level)).append(": ").append(text).append("\n");
+  std::fwrite(line.data(), 1, line.size(), stderr);
 }
 
 }  // namespace
