@@ -179,4 +179,10 @@ class CheckpointArea : public CheckpointBase {
 /// produce() without an item when a system call gives EINTR, and is not called again if this is true.
 bool draining() noexcept;
 
+/// The descriptor of the standard output that pystream-coord was started with, for a sink whose product goes there.
+/// What stages print with std::cout or printf() is their worker's log, so that it never comes among a sink's items;
+/// only in a worker that a sink has to itself standard output is the real one. In programs of one's own (Pipeline) this
+/// is standard output, and stages print where the program prints.
+int standard_output() noexcept;
+
 }  // namespace pystream

@@ -26,6 +26,7 @@
 #include "base/system_error.hpp"
 #include "coord/bookkeeping.hpp"
 #include "coord/coordinator.hpp"
+#include "coord/fd_budget.hpp"
 #include "coord/heir.hpp"
 #include "worker/layout.hpp"
 #include "worker/worker_process.hpp"
@@ -49,8 +50,8 @@ void reset_signals() {
 /// Stages must not eat the user's input, and what the user's program has printed but not flushed is its own to print.
 void reset_stdio() {
   const base::UniqueFd null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-  if (null) {
-    ::dup2(null.get(), STDIN_FILENO);
+  if (!null || ::dup2(null.get(), STDIN_FILENO) < 0) {
+    base::throw_errno("cannot take standard input away from the stages");
   }
   ::__fpurge(stdout);
 }
@@ -67,8 +68,14 @@ void say(const std::string& who, const std::string& text) {
 }
 
 std::unique_ptr<coord::Launcher> make_launcher(const CoordinatorStart& start, const std::vector<int>& user_fds) {
+  const std::uint64_t fds = coord::fds_needed(*start.topology, user_fds.size()).worker;
   if (start.method == StartMethod::spawn) {
-    return std::make_unique<coord::SpawnLauncher>(start.worker_program, std::set<plan::WorkerId>());
+    // What stages print goes where the user's program prints, whichever way they were started.
+    return std::make_unique<coord::SpawnLauncher>(
+        start.worker_program,
+        std::vector<coord::WorkerStreams>(start.topology->workers.size(),
+                                          {.input = false, .output = coord::WorkerStreams::Output::kept}),
+        fds);
   }
   auto body = [&start](plan::WorkerId id, base::UniqueFd segment, base::UniqueFd bell) {
     return worker::run_worker({.id = id,
@@ -80,7 +87,7 @@ std::unique_ptr<coord::Launcher> make_launcher(const CoordinatorStart& start, co
                                .opens_database = false,
                                .helper_program = start.worker_program});
   };
-  return std::make_unique<coord::ForkLauncher>(std::move(body), user_fds);
+  return std::make_unique<coord::ForkLauncher>(std::move(body), user_fds, fds);
 }
 
 /// The coordinator's side of everything between it and the user's process.
@@ -222,7 +229,9 @@ class Service {
     timer_.reset(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
     const itimerspec period{.it_interval = {.tv_sec = 0, .tv_nsec = kHeirPeriodNs},
                             .it_value = {.tv_sec = 0, .tv_nsec = 1}};
-    ::timerfd_settime(timer_.get(), 0, &period, nullptr);
+    if (!timer_ || ::timerfd_settime(timer_.get(), 0, &period, nullptr) != 0) {
+      base::throw_errno("cannot take over from the program that has died");
+    }
     coordinator_.loop().add(timer_.get(), [this] {
       std::uint64_t times = 0;
       [[maybe_unused]] const ssize_t got = ::read(timer_.get(), &times, sizeof(times));
@@ -253,6 +262,10 @@ int coordinate(const CoordinatorStart& start, Channel channel, base::UniqueFd us
   std::erase_if(user_fds, [&](int fd) { return fd == channel.fd() || fd == user.get() || fd == start.segment; });
   base::UniqueFd spare(::fcntl(channel.fd(), F_DUPFD_CLOEXEC, 0));
   try {
+    if (!spare) {
+      base::throw_errno("the coordinator has no descriptor left");
+    }
+    coord::require_fds(*start.topology);
     return Service(start, std::move(channel), std::move(user), user_fds).run();
   } catch (const std::exception& error) {
     Channel last(std::move(spare));
@@ -304,9 +317,9 @@ CoordinatorChild start_coordinator(const CoordinatorStart& start) {
     if (pid == 0) {
       ::prctl(PR_SET_NAME, "pystream-coord");
       reset_signals();
-      reset_stdio();
       int code = EXIT_FAILURE;
       try {
+        reset_stdio();
         code = coordinate(start, std::move(theirs), std::move(user));
       } catch (...) {
         say({}, "the coordinator failed to start");

@@ -44,7 +44,9 @@ Pipe make_pipe() {
     throw_errno("cannot make a pipe");
   }
   Pipe pipe{raised(ends[0]), raised(ends[1])};
-  ::fcntl(pipe.read.get(), F_SETFL, O_NONBLOCK);
+  if (!pipe.read || !pipe.write || ::fcntl(pipe.read.get(), F_SETFL, O_NONBLOCK) != 0) {
+    throw_errno("cannot make a pipe");
+  }
   return pipe;
 }
 
@@ -113,11 +115,10 @@ void become(const Start& start) {
   sigset_t none;
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  ::dup2(start.input, STDIN_FILENO);
-  ::dup2(start.output, STDOUT_FILENO);
-  ::dup2(start.errors, STDERR_FILENO);
-  ::syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, kCloseRangeCloexec);
-  if (start.directory[0] == '\0' || ::chdir(start.directory) == 0) {
+  if (::dup2(start.input, STDIN_FILENO) >= 0 && ::dup2(start.output, STDOUT_FILENO) >= 0 &&
+      ::dup2(start.errors, STDERR_FILENO) >= 0 &&
+      ::syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, kCloseRangeCloexec) == 0 &&
+      (start.directory[0] == '\0' || ::chdir(start.directory) == 0)) {
     ::execvpe(start.arguments[0], start.arguments, start.environment);
   }
   const int error = errno;

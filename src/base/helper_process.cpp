@@ -2,21 +2,19 @@
 
 #include <fcntl.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
-#include <span>
 
+#include "base/fd_places.hpp"
 #include "base/system_error.hpp"
 
 namespace pystream::base {
 namespace {
 
-constexpr int kFirstFd = STDERR_FILENO + 1;
 constexpr int kCannotRun = 127;
 
 /// In the child: async-signal-safe calls only.
@@ -28,33 +26,6 @@ constexpr int kCannotRun = 127;
     }
   }
   ::_exit(kCannotRun);
-}
-
-/// Out of the way of the numbers that they get afterwards.
-void raise_fds(std::span<int> fds) {
-  const int spare = kFirstFd + static_cast<int>(fds.size());
-  for (int& fd : fds) {
-    fd = ::fcntl(fd, F_DUPFD_CLOEXEC, spare);
-    if (fd < 0) {
-      give_up("its descriptors");
-    }
-  }
-}
-
-void place_fds(std::span<const int> fds) {
-  int number = kFirstFd;
-  for (const int fd : fds) {
-    if (::dup2(fd, number++) < 0) {
-      give_up("its descriptors");
-    }
-  }
-  const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
-  if (null < 0 || ::dup2(null, STDIN_FILENO) < 0 || ::dup2(null, STDOUT_FILENO) < 0) {
-    give_up("/dev/null");
-  }
-  if (::syscall(SYS_close_range, number, ~0U, 0) != 0) {
-    give_up("other descriptors");
-  }
 }
 
 void set_signals() {
@@ -76,7 +47,10 @@ pid_t start_helper(const HelperCommand& command) {
   std::vector<char*> argv;
   std::transform(words.begin(), words.end(), std::back_inserter(argv), [](std::string& word) { return word.data(); });
   argv.push_back(nullptr);
-  std::vector<int> fds = command.fds;
+  std::vector<FdPlace> places(2);  // of standard input and output
+  for (const int fd : command.fds) {
+    places.push_back({.fd = fd, .number = static_cast<int>(places.size()) + 1});
+  }
   const pid_t parent = ::getpid();
   const pid_t pid = ::fork();
   if (pid < 0) {
@@ -92,8 +66,15 @@ pid_t start_helper(const HelperCommand& command) {
       ::_exit(kCannotRun);  // it died before the line above
     }
   }
-  raise_fds(fds);
-  place_fds(fds);
+  const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (null < 0) {
+    give_up("/dev/null");
+  }
+  places[0] = {.fd = null, .number = STDIN_FILENO};
+  places[1] = {.fd = null, .number = STDOUT_FILENO};
+  if (!place_fds(places)) {
+    give_up("its descriptors");
+  }
   ::execv(argv[0], argv.data());
   give_up(argv[0]);
 }

@@ -16,8 +16,9 @@ struct HelperCommand {
 
 /// Starts it by fork and exec; between the two only async-signal-safe calls are made, so that threads of this process
 /// may hold any lock. Its standard input and output are /dev/null, its signals are not blocked, and it ignores those
-/// that a terminal or a session sends (SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE). Returns its pid; the caller reaps it. Throws
-/// std::system_error if the system refuses. A program that cannot be run ends with 127 and says so on standard error.
+/// that a terminal or a session sends (SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE). Returns its pid; the caller reaps
+/// it. Throws std::system_error if the system refuses. A program that cannot be run ends with 127 and says so on
+/// standard error.
 pid_t start_helper(const HelperCommand& command);
 
 }  // namespace pystream::base

@@ -11,8 +11,12 @@
 #include <mutex>
 #include <set>
 
+#include "base/system_error.hpp"
+
 namespace pystream::base {
 namespace {
+
+rlim_t g_raised_from = 0;  ///< the limit before raise_fd_limit(); 0: it was not raised
 
 struct Registry {
   std::mutex mutex;
@@ -96,9 +100,26 @@ int fork_without_private_fds(const std::vector<int>& keeps) {
 void raise_fd_limit() noexcept {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+    g_raised_from = limit.rlim_cur;
     limit.rlim_cur = limit.rlim_max;
     ::setrlimit(RLIMIT_NOFILE, &limit);  // refused: it stays as it was
   }
+}
+
+void lower_fd_limit(std::uint64_t least) noexcept {
+  rlimit limit{};
+  if (g_raised_from > 0 && ::getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+    limit.rlim_cur = std::min(std::max<rlim_t>(g_raised_from, least), limit.rlim_cur);
+    ::setrlimit(RLIMIT_NOFILE, &limit);  // lower than it is: never refused
+  }
+}
+
+std::uint64_t fd_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+    throw_errno("cannot read the limit of descriptors");
+  }
+  return limit.rlim_cur;
 }
 
 }  // namespace pystream::base

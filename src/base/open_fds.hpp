@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <utility>
 #include <vector>
 
@@ -47,5 +48,10 @@ int fork_without_private_fds(const std::vector<int>& keeps);
 
 /// As many descriptors for this process as it may have at all: a coordinator holds two for each worker.
 void raise_fd_limit() noexcept;
+/// Undoes it, for programs of the user's, some of which do not work with many; `least` are left in any case, as far as
+/// allowed. Async-signal-safe.
+void lower_fd_limit(std::uint64_t least) noexcept;
+/// How many descriptors this process may have now.
+std::uint64_t fd_limit();
 
 }  // namespace pystream::base

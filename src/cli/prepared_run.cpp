@@ -1,7 +1,6 @@
 #include "cli/prepared_run.hpp"
 
-#include <set>
-
+#include "coord/fd_budget.hpp"
 #include "plan/plan_json.hpp"
 
 namespace pystream::cli {
@@ -11,15 +10,9 @@ std::string run_name(const LoadedPlan& loaded) {
   return loaded.file == "-" ? "stdin" : loaded.file.stem().string();
 }
 
-/// Workers with a source may read the standard input; the rest must not take it away from them.
-std::set<plan::WorkerId> source_workers(const plan::Topology& topology) {
-  std::set<plan::WorkerId> workers;
-  for (const plan::HostedSpec& hosted : topology.hosted) {
-    if (hosted.role == plan::Role::source) {
-      workers.insert(hosted.worker);
-    }
-  }
-  return workers;
+plan::Topology affordable(plan::Topology topology) {
+  coord::require_fds(topology);
+  return topology;
 }
 
 /// nullptr: without a profile, because it is not wanted or not possible.
@@ -44,12 +37,12 @@ std::unique_ptr<coord::Bookkeeping> start_bookkeeping(const LoadedPlan& loaded, 
 PreparedRun::PreparedRun(const LoadedPlan& loaded, const std::function<void(const std::string&)>& warn)
     : loaded_(loaded),
       name_(run_name(loaded)),
-      topology_(plan::make_topology(loaded.plan)),
+      topology_(affordable(plan::make_topology(loaded.plan))),
       layout_(worker::make_layout(topology_, loaded.checkpoint_bytes(topology_), plan::write_plan(loaded.plan),
                                   loaded.plan.profiler)),
       segment_(shm::Segment::create(layout_.spec)),
       bookkeeping_(start_bookkeeping(loaded, topology_, layout_, segment_, warn)),
-      launcher_(loaded.worker_program, source_workers(topology_)) {}
+      launcher_(loaded.worker_program, coord::streams_of(topology_), coord::fds_needed(topology_, 0).worker) {}
 
 coord::RunSetup PreparedRun::setup() {
   return {.name = name_,

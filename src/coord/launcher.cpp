@@ -2,16 +2,22 @@
 
 #include <fcntl.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <exception>
 #include <iostream>
+#include <span>
 #include <string>
+#include <string_view>
 
+#include "base/fd_places.hpp"
 #include "base/kill_point.hpp"
 #include "base/open_fds.hpp"
 #include "base/pidfd.hpp"
@@ -24,7 +30,7 @@ namespace {
 // Descriptors as worker_main() expects them.
 constexpr int kSegmentFd = 3;
 constexpr int kBellFd = 4;
-constexpr int kFirstSpareFd = 10;
+constexpr int kOutputFd = 5;
 
 struct Pipe {
   base::UniqueFd read;
@@ -42,10 +48,21 @@ Pipe make_pipe() {
 /// In the parent: what is left to do once the child exists.
 Launched adopt(pid_t pid, Pipe pipe) {
   if (pid < 0) {
-    base::throw_errno("cannot start a worker");
+    base::throw_errno(errno == EAGAIN
+                          ? "cannot start a worker: the system allows no more processes (ulimit -u, pids.max)"
+                          : "cannot start a worker");
   }
-  ::fcntl(pipe.read.get(), F_SETFL, O_NONBLOCK);
-  return {.pid = pid, .pidfd = base::open_pidfd(pid), .errors = std::move(pipe.read)};
+  try {
+    if (::fcntl(pipe.read.get(), F_SETFL, O_NONBLOCK) != 0) {
+      base::throw_errno("cannot watch a worker's standard error");
+    }
+    return {.pid = pid, .pidfd = base::open_pidfd(pid), .errors = std::move(pipe.read)};
+  } catch (...) {
+    ::kill(pid, SIGKILL);
+    while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+    }
+    throw;
+  }
 }
 
 /// In the child of a fork: from here on, and through exec, it dies with its parent. The worker sees to that itself, but
@@ -57,28 +74,41 @@ void die_with(pid_t parent) {
   }
 }
 
-/// In the child of a fork, before exec: only async-signal-safe calls.
-[[noreturn]] void become_program(char* const* argv, const LaunchFds& fds, int error_fd, bool keeps_stdin) {
-  // Out of the way of 3 and 4 first.
-  const int segment = ::fcntl(fds.segment, F_DUPFD, kFirstSpareFd);
-  const int bell = ::fcntl(fds.bell, F_DUPFD, kFirstSpareFd);
-  const int errors = ::fcntl(error_fd, F_DUPFD, kFirstSpareFd);
-  ::dup2(segment, kSegmentFd);
-  ::dup2(bell, kBellFd);
-  ::dup2(errors, STDERR_FILENO);
-  if (!keeps_stdin) {
-    const int null = ::open("/dev/null", O_RDONLY);
-    ::dup2(null, STDIN_FILENO);
+/// In the child of a fork, before exec: only async-signal-safe calls. `error_fd` becomes the worker's log.
+[[noreturn]] void become_program(char* const* argv, const LaunchFds& fds, int error_fd, const WorkerStreams& streams,
+                                 std::uint64_t least_fds) {
+  const auto give_up = [error_fd](std::string_view what) {
+    const char* why = ::strerrordesc_np(errno);
+    for (const std::string_view part : {what, std::string_view(why != nullptr ? why : "?"), std::string_view("\n")}) {
+      [[maybe_unused]] const ssize_t written = ::write(error_fd, part.data(), part.size());
+    }
+    ::_exit(127);
+  };
+  std::array<base::FdPlace, 6> places{{{fds.segment, kSegmentFd}, {fds.bell, kBellFd}, {error_fd, STDERR_FILENO}}};
+  std::size_t count = 3;
+  if (streams.output == WorkerStreams::Output::passed) {
+    places[count++] = {STDOUT_FILENO, kOutputFd};
   }
-  ::close_range(kBellFd + 1, ~0U, 0);
-  for (const int signal :
-       {SIGINT, SIGHUP, SIGQUIT}) {  // must not fall into the gap until the worker ignores them itself
+  if (streams.output != WorkerStreams::Output::kept) {
+    places[count++] = {error_fd, STDOUT_FILENO};
+  }
+  if (!streams.input) {
+    const int null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (null < 0) {
+      give_up("cannot open /dev/null for a worker: ");
+    }
+    places[count++] = {null, STDIN_FILENO};
+  }
+  if (!base::place_fds(std::span(places).first(count))) {
+    give_up("cannot hand a worker its descriptors: ");
+  }
+  base::lower_fd_limit(least_fds);
+  for (const int signal : {SIGINT, SIGHUP, SIGQUIT}) {  // not into the gap until the worker ignores them itself
     std::signal(signal, SIG_IGN);
   }
   // Blocked signals of the coordinator would be inherited; the worker unblocks them once its handlers stand.
   ::execv(argv[0], argv);
-  constexpr std::string_view kFailed = "cannot run the worker program\n";
-  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, kFailed.data(), kFailed.size());
+  give_up("cannot run the worker program: ");
   ::_exit(127);
 }
 
@@ -87,15 +117,18 @@ void die_with(pid_t parent) {
 Launched SpawnLauncher::launch(plan::WorkerId id, const LaunchFds& fds) {
   Pipe pipe = make_pipe();
   const pid_t parent = ::getpid();
-  std::array<std::string, 4> words{program_.string(), "work", std::to_string(id), std::to_string(parent)};
-  std::array<char*, 5> argv{words[0].data(), words[1].data(), words[2].data(), words[3].data(), nullptr};
-  const bool keeps_stdin = keeps_stdin_.contains(id);
+  const WorkerStreams streams = id < streams_.size() ? streams_[id] : WorkerStreams();
+  std::array<std::string, 5> words{program_.string(), "work", std::to_string(id), std::to_string(parent), "output"};
+  std::array<char*, 6> argv{words[0].data(), words[1].data(), words[2].data(), words[3].data(), nullptr, nullptr};
+  if (streams.output == WorkerStreams::Output::passed) {
+    argv[4] = words[4].data();
+  }
   const pid_t pid = ::fork();
   if (pid == 0) {
     base::kill_points_are_for(id);
     base::kill_point(base::KillPoint::before_exec);
     die_with(parent);
-    become_program(argv.data(), fds, pipe.write.get(), keeps_stdin);
+    become_program(argv.data(), fds, pipe.write.get(), streams, fds_);
   }
   return adopt(pid, std::move(pipe));
 }
@@ -110,15 +143,21 @@ Launched ForkLauncher::launch(plan::WorkerId id, const LaunchFds& fds) {
   base::kill_points_are_for(id);
   base::kill_point(base::KillPoint::before_exec);
   worker::adopt_worker_signals(parent);
-  ::dup2(pipe.write.get(), STDERR_FILENO);
-  pipe = {};
-  base::UniqueFd segment(::fcntl(fds.segment, F_DUPFD_CLOEXEC, 0));
-  base::UniqueFd bell(::fcntl(fds.bell, F_DUPFD_CLOEXEC, 0));
-  std::vector<int> kept = keeps_;
-  kept.insert(kept.end(), {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, segment.get(), bell.get()});
-  base::close_all_but(std::move(kept));
   // Nothing may come out of here: above stands the coordinator's own code.
   try {
+    if (::dup2(pipe.write.get(), STDERR_FILENO) < 0) {
+      base::throw_errno("cannot give a worker its standard error");
+    }
+    pipe = {};
+    base::UniqueFd segment(::fcntl(fds.segment, F_DUPFD_CLOEXEC, 0));
+    base::UniqueFd bell(::fcntl(fds.bell, F_DUPFD_CLOEXEC, 0));
+    if (!segment || !bell) {
+      base::throw_errno("cannot hand a worker its descriptors");
+    }
+    std::vector<int> kept = keeps_;
+    kept.insert(kept.end(), {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, segment.get(), bell.get()});
+    base::close_all_but(std::move(kept));
+    base::lower_fd_limit(fds_);
     const int code = body_(id, std::move(segment), std::move(bell));
     std::cout.flush();  // what the stages printed; _exit() would drop it
     std::fflush(stdout);

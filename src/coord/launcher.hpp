@@ -2,12 +2,13 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
-#include <set>
 #include <vector>
 
 #include "base/unique_fd.hpp"
+#include "coord/worker_streams.hpp"
 #include "plan/topology.hpp"
 
 namespace pystream::coord {
@@ -35,14 +36,15 @@ class Launcher {
 /// `spawn`: runs the worker program anew; it makes its stages from the plan text in the segment.
 class SpawnLauncher final : public Launcher {
  public:
-  /// `keeps_stdin`: workers that read the terminal or pipe this coordinator was started on; the others get /dev/null.
-  SpawnLauncher(std::filesystem::path program, std::set<plan::WorkerId> keeps_stdin)
-      : program_(std::move(program)), keeps_stdin_(std::move(keeps_stdin)) {}
+  /// `streams`: of each worker. `fds`: how many descriptors a worker needs at least.
+  SpawnLauncher(std::filesystem::path program, std::vector<WorkerStreams> streams, std::uint64_t fds = 0)
+      : program_(std::move(program)), streams_(std::move(streams)), fds_(fds) {}
   Launched launch(plan::WorkerId id, const LaunchFds& fds) override;
 
  private:
   std::filesystem::path program_;
-  std::set<plan::WorkerId> keeps_stdin_;
+  std::vector<WorkerStreams> streams_;
+  std::uint64_t fds_;
 };
 
 /// `fork`: the worker is a copy of the coordinator process and calls `body` with private copies of the descriptors;
@@ -51,12 +53,14 @@ class ForkLauncher final : public Launcher {
  public:
   using Body = std::function<int(plan::WorkerId, base::UniqueFd segment, base::UniqueFd bell)>;
   /// `keeps`: descriptors beside the standard ones that workers keep; all others are closed.
-  explicit ForkLauncher(Body body, std::vector<int> keeps = {}) : body_(std::move(body)), keeps_(std::move(keeps)) {}
+  explicit ForkLauncher(Body body, std::vector<int> keeps = {}, std::uint64_t fds = 0)
+      : body_(std::move(body)), keeps_(std::move(keeps)), fds_(fds) {}
   Launched launch(plan::WorkerId id, const LaunchFds& fds) override;
 
  private:
   Body body_;
   std::vector<int> keeps_;
+  std::uint64_t fds_;
 };
 
 }  // namespace pystream::coord

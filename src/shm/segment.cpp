@@ -39,7 +39,8 @@ Segment Segment::create(const SegmentSpec& spec) {
     base::throw_errno("cannot create the shared memory");
   }
   if (::ftruncate(fd.get(), static_cast<off_t>(layout.header().total_bytes)) != 0) {
-    base::throw_errno("cannot size the shared memory");
+    base::throw_errno("cannot size the shared memory to " + mebibytes(layout.header().total_bytes) +
+                      (errno == EFBIG ? " (the size of files is limited: ulimit -f)" : ""));
   }
   for (const SegmentLayout::Range& range : layout.reserved()) {
     errno = ::posix_fallocate(fd.get(), static_cast<off_t>(range.offset), static_cast<off_t>(range.size));

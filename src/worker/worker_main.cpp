@@ -1,3 +1,5 @@
+#include <fcntl.h>
+
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
@@ -7,6 +9,8 @@
 #include <string>
 
 #include "base/process_start.hpp"
+#include "base/standard_output.hpp"
+#include "base/system_error.hpp"
 #include "plan/plan_json.hpp"
 #include "profile/bookkeeper.hpp"
 #include "profile/letter_desk.hpp"
@@ -20,6 +24,7 @@ namespace {
 /// Descriptors that a coordinator hands to a worker program.
 constexpr int kSegmentFd = 3;
 constexpr int kBellFd = 4;     ///< of a bookkeeper: its channel to the coordinator
+constexpr int kOutputFd = 5;   ///< of a worker whose sink shares it with stages: the real standard output
 constexpr int kLettersFd = 3;  ///< of a keeper of dead letters: its channel to a worker
 
 int describe(int count, char** plugins) {
@@ -53,13 +58,29 @@ plan::Plan read_plan(std::string_view text) {
   return std::get<plan::Plan>(std::move(read));
 }
 
-int work(plan::WorkerId id, int parent) {
+/// What stages start must not keep the pipeline alive.
+void keep_from_programs(int fd) {
+  if (::fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) {
+    base::throw_errno("descriptor " + std::to_string(fd) + " is not the coordinator's");
+  }
+}
+
+int work(plan::WorkerId id, int parent, bool has_output) {
   worker::adopt_worker_signals(parent);
+  keep_from_programs(kSegmentFd);
+  keep_from_programs(kBellFd);
+  if (has_output) {
+    keep_from_programs(kOutputFd);
+    base::set_standard_output(kOutputFd);
+  }
   base::UniqueFd segment_fd(kSegmentFd);
   base::UniqueFd bell(kBellFd);
   std::string text;
   {
-    base::UniqueFd copy(::dup(segment_fd.get()));
+    base::UniqueFd copy(::fcntl(segment_fd.get(), F_DUPFD_CLOEXEC, 0));
+    if (!copy) {
+      base::throw_errno("cannot read the plan");
+    }
     text = shm::Segment::attach(std::move(copy)).plan();
   }
   worker::load_plugin(worker::find_plugin(worker::kCorePlugin));
@@ -100,11 +121,12 @@ int worker_main(int argc, char** argv) {
     if (argc == 2 && std::strcmp(argv[1], "letters") == 0) {
       return profile::run_letter_desk(base::UniqueFd(kLettersFd));
     }
-    if (argc == 4 && std::strcmp(argv[1], "work") == 0) {
+    const bool has_output = argc == 5 && std::strcmp(argv[4], "output") == 0;
+    if ((argc == 4 || has_output) && std::strcmp(argv[1], "work") == 0) {
       const auto id = parse_number(argv[2]);
       const auto parent = parse_number(argv[3]);
       if (id && parent) {
-        return work(static_cast<plan::WorkerId>(*id), static_cast<int>(*parent));
+        return work(static_cast<plan::WorkerId>(*id), static_cast<int>(*parent), has_output);
       }
     }
   } catch (const std::exception& error) {

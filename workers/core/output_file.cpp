@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <pystream/stage.hpp>
 #include <utility>
 
 #include "core/sigpipe.hpp"
@@ -21,13 +22,18 @@ bool shared_with_standard_error(const struct stat& file) {
   return ::fstat(STDERR_FILENO, &error) == 0 && error.st_dev == file.st_dev && error.st_ino == file.st_ino;
 }
 
+/// Under all its names: only standard_output() finds it in every worker.
+bool is_standard_output(const std::string& path) {
+  return path == "-" || path == "/dev/stdout" || path == "/dev/fd/1" || path == "/proc/self/fd/1";
+}
+
 }  // namespace
 
 OutputFile::OutputFile(std::string who, const std::string& path)
     : who_(std::move(who)), buffer_(std::make_unique<std::byte[]>(kBuffer)) {
-  if (path == "-") {
+  if (is_standard_output(path)) {
     name_ = "standard output";
-    fd_ = STDOUT_FILENO;
+    fd_ = standard_output();
   } else {
     name_ = path;
     owned_ = Descriptor(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666));

@@ -20,7 +20,8 @@ struct FileCursor {
 /// nothing; anything else (pipe, terminal, device) is at least once.
 class OutputFile {
  public:
-  /// Opens or creates the file ("-": standard output) and leaves what is in it alone. `who` starts every message.
+  /// Opens or creates the file ("-" and /dev/stdout: standard output) and leaves what is in it alone. `who` starts
+  /// every message.
   OutputFile(std::string who, const std::string& path);
 
   /// Makes the file hold what the cursor says: nothing, if nothing was committed yet. (Standard output keeps what

@@ -1,0 +1,22 @@
+#include "coord/worker_streams.hpp"
+
+namespace pystream::coord {
+
+std::vector<WorkerStreams> streams_of(const plan::Topology& topology) {
+  std::vector<WorkerStreams> all(topology.workers.size());
+  std::vector<int> hosted_by(topology.workers.size());
+  for (const plan::HostedSpec& hosted : topology.hosted) {
+    ++hosted_by.at(hosted.worker);
+  }
+  for (const plan::HostedSpec& hosted : topology.hosted) {
+    WorkerStreams& streams = all[hosted.worker];
+    if (hosted.role == plan::Role::source) {
+      streams.input = true;
+    } else if (hosted.role == plan::Role::sink) {
+      streams.output = hosted_by[hosted.worker] == 1 ? WorkerStreams::Output::kept : WorkerStreams::Output::passed;
+    }
+  }
+  return all;
+}
+
+}  // namespace pystream::coord
