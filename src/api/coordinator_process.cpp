@@ -20,6 +20,7 @@
 #include "api/patience.hpp"
 #include "base/blocked_signals.hpp"
 #include "base/log.hpp"
+#include "base/nonblocking_writer.hpp"
 #include "base/pidfd.hpp"
 #include "base/process_mark.hpp"
 #include "base/process_start.hpp"
@@ -34,6 +35,7 @@
 namespace pystream::api {
 namespace {
 
+constexpr std::chrono::milliseconds kLastPatience = std::chrono::milliseconds(500);
 constexpr long kHeirPeriodNs = 2'000'000;
 
 /// Nothing of the user's signal handling goes on here. What a terminal sends is for the user's process, which this one
@@ -56,7 +58,13 @@ void reset_stdio() {
   ::__fpurge(stdout);
 }
 
-/// One write, so that lines of several processes do not mix; no stdio, no lock.
+/// Made in the coordinator process, where nobody else uses it.
+base::NonblockingWriter& standard_error() {
+  static base::NonblockingWriter* const kWriter = std::make_unique<base::NonblockingWriter>(STDERR_FILENO).release();
+  return *kWriter;
+}
+
+/// Whole lines, so that those of several processes do not mix; no stdio, no lock, no wait.
 void say(const std::string& who, const std::string& text) {
   std::string line = "pystream: ";
   if (!who.empty()) {
@@ -64,8 +72,17 @@ void say(const std::string& who, const std::string& text) {
   }
   line += text;
   line += '\n';
-  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
+  standard_error().write(line);
 }
+
+/// While it lives the loop writes what waits.
+class UnwaitedErrors {
+ public:
+  explicit UnwaitedErrors(base::EventLoop& loop) { standard_error().attach(loop); }
+  ~UnwaitedErrors() { standard_error().detach(); }
+  UnwaitedErrors(const UnwaitedErrors&) = delete;
+  UnwaitedErrors& operator=(const UnwaitedErrors&) = delete;
+};
 
 std::unique_ptr<coord::Launcher> make_launcher(const CoordinatorStart& start, const std::vector<int>& user_fds) {
   const std::uint64_t fds = coord::fds_needed(*start.topology, user_fds.size()).worker;
@@ -106,6 +123,7 @@ class Service {
   }
 
   int run() {
+    const UnwaitedErrors unwaited(coordinator_.loop());
     const coord::Outcome outcome = coordinator_.run();
     if (outcome == coord::Outcome::failed) {
       return EXIT_FAILURE;
@@ -324,6 +342,7 @@ CoordinatorChild start_coordinator(const CoordinatorStart& start) {
       } catch (...) {
         say({}, "the coordinator failed to start");
       }
+      standard_error().flush_within(kLastPatience);
       ::_exit(code);
     }
   }

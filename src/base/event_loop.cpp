@@ -17,8 +17,8 @@ EventLoop::EventLoop() : epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
   }
 }
 
-void EventLoop::add(int fd, Callback callback) {
-  epoll_event event{.events = EPOLLIN, .data = {.fd = fd}};
+void EventLoop::add(int fd, Callback callback, For what) {
+  epoll_event event{.events = what == For::reading ? EPOLLIN : EPOLLOUT, .data = {.fd = fd}};
   if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
     throw_errno("cannot watch a descriptor");
   }

@@ -10,14 +10,16 @@
 
 namespace pystream::base {
 
-/// Calls back when descriptors become readable: epoll for one thread. A callback may add and remove descriptors.
+/// Calls back when descriptors become readable or writable: epoll for one thread. A callback may add and remove
+/// descriptors.
 class EventLoop {
  public:
   using Callback = std::function<void()>;
+  enum class For { reading, writing };
 
   EventLoop();
   /// The descriptor stays the caller's and must be removed before it is closed.
-  void add(int fd, Callback callback);
+  void add(int fd, Callback callback, For what = For::reading);
   void remove(int fd);
   /// Waits for events until `deadline` (CLOCK_MONOTONIC; nullopt: for ever) and calls back for each.
   void wait(std::optional<std::chrono::nanoseconds> deadline);

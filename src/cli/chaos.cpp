@@ -11,6 +11,7 @@
 #include "cli/compare_output.hpp"
 #include "cli/load_plan.hpp"
 #include "cli/prepared_run.hpp"
+#include "cli/standard_error.hpp"
 #include "cli/style.hpp"
 #include "cli/summary_table.hpp"
 #include "cli/text.hpp"
@@ -121,7 +122,7 @@ class ChaosCommand {
     coord::RunSetup setup = run.setup();
     setup.items_limit = options_.items;
     coord::Coordinator coordinator(std::move(setup));
-    switch (coordinator.run()) {
+    switch (run_unwaited(coordinator)) {
       case coord::Outcome::done:
         return;
       case coord::Outcome::interrupted:
@@ -147,7 +148,7 @@ class ChaosCommand {
                             coordinator.drain();
                           }
                         }});
-    const coord::Outcome outcome = coordinator.run();
+    const coord::Outcome outcome = run_unwaited(coordinator);
     chaos.collect();
     // A run that failed leaves items inside; they are no verdict on the recovery.
     coord::Audit audit = coord::audit(run.topology(), run.layout(), coordinator.view());

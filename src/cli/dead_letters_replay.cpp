@@ -10,6 +10,7 @@
 
 #include "cli/frame.hpp"
 #include "cli/prepared_run.hpp"
+#include "cli/standard_error.hpp"
 #include "cli/text.hpp"
 #include "coord/audit.hpp"
 #include "coord/coordinator.hpp"
@@ -181,7 +182,7 @@ int replay_dead_letters(ReplayOptions options) {
     warn(worker.empty() ? line : "[" + short_key(worker) + "] " + line);
   };
   coord::Coordinator coordinator(std::move(setup));
-  const coord::Outcome outcome = coordinator.run();
+  const coord::Outcome outcome = run_unwaited(coordinator);
   const coord::Audit audit = coord::audit(run.topology(), run.layout(), coordinator.view());
   print(fmt::format("{} replayed from {} on: {} came out, {} set aside again\n", count_text(letters.size(), "letter"),
                     short_key(stage), audit.out, audit.set_aside));

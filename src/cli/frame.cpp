@@ -14,12 +14,18 @@
 
 #include "base/open_fds.hpp"
 #include "base/process_start.hpp"
+#include "cli/standard_error.hpp"
 #include "cli/style.hpp"
 #include "plan/json.hpp"
 #include "plan/suggest.hpp"
 
 namespace pystream::cli {
 namespace {
+
+/// Whoever reads standard output has seen enough ("| head"): the command ends without a word, as if by SIGPIPE.
+class ClosedOutput {};
+
+constexpr int kOutputClosed = 128 + SIGPIPE;
 
 bool write_all(int fd, std::string_view text) {
   while (!text.empty()) {
@@ -34,7 +40,7 @@ bool write_all(int fd, std::string_view text) {
 
 void complain(std::string_view text) {
   const Style style(STDERR_FILENO);
-  write_all(STDERR_FILENO, style.red("pystream-coord: ") + std::string(text) + "\n");
+  show(style.red("pystream-coord: ") + std::string(text) + "\n");
 }
 
 std::vector<std::string> command_names(const CLI::App& app) {
@@ -128,8 +134,10 @@ int run_app(CLI::App& app, const Command& chosen, int argc, char** argv) {
   try {
     return parse_and_run(app, chosen, argc, argv);
   } catch (const BadPlan& error) {
-    write_all(STDERR_FILENO, std::string(error.what()) + "\n");
+    show(std::string(error.what()) + "\n");
     return kBadUsage;
+  } catch (const ClosedOutput&) {
+    return kOutputClosed;
   } catch (const BadUsage& error) {
     complain(error.what());
     return kBadUsage;
@@ -161,6 +169,9 @@ CLI::Validator whole_number(std::uint64_t least) {
 
 void print(std::string_view text) {
   if (!write_all(STDOUT_FILENO, text)) {
+    if (errno == EPIPE) {
+      throw ClosedOutput();
+    }
     throw Error(std::string("cannot write standard output: ") + std::strerror(errno));
   }
 }

@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 
+#include "cli/standard_error.hpp"
 #include "cli/summary_table.hpp"
 
 namespace pystream::cli {
@@ -41,15 +41,13 @@ void ProgressLine::show(std::span<const coord::StageSummary> stages, std::uint32
     line += fmt::format(", {} restarts", restarts);
   }
   line.resize(std::min(line.size(), terminal_width() - 1));
-  std::fputs(("\r\x1b[K" + line).c_str(), stderr);
-  std::fflush(stderr);
+  show_if_read("\r\x1b[K" + line);
   visible_ = true;
 }
 
 void ProgressLine::clear() {
   if (visible_) {
-    std::fputs("\r\x1b[K", stderr);
-    std::fflush(stderr);
+    show("\r\x1b[K");
     visible_ = false;
   }
 }

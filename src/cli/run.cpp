@@ -5,6 +5,7 @@
 #include "cli/load_plan.hpp"
 #include "cli/prepared_run.hpp"
 #include "cli/progress_line.hpp"
+#include "cli/standard_error.hpp"
 #include "cli/style.hpp"
 #include "cli/summary_table.hpp"
 #include "coord/coordinator.hpp"
@@ -50,7 +51,7 @@ class RunCommand {
     setup.progress = [&] { progress_.show(running->summary(), running->restarts()); };
     coord::Coordinator coordinator(std::move(setup));
     running = &coordinator;
-    const coord::Outcome outcome = coordinator.run();
+    const coord::Outcome outcome = run_unwaited(coordinator);
     progress_.clear();
     return finish(outcome, coordinator);
   }
@@ -70,7 +71,7 @@ class RunCommand {
   int finish(coord::Outcome outcome, const coord::Coordinator& coordinator) const {
     const Style style(STDERR_FILENO);
     if (!options_.quiet) {
-      std::fputs((summary_table(coordinator.summary(), style.on()) + crash_text(crashes_)).c_str(), stderr);
+      show(summary_table(coordinator.summary(), style.on()) + crash_text(crashes_));
     }
     switch (outcome) {
       case coord::Outcome::done:

@@ -2,13 +2,16 @@
 
 #include <poll.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <csignal>
-#include <cstdio>
 #include <ctime>
+#include <string>
 
 #include "base/clock.hpp"
+#include "base/nonblocking_writer.hpp"
 #include "base/process_start.hpp"
 #include "profile/recorder.hpp"
 #include "profile/store_rows.hpp"
@@ -26,6 +29,13 @@ constexpr int kLastPatienceMs = 5'000;
 constexpr std::int64_t kLastRowsNs = 3'000'000'000;
 constexpr std::int64_t kRetireAfterNs = 300'000'000;  ///< a start is busy enough
 constexpr std::int64_t kLastRetiringNs = 500'000'000;
+
+/// On the coordinator's standard error, which nobody has to read for a run to end.
+void say(const std::string& text) {
+  base::NonblockingWriter errors(STDERR_FILENO);
+  errors.write(text + "\n");
+  errors.flush_within(std::chrono::milliseconds(200));
+}
 
 void pause_ms(long milliseconds) {
   const timespec pause{.tv_sec = milliseconds / 1000, .tv_nsec = milliseconds % 1000 * 1'000'000};
@@ -85,7 +95,7 @@ bool Bookkeeper::begin() {
       channel_.send(MessageType::held, held);
       if (!told && base::now_ns() - since > kMomentNs) {
         told = true;
-        std::fprintf(stderr, "the profile waits: %s\n", held.c_str());
+        say("the profile waits: " + held);
       }
       if (channel_.receive(); channel_.closed()) {
         return false;
@@ -347,8 +357,7 @@ void Bookkeeper::tell_of_lost_rows() const {
     lost += worker.rows->lost.load(std::memory_order_relaxed);
   }
   if (lost > 0) {
-    std::fprintf(stderr, "%llu rows of single items are not in the profile database: it could not take them\n",
-                 static_cast<unsigned long long>(lost));
+    say(std::to_string(lost) + " rows of single items are not in the profile database: it could not take them");
   }
 }
 
@@ -365,7 +374,7 @@ void Bookkeeper::finish() {
     written = write_windows(number, now, kLastPatienceMs);
   }
   if (!written) {
-    std::fprintf(stderr, "the end of this run is not in the profile database: it could not be written\n");
+    say("the end of this run is not in the profile database: it could not be written");
     return;
   }
   try {
@@ -379,7 +388,7 @@ void Bookkeeper::finish() {
     retire_at_the_end();
     store_->checkpoint(true);
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "the end of this run is not in the profile database: %s\n", error.what());
+    say(std::string("the end of this run is not in the profile database: ") + error.what());
   }
 }
 
@@ -404,7 +413,7 @@ int run_bookkeeper(base::UniqueFd channel, base::UniqueFd segment_fd) {
     const shm::Segment segment = shm::Segment::attach(std::move(segment_fd));
     return Bookkeeper(Channel(std::move(channel)), segment).run();
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "bookkeeper: %s\n", error.what());
+    say(std::string("bookkeeper: ") + error.what());
     return 1;
   }
 }
