@@ -3,10 +3,11 @@
 #include "api/api_support.hpp"
 #include "support/segment_of.hpp"
 #include "support/tracee.hpp"
+#include "support/visits.hpp"
 
 /// A forked worker, which is a copy of this process, led on one instruction at a time and killed there with SIGKILL:
-/// tests/system/step_test.cpp does the same with spawned ones. A sample; with PYSTREAM_TEST_FULL=n every n-th
-/// instruction.
+/// tests/system/step_test.cpp does the same with spawned ones. A sample, as large as the machine's speed
+/// allows; with PYSTREAM_TEST_FULL=n every n-th instruction.
 namespace pystream::test {
 namespace {
 
@@ -66,13 +67,14 @@ TEST_F(ForkedStepTest, AKillAtAnyInstructionOfAnItemChangesNothing) {
   ASSERT_LT(steps, kEnough);
   const char* full = std::getenv("PYSTREAM_TEST_FULL");
   const std::uint64_t stride = full != nullptr ? std::max(std::stoul(full), 1UL) : steps / 20 + 1;
-  for (std::uint64_t at = 0; at <= steps && !HasFailure(); at += stride) {
-    step_item(at);
+  Visits kills(steps + 1, stride, Visits::Seconds(full != nullptr ? 1e9 : 30));
+  for (std::uint64_t at = 0; at <= steps && !HasFailure(); ++at) {
+    kills.at(at, [&] { step_item(at); });
   }
   idle_worker();
   EXPECT_EQ(incarnation(), static_cast<std::uint32_t>(item_)) << "each was killed once";
   EXPECT_EQ(sut_.status().links.back().items, 0U) << "nothing comes twice";
-  std::printf("%d kills within %lu instructions\n", item_, static_cast<unsigned long>(steps));
+  kills.report("kills");
 }
 
 }  // namespace

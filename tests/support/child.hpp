@@ -6,19 +6,22 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <exception>
 #include <functional>
+#include <optional>
 #include <utility>
 
+#include "support/instruction_stepper.hpp"
 #include "support/sanitized.hpp"
 
 /// Child processes of a test: forked, killed, single-stepped.
 namespace pystream::test {
 
 /// A child that takes longer than this hangs, and dies of SIGALRM.
-inline constexpr unsigned kChildSeconds = kSanitized ? 600 : 100;
+inline constexpr unsigned kChildSeconds = kSanitized ? 600 : 300;
 
 /// Runs `body` in a forked process, which exits with 0 unless the body throws (1) or exits by itself.
 class Child {
@@ -76,23 +79,28 @@ inline void step_mark() {
   ::raise(SIGSTOP);
 }
 
-/// Runs a body in a child process freely to its first step_mark(), then one instruction at a time to the second.
+/// Runs a body in a child process freely to its first step_mark(), then one instruction at a time to the second; calls
+/// into the vdso are passed over.
 class SteppedChild {
  public:
-  explicit SteppedChild(const std::function<void()>& body)
+  explicit SteppedChild(const std::function<void()>& body, std::optional<CodeRange> also_passed = {})
       : child_([&body] {
           ::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
           body();
-        }) {
-    running_ = wait_for_stop() == SIGSTOP;
+        }),
+        stepper_(child_.pid(), also_passed) {
+    int status = 0;
+    running_ = ::waitpid(child_.pid(), &status, 0) == child_.pid() && stop_signal(status) == SIGSTOP;
   }
   /// False once the second mark was reached, or the child has ended.
   bool step() {
-    if (!running_ || ::ptrace(PTRACE_SINGLESTEP, child_.pid(), nullptr, nullptr) != 0) {
+    const std::optional<int> status = running_ ? stepper_.step(0) : std::nullopt;
+    if (!status) {
+      running_ = false;
       return false;
     }
     ++steps_;
-    const int signal = wait_for_stop();
+    const int signal = stop_signal(*status);
     running_ = signal == SIGTRAP;
     reached_end_ = signal == SIGSTOP;
     return running_;
@@ -100,6 +108,9 @@ class SteppedChild {
   bool running() const { return running_; }
   bool reached_end() const { return reached_end_; }
   std::uint64_t steps() const { return steps_; }
+  /// Calls that were passed over, and whether the child stands in one all the same.
+  std::uint64_t passes() const { return stepper_.passes(); }
+  bool inside_passed_code() { return stepper_.inside(); }
   void kill() {
     if (!gone_) {
       child_.kill();
@@ -108,18 +119,31 @@ class SteppedChild {
   }
 
  private:
-  /// The signal that the child stopped with; 0 if it has ended.
-  int wait_for_stop() {
-    int status = 0;
-    ::waitpid(child_.pid(), &status, 0);
-    return WIFSTOPPED(status) ? WSTOPSIG(status) : 0;
-  }
+  /// 0: it has ended.
+  static int stop_signal(int status) { return WIFSTOPPED(status) ? WSTOPSIG(status) : 0; }
 
   Child child_;
+  InstructionStepper stepper_;
   bool running_ = false;
   bool reached_end_ = false;
   bool gone_ = false;
   std::uint64_t steps_ = 0;
 };
+
+/// How long a step takes on this machine, as it is now.
+inline double seconds_of_a_step() {
+  constexpr int kSteps = 500;
+  SteppedChild child([] {
+    step_mark();
+    for (volatile int i = 0; i < 100 * kSteps;) {
+      i = i + 1;
+    }
+    step_mark();
+  });
+  const auto began = std::chrono::steady_clock::now();
+  for (int i = 0; i < kSteps && child.step(); ++i) {
+  }
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count() / kSteps;
+}
 
 }  // namespace pystream::test

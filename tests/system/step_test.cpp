@@ -2,13 +2,15 @@
 
 #include <memory>
 
+#include "support/child.hpp"
 #include "support/pipeline_run.hpp"
 #include "support/segment_of.hpp"
 #include "support/tracee.hpp"
+#include "support/visits.hpp"
 
 /// The workers of a running pipeline, led on one instruction at a time and killed there with SIGKILL. The suite takes a
-/// sample; with PYSTREAM_TEST_FULL every instruction of an item's way through a worker is one to die at
-/// (scripts/prove_kills.sh).
+/// sample, as large as the machine's speed allows; with PYSTREAM_TEST_FULL every instruction of an item's way through a
+/// worker is one to die at (scripts/prove_kills.sh).
 namespace pystream {
 namespace {
 
@@ -16,12 +18,19 @@ using namespace pystream::test;
 using namespace std::chrono_literals;
 
 constexpr std::uint64_t kEnough = 10'000'000;
+constexpr std::uint64_t kItem = 2'500;           ///< instructions from the sleep through an item, about
 constexpr std::uint64_t kRecovery = 16'000;      ///< instructions from the first link to the first commit, about
+constexpr double kLongestRecoveryS = 5;          ///< that is stepped through
 constexpr std::uint64_t kBehindTheCommit = 600;  ///< instructions: wake-up, release, counters, the next look
 /// PYSTREAM_TEST_FULL=n: every n-th instruction; 0: a sample.
 std::uint64_t full_run_stride() {
   const char* given = std::getenv("PYSTREAM_TEST_FULL");
   return given != nullptr ? std::max<std::uint64_t>(std::strtoull(given, nullptr, 10), 1) : 0;
+}
+
+/// For all kills of a test; on a machine of the usual speed they take a second or two.
+Visits::Seconds budget() {
+  return Visits::Seconds(full_run_stride() > 0 ? 1e9 : 30);
 }
 
 std::string bytes_of(std::uint64_t number, std::size_t size = 8) {
@@ -70,12 +79,14 @@ void check_output(const std::string& output, const Subject& subject) {
 class StepTest : public ::testing::TestWithParam<Subject> {
  protected:
   StepTest() {
+    // About as slow as the steps, or a batch would grow while it is stepped.
+    const auto period_ms = static_cast<int>(std::clamp(1e3 * step_s_ * kItem, 40.0, 5'000.0));
     const std::string plan =
-        // About as slow as the steps, or a batch would grow while it is stepped.
         R"({"plugins": ["libpystream_testing.so"],
-            "source": {"type": "generate", "params": {"period": "40ms", "size": 8}}, "stages": [)" +
-        GetParam().stage + R"(], "sink": {"type": "file_writer", "params": {"newline": "never", "path": ")" +
-        (folder_ / "output") + R"("}}, "profiler": {"enabled": false}})";
+            "source": {"type": "generate", "params": {"period": ")" +
+        std::to_string(period_ms) + R"(ms", "size": 8}}, "stages": [)" + GetParam().stage +
+        R"(], "sink": {"type": "file_writer", "params": {"newline": "never", "path": ")" + (folder_ / "output") +
+        R"("}}, "profiler": {"enabled": false}})";
     run_.emplace(plan, folder_, std::vector<std::string>{"--quiet"});
     EXPECT_TRUE(wait_until([&] { return run_->workers().size() == 3; }));
     view_ = segment_of(run_->pid()).map_supervisor();
@@ -157,10 +168,11 @@ class StepTest : public ::testing::TestWithParam<Subject> {
   }
   void finish() {
     run_->signal(SIGTERM);
-    ASSERT_EQ(run_->wait(30s), 0) << run_->errors();
+    ASSERT_EQ(run_->wait(), 0) << run_->errors();
     check_output(read_file(folder_ / "output"), GetParam());
   }
 
+  const double step_s_ = seconds_of_a_step();
   const TempFolder folder_;
   std::optional<PipelineRun> run_;
   shm::SupervisorView view_;
@@ -170,14 +182,14 @@ TEST_P(StepTest, AKillAtAnyInstructionOfAnItemChangesNothing) {
   const std::uint64_t steps = steps_of_an_item();
   ASSERT_LT(steps, kEnough);
   const std::uint64_t stride = full_run_stride() > 0 ? full_run_stride() : steps / 20 + 1;
-  std::uint64_t kills = 1;  // that of the count
-  for (std::uint64_t at = 0; at <= steps && !HasFatalFailure(); at += stride, ++kills) {
-    kill_at(at);
+  Visits kills(steps + 1, stride, budget());
+  for (std::uint64_t at = 0; at <= steps && !HasFatalFailure(); ++at) {
+    kills.at(at, [&] { kill_at(at); });
   }
   finish();
-  EXPECT_GE(view_.workers[static_cast<std::size_t>(GetParam().worker)].control->incarnation.load(), kills);
-  std::printf("%llu kills within %llu instructions\n", static_cast<unsigned long long>(kills),
-              static_cast<unsigned long long>(steps));
+  const std::uint64_t all = kills.done() + 1;  // that of the count
+  EXPECT_GE(view_.workers[static_cast<std::size_t>(GetParam().worker)].control->incarnation.load(), all);
+  kills.report("kills");
 }
 
 TEST_P(StepTest, AKillAtAnyInstructionOfTheRecoveryChangesNothing) {
@@ -187,8 +199,11 @@ TEST_P(StepTest, AKillAtAnyInstructionOfTheRecoveryChangesNothing) {
   const int wanted = full_run_stride() > 0 ? 150 : 8;
   std::uint64_t longest = 0;
   int kills = 0;
-  for (int i = 0; i < 3 * wanted && kills < wanted && !HasFatalFailure(); ++i) {
-    const std::uint64_t stop_at = 1 + random() % kRecovery;
+  const auto deepest = std::clamp<std::uint64_t>(
+      full_run_stride() > 0 ? kRecovery : static_cast<std::uint64_t>(kLongestRecoveryS / step_s_), 100, kRecovery);
+  const Deadline enough(std::chrono::duration_cast<std::chrono::nanoseconds>(budget()));
+  for (int i = 0; i < 3 * wanted && kills < wanted && !(kills > 0 && enough.passed()) && !HasFatalFailure(); ++i) {
+    const std::uint64_t stop_at = 1 + random() % deepest;
     std::vector<pid_t> before;
     std::uint32_t incarnation_before = 0;
     {
@@ -209,8 +224,9 @@ TEST_P(StepTest, AKillAtAnyInstructionOfTheRecoveryChangesNothing) {
     kills += steps > 0 ? 1 : 0;  // else it was caught too late
   }
   finish();
-  EXPECT_EQ(kills, wanted);
-  std::printf("%d double kills, up to %llu instructions into the recovery\n", kills,
+  EXPECT_GT(kills, 0);
+  EXPECT_TRUE(kills == wanted || enough.passed()) << kills << " of " << wanted;
+  std::printf("%d of %d double kills, up to %llu instructions into the recovery\n", kills, wanted,
               static_cast<unsigned long long>(longest));
 }
 

@@ -4,13 +4,13 @@
 
 #include "support/child.hpp"
 #include "support/sanitized.hpp"
+#include "support/visits.hpp"
 #include "worker/runner_support.hpp"
 
 /// A worker stepped through its work one instruction at a time. What a kill at instruction k leaves behind is the
 /// memory (and the file) as it is then; on a copy of it a successor is started and must bring the work to the same
-/// end. One pass looks at every n-th instruction: looking at each would be so slow that the C library's clock, which
-/// reads again if a tick of the kernel falls in between, never came to an end. With PYSTREAM_TEST_FULL there are n
-/// passes, each one instruction further on (scripts/prove_kills.sh).
+/// end. The suite takes a sample, as large as a machine's speed allows; with PYSTREAM_TEST_FULL each instruction is
+/// looked at (scripts/prove_kills.sh).
 namespace pystream::worker {
 namespace {
 
@@ -20,6 +20,10 @@ using namespace pystream::worker::test;
 constexpr std::uint64_t kStride = kSanitized ? 307 : 17;
 bool is_full_run() {
   return std::getenv("PYSTREAM_TEST_FULL") != nullptr;
+}
+/// For the looks of one test. On a machine of the usual speed they take a tenth of it.
+Visits::Seconds budget() {
+  return Visits::Seconds(is_full_run() ? 1e9 : kSanitized ? 40 : 10);
 }
 
 struct Offset {
@@ -250,6 +254,14 @@ class SingleStepTest : public ::testing::TestWithParam<Subject> {
     run_to_end(copy);
     return copy.outcome(GetParam());
   }
+  /// Instructions of an undisturbed worker from the start of its recovery to its end.
+  std::uint64_t steps_to_end() const {
+    const World world = make_world();
+    SteppedChild worker = start(world);
+    while (worker.step()) {
+    }
+    return worker.steps();
+  }
   /// A worker that is started and runs to its end, stepped from the start of its recovery.
   SteppedChild start(const World& world) const {
     return SteppedChild([this, &world] {
@@ -266,20 +278,17 @@ TEST_P(SingleStepTest, AKillAtAnyInstructionChangesNothing) {
   run_to_end(undisturbed);
   const Texts expected = undisturbed.outcome(GetParam());
   ASSERT_FALSE(expected.empty());
-  std::uint64_t looks = 0;
-  for (std::uint64_t offset = 0; offset < (is_full_run() ? kStride : 1); ++offset) {
-    const World world = make_world();
-    SteppedChild worker = start(world);
-    while (worker.step()) {
-      if (worker.steps() % kStride == offset) {
-        ++looks;
-        ASSERT_EQ(outcome_after_death(world), expected) << "killed at instruction " << worker.steps();
-      }
-    }
-    EXPECT_TRUE(worker.reached_end()) << "after " << worker.steps() << " instructions";
-    EXPECT_EQ(world.outcome(GetParam()), expected);
+  const World world = make_world();
+  const std::uint64_t instructions = steps_to_end();
+  Visits kills(instructions, is_full_run() ? 1 : kStride, budget());
+  SteppedChild worker = start(world);
+  while (worker.step() && !HasFatalFailure()) {
+    kills.at(worker.steps(),
+             [&] { ASSERT_EQ(outcome_after_death(world), expected) << "killed at instruction " << worker.steps(); });
   }
-  std::printf("%llu kills\n", static_cast<unsigned long long>(looks));
+  EXPECT_TRUE(worker.reached_end()) << "after " << worker.steps() << " instructions";
+  EXPECT_EQ(world.outcome(GetParam()), expected);
+  kills.report("kills");
 }
 
 /// A worker killed at instruction k, and its successor at instruction j of its start and work.
@@ -288,28 +297,32 @@ TEST_P(SingleStepTest, AKillAtAnyInstructionOfTheRecoveryChangesNothing) {
   run_to_end(undisturbed);
   const Texts expected = undisturbed.outcome(GetParam());
   const World world = make_world();
-  SteppedChild worker = start(world);
   const std::uint64_t every = is_full_run() ? 31 : kSanitized ? 20'011 : 211;
   const std::uint64_t first_every = is_full_run() ? 211 : kSanitized ? 200'003 : 5003;
-  std::uint64_t looks = 0;
-  while (worker.step()) {
-    if (worker.steps() % first_every != 0) {
-      continue;
-    }
-    const World left = world.copy();
-    SteppedChild successor = start(left);
-    while (successor.step()) {
-      if (successor.steps() % every == 0) {
-        ++looks;
-        ASSERT_EQ(outcome_after_death(left), expected)
-            << "killed at instruction " << worker.steps() << " and again at " << successor.steps();
+  const std::uint64_t instructions = steps_to_end();
+  Visits kills(instructions, first_every, budget(), std::min(first_every, instructions / 2));
+  std::uint64_t double_kills = 0;
+  SteppedChild worker = start(world);
+  while (worker.step() && !HasFatalFailure()) {
+    kills.at(worker.steps(), [&] {
+      const World left = world.copy();
+      SteppedChild successor = start(left);
+      const double share = static_cast<double>(first_every) / static_cast<double>(instructions);
+      Visits second(instructions, every, budget() * std::min(share, 1.0), every);
+      while (successor.step() && !HasFatalFailure()) {
+        second.at(successor.steps(), [&] {
+          ASSERT_EQ(outcome_after_death(left), expected)
+              << "killed at instruction " << worker.steps() << " and again at " << successor.steps();
+        });
       }
-    }
-    ASSERT_EQ(left.outcome(GetParam()), expected);
+      double_kills += second.done();
+      EXPECT_EQ(left.outcome(GetParam()), expected);
+    });
   }
   EXPECT_TRUE(worker.reached_end()) << "after " << worker.steps() << " instructions";
-  EXPECT_GT(looks, 0U);
-  std::printf("%llu double kills\n", static_cast<unsigned long long>(looks));
+  EXPECT_GT(double_kills, 0U);
+  kills.report("recoveries");
+  std::printf("%llu double kills\n", static_cast<unsigned long long>(double_kills));
 }
 
 INSTANTIATE_TEST_SUITE_P(Workers, SingleStepTest, ::testing::ValuesIn(kSubjects),
