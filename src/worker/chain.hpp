@@ -21,6 +21,8 @@ class StageClock {
     last_ = now;
     fresh_ = true;
   }
+  /// What was set is over: the next item may come at any time from now on.
+  void expire() { fresh_ = false; }
   /// An item begins. In a row of timed items one begins when the one before it ends.
   void start(bool timing);
   /// The first stage begins.

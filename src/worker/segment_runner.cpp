@@ -183,6 +183,16 @@ void SegmentRunner::take_item(const shm::Record& record) {
   stop_clock(record.number, came_out);
 }
 
+/// A batch begins. The first item of a link may come later than that, so the clock is read when it is there: a worker
+/// that is preempted in between would begin it before it came.
+void SegmentRunner::set_clock(std::int64_t now) {
+  if (reader_) {
+    chain_.clock().expire();
+  } else {
+    chain_.clock().set(now);
+  }
+}
+
 void SegmentRunner::start_clock(std::uint64_t sequence) {
   chain_.clock().start(timed_batch_ || recorder_.wants(sequence));
 }
@@ -301,7 +311,7 @@ bool SegmentRunner::run_batch() {
     return run_async();
   }
   began_ = began_ != 0 ? began_ : monitor_.now();
-  chain_.clock().set(began_);
+  set_clock(began_);
   timed_batch_ = pace_.slow();
   std::uint32_t taken = 0;
   while (taken < pace_.batch() && !ended_ && recorder_.has_room()) {
@@ -351,7 +361,7 @@ bool SegmentRunner::run_one(bool& closed) {
   monitor_.set_segment(parts_.index);
   const std::uint64_t cycles = cycles_;
   const std::int64_t began = monitor_.now();
-  chain_.clock().set(began);
+  set_clock(began);
   timed_batch_ = true;
   if (!take_next()) {
     return false;

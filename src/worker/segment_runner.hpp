@@ -161,6 +161,7 @@ class SegmentRunner final : public RoomMaker, public SourceGuard {
   template <class Entry>
   void count_answer(const Entry& entry);
   void share_time(std::int64_t now);
+  void set_clock(std::int64_t now);
   void start_clock(std::uint64_t sequence);
   void stop_clock(std::uint64_t input, std::uint64_t came_out);
   std::uint32_t exit_index() const { return monitor_.end().entry.hosted; }

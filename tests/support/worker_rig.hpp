@@ -50,6 +50,7 @@ struct RigSpec {
   shm::LinkSize link{.ring_bytes = 4096, .item_limit = 20'000};
   bool answers = false;
   std::uint64_t checkpoint_bytes = 0;
+  std::uint64_t rows = 0;  ///< room for that many rows of single items
 };
 
 class KeptLetters final : public worker::DeadLetters {
@@ -67,9 +68,10 @@ class KeptLetters final : public worker::DeadLetters {
 /// Worker 0 is the world, worker 1 is under test. Link 2 * i leads to its segment i (unless a source stands there),
 /// link 2 * i + 1 away from it (a terminal one behind a sink).
 inline shm::Segment make_rig_segment(const RigSpec& spec) {
-  shm::SegmentSpec made{.workers = {{}, {.hosted = 16, .segments = static_cast<std::uint32_t>(spec.segments.size())}},
-                        .links = {},
-                        .plan = ""};
+  shm::SegmentSpec made{
+      .workers = {{}, {.hosted = 16, .segments = static_cast<std::uint32_t>(spec.segments.size()), .rows = spec.rows}},
+      .links = {},
+      .plan = ""};
   made.workers[1].checkpoint_bytes = spec.checkpoint_bytes;
   for (const RigSegment& segment : spec.segments) {
     shm::LinkSize in = spec.link;

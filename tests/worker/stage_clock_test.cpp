@@ -1,6 +1,7 @@
 #include <chrono>
 #include <thread>
 
+#include "base/clock.hpp"
 #include "support/worker_rig.hpp"
 
 /// How long each stage of a serial row worked. Stages sleep, and what they slept is the least they took; so a time that
@@ -99,6 +100,37 @@ TEST(StageClockTest, AlsoBehindAStageOfOneOutput) {
   EXPECT_GE(times[0], ns(1ms));
   EXPECT_GE(times[1], ns(9ms));
   EXPECT_GE(times[2], ns(2ms));
+}
+
+/// When the items of a worker began, which gets them one by one and rests in between as if it were preempted there.
+TEST(StageClockTest, NoItemBeginsBeforeItCame) {
+  for (const bool in_row : {false, true}) {
+    const RigSpec spec{.segments = {{.make =
+                                         [] {
+                                           std::vector<std::unique_ptr<Hosted>> stage;
+                                           stage.push_back(slow_letter(1ms));
+                                           return stage;
+                                         }}},
+                       .rows = 64};
+    const shm::Segment segment = make_rig_segment(spec);
+    const shm::SupervisorView view = segment.map_supervisor();
+    view.config->enabled = 1;
+    view.config->rows_per_second = 100'000;  // a row of each item
+    RiggedWorker sut(segment, spec);
+    std::vector<std::int64_t> came;
+    for (int i = 0; i < 3; ++i) {
+      came.push_back(base::now_ns());
+      feed(segment, 0, {"a"}, false);
+      bool closed = false;
+      ASSERT_TRUE(in_row ? sut.runner().run_one(closed) : sut.runner().run_batch());
+      rest(2ms);
+    }
+    const shm::ProfileArea& profile = sut.monitor().end().profile;
+    ASSERT_EQ(profile.page->head, 3U);
+    for (std::size_t i = 0; i < 3; ++i) {
+      EXPECT_GE(profile.rows[i].start_ns, came[i]) << "item " << i << (in_row ? " of a row" : "");
+    }
+  }
 }
 
 }  // namespace
