@@ -1,3 +1,7 @@
+extern "C" {
+#include <libavutil/display.h>
+}
+
 #include <sys/mount.h>
 #include <sys/resource.h>
 
@@ -7,6 +11,7 @@
 #include <filesystem>
 #include <set>
 
+#include "workers/film_remux.hpp"
 #include "workers/image_items.hpp"
 
 namespace pystream::test {
@@ -240,6 +245,86 @@ TEST(VideoReadTest, ResumeIsExactInADamagedFilm) {
     restart_from(*told, saved_cursor(*sut));
     EXPECT_EQ(run_source(*told).size(), 0U) << "what was told before the restart is not told again";
   }
+}
+
+TEST(VideoReadTest, FilmInFragmentsIsReadWhole) {  // the index at the beginning is of the first fragment only
+  const TempFolder dir;
+  write_busy_clip(dir, {"avc1", "clip.mp4"});
+  remux(dir / "clip.mp4", dir / "fragments.mp4", {.movflags = "frag_keyframe+empty_moov"});
+  const Read sut = read_film(dir / "fragments.mp4");
+  EXPECT_EQ(sut.frames.size(), static_cast<std::size_t>(kFrames));
+  EXPECT_EQ(sut.fault, "");
+}
+
+TEST(VideoReadTest, FramesShownLongerAreNoDamage) {  // an AVI has empty chunks for them
+  const TempFolder dir;
+  write_busy_clip(dir, kMjpeg);
+  remux(dir / kMjpeg.name, dir / "slow.avi",
+        {.packet = [](AVPacket& packet, int number) { packet.pts = packet.dts = std::int64_t{number} * 3; }});
+  const Read sut = read_film(dir / "slow.avi");
+  EXPECT_EQ(sut.frames.size(), static_cast<std::size_t>(kFrames));
+  EXPECT_EQ(sut.fault, "");
+}
+
+TEST(VideoReadTest, FilmOfATurnedCameraIsUpright) {
+  const TempFolder dir;
+  write_busy_clip(dir, kMpeg4);
+  const Texts lying = read_film(dir / kMpeg4.name).frames;
+  struct Case {
+    double angle;
+    int rotation;
+  };
+  for (const Case& turned :
+       {Case{90, cv::ROTATE_90_CLOCKWISE}, Case{180, cv::ROTATE_180}, Case{-90, cv::ROTATE_90_COUNTERCLOCKWISE}}) {
+    remux(dir / kMpeg4.name, dir / "turned.mp4", {.stream = [&](AVStream& stream) {
+            auto* matrix = reinterpret_cast<std::int32_t*>(
+                av_stream_new_side_data(&stream, AV_PKT_DATA_DISPLAYMATRIX, 9 * sizeof(std::int32_t)));
+            av_display_rotation_set(matrix, turned.angle);
+          }});
+    const Read sut = read_film(dir / "turned.mp4");
+    ASSERT_EQ(sut.frames.size(), lying.size()) << turned.angle;
+    cv::Mat expected;
+    cv::rotate(ImageView(bytes_of(lying[3])).image(), expected, turned.rotation);
+    EXPECT_TRUE(same(ImageView(bytes_of(sut.frames[3])).image(), expected)) << turned.angle;
+  }
+}
+
+TEST(VideoReadTest, FramesOfAnotherSizeInTheMiddleKeepTheirSize) {
+  const TempFolder dir;
+  std::string film;
+  const std::vector<cv::Size> sizes{{80, 60}, {80, 60}, {41, 33}, {160, 120}, {80, 60}};
+  auto encode = make_stage("image.encode");
+  for (const cv::Size& size : sizes) {
+    film += single(*encode, image_item({busy_scene(1, size)}));
+  }
+  const Read sut = read_film(dir.write("film.mjpeg", film));
+  ASSERT_EQ(sut.frames.size(), sizes.size());
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    EXPECT_EQ(ImageView(bytes_of(sut.frames[i])).image().size(), sizes[i]) << i;
+  }
+}
+
+TEST(VideoReadTest, WhatIsNoFileIsNamed) {
+  const TempFolder dir;
+  EXPECT_NE(message_of([&] {
+              make_stage("video.read", {{"path", dir.path().string()}});
+            }).find("no regular file"),
+            std::string::npos);
+  EXPECT_NE(message_of([&] {
+              make_stage("video.read", {{"path", dir.write("empty.avi", "")}});
+            }).find("cannot open"),
+            std::string::npos);
+}
+
+TEST(VideoReadTest, FrameThatIsTooLargeIsPassedByOnce) {
+  const TempFolder dir;
+  write_busy_clip(dir, kMjpeg);
+  auto sut = make_stage("video.read", {{"path", dir / kMjpeg.name}});
+  CollectingOutput small(1000);
+  EXPECT_THROW(sut->produce(small), ItemTooLarge);
+  auto next = make_stage("video.read", {{"path", dir / kMjpeg.name}});
+  restart_from(*next, saved_cursor(*sut));
+  EXPECT_EQ(run_source(*next).size(), static_cast<std::size_t>(kFrames - 1));
 }
 
 TEST(VideoReadTest, DamageBehindTheLimitIsNotRead) {

@@ -35,6 +35,17 @@ int quarter_turns_of(const AVStream& stream) {
   return std::isnan(turned) ? 0 : ((static_cast<int>(std::lround(-turned / 90)) % 4) + 4) % 4;
 }
 
+/// True if the file ends before its last RIFF chunk does.
+bool is_cut_avi(AVIOContext& file) {
+  const std::int64_t size = avio_size(&file);
+  std::int64_t at = 0;
+  while (at + 8 <= size && avio_seek(&file, at, SEEK_SET) == at && avio_rl32(&file) == MKTAG('R', 'I', 'F', 'F')) {
+    at += 8 + std::int64_t{avio_rl32(&file)};
+    at += at % 2;
+  }
+  return at > size + 1;  // a last byte of padding may be missing
+}
+
 }  // namespace
 
 std::string to_string(const FilmDamage& damage) {
@@ -194,17 +205,25 @@ void FilmReader::end() {
   ended_ = true;
   damage_.unreadable_packets += with_errors_.size();
   with_errors_.clear();
-  // Only of AVI this number is that of the packets; MP4 also counts what an edit list leaves out.
-  const std::int64_t announced = input_->streams[stream_]->nb_frames;
-  if (announced > packets_ && std::string_view(input_->iformat->name) == "avi") {
-    damage_.missing_frames = static_cast<std::uint64_t>(announced - packets_);
-    note_fault("it announces " + std::to_string(announced) + " frames and has " + std::to_string(packets_) +
-               "; it may be cut off");
-  }
+  add_missing_frames();
   // The demuxer does not repeat what it found while it looked what the file is.
   if (!damage_.any() && !fault_while_opening_.empty()) {
     ++damage_.breaks;
     note_fault("the file is damaged near its beginning: " + fault_while_opening_);
+  }
+}
+
+/// Only of AVI, as MP4 also counts what an edit list leaves out. Where nothing is damaged, what is missing are frames
+/// that only say "the last one again": no packet comes of them.
+void FilmReader::add_missing_frames() {
+  if (std::string_view(input_->iformat->name) != "avi" || input_->pb == nullptr) {
+    return;
+  }
+  const std::int64_t announced = input_->streams[stream_]->nb_frames;
+  if (announced > packets_ && (damage_.any() || is_cut_avi(*input_->pb))) {
+    damage_.missing_frames = static_cast<std::uint64_t>(announced - packets_);
+    note_fault("it announces " + std::to_string(announced) + " frames and has " + std::to_string(packets_) +
+               "; it may be cut off");
   }
 }
 

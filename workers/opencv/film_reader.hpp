@@ -44,6 +44,7 @@ class FilmReader {
   void feed();
   bool read_packet();
   void end();
+  void add_missing_frames();
   void note_fault(const std::string& what);
 
   std::string path_;

@@ -191,7 +191,12 @@ class Contours final : public ImageStage {
     std::sort(boxes.begin(), boxes.end(), [](const Box& a, const Box& b) {
       return std::tie(a.y, a.x, a.height, a.width) < std::tie(b.y, b.x, b.height, b.width);
     });
-    boxes.resize(std::min<std::size_t>(boxes.size(), kMaxBoxes));
+    if (boxes.size() > kMaxBoxes) {
+      throw PayloadError(who() + ": an image of " + to_string(shape_of(in.image())) + " has " +
+                         std::to_string(boxes.size()) + " regions, and an item holds at most " +
+                         std::to_string(kMaxBoxes) +
+                         " boxes; raise \"min_area\", or put image.morphology in front of it");
+    }
 
     const std::size_t first = in.planes() > 1 ? 1 : 0;
     std::vector<PlaneShape> shapes;

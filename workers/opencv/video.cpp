@@ -26,7 +26,9 @@ class VideoRead final : public RawSource<VideoReadCursor> {
     use_one_thread();
     std::error_code ignored;
     if (!std::filesystem::is_regular_file(path_, ignored)) {
-      throw Error("video.read: cannot open " + path_ + ": there is no such file; \"path\" must be a video file");
+      throw Error("video.read: cannot open " + path_ + ": " +
+                  (std::filesystem::exists(path_, ignored) ? "it is no regular file" : "there is no such file") +
+                  "; \"path\" must be a video file");
     }
     film_.emplace(path_);
   }
@@ -44,8 +46,8 @@ class VideoRead final : public RawSource<VideoReadCursor> {
       return false;
     }
     show_fault();
+    ++cursor().next;  // also if the frame is too large for an item: it is not tried again
     with_opencv("video.read", path_, [&] { emit_frame(out); });
-    ++cursor().next;
     return true;
   }
 
