@@ -47,7 +47,7 @@ void ProgressLine::show(std::span<const coord::StageSummary> stages, std::uint32
 
 void ProgressLine::clear() {
   if (visible_) {
-    show("\r\x1b[K");
+    cli::show("\r\x1b[K");
     visible_ = false;
   }
 }
