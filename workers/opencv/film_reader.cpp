@@ -233,11 +233,13 @@ PlaneShape FilmReader::shape() const {
 }
 
 void FilmReader::copy_to(cv::Mat& to) {
+  const LibavMessages messages;
   const auto format = static_cast<AVPixelFormat>(frame_->format);
   scaler_.reset(sws_getCachedContext(scaler_.release(), frame_->width, frame_->height, format, frame_->width,
                                      frame_->height, AV_PIX_FMT_BGR24, SWS_BICUBIC, nullptr, nullptr, nullptr));
   if (!scaler_) {
-    throw Error("video.read: cannot convert the frames of " + path_ + " to BGR: FFmpeg does not know how to");
+    throw Error("video.read: cannot convert the frames of " + path_ + " to BGR: FFmpeg does not know how to" +
+                in_brackets(messages.first()));
   }
   if (picture_->width != frame_->width || picture_->height != frame_->height) {
     av_frame_unref(picture_.get());
@@ -252,7 +254,7 @@ void FilmReader::copy_to(cv::Mat& to) {
       sws_scale(scaler_.get(), frame_->data, frame_->linesize, 0, frame_->height, picture_->data, picture_->linesize);
   if (rows != frame_->height) {
     throw Error("video.read: cannot convert a frame of " + path_ +
-                " to BGR: " + libav_text(rows < 0 ? rows : AVERROR_BUG));
+                " to BGR: " + libav_text(rows < 0 ? rows : AVERROR_BUG, messages));
   }
   const cv::Mat upright(frame_->height, frame_->width, CV_8UC3, picture_->data[0],
                         static_cast<std::size_t>(picture_->linesize[0]));

@@ -97,6 +97,11 @@ FilmWriter::FilmWriter(std::string path, const FilmFormat& format, const PlaneSh
   check(avformat_write_header(output, nullptr), "cannot begin " + path_, messages);
 }
 
+FilmWriter::~FilmWriter() {
+  const LibavMessages statistics_are_not_shown;
+  encoder_.reset();
+}
+
 void FilmWriter::open_encoder(const FilmFormat& format) {
   const LibavMessages messages;
   const std::uint32_t tag = MKTAG(format.codec[0], format.codec[1], format.codec[2], format.codec[3]);
@@ -151,6 +156,7 @@ void FilmWriter::close() {
 
 /// From rows of any alignment: FFmpeg's fast paths may read beyond an item's end, so the frame is copied first.
 void FilmWriter::convert(const cv::Mat& frame) {
+  const LibavMessages messages;
   if (av_frame_make_writable(picture_.get()) < 0) {
     throw std::bad_alloc();
   }
@@ -158,7 +164,6 @@ void FilmWriter::convert(const cv::Mat& frame) {
       cv::Mat(frame.rows, frame.cols, frame.type(), source_->data[0], static_cast<std::size_t>(source_->linesize[0])));
   scaler_.reset(sws_getCachedContext(scaler_.release(), shape_.cols, shape_.rows, pixels_of(shape_), shape_.cols,
                                      shape_.rows, encoder_->pix_fmt, SWS_BICUBIC, nullptr, nullptr, nullptr));
-  const LibavMessages messages;
   if (!scaler_) {
     check(AVERROR(ENOSYS), "cannot convert frames for " + path_, messages);
   }

@@ -19,6 +19,9 @@ class FilmWriter {
  public:
   /// For frames of `shape`, CV_8UC1 or CV_8UC3. Begins the file anew. Throws Error.
   FilmWriter(std::string path, const FilmFormat& format, const PlaneShape& shape);
+  ~FilmWriter();
+  FilmWriter(const FilmWriter&) = delete;
+  FilmWriter& operator=(const FilmWriter&) = delete;
 
   const PlaneShape& shape() const { return shape_; }
   /// What it took is in the file once this returns, but for the frames that the codec keeps back (H.264: some 50).

@@ -13,7 +13,11 @@ thread_local LibavMessages* listening = nullptr;
 thread_local std::string unfinished;
 
 void on_message(void* object, int level, const char* format, std::va_list arguments) {
-  if (level > AV_LOG_ERROR || listening == nullptr) {
+  if (listening == nullptr) {
+    av_log_default_callback(object, level, format, arguments);  // the process may hold others who use these libraries
+    return;
+  }
+  if (level > AV_LOG_ERROR) {
     return;
   }
   std::array<char, 512> line{};
