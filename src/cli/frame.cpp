@@ -22,11 +22,6 @@
 namespace pystream::cli {
 namespace {
 
-/// Whoever reads standard output has seen enough ("| head"): the command ends without a word, as if by SIGPIPE.
-class ClosedOutput {};
-
-constexpr int kOutputClosed = 128 + SIGPIPE;
-
 bool write_all(int fd, std::string_view text) {
   while (!text.empty()) {
     const ssize_t put = ::write(fd, text.data(), text.size());
@@ -136,8 +131,6 @@ int run_app(CLI::App& app, const Command& chosen, int argc, char** argv) {
   } catch (const BadPlan& error) {
     show(std::string(error.what()) + "\n");
     return kBadUsage;
-  } catch (const ClosedOutput&) {
-    return kOutputClosed;
   } catch (const BadUsage& error) {
     complain(error.what());
     return kBadUsage;
@@ -169,9 +162,6 @@ CLI::Validator whole_number(std::uint64_t least) {
 
 void print(std::string_view text) {
   if (!write_all(STDOUT_FILENO, text)) {
-    if (errno == EPIPE) {
-      throw ClosedOutput();
-    }
     throw Error(std::string("cannot write standard output: ") + std::strerror(errno));
   }
 }
