@@ -76,10 +76,15 @@ TEST_F(Run, ItemsEndsTheSource) {
 }
 
 TEST_F(Run, DurationDrains) {
-  const ProgramRun sut = run(counting("\"count\": 0, \"period\": \"1ms\""),
-                             {"--duration", "2s"});  // the start is part of it, and may be slow
-  EXPECT_EQ(sut.exit_code, 0) << sut.err;
-  const auto all = numbers();
+  std::vector<std::uint64_t> all;
+  for (const char* duration : {"2s", "10s", "40s"}) {  // the start is part of it, and may be slow
+    const ProgramRun sut = run(counting("\"count\": 0, \"period\": \"1ms\""), {"--duration", duration});
+    EXPECT_EQ(sut.exit_code, 0) << sut.err;
+    all = numbers();
+    if (!all.empty()) {
+      break;
+    }
+  }
   ASSERT_FALSE(all.empty());
   EXPECT_EQ(all.back(), all.size() + 2);  // no item was cut off
 }
@@ -180,7 +185,13 @@ TEST_F(Run, ShowsProgressOnATerminalAndNowhereElse) {
     GTEST_SKIP() << "the program script is not installed";
   }
   const std::string slow = counting("\"count\": 0, \"period\": \"10ms\"");
-  const std::string shown = on_terminal(slow, "--duration 2500ms");
+  std::string shown;
+  for (const char* duration : {"2500ms", "10s", "40s"}) {  // the start is part of it, and may be slow
+    shown = on_terminal(slow, std::string("--duration ") + duration);
+    if (contains(shown, " items, ")) {
+      break;
+    }
+  }
   EXPECT_CONTAINS(shown, "\r\x1b[K");
   EXPECT_CONTAINS(shown, " items, ");
   EXPECT_FALSE(contains(on_terminal(slow, "--quiet --duration 1500ms"), "\x1b"));

@@ -65,7 +65,7 @@ Outcome run_and_flip(const std::function<std::uint64_t(const shm::LinkEntry&, co
     run.signal(SIGINT);
     return run.ended();
   });
-  const int code = run.wait(1s);
+  const int code = run.wait();
   return {.code = code, .errors = run.errors()};
 }
 
@@ -128,7 +128,7 @@ TEST(Damage, AStageThatWritesOverItsInputFaults) {
                           "sink": {"type": "file_writer", "params": {"path": ")" +
                       (folder / "out.txt") + R"("}}, "profiler": {"enabled": false}})",
                   folder);
-  EXPECT_EQ(run.wait(20s), 0) << run.errors();
+  EXPECT_EQ(run.wait(), 0) << run.errors();
   EXPECT_NE(run.errors().find("stage MainPipeline__Bad was killed by SIGSEGV"), std::string::npos) << run.errors();
   EXPECT_EQ(read_file(folder / "out.txt"), "first\nthird\n");
 }

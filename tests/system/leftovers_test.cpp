@@ -171,7 +171,7 @@ class LeftoversTest : public ::testing::Test {
     end(run);
     ASSERT_TRUE(wait_until([&] { return run.ended(); })) << run.errors();
     std::string left;
-    EXPECT_TRUE(wait_until([&] { return nothing_is_left() && (left = traces.left()).empty(); }, 1s)) << left;
+    EXPECT_TRUE(wait_until([&] { return nothing_is_left() && (left = traces.left()).empty(); })) << left;
     EXPECT_EQ(entries_of(temporary), Names());
     EXPECT_EQ(entries_of(folder.path()), (Names{"plan.json", "stdout", "stderr", "tmp", "output", "profiles"}));
   }
