@@ -64,11 +64,12 @@ std::string summary_table(std::span<const coord::StageSummary> stages, bool colo
                   "mean", "p99", "items/s", "working", "waiting", "blocked", "restarts", "errors", plain);
   const coord::StageSummary* bottleneck = nullptr;
   for (const coord::StageSummary& stage : stages) {
-    text += fmt::format("{}{:<{}} {:>9} {:>9} {:>9} {:>9} {:>8} {:>8} {:>8} {:>8} {:>6}{}{}\n",
-                        stage.bottleneck ? warm : "", short_key(stage.key), width, stage.items,
-                        pretty_time(stage.mean_s), pretty_time(stage.p99_s), pretty_count(stage.items_per_s),
-                        share(stage.working), share(stage.waiting), share(stage.blocked), stage.restarts, stage.errors,
-                        stage.bottleneck ? "  <- bottleneck" : "", stage.bottleneck ? plain : "");
+    text +=
+        fmt::format("{}{:<{}} {:>9} {:>9} {:>9} {:>9} {:>8} {:>8} {:>8} {:>8} {:>6}{}{}\n",
+                    stage.bottleneck ? warm : "", short_key(stage.key), width, stage.items, pretty_time(stage.mean_s),
+                    pretty_time(stage.p99_s), stage.items_per_s > 0 ? pretty_count(stage.items_per_s) : "-",
+                    share(stage.working), share(stage.waiting), share(stage.blocked), stage.restarts, stage.errors,
+                    stage.bottleneck ? "  <- bottleneck" : "", stage.bottleneck ? plain : "");
     bottleneck = stage.bottleneck ? &stage : bottleneck;
   }
   if (bottleneck != nullptr) {

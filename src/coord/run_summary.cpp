@@ -46,19 +46,24 @@ void add_worker_figures(StageSummary& summary, const shm::WorkerPage& page) {
   }
   const std::int64_t span =
       page.last_end_ns.load(std::memory_order_relaxed) - page.first_end_ns.load(std::memory_order_relaxed);
-  if (summary.items > 1 && span > 0) {
-    summary.items_per_s = static_cast<double>(summary.items - 1) / (static_cast<double>(span) * 1e-9);
-  }
+  summary.items_per_s = profile::items_per_second(summary.items, static_cast<double>(span) * 1e-9);
 }
 
-void mark_bottleneck(const plan::Topology& topology, std::vector<StageSummary>& all) {
+void mark_bottleneck(const plan::Topology& topology, const shm::SupervisorView& view, std::vector<StageSummary>& all) {
   std::vector<profile::StageLoad> loads;
   std::vector<StageSummary*> loaded;
   for (plan::HostedId id = 0; id < all.size(); ++id) {
     if (all[id].items > 0) {
-      loads.push_back({.worker = topology.workers[topology.hosted[id].worker].name,
+      const plan::WorkerId worker = topology.hosted[id].worker;
+      const shm::WorkerPage& page = *view.workers[worker].page;
+      const double active_s = seconds(get(page.waiting_ns)) + seconds(get(page.working_ns));
+      loads.push_back({.worker = topology.workers[worker].name,
                        .blocked = all[id].blocked,
-                       .busy_s = all[id].mean_s * static_cast<double>(all[id].items)});
+                       .busy_s = all[id].mean_s * static_cast<double>(all[id].items),
+                       .working_s = all[id].working * active_s,
+                       .active_s = active_s,
+                       .items = all[id].items,
+                       .slowest_s = all[id].max_s});
       loaded.push_back(&all[id]);
     }
   }
@@ -97,7 +102,7 @@ std::vector<StageSummary> summarize(const plan::Topology& topology, const shm::S
       }
     }
   }
-  mark_bottleneck(topology, all);
+  mark_bottleneck(topology, view, all);
   return all;
 }
 

@@ -19,10 +19,10 @@ struct StageSummary {
   double p50_s = 0;
   double p99_s = 0;  ///< within 1/32, the histogram's bucket
   double max_s = 0;
-  double items_per_s = 0;  ///< (items - 1) / (last end - first end)
+  double items_per_s = 0;  ///< see profile::items_per_second()
   double working = 0;      ///< share of the worker's time, 0 to 1
-  double waiting = 0;      ///< for input
-  double blocked = 0;      ///< on a full output link
+  double waiting = 0;      ///< for input, since the first one
+  double blocked = 0;      ///< on a full output link, since its consumer was done with a first item
   std::uint32_t restarts = 0;
   bool bottleneck = false;  ///< the stage that limits the others; see profile::find_bottleneck()
 };

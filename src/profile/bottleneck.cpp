@@ -1,35 +1,99 @@
 #include "profile/bottleneck.hpp"
 
+#include <algorithm>
+#include <vector>
+
 namespace pystream::profile {
 namespace {
 
-/// The stage behind the largest fall of the blocked share.
-std::optional<std::size_t> end_of_blocking(std::span<const StageLoad> stages) {
-  constexpr double kClearly = 0.3;
-  std::optional<std::size_t> found;
-  double largest = kClearly;
-  for (std::size_t i = 1; i < stages.size(); ++i) {
-    const double fall = stages[i - 1].blocked - stages[i].blocked;
-    if (stages[i - 1].worker != stages[i].worker && fall > largest) {
-      largest = fall;
-      found = i;
+constexpr double kHalf = 0.5;
+constexpr double kNearlyAlways = 0.75;
+constexpr double kRarely = 0.2;
+constexpr double kShortestSpanS = 0.02;
+
+struct WorkerLoad {
+  std::string_view name;
+  double blocked = 0;
+  double work_s = 0;  ///< as if its slowest items were like the others
+  std::size_t stage = 0;
+  double stage_busy_s = -1;  ///< of the stage that works most
+};
+
+/// By how much the slowest item exceeds the mean of the others.
+double excess_s(const StageLoad& stage) {
+  if (stage.items < 2) {
+    return 0;
+  }
+  const double others_s = (stage.busy_s - stage.slowest_s) / static_cast<double>(stage.items - 1);
+  return std::max(stage.slowest_s - others_s, 0.0);
+}
+
+/// In the order of their first stages.
+std::vector<WorkerLoad> workers_of(std::span<const StageLoad> stages) {
+  std::vector<WorkerLoad> workers;
+  for (std::size_t i = 0; i < stages.size(); ++i) {
+    const StageLoad& stage = stages[i];
+    auto worker = std::ranges::find(workers, stage.worker, &WorkerLoad::name);
+    if (worker == workers.end()) {
+      workers.push_back({.name = stage.worker, .blocked = stage.blocked, .work_s = stage.working_s, .stage = i});
+      worker = workers.end() - 1;
+    }
+    const double busy_s = stage.busy_s - excess_s(stage);
+    worker->work_s += stage.working_s > 0 ? -excess_s(stage) : busy_s;
+    if (busy_s > worker->stage_busy_s) {
+      worker->stage_busy_s = busy_s;
+      worker->stage = i;
     }
   }
-  return found;
+  return workers;
+}
+
+using Place = std::vector<WorkerLoad>::const_iterator;
+
+/// The last worker that is clearly blocked; end(): there is none with one behind it.
+Place last_blocked(const std::vector<WorkerLoad>& workers) {
+  const auto found =
+      std::find_if(workers.rbegin(), workers.rend(), [](const WorkerLoad& w) { return w.blocked > kClearly; });
+  return found == workers.rend() || found == workers.rbegin() ? workers.end() : std::prev(found.base());
+}
+
+Place busiest(const std::vector<WorkerLoad>& workers) {
+  return std::max_element(workers.begin(), workers.end(), [](const WorkerLoad& a, const WorkerLoad& b) {
+    const bool a_limits = a.blocked < kHalf;
+    const bool b_limits = b.blocked < kHalf;
+    return a_limits != b_limits ? b_limits : a.work_s < b.work_s;
+  });
 }
 
 }  // namespace
 
 std::optional<Bottleneck> find_bottleneck(std::span<const StageLoad> stages) {
-  const std::optional<std::size_t> end = end_of_blocking(stages);
-  std::optional<Bottleneck> best;
-  for (std::size_t i = 0; i < stages.size(); ++i) {
-    const bool eligible = !end || stages[i].worker == stages[*end].worker;
-    if (eligible && (!best || stages[i].busy_s > stages[best->stage].busy_s)) {
-      best = Bottleneck{.stage = i, .blocked_before = end.has_value()};
-    }
+  const std::vector<WorkerLoad> workers = workers_of(stages);
+  const Place most = busiest(workers);
+  if (most == workers.end() || most->blocked >= kHalf) {
+    return std::nullopt;
   }
-  return best;
+  double active_s = 0;
+  for (const StageLoad& stage : stages) {
+    active_s = std::max(active_s, stage.active_s);
+  }
+  const Place blocked = last_blocked(workers);
+  const bool blocked_by_others = blocked != workers.end();
+  const bool works_nearly_always = active_s > 0 && most->work_s >= kNearlyAlways * active_s;
+  if (!works_nearly_always && !blocked_by_others && active_s > 0 && most->work_s < kRarely * active_s) {
+    return std::nullopt;  // all of them wait for what is outside of the pipeline
+  }
+  const Place place = works_nearly_always || !blocked_by_others ? most : std::next(blocked);
+  if (const std::uint64_t items = stages[place->stage].items; items > 0 && items < kFewestItems) {
+    return std::nullopt;
+  }
+  const bool blocked_before =
+      std::any_of(workers.begin(), place, [](const WorkerLoad& w) { return w.blocked > kClearly; });
+  return Bottleneck{.stage = place->stage, .blocked_before = blocked_before};
+}
+
+double items_per_second(std::uint64_t items, double span_s) {
+  return items >= kFewestItems && span_s >= kShortestSpanS ? static_cast<double>(items - 1) / span_s : 0;
 }
 
 }  // namespace pystream::profile

@@ -1,17 +1,22 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string_view>
 
 namespace pystream::profile {
 
-/// What a source, stage or sink did.
+/// What a source, stage or sink did. What concerns its worker is the same for all stages of that worker.
 struct StageLoad {
-  std::string_view worker;  ///< its process; stages of one share `blocked`
+  std::string_view worker;  ///< its process
   double blocked = 0;       ///< share of the worker's time
   double busy_s = 0;        ///< inside the stage, all items together
+  double working_s = 0;     ///< of the worker
+  double active_s = 0;      ///< of the worker: working, blocked and waiting
+  std::uint64_t items = 0;  ///< 0: not known
+  double slowest_s = 0;     ///< the item that took longest
 };
 
 struct Bottleneck {
@@ -19,8 +24,19 @@ struct Bottleneck {
   bool blocked_before = false;  ///< the stages in front of it wait for it
 };
 
-/// The stage that limits the others: where blocked stages end; without such a place the one that works most.
-/// nullopt: there is none. `stages`: in the order of the items' way.
+/// A worker that is blocked, or waits, for more of its time than this counts as waiting for others.
+inline constexpr double kClearly = 0.3;
+/// Of fewer items neither a rate nor a bottleneck can be told.
+inline constexpr std::uint64_t kFewestItems = 10;
+
+/// The stage that limits the others: in the worker that works nearly all the time, else in the one behind the last
+/// worker that is clearly blocked, else in the one that works most. Never a worker that is blocked for half its time.
+/// A first item that takes long (a stage that starts) does not count. nullopt: nothing limits, or too few items tell.
+/// `stages`: in the order of the items' way.
 std::optional<Bottleneck> find_bottleneck(std::span<const StageLoad> stages);
+
+/// Items a second, of `items` whose first and last were done `span_s` apart. 0: too few or in too short a time to tell,
+/// as workers commit many items at once.
+double items_per_second(std::uint64_t items, double span_s);
 
 }  // namespace pystream::profile

@@ -32,9 +32,11 @@ input[type=number]{width:4em;font:inherit;background:var(--page);color:var(--ink
 )css";
 
 /// What k replicas of the stages would do: the slowest worker sets the pace. Service times are in the page's table.
+/// More replicas are never slower than what was measured, so the prediction is scaled to that where it is below.
 constexpr const char* kScript = R"js(
 const rows=[...document.querySelectorAll('#whatif tbody tr')];
 const rate=v=>v>=1e6?(v/1e6).toFixed(2)+' M':v>=1e3?(v/1e3).toFixed(2)+' k':v.toFixed(2);
+let first=0;
 function update(){
   let slowest=null,limit=Infinity;
   for(const row of rows){
@@ -46,7 +48,9 @@ function update(){
   if(slowest){
     slowest.classList.add('hot');
     const now=+document.querySelector('#whatif').dataset.now;
-    document.querySelector('#predicted').textContent=rate(limit)+' items/s'+(now>0?' ('+(limit/now).toFixed(2)+' times what was measured)':'')+', limited by '+slowest.dataset.name;
+    first=first||limit;
+    const predicted=limit*Math.max(1,now/first);
+    document.querySelector('#predicted').textContent=rate(predicted)+' items/s ('+(predicted/now).toFixed(2)+' times what was measured), limited by '+slowest.dataset.name;
   }
 }
 document.querySelectorAll('#whatif input').forEach(i=>i.addEventListener('input',update));update();
@@ -118,6 +122,10 @@ std::string table(const RunSummary& summary) {
 }
 
 std::string what_if(const RunSummary& summary) {
+  const KeySummary* main = summary.find("MainPipeline");
+  if (main == nullptr || main->items_per_s <= 0) {
+    return "<h2>What if a stage had replicas?</h2><p>Too few items, or too short a run, to tell.</p>";
+  }
   struct Worker {
     std::string name;
     double busy_s = 0;
@@ -136,12 +144,11 @@ std::string what_if(const RunSummary& summary) {
     worker->busy_s += key.busy_s;
     worker->items = std::max(worker->items, key.items);
   }
-  const KeySummary* main = summary.find("MainPipeline");
   const double entered = workers.empty() ? 0 : static_cast<double>(workers.front().items);
   std::string html =
       "<h2>What if a stage had replicas?</h2><p>With a core for each of them the slowest worker sets the pace: "
       "<b id=\"predicted\"></b></p><div class=\"scroll\"><table id=\"whatif\" data-now=\"" +
-      json_number(main != nullptr ? main->items_per_s : 0) +
+      json_number(main->items_per_s) +
       "\"><thead><tr><th>worker</th><th>time an item</th><th>replicas</th><th>could do</th></tr></thead><tbody>";
   for (const Worker& worker : workers) {
     // An item of the pipeline costs this worker so much; filtered items cost those behind the filter nothing.

@@ -80,14 +80,19 @@ void name_bottleneck(RunSummary& summary) {
   for (KeySummary& key : summary.keys) {
     if (key.role != "pipeline" && key.items > 0) {
       stages.push_back(&key);
-      loads.push_back({.worker = key.worker, .blocked = key.blocked, .busy_s = key.busy_s});
+      loads.push_back({.worker = key.worker,
+                       .blocked = key.blocked,
+                       .busy_s = key.busy_s,
+                       .working_s = key.working * key.active_s,
+                       .active_s = key.active_s,
+                       .items = key.items,
+                       .slowest_s = key.max_s});
     }
   }
   const auto found = find_bottleneck(loads);
   if (!found) {
     return;
   }
-  constexpr double kClearly = 0.3;
   const auto [at, blocked_before] = *found;
   KeySummary& key = *stages[at];
   key.bottleneck = true;
@@ -156,9 +161,10 @@ RunSummary read_summary(Database& database, std::int64_t run) {
     key.mean_s = by_samples ? ratio(value(7), value(6)) * kNs : ratio(value(8), value(4)) * kNs;
     key.min_s = value(9) * kNs;
     key.max_s = value(10) * kNs;
-    key.items_per_s = key.items > 1 ? ratio(value(4) - 1, (value(12) - value(11)) * kNs) : 0;
+    key.items_per_s = items_per_second(key.items, (value(12) - value(11)) * kNs);
     if (!pipeline) {
       const double all = value(13) + value(14) + value(15);
+      key.active_s = all * kNs;
       key.waiting = ratio(value(13), all);
       key.working = ratio(value(14), all);
       key.blocked = ratio(value(15), all);

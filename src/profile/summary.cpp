@@ -34,7 +34,7 @@ std::string encode(const RunSummary& s) {
   for (const KeySummary& k : s.keys) {
     out.put(k.key).put(k.role).put(k.worker).put(k.items).put(k.errors).put(k.samples);
     out.put(k.mean_s).put(k.min_s).put(k.p50_s).put(k.p90_s).put(k.p99_s).put(k.p999_s).put(k.max_s).put(k.rank_error);
-    out.put(k.items_per_s).put(k.waiting).put(k.working).put(k.blocked).put(k.busy_s);
+    out.put(k.items_per_s).put(k.waiting).put(k.working).put(k.blocked).put(k.busy_s).put(k.active_s);
     out.put(k.restarts).put(k.dropped).put(k.rows).put(k.one_row_in).put(k.rows_lost).put(k.bottleneck);
   }
   return out.bytes();
@@ -49,7 +49,7 @@ RunSummary decode_run_summary(std::string_view bytes) {
     KeySummary& k = s.keys.emplace_back();
     get(k.key, k.role, k.worker, k.items, k.errors, k.samples);
     get(k.mean_s, k.min_s, k.p50_s, k.p90_s, k.p99_s, k.p999_s, k.max_s, k.rank_error);
-    get(k.items_per_s, k.waiting, k.working, k.blocked, k.busy_s);
+    get(k.items_per_s, k.waiting, k.working, k.blocked, k.busy_s, k.active_s);
     get(k.restarts, k.dropped, k.rows, k.one_row_in, k.rows_lost, k.bottleneck);
   }
   return s;

@@ -29,11 +29,12 @@ struct KeySummary {
   /// Where not all items were timed singly: in 19 of 20 cases p50_s is the time of some rank between 0.5 - rank_error
   /// and 0.5 + rank_error, and that of another share p between p - e and p + e, e = 2 rank_error sqrt(p (1 - p)).
   double rank_error = 0;
-  double items_per_s = 0;  ///< (items - 1) / (last end - first end)
+  double items_per_s = 0;  ///< see items_per_second()
   double waiting = 0;      ///< share of its worker's time, 0 to 1: for input
   double working = 0;
-  double blocked = 0;  ///< on a full output link
-  double busy_s = 0;   ///< time spent on all items
+  double blocked = 0;   ///< on a full output link
+  double busy_s = 0;    ///< time spent on all items
+  double active_s = 0;  ///< of its worker: waiting, working and blocked
   std::uint32_t restarts = 0;
   std::uint64_t dropped = 0;  ///< items that the link in front of it threw away
   std::uint64_t rows = 0;     ///< single items in the database

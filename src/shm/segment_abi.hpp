@@ -150,8 +150,8 @@ struct WorkerPage {
   /// begun with more, or is said to have been at a few too many.
   std::atomic<std::uint32_t> in_flight;
   std::atomic<std::int64_t> first_commit_ns;             ///< of this start of the worker (CLOCK_MONOTONIC); 0: none yet
-  alignas(kLine) std::atomic<std::uint64_t> waiting_ns;  ///< for input, since the pipeline began
-  std::atomic<std::uint64_t> blocked_ns;
+  alignas(kLine) std::atomic<std::uint64_t> waiting_ns;  ///< for input, since the first one
+  std::atomic<std::uint64_t> blocked_ns;  ///< on a full output link, since its consumer was done with a first item
   std::atomic<std::uint64_t> working_ns;
   std::atomic<std::int64_t> first_end_ns;  ///< when the first and the last item was done (CLOCK_MONOTONIC)
   std::atomic<std::int64_t> last_end_ns;

@@ -348,7 +348,7 @@ void SegmentRunner::finish_batch(std::uint32_t items) {
   }
   const std::int64_t now = monitor_.now();
   const std::int64_t took = now - began_;
-  monitor_.add_working(took);
+  monitor_.add_working(took - std::exchange(start_up_ns_, 0));
   monitor_.set_last_end(now);
   recorder_.apply(now);
   pace_.note(items, took - blocked_ns_);
@@ -378,7 +378,7 @@ bool SegmentRunner::run_one(bool& closed) {
 /// After a commit: the worker's times since `began`.
 void SegmentRunner::finish_slow(std::int64_t began) {
   const std::int64_t now = monitor_.now();
-  monitor_.add_working(now - began);
+  monitor_.add_working(now - began - std::exchange(start_up_ns_, 0));
   monitor_.set_last_end(now);
   recorder_.apply(now);
   blocked_ns_ = 0;

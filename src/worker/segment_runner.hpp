@@ -198,10 +198,12 @@ class SegmentRunner final : public RoomMaker, public SourceGuard {
   bool timed_batch_ = true;      ///< every item of the batch in work is timed
   std::int64_t began_ = 0;       ///< when the batch in work began; 0: look
   std::int64_t blocked_ns_ = 0;  ///< since the batch began
-  std::uint64_t exits_ = 0;      ///< items that left the main pipeline and are not counted yet
-  std::int64_t shared_ns_ = 0;   ///< of this batch's time is the stages' already
-  Ages ages_;                    ///< of the items of a batch in which not every item is timed
-  Ages exit_ages_;               ///< of those that left the main pipeline
+  /// The part of it until the consumer was done with its first item. It counts as neither blocked nor working.
+  std::int64_t start_up_ns_ = 0;
+  std::uint64_t exits_ = 0;     ///< items that left the main pipeline and are not counted yet
+  std::int64_t shared_ns_ = 0;  ///< of this batch's time is the stages' already
+  Ages ages_;                   ///< of the items of a batch in which not every item is timed
+  Ages exit_ages_;              ///< of those that left the main pipeline
 };
 
 /// What stages threw, as a text; nothing if they did not. What is no matter of the ones that ran goes on up.

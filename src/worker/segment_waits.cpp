@@ -46,12 +46,17 @@ void SegmentRunner::make_room() {
     chain_.clock().exclude(monitor_.now() - began);
     return;
   }
+  const bool consumer_has_begun = ring_.items_inside() < ring_.next_number();
   monitor_.set_phase(shm::Phase::blocked);
   ring_.wait(full, {.spin_ns = parts_.spin_ns, .timeout_ns = behind_.empty() ? kSleepNs : kLookBehindNs});
   pace_.note_own_sleep();
   monitor_.set_phase(shm::Phase::working);
   const std::int64_t waited = monitor_.now() - began;
-  monitor_.add_blocked(waited);
+  if (consumer_has_begun) {
+    monitor_.add_blocked(waited);
+  } else {
+    start_up_ns_ += waited;
+  }
   blocked_ns_ += waited;
   chain_.clock().exclude(waited);
 }
@@ -116,7 +121,9 @@ void SegmentRunner::wait_for_input() {
   }
   pace_.note_own_sleep();
   began_ = monitor_.now();
-  monitor_.add_waiting(began_ - began);
+  if (inputs_done_ > 0) {  // before the first one, the stages in front of this one start
+    monitor_.add_waiting(began_ - began);
+  }
   monitor_.set_phase(shm::Phase::working);
   check_stop();
 }
