@@ -12,7 +12,9 @@ enum class LogLevel { debug, info, warning, error, off };
 using LogSink = std::function<void(LogLevel level, std::string_view text)>;
 
 /// Replaces the logger; an empty function puts the usual one back (lines on standard error). Thread-safe.
-/// Workers and coordinators are processes of their own and write to standard error whatever this is set to.
+/// What a pipeline's coordinator reports (a worker that died and was restarted, a stage that hangs, items that were
+/// given up) comes here as a warning with one of the next calls of that pipeline, at the latest with cleanup(). Workers
+/// are processes of their own: what they print goes to standard error whatever this is set to.
 void set_logger(LogSink sink);
 
 /// What is below is not said. Default: LogLevel::warning. Pipelines started later inherit it.

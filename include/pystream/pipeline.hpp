@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <pystream/callable.hpp>
+#include <pystream/dead_letter.hpp>
 #include <pystream/options.hpp>
 #include <pystream/status.hpp>
 #include <ranges>
@@ -14,6 +15,7 @@
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace pystream {
 
@@ -153,7 +155,8 @@ class Pipeline {
   void stop_loop();
 
   /// A result, decoded; std::nullopt if there is none (with block_output: none for output_timeout). A result is given
-  /// once. Throws PayloadError if results are of another type; then the result stays.
+  /// once; of an item that a stage gave up there is none, see dead_letters(). Throws PayloadError if results are of
+  /// another type; then the result stays.
   template <class T>
   std::optional<T> get_results() {
     require_payload<T>();
@@ -164,17 +167,33 @@ class Pipeline {
     }
   }
 
-  /// Waits until nothing is in flight: everything that went in has come out as a result (read or not) or was filtered
-  /// out. False if that took longer than `timeout`. With Results::all somebody must read meanwhile.
+  /// Waits until nothing is in flight: everything that went in has come out as a result (read or not), was filtered
+  /// out, or was given up by a stage (status().given_up says how many). False if that took longer than `timeout`. With
+  /// Results::all somebody must read meanwhile.
   bool drain(std::chrono::nanoseconds timeout);
   /// Ends the pipeline: stages finish the item in work (within two seconds), their cleanup() runs, workers end. What
-  /// waits in links is dropped; call drain() first if it matters. Does nothing if the pipeline does not run.
+  /// waits in links is dropped; call drain() first if it matters. Warnings that were not told yet, of items that were
+  /// given up or of workers that died, go to the logger. Does nothing if the pipeline does not run.
   void cleanup();
 
   /// Mean latencies and throughputs since the start; after cleanup() those of the last run. Throws ProfilingError
   /// without `use_profiler`.
   Profiles get_profiles() const;
   PipelineStatus status() const;
+  /// Items that a stage in a worker could not process (StageOptions::on_error, on_crash, max_attempts), each with its
+  /// bytes: the first `most`, oldest first; after cleanup() those of the last run. None of stages in this process: what
+  /// those throw comes out of forward().
+  ///
+  ///     for (const pystream::DeadLetter& letter : pipeline.dead_letters()) {
+  ///       std::cerr << letter.stage << " failed on item " << letter.sequence << ": " << letter.reason << "\n";
+  ///       repair(letter.item<int>());
+  ///     }
+  ///
+  /// They stay in the profiler folder, with or without a profiler; `pystream-coord dead-letters` shows and removes
+  /// them. That there are some is told in three ways: a warning goes to the logger (set_logger()) with one of the next
+  /// calls of this pipeline, at the latest with cleanup(), status() counts them, and this call gives them. Throws
+  /// PipelineUndefined before the first run, ProfilingError if they cannot be read.
+  std::vector<DeadLetter> dead_letters(std::size_t most = 1000) const;
 
   /// Turns this pipeline into a stage of another one, of the mode it was given by serialize() or parallelize(). If it
   /// runs, it is cleaned up; afterwards it is empty. Throws PipelineUndefined if it has no mode yet.

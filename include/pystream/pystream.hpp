@@ -2,6 +2,7 @@
 
 /// Everything the library offers. For plugins, <pystream/registry.hpp> is enough.
 #include <pystream/codec.hpp>
+#include <pystream/dead_letter.hpp>
 #include <pystream/error.hpp>
 #include <pystream/functional.hpp>
 #include <pystream/item.hpp>

@@ -25,7 +25,8 @@ struct StageStatus {
   std::string key;             ///< profile key
   int pid = 0;                 ///< of its worker; this process's own in a serial pipeline; 0: not running now
   std::uint64_t items = 0;     ///< inputs done
-  std::uint64_t errors = 0;    ///< inputs that ended in an exception
+  std::uint64_t errors = 0;    ///< inputs that were given up: the stage threw, or its worker died on them
+  std::string last_error{};    ///< why the last of them was; empty: none was, or that is not known
   std::uint32_t restarts = 0;  ///< of its worker
   double link_fill = 0;        ///< share in use of the link in front of it, 0 to 1; 0 if there is none
 };
@@ -38,7 +39,8 @@ struct LinkStatus {
 };
 
 struct PipelineStatus {
-  int coordinator = 0;  ///< 0: a serial pipeline without workers
+  int coordinator = 0;         ///< 0: a serial pipeline without workers
+  std::uint64_t given_up = 0;  ///< errors of all stages; see Pipeline::dead_letters()
   std::vector<StageStatus> stages;
   std::vector<LinkStatus> links;
 };

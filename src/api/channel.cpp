@@ -1,5 +1,7 @@
 #include "api/channel.hpp"
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -14,6 +16,7 @@ namespace pystream::api {
 namespace {
 
 constexpr std::size_t kLongestText = 8192;
+constexpr int kMostUnread = 64 << 10;  ///< bytes, as the kernel counts them; the socket holds some three times as much
 constexpr std::size_t kLongestMessage = 128 << 10;
 
 class Writer {
@@ -121,6 +124,15 @@ bool Channel::send(const Message& message) {
     sent = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
   } while (sent < 0 && errno == EINTR);
   return sent >= 0 || errno == EAGAIN;
+}
+
+bool Channel::send_report(const std::string& text) {
+  int unread = 0;
+  if (::ioctl(fd_.get(), SIOCOUTQ, &unread) != 0 || unread > kMostUnread) {
+    return false;
+  }
+  const std::string bytes = encode({.kind = Message::Kind::report, .reason = {.text = text}});
+  return ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) >= 0;
 }
 
 std::optional<Message> Channel::receive() {

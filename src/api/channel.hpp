@@ -22,6 +22,7 @@ struct Message {
     ended,     ///< somebody else ended the pipeline; `reason.text`
     status,    ///< `workers`
     profiles,  ///< `figures`; none: `reason.text` says why
+    report,    ///< `reason.text`: something that the user should know
     // from the user's process
     ask_status,
     ask_profiles,
@@ -52,6 +53,9 @@ class Channel {
   int fd() const { return fd_.get(); }
   /// False if the other end is gone.
   bool send(const Message& message);
+  /// The same for what matters less than other messages: false also if the other end has not taken much of what was
+  /// sent before.
+  bool send_report(const std::string& text);
   /// The next message; nullopt if there is none now, or never again (see closed()).
   std::optional<Message> receive();
   bool closed() const { return closed_; }

@@ -136,6 +136,13 @@ class Service {
   }
 
  private:
+  /// The user's process logs it with its next call; if it is gone, or does not call, it is said here.
+  void tell(const std::string& text) {
+    if ((heir_ || !channel_.send_report(text)) && log_level() <= LogLevel::warning) {
+      say({}, text);
+    }
+  }
+
   /// nullptr: the profile is not wanted, or not possible.
   std::unique_ptr<coord::Bookkeeping> start_bookkeeping() {
     if (start_.worker_program.empty()) {
@@ -151,12 +158,12 @@ class Service {
         return nullptr;
       }
       auto bookkeeping = coord::Bookkeeping::spawn(start_.worker_program, segment_, run,
-                                                   [](const std::string& text) { say({}, text); });
+                                                   [this](const std::string& text) { tell(text); });
       bookkeeping->set_patience_with_others(kHeldDatabaseMs);
       return bookkeeping;
     } catch (const std::exception& error) {
       no_profiles_ = error.what();
-      say({}, "no profile is written: " + no_profiles_);
+      tell("no profile is written: " + no_profiles_);
       return nullptr;
     }
   }
@@ -192,8 +199,10 @@ class Service {
     setup.segment = &segment_;
     setup.launcher = launcher_.get();
     setup.takes_interrupts = false;
-    setup.log = [](const std::string& worker, const std::string& line) {
-      if (!worker.empty() || log_level() <= LogLevel::warning) {
+    setup.log = [this](const std::string& worker, const std::string& line) {
+      if (worker.empty()) {
+        tell(line);
+      } else {
         say(worker, line);
       }
     };
@@ -264,11 +273,11 @@ class Service {
   Channel channel_;
   base::UniqueFd user_;
   shm::Segment segment_;
-  std::string no_profiles_;  ///< why; empty: there are some
+  std::optional<coord::Heir> heir_;  ///< once the user's process has died
+  std::string no_profiles_;          ///< why; empty: there are some
   std::unique_ptr<coord::Bookkeeping> bookkeeping_;
   std::unique_ptr<coord::Launcher> launcher_;
   coord::Coordinator coordinator_;
-  std::optional<coord::Heir> heir_;
   base::UniqueFd timer_;
 };
 

@@ -42,7 +42,8 @@ PipelineStatus session_status(Session& session) {
   const std::vector<Message::Worker> workers = session.workers();
   const plan::Topology& topology = session.topology();
   const std::vector<StageFigures> figures = read_figures(topology, session.view());
-  PipelineStatus status{.coordinator = session.coordinator(), .stages = {}, .links = {}};
+  std::vector<GivenUpItems> given_up = read_given_up(topology, session.view());
+  PipelineStatus status{.coordinator = session.coordinator(), .given_up = 0, .stages = {}, .links = {}};
   for (plan::LinkId id = 0; id < topology.links.size(); ++id) {
     status.links.push_back(link_status(session, id));
   }
@@ -56,6 +57,8 @@ PipelineStatus session_status(Session& session) {
     if (const auto input = topology.workers[id].segments.front().input) {
       stage.link_fill = status.links[*input].fill;
     }
+    stage.last_error = std::move(given_up[i].last_reason);
+    status.given_up += stage.errors;
     status.stages.push_back(std::move(stage));
   }
   return status;

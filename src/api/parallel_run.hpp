@@ -19,6 +19,7 @@ class ParallelRun final : public Run {
   bool drain(std::chrono::nanoseconds timeout) override;
   Profiles profiles() override { return session_.profiles(); }
   PipelineStatus status() override;
+  std::optional<LetterSource> letters() const override { return session_.letters(); }
   void stop() override;
 
  private:

@@ -165,6 +165,9 @@ Profiles Pipeline::get_profiles() const {
 PipelineStatus Pipeline::status() const {
   return core().status();
 }
+std::vector<DeadLetter> Pipeline::dead_letters(std::size_t most) const {
+  return core().dead_letters(most);
+}
 
 PipelineStage Pipeline::as_stage() {
   return PipelineStage(core().take_tree());

@@ -93,11 +93,13 @@ void PipelineCore::prepare(plan::Mode mode, const ParallelOptions& options) {
 void PipelineCore::serialize(const SerialOptions& options) {
   prepare(plan::Mode::serial, options.children);
   run_ = std::make_shared<SerialRun>(*tree_, options, options_);
+  has_run_ = true;
 }
 
 void PipelineCore::parallelize(const ParallelOptions& options) {
   prepare(plan::Mode::parallel, options);
   run_ = std::make_shared<ParallelRun>(*tree_, options, options_);
+  has_run_ = true;
 }
 
 bool PipelineCore::forward(const void* value, const ValueType& type, const std::stop_token& stop) {
@@ -184,6 +186,7 @@ void PipelineCore::cleanup() {
     }
   }
   ending->stop();
+  last_letters_ = ending->letters();
 }
 
 Profiles PipelineCore::profiles() const {
@@ -202,6 +205,15 @@ Profiles PipelineCore::profiles() const {
 
 PipelineStatus PipelineCore::status() const {
   return run().status();
+}
+
+std::vector<DeadLetter> PipelineCore::dead_letters(std::size_t most) const {
+  require_own_process();
+  if (!run_ && !has_run_) {
+    throw PipelineUndefined("the pipeline has not run yet; call serialize() or parallelize() first");
+  }
+  const auto source = run_ ? run_->letters() : last_letters_;
+  return source ? source->read(most) : std::vector<DeadLetter>();
 }
 
 std::unique_ptr<PipelineTree> PipelineCore::take_tree() {

@@ -53,6 +53,7 @@ class PipelineCore {
   void cleanup();
   Profiles profiles() const;
   PipelineStatus status() const;
+  std::vector<DeadLetter> dead_letters(std::size_t most) const;
   std::unique_ptr<PipelineTree> take_tree();
 
  private:
@@ -69,6 +70,8 @@ class PipelineCore {
   std::shared_ptr<Run> run_;  ///< shared with open loans
   std::unique_ptr<LoopThread> loop_;
   std::optional<Profiles> last_profiles_;
+  std::optional<LetterSource> last_letters_;
+  bool has_run_ = false;
 };
 
 }  // namespace pystream::api

@@ -4,12 +4,14 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <pystream/codec.hpp>
 #include <pystream/status.hpp>
 #include <span>
 #include <stop_token>
 
 #include "api/figures.hpp"
+#include "api/letter_source.hpp"
 
 namespace pystream::api {
 
@@ -41,6 +43,8 @@ class Run {
   /// Throws ProfilingError. REQUIRES: it was started with a profiler.
   virtual Profiles profiles() = 0;
   virtual PipelineStatus status() = 0;
+  /// Where its dead letters are; nullopt: there are none.
+  virtual std::optional<LetterSource> letters() const = 0;
   /// Ends it; stages clean up. Called once, last.
   virtual void stop() = 0;
 };

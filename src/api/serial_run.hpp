@@ -84,6 +84,8 @@ class SerialRun final : public Run {
   /// Of children what the profile database says, of the row what was measured here.
   Profiles profiles() override;
   PipelineStatus status() override;
+  /// Of its children: what a stage in this process throws comes out of forward().
+  std::optional<LetterSource> letters() const override { return session_ ? session_->letters() : std::nullopt; }
   void stop() override;
 
  private:

@@ -15,6 +15,7 @@
 #include "coord/inspect.hpp"
 #include "plan/plan_json.hpp"
 #include "worker/layout.hpp"
+#include "worker/letter_client.hpp"
 
 namespace pystream::api {
 namespace {
@@ -113,7 +114,7 @@ void Session::start(PipelineTree& tree, const ParallelOptions& options) {
                          .checkpoint_bytes = checkpoint_bytes_,
                          .make = {},
                          .worker_program = {}};
-  start.worker_program = worker_program(options, plan_.profiler.enabled);
+  start.worker_program = worker_program_ = worker_program(options, plan_.profiler.enabled);
   if (options.start_method == StartMethod::fork) {
     start.make = [all = stages(tree)](plan::HostedId id) { return make_hosted(*all.at(id).parts); };
   }
@@ -157,6 +158,9 @@ void Session::take(const Message& message) {
     case Message::Kind::profiles:
       answer_ = message;
       return;
+    case Message::Kind::report:
+      news_.add(message.reason.text);
+      return;
     case Message::Kind::ask_status:
     case Message::Kind::ask_profiles:
     case Message::Kind::stop:
@@ -165,10 +169,18 @@ void Session::take(const Message& message) {
 }
 
 /// REQUIRES: mutex_ is held.
+void Session::look_at_given_up(bool at_end) {
+  for (std::string& text : given_up_.look(read_given_up(topology_, view_), nanoseconds(base::now_ns()), at_end)) {
+    news_.add(std::move(text));
+  }
+}
+
+/// REQUIRES: mutex_ is held.
 void Session::look() {
   if (stopped_) {
     return;
   }
+  look_at_given_up(false);
   while (const auto message = coordinator_->channel.receive()) {
     take(*message);
   }
@@ -212,6 +224,7 @@ bool Session::failed(std::int64_t now_ns) {
       look();
     }
   }
+  news_.tell();
   return failed_.load(std::memory_order_relaxed);
 }
 
@@ -262,11 +275,24 @@ Profiles Session::profiles() {
   return profiles;
 }
 
+std::optional<LetterSource> Session::letters() const {
+  const auto run = worker::letter_run(*view_.config);
+  return run ? std::optional(LetterSource{.program = worker_program_, .run = *run}) : std::nullopt;
+}
+
 void Session::stop() {
-  const std::lock_guard lock(mutex_);
-  if (stopped_ || !coordinator_) {
-    return;
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopped_ || !coordinator_) {
+      return;
+    }
+    stop_coordinator();
   }
+  news_.tell_all();
+}
+
+/// REQUIRES: mutex_ is held.
+void Session::stop_coordinator() {
   stopped_ = true;
   failure_ = {.stage = {}, .signal = 0, .item = {}, .text = "the pipeline was cleaned up"};
   failed_.store(true, std::memory_order_relaxed);
@@ -277,6 +303,10 @@ void Session::stop() {
     wait_for_end(kStopPatience);
   }
   base::try_reap(coordinator_->pidfd.fd());
+  while (const auto message = coordinator_->channel.receive()) {
+    take(*message);
+  }
+  look_at_given_up(true);
 }
 
 }  // namespace pystream::api

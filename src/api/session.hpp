@@ -11,6 +11,9 @@
 #include <vector>
 
 #include "api/coordinator_process.hpp"
+#include "api/given_up_watch.hpp"
+#include "api/letter_source.hpp"
+#include "api/news.hpp"
 #include "api/stage_tree.hpp"
 #include "shm/segment.hpp"
 #include "worker/link_names.hpp"
@@ -51,7 +54,9 @@ class Session {
   std::vector<Message::Worker> workers();
   /// From the profile database. Throws ProfilingError, PipelineTerminated.
   Profiles profiles();
-  /// Ends all processes and reaps the coordinator. Idempotent.
+  /// Where the dead letters of this run are; nullopt: there can be none yet.
+  std::optional<LetterSource> letters() const;
+  /// Ends all processes and reaps the coordinator; tells of everything that was not told yet. Idempotent.
   void stop();
 
  private:
@@ -61,8 +66,10 @@ class Session {
   bool wait_for_channel(std::chrono::nanoseconds patience) const;
   bool wait_for_end(std::chrono::nanoseconds patience) const;
   void look();
+  void look_at_given_up(bool at_end);
   void take(const Message& message);
   void note_death();
+  void stop_coordinator();
   /// Asks the coordinator and waits for its answer. REQUIRES: mutex_ is held.
   Message ask(Message::Kind question, Message::Kind answer, std::chrono::nanoseconds patience);
   [[noreturn]] void throw_failure();
@@ -75,7 +82,11 @@ class Session {
   shm::SupervisorView view_;
   std::optional<CoordinatorChild> coordinator_;
 
+  std::filesystem::path worker_program_;
+  News news_;
+
   std::mutex mutex_;  ///< guards the channel and what follows
+  GivenUpWatch given_up_;
   std::optional<TerminationReason> failure_;
   std::optional<Message> answer_;
   bool ready_ = false;

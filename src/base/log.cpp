@@ -46,6 +46,19 @@ void usual_sink(LogLevel level, std::string_view text) {
   std::fwrite(line.data(), 1, line.size(), stderr);
 }
 
+bool is_wanted(LogLevel level) {
+  return level >= log_level() && level != LogLevel::off;
+}
+
+/// REQUIRES: the logger's mutex is held.
+void say(LogLevel level, std::string_view text) {
+  if (logger().sink) {
+    logger().sink(level, text);
+  } else {
+    usual_sink(level, text);
+  }
+}
+
 }  // namespace
 
 void set_logger(LogSink sink) {
@@ -64,15 +77,21 @@ LogLevel log_level() {
 namespace base {
 
 void log(LogLevel level, std::string_view text) {
-  if (level < log_level() || level == LogLevel::off) {
-    return;
+  if (is_wanted(level)) {
+    const std::lock_guard lock(logger().mutex);
+    say(level, text);
   }
-  const std::lock_guard lock(logger().mutex);
-  if (logger().sink) {
-    logger().sink(level, text);
-  } else {
-    usual_sink(level, text);
+}
+
+bool try_log(LogLevel level, std::string_view text) {
+  if (!is_wanted(level)) {
+    return true;
   }
+  const std::unique_lock lock(logger().mutex, std::try_to_lock);
+  if (lock) {
+    say(level, text);
+  }
+  return lock.owns_lock();
 }
 
 }  // namespace base

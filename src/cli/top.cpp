@@ -57,6 +57,14 @@ Usage usage_of(std::int64_t pid) {
   return usage;
 }
 
+/// A worker that has been with one item for a while is told by the item and its age.
+std::string state_of(const coord::LiveWorker& worker) {
+  constexpr std::int64_t kAWhileNs = 2'000'000'000;
+  return worker.item_age_ns < kAWhileNs
+             ? worker.phase
+             : worker.item + " for " + profile::format_time(static_cast<double>(worker.item_age_ns) * 1e-9);
+}
+
 class TopScreen {
  public:
   TopScreen(coord::LiveStatus first, bool colour) : colour_(colour), before_(std::move(first)) { note_usage(before_); }
@@ -76,7 +84,7 @@ class TopScreen {
       const auto then = old.find(pid);
       const double cpu = then != old.end() && seconds > 0 ? (usage_[pid].cpu_s - then->second.cpu_s) / seconds : 0;
       rows.push_back({short_key(f.stage->key), of_worker(pid > 0 ? std::to_string(pid) : "-"),
-                      of_worker(f.worker != nullptr ? f.worker->phase : ""), profile::format_count(f.items_per_s),
+                      of_worker(f.worker != nullptr ? state_of(*f.worker) : ""), profile::format_count(f.items_per_s),
                       profile::format_time(f.p50_s), profile::format_time(f.p99_s),
                       of_worker(f.stage->role == "source" ? "-" : profile::format_percent(f.fill)),
                       of_worker(profile::format_percent(f.waiting)), of_worker(profile::format_percent(f.working)),

@@ -46,6 +46,7 @@ Coordinator::Coordinator(RunSetup setup)
     : setup_(std::move(setup)),
       view_(setup_.segment->map_supervisor()),
       supervisor_(*setup_.topology, setup_.restarts),
+      stalls_(*setup_.topology),
       bell_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       signals_(setup_.takes_interrupts),
       workers_(setup_.topology->workers.size()) {
@@ -100,7 +101,8 @@ Outcome Coordinator::run() {
 }
 
 nanoseconds Coordinator::next_deadline() const {
-  nanoseconds next = supervisor_.next_deadline().value_or(now() + 10s);
+  nanoseconds next = std::min(supervisor_.next_deadline().value_or(now() + 10s), stalls_.next_look());
+  next = std::min(next, stack_requests_.next_look(now()).value_or(next));
   if (setup_.progress) {
     next = std::min(next, next_progress_);
   }
@@ -115,12 +117,12 @@ nanoseconds Coordinator::next_deadline() const {
 
 void Coordinator::on_tick() {
   const nanoseconds time = now();
-  std::vector<WorkerView> views;
-  views.reserve(workers_.size());
-  for (plan::WorkerId id = 0; id < workers_.size(); ++id) {
-    views.push_back(read_view(view_.workers[id]));
-  }
+  const std::vector<WorkerView> views = read_views();
   perform(supervisor_.on_tick(views, time));
+  kill_asked(time);
+  if (time >= stalls_.next_look()) {
+    look_for_stalls(views, time);
+  }
   if (setup_.duration && time >= started_ + *setup_.duration) {
     drain();
   }
@@ -142,7 +144,7 @@ void Coordinator::perform(const std::vector<Action>& actions) {
         Overloaded{[&](const StartWorker& start) { start_worker(start); },
                    [&](const KillWorker& kill) {
                      workers_[kill.id].killed_by_us = true;
-                     base::send_signal(workers_[kill.id].process.pidfd, SIGKILL);
+                     ask_and_kill(kill.id);
                    },
                    [&](const WakeNeighbours& wake) { wake_links_of(wake.id); }, [&](const StopAll&) { stop_all(); },
                    [&](const EndRun&) {
@@ -151,15 +153,7 @@ void Coordinator::perform(const std::vector<Action>& actions) {
                        setup_.failed(*failure());
                      }
                    },
-                   [&](const Report& report) {
-                     if (setup_.bookkeeping != nullptr) {
-                       setup_.bookkeeping->event(
-                           {.time_ns = base::now_ns(), .kind = "report", .worker = {}, .text = report.text});
-                     }
-                     if (setup_.log) {
-                       setup_.log({}, report.text);
-                     }
-                   }},
+                   [&](const Report& report) { tell(report.text); }},
         action);
   }
 }
@@ -168,7 +162,9 @@ void Coordinator::start_worker(const StartWorker& start) {
   write_start(*view_.workers[start.id].control, start, setup_.items_limit);
   Worker& worker = workers_[start.id];
   worker.killed_by_us = false;
-  worker.process = setup_.launcher->launch(start.id, {.segment = setup_.segment->fd(), .bell = bell_.get()});
+  worker.process = setup_.launcher->launch(
+      start.id,
+      {.segment = setup_.segment->fd(), .bell = bell_.get(), .name = setup_.topology->workers[start.id].name});
   worker.running = true;
   note(start.incarnation == 0 ? "start" : "restart", start.id);
   loop_.add(worker.process.pidfd.get(), [this, id = start.id] { on_exit(id); });
@@ -214,13 +210,19 @@ void Coordinator::on_exit(plan::WorkerId id) {
   }
   worker.process = {};
   worker.running = false;
+  stack_requests_.remove(id);
   const WorkerView view = read_view(view_.workers[id]);
   const CrashReport report = report_of(id, *status, view);
   if ((status->signal != 0 || status->code != 0 || !view.finished) && !supervisor_.stopping()) {
     note_death(id, report);
   }
-  perform(supervisor_.on_exit(
-      id, {.code = status->code, .signal = status->signal, .view = view, .stack = stack_text(report)}, now()));
+  perform(supervisor_.on_exit(id,
+                              {.code = status->code,
+                               .signal = status->signal,
+                               .view = view,
+                               .cause = report.cause,
+                               .stack = stack_text(report)},
+                              now()));
 }
 
 CrashReport Coordinator::report_of(plan::WorkerId id, const base::ExitStatus& status, const WorkerView& view) {
@@ -231,6 +233,7 @@ CrashReport Coordinator::report_of(plan::WorkerId id, const base::ExitStatus& st
                      .signal = status.signal,
                      .code = status.code,
                      .hung = worker.killed_by_us,
+                     .cause = cause_of_death(id, status),
                      .failure = view.failure,
                      .usage = status,
                      .last_lines = {worker.last_lines.begin(), worker.last_lines.end()}};
@@ -263,6 +266,7 @@ void Coordinator::note(const std::string& kind, plan::WorkerId id, profile::Even
 }
 
 std::string Coordinator::answer(std::string_view request) {
+  look_for_stalls(read_views(), now());
   if (request == "status") {
     return to_json({}, live_status());
   }
@@ -296,6 +300,10 @@ LiveStatus Coordinator::live_status() const {
     LiveWorker& worker = status.workers.at(id);
     worker.pid = workers_[id].running ? workers_[id].process.pid : 0;
     worker.restarts = supervisor_.restarts(id);
+    if (const auto age = stalls_.age(id); age && workers_[id].running) {
+      worker.item = items_in_work(read_view(view_.workers[id]));
+      worker.item_age_ns = age->count();
+    }
     if (!workers_[id].running) {
       worker.phase = "not running";
     }

@@ -17,8 +17,11 @@
 #include "coord/interrupts.hpp"
 #include "coord/launcher.hpp"
 #include "coord/live_status.hpp"
+#include "coord/oom_watch.hpp"
 #include "coord/run_summary.hpp"
 #include "coord/stop_signals.hpp"
+#include "coord/stack_requests.hpp"
+#include "coord/stall_watch.hpp"
 #include "coord/supervisor.hpp"
 #include "shm/segment.hpp"
 
@@ -102,9 +105,15 @@ class Coordinator {
   void on_errors(plan::WorkerId id);
   void on_signal();
   void on_tick();
+  std::vector<WorkerView> read_views() const;
+  void look_for_stalls(const std::vector<WorkerView>& views, std::chrono::nanoseconds now);
+  void ask_and_kill(plan::WorkerId id);
+  void kill_asked(std::chrono::nanoseconds now);
+  void tell(const std::string& text);
   void nudge(std::chrono::nanoseconds now);
   void tell_of_drain();
   void note(const std::string& kind, plan::WorkerId id, profile::Event event = {});
+  std::string cause_of_death(plan::WorkerId id, const base::ExitStatus& status);
   CrashReport report_of(plan::WorkerId id, const base::ExitStatus& status, const WorkerView& view);
   void note_death(plan::WorkerId id, const CrashReport& report);
   void end_bookkeeping();
@@ -116,6 +125,9 @@ class Coordinator {
   RunSetup setup_;
   shm::SupervisorView view_;
   Supervisor supervisor_;
+  StallWatch stalls_;
+  StackRequests stack_requests_;
+  OomWatch oom_;
   base::EventLoop loop_;
   std::optional<ControlSocket> control_;
   base::UniqueFd bell_;

@@ -56,8 +56,9 @@ void read_crash_record(const shm::CrashRecord& record, CrashReport& report) {
   if (signal == 0) {
     return;
   }
-  std::string fault = address_text(signal, record.code, record.address);
-  if (signal != report.signal) {  // something else ended it before its report on the fault was complete
+  const bool on_request = record.signal == shm::kStackOnRequest;
+  std::string fault = on_request ? std::string() : address_text(signal, record.code, record.address);
+  if (!on_request && signal != report.signal) {  // something else ended it before its report on the fault was complete
     fault = "while it reported " + base::signal_name(signal) + (fault.empty() ? "" : ": " + fault);
   }
   if (!fault.empty()) {
@@ -84,6 +85,9 @@ std::string how_it_died(const CrashReport& report) {
   std::string text = report.hung          ? "hung and was killed"
                      : report.signal != 0 ? "was killed by " + base::signal_name(report.signal)
                                           : "ended with exit code " + std::to_string(report.code);
+  if (!report.cause.empty()) {
+    text += ", " + report.cause;
+  }
   if (report.fault) {
     text += ", " + *report.fault;
   }
@@ -122,6 +126,11 @@ std::string describe(const CrashReport& report) {
     text += "\n  | " + line;
   }
   return text;
+}
+
+std::string memory_limit_text(const shm::WorkerPage& page, std::uint64_t memory) {
+  const auto cause = static_cast<shm::DeathCause>(page.death_cause.load(std::memory_order_acquire));
+  return cause == shm::DeathCause::memory_limit ? fmt::format("its memory limit of {} bytes is used up", memory) : "";
 }
 
 void CrashLog::add(const CrashReport& report) {

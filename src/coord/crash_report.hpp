@@ -25,6 +25,7 @@ struct CrashReport {
   int signal = 0;  ///< 0: it ended by itself, with exit code `code`
   int code = 0;
   bool hung = false;                  ///< killed because it did not move
+  std::string cause;                  ///< what is known of it beside the signal, as WorkerExit::cause
   std::string failure;                ///< the worker's own word, if it gave up
   std::string in_work;                ///< "item 7", or which ones it was one of; empty: none was in work
   std::optional<std::uint64_t> item;  ///< sequence number, if it was that one
@@ -46,6 +47,9 @@ std::string place_of(const CrashFrame& frame);
 std::string stack_text(const CrashReport& report);
 /// Some lines: stage, how, stack_text(), what it used, what it said last.
 std::string describe(const CrashReport& report);
+
+/// "its memory limit of 64 MiB is used up"; empty if that is not what the worker died of. `memory`: the limit in bytes.
+std::string memory_limit_text(const shm::WorkerPage& page, std::uint64_t memory);
 
 /// The same crash again and again.
 struct CrashGroup {

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -13,6 +14,7 @@
 #include <cstring>
 #include <exception>
 #include <iostream>
+#include <iterator>
 #include <span>
 #include <string>
 #include <string_view>
@@ -118,11 +120,14 @@ Launched SpawnLauncher::launch(plan::WorkerId id, const LaunchFds& fds) {
   Pipe pipe = make_pipe();
   const pid_t parent = ::getpid();
   const WorkerStreams streams = id < streams_.size() ? streams_[id] : WorkerStreams();
-  std::array<std::string, 5> words{program_.string(), "work", std::to_string(id), std::to_string(parent), "output"};
-  std::array<char*, 6> argv{words[0].data(), words[1].data(), words[2].data(), words[3].data(), nullptr, nullptr};
+  std::vector<std::string> words{program_.string(), "work", std::to_string(id), std::to_string(parent),
+                                 std::string(fds.name)};
   if (streams.output == WorkerStreams::Output::passed) {
-    argv[4] = words[4].data();
+    words.emplace_back("output");
   }
+  std::vector<char*> argv;
+  std::transform(words.begin(), words.end(), std::back_inserter(argv), [](std::string& word) { return word.data(); });
+  argv.push_back(nullptr);
   const pid_t pid = ::fork();
   if (pid == 0) {
     base::kill_points_are_for(id);

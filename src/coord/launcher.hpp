@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <string_view>
 #include <vector>
 
 #include "base/unique_fd.hpp"
@@ -24,6 +25,7 @@ struct Launched {
 struct LaunchFds {
   int segment = -1;
   int bell = -1;
+  std::string_view name;  ///< of the worker, as its command line shows it to people
 };
 
 /// Starts worker processes. Throws std::system_error if the system refuses.

@@ -40,7 +40,7 @@ std::string encode(const LiveStatus& s) {
   out.put(s.workers.size());
   for (const LiveWorker& worker : s.workers) {
     out.put(worker.name).put(worker.pid).put(worker.phase).put(worker.waiting_ns).put(worker.working_ns);
-    out.put(worker.blocked_ns).put(worker.restarts);
+    out.put(worker.blocked_ns).put(worker.restarts).put(worker.item).put(worker.item_age_ns);
   }
   out.put(s.links.size());
   for (const LiveLink& link : s.links) {
@@ -64,8 +64,8 @@ LiveStatus decode_live_status(std::string_view bytes) {
   }
   for (auto left = in.get<std::size_t>(); left > 0; --left) {
     LiveWorker& worker = s.workers.emplace_back();
-    get(worker.name, worker.pid, worker.phase, worker.waiting_ns, worker.working_ns, worker.blocked_ns,
-        worker.restarts);
+    get(worker.name, worker.pid, worker.phase, worker.waiting_ns, worker.working_ns, worker.blocked_ns, worker.restarts,
+        worker.item, worker.item_age_ns);
   }
   for (auto left = in.get<std::size_t>(); left > 0; --left) {
     LiveLink& link = s.links.emplace_back();
@@ -99,7 +99,9 @@ std::vector<LiveFigures> figures_between(const LiveStatus& before, const LiveSta
       const LiveWorker then = at_or_empty(before.workers, stage.worker);
       figures.worker = &worker;
       const auto waiting = static_cast<double>(minus(worker.waiting_ns, then.waiting_ns));
-      const auto working = static_cast<double>(minus(worker.working_ns, then.working_ns));
+      // What an item takes is counted when it is done; one that takes long must not look like no work at all.
+      const double in_work = std::min(static_cast<double>(worker.item_age_ns), seconds * 1e9);
+      const auto working = std::max(static_cast<double>(minus(worker.working_ns, then.working_ns)), in_work);
       const auto blocked = static_cast<double>(minus(worker.blocked_ns, then.blocked_ns));
       const double total = waiting + working + blocked;
       figures.waiting = ratio(waiting, total);
@@ -137,7 +139,8 @@ std::string to_json(const LiveStatus& before, const LiveStatus& now) {
       out += ", \"worker\": " + json_string(f.worker->name) + ", \"pid\": " + std::to_string(f.worker->pid) +
              ", \"state\": " + json_string(f.worker->phase) + ", \"restarts\": " + std::to_string(f.worker->restarts) +
              ", \"waiting\": " + json_number(f.waiting) + ", \"working\": " + json_number(f.working) +
-             ", \"blocked\": " + json_number(f.blocked);
+             ", \"blocked\": " + json_number(f.blocked) + ", \"in_work\": " + json_string(f.worker->item) +
+             ", \"in_work_s\": " + json_number(static_cast<double>(f.worker->item_age_ns) * 1e-9);
     }
     out += "}";
   }

@@ -28,6 +28,8 @@ struct LiveWorker {
   std::uint64_t working_ns = 0;
   std::uint64_t blocked_ns = 0;
   std::uint32_t restarts = 0;
+  std::string item;              ///< "item 7": what is in work, "" if nothing is
+  std::int64_t item_age_ns = 0;  ///< how long
 };
 
 struct LiveLink {

@@ -13,8 +13,10 @@ namespace {
 constexpr std::uint32_t kOutsideKills = 20;
 
 std::string how_it_ended(const WorkerExit& exit, bool hung) {
-  return exit.signal != 0 ? (hung ? "hung and was killed by " : "was killed by ") + base::signal_name(exit.signal)
-                          : "ended with exit code " + std::to_string(exit.code) + " before its input did";
+  const std::string how = exit.signal != 0
+                              ? (hung ? "hung and was killed by " : "was killed by ") + base::signal_name(exit.signal)
+                              : "ended with exit code " + std::to_string(exit.code) + " before its input did";
+  return how + (exit.cause.empty() ? "" : " (" + exit.cause + ")");
 }
 
 }  // namespace

@@ -37,6 +37,7 @@ struct WorkerExit {
   int code = 0;
   int signal = 0;
   WorkerView view;
+  std::string cause;  ///< what is known of it beside the signal: "its memory limit of …"; empty: nothing
   std::string stack;  ///< as its crash report tells it; empty: not known
 };
 
@@ -57,6 +58,7 @@ struct StartWorker {
   std::string death;                            ///< how it died, for the dead letter
   std::string stack;
 };
+/// It hangs.
 struct KillWorker {
   plan::WorkerId id = 0;
 };

@@ -67,4 +67,21 @@ WorkerView read_view(const WorkerPages& pages) {
   return view;
 }
 
+std::optional<GivenUp> read_given_up(const WorkerPages& pages) {
+  const shm::WorkerPage& page = *pages.page;
+  const std::uint64_t count = page.given_up.load(std::memory_order_acquire);
+  if (count == 0) {
+    return std::nullopt;
+  }
+  const shm::GivenUpItem item = page.given_up_items[(count - 1) % 2];
+  std::atomic_thread_fence(std::memory_order_acquire);
+  if (page.given_up.load(std::memory_order_relaxed) != count) {
+    return std::nullopt;  // the next but one overwrites it
+  }
+  return GivenUp{.hosted = item.hosted,
+                 .sequence = item.sequence,
+                 .attempts = item.attempts,
+                 .reason = std::string(item.text.data(), std::min<std::size_t>(item.text_bytes, item.text.size()))};
+}
+
 }  // namespace pystream::coord

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string>
 
 #include "coord/supervisor.hpp"
 #include "shm/segment.hpp"
@@ -20,5 +22,15 @@ bool is_attached(const WorkerPages& pages);
 bool is_ready(const WorkerPages& pages);
 
 WorkerView read_view(const WorkerPages& pages);
+
+/// The item that a worker gave up last.
+struct GivenUp {
+  std::uint32_t hosted = 0;  ///< stage of the worker, from 0
+  std::uint64_t sequence = 0;
+  std::uint32_t attempts = 0;
+  std::string reason;
+};
+/// nullopt: none since the pipeline began, or they follow one another too fast to be read.
+std::optional<GivenUp> read_given_up(const WorkerPages& pages);
 
 }  // namespace pystream::coord

@@ -71,7 +71,7 @@ Segment Segment::create(const SegmentSpec& spec) {
     reinterpret_cast<ProducerPage*>(page.data())->journal[1].write_position = kInvalidPosition;
   }
   for (const WorkerEntry& worker : layout.workers()) {
-    const Mapping page = map(fd.get(), worker.page_offset, kPage, Access::read_write);
+    const Mapping page = map(fd.get(), worker.page_offset, kWorkerPageBytes, Access::read_write);
     reinterpret_cast<WorkerPage*>(page.data())->number.store(kInvalidPosition, std::memory_order_relaxed);
     const Mapping profile = map(fd.get(), worker.profile_offset, profile_bytes(worker), Access::read_write);
     for (const ProfileArea::Segment& segment : profile_area(worker, profile.data()).segments) {
@@ -140,10 +140,10 @@ WorkerEnd Segment::map_worker(std::uint32_t id) const {
   const auto keep = [&](Mapping mapping) { return end.keep.emplace_back(std::move(mapping)).data(); };
   end.control =
       reinterpret_cast<const ControlPage*>(keep(map(fd(), end.entry.control_offset, kPage, Access::read_only)));
-  std::byte* pages =
-      keep(map(fd(), end.entry.page_offset, kPage + end.entry.tracked * sizeof(HostedStats), Access::read_write));
+  std::byte* pages = keep(
+      map(fd(), end.entry.page_offset, kWorkerPageBytes + end.entry.tracked * sizeof(HostedStats), Access::read_write));
   end.page = reinterpret_cast<WorkerPage*>(pages);
-  end.stats = {reinterpret_cast<HostedStats*>(pages + kPage), end.entry.tracked};
+  end.stats = {reinterpret_cast<HostedStats*>(pages + kWorkerPageBytes), end.entry.tracked};
   end.config =
       reinterpret_cast<const ProfileConfig*>(keep(map(fd(), header().config_offset, kPage, Access::read_only)));
   end.profile =
@@ -161,11 +161,11 @@ SupervisorView Segment::map_supervisor() const {
   view.config = reinterpret_cast<ProfileConfig*>(keep(map(fd(), header().config_offset, kPage, Access::read_write)));
   for (const WorkerEntry& entry : contents_->workers) {
     const std::byte* pages =
-        keep(map(fd(), entry.page_offset, kPage + entry.tracked * sizeof(HostedStats), Access::read_only));
+        keep(map(fd(), entry.page_offset, kWorkerPageBytes + entry.tracked * sizeof(HostedStats), Access::read_only));
     view.workers.push_back(
         {.control = reinterpret_cast<ControlPage*>(keep(map(fd(), entry.control_offset, kPage, Access::read_write))),
          .page = reinterpret_cast<const WorkerPage*>(pages),
-         .stats = {reinterpret_cast<const HostedStats*>(pages + kPage), entry.tracked},
+         .stats = {reinterpret_cast<const HostedStats*>(pages + kWorkerPageBytes), entry.tracked},
          .rows = reinterpret_cast<const RowPage*>(keep(map(fd(), entry.profile_offset, kPage, Access::read_only)))});
   }
   for (const LinkEntry& entry : contents_->links) {

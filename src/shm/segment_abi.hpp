@@ -21,7 +21,7 @@
 namespace pystream::shm {
 
 inline constexpr std::uint64_t kMagic = 0x6d61657274737970;  // "pystream"
-inline constexpr std::uint32_t kAbiVersion = 7;
+inline constexpr std::uint32_t kAbiVersion = 8;
 
 struct SegmentHeader {
   std::uint64_t magic;
@@ -132,6 +132,22 @@ struct CrashRecord {
   char module[kCrashModules][kModulePath];  ///< paths of files, each with a zero at its end
 };
 inline constexpr int kModuleShift = 56;
+/// Stands for CrashRecord::signal where a worker was asked how its stack stands, and no signal was about to end it.
+inline constexpr std::uint32_t kStackOnRequest = 0xffff;
+
+/// What a worker knows of its own death before it comes.
+enum class DeathCause : std::uint32_t { unknown = 0, memory_limit = 1 };
+
+inline constexpr std::size_t kGivenUpText = 480;
+
+/// An item that a stage could not process and that is not tried again.
+struct GivenUpItem {
+  std::uint64_t sequence;
+  std::uint32_t hosted;  ///< stage of the worker, from 0
+  std::uint32_t attempts;
+  std::uint32_t text_bytes;
+  std::array<char, kGivenUpText> text;  ///< why
+};
 
 /// Written by the worker, read by the coordinator and by tools. Untrusted when read.
 struct WorkerPage {
@@ -160,7 +176,16 @@ struct WorkerPage {
   std::uint64_t failure_sequence;  ///< kInvalidPosition: no item
   std::array<char, kFailureText> failure_text;
   alignas(kLine) CrashRecord crash;
+  alignas(kLine) std::atomic<std::uint32_t> death_cause;  ///< DeathCause; set before the death
+  std::atomic<std::uint32_t> takes_stack_requests;        ///< 1: kStackSignal makes it fill `crash` and go on
+  std::atomic<std::uint32_t> stack_answers;               ///< how often it did; release store behind the record
+  /// Items that were given up since the pipeline began; number n stands at (n - 1) % 2 before it is counted (release).
+  std::atomic<std::uint64_t> given_up;
+  std::array<GivenUpItem, 2> given_up_items;
 };
+
+/// A WorkerPage takes so many bytes, and the worker's HostedStats follow it.
+inline constexpr std::uint64_t kWorkerPageBytes = 2 * kPage;
 
 /// In front of each of the two copies of a segment's checkpointed state. The copy whose `inputs_done` equals the
 /// journal's counts.
@@ -174,6 +199,6 @@ constexpr std::uint64_t round_up(std::uint64_t bytes, std::uint64_t unit) {
 }
 
 static_assert(sizeof(SegmentHeader) == 64 && sizeof(WorkerEntry) == 72 && sizeof(LinkEntry) == 104);
-static_assert(sizeof(ControlPage) <= kPage && sizeof(WorkerPage) <= kPage);
+static_assert(sizeof(ControlPage) <= kPage && sizeof(WorkerPage) <= kWorkerPageBytes);
 
 }  // namespace pystream::shm

@@ -71,7 +71,8 @@ SegmentContents::SegmentContents(base::UniqueFd of) : fd(std::move(of)) {
   };
   for (const WorkerEntry& worker : workers) {
     if (!inside(worker.control_offset, kPage) || worker.tracked > file_bytes / sizeof(HostedStats) ||
-        worker.tracked < worker.hosted || !inside(worker.page_offset, kPage + worker.tracked * sizeof(HostedStats)) ||
+        worker.tracked < worker.hosted ||
+        !inside(worker.page_offset, kWorkerPageBytes + worker.tracked * sizeof(HostedStats)) ||
         worker.rows > file_bytes / sizeof(Row) || (worker.rows != 0 && !std::has_single_bit(worker.rows)) ||
         worker.batch_bytes != batch_bytes(worker) || worker.segments > file_bytes / worker.batch_bytes ||
         !inside(worker.profile_offset, profile_bytes(worker)) || worker.checkpoint_bytes % kPage != 0 ||

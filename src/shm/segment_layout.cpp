@@ -57,7 +57,7 @@ std::uint64_t SegmentLayout::take_sparse(std::uint64_t bytes) {
 void SegmentLayout::add(const WorkerSize& size) {
   const std::uint32_t tracked = size.hosted + (size.tracks_pipeline ? 1 : 0);
   WorkerEntry entry{.control_offset = take(sizeof(ControlPage)),
-                    .page_offset = take(kPage + tracked * sizeof(HostedStats)),
+                    .page_offset = take(kWorkerPageBytes + tracked * sizeof(HostedStats)),
                     .checkpoint_offset = 0,
                     .checkpoint_bytes = 0,
                     .profile_offset = 0,

@@ -41,7 +41,7 @@ struct ModuleTable {
 
 ModuleTable g_tables[2];
 std::atomic<ModuleTable*> g_modules{&g_tables[0]};
-shm::CrashRecord* g_record = nullptr;
+shm::WorkerPage* g_page = nullptr;
 std::atomic<long> g_crashing{0};  ///< the thread
 
 bool sanitized() {
@@ -138,6 +138,24 @@ void walk_stack(shm::CrashRecord& record, std::uint64_t pc) {
   }
 }
 
+void clear(shm::CrashRecord& record) {
+  record.frames.store(0, std::memory_order_relaxed);
+  record.modules = 0;
+}
+
+/// The coordinator asks before it kills a worker that hangs. The stage goes on as if nothing had happened.
+void on_stack_request(int, siginfo_t*, void* context) {
+  const int saved_errno = errno;
+  if (g_crashing.load(std::memory_order_relaxed) == 0) {
+    shm::CrashRecord& record = g_page->crash;
+    clear(record);
+    record.signal.store(shm::kStackOnRequest, std::memory_order_release);
+    walk_stack(record, program_counter(context));
+    g_page->stack_answers.fetch_add(1, std::memory_order_release);
+  }
+  errno = saved_errno;
+}
+
 void on_fault(int signal, siginfo_t* info, void* context) {
   const int saved_errno = errno;
   const long thread = ::syscall(SYS_gettid);
@@ -155,7 +173,8 @@ void on_fault(int signal, siginfo_t* info, void* context) {
     at_alarm.sa_handler = SIG_DFL;
     ::sigaction(SIGALRM, &at_alarm, nullptr);
     ::alarm(kAlarmSeconds);
-    shm::CrashRecord& record = *g_record;
+    shm::CrashRecord& record = g_page->crash;
+    clear(record);  // it may hold the answer to a stack request
     record.code = info->si_code;
     record.address = reinterpret_cast<std::uint64_t>(info->si_addr);
     record.thread = static_cast<std::uint64_t>(thread);
@@ -177,11 +196,14 @@ void note_loaded_modules() {
   g_modules.store(next, std::memory_order_release);
 }
 
-CrashHandler::CrashHandler(shm::CrashRecord& record) {
-  record.frames.store(0, std::memory_order_relaxed);
-  record.modules = 0;
-  record.signal.store(0, std::memory_order_release);
-  g_record = &record;
+int stack_signal() {
+  return SIGRTMAX - 5;  // the first and the last few are popular with libraries
+}
+
+CrashHandler::CrashHandler(shm::WorkerPage& page) : page_(page) {
+  clear(page.crash);
+  page.crash.signal.store(0, std::memory_order_release);
+  g_page = &page;
   if (sanitized()) {
     return;
   }
@@ -197,12 +219,19 @@ CrashHandler::CrashHandler(shm::CrashRecord& record) {
   for (const int signal : kSignals) {
     ::sigaction(signal, &action, nullptr);
   }
+  action.sa_sigaction = on_stack_request;
+  action.sa_flags |= SA_RESTART;
+  if (::sigaction(stack_signal(), &action, nullptr) == 0) {
+    page.takes_stack_requests.store(1, std::memory_order_release);
+  }
 }
 
 CrashHandler::~CrashHandler() {
   if (!stack_) {
     return;
   }
+  page_.takes_stack_requests.store(0, std::memory_order_release);
+  std::signal(stack_signal(), SIG_IGN);  // one may be on its way
   for (const int signal : kSignals) {
     std::signal(signal, SIG_DFL);
   }

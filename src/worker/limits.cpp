@@ -114,7 +114,8 @@ void apply_memory_limit(const ProcessLimits& limits) {
   }
 }
 
-void crash_out_of_memory(const ProcessLimits& limits) {
+void crash_out_of_memory(const ProcessLimits& limits, Monitor& monitor) {
+  monitor.note_cause_of_death(shm::DeathCause::memory_limit);
   std::fprintf(stderr, "the memory limit of %llu bytes is used up (stage %s)\n",
                static_cast<unsigned long long>(limits.limits.memory), limits.stage.c_str());
   std::abort();

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "plan/topology.hpp"
+#include "worker/monitor.hpp"
 
 namespace pystream::worker {
 
@@ -23,6 +24,6 @@ void apply_limits(const ProcessLimits& limits);
 void apply_memory_limit(const ProcessLimits& limits);
 
 /// A stage got no memory although its limit is what ran out: a crash, not an error of the item.
-[[noreturn]] void crash_out_of_memory(const ProcessLimits& limits);
+[[noreturn]] void crash_out_of_memory(const ProcessLimits& limits, Monitor& monitor);
 
 }  // namespace pystream::worker

@@ -18,6 +18,8 @@ Monitor::Monitor(shm::WorkerEnd end, int bell_fd)
   set_in_flight(0);
   end_.page->first_commit_ns.store(0, std::memory_order_relaxed);
   end_.page->failure_kind.store(0, std::memory_order_relaxed);
+  end_.page->takes_stack_requests.store(0, std::memory_order_relaxed);
+  note_cause_of_death(shm::DeathCause::unknown);
   set_phase(shm::Phase::starting);
   end_.page->incarnation.store(end_.control->incarnation.load(std::memory_order_relaxed) + 1,
                                std::memory_order_release);
@@ -40,6 +42,17 @@ void Monitor::set_last_end(std::int64_t now) {
     end_.page->first_end_ns.store(now, std::memory_order_relaxed);
   }
   end_.page->last_end_ns.store(now, std::memory_order_relaxed);
+}
+
+void Monitor::note_given_up(std::uint32_t hosted, std::uint64_t sequence, std::uint32_t attempts,
+                            std::string_view reason) {
+  const std::uint64_t before = end_.page->given_up.load(std::memory_order_relaxed);
+  shm::GivenUpItem& item = end_.page->given_up_items[before % 2];
+  item.sequence = sequence;
+  item.hosted = hosted;
+  item.attempts = attempts;
+  item.text_bytes = static_cast<std::uint32_t>(reason.copy(item.text.data(), item.text.size()));
+  end_.page->given_up.store(before + 1, std::memory_order_release);
 }
 
 void Monitor::fail(shm::FailureKind kind, std::uint64_t sequence, std::string_view text) {

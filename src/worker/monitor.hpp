@@ -55,6 +55,13 @@ class Monitor {
   void add_working(std::int64_t ns) { add(end_.page->working_ns, static_cast<std::uint64_t>(ns)); }
   void set_last_end(std::int64_t now);
 
+  /// Tells of an item that a stage could not process and that is not tried again.
+  void note_given_up(std::uint32_t hosted, std::uint64_t sequence, std::uint32_t attempts, std::string_view reason);
+  /// The process is about to end for this reason, by a signal that does not tell it.
+  void note_cause_of_death(shm::DeathCause cause) {
+    end_.page->death_cause.store(static_cast<std::uint32_t>(cause), std::memory_order_release);
+  }
+
   /// Leaves the reason for the coordinator and announces Phase::failed.
   void fail(shm::FailureKind kind, std::uint64_t sequence, std::string_view text);
 

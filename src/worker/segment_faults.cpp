@@ -27,6 +27,7 @@ void SegmentRunner::give_up(const shm::Record& record, const std::string& reason
   const std::uint32_t hosted = monitor_.hosted();
   const plan::FaultPolicy& policy = policy_in_work();
   recorder_.add_error(hosted);
+  monitor_.note_given_up(hosted, record.sequence, attempts, reason);
   if (policy.on_error == plan::OnError::fail) {
     throw StageFailed(record.sequence, reason);
   }
@@ -45,6 +46,7 @@ void SegmentRunner::give_up(const shm::Record& record, const std::string& reason
 void SegmentRunner::set_aside(const shm::Record& record) {
   monitor_.set_hosted(death_.hosted);
   recorder_.add_error(death_.hosted);
+  monitor_.note_given_up(death_.hosted, record.sequence, death_.deaths, death_.reason);
   if (policy_in_work().on_crash != plan::OnCrash::skip) {
     dead_letters_.store({.hosted = death_.hosted,
                          .number = record.number,
@@ -115,7 +117,7 @@ void SegmentRunner::check_memory_limit() const {
   try {
     throw;
   } catch (const std::bad_alloc&) {
-    crash_out_of_memory(*parts_.limits);
+    crash_out_of_memory(*parts_.limits, monitor_);
   } catch (...) {
   }
 }

@@ -14,6 +14,7 @@
 #include "plan/plan_json.hpp"
 #include "profile/bookkeeper.hpp"
 #include "profile/letter_desk.hpp"
+#include "profile/letter_list.hpp"
 #include "shm/segment.hpp"
 #include "worker/plugins.hpp"
 #include "worker/worker_process.hpp"
@@ -121,8 +122,12 @@ int worker_main(int argc, char** argv) {
     if (argc == 2 && std::strcmp(argv[1], "letters") == 0) {
       return profile::run_letter_desk(base::UniqueFd(kLettersFd));
     }
-    const bool has_output = argc == 5 && std::strcmp(argv[4], "output") == 0;
-    if ((argc == 4 || has_output) && std::strcmp(argv[1], "work") == 0) {
+    if (argc == 2 && std::strcmp(argv[1], "list-letters") == 0) {
+      return profile::run_letter_list();
+    }
+    // The word behind the parent's pid is the worker's name, for people who look at `ps`.
+    const bool has_output = argc == 6 && std::strcmp(argv[5], "output") == 0;
+    if ((argc == 5 || has_output) && std::strcmp(argv[1], "work") == 0) {
       const auto id = parse_number(argv[2]);
       const auto parent = parse_number(argv[3]);
       if (id && parent) {

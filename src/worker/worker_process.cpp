@@ -20,6 +20,7 @@
 #include "worker/letter_client.hpp"
 #include "worker/limits.hpp"
 #include "worker/link_names.hpp"
+#include "worker/process_name.hpp"
 #include "worker/row.hpp"
 
 namespace pystream::worker {
@@ -145,7 +146,7 @@ int run_attached(const WorkerStart& start, const shm::Segment& segment, Monitor&
     monitor.fail(shm::FailureKind::item, error.sequence(), error.what());
   } catch (const std::bad_alloc&) {
     if (limits.memory()) {
-      crash_out_of_memory(limits);
+      crash_out_of_memory(limits, monitor);
     }
     monitor.fail(stage_of_life, shm::kInvalidPosition, "no memory");
   } catch (const std::exception& error) {
@@ -183,9 +184,10 @@ void adopt_worker_signals(int parent) {
 
 int run_worker(WorkerStart start) {
   base::kill_points_are_for(start.id);
+  take_process_name(start.topology->workers.at(start.id).name);
   const shm::Segment segment = shm::Segment::attach(std::move(start.segment));
   Monitor monitor(segment.map_worker(start.id), start.bell.get());
-  const CrashHandler crash_handler(monitor.end().page->crash);
+  const CrashHandler crash_handler(*monitor.end().page);
   return run_attached(start, segment, monitor);
 }
 

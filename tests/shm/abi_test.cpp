@@ -11,7 +11,7 @@ namespace {
 #define EXPECT_SIZE(type, size) EXPECT_EQ(sizeof(type), size) << "raise kAbiVersion"
 
 TEST(AbiTest, VersionOfTheNumbersBelow) {
-  EXPECT_EQ(kAbiVersion, 7U);
+  EXPECT_EQ(kAbiVersion, 8U);
   EXPECT_EQ(kMagic, 0x6d61657274737970U);
 }
 
@@ -93,6 +93,13 @@ TEST(AbiTest, Pages) {
   EXPECT_AT(WorkerPage, waiting_ns, 128U);
   EXPECT_AT(WorkerPage, failure_kind, 256U);
   EXPECT_AT(WorkerPage, failure_text, 272U);
+  EXPECT_AT(WorkerPage, death_cause, 3968U);
+  EXPECT_AT(WorkerPage, takes_stack_requests, 3972U);
+  EXPECT_AT(WorkerPage, stack_answers, 3976U);
+  EXPECT_AT(WorkerPage, given_up, 3984U);
+  EXPECT_AT(WorkerPage, given_up_items, 3992U);
+  EXPECT_SIZE(GivenUpItem, 504U);
+  EXPECT_EQ(kWorkerPageBytes, 8192U);
 }
 
 TEST(AbiTest, Tables) {

@@ -78,7 +78,7 @@ TEST(SegmentTest, PartsDoNotOverlap) {
   for (std::uint32_t i = 0; i < 3; ++i) {
     const WorkerEntry& worker = sut.worker(i);
     parts.emplace_back(worker.control_offset, kPage);
-    parts.emplace_back(worker.page_offset, kPage + worker.tracked * sizeof(HostedStats));
+    parts.emplace_back(worker.page_offset, kWorkerPageBytes + worker.tracked * sizeof(HostedStats));
     parts.emplace_back(worker.profile_offset, kPage + worker.segments * worker.batch_bytes + worker.rows * sizeof(Row));
     parts.emplace_back(worker.checkpoint_offset, 2 * worker.segments * worker.checkpoint_bytes);
     const LinkEntry& link = sut.link(i);

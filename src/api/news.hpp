@@ -1,0 +1,29 @@
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <mutex>
+#include <string>
+
+namespace pystream::api {
+
+/// Warnings on their way to the user's logger. They are collected wherever they become known and told between calls,
+/// without any lock of a pipeline. Thread-safe.
+class News {
+ public:
+  void add(std::string text);
+  /// Tells what is there, in order; what the logger cannot take now, because a thread is in it, stays.
+  void tell();
+  /// Waits for the logger.
+  void tell_all();
+
+ private:
+  void tell_with(bool (*say)(const std::string& text));
+
+  std::mutex mutex_;    ///< guards texts_
+  std::mutex telling_;  ///< held while texts are told
+  std::atomic<bool> any_{false};
+  std::deque<std::string> texts_;
+};
+
+}  // namespace pystream::api

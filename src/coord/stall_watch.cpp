@@ -1,0 +1,84 @@
+#include "coord/stall_watch.hpp"
+
+#include <algorithm>
+
+namespace pystream::coord {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Time kLong = 10s;
+constexpr Time kLongestPause = 1h;
+constexpr Time kPeriod = 2s;
+
+bool may_stall(const plan::Topology& topology, const plan::WorkerSpec& worker) {
+  const auto has_timeout = [&](plan::HostedId id) {
+    return topology.hosted[id].node->stage->faults.timeout.has_value();
+  };
+  return !worker.external &&
+         std::none_of(worker.segments.begin(), worker.segments.end(), [&](const plan::Segment& segment) {
+           return std::any_of(segment.hosted.begin(), segment.hosted.end(), has_timeout);
+         });
+}
+
+bool starts_with_source(const plan::Topology& topology, const plan::WorkerSpec& worker) {
+  const std::vector<plan::HostedId>& hosted = worker.segments.front().hosted;
+  return !hosted.empty() && topology.hosted[hosted.front()].role == plan::Role::source;
+}
+
+}  // namespace
+
+StallWatch::StallWatch(const plan::Topology& topology) {
+  for (const plan::WorkerSpec& worker : topology.workers) {
+    workers_.push_back({.watched = may_stall(topology, worker), .source_first = starts_with_source(topology, worker)});
+  }
+}
+
+bool StallWatch::has_moved(const Worker& worker, const WorkerView& view) {
+  return view.number != worker.number || view.segment != worker.segment || view.commits != worker.commits;
+}
+
+std::vector<StallWatch::Stall> StallWatch::look(const std::vector<WorkerView>& views, Time now) {
+  looked_at_ = now;
+  std::vector<Stall> stalls;
+  for (plan::WorkerId id = 0; id < workers_.size(); ++id) {
+    Worker& worker = workers_[id];
+    const WorkerView& view = views[id];
+    const bool in_source = worker.source_first && view.hosted == 0;
+    if (!view.working || !view.number || in_source) {
+      worker.number.reset();
+      continue;
+    }
+    if (!worker.number || has_moved(worker, view)) {
+      worker.number = view.number;
+      worker.segment = view.segment;
+      worker.commits = view.commits;
+      worker.since = now;
+      worker.told = false;
+    }
+    if (worker.watched && !worker.told && now - worker.since >= kLong && now >= worker.quiet_until) {
+      worker.told = true;
+      worker.pause = std::clamp(2 * worker.pause, kLong, kLongestPause);
+      worker.quiet_until = now + worker.pause;
+      stalls.push_back({.id = id, .age = now - worker.since});
+    }
+  }
+  return stalls;
+}
+
+std::optional<Time> StallWatch::age(plan::WorkerId id) const {
+  const Worker& worker = workers_.at(id);
+  return worker.number ? std::optional(looked_at_ - worker.since) : std::nullopt;
+}
+
+Time StallWatch::next_look() const {
+  return looked_at_ + kPeriod;
+}
+
+std::string stall_text(const std::string& stage, const WorkerView& view, Time age) {
+  return "stage " + stage + " has been working on " + items_in_work(view) + " for " +
+         std::to_string(std::chrono::duration_cast<std::chrono::seconds>(age).count()) +
+         " s; set a timeout for the stage if that is too long, and it is killed and started again";
+}
+
+}  // namespace pystream::coord

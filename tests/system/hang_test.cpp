@@ -1,0 +1,81 @@
+#include <sys/wait.h>
+
+#include <fstream>
+#include <set>
+#include <string>
+
+#include "support/pipeline_run.hpp"
+#include "support/sanitized.hpp"
+#include "system/fault_plan.hpp"
+
+/// Stages that hang, and how people see what workers are at.
+namespace pystream::test {
+namespace {
+
+TEST(HangTest, TheReportOfAHungStageHasItsStack) {
+  if (kSanitized) {
+    GTEST_SKIP() << "with AddressSanitizer a worker has no handler of its own that could tell";
+  }
+  const FaultRun result = run_stages(crash_stage("Stuck", "hang", 5, R"(, "timeout": "300ms")", 1));
+  EXPECT_EQ(result.run.exit_code, 0) << result.run.err;
+  EXPECT_EQ(result.out, numbered_lines(0, 100));
+  EXPECT_CONTAINS(result.run.err, "crash: stage Stuck hung and was killed on item 5");
+  EXPECT_CONTAINS(result.run.err, "  #0 ");
+  EXPECT_CONTAINS(result.run.err, "libpystream_testing.so+0x");
+}
+
+std::string command_line(pid_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/cmdline");
+  std::string words;
+  for (std::string word; std::getline(file, word, '\0');) {
+    words += word + " ";
+  }
+  return words;
+}
+
+std::string name_of(pid_t pid) {
+  std::string name;
+  std::getline(std::ifstream("/proc/" + std::to_string(pid) + "/comm") >> std::ws, name);
+  return name;
+}
+
+/// Waits for a line on the run's standard error.
+testing::AssertionResult says(const PipelineRun& run, const std::string& text) {
+  if (wait_until([&] { return run.errors().find(text) != std::string::npos; })) {
+    return testing::AssertionSuccess();
+  }
+  return testing::AssertionFailure() << "\"" << text << "\" does not come; so far:\n" << run.errors();
+}
+
+TEST(HangTest, AStageWithoutATimeoutIsShownWarnedOfAndNamed) {
+  const TempFolder folder;
+  folder.write("in.txt", numbered_lines(0, 100));
+  const std::string plan =
+      R"({"plugins": ["libpystream_testing.so"],
+          "source": {"type": "lines", "params": {"path": ")" +
+      folder / "in.txt" + R"("}}, "stages": [)" + crash_stage("Stuck", "hang", 5) +
+      R"(], "sink": {"type": "file_writer", "params": {"path": ")" + folder / "out.txt" + R"("}}})";
+  const PipelineRun run(plan, folder);
+  ASSERT_TRUE(says(run, "stage MainPipeline__Stuck has been working on item 5 for 1"));
+  EXPECT_CONTAINS(run.errors(), "set a timeout");
+
+  std::set<std::string> names;
+  std::string lines;
+  for (const pid_t pid : run.children()) {
+    names.insert(name_of(pid));
+    lines += command_line(pid) + "\n";
+  }
+  EXPECT_TRUE(names.contains("Stuck") && names.contains("Sink")) << lines;
+  EXPECT_CONTAINS(lines, " MainPipeline__Stuck \n");
+
+  const std::string pid = std::to_string(run.pid());
+  const ProgramRun json = coord({"top", pid, "--once", "--json", "--interval", "0.1"});
+  EXPECT_CONTAINS(json.out, R"("in_work": "item 5", "in_work_s": 1)");
+  EXPECT_CONTAINS(json.out, R"("working": 1,)");
+  const ProgramRun screen = coord({"top", pid, "--once", "--interval", "0.1"});
+  EXPECT_CONTAINS(screen.out, "item 5 for 1");
+  EXPECT_CONTAINS(screen.out, "100.0 %");
+}
+
+}  // namespace
+}  // namespace pystream::test
