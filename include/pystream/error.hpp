@@ -71,6 +71,13 @@ class PayloadError : public Error {
   using Error::Error;
 };
 
+/// A stage cannot go on, whichever item comes: it has found that its results do not belong to its items, for example.
+/// Thrown by a stage, it ends the run with this text; neither `on_error` nor `on_crash` applies.
+class StageBroken : public Error {
+ public:
+  using Error::Error;
+};
+
 /// An item is larger than its link can ever carry (LinkCapacity::bytes). Thrown to whoever made it: the caller of
 /// forward(), or the stage, whose error it then is.
 class ItemTooLarge : public Error {

@@ -281,6 +281,7 @@ class HostedAsync final : public Hosted {
   explicit HostedAsync(std::unique_ptr<Object> object) : object_(std::move(object)) {}
   void process(const Item& in, Output& out) override {
     object_->submit(in);
+    object_->flush();
     while (!object_->collect(out, std::chrono::seconds(1))) {
     }
   }

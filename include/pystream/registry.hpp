@@ -17,7 +17,10 @@ struct StageInfo {
   std::string summary{};  ///< one line for people
   std::vector<ParamSpec> params{};
   std::string input{};   ///< names of the items; empty: taken from the class
-  std::string output{};  ///< ("any" fits everything)
+  std::string output{};  ///< ("any" fits everything: where it is not known, items stay what they were in front)
+  /// Name of the parameter that says how items are told apart in what comes out: with "lines" they are lines of text,
+  /// else bytes. Empty: `output` tells.
+  std::string framing{};
 };
 
 /// A registered stage type: plans name it, workers make stages of it.
@@ -34,7 +37,7 @@ namespace detail {
 /// Raised with each change of a class that a plugin and the library share (Hosted, Item, Output, StageType, ItemRun),
 /// which its symbols do not tell; the sizes are for changes where that was forgotten.
 inline constexpr std::uint64_t kPluginInterface =
-    std::uint64_t{2} << 48 | sizeof(StageType) << 32 | sizeof(Item) << 16 | sizeof(ItemRun);
+    std::uint64_t{3} << 48 | sizeof(StageType) << 32 | sizeof(Item) << 16 | sizeof(ItemRun);
 }  // namespace detail
 
 /// Adds a type. A second registration of the same name is an error that registration_errors() tells, and so is a

@@ -46,8 +46,12 @@ class AsyncStage {
   virtual ~AsyncStage() = default;
   /// Takes an item. The item's bytes are valid only during the call. Called with at most capacity() - 1 unanswered.
   virtual void submit(const Item& in) = 0;
-  /// Emits the answer to the oldest unanswered item; false if there is none within `wait`.
+  /// Emits the answer to the oldest unanswered item; false if there is none within `wait`. An exception other than
+  /// StageBroken is the answer: the item is dealt with as the stage's `on_error` says.
   virtual bool collect(Output& out, std::chrono::nanoseconds wait) = 0;
+  /// No further submit() comes before an answer does: capacity() is reached, the link in front is full, or items go one
+  /// by one after a crash. A stage that holds answers back until it gets more must give them now.
+  virtual void flush() {}
   /// There will be no further submit(); what is unanswered is still collected.
   virtual void finish() {}
   /// How many items may be unanswered at once; at least 1 and always the same. The link in front must hold as many as

@@ -1,5 +1,6 @@
 #include "coord/coordinator.hpp"
 
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -200,7 +201,7 @@ void Coordinator::on_exit(plan::WorkerId id) {
   if (!status) {
     return;
   }
-  on_errors(id);
+  await_programs(id);
   loop_.remove(worker.process.pidfd.get());
   if (worker.process.errors) {
     loop_.remove(worker.process.errors.get());
@@ -223,6 +224,21 @@ void Coordinator::on_exit(plan::WorkerId id) {
                                .cause = report.cause,
                                .stack = stack_text(report)},
                               now()));
+}
+
+/// The programs that a dead worker has run are ended by their keepers (workers/core/program_keeper.hpp), which hold its
+/// standard error open until they have done so. A successor should not meet them, nor should anybody after the run.
+void Coordinator::await_programs(plan::WorkerId id) {
+  constexpr nanoseconds kPatience = 1s;  // a process that a stage has left behind on purpose may stay
+  constexpr int kLookMs = 10;
+  const base::UniqueFd& errors = workers_[id].process.errors;
+  const nanoseconds deadline = now() + kPatience;
+  on_errors(id);
+  while (errors && now() < deadline) {
+    pollfd readable{.fd = errors.get(), .events = POLLIN, .revents = 0};
+    ::poll(&readable, 1, kLookMs);
+    on_errors(id);
+  }
 }
 
 CrashReport Coordinator::report_of(plan::WorkerId id, const base::ExitStatus& status, const WorkerView& view) {

@@ -102,6 +102,7 @@ class Coordinator {
   void wake_links_of(plan::WorkerId id);
   void on_bell();
   void on_exit(plan::WorkerId id);
+  void await_programs(plan::WorkerId id);
   void on_errors(plan::WorkerId id);
   void on_signal();
   void on_tick();

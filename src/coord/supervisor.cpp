@@ -11,6 +11,10 @@ namespace {
 
 /// So often may somebody else SIGKILL a worker on one item before the item is suspected after all.
 constexpr std::uint32_t kOutsideKills = 20;
+/// Inputs that were in work together at so many deaths in a row are tried one by one: their own deaths, or SIGKILLs
+/// from outside without any progress.
+constexpr std::uint32_t kIsolateAfter = 2;
+constexpr std::uint32_t kIsolateAfterKills = 3;
 
 std::string how_it_ended(const WorkerExit& exit, bool hung) {
   const std::string how = exit.signal != 0
@@ -91,6 +95,7 @@ StartWorker Supervisor::start_worker(plan::WorkerId id, Time now) {
           .attempts = worker.attempts,
           .deaths = worker.attempts + worker.outside_kills,
           .seen_until = worker.seen_until,
+          .isolate_until = worker.isolate_until,
           .give_up = worker.died_on && suspected && !is_source(id, worker.died_in),
           .segment = worker.died_segment,
           .hosted = worker.died_in,
@@ -195,23 +200,50 @@ std::vector<Action> Supervisor::on_hung_cleanup(plan::WorkerId id, const WorkerV
   return actions;
 }
 
-void Supervisor::count_attempt(Worker& worker, const WorkerExit& exit, bool fruitful) {
+/// Several inputs were in work at a death. Not each death is the doing of one of them, so they go together once more;
+/// the next death with the same inputs in work, or a policy that allows no further one, has them tried one by one.
+void Supervisor::suspect(plan::WorkerId id, const WorkerExit& exit, bool fruitful) {
+  Worker& worker = workers_[id];
+  Suspects now{.first = *exit.view.number,
+               .end = *exit.view.number + exit.view.in_flight,
+               .segment = exit.view.segment,
+               .outside = exit.signal == SIGKILL && !worker.killed_by_us,
+               .deaths = 1};
+  const Suspects& before = worker.suspects;
+  const bool overlap = before.segment == now.segment && before.first < now.end && now.first < before.end;
+  if (overlap && now.outside && !before.outside) {
+    return;  // says nothing about them
+  }
+  if (overlap && now.outside == before.outside && !(now.outside && fruitful)) {
+    now.first = std::max(now.first, before.first);
+    now.end = std::min(now.end, before.end);
+    now.deaths += before.deaths;
+  }
+  worker.suspects = now;
+  const plan::FaultPolicy& policy = policy_of(id, exit.view.hosted);
+  const std::uint32_t limit = policy.on_crash == plan::OnCrash::skip ? 1 : policy.max_attempts;
+  const std::uint32_t enough = now.outside ? kIsolateAfterKills : std::clamp(limit - 1, 1U, kIsolateAfter);
+  if (now.deaths >= enough) {
+    worker.isolate_until = now.end;
+  }
+}
+
+void Supervisor::count_attempt(plan::WorkerId id, const WorkerExit& exit, bool fruitful) {
+  Worker& worker = workers_[id];
   if (!exit.view.number) {
     return;
   }
   if (worker.died_segment != exit.view.segment) {
     worker.seen_until = 0;
+    worker.isolate_until = 0;
   }
   worker.seen_until = std::max(worker.seen_until, *exit.view.number + std::max(exit.view.in_flight, 1U));
   const bool outside = exit.signal == SIGKILL && !worker.killed_by_us;
   if (exit.view.in_flight > 1) {
-    // The guilty one shows when they are tried one by one.
-    worker.suspects = {.first = *exit.view.number,
-                       .end = *exit.view.number + exit.view.in_flight,
-                       .segment = exit.view.segment,
-                       .outside = outside};
+    suspect(id, exit, fruitful);
     return;
   }
+  worker.isolate_until = std::max(worker.isolate_until, *exit.view.number + 1);
   worker.died_in = exit.view.hosted;
   if (worker.died_on != exit.view.number || worker.died_segment != exit.view.segment) {
     worker.died_on = exit.view.number;
@@ -221,7 +253,7 @@ void Supervisor::count_attempt(Worker& worker, const WorkerExit& exit, bool frui
     worker.vain_kills = 0;
   }
   if (!outside && worker.suspects.has(*exit.view.number, exit.view.segment)) {
-    ++(worker.suspects.outside ? worker.outside_kills : worker.attempts);
+    (worker.suspects.outside ? worker.outside_kills : worker.attempts) += worker.suspects.deaths;
     worker.suspects = {};
   }
   ++(outside ? worker.outside_kills : worker.attempts);
@@ -254,7 +286,7 @@ std::vector<Action> Supervisor::on_crash(plan::WorkerId id, const WorkerExit& ex
   const std::string stage = stage_key(id, exit.view.hosted);
   const bool outside = exit.signal == SIGKILL && !worker.killed_by_us;
   const bool fruitful = exit.view.commits != worker.commits_at_start;
-  count_attempt(worker, exit, fruitful);
+  count_attempt(id, exit, fruitful);
   std::string text = "stage " + stage + " " + how_it_ended(exit, worker.killed_by_us);
   if (exit.view.number) {
     text += " on " + items_in_work(exit.view);

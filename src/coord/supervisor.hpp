@@ -51,6 +51,7 @@ struct StartWorker {
   std::uint32_t attempts = 0;                   ///< how often, as far as it counts towards max_attempts
   std::uint32_t deaths = 0;                     ///< how often in all
   std::uint64_t seen_until = 0;                 ///< inputs before this may have been in a stage already
+  std::uint64_t isolate_until = 0;              ///< inputs before this are tried one by one
   bool give_up = false;                         ///< not to be tried again
   std::uint32_t segment = 0;                    ///< whose input it is
   std::uint32_t hosted = 0;                     ///< the stage they died in
@@ -99,12 +100,14 @@ class Supervisor {
  private:
   enum class State { idle, starting, running, backing_off, ended };
 
-  /// Inputs that were in work together when their worker died. It counts for the one that then kills alone.
+  /// Inputs that were in work together when their worker died, or in all of several such deaths. They count for the
+  /// one that then kills alone.
   struct Suspects {
     std::uint64_t first = 0;
     std::uint64_t end = 0;
     std::uint32_t segment = 0;
     bool outside = false;
+    std::uint32_t deaths = 0;
 
     bool has(std::uint64_t number, std::uint32_t of) const { return of == segment && number >= first && number < end; }
   };
@@ -125,7 +128,8 @@ class Supervisor {
     std::uint32_t outside_kills = 0;  ///< SIGKILLs from outside on `died_on`, alone or among others
     std::uint32_t vain_kills = 0;     ///< those of them since a part of it was committed last
     std::uint64_t seen_until = 0;     ///< inputs of `died_segment` before this may have been in a stage
-    Suspects suspects;                ///< of the last such death, until one of them died alone
+    std::uint64_t isolate_until = 0;  ///< inputs of `died_segment` before this are tried one by one
+    Suspects suspects;                ///< of the last such deaths, until one of them died alone
     bool killed_by_us = false;
     Time start_timeout{};
     std::optional<Time> timeout;  ///< shortest of its stages
@@ -142,7 +146,8 @@ class Supervisor {
   bool is_source(plan::WorkerId id, std::uint32_t hosted) const;
   StartWorker start_worker(plan::WorkerId id, Time now);
   std::vector<Action> on_crash(plan::WorkerId id, const WorkerExit& exit, Time now);
-  void count_attempt(Worker& worker, const WorkerExit& exit, bool fruitful);
+  void count_attempt(plan::WorkerId id, const WorkerExit& exit, bool fruitful);
+  void suspect(plan::WorkerId id, const WorkerExit& exit, bool fruitful);
   bool too_many_restarts(Time now);
   std::vector<Action> fail(TerminationReason reason);
   std::vector<Action> finish_if_over();

@@ -10,6 +10,7 @@ void write_start(shm::ControlPage& control, const StartWorker& start, std::uint6
   control.attempt_number.store(start.attempt_number.value_or(shm::kInvalidPosition), std::memory_order_relaxed);
   control.attempts.store(start.deaths, std::memory_order_relaxed);
   control.seen_until.store(start.seen_until, std::memory_order_relaxed);
+  control.isolate_until.store(start.isolate_until, std::memory_order_relaxed);
   control.give_up.store(start.give_up ? 1 : 0, std::memory_order_relaxed);
   control.died_segment.store(start.segment, std::memory_order_relaxed);
   control.died_hosted.store(start.hosted, std::memory_order_relaxed);

@@ -57,6 +57,7 @@ const KeyTable& type_keys() {
                               key("summary", ParamType::string),
                               key("input", ParamType::string),
                               key("output", ParamType::string),
+                              key("framing", ParamType::string, ""),
                               state_size("cursor_bytes"),
                               state_size("checkpoint_bytes"),
                               key("params", ParamType::list)};
@@ -100,6 +101,7 @@ ParamValue type_object(const StageType& type) {
                   {"summary", ParamValue(type.info.summary)},
                   {"input", ParamValue(type.info.input)},
                   {"output", ParamValue(type.info.output)},
+                  {"framing", ParamValue(type.info.framing)},
                   {"cursor_bytes", ParamValue(static_cast<std::int64_t>(type.cursor_bytes))},
                   {"checkpoint_bytes", ParamValue(static_cast<std::int64_t>(type.checkpoint_bytes))},
                   {"params", ParamValue(std::move(params))}};
@@ -137,6 +139,7 @@ class CatalogReader {
     reader.read("summary", out.info.summary);
     reader.read("input", out.info.input);
     reader.read("output", out.info.output);
+    reader.read("framing", out.info.framing);
     reader.read("cursor_bytes", out.cursor_bytes);
     reader.read("checkpoint_bytes", out.checkpoint_bytes);
     std::set<std::string> names;

@@ -63,6 +63,30 @@ void check_flow(const Plan& plan, TypeCatalog types, std::vector<PlanFault>& fau
   }
 }
 
+namespace {
+
+/// What the items are that the sink gets: "string" if they are lines of text. Stages that do not say what comes out
+/// leave them what they were; empty: not known.
+std::string items_at_sink(const Topology& topology, TypeCatalog types) {
+  for (std::size_t i = topology.hosted.size() - 1; i-- > 0;) {
+    const HostedSpec& hosted = topology.hosted[i];
+    const StageType* type = find_type(types, hosted.node->stage->type);
+    if (type != nullptr && !type->info.framing.empty()) {
+      const ParamValue* framing = hosted.node->stage->params.find(type->info.framing);
+      return framing != nullptr && *framing == ParamValue("lines") ? "string" : "bytes";
+    }
+    if (const std::string given = item_type(hosted, types, &StageInfo::output); given != "any") {
+      return given;
+    }
+    if (item_type(hosted, types, &StageInfo::input) != "any") {
+      break;  // it makes something else of them
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
 void tell_sink_its_items(Plan& plan, TypeCatalog types) {
   constexpr std::string_view kParam = "item_type";
   if (plan.exit != EndKind::hosted || !plan.sink.stage->params.has(kParam) ||
@@ -73,8 +97,8 @@ void tell_sink_its_items(Plan& plan, TypeCatalog types) {
   if (topology.hosted.size() < 2) {
     return;
   }
-  const std::string given = item_type(topology.hosted[topology.hosted.size() - 2], types, &StageInfo::output);
-  if (given != "any") {
+  const std::string given = items_at_sink(topology, types);
+  if (!given.empty()) {
     plan.sink.stage->params.set(std::string(kParam), given);
   }
 }

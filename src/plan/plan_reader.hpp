@@ -28,8 +28,8 @@ std::vector<std::string> plugins_of(const ParamValue& document, std::vector<Plan
 /// What concerns two nodes: item types along the items' way, and links where there are none.
 void check_flow(const Plan& plan, TypeCatalog types, std::vector<PlanFault>& faults);
 
-/// A sink with a parameter "item_type" that was left empty gets the type of the items that reach it, where the stage
-/// before it declares one: text may then be written as lines.
+/// A sink with a parameter "item_type" that was left empty gets the type of the items that reach it, as far as the
+/// stages before it declare it: text is then written as lines.
 /// REQUIRES: the plan has no faults.
 void tell_sink_its_items(Plan& plan, TypeCatalog types);
 

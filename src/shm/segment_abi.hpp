@@ -87,6 +87,8 @@ struct ControlPage {
   std::atomic<std::uint32_t> give_up;  ///< 1: that input is not tried again
   /// Inputs of that segment before this one, done or not, may have been in a stage already; set before each start.
   std::atomic<std::uint64_t> seen_until;
+  /// Inputs of that segment before this one are tried one by one; set before each start.
+  std::atomic<std::uint64_t> isolate_until;
   std::atomic<std::uint64_t> items_limit;  ///< a source ends after so many items; 0: no limit
   // Where and how they died; set before each start.
   std::atomic<std::uint32_t> died_segment;  ///< segment of the row whose input it was

@@ -32,6 +32,8 @@ struct SegmentRunner::AsyncLane {
   bool input_ended() const { return input_ended_; }
   const Entry& oldest() const { return entries_.front(); }
   void pop() { entries_.pop_front(); }
+  /// collect() threw: that is the oldest item's answer.
+  void note_failure(std::string reason) { entries_.front().failure = std::move(reason); }
 
   std::size_t size() const { return entries_.size(); }
   std::size_t capacity() const { return stage_.capacity(); }
@@ -54,6 +56,7 @@ struct SegmentRunner::AsyncLane {
     }
   }
   bool collect(Output& out, std::chrono::nanoseconds wait) { return stage_.collect(out, wait); }
+  void flush() { stage_.flush(); }
 
   /// How long to wait for an answer before looking for further input, which the program may need before it answers.
   std::chrono::nanoseconds patience() const {

@@ -25,9 +25,15 @@ void SegmentRunner::count_answer(const Entry& entry) {
   }
 }
 
-/// After a death the inputs that were in flight go one by one: so the guilty one shows.
+/// Inputs that were in flight at the last deaths go one by one, so that the one that kills is known.
 bool SegmentRunner::alone_in_lane() const {
-  return reader_->one_at_a_time() || reader_->next_number() < careful_until_;
+  return reader_->one_at_a_time() || reader_->next_number() < isolate_until_;
+}
+
+/// True if the stage gets no further input before it has answered.
+bool SegmentRunner::lane_must_answer() {
+  constexpr std::uint64_t kOdd = 1;
+  return async_->full() || alone_in_lane() || (reader_->lack_of_room().seen & kOdd) != 0;
 }
 
 /// Feeds an AsyncStage while earlier answers are outstanding.
@@ -52,6 +58,9 @@ bool SegmentRunner::run_async() {
   if (lane.empty()) {
     return progress;
   }
+  if (lane_must_answer()) {
+    lane.flush();
+  }
   const std::int64_t began = monitor_.now();
   std::uint32_t answered = 0;
   shm::RingReader::Mark done = reader_->mark();
@@ -65,9 +74,15 @@ bool SegmentRunner::run_async() {
     } else {
       output_.begin_input(already_out_);
       const auto patience = answered > 0 ? std::chrono::nanoseconds(0) : lane.patience();
-      if (oldest.has_answer() && !lane.collect(output_, patience)) {
-        check_stop();
-        break;
+      if (oldest.has_answer()) {
+        bool given = true;
+        if (auto reason = failure_of([&] { given = lane.collect(output_, patience); })) {
+          output_.withdraw();
+          lane.note_failure(std::move(*reason));
+        } else if (!given) {
+          check_stop();
+          break;
+        }
       }
       if (oldest.poison) {
         set_aside(oldest.record);

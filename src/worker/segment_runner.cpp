@@ -35,8 +35,7 @@ SegmentRunner::SegmentRunner(SegmentParts parts, Monitor& monitor, DeadLetters& 
   }
   if (chain_.hosted().size() == 1 && parts_.place.alone() && chain_.hosted()[0]->async() != nullptr) {
     async_ = std::make_unique<AsyncLane>(*chain_.hosted()[0]);
-    const bool restarted = monitor_.control().incarnation.load(std::memory_order_relaxed) > 0;
-    careful_until_ = restarted ? inputs_done_ + async_->capacity() + kLargestAnswerBatch : 0;
+    isolate_until_ = monitor_.control().isolate_until.load(std::memory_order_relaxed);
   }
   restore();
   chain_.set_guard(*this);

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <pystream/error.hpp>
 #include <string>
 #include <vector>
 
@@ -136,6 +137,7 @@ class SegmentRunner final : public RoomMaker, public SourceGuard {
   bool take_from_source();
   bool run_async();
   bool alone_in_lane() const;
+  bool lane_must_answer();
   void finish_input(std::uint64_t number, std::uint8_t closes);
   void end();
   void process(const shm::Record& record);
@@ -190,7 +192,7 @@ class SegmentRunner final : public RoomMaker, public SourceGuard {
   std::uint64_t cycles_ = 0;
   std::uint32_t already_out_ = 0;  ///< of input inputs_done_, by a predecessor
   PastDeath death_;
-  std::uint64_t careful_until_ = 0;  ///< inputs before this go one by one through an AsyncStage
+  std::uint64_t isolate_until_ = 0;  ///< inputs before this go one by one through an AsyncStage
   bool ended_ = false;
   bool terminal_ = false;
   bool answer_ = false;
@@ -218,6 +220,8 @@ std::optional<std::string> SegmentRunner::failure_of(const Stages& stages) const
     throw;
   } catch (const StageFailed&) {
     throw;  // its policy was asked already
+  } catch (const StageBroken&) {
+    throw;
   } catch (...) {
     check_memory_limit();
     return thrown_text();

@@ -300,6 +300,65 @@ TEST_F(SupervisorTest, ADeathInARunCountsForTheItemThatThenKillsAlone) {
   }
 }
 
+/// Inputs in work together at a death go together once more: not each death is the doing of one of them.
+TEST_F(SupervisorTest, InputsOfTwoDeathsAreTriedOneByOne) {
+  use({.max_attempts = 3}, {.max_restarts = 1000});
+  start_all();
+  const auto die = [&](std::uint64_t number, std::uint32_t in_flight, int signal, std::uint64_t commits) {
+    now_ += 1s;
+    const auto actions = sut_->on_exit(
+        kStage,
+        {.signal = signal, .view = {.working = true, .number = number, .in_flight = in_flight, .commits = commits}},
+        now_);
+    auto starts = actions_of<StartWorker>(actions);
+    if (starts.empty()) {
+      now_ += 100s;
+      starts = actions_of<StartWorker>(sut_->on_tick({{}, {}, {}}, now_));
+    }
+    sut_->on_ready(kStage, now_);
+    return starts.at(0);
+  };
+  EXPECT_EQ(die(10, 8, SIGABRT, 1).isolate_until, 0U);
+  EXPECT_EQ(die(14, 8, SIGABRT, 2).isolate_until, 18U) << "it is one of 14 to 17";
+  const StartWorker alone = die(15, 1, SIGABRT, 3);
+  EXPECT_EQ(alone.isolate_until, 18U);
+  EXPECT_EQ(alone.attempts, 3U);
+  EXPECT_TRUE(alone.give_up) << "three deaths, as max_attempts says";
+  EXPECT_EQ(die(30, 8, SIGABRT, 4).isolate_until, 18U) << "others";
+  EXPECT_EQ(die(50, 8, SIGABRT, 5).isolate_until, 18U) << "and others again";
+}
+
+TEST_F(SupervisorTest, APolicyThatAllowsNoFurtherDeathTriesInputsOneByOneAtOnce) {
+  for (const plan::FaultPolicy& policy :
+       {plan::FaultPolicy{.on_crash = plan::OnCrash::skip}, plan::FaultPolicy{.max_attempts = 2}}) {
+    use(policy, {.max_restarts = 1000});
+    start_all();
+    const WorkerView view{.working = true, .number = 10, .in_flight = 8, .commits = 1};
+    const auto starts = actions_of<StartWorker>(sut_->on_exit(kStage, {.signal = SIGABRT, .view = view}, now_));
+    ASSERT_EQ(starts.size(), 1U);
+    EXPECT_EQ(starts[0].isolate_until, 18U);
+  }
+}
+
+TEST_F(SupervisorTest, KillsFromOutsideIsolateOnlyWithoutProgress) {
+  use({.max_attempts = 3}, {.max_restarts = 1000});
+  start_all();
+  std::uint64_t until = 0;
+  for (std::uint64_t death = 1; death <= 6; ++death) {
+    now_ += 100s;
+    const WorkerView view{.working = true, .number = 10, .in_flight = 8, .commits = std::min<std::uint64_t>(death, 4)};
+    auto starts = actions_of<StartWorker>(sut_->on_exit(kStage, {.signal = SIGKILL, .view = view}, now_));
+    if (starts.empty()) {
+      now_ += 100s;
+      starts = actions_of<StartWorker>(sut_->on_tick({{}, {}, {}}, now_));
+    }
+    ASSERT_EQ(starts.size(), 1U);
+    until = starts[0].isolate_until;
+    EXPECT_EQ(until, death < 6 ? 0U : 18U) << death;
+    sut_->on_ready(kStage, now_);
+  }
+}
+
 /// Who was alone when it was killed from outside has done nothing, whatever the run's death was.
 TEST_F(SupervisorTest, AKillFromOutsideAloneIsNoGuiltInARunsDeath) {
   use({.on_crash = plan::OnCrash::skip}, {.max_restarts = 1000});

@@ -219,7 +219,16 @@ TEST(PlanJsonTest, ASinkIsToldWhatItemsReachIt) {
   const std::string decode = R"({"type": "image.decode"})";
   EXPECT_EQ(item_type(decode), "image");
   EXPECT_EQ(item_type(decode + R"(, {"type": "image.encode"})"), "bytes");
-  EXPECT_EQ(item_type(R"({"type": "pass"})"), "");
+  EXPECT_EQ(item_type(R"({"type": "pass"})"), "bytes") << "a stage that does not say what it gives keeps what it gets";
+  EXPECT_EQ(item_type(decode + R"(, {"type": "pass"}, {"type": "pass"})"), "image");
+  EXPECT_EQ(item_type(R"({"type": "image.unknown"})"), "") << "it makes something else of them";
+  EXPECT_EQ(item_type(R"({"type": "program"})"), "string") << "the default of the parameter that tells";
+  EXPECT_EQ(item_type(R"({"type": "program", "params": {"framing": "u32"}})"), "bytes");
+  EXPECT_EQ(item_type(R"({"type": "program", "params": {"framing": {"fixed": 3}}})"), "bytes");
+  EXPECT_EQ(item_type(R"({"mode": "serial", "stages": [{"type": "program"}, {"mode": "parallel", "stages": [
+                           {"type": "pass"}]}]}, {"type": "pass"})"),
+            "string")
+      << "through pipelines inside one another";
 }
 
 }  // namespace

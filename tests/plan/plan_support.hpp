@@ -22,6 +22,12 @@ inline StageType make_type(std::string name, StageKind kind, std::string input, 
   return type;
 }
 
+inline StageType make_program_type(const ParamSpec& framing) {
+  StageType type = make_type("program", StageKind::stage, "any", "any", {framing});
+  type.info.framing = framing.name;
+  return type;
+}
+
 inline std::vector<StageType> make_types() {
   const auto spec = [](std::string name, ParamType type, std::optional<ParamValue> fallback) {
     return ParamSpec{.name = std::move(name), .type = type, .fallback = std::move(fallback)};
@@ -44,6 +50,8 @@ inline std::vector<StageType> make_types() {
                  spec("size", ParamType::size, "1KiB"), spec("wait", ParamType::duration, "1s"),
                  spec("list", ParamType::list, ParamValue()), spec("extra", ParamType::any, ParamValue()),
                  spec("label", ParamType::string, ParamValue())}),
+      make_type("image.unknown", StageKind::stage, "bytes", "any"),
+      make_program_type(spec("framing", ParamType::any, "lines")),
       make_type("file_writer", StageKind::sink, "any", "", {spec("directory", ParamType::string, ParamValue())}),
       make_type("lines_writer", StageKind::sink, "any", "", {spec("item_type", ParamType::string, "")}),
       make_type("null", StageKind::sink, "any", ""),

@@ -3,8 +3,10 @@
 
 #include <chrono>
 #include <csignal>
+#include <filesystem>
 #include <thread>
 
+#include "support/left_processes.hpp"
 #include "support/stage_driver.hpp"
 #include "support/temp_folder.hpp"
 
@@ -41,6 +43,7 @@ Texts stream(Hosted& hosted, const Texts& items) {
   std::size_t in_flight = 0;
   for (const std::string& item : items) {
     while (in_flight + 1 > stage.capacity() - 1 && in_flight > 0) {
+      stage.flush();
       in_flight -= stage.collect(out, seconds(1)) ? 1 : 0;
     }
     submit(stage, item);
@@ -184,6 +187,7 @@ TEST(ExecTest, BadParametersAreRefused) {
   for (const ParamValue& framing : framings) {
     EXPECT_THROW(make_stage("exec", running({"cat"}, framing)), InvalidParam);
   }
+  EXPECT_THROW(make_stage("exec", running({"echo", std::string("a\0b", 3)})), InvalidParam);
   ParamMap bad_env = running({"cat"});
   bad_env.emplace_back("env", ParamMap{{"A=B", "x"}});
   EXPECT_THROW(make_stage("exec", bad_env), InvalidParam);
@@ -199,12 +203,153 @@ TEST(ExecTest, CleanupEndsAProgramThatIgnoresItsEnd) {
   EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1) << "a child is left";
 }
 
-TEST(ExecTest, CleanupTellsOfAnswersThatNobodyAskedFor) {
-  auto sut = make_stage("exec", running({"sh", "-c", "while read x; do echo $x; done; echo bye"}));
-  EXPECT_EQ(answers(*sut, "1"), Texts{"1"});
+/// What became of some items: the message of a StageBroken, or "" if every item has its answer.
+std::string fault_of(const ParamMap& params, const Texts& items) {
+  try {
+    auto sut = make_stage("exec", params);
+    AsyncStage& stage = *sut->async();
+    CollectingOutput out;
+    for (const std::string& item : items) {
+      submit(stage, item);
+    }
+    stage.finish();
+    while (out.items().size() < items.size()) {
+      stage.collect(out, seconds(1));
+    }
+    sut->cleanup();
+  } catch (const StageBroken& fault) {
+    return fault.what();
+  }
+  return {};
+}
+
+struct WrongCount {
+  const char* name;
+  ParamList command;
+  ParamValue framing;
+  const char* counts;
+};
+
+class ExecCountTest : public ::testing::TestWithParam<WrongCount> {};
+
+TEST_P(ExecCountTest, AnswersThatDoNotMatchTheItemsBreakTheStage) {
+  const auto& [name, command, framing, counts] = GetParam();
+  const std::string fault = fault_of(running(command, framing), {"one", "two", "six", "ten"});
+  EXPECT_NE(fault.find(counts), fault.npos) << "looked for: " << counts << "\nin: " << fault;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Programs, ExecCountTest,
+    ::testing::Values(
+        WrongCount{"Banner", {"sh", "-c", "read x; echo hi; echo $x; exec cat"}, "lines", "gave 5 answers to 4 items"},
+        WrongCount{"TwoForOne", {"sed", "p"}, "lines", "gave 8 answers to 4 items"},
+        WrongCount{"TwoForTheLast", {"sed", "$p"}, "lines", "gave 5 answers to 4 items"},
+        WrongCount{"Farewell", {"sh", "-c", "cat; echo bye"}, "lines", "gave 5 answers to 4 items"},
+        WrongCount{"FarewellWithoutNewline", {"sh", "-c", "cat; printf bye"}, "lines", "gave 5 answers to 4 items"},
+        WrongCount{"NoneForOne", {"grep", "-v", "two"}, "lines", "gave 3 answers to 4 items"},
+        WrongCount{"NoneForTheLast", {"sed", "$d"}, "lines", "gave 3 answers to 4 items"},
+        WrongCount{"NoneAtAll", {"sh", "-c", "cat > /dev/null"}, "lines", "gave 0 answers to 4 items"},
+        WrongCount{"AllInOne", {"awk", "-vORS=", "1"}, "lines", "gave 1 answer to 4 items"},
+        WrongCount{"EndsEarly", {"sh", "-c", "head -n 2; sleep 0.1"}, "lines", "gave 2 answers to 4 items"},
+        WrongCount{"FixedRest", {"sh", "-c", "cat; printf x"}, ParamMap{{"fixed", 3}}, "gave 5 answers to 4 items"},
+        WrongCount{"U32TwoForOne", {"sh", "-c", "cat; printf '\\0\\0\\0\\0'"}, "u32", "gave 5 answers to 4 items"}),
+    [](const auto& info) { return std::string(info.param.name); });
+
+TEST(ExecTest, EndlessAnswersAreNotKept) {
+  const std::string fault = fault_of(running({"sh", "-c", "cat; yes"}), {"one", "two"});
+  EXPECT_NE(fault.find("gave at least 1000002 answers to 2 items"), fault.npos) << fault;
+}
+
+TEST(ExecTest, AnAnswerBeforeTheFirstItemIsOneTooMany) {
+  const TempFolder dir;
+  auto sut = make_stage("exec", running({"sh", "-c", "echo ready; touch " + (dir / "said") + "; exec cat"}));
+  while (!std::filesystem::exists(dir / "said")) {
+    std::this_thread::sleep_for(milliseconds(1));
+  }
+  const std::string fault = message_of([&] { submit(*sut->async(), "one"); });
+  EXPECT_NE(fault.find("gave 1 answer to 0 items"), fault.npos) << fault;
+}
+
+TEST(ExecTest, MoreAnswersThanItemsBreakTheStageInASerialPipeline) {
+  auto sut = make_stage("exec", running({"sed", "-u", "p"}));
+  EXPECT_THROW(
+      {
+        for (int i = 0; i < 10'000; ++i) {
+          answers(*sut, "x");
+          std::this_thread::sleep_for(milliseconds(1));
+        }
+      },
+      StageBroken);
+}
+
+TEST(ExecTest, TheEndOfTheOutputEndsTheLastAnswer) {
+  const std::vector<ParamList> programs{
+      {"awk", "NR > 1 {printf \"\\n\"} {printf \"%s\", $0}"},
+      {"python3", "-c", "import sys; sys.stdout.write('\\n'.join(sys.stdin.read().split()))"},
+      {"sh", "-c", "echo one; echo two; printf three"}};
+  for (const ParamList& program : programs) {
+    auto sut = make_stage("exec", running(program));
+    EXPECT_EQ(stream(*sut, {"one", "two", "three"}), (Texts{"one", "two", "three"}));
+    sut->cleanup();
+  }
+}
+
+/// With few items in flight, and one after another.
+TEST(ExecTest, AProgramThatBuffersItsOutputAnswersAllTheSame) {
+  for (const int in_flight : {1, 2, 7, 64}) {
+    ParamMap params = running({"tr", "0-9", "a-j"});
+    params.emplace_back("in_flight", in_flight);
+    params.emplace_back("flush_after", 20'000'000);
+    auto sut = make_stage("exec", params);
+    Texts items;
+    Texts expected;
+    for (int i = 100; i < 130; ++i) {
+      items.push_back(std::to_string(i));
+      expected.push_back(items.back());
+      for (char& letter : expected.back()) {
+        letter = static_cast<char>(letter - '0' + 'a');
+      }
+    }
+    ::testing::internal::CaptureStderr();
+    EXPECT_EQ(stream(*sut, items), expected) << in_flight;
+    EXPECT_EQ(answers(*make_stage("exec", params), "12"), Texts{"bc"});
+    sut->cleanup();
+    EXPECT_NE(::testing::internal::GetCapturedStderr().find("does not answer; its input is ended"), std::string::npos);
+  }
+}
+
+TEST(ExecTest, ASlowProgramIsNotStartedAgainForEachItem) {
+  const TempFolder dir;
+  ParamMap params = running({"sh", "-c", "echo >> " + (dir / "starts") + "; while read x; do sleep 0.15; echo $x; done"});
+  params.emplace_back("flush_after", 1'000'000);
+  auto sut = make_stage("exec", params);
+  for (int i = 0; i < 8; ++i) {
+    EXPECT_EQ(answers(*sut, std::to_string(i)), Texts{std::to_string(i)});
+  }
+  sut->cleanup();
+  EXPECT_LE(read_file(dir / "starts").size(), 4U);
+}
+
+TEST(ExecTest, AProgramThatClosesItsInputMayGoOnAnswering) {
+  auto sut = make_stage("exec", running({"sh", "-c", "read a; read b; exec <&-; echo $a; sleep 0.1; echo $b; sleep 0.1"}));
+  EXPECT_EQ(stream(*sut, {"1", "2"}), (Texts{"1", "2"}));
+  sut->cleanup();
+}
+
+TEST(ExecTest, CleanupTellsOfABadEnd) {
+  auto sut = make_stage("exec", running({"sh", "-c", "cat; exit 3"}));
+  EXPECT_EQ(stream(*sut, {"1"}), Texts{"1"});
   ::testing::internal::CaptureStderr();
   sut->cleanup();
-  EXPECT_NE(::testing::internal::GetCapturedStderr().find("4 bytes more than one answer"), std::string::npos);
+  EXPECT_NE(::testing::internal::GetCapturedStderr().find("ended with exit code 3 after it had answered every item"),
+            std::string::npos);
+}
+
+/// A background child still writes when the program itself has ended.
+TEST(ExecTest, AnswersOfABackgroundChildAreWaitedFor) {
+  auto sut = make_stage("exec", running({"bash", "-c", "exec cat > >(sleep 0.1; sed s/^/x/)"}));
+  EXPECT_EQ(stream(*sut, {"1", "2"}), (Texts{"x1", "x2"}));
+  sut->cleanup();
 }
 
 TEST(ExecTest, ProgramDiesWithTheWorker) {
@@ -225,6 +370,57 @@ TEST(ExecTest, ProgramDiesWithTheWorker) {
     gone = stat.empty() || stat.find(") Z ") != stat.npos;
   }
   EXPECT_TRUE(gone);
+}
+
+/// In its group, in a session of its own, with its parent and without.
+std::string leaves_behind(const std::string& mark) {
+  return "sleep " + mark + " & (setsid sleep " + mark + " &); setsid setsid sh -c 'sleep " + mark + " & sleep " + mark +
+         "' > /dev/null 2>&1 & ";
+}
+
+/// True once there are at least `least` of them and at most `most`.
+bool come_to(const std::string& mark, std::size_t least, std::size_t most) {
+  const auto deadline = std::chrono::steady_clock::now() + seconds(20);
+  while (std::chrono::steady_clock::now() < deadline) {
+    const std::size_t count = processes_with(mark);
+    if (count >= least && count <= most) {
+      return true;
+    }
+    std::this_thread::sleep_for(milliseconds(5));
+  }
+  return false;
+}
+constexpr std::size_t kAll = 5;  ///< the program and four that sleep
+
+/// However a stage ends, all that its program has started ends with it.
+TEST(ExecTest, NothingOfAProgramIsLeftBehind) {
+  for (const bool cleaned_up : {true, false}) {
+    const std::string mark = unique_argument();
+    auto sut = make_stage("exec", running({"sh", "-c", leaves_behind(mark) + "while read x; do echo $x; done"}));
+    EXPECT_EQ(answers(*sut, "1"), Texts{"1"});
+    EXPECT_TRUE(come_to(mark, kAll, 100));
+    if (cleaned_up) {
+      sut->cleanup();
+    }
+    sut.reset();
+    EXPECT_EQ(processes_with(mark), 0U);
+  }
+}
+
+TEST(ExecTest, NothingOfAProgramIsLeftBehindAKilledWorker) {
+  const std::string mark = unique_argument();
+  const TempFolder dir;
+  const pid_t worker = ::fork();
+  if (worker == 0) {
+    auto stage = make_stage("exec", running({"sh", "-c", leaves_behind(mark) + "while read x; do echo $x; done"}));
+    answers(*stage, "up");
+    write_file(dir / "up", "");
+    ::pause();
+  }
+  EXPECT_TRUE(come_to(mark, kAll, 100));
+  ::kill(worker, SIGKILL);
+  ASSERT_EQ(::waitpid(worker, nullptr, 0), worker);
+  EXPECT_TRUE(come_to(mark, 0, 0));
 }
 
 using ExecDeathTest = ::testing::Test;
@@ -249,16 +445,24 @@ TEST(ExecDeathTest, ProgramKilledBetweenItemsCrashesTheStage) {
       ::testing::KilledBySignal(SIGABRT), "signal 11 .Segmentation fault.*items unanswered: 1");
 }
 
-TEST(ExecDeathTest, MoreAnswersThanItemsCrashTheStage) {
+/// Half an answer is none if the program was killed while it wrote.
+TEST(ExecDeathTest, AnUnfinishedAnswerOfAProgramThatDiesIsNoAnswer) {
   EXPECT_EXIT(
       {
-        auto sut = make_stage("exec", running({"sed", "-u", "p"}));
-        for (int i = 0; i < 100; ++i) {
-          answers(*sut, "x");
-          std::this_thread::sleep_for(milliseconds(1));
-        }
+        auto sut = make_stage("exec", running({"sh", "-c", "read x; printf 'half an an'; kill -9 $$"}));
+        answers(*sut, "x");
       },
-      ::testing::KilledBySignal(SIGABRT), "more answers than it got items");
+      ::testing::KilledBySignal(SIGABRT), "signal 9 .Killed.* after 0 answers to 1 items");
+}
+
+TEST(ExecDeathTest, AClosedInputWithoutFurtherAnswersCrashesTheStage) {
+  EXPECT_EXIT(
+      {
+        auto sut = make_stage("exec", running({"sh", "-c", "exec <&-; sleep 100"}));
+        std::this_thread::sleep_for(milliseconds(100));
+        answers(*sut, "x");
+      },
+      ::testing::KilledBySignal(SIGABRT), "closed its standard input");
 }
 
 TEST(ExecDeathTest, AbsurdAnswerSizeCrashesTheStage) {

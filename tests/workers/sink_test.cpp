@@ -18,6 +18,9 @@ std::size_t files_in(const std::string& directory) {
   return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(directory), {}));
 }
 
+/// As a plan sets it for items that are lines.
+const ParamMap kLines{{"item_type", "string"}};
+
 void consume(Hosted& sink, std::string_view bytes, Item::Tag tag = {}) {
   CollectingOutput unused;
   feed(sink, bytes, unused, tag);
@@ -60,9 +63,15 @@ TEST(FileWriterTest, NewlineAutoGoesByWhatIsKnown) {
     const char* content;
   };
   const std::vector<Case> cases{
-      {"out.txt", "auto", "", "a\nb\n"},    {"out.bin", "auto", "", "ab"},      {"out.log", "never", "", "ab"},
-      {"out.bin", "always", "", "a\nb\n"},  {"out.txt", "auto", "bytes", "ab"}, {"out", "auto", "string", "a\nb\n"},
-      {"out.csv", "auto", "any", "a\nb\n"},
+      {"out.txt", "auto", "", "ab"},
+      {"out.bin", "auto", "", "ab"},
+      {"out.log", "never", "string", "ab"},
+      {"out.bin", "always", "", "a\nb\n"},
+      {"out.txt", "auto", "bytes", "ab"},
+      {"out", "auto", "string", "a\nb\n"},
+      {"out.tsv", "auto", "string", "a\nb\n"},
+      {"out.png", "auto", "string", "a\nb\n"},
+      {"out.csv", "auto", "any", "ab"},
   };
   const TempFolder dir;
   for (const Case& example : cases) {
@@ -94,7 +103,7 @@ TEST(FileWriterTest, RunWithoutItemsLeavesAnEmptyFile) {
 TEST(FileWriterTest, LargeAndSmallItemsKeepTheirOrder) {
   const TempFolder dir;
   std::string expected;
-  auto sut = make_stage("file_writer", {{"path", dir / "out.txt"}});
+  auto sut = make_stage("file_writer", {{"path", dir / "out.txt"}, {"item_type", "string"}});
   for (const std::size_t size : {1U, 300'000U, 0U, 262'143U, 262'144U, 100'000U, 5'000'000U, 3U}) {
     const std::string item(size, static_cast<char>('a' + size % 26));
     expected += item + "\n";
@@ -108,7 +117,7 @@ TEST(FileWriterTest, ResumeTruncatesToCursor) {
   const std::vector<std::string> items{"one", std::string(300'000, '2'), "", "four", std::string(1'000, '5')};
   for (std::size_t committed = 0; committed <= items.size(); ++committed) {
     const TempFolder dir;
-    const ParamMap params{{"path", dir / "out.txt"}};
+    const ParamMap params{{"path", dir / "out.txt"}, {"item_type", "string"}};
     std::string cursor(stage_type("file_writer").cursor_bytes, '\0');
     {
       auto dead = make_stage("file_writer", params);
@@ -279,7 +288,7 @@ TEST(StandardOutputTest, ItemsAreLinesUnlessTheyAreKnownNotToBeText) {
   const TempFolder dir;
   EXPECT_EQ(output_of(dir / "a", O_TRUNC,
                       [] {
-                        auto sut = make_stage("stdout");
+                        auto sut = make_stage("stdout", kLines);
                         consume_all(*sut, {"a", "b"});
                         sut->cleanup();
                       }),
@@ -301,7 +310,7 @@ TEST(StandardOutputTest, RedirectedToAFileResumesExactly) {
       ASSERT_EQ(::write(STDOUT_FILENO, "header\n", 7), 7);
       std::string cursor(stage_type("stdout").cursor_bytes, '\0');
       {
-        auto dead = make_stage("stdout");
+        auto dead = make_stage("stdout", kLines);
         if (committed) {
           consume(*dead, "one");
           dead->flush();
@@ -310,7 +319,7 @@ TEST(StandardOutputTest, RedirectedToAFileResumesExactly) {
         consume(*dead, "not committed");
         dead->flush();
       }
-      auto sut = make_stage("stdout");
+      auto sut = make_stage("stdout", kLines);
       restart_from(*sut, cursor);
       consume_all(*sut, committed ? std::vector<std::string>{"two"} : std::vector<std::string>{"one", "two"});
       sut->flush();
@@ -326,7 +335,7 @@ TEST(StandardOutputTest, AppendsToWhatWasThere) {
   write_file(dir / "log", "before\n");
   EXPECT_EQ(output_of(dir / "log", O_APPEND,
                       [] {
-                        auto sut = make_stage("stdout");
+                        auto sut = make_stage("stdout", kLines);
                         consume(*sut, "after");
                         sut->cleanup();
                       }),
@@ -339,7 +348,7 @@ TEST(StandardOutputTest, SharedWithStandardErrorOverwritesNothing) {
   {
     const Redirect redirect_output(STDOUT_FILENO, file.get());
     const Redirect redirect_error(STDERR_FILENO, file.get());
-    auto sut = make_stage("stdout");
+    auto sut = make_stage("stdout", kLines);
     consume(*sut, "a");
     sut->flush();
     ASSERT_EQ(::write(STDERR_FILENO, "log\n", 4), 4);
@@ -357,7 +366,7 @@ TEST(StandardOutputTest, ReaderThatHasGoneIsAnErrorAndNoSignal) {
   std::string message;
   {
     const Redirect redirect(STDOUT_FILENO, closed.get());
-    auto sut = make_stage("stdout");
+    auto sut = make_stage("stdout", kLines);
     consume(*sut, "x");
     message = message_of([&] { sut->flush(); });
   }

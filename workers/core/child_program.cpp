@@ -2,21 +2,23 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
 #include <cstring>
 
 #include "core/clock.hpp"
+#include "core/program_keeper.hpp"
 
 namespace pystream::core {
 namespace {
 
-constexpr unsigned kCloseRangeCloexec = 1U << 2;
+/// How long the end of a program's processes may take after SIGKILL.
+constexpr std::chrono::nanoseconds kLongestKill = std::chrono::seconds(5);
 
 struct Pipe {
   Descriptor read;
@@ -44,8 +46,53 @@ Pipe make_pipe() {
   return pipe;
 }
 
+/// Both ends are alike: `read` is the worker's, `write` the keeper's.
+Pipe make_control() {
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+    throw_errno("exec: cannot make a socket pair", errno);
+  }
+  Pipe pair{.read = above_standard(ends[0]), .write = above_standard(ends[1])};
+  if (!pair.read.valid() || !pair.write.valid()) {
+    throw_errno("exec: cannot make a socket pair", errno);
+  }
+  return pair;
+}
+
 void set_nonblocking(int fd) {
-  ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
+  const int flags = ::fcntl(fd, F_GETFL);
+  if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) {
+    throw_errno("exec: cannot make a pipe non-blocking", errno);
+  }
+}
+
+/// What came through the report pipe; nothing if the program runs.
+std::optional<StartFault> read_fault(int report) {
+  StartFault fault{};
+  ssize_t got = 0;
+  do {
+    got = ::read(report, &fault, sizeof fault);
+  } while (got < 0 && errno == EINTR);
+  if (got < 0) {
+    return StartFault{StartFault::process, errno};
+  }
+  return got == static_cast<ssize_t>(sizeof fault) ? std::optional(fault) : std::nullopt;
+}
+
+[[noreturn]] void throw_start_fault(const ChildProgram::Command& command, const StartFault& fault) {
+  switch (fault.step) {
+    case StartFault::directory:
+      throw_errno("exec: cannot run in the directory " + command.directory, fault.error,
+                  "\"cwd\" must be a directory that exists");
+    case StartFault::program:
+      throw_errno("exec: cannot run \"" + command.arguments.front() + "\"", fault.error,
+                  "\"command\" must start with a program in PATH or with the path of one");
+    case StartFault::descriptors:
+      throw_errno("exec: cannot set up the descriptors of \"" + command.arguments.front() + "\"", fault.error);
+    case StartFault::process:
+      break;
+  }
+  throw_errno("exec: cannot start a process for \"" + command.arguments.front() + "\"", fault.error);
 }
 
 std::vector<char*> pointers(std::vector<std::string>& texts) {
@@ -75,43 +122,6 @@ std::vector<std::string> merged_environment(const std::vector<std::string>& extr
   return merged;
 }
 
-/// What failed between fork and exec, as sent through the report pipe.
-struct StartFault {
-  enum Step : int { directory, program };
-  Step step;
-  int error;
-};
-
-/// In the child of a process that may have threads: async-signal-safe calls only, and no return.
-[[noreturn]] void become(char* const* arguments, char* const* environment, const char* directory, int input, int output,
-                         int report, pid_t parent) {
-  const auto give_up = [report](StartFault::Step step) {
-    const StartFault fault{step, errno};
-    [[maybe_unused]] const ssize_t sent = ::write(report, &fault, sizeof fault);
-    ::_exit(127);
-  };
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::getppid() != parent) {
-    ::_exit(127);
-  }
-  for (int number = 1; number < NSIG; ++number) {
-    ::signal(number, SIG_DFL);
-  }
-  ::signal(SIGINT, SIG_IGN);
-  sigset_t none;
-  sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  ::dup2(input, STDIN_FILENO);
-  ::dup2(output, STDOUT_FILENO);
-  ::syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, kCloseRangeCloexec);
-  if (directory[0] != '\0' && ::chdir(directory) != 0) {
-    give_up(StartFault::directory);
-  }
-  ::execvpe(arguments[0], arguments, environment);
-  give_up(StartFault::program);
-  ::_exit(127);
-}
-
 }  // namespace
 
 ChildProgram::ChildProgram(const Command& command) {
@@ -122,35 +132,37 @@ ChildProgram::ChildProgram(const Command& command) {
   Pipe to_child = make_pipe();
   Pipe from_child = make_pipe();
   Pipe report = make_pipe();
+  Pipe control = make_control();
 
-  const pid_t self = ::getpid();
-  pid_ = ::fork();
-  if (pid_ < 0) {
+  const ProgramStart start{.arguments = argv.data(),
+                           .environment = envp.data(),
+                           .directory = command.directory.c_str(),
+                           .input = to_child.read.get(),
+                           .output = from_child.write.get(),
+                           .report = report.write.get(),
+                           .control = control.write.get(),
+                           .parent = ::getpid()};
+  keeper_ = ::fork();
+  if (keeper_ < 0) {
     throw_errno("exec: cannot start a process for \"" + arguments.front() + "\"", errno);
   }
-  if (pid_ == 0) {
-    become(argv.data(), envp.data(), command.directory.c_str(), to_child.read.get(), from_child.write.get(),
-           report.write.get(), self);
+  if (keeper_ == 0) {
+    keep_program(start);
   }
+  control_ = std::move(control.read);
   input_ = std::move(to_child.write);
   output_ = std::move(from_child.read);
-  set_nonblocking(input_.get());
-  set_nonblocking(output_.get());
-
   report.write.reset();
-  StartFault fault{};
-  ssize_t got = 0;
-  do {
-    got = ::read(report.read.get(), &fault, sizeof fault);
-  } while (got < 0 && errno == EINTR);
-  if (got == static_cast<ssize_t>(sizeof fault)) {
+  if (const std::optional<StartFault> fault = read_fault(report.read.get())) {
     kill();
-    if (fault.step == StartFault::directory) {
-      throw_errno("exec: cannot run in the directory " + command.directory, fault.error,
-                  "\"cwd\" must be a directory that exists");
-    }
-    throw_errno("exec: cannot run \"" + arguments.front() + "\"", fault.error,
-                "\"command\" must start with a program in PATH or with the path of one");
+    throw_start_fault(command, *fault);
+  }
+  try {
+    set_nonblocking(input_.get());
+    set_nonblocking(output_.get());
+  } catch (...) {
+    kill();
+    throw;
   }
 }
 
@@ -162,15 +174,16 @@ std::optional<int> ChildProgram::wait(std::chrono::milliseconds patience) {
   const std::int64_t deadline = now_ns() + std::chrono::nanoseconds(patience).count();
   while (!status_) {
     int status = 0;
-    const pid_t ended = ::waitpid(pid_, &status, WNOHANG);
-    if (ended == pid_) {
+    const ssize_t got = ::recv(control_.get(), &status, sizeof status, MSG_DONTWAIT);
+    if (got == static_cast<ssize_t>(sizeof status)) {
       status_ = status;
-    } else if (ended < 0 && errno == ECHILD) {
-      status_ = 0;  // somebody else has reaped it: how it ended is not known
-    } else if (now_ns() >= deadline) {
-      return std::nullopt;
+    } else if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) {
+      status_ = SIGKILL;  // the keeper was killed, and the program with it
+    } else if (const std::int64_t left = deadline - now_ns(); left > 0) {
+      pollfd told{.fd = control_.get(), .events = POLLIN, .revents = 0};
+      ::poll(&told, 1, static_cast<int>(std::min<std::int64_t>(left / 1'000'000 + 1, 1000)));
     } else {
-      sleep_until(now_ns() + kNsPerSecond / 1000);
+      return std::nullopt;
     }
   }
   return status_;
@@ -179,15 +192,25 @@ std::optional<int> ChildProgram::wait(std::chrono::milliseconds patience) {
 void ChildProgram::kill() {
   input_.reset();
   output_.reset();
-  if (!status_ && !wait(std::chrono::milliseconds(0))) {
-    ::kill(pid_, SIGKILL);
-    int status = 0;
-    pid_t ended = 0;
-    do {
-      ended = ::waitpid(pid_, &status, 0);
-    } while (ended < 0 && errno == EINTR);
-    status_ = ended == pid_ ? status : 0;
+  if (keeper_ < 0) {
+    return;
   }
+  ::shutdown(control_.get(), SHUT_WR);  // also where a process forked by somebody else holds a copy of it
+  const std::int64_t deadline = now_ns() + kLongestKill.count();
+  while (true) {
+    int status = 0;
+    const pid_t ended = ::waitpid(keeper_, &status, WNOHANG);
+    if (ended == keeper_ || (ended < 0 && errno != EINTR)) {
+      break;
+    }
+    if (now_ns() > deadline) {  // something hangs in the kernel; the keeper goes on when it returns
+      break;
+    }
+    sleep_until(now_ns() + kNsPerSecond / 5000);
+  }
+  wait(std::chrono::milliseconds(0));
+  keeper_ = -1;
+  control_.reset();
 }
 
 std::string describe_status(int status) {

@@ -12,7 +12,8 @@
 namespace pystream::core {
 
 /// A running program whose standard input and output are pipes of ours. It ignores SIGINT (the terminal's Ctrl-C is
-/// for the coordinator) and dies with the thread that started it.
+/// for the coordinator). A keeper process (program_keeper.hpp) ends it and everything that it has started when this
+/// object is destroyed and when the thread that made it dies.
 class ChildProgram {
  public:
   struct Command {
@@ -34,13 +35,15 @@ class ChildProgram {
   void close_input() { input_.reset(); }
   bool input_open() const { return input_.valid(); }
 
-  /// Its wait status, once it has ended within `patience`.
+  /// Its wait status, once it has ended within `patience`. What it started may still run.
   std::optional<int> wait(std::chrono::milliseconds patience);
+  /// Ends the program and all that it started, and waits until they are gone.
   void kill();
 
  private:
-  pid_t pid_ = -1;
+  pid_t keeper_ = -1;
   std::optional<int> status_;
+  Descriptor control_;
   Descriptor input_;
   Descriptor output_;
 };

@@ -20,23 +20,16 @@ namespace fs = std::filesystem;
 
 constexpr std::array<std::byte, 1> kNewline{std::byte{'\n'}};
 
-/// "auto": what the items are decides, if the plan knows it; else the name of the file does.
-bool wants_newline(const std::string& choice, const std::string& item_type, const fs::path& path) {
-  if (choice != "auto") {
-    return choice == "always";
-  }
-  if (!item_type.empty() && item_type != "any") {
-    return item_type == "string";
-  }
-  const fs::path extension = path.extension();
-  return path == "-" || extension == ".txt" || extension == ".log" || extension == ".csv" || extension == ".jsonl";
+/// "auto": after items that the plan knows to be text. All others are written byte for byte, whatever the file is called.
+bool wants_newline(const std::string& choice, const std::string& item_type) {
+  return choice == "auto" ? item_type == "string" : choice == "always";
 }
 
 ParamSpec item_type_param() {
   return {.name = "item_type",
           .type = ParamType::string,
           .fallback = "",
-          .text = "what the items are, for newline auto; filled in from the stage before if it is empty"};
+          .text = "what the items are, for newline auto (\"string\": lines of text); filled in from the stage before if it is empty"};
 }
 
 /// A file per item in one directory. Each appears under its name only once it is complete.
@@ -103,7 +96,7 @@ class FileWriter final : public RawSink<FileCursor> {
                          "\"directory\" for a file per item");
     }
     if (directory.empty()) {
-      newline_ = wants_newline(params.string("newline"), params.string("item_type"), path);
+      newline_ = wants_newline(params.string("newline"), params.string("item_type"));
       file_.emplace("file_writer", path);
     } else {
       files_.emplace(directory, params.string("pattern"));
@@ -119,8 +112,9 @@ class FileWriter final : public RawSink<FileCursor> {
                        {.name = "newline",
                         .type = ParamType::string,
                         .fallback = "auto",
-                        .text = "with path: a newline after every item; auto: if the items are text, or, where that "
-                                "is not known, if path is - or ends in .txt, .log, .csv or .jsonl",
+                        .text = "with path: a newline after every item; auto: if the items are lines of text (of the "
+                                "source lines, of exec with framing lines; stages that do not say what they give "
+                                "leave items what they were)",
                         .choices = {"auto", "always", "never"}},
                        item_type_param(),
                        {.name = "directory",
@@ -178,14 +172,16 @@ class FileWriter final : public RawSink<FileCursor> {
 class StandardOutput final : public RawSink<FileCursor> {
  public:
   explicit StandardOutput(const Params& params)
-      : newline_(wants_newline(params.string("newline"), params.string("item_type"), "-")), file_("stdout", "-") {}
+      : newline_(wants_newline(params.string("newline"), params.string("item_type"))), file_("stdout", "-") {}
 
   static StageInfo describe() {
     return {.summary = "writes items to standard output",
             .params = {{.name = "newline",
                         .type = ParamType::string,
                         .fallback = "auto",
-                        .text = "a newline after every item; auto: unless the items are known not to be text",
+                        .text = "a newline after every item; auto: if the items are lines of text (of the source "
+                                "lines, of exec with framing lines; stages that do not say what they give leave items "
+                                "what they were)",
                         .choices = {"auto", "always", "never"}},
                        item_type_param()},
             .input = "any"};

@@ -20,6 +20,9 @@ class Framing {
   /// Appends the item as it goes through the pipe. Throws PayloadError if it cannot go through it.
   void put(std::span<const std::byte> item, std::vector<std::byte>& to) const;
 
+  /// True if the end of the output may end a frame: a last line without a newline.
+  bool ends_with_output() const { return kind_ == Kind::lines; }
+
   struct Frame {
     std::size_t skip = 0;  ///< bytes in front of the payload
     std::size_t size = 0;
