@@ -24,6 +24,8 @@ class Hosted {
   virtual void process(const Item& in, Output& out) = 0;
   /// Sources: emits the next item (or none if interrupted); false at the end.
   virtual bool produce(Output& out) = 0;
+  /// Sources: see RawSource::buffered().
+  virtual bool buffered() { return false; }
   virtual void cleanup() = 0;
   /// Sinks: called before every commit.
   virtual void flush() {}
@@ -353,6 +355,13 @@ class HostedSource final : public Hosted {
   explicit HostedSource(std::unique_ptr<Object> object) : object_(std::move(object)) {}
   void process(const Item&, Output&) override {}
   bool produce(Output& out) override { return object_->produce(out); }
+  bool buffered() override {
+    if constexpr (std::is_base_of_v<RawSource<typename Object::Cursor>, Object>) {
+      return static_cast<RawSource<typename Object::Cursor>&>(*object_).buffered();  // overrides may be private
+    } else {
+      return false;
+    }
+  }
   void cleanup() override { object_->cleanup(); }
   std::span<std::byte> cursor() override { return cursor_bytes(*object_); }
   void resume() override { object_->resume(); }

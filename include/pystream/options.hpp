@@ -43,7 +43,7 @@ enum class OnCrash {
 
 /// What follows when a stage throws. Its worker is not restarted for it.
 enum class OnError {
-  dead_letter,  ///< the item is kept in the profile database; without a profiler there is none, and it is as `fail`
+  dead_letter,  ///< the item is kept in the profile database; where none can be made, it is as `fail`
   skip,         ///< the item is given up and counted (StageStatus::errors)
   retry,        ///< the item is tried again, up to `max_attempts` times; then as dead_letter
   fail,         ///< the pipeline ends: PipelineTerminated with stage, item and message

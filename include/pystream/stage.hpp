@@ -1,11 +1,13 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <pystream/item.hpp>
 #include <span>
+#include <string_view>
 #include <type_traits>
 #include <vector>
 
@@ -73,7 +75,17 @@ class RawSource {
   static_assert(std::is_trivially_copyable_v<Cursor>, "pystream: a cursor is committed as plain bytes");
   virtual ~RawSource() = default;
   /// Emits the next item (or none, if it was interrupted while waiting). Returns false at the end.
+  ///
+  /// An exception says that a part of the input cannot be used: a file that cannot be opened, a damaged packet. Set the
+  /// cursor behind that part first. The plan's `on_error` then decides: `fail` (the default) ends the run once every
+  /// item before the fault has come out; with `skip` and `dead_letter` the part is counted and left out, and produce()
+  /// is called again. Exceptions that follow one another max_attempts times without an item and without a change of
+  /// the cursor make the source fail in any case.
   virtual bool produce(Output& out) = 0;
+  /// True while this object holds whole items that it cannot read again, such as lines read ahead from a pipe. While
+  /// the pipeline drains, produce() is called for as long as this is true; it then waits for nothing and reads no
+  /// further than to complete an item. A source that does not override this ends at once.
+  virtual bool buffered() { return false; }
   /// Called before the first produce() of a restarted worker, with cursor() as it was committed last.
   virtual void resume() {}
   /// Called once at the end of the source, or when the pipeline drains or is cleaned up.
@@ -180,7 +192,8 @@ class CheckpointArea : public CheckpointBase {
 };
 
 /// True in a worker once the pipeline is draining: a source that waits for the outside world returns from
-/// produce() without an item when a system call gives EINTR, and is not called again if this is true.
+/// produce() without an item when a system call gives EINTR, and is not called again if this is true, unless it is
+/// RawSource::buffered().
 bool draining() noexcept;
 
 /// The descriptor of the standard output that pystream-coord was started with, for a sink whose product goes there.
@@ -188,5 +201,15 @@ bool draining() noexcept;
 /// only in a worker that a sink has to itself standard output is the real one. In programs of one's own (Pipeline) this
 /// is standard output, and stages print where the program prints.
 int standard_output() noexcept;
+
+/// A number that outlives this worker: its successor finds what was stored last. For what a source has done to the
+/// outside world and cannot commit with its items, such as the bytes it has taken from a pipe. 0 at first.
+std::atomic<std::uint64_t>& surviving_number() noexcept;
+
+/// A source or sink says that data of the outside world is lost for good: bytes that were read and cannot be made an
+/// item, frames that a restart left unreadable. `text` tells what, where and how much. It goes to standard error; the
+/// run counts it on its last line and ends with exit code 3. For a part of the input that a source leaves out, throw
+/// from RawSource::produce() instead.
+void report_loss(std::string_view text);
 
 }  // namespace pystream

@@ -104,6 +104,8 @@ void add_dead_letters(CLI::App& app, Command& chosen) {
   replaying->add_option("--stage", again->stage, "Only letters of this stage");
   replaying->add_flag("--remove", again->remove,
                       "Delete the letters once the replay has ended; those that fail again are new letters");
+  replaying->add_flag("--accept-dead-letters", again->accept_dead_letters,
+                      "Exit code 0 also if items became dead letters again (without it 3)");
   replaying->add_option("--folder", again->folder, "Profiler folder, if it is not the default one")->type_name("DIR");
   replaying->callback([again, &chosen] { chosen = [again] { return replay_dead_letters(*again); }; });
   for (CLI::App* sub : {listing, showing}) {

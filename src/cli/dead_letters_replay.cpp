@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include "cli/frame.hpp"
+#include "cli/last_line.hpp"
 #include "cli/prepared_run.hpp"
 #include "cli/standard_error.hpp"
 #include "cli/text.hpp"
@@ -138,21 +139,9 @@ void begin_with_letters(plan::Plan& plan, const std::string& stage, const fs::pa
   plan.source = {};
   plan.source.stage.emplace();
   plan.source.stage->type = "letters";
+  plan.source.stage->faults = plan::usual_source_faults();
   plan.source.stage->params.set("path", items.string());
   plan.entry = plan::EndKind::hosted;
-}
-
-int finish(coord::Outcome outcome, const coord::Coordinator& coordinator) {
-  switch (outcome) {
-    case coord::Outcome::done:
-      return kDone;
-    case coord::Outcome::interrupted:
-      return kInterrupted;
-    case coord::Outcome::failed:
-      break;
-  }
-  warn("failed: " + coordinator.failure()->text);
-  return kFailed;
 }
 
 }  // namespace
@@ -186,11 +175,19 @@ int replay_dead_letters(ReplayOptions options) {
   const coord::Audit audit = coord::audit(run.topology(), run.layout(), coordinator.view());
   print(fmt::format("{} replayed from {} on: {} came out, {} set aside again\n", count_text(letters.size(), "letter"),
                     short_key(stage), audit.out, audit.set_aside));
-  const int code = finish(outcome, coordinator);
-  if (code == kDone && options.remove && !coordinator.interrupted()) {
+  const RunEnd end{.outcome = outcome,
+                   .failure = coordinator.failure() ? coordinator.failure()->text : "",
+                   .audit = audit,
+                   .letters_command = run.letters_command(),
+                   .accept_dead_letters = options.accept_dead_letters};
+  if (const std::string line = last_line(end); !line.empty()) {
+    warn(line);
+  }
+  // What failed again is a letter of the replay.
+  if (outcome == coord::Outcome::done && options.remove && !coordinator.interrupted()) {
     profile::remove_letters(profile::database_in(folder), letters);
   }
-  return code;
+  return exit_code(end);
 }
 
 }  // namespace pystream::cli

@@ -14,7 +14,8 @@ struct ReplayOptions {
   std::string run = "last";
   std::string stage;    ///< only letters of this stage; empty: of any
   bool remove = false;  ///< letters that were replayed go
-  std::string folder;   ///< profiler folder with the letters
+  bool accept_dead_letters = false;
+  std::string folder;  ///< profiler folder with the letters
 };
 
 /// Runs a plan from the stage on that could not process some items, with these items. Gives the exit code.

@@ -14,6 +14,7 @@ namespace pystream::cli {
 inline constexpr int kDone = 0;
 inline constexpr int kFailed = 1;
 inline constexpr int kBadUsage = 2;
+inline constexpr int kIncomplete = 3;  ///< it went well, but some items were given up
 inline constexpr int kInterrupted = 130;
 
 /// The chosen command; gives the exit code.

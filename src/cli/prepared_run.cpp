@@ -44,6 +44,13 @@ PreparedRun::PreparedRun(const LoadedPlan& loaded, const std::function<void(cons
       bookkeeping_(start_bookkeeping(loaded, topology_, layout_, segment_, warn)),
       launcher_(loaded.worker_program, coord::streams_of(topology_), coord::fds_needed(topology_, 0).worker) {}
 
+std::string PreparedRun::letters_command() const {
+  const std::int64_t number = bookkeeping_ != nullptr ? bookkeeping_->run() : 0;
+  const auto& folder = loaded_.plan.profiler.folder;
+  return "pystream-coord dead-letters list --run " + (number > 0 ? std::to_string(number) : "last") +
+         (folder ? " --folder " + folder->string() : "");
+}
+
 coord::RunSetup PreparedRun::setup() {
   return {.name = name_,
           .topology = &topology_,

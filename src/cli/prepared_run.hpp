@@ -21,6 +21,8 @@ class PreparedRun {
   coord::RunSetup setup();
   const plan::Topology& topology() const { return topology_; }
   const worker::Layout& layout() const { return layout_; }
+  /// The command that lists the dead letters of this run.
+  std::string letters_command() const;
 
  private:
   const LoadedPlan& loaded_;

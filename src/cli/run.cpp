@@ -2,12 +2,14 @@
 
 #include "cli/commands.hpp"
 #include "cli/crash_text.hpp"
+#include "cli/last_line.hpp"
 #include "cli/load_plan.hpp"
 #include "cli/prepared_run.hpp"
 #include "cli/progress_line.hpp"
 #include "cli/standard_error.hpp"
 #include "cli/style.hpp"
 #include "cli/summary_table.hpp"
+#include "coord/audit.hpp"
 #include "coord/coordinator.hpp"
 
 namespace pystream::cli {
@@ -18,6 +20,7 @@ struct RunOptions {
   std::uint64_t items = 0;
   std::string duration;
   bool quiet = false;
+  bool accept_dead_letters = false;
   std::string log_level = "info";
 };
 
@@ -53,13 +56,19 @@ class RunCommand {
     running = &coordinator;
     const coord::Outcome outcome = run_unwaited(coordinator);
     progress_.clear();
-    return finish(outcome, coordinator);
+    return finish({.outcome = outcome,
+                   .failure = coordinator.failure() ? coordinator.failure()->text : "",
+                   .audit = coord::audit(run.topology(), run.layout(), coordinator.view()),
+                   .letters_command = run.letters_command(),
+                   .accept_dead_letters = options_.accept_dead_letters},
+                  coordinator);
   }
 
  private:
   void log(const std::string& worker, const std::string& line) {
     const bool own_word = worker.empty();
-    if (options_.quiet || options_.log_level == "error" || (!own_word && options_.log_level == "warning")) {
+    const bool loss = line.starts_with("lost: ");  // as report_loss() writes it
+    if (!loss && (options_.quiet || options_.log_level == "error" || (!own_word && options_.log_level == "warning"))) {
       return;
     }
     progress_.clear();
@@ -68,22 +77,16 @@ class RunCommand {
              : "[" + worker.substr(worker.rfind("__") == std::string::npos ? 0 : worker.rfind("__") + 2) + "] " + line);
   }
 
-  int finish(coord::Outcome outcome, const coord::Coordinator& coordinator) const {
+  int finish(const RunEnd& end, const coord::Coordinator& coordinator) const {
     const Style style(STDERR_FILENO);
     if (!options_.quiet) {
       show(summary_table(coordinator.summary(), style.on()) + crash_text(crashes_));
     }
-    switch (outcome) {
-      case coord::Outcome::done:
-        return kDone;
-      case coord::Outcome::interrupted:
-        warn("stopped at once; items inside the pipeline were not finished");
-        return kInterrupted;
-      case coord::Outcome::failed:
-        break;
+    if (const std::string line = last_line(end); !line.empty()) {
+      const bool failed = end.outcome == coord::Outcome::failed;
+      warn(failed ? style.red(line.substr(0, line.find(':'))) + line.substr(line.find(':')) : line);
     }
-    warn(style.red("failed") + ": " + coordinator.failure()->text);
-    return kFailed;
+    return exit_code(end);
   }
 
   RunOptions options_;
@@ -109,8 +112,12 @@ void add_run(CLI::App& app, Command& chosen) {
       ->check(whole_number())
       ->type_name("N");
   command.add_option("--duration", options->duration, "Drain after this time")->type_name("TIME");
-  command.add_flag("-q,--quiet", options->quiet,
-                   "No progress, no log, no word about a long drain, no table; errors are still shown");
+  command.add_flag(
+      "-q,--quiet", options->quiet,
+      "No progress, no log, no word about a long drain, no table; errors, and what did not arrive, are still "
+      "shown");
+  command.add_flag("--accept-dead-letters", options->accept_dead_letters,
+                   "Exit code 0 also if items became dead letters (without it 3)");
   command
       .add_option("--log-level", options->log_level,
                   "What is told: error, warning (also what the coordinator does), info (also what stages print)")

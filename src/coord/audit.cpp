@@ -1,5 +1,7 @@
 #include "coord/audit.hpp"
 
+#include <algorithm>
+
 namespace pystream::coord {
 namespace {
 
@@ -18,19 +20,35 @@ class Auditor {
     for (plan::WorkerId id = 0; id < topology_.workers.size(); ++id) {
       const plan::WorkerSpec& worker = topology_.workers[id];
       for (std::size_t i = 0; i < worker.segments.size() && !worker.external; ++i) {
-        look_at(worker.segments[i], layout_.output_link[id][i]);
+        look_at(worker.segments[i], layout_.output_link[id][i], stats_of_last(id, i));
       }
       const auto failure = view_.workers[id].page->failure_kind.load(std::memory_order_acquire);
       audit_.refused += failure == static_cast<std::uint32_t>(shm::FailureKind::link) ? 1 : 0;
       for (const shm::HostedStats& stats : view_.workers[id].stats) {
-        audit_.set_aside += stats.errors.load(std::memory_order_relaxed);
+        audit_.set_aside += get(stats.errors);
+        audit_.letters += get(stats.letters);
       }
+      audit_.losses += get(view_.workers[id].page->losses);
     }
     return std::move(audit_);
   }
 
  private:
-  void look_at(const plan::Segment& segment, std::uint32_t output) {
+  static std::uint64_t get(const std::atomic<std::uint64_t>& counter) {
+    return counter.load(std::memory_order_relaxed);
+  }
+
+  /// nullptr: the segment hosts nothing.
+  const shm::HostedStats* stats_of_last(plan::WorkerId id, std::size_t segment) const {
+    const auto& segments = topology_.workers[id].segments;
+    std::size_t end = 0;
+    for (std::size_t i = 0; i <= segment; ++i) {
+      end += segments[i].hosted.size();
+    }
+    return segments[segment].hosted.empty() ? nullptr : &view_.workers[id].stats[end - 1];
+  }
+
+  void look_at(const plan::Segment& segment, std::uint32_t output, const shm::HostedStats* last) {
     const shm::JournalEntry& journal = journal_of(*view_.links[output].producer);
     const std::uint64_t done = journal.inputs_done.load(std::memory_order_acquire);
     if (!segment.input) {
@@ -38,9 +56,19 @@ class Auditor {
     } else {
       compare(*segment.input, done);
     }
-    if (!segment.output) {
-      audit_.out += segment.input ? journal_of(*view_.links[*segment.input].producer).outputs : done;
+    if (!segment.output && last != nullptr) {
+      const std::uint64_t came = segment.input ? done_items(*segment.input, done) : get(last->items);
+      audit_.out += came - std::min(came, get(last->errors));
     }
+  }
+
+  /// Of the records done, those that were items.
+  std::uint64_t done_items(plan::LinkId link, std::uint64_t done) const {
+    const shm::JournalEntry& journal = journal_of(*view_.links[link].producer);
+    const std::uint64_t left = journal.next_number - std::min(done, journal.next_number);
+    const std::uint64_t end_marks = left > 0 && (journal.flags & shm::kJournalEnded) != 0 ? 1 : 0;
+    const std::uint64_t missed = left - end_marks + get(view_.links[link].consumer->overrun);
+    return journal.outputs - std::min(journal.outputs, missed);
   }
 
   void compare(plan::LinkId link, std::uint64_t done) {

@@ -12,15 +12,18 @@ namespace pystream::coord {
 
 /// What the journals of a pipeline that has ended say about every item. A link numbers its records without a gap, its
 /// reader checks the number of each, and the journal behind it says how many of them were done: so each record was
-/// handled once and in order exactly if the two agree.
+/// handled once and in order exactly if the two agree. Items that were in a link or in work when the run was stopped
+/// are lost.
 struct Audit {
   std::uint64_t in = 0;             ///< items that the sources gave
-  std::uint64_t out = 0;            ///< items that the sinks took
+  std::uint64_t out = 0;            ///< items that the sinks have taken
   std::uint64_t lost = 0;           ///< records written and never done
   std::uint64_t doubled = 0;        ///< records done more often than they were written
   std::uint64_t refused = 0;        ///< workers that gave up on a record that was not the next one, or was damaged
   std::uint64_t dropped = 0;        ///< by links that may drop
   std::uint64_t set_aside = 0;      ///< items that ended in an error: dead letters, or skipped
+  std::uint64_t letters = 0;        ///< of these: dead letters
+  std::uint64_t losses = 0;         ///< that sources and sinks have told: see report_loss()
   std::vector<std::string> faults;  ///< which link, and what
 };
 

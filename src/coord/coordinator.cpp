@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <utility>
 
 #include "base/fast_clock.hpp"
 #include "base/futex.hpp"
@@ -110,7 +111,7 @@ nanoseconds Coordinator::next_deadline() const {
   if (setup_.duration && !draining_) {
     next = std::min(next, started_ + *setup_.duration);
   }
-  if (draining_ || supervisor_.stopping()) {
+  if (nudges()) {
     next = std::min(next, next_nudge_);
   }
   return next;
@@ -127,7 +128,7 @@ void Coordinator::on_tick() {
   if (setup_.duration && time >= started_ + *setup_.duration) {
     drain();
   }
-  if ((draining_ || supervisor_.stopping()) && time >= next_nudge_) {
+  if (nudges() && time >= next_nudge_) {
     nudge(time);
   }
   if (!supervisor_.stopping() && drain_notice_.is_due(time)) {
@@ -147,12 +148,10 @@ void Coordinator::perform(const std::vector<Action>& actions) {
                      workers_[kill.id].killed_by_us = true;
                      ask_and_kill(kill.id);
                    },
-                   [&](const WakeNeighbours& wake) { wake_links_of(wake.id); }, [&](const StopAll&) { stop_all(); },
+                   [&](const WakeNeighbours& wake) { wake_links_of(wake.id); }, [&](const StopAll&) { stop_workers(); },
                    [&](const EndRun&) {
                      over_ = true;
-                     if (setup_.failed && failure() && !supervisor_.stopping()) {
-                       setup_.failed(*failure());
-                     }
+                     tell_failure();
                    },
                    [&](const Report& report) { tell(report.text); }},
         action);
@@ -214,7 +213,7 @@ void Coordinator::on_exit(plan::WorkerId id) {
   stack_requests_.remove(id);
   const WorkerView view = read_view(view_.workers[id]);
   const CrashReport report = report_of(id, *status, view);
-  if ((status->signal != 0 || status->code != 0 || !view.finished) && !supervisor_.stopping()) {
+  if ((status->signal != 0 || status->code != 0 || !view.finished) && !supervisor_.stopping(id)) {
     note_death(id, report);
   }
   perform(supervisor_.on_exit(id,
@@ -305,7 +304,7 @@ LiveStatus Coordinator::live_status() const {
   LiveStatus status{.pid = ::getpid(),
                     .run = setup_.bookkeeping != nullptr ? setup_.bookkeeping->run() : 0,
                     .name = setup_.name,
-                    .state = supervisor_.stopping()                        ? "stopping"
+                    .state = supervisor_.stopping() || failure()           ? "stopping"
                              : draining_                                   ? "draining"
                              : ready_announced_ || supervisor_.all_ready() ? "running"
                                                                            : "starting",
@@ -430,14 +429,21 @@ void Coordinator::stop() {
   perform(supervisor_.on_stop_request());
 }
 
-void Coordinator::stop_all() {
-  if (setup_.failed && failure()) {
+void Coordinator::tell_failure() {
+  if (setup_.failed && failure() && !std::exchange(failure_told_, true)) {
     setup_.failed(*failure());
   }
+}
+
+void Coordinator::stop_workers() {
+  tell_failure();
   stopping_since_ = now();
   nudge_period_ = {};
-  for (const auto& worker : view_.workers) {
-    worker.control->command.store(static_cast<std::uint32_t>(shm::Command::stop), std::memory_order_release);
+  for (plan::WorkerId id = 0; id < workers_.size(); ++id) {
+    if (supervisor_.stopping(id)) {
+      view_.workers[id].control->command.store(static_cast<std::uint32_t>(shm::Command::stop),
+                                               std::memory_order_release);
+    }
   }
   nudge(stopping_since_);
 }
@@ -446,15 +452,15 @@ void Coordinator::stop_all() {
 void Coordinator::nudge(nanoseconds time) {
   nudge_period_ = std::clamp(2 * nudge_period_, kFirstNudge, kLongestNudge);
   next_nudge_ = time + nudge_period_;
-  const bool stopping = supervisor_.stopping();
-  const bool kill = stopping && (stop_requested_ || time - stopping_since_ > kStopGrace);
+  const bool late = stop_requested_ || time - stopping_since_ > kStopGrace;
   for (plan::WorkerId id = 0; id < workers_.size(); ++id) {
     if (!workers_[id].running) {
       continue;
     }
-    if (kill) {
+    const bool stopping = supervisor_.stopping(id);
+    if (stopping && late) {
       base::send_signal(workers_[id].process.pidfd, SIGKILL);
-    } else if (has_source(id)) {
+    } else if (has_source(id) && (draining_ || stopping)) {
       // Until its handler stands, a worker has SIGTERM blocked as this process has.
       base::send_signal(workers_[id].process.pidfd, SIGTERM);
     }

@@ -98,7 +98,8 @@ class Coordinator {
 
   void perform(const std::vector<Action>& actions);
   void start_worker(const StartWorker& start);
-  void stop_all();
+  void stop_workers();
+  void tell_failure();
   void wake_links_of(plan::WorkerId id);
   void on_bell();
   void on_exit(plan::WorkerId id);
@@ -122,6 +123,8 @@ class Coordinator {
   void log_line(plan::WorkerId id, const std::string& line);
   bool has_source(plan::WorkerId id) const;
   std::chrono::nanoseconds next_deadline() const;
+  /// Some workers are told to stop or to drain, again and again until they hear it.
+  bool nudges() const { return draining_ || supervisor_.stopping() || supervisor_.failure(); }
 
   RunSetup setup_;
   shm::SupervisorView view_;
@@ -140,6 +143,7 @@ class Coordinator {
   bool stop_requested_ = false;
   bool interrupted_ = false;
   bool ready_announced_ = false;
+  bool failure_told_ = false;
   bool over_ = false;
   std::chrono::nanoseconds started_{};
   std::chrono::nanoseconds stopping_since_{};

@@ -97,6 +97,7 @@ StartWorker Supervisor::start_worker(plan::WorkerId id, Time now) {
           .seen_until = worker.seen_until,
           .isolate_until = worker.isolate_until,
           .give_up = worker.died_on && suspected && !is_source(id, worker.died_in),
+          .only_ends = worker.only_ends,
           .segment = worker.died_segment,
           .hosted = worker.died_in,
           .signal = worker.died_signal,
@@ -137,12 +138,51 @@ std::vector<Action> Supervisor::finish_if_over() {
   return over ? std::vector<Action>{EndRun{}} : std::vector<Action>{};
 }
 
-std::vector<Action> Supervisor::fail(TerminationReason reason) {
+/// The workers that get what comes out of `id`, along the links. Empty if that is read by the user's process.
+std::vector<plan::WorkerId> Supervisor::behind(plan::WorkerId id) const {
+  std::vector<plan::WorkerId> found;
+  std::optional<plan::LinkId> link = topology_.workers[id].segments.back().output;
+  while (link) {
+    const plan::WorkerId consumer = topology_.links[*link].consumer;
+    const plan::WorkerSpec& worker = topology_.workers[consumer];
+    if (worker.external) {
+      return {};
+    }
+    found.push_back(consumer);
+    const auto reads = [&](const plan::Segment& segment) { return segment.input == link; };
+    link = std::find_if(worker.segments.begin(), worker.segments.end(), reads)->output;
+  }
+  return found;
+}
+
+/// What the worker had committed still comes out, if there is anything behind it: it is started once more to end its
+/// output, and only the others stop.
+std::vector<Action> Supervisor::fail(plan::WorkerId id, TerminationReason reason, const WorkerView& view, Time now) {
   if (failure_) {
-    return finish_if_over();
+    return on_stop_request();
   }
   failure_ = std::move(reason);
-  return on_stop_request();
+  std::vector<plan::WorkerId> going_on = behind(id);
+  if (going_on.empty() || view.commits == 0 || view.link_damaged) {
+    return on_stop_request();
+  }
+  workers_[id].only_ends = true;
+  going_on.push_back(id);
+  for (plan::WorkerId other = 0; other < workers_.size(); ++other) {
+    workers_[other].told_to_stop = std::find(going_on.begin(), going_on.end(), other) == going_on.end();
+  }
+  end_those_that_do_not_run();
+  return {WakeNeighbours{id}, Report{failure_->text + "; what it had given still comes out"},
+          StopAll{.but = std::move(going_on)}, start_worker(id, now)};
+}
+
+void Supervisor::end_those_that_do_not_run() {
+  for (plan::WorkerId id = 0; id < workers_.size(); ++id) {
+    Worker& worker = workers_[id];
+    if (stopping(id) && (worker.state == State::backing_off || worker.state == State::idle)) {
+      worker.state = State::ended;
+    }
+  }
 }
 
 std::vector<Action> Supervisor::on_stop_request() {
@@ -151,11 +191,7 @@ std::vector<Action> Supervisor::on_stop_request() {
     stopping_ = true;
     actions.emplace_back(StopAll{});
   }
-  for (Worker& worker : workers_) {
-    if (worker.state == State::backing_off || worker.state == State::idle) {
-      worker.state = State::ended;
-    }
-  }
+  end_those_that_do_not_run();
   for (Action& action : finish_if_over()) {
     actions.push_back(std::move(action));
   }
@@ -165,7 +201,7 @@ std::vector<Action> Supervisor::on_stop_request() {
 std::vector<Action> Supervisor::on_exit(plan::WorkerId id, const WorkerExit& exit, Time now) {
   Worker& worker = workers_[id];
   worker.state = State::ended;
-  if (stopping_ || (exit.view.finished && exit.code == 0 && exit.signal == 0)) {
+  if (stopping(id) || (exit.view.finished && exit.code == 0 && exit.signal == 0)) {
     std::vector<Action> actions{WakeNeighbours{id}};
     for (Action& action : finish_if_over()) {
       actions.push_back(std::move(action));
@@ -181,7 +217,8 @@ std::vector<Action> Supervisor::on_exit(plan::WorkerId id, const WorkerExit& exi
     if (!exit.view.start_failed) {
       text += exit.view.failure_sequence ? " on item " + std::to_string(*exit.view.failure_sequence) + ": " : ": ";
     }
-    return fail({.stage = stage, .signal = 0, .item = exit.view.failure_sequence, .text = text + exit.view.failure});
+    return fail(id, {.stage = stage, .signal = 0, .item = exit.view.failure_sequence, .text = text + exit.view.failure},
+                exit.view, now);
   }
   return on_crash(id, exit, now);
 }
@@ -298,14 +335,14 @@ std::vector<Action> Supervisor::on_crash(plan::WorkerId id, const WorkerExit& ex
                                  .text = text};
   const plan::FaultPolicy& policy = policy_of(id, exit.view.hosted);
   if (policy.on_crash == plan::OnCrash::fail) {
-    return fail(reason);
+    return fail(id, reason, exit.view, now);
   }
   worker.fruitless = fruitful ? 0 : worker.fruitless + 1;
   // A storm of SIGKILLs from outside says nothing about the stage; only its own limit on one item stops it.
   if (!fruitful && !outside && too_many_restarts(now)) {
     TerminationReason storm = reason;
     storm.text += "; more than " + std::to_string(policy_.max_restarts) + " restarts without progress";
-    return fail(storm);
+    return fail(id, storm, exit.view, now);
   }
   ++worker.restarts;
   worker.commits_at_start = exit.view.commits;
@@ -349,7 +386,7 @@ std::vector<Action> Supervisor::on_tick(const std::vector<WorkerView>& views, Ti
     Worker& worker = workers_[id];
     if (worker.state == State::backing_off && now >= worker.since) {
       actions.emplace_back(start_worker(id, now));
-    } else if (worker.killed_by_us || stopping_) {
+    } else if (worker.killed_by_us || stopping(id)) {
       continue;
     } else if (worker.state == State::starting && now - worker.since > worker.start_timeout) {
       worker.killed_by_us = true;
@@ -371,8 +408,9 @@ std::vector<Action> Supervisor::on_tick(const std::vector<WorkerView>& views, Ti
 std::optional<Time> Supervisor::next_deadline() const {
   std::optional<Time> next;
   const auto at = [&](Time time) { next = std::min(next.value_or(time), time); };
-  for (const Worker& worker : workers_) {
-    if (stopping_ || (worker.killed_by_us && worker.state != State::backing_off)) {
+  for (plan::WorkerId id = 0; id < workers_.size(); ++id) {
+    const Worker& worker = workers_[id];
+    if (stopping(id) || (worker.killed_by_us && worker.state != State::backing_off)) {
       continue;  // on_tick() has nothing to do but wait for its end
     }
     switch (worker.state) {

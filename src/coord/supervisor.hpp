@@ -31,6 +31,7 @@ struct WorkerView {
   std::string failure;  ///< the worker gave up by itself, for this reason
   std::optional<std::uint64_t> failure_sequence;
   bool start_failed = false;  ///< it gave up before its first item
+  bool link_damaged = false;  ///< it gave up because of what it found in a link
 };
 
 struct WorkerExit {
@@ -53,6 +54,7 @@ struct StartWorker {
   std::uint64_t seen_until = 0;                 ///< inputs before this may have been in a stage already
   std::uint64_t isolate_until = 0;              ///< inputs before this are tried one by one
   bool give_up = false;                         ///< not to be tried again
+  bool only_ends = false;                       ///< it has failed for good: it only ends its last output
   std::uint32_t segment = 0;                    ///< whose input it is
   std::uint32_t hosted = 0;                     ///< the stage they died in
   int signal = 0;                               ///< that killed the last of them
@@ -68,7 +70,9 @@ struct WakeNeighbours {
   plan::WorkerId id = 0;
 };
 /// Every worker is told to stop at once; those that do not obey within `grace` are killed.
-struct StopAll {};
+struct StopAll {
+  std::vector<plan::WorkerId> but{};  ///< these go on until their input ends
+};
 /// Nothing is left to do: every worker has ended.
 struct EndRun {};
 struct Report {
@@ -92,7 +96,10 @@ class Supervisor {
   std::optional<Time> next_deadline() const;
   const std::optional<TerminationReason>& failure() const { return failure_; }
   std::uint32_t restarts(plan::WorkerId id) const { return workers_.at(id).restarts; }
+  /// Every worker is to end at once.
   bool stopping() const { return stopping_; }
+  /// This worker is to end at once.
+  bool stopping(plan::WorkerId id) const { return stopping_ || workers_.at(id).told_to_stop; }
   bool all_ready() const;
   /// Profile key of a stage by its index within the worker.
   std::string stage_key(plan::WorkerId id, std::uint32_t hosted) const;
@@ -140,6 +147,8 @@ class Supervisor {
     Time looked_at{};
     std::optional<Time> cleaning_since;
     bool hung_cleaning = false;
+    bool only_ends = false;     ///< it has failed for good
+    bool told_to_stop = false;  ///< another worker has failed for good, and this one is not behind it
   };
 
   const plan::FaultPolicy& policy_of(plan::WorkerId id, std::uint32_t hosted) const;
@@ -149,7 +158,9 @@ class Supervisor {
   void count_attempt(plan::WorkerId id, const WorkerExit& exit, bool fruitful);
   void suspect(plan::WorkerId id, const WorkerExit& exit, bool fruitful);
   bool too_many_restarts(Time now);
-  std::vector<Action> fail(TerminationReason reason);
+  std::vector<Action> fail(plan::WorkerId id, TerminationReason reason, const WorkerView& view, Time now);
+  std::vector<plan::WorkerId> behind(plan::WorkerId id) const;
+  void end_those_that_do_not_run();
   std::vector<Action> finish_if_over();
   std::vector<Action> on_hung_cleanup(plan::WorkerId id, const WorkerView& view);
   bool watch(plan::WorkerId id, const WorkerView& view, Time now);

@@ -12,6 +12,7 @@ void write_start(shm::ControlPage& control, const StartWorker& start, std::uint6
   control.seen_until.store(start.seen_until, std::memory_order_relaxed);
   control.isolate_until.store(start.isolate_until, std::memory_order_relaxed);
   control.give_up.store(start.give_up ? 1 : 0, std::memory_order_relaxed);
+  control.only_ends.store(start.only_ends ? 1 : 0, std::memory_order_relaxed);
   control.died_segment.store(start.segment, std::memory_order_relaxed);
   control.died_hosted.store(start.hosted, std::memory_order_relaxed);
   control.died_signal = static_cast<std::uint32_t>(start.signal);
@@ -56,6 +57,7 @@ WorkerView read_view(const WorkerPages& pages) {
   }
   if (const auto kind = page.failure_kind.load(std::memory_order_acquire); kind != 0) {
     view.start_failed = kind == static_cast<std::uint32_t>(shm::FailureKind::start);
+    view.link_damaged = kind == static_cast<std::uint32_t>(shm::FailureKind::link);
     const std::size_t size = std::min<std::size_t>(page.failure_bytes, page.failure_text.size());
     view.failure.assign(page.failure_text.data(), size);
     if (view.failure.empty()) {

@@ -58,6 +58,10 @@ std::string_view to_string(Overflow overflow) {
   return "block";
 }
 
+FaultPolicy usual_source_faults() {
+  return {.on_error = OnError::fail};
+}
+
 std::string_view to_string(OnCrash on_crash) {
   switch (on_crash) {
     case OnCrash::replay:

@@ -51,6 +51,10 @@ struct FaultPolicy {
   bool operator==(const FaultPolicy&) const = default;
 };
 
+/// What a source has that says nothing else. A fault of its input is an error of the run, as there is no item that
+/// could be kept.
+FaultPolicy usual_source_faults();
+
 /// Restart intensity of the whole pipeline.
 struct RestartPolicy {
   std::uint32_t max_restarts = 10;

@@ -1,5 +1,7 @@
 #include "plan/plan_keys.hpp"
 
+#include <algorithm>
+#include <initializer_list>
 #include <string>
 #include <utility>
 
@@ -34,6 +36,19 @@ ParamSpec word(std::string name, std::string text) {
   ParamSpec spec = key(std::move(name), ParamType::string, std::move(text));
   spec.choices = words_of<Enum>();
   return spec;
+}
+
+template <class Enum>
+ParamSpec word(std::string name, std::initializer_list<Enum> values, std::string text) {
+  ParamSpec spec = key(std::move(name), ParamType::string, std::move(text));
+  for (const Enum value : values) {
+    spec.choices.emplace_back(to_string(value));
+  }
+  return spec;
+}
+
+void replace(KeyTable& keys, ParamSpec by) {
+  *std::find_if(keys.begin(), keys.end(), [&](const ParamSpec& spec) { return spec.name == by.name; }) = std::move(by);
 }
 
 KeyTable common_stage_keys() {
@@ -88,7 +103,23 @@ const KeyTable& stage_keys() {
 }
 
 const KeyTable& source_keys() {
-  static const KeyTable kKeys = common_stage_keys();
+  static const KeyTable kKeys = [] {
+    KeyTable keys = common_stage_keys();
+    replace(keys, at_least(key("timeout", ParamType::duration,
+                               "longest time to the next item, waiting for input included; then the worker is killed"),
+                           1));
+    replace(keys,
+            word("on_crash", {OnCrash::replay, OnCrash::fail},
+                 "what happens when its worker dies: it goes on behind its last committed item, or the run fails"));
+    replace(keys, word("on_error", {OnError::fail, OnError::skip, OnError::dead_letter},
+                       "what happens when a part of the input cannot be used: the run fails once all items before it "
+                       "have come out (the default), or the part is left out and counted; dead_letter also keeps a "
+                       "letter with the reason"));
+    replace(keys, with_range(key("max_attempts", ParamType::integer,
+                                 "faults in a row, with no item and no progress in between, after which it fails"),
+                             1, kMaxCount));
+    return keys;
+  }();
   return kKeys;
 }
 

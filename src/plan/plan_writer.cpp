@@ -80,8 +80,7 @@ ObjectWriter limits_object(const Limits& limits) {
   return out;
 }
 
-void put_stage(ObjectWriter& out, const StageSpec& stage) {
-  const FaultPolicy usual;
+void put_stage(ObjectWriter& out, const StageSpec& stage, const FaultPolicy& usual) {
   out.put("type", ParamValue(stage.type));
   if (!stage.params.values().empty()) {
     out.put("params", ParamValue(stage.params.values()));
@@ -99,7 +98,7 @@ void put_stage(ObjectWriter& out, const StageSpec& stage) {
 
 ParamList members(const Node& pipeline);
 
-ParamValue node_object(const Node& node) {
+ParamValue node_object(const Node& node, const FaultPolicy& usual = {}) {
   ObjectWriter out;
   if (!node.name.empty()) {
     out.put("name", ParamValue(node.name));
@@ -108,7 +107,7 @@ ParamValue node_object(const Node& node) {
     out.put("mode", json_of(node.mode));
     out.put("stages", ParamValue(members(node)));
   } else {
-    put_stage(out, *node.stage);
+    put_stage(out, *node.stage, usual);
   }
   return std::move(out).take();
 }
@@ -123,7 +122,8 @@ ParamList members(const Node& pipeline) {
 
 void put_end(ObjectWriter& out, std::string key, EndKind kind, const Node& node) {
   if (kind == EndKind::hosted) {
-    out.put(std::move(key), node_object(node));
+    const FaultPolicy usual = key == "source" ? usual_source_faults() : FaultPolicy{};
+    out.put(std::move(key), node_object(node, usual));
   } else if (kind == EndKind::external) {
     out.put(std::move(key), ParamValue(std::string(kExternal)));
   }

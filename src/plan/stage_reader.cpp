@@ -18,6 +18,7 @@ class StageReader {
 
   StageSpec read(const ObjectReader& reader, StageKind kind) {
     StageSpec spec;
+    spec.faults = kind == StageKind::source ? usual_source_faults() : FaultPolicy{};
     reader.read("type", spec.type);
     reader.read("timeout", spec.faults.timeout);
     reader.read("start_timeout", spec.faults.start_timeout);

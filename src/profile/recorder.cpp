@@ -126,6 +126,7 @@ void Recorder::prepare(std::uint64_t inputs_done) {
         .items = get(stats.items) + sum.items,
         .samples = get(stats.samples) + sum.samples,
         .errors = get(stats.errors) + sum.errors,
+        .letters = get(stats.letters) + sum.letters,
         .timed = timed + sum.timed,
         .timed_ns = get(stats.timed_ns) + sum.timed_ns,
         .total_ns = get(stats.total_ns) + sum.total_ns,
@@ -190,6 +191,7 @@ void Recorder::apply_batch() {
     stats.items.store(after.items, std::memory_order_relaxed);
     stats.samples.store(after.samples, std::memory_order_relaxed);
     stats.errors.store(after.errors, std::memory_order_relaxed);
+    stats.letters.store(after.letters, std::memory_order_relaxed);
     stats.timed.store(after.timed, std::memory_order_relaxed);
     stats.timed_ns.store(after.timed_ns, std::memory_order_relaxed);
     stats.total_ns.store(after.total_ns, std::memory_order_relaxed);

@@ -71,6 +71,7 @@ class Recorder {
 
   void add_items(std::uint32_t hosted, std::uint64_t items) { delta(hosted).items += items; }
   void add_error(std::uint32_t hosted) { ++delta(hosted).errors; }
+  void add_letter(std::uint32_t hosted) { ++delta(hosted).letters; }
   void add_time(std::uint32_t hosted, std::int64_t ns) { delta(hosted).total_ns += not_negative(ns); }
   /// Items came to the end of this stage so long after they had entered the pipeline.
   void add_age(std::uint32_t hosted, std::int64_t ns) { delta(hosted).age_ns += not_negative(ns); }
@@ -104,7 +105,7 @@ class Recorder {
 
  private:
   struct Delta {
-    std::uint64_t items = 0, samples = 0, errors = 0, timed = 0, timed_ns = 0, total_ns = 0, age_ns = 0;
+    std::uint64_t items = 0, samples = 0, errors = 0, letters = 0, timed = 0, timed_ns = 0, total_ns = 0, age_ns = 0;
     std::uint64_t min_ns = std::numeric_limits<std::uint64_t>::max();
     std::uint64_t max_ns = 0;
     std::uint64_t noted = 0;          ///< samples that are not in the sums yet

@@ -70,6 +70,7 @@ struct HostedStats {
   };
   Window windows[2];
   std::atomic<std::uint64_t> histogram[kBuckets];
+  std::atomic<std::uint64_t> letters;  ///< of the errors: kept as dead letters
 };
 
 /// Length of a window; windows are numbered by CLOCK_MONOTONIC / kWindowNs.
@@ -138,7 +139,7 @@ struct Batch {
 
 /// A stage's figures once the batch is applied.
 struct HostedAfter {
-  std::uint64_t items, samples, errors, timed, timed_ns, total_ns, age_ns, min_ns, max_ns;
+  std::uint64_t items, samples, errors, letters, timed, timed_ns, total_ns, age_ns, min_ns, max_ns;
 };
 
 /// A histogram's bucket once the batch is applied.
@@ -148,8 +149,8 @@ struct BucketAfter {
 };
 
 static_assert(sizeof(ProfileConfig) <= kPage && sizeof(RowPage) <= kPage);
-static_assert(sizeof(Row) == 32 && sizeof(HostedAfter) == 72 && sizeof(Batch) == 56 && sizeof(BucketAfter) == 16);
-static_assert(sizeof(HostedStats) == (15 + kBuckets) * 8);
+static_assert(sizeof(Row) == 32 && sizeof(HostedAfter) == 80 && sizeof(Batch) == 56 && sizeof(BucketAfter) == 16);
+static_assert(sizeof(HostedStats) == (16 + kBuckets) * 8);
 static_assert(bucket_of(15) == 15 && bucket_of(16) == 16 && bucket_of(31) == 31 && bucket_of(32) == 32 &&
               bucket_of(34) == 33 && bucket_of(~std::uint64_t{0}) == kBuckets - 1);
 static_assert(bucket_low(32) == 32 && bucket_low(33) == 34 && bucket_low(bucket_of(1'000'000)) <= 1'000'000 &&

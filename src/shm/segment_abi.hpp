@@ -96,6 +96,9 @@ struct ControlPage {
   std::uint32_t died_signal;                ///< 0: none
   std::uint32_t death_bytes;
   std::array<char, kDeathText> death_text;  ///< for the dead letter: the reason in the first line, then the stack
+  /// 1: the worker has failed for good. It makes no stage any more, and only ends its last output; set before each
+  /// start.
+  std::atomic<std::uint32_t> only_ends;
 };
 
 enum class Phase : std::uint32_t {
@@ -173,6 +176,8 @@ struct WorkerPage {
   std::atomic<std::uint64_t> working_ns;
   std::atomic<std::int64_t> first_end_ns;  ///< when the first and the last item was done (CLOCK_MONOTONIC)
   std::atomic<std::int64_t> last_end_ns;
+  std::atomic<std::uint64_t> losses;     ///< reported by report_loss() since the pipeline began
+  std::atomic<std::uint64_t> surviving;  ///< surviving_number()
   alignas(kLine) std::atomic<std::uint32_t> failure_kind;
   std::uint32_t failure_bytes;
   std::uint64_t failure_sequence;  ///< kInvalidPosition: no item

@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <cstdio>
 #include <new>
 #include <utility>
 
@@ -26,8 +28,6 @@ const plan::FaultPolicy& SegmentRunner::policy_in_work() const {
 void SegmentRunner::give_up(const shm::Record& record, const std::string& reason, std::uint32_t attempts) {
   const std::uint32_t hosted = monitor_.hosted();
   const plan::FaultPolicy& policy = policy_in_work();
-  recorder_.add_error(hosted);
-  monitor_.note_given_up(hosted, record.sequence, attempts, reason);
   if (policy.on_error == plan::OnError::fail) {
     throw StageFailed(record.sequence, reason);
   }
@@ -39,14 +39,61 @@ void SegmentRunner::give_up(const shm::Record& record, const std::string& reason
                          .attempts = attempts,
                          .reason = reason,
                          .bytes = record.payload});
+    recorder_.add_letter(hosted);
+  }
+  recorder_.add_error(hosted);
+  monitor_.note_given_up(hosted, record.sequence, attempts, reason);
+}
+
+/// Whether a source that threw is asked for more. One that says by its cursor that it stands behind the fault gets on;
+/// one that only ever throws would do so for ever.
+bool SegmentRunner::goes_on_behind_fault(bool gave_items) {
+  const std::span<const std::byte> cursor = chain_.hosted().front()->cursor();
+  const bool moved =
+      !std::equal(cursor.begin(), cursor.end(), source_faults_.cursor.begin(), source_faults_.cursor.end());
+  const bool first = source_faults_.in_a_row == 0 || gave_items || moved;
+  source_faults_.in_a_row = first ? 1 : source_faults_.in_a_row + 1;
+  source_faults_.cursor.assign(cursor.begin(), cursor.end());
+  monitor_.set_hosted(parts_.first_hosted);
+  const plan::FaultPolicy& policy = policy_in_work();
+  const bool leaves_out = policy.on_error == plan::OnError::skip || policy.on_error == plan::OnError::dead_letter;
+  return leaves_out && source_faults_.in_a_row <= policy.max_attempts;
+}
+
+/// What the source could not use takes the place of an item that nothing came of. REQUIRES: goes_on_behind_fault().
+void SegmentRunner::leave_out(const std::string& reason) {
+  constexpr std::uint32_t kMostTold = 20;
+  if (++source_faults_.told <= kMostTold) {
+    std::fprintf(stderr, "item %llu is left out: %s%s\n", static_cast<unsigned long long>(flow_.next_sequence),
+                 reason.c_str(), source_faults_.told == kMostTold ? " (further ones are only counted)" : "");
+  }
+  flow_.number_item();
+  if (policy_in_work().on_error == plan::OnError::dead_letter) {
+    dead_letters_.store({.hosted = parts_.first_hosted,
+                         .number = flow_.tag.sequence,
+                         .sequence = flow_.tag.sequence,
+                         .attempts = 1,
+                         .reason = reason});
+    recorder_.add_letter(parts_.first_hosted);
+  }
+  recorder_.add_error(parts_.first_hosted);
+}
+
+/// What was done of the batch before a stage failed for good. The failure is what will be told.
+void SegmentRunner::commit_before_failure() {
+  try {
+    if (!timed_batch_) {
+      share_time(monitor_.now());
+    }
+    commit();
+    recorder_.apply(monitor_.now());
+  } catch (...) {
   }
 }
 
 /// The item has killed its worker too often: the stage it died in does not see it again.
 void SegmentRunner::set_aside(const shm::Record& record) {
   monitor_.set_hosted(death_.hosted);
-  recorder_.add_error(death_.hosted);
-  monitor_.note_given_up(death_.hosted, record.sequence, death_.deaths, death_.reason);
   if (policy_in_work().on_crash != plan::OnCrash::skip) {
     dead_letters_.store({.hosted = death_.hosted,
                          .number = record.number,
@@ -57,7 +104,10 @@ void SegmentRunner::set_aside(const shm::Record& record) {
                          .bytes = record.payload,
                          .signal = death_.signal,
                          .stack = death_.stack});
+    recorder_.add_letter(death_.hosted);
   }
+  recorder_.add_error(death_.hosted);
+  monitor_.note_given_up(death_.hosted, record.sequence, death_.deaths, death_.reason);
 }
 
 /// Runs the stages on one item. REQUIRES: tag_item().

@@ -241,10 +241,20 @@ void SegmentRunner::take(const shm::Record& record) {
   finish_input(record.number, record.closes);
 }
 
-bool SegmentRunner::take_from_source() {
+/// The source is not asked for more: it has given as many items as the run may have, or the pipeline drains and it
+/// holds nothing that it could not read again.
+bool SegmentRunner::source_is_over() const {
+  check_stop();
   const std::uint64_t limit = monitor_.control().items_limit.load(std::memory_order_relaxed);
-  if (draining() || monitor_.command() != shm::Command::run || (limit != 0 && inputs_done_ >= limit)) {
-    check_stop();
+  if (limit != 0 && inputs_done_ >= limit) {
+    return true;
+  }
+  const bool drains = draining() || monitor_.command() != shm::Command::run;
+  return drains && !chain_.hosted().front()->buffered();
+}
+
+bool SegmentRunner::take_from_source() {
+  if (source_is_over()) {
     end();
     return true;
   }
@@ -257,12 +267,16 @@ bool SegmentRunner::take_from_source() {
   monitor_.begin_item(inputs_done_, inputs_done_);
   output_.begin_input(already_out_);
   bool more = false;
-  if (const auto reason = failure_of([&] { more = chain_.produce(); })) {
-    throw StageFailed(flow_.next_sequence, *reason);
-  }
+  const auto fault = failure_of([&] { more = chain_.produce(); });
   already_out_ = 0;
   const std::uint64_t given = flow_.next_sequence - inputs_done_;
-  if (given > 0) {
+  const bool fails = fault && !goes_on_behind_fault(given > 0);
+  if (fault && !fails) {
+    leave_out(*fault);
+    more = true;
+  }
+  const bool any = flow_.next_sequence != inputs_done_;
+  if (any) {
     if (!terminal_) {
       output_.end_input(closes_after(0), answer_);
     }
@@ -274,10 +288,13 @@ bool SegmentRunner::take_from_source() {
     chain_.finish_item();
     chain_.count_items(given);
   }
+  if (fails) {
+    throw StageFailed(inputs_done_, *fault);
+  }
   if (!more) {
     end();
   }
-  return given > 0 || !more;
+  return any || !more;
 }
 
 /// One input: true if there was one.
@@ -304,7 +321,22 @@ std::uint32_t SegmentRunner::take_some() {
   return take_next() ? 1 : 0;
 }
 
+/// A failure for good takes nothing back that was done before it. True as `work` says.
+template <class Work>
+bool SegmentRunner::saving_what_is_done(const Work& work) {
+  try {
+    return work();
+  } catch (const StageFailed&) {
+    commit_before_failure();
+    throw;
+  }
+}
+
 bool SegmentRunner::run_batch() {
+  return saving_what_is_done([this] { return run_some(); });
+}
+
+bool SegmentRunner::run_some() {
   check_stop();
   if (async_) {
     return run_async();
@@ -362,7 +394,7 @@ bool SegmentRunner::run_one(bool& closed) {
   const std::int64_t began = monitor_.now();
   set_clock(began);
   timed_batch_ = true;
-  if (!take_next()) {
+  if (!saving_what_is_done([this] { return take_next(); })) {
     return false;
   }
   closed = cycles_ != cycles || ended_;

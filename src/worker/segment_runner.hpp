@@ -72,6 +72,13 @@ struct Ages {
   }
 };
 
+/// Faults of a source that have followed one another without anything in between.
+struct SourceFaults {
+  std::uint32_t in_a_row = 0;
+  std::vector<std::byte> cursor;  ///< at the last of them
+  std::uint32_t told = 0;         ///< on standard error
+};
+
 /// Parts of one segment; see plan::Segment.
 struct SegmentParts {
   std::optional<shm::ConsumerEnd> input;
@@ -135,6 +142,13 @@ class SegmentRunner final : public RoomMaker, public SourceGuard {
   void take(const shm::Record& record);
   void take_item(const shm::Record& record);
   bool take_from_source();
+  bool source_is_over() const;
+  bool run_some();
+  bool goes_on_behind_fault(bool gave_items);
+  void leave_out(const std::string& reason);
+  template <class Work>
+  bool saving_what_is_done(const Work& work);
+  void commit_before_failure();
   bool run_async();
   bool alone_in_lane() const;
   bool lane_must_answer();
@@ -187,6 +201,7 @@ class SegmentRunner final : public RoomMaker, public SourceGuard {
   std::optional<RunLane> runs_;
   bool names_each_ = false;  ///< item of a run
   std::vector<SegmentRunner*> behind_;
+  SourceFaults source_faults_;
 
   std::uint64_t inputs_done_ = 0;
   std::uint64_t cycles_ = 0;

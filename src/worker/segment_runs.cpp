@@ -54,7 +54,14 @@ void SegmentRunner::count_run(std::uint32_t items, std::uint32_t given) {
 void SegmentRunner::fail_run(const std::string& reason) {
   count_run(runs_->done(), runs_->keep());
   if (!reader_) {
-    throw StageFailed(inputs_done_, reason);
+    flow_.next_sequence = inputs_done_;
+    if (!goes_on_behind_fault(runs_->done() > 0)) {
+      throw StageFailed(inputs_done_, reason);
+    }
+    leave_out(reason);
+    inputs_done_ = flow_.next_sequence;
+    ++cycles_;
+    return;
   }
   const shm::Record& record = *reader_->try_peek();
   tag_item(record);

@@ -12,10 +12,12 @@
 
 #include "base/draining.hpp"
 #include "base/kill_point.hpp"
+#include "base/losses.hpp"
 #include "base/process_start.hpp"
 #include "profile/row_writer.hpp"
 #include "worker/crash_handler.hpp"
 #include "worker/dead_letter_store.hpp"
+#include "worker/last_end.hpp"
 #include "worker/layout.hpp"
 #include "worker/letter_client.hpp"
 #include "worker/limits.hpp"
@@ -120,6 +122,13 @@ int run_attached(const WorkerStart& start, const shm::Segment& segment, Monitor&
     limits = limits_of(*start.topology, start.id);
     apply_limits(limits);
     const shm::WorkerEnd& end = monitor.end();
+    if (end.control->only_ends.load(std::memory_order_relaxed) != 0) {
+      end_last_output(segment.map_producer(
+                          make_layout(*start.topology, start.checkpoint_bytes, {}).output_link.at(start.id).back()),
+                      monitor);
+      return EXIT_SUCCESS;
+    }
+    base::keep_in(end.page->losses, end.page->surviving);
     std::optional<profile::RowWriter> rows;
     if (end.config->enabled != 0 && start.opens_database) {
       rows.emplace(*end.config, std::vector<profile::RowRing>{{.worker = start.id, .area = &end.profile}});

@@ -454,6 +454,49 @@ TEST_F(SupervisorTest, AFailureOfTheWorkerItselfNamesStageAndItem) {
   EXPECT_EQ(sut_->failure()->text, "stage MainPipeline__A failed on item 9: disk full");
 }
 
+/// It is started once more to end its output; the sink behind it goes on, the source in front of it stops.
+TEST_F(SupervisorTest, BehindAWorkerThatFailedWithItemsDoneTheOthersGoOn) {
+  start_all();
+  const auto actions =
+      sut_->on_exit(kStage, {.code = 1, .view = {.commits = 4, .failure = "no more", .failure_sequence = 9}}, now_);
+  const auto stops = actions_of<StopAll>(actions);
+  ASSERT_EQ(stops.size(), 1U);
+  EXPECT_EQ(stops[0].but, (std::vector<plan::WorkerId>{2, kStage}));
+  const auto starts = actions_of<StartWorker>(actions);
+  ASSERT_EQ(starts.size(), 1U);
+  EXPECT_EQ(starts[0].id, kStage);
+  EXPECT_TRUE(starts[0].only_ends);
+  EXPECT_TRUE(sut_->stopping(0));
+  EXPECT_FALSE(sut_->stopping(kStage));
+  EXPECT_FALSE(sut_->stopping(2));
+  EXPECT_FALSE(has<EndRun>(finish(0)));
+  EXPECT_FALSE(has<EndRun>(finish(kStage)));
+  EXPECT_TRUE(has<EndRun>(finish(2)));
+  EXPECT_EQ(sut_->failure()->text, "stage MainPipeline__A failed on item 9: no more");
+}
+
+TEST_F(SupervisorTest, ASecondFailureStopsAllAndTheFirstIsTold) {
+  start_all();
+  sut_->on_exit(kStage, {.code = 1, .view = {.commits = 4, .failure = "first"}}, now_);
+  EXPECT_TRUE(has<StopAll>(sut_->on_exit(2, {.code = 1, .view = {.commits = 4, .failure = "second"}}, now_)));
+  EXPECT_TRUE(sut_->stopping());
+  EXPECT_NE(sut_->failure()->text.find("first"), std::string::npos);
+  finish(0);
+  EXPECT_TRUE(has<EndRun>(finish(kStage)));
+}
+
+TEST_F(SupervisorTest, BehindASinkOrADamagedLinkNothingGoesOn) {
+  for (const plan::WorkerId id : {plan::WorkerId{2}, kStage}) {
+    use({});
+    start_all();
+    const auto actions = sut_->on_exit(
+        id, {.code = 1, .view = {.commits = 4, .failure = "no more", .link_damaged = id == kStage}}, now_);
+    EXPECT_TRUE(has<StopAll>(actions));
+    EXPECT_FALSE(has<StartWorker>(actions));
+    EXPECT_TRUE(sut_->stopping());
+  }
+}
+
 TEST_F(SupervisorTest, ASlowStartIsKilledOnlyAfterItsOwnDeadline) {
   use({.timeout = 1s, .start_timeout = 30s});
   sut_->start(now_);

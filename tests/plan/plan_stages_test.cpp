@@ -64,6 +64,18 @@ TEST(StageKeysTest, ASourceHasNoInputLink) {
   EXPECT_EQ(sut[0].substr(0, 45), "/source/link: found the key \"link\", expected ");
 }
 
+TEST(StageKeysTest, ASourceIsRefusedWhatItCannotDo) {
+  const auto fault = [](const std::string& key) {
+    const Texts sut = faults_in(R"({"source": {"type": "lines", )" + key +
+                                R"(}, "stages": [{"type": "pass"}], "sink": {"type": "null"}})");
+    return sut.size() == 1 ? sut[0] : std::to_string(sut.size()) + " faults";
+  };
+  EXPECT_EQ(fault(R"("on_error": "retry")"),
+            "/source/on_error: found \"retry\", expected \"fail\", \"skip\" or \"dead_letter\"");
+  EXPECT_EQ(fault(R"("on_crash": "skip")"), "/source/on_crash: found \"skip\", expected \"replay\" or \"fail\"");
+  EXPECT_EQ(fault(R"("on_error": "skip", "on_crash": "fail")"), "0 faults");
+}
+
 TEST(StageKeysTest, WrongPolicies) {
   const auto fault = [](const std::string& key) { return only_fault(R"([{"type": "pass", )" + key + "}]"); };
   EXPECT_EQ(fault(R"("on_crash": "replya")"),

@@ -123,7 +123,7 @@ TEST(AbiTest, Tables) {
   EXPECT_AT(LinkEntry, item_limit, 64U);
   EXPECT_AT(LinkEntry, producer, 88U);
   EXPECT_AT(LinkEntry, overflow, 100U);
-  EXPECT_SIZE(HostedStats, 120U + 8U * 656U);
+  EXPECT_SIZE(HostedStats, 128U + 8U * 656U);
   EXPECT_SIZE(CheckpointHeader, 16U);
 }
 
@@ -139,7 +139,7 @@ TEST(AbiTest, Profile) {
   EXPECT_AT(RowPage, tail, 128U);
   EXPECT_SIZE(Batch, 56U);
   EXPECT_AT(Batch, rows, 24U);
-  EXPECT_SIZE(HostedAfter, 72U);
+  EXPECT_SIZE(HostedAfter, 80U);
   EXPECT_SIZE(BucketAfter, 16U);
   EXPECT_EQ(kWindowNs, 1'000'000'000);
 }

@@ -18,7 +18,7 @@ TEST_P(PoisonPlace, SkippedItemIsTheOnlyOneMissing) {
 
 TEST_P(PoisonPlace, ItIsADeadLetterAlsoWithoutAProfile) {
   const FaultRun result = run_stages(crash_stage("Bad", "abort", GetParam(), ""));
-  EXPECT_EQ(result.run.exit_code, 0) << result.run.err;
+  EXPECT_EQ(result.run.exit_code, 3) << result.run.err;
   EXPECT_EQ(result.out, numbered_lines(0, 100, GetParam()));
 }
 
@@ -116,26 +116,27 @@ struct InSerialMain {
   const char* name;
   const char* how;
   const char* policy;
+  int code;
 };
 
 /// The source is in the process of the stage that fails, and no fault of its own.
 class PoisonBehindTheSource : public testing::TestWithParam<InSerialMain> {};
 
 TEST_P(PoisonBehindTheSource, OnlyThatItemIsMissing) {
-  const auto& [name, how, policy] = GetParam();
+  const auto& [name, how, policy, code] = GetParam();
   const FaultRun result = run_stages(
       R"({"name": "Twice", "type": "test.repeat", "params": {"n": 2}}, )" + crash_stage("Bad", how, 41, policy),
       R"(, "mode": "serial")");
-  EXPECT_EQ(result.run.exit_code, 0) << result.run.err;
+  EXPECT_EQ(result.run.exit_code, code) << result.run.err;
   EXPECT_EQ(result.out, twice_without(41));
 }
 
 INSTANTIATE_TEST_SUITE_P(Policies, PoisonBehindTheSource,
-                         testing::Values(InSerialMain{"throw_skip", "throw", R"(, "on_error": "skip")"},
-                                         InSerialMain{"throw_letter", "throw", ""},
-                                         InSerialMain{"throw_retry", "throw", R"(, "on_error": "retry")"},
-                                         InSerialMain{"crash_skip", "segv", R"(, "on_crash": "skip")"},
-                                         InSerialMain{"crash_letter", "segv", ""}),
+                         testing::Values(InSerialMain{"throw_skip", "throw", R"(, "on_error": "skip")", 0},
+                                         InSerialMain{"throw_letter", "throw", "", 3},
+                                         InSerialMain{"throw_retry", "throw", R"(, "on_error": "retry")", 3},
+                                         InSerialMain{"crash_skip", "segv", R"(, "on_crash": "skip")", 0},
+                                         InSerialMain{"crash_letter", "segv", "", 3}),
                          [](const auto& info) { return std::string(info.param.name); });
 
 TEST(Poison, AStageBehindItsSourceThatIsToFailNamesItsItem) {
@@ -186,7 +187,7 @@ class PoisonInRun : public testing::Test {
 
 TEST_F(PoisonInRun, IsFoundAndIsTheOnlyOneMissing) {
   const ProgramRun result = run("");
-  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(result.exit_code, 3) << result.err;
   if (!kSanitized) {  // instrumented stages are too slow for runs
     EXPECT_CONTAINS(result.err, "SIGABRT (Aborted) on one of ");
   }
@@ -221,7 +222,7 @@ TEST(Poison, ADeadLetterKeepsItemStageSignalAndStack) {
   folder.write("plan.json", plan_of(crash_stage("Bad", "segv", 50), ""));
   const RunOptions options{.environment = {"PYSTREAM_PROFILES=" + folder / "profiles"}, .directory = folder.path()};
   const ProgramRun run = coord({"run", "plan.json"}, options);
-  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_EQ(run.exit_code, 3) << run.err;
   EXPECT_EQ(folder.read("out.txt"), numbered_lines(0, 100, 50));
   const ProgramRun letter = coord({"dead-letters", "show", "1"}, options);
   EXPECT_EQ(letter.exit_code, 0) << letter.err;

@@ -264,7 +264,7 @@ TEST_F(ProfileSystemTest, AFullDiskDoesNotStopThePipelineAndTheLossIsCounted) {
 TEST_F(ProfileSystemTest, DeadLettersAreKeptAndThePipelineGoesOn) {
   const std::string stage =
       R"({"name": "Bad", "type": "test.crash", "params": {"how": "throw", "sequence": 5, "every": 10, "attempts": 99}})";
-  ASSERT_EQ(coord({"run", plan(100, "0s", {stage}), "--quiet"}).exit_code, 0);
+  ASSERT_EQ(coord({"run", plan(100, "0s", {stage}), "--quiet"}).exit_code, 3);
   Sqlite sqlite(database());
   EXPECT_EQ(sqlite.number("SELECT count(*) FROM dead_letters WHERE stage = 'MainPipeline__Bad' AND size = 64"), 10);
   EXPECT_EQ(sqlite.number("SELECT errors FROM stages WHERE key = 'MainPipeline__Bad'"), 10);
@@ -279,8 +279,8 @@ TEST_F(ProfileSystemTest, DeadLettersAreKeptWithoutAProfileToo) {
       R"({"name": "Bad", "type": "test.crash", "params": {"how": "throw", "sequence": 5, "every": 10, "attempts": 99}})";
   const std::string file = plan(100, "0s", {stage}, R"(, "profiler": {"enabled": false})");
   const ProgramRun run = coord({"run", file});
-  ASSERT_EQ(run.exit_code, 0) << run.err;
-  ASSERT_EQ(coord({"run", file}).exit_code, 0);
+  ASSERT_EQ(run.exit_code, 3) << run.err;
+  ASSERT_EQ(coord({"run", file}).exit_code, 3);
   Sqlite sqlite(database());
   EXPECT_EQ(sqlite.number("SELECT count(*) FROM dead_letters WHERE stage = 'MainPipeline__Bad' AND size = 64"), 20);
   EXPECT_EQ(sqlite.number("SELECT count(DISTINCT run) FROM dead_letters"), 2);

@@ -13,7 +13,7 @@ class Replay : public testing::Test {
     folder_.write("in.txt", numbered_lines(0, 100));
     folder_.write("broken.json", plan_of(stages, ""));
     const ProgramRun run = coord({"run", "broken.json"}, options_);
-    EXPECT_EQ(run.exit_code, 0) << run.err;
+    EXPECT_EQ(run.exit_code, 3) << run.err;
   }
   ProgramRun replay(std::vector<std::string> more) {
     more.insert(more.begin(), {"dead-letters", "replay"});
@@ -74,7 +74,7 @@ TEST_F(Replay, InTheProcessOfTheSourceItBeginsBehindTheSource) {
   const std::string more = R"(, "mode": "serial")";
   folder_.write("in.txt", numbered_lines(0, 100));
   folder_.write("broken.json", plan_of(kTwice + ", " + bad("Bad", 3, 0), more));
-  ASSERT_EQ(coord({"run", "broken.json"}, options_).exit_code, 0);
+  ASSERT_EQ(coord({"run", "broken.json"}, options_).exit_code, 3);
   const ProgramRun run = replay({"broken.json", "--set", "Bad.sequence=1000", "--output", "rest.txt"});
   EXPECT_EQ(run.exit_code, 0) << run.err;
   const auto copy = [](char n) { return "line 3" + std::string({n, '\0', '\0', '\0', '\n'}); };
@@ -84,7 +84,7 @@ TEST_F(Replay, InTheProcessOfTheSourceItBeginsBehindTheSource) {
 TEST_F(Replay, WhatFailsAgainIsALetterAgain) {
   run_broken(bad("Bad", 0, 50));
   const ProgramRun run = replay({"broken.json", "--output", "rest.txt", "--remove"});
-  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_EQ(run.exit_code, 3) << run.err;
   EXPECT_CONTAINS(run.out, "2 letters replayed from Bad on: 1 came out, 1 set aside again");
   EXPECT_EQ(folder_.read("rest.txt"), "line 50\n");
   EXPECT_CONTAINS(coord({"dead-letters", "show", "3", "--bytes"}, options_).out, "line 0");
@@ -108,7 +108,7 @@ TEST_F(Replay, LettersOfASinkGoToTheSinkAlone) {
                                    stages + ", " + sink);
     std::filesystem::remove_all(folder_.path() / "out");
     std::filesystem::create_directories(folder_.path() / "out/7/in the way");
-    ASSERT_EQ(coord({"run", "plan.json"}, options_).exit_code, 0) << mode;
+    ASSERT_EQ(coord({"run", "plan.json"}, options_).exit_code, 3) << mode;
     EXPECT_CONTAINS(list(), "file_writer: cannot rename");
     const ProgramRun run = replay({"plan.json", "--output", std::string("rest_") + mode + "/", "--remove"});
     EXPECT_EQ(run.exit_code, 0) << run.err;

@@ -181,5 +181,91 @@ TEST(SegmentFaultsTest, BehindASourceAnItemThatMadeALinkFullIsWithdrawnAsFarAsIt
   EXPECT_EQ(seen.find("2c"), std::string::npos) << "not published before it threw: " << seen;
 }
 
+/// Numbers from 0 to 9; throws at 3 and 7. The cursor then stands behind them, if it `moves`.
+class Holes final : public RawSource<std::uint64_t> {
+ public:
+  explicit Holes(bool moves) : moves_(moves) {}
+  bool produce(Output& out) override {
+    const std::uint64_t next = cursor();
+    if (next == 3 || next == 7) {
+      cursor() += moves_ ? 1 : 0;
+      throw Error("no " + std::to_string(next));
+    }
+    ++cursor();
+    emit_text(out, std::to_string(next));
+    return cursor() < 10;
+  }
+
+ private:
+  bool moves_;
+};
+
+RigSpec spec_of_holes(bool moves, plan::OnError on_error) {
+  return {.segments = {{.make = [moves] { return one(detail::host(std::make_unique<Holes>(moves))); },
+                        .has_source = true,
+                        .faults = {.on_error = on_error, .max_attempts = 2}}}};
+}
+
+TEST(SegmentFaultsTest, ASourcesFaultTakesANumberAndIsKeptOrSkipped) {
+  for (const plan::OnError policy : {plan::OnError::skip, plan::OnError::dead_letter}) {
+    const RigSpec spec = spec_of_holes(true, policy);
+    const shm::Segment segment = make_rig_segment(spec);
+    RiggedWorker sut(segment, spec);
+    sut.row().run();
+    Texts items = records_of(segment, 1);
+    std::erase(items, "#");  // what its cursor is committed with
+    EXPECT_EQ(items, (Texts{"0", "1", "2", "4", "5", "6", "8", "9", "$"}));
+    const bool kept = policy == plan::OnError::dead_letter;
+    EXPECT_EQ(sut.letters.reasons, kept ? (Texts{"no 3", "no 7"}) : Texts{});
+    EXPECT_EQ(sut.letters.sequences, kept ? (std::vector<std::uint64_t>{3, 7}) : std::vector<std::uint64_t>{});
+    EXPECT_EQ(sut.monitor().end().stats[0].errors, 2U);
+    EXPECT_EQ(sut.monitor().end().stats[0].letters, kept ? 2U : 0U);
+    EXPECT_EQ(sut.monitor().end().stats[0].items, 8U);
+  }
+}
+
+TEST(SegmentFaultsTest, ASourceThatFailsHasGivenAllItemsBefore) {
+  for (const bool moves : {true, false}) {
+    const RigSpec spec = spec_of_holes(moves, moves ? plan::OnError::fail : plan::OnError::skip);
+    const shm::Segment segment = make_rig_segment(spec);
+    RiggedWorker sut(segment, spec);
+    EXPECT_THROW(sut.row().run(), StageFailed);
+    Texts items = records_of(segment, 1);
+    std::erase(items, "#");
+    EXPECT_EQ(items, (Texts{"0", "1", "2"}));
+    EXPECT_EQ(sut.monitor().end().stats[0].errors, moves ? 0U : 2U) << "a fault that it does not get behind";
+  }
+}
+
+/// Ten items; it holds them all once it has given the first, if it says so.
+class Holder final : public RawSource<std::uint64_t> {
+ public:
+  explicit Holder(bool says) : says_(says) {}
+  bool produce(Output& out) override {
+    emit_text(out, std::to_string(cursor()++));
+    return true;  // never ends by itself
+  }
+
+ private:
+  bool buffered() override { return says_ && cursor() < 10; }
+  bool says_;
+};
+
+TEST(SegmentFaultsTest, ADrainedSourceGivesWhatItHoldsAndNothingElse) {
+  for (const bool says : {true, false}) {
+    const RigSpec spec{.segments = {{.make = [says] { return one(detail::host(std::make_unique<Holder>(says))); },
+                                     .has_source = true}}};
+    const shm::Segment segment = make_rig_segment(spec);
+    const shm::SupervisorView view = segment.map_supervisor();
+    RiggedWorker sut(segment, spec);
+    ASSERT_TRUE(sut.runner().run_batch());
+    view.workers[1].control->command = static_cast<std::uint32_t>(shm::Command::drain);
+    sut.row().run();
+    const Texts items = records_of(segment, 1);
+    EXPECT_EQ(items.back(), "$");
+    EXPECT_EQ(items.size(), says ? 11U : 2U) << "the batch has one item";
+  }
+}
+
 }  // namespace
 }  // namespace pystream::worker

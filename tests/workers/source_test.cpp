@@ -166,6 +166,30 @@ TEST(LinesTest, SignalWhileWaitingReturnsWithoutAnItem) {
   done = true;
 }
 
+TEST(LinesTest, RestartOnAPipeOfWhichAllIsCommittedLosesNothing) {
+  const TempFolder dir;
+  ASSERT_EQ(::mkfifo((dir / "fifo").c_str(), 0600), 0);
+  const core::Descriptor writer(::open((dir / "fifo").c_str(), O_RDWR));
+  ASSERT_EQ(::write(writer.get(), "a\nb\n", 4), 4);
+  auto first = make_stage("lines", fixed_path(dir / "fifo"));
+  EXPECT_EQ(run_source(*first, 2), (Texts{"a", "b"}));
+  const std::string cursor = saved_cursor(*first);
+  first.reset();
+  auto sut = make_stage("lines", fixed_path(dir / "fifo"));
+  ::testing::internal::CaptureStderr();
+  restart_from(*sut, cursor);
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
+}
+
+/// Whatever a read error does, it is not the end of the file.
+TEST(LinesTest, AReadErrorComesAgainAndIsNotTheEnd) {
+  auto sut = make_stage("lines", fixed_path("/proc/self/mem"));  // there is nothing at address 0
+  CollectingOutput out;
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_NE(message_of([&] { sut->produce(out); }).find("Input/output error"), std::string::npos);
+  }
+}
+
 TEST(LinesTest, RestartOnAPipeCountsTheLossAndGoesOn) {
   const TempFolder dir;
   ASSERT_EQ(::mkfifo((dir / "fifo").c_str(), 0600), 0);
@@ -302,6 +326,7 @@ TEST(FramesTest, FrameTooLargeForTheLinkEndsTheSource) {
   auto sut = make_stage("frames", {{"path", dir / "in.raw"}, {"bytes", 4}});
   CollectingOutput out(3);
   EXPECT_THROW(sut->produce(out), ItemTooLarge);
+  EXPECT_THROW(sut->produce(out), ItemTooLarge) << "each frame by itself, as on_error decides about each";
   EXPECT_FALSE(sut->produce(out));
 }
 

@@ -131,6 +131,14 @@ class Files : public RawSource<FilesCursor> {
     return true;
   }
 
+  bool buffered() override { return list_ != nullptr && reader_->buffered(); }
+
+  void cleanup() override {
+    if (list_ != nullptr) {
+      list_->leave_at(cursor().list);
+    }
+  }
+
   void resume() override {
     if (list_ != nullptr) {
       list_->resume(cursor().list);

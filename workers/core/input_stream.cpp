@@ -4,16 +4,23 @@
 #include <poll.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
-#include <cstdio>
 #include <pystream/stage.hpp>
 #include <utility>
+
+#include "core/clock.hpp"
 
 namespace pystream::core {
 namespace {
 
 /// A signal between the look at draining() and poll() would be missed: no wait is longer than this.
 constexpr int kLookAgainMs = 100;
+/// The rest of an item that is being written comes at once.
+constexpr int kRestMs = 100;
+/// In surviving_number(), beside the bytes taken: a read was under way, which may have taken as many more as it asked
+/// for.
+constexpr std::uint64_t kReading = std::uint64_t{1} << 63;
 
 }  // namespace
 
@@ -69,38 +76,84 @@ InputStream::Result InputStream::read_waiting(std::span<std::byte> to) {
   while (!draining()) {
     pollfd ready{.fd = fd_, .events = POLLIN, .revents = 0};
     const int count = ::poll(&ready, 1, kLookAgainMs);
-    if (count < 0 && errno == EINTR) {
+    if (count < 0 && errno != EINTR) {
+      throw_errno(who_ + ": cannot wait for " + name_, errno);
+    }
+    if (count < 0) {
       return {Status::interrupted};
     }
     if (count == 0) {
       continue;
     }
-    const ssize_t got = ::read(fd_, to.data(), to.size());
-    if (got > 0) {
-      offset_ += static_cast<std::uint64_t>(got);
-      return {Status::data, static_cast<std::size_t>(got)};
-    }
-    if (got == 0) {
-      return {Status::end};
-    }
-    if (errno == EINTR) {
-      return {Status::interrupted};
-    }
-    if (errno != EAGAIN) {
-      throw_errno(who_ + ": cannot read " + name_ + " after " + std::to_string(offset_) + " bytes", errno);
+    if (const auto result = take(to)) {
+      return *result;
     }
   }
   return {Status::interrupted};
 }
 
+/// Takes what is there; nullopt: nothing is.
+std::optional<InputStream::Result> InputStream::take(std::span<std::byte> to) {
+  surviving_number().store(offset_ | kReading, std::memory_order_relaxed);
+  const ssize_t got = ::read(fd_, to.data(), to.size());
+  const int error = errno;
+  offset_ += got > 0 ? static_cast<std::uint64_t>(got) : 0;
+  surviving_number().store(offset_, std::memory_order_relaxed);
+  if (got > 0) {
+    return Result{Status::data, static_cast<std::size_t>(got)};
+  }
+  if (got == 0) {
+    return Result{Status::end};
+  }
+  if (error == EINTR) {
+    return Result{Status::interrupted};
+  }
+  if (error != EAGAIN) {
+    throw_errno(who_ + ": cannot read " + name_ + " after " + std::to_string(offset_) + " bytes", error);
+  }
+  return std::nullopt;
+}
+
+InputStream::Result InputStream::read_rest(std::span<std::byte> to) {
+  const std::int64_t until = now_ns() + kRestMs * std::int64_t{1'000'000};
+  while (true) {
+    const std::int64_t left_ms = (until - now_ns()) / 1'000'000;
+    pollfd ready{.fd = fd_, .events = POLLIN, .revents = 0};
+    const int count = left_ms > 0 ? ::poll(&ready, 1, static_cast<int>(left_ms)) : 0;
+    if (count == 0) {
+      return {Status::interrupted};
+    }
+    if (count < 0 && errno != EINTR) {  // the nudges of a drain interrupt it all the time
+      throw_errno(who_ + ": cannot wait for " + name_, errno);
+    }
+    const auto result = count > 0 ? take(to) : std::nullopt;
+    if (result && result->status != Status::interrupted) {
+      return *result;
+    }
+  }
+}
+
+void InputStream::leave_at(const StreamCursor& cursor) const {
+  if (seekable_ && !owned_.valid() && cursor.started != 0 &&
+      ::lseek(fd_, static_cast<off_t>(cursor.offset), SEEK_SET) < 0) {
+    throw_errno(who_ + ": cannot set the position of " + name_ + " to byte " + std::to_string(cursor.offset), errno);
+  }
+}
+
 void InputStream::resume(StreamCursor& cursor) {
   if (!seekable_) {
-    ++cursor.lost;
+    const std::uint64_t survived = surviving_number().load(std::memory_order_relaxed);
+    const std::uint64_t taken = survived & ~kReading;
+    const std::uint64_t bytes = taken - std::min(taken, cursor.offset);
+    const bool perhaps_more = (survived & kReading) != 0;
     offset_ = cursor.offset;
-    std::fprintf(stderr,
-                 "%s: restarted on %s, which cannot be read again: what was read after byte %llu and not committed "
-                 "is lost; read from a regular file to lose nothing\n",
-                 who_.c_str(), name_.c_str(), static_cast<unsigned long long>(cursor.offset));
+    surviving_number().store(offset_, std::memory_order_relaxed);
+    if (bytes > 0 || perhaps_more) {
+      ++cursor.lost;
+      report_loss(who_ + ": restarted on " + name_ + ", which cannot be read again: what was read after byte " +
+                  std::to_string(cursor.offset) + " and not committed is lost, " + std::to_string(bytes) + " bytes" +
+                  (perhaps_more ? " or some more" : "") + "; read from a regular file to lose nothing");
+    }
     return;
   }
   if (cursor.started == 0) {

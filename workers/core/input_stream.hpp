@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -33,18 +34,26 @@ class InputStream {
   /// `who` starts every message. Throws Error if the path cannot be read.
   InputStream(std::string who, const std::string& path);
 
-  /// Reads up to to.size() bytes (at least one, if the status is `data`).
+  /// Reads up to to.size() bytes (at least one, if the status is `data`). While the pipeline drains nothing is taken
+  /// any more from what cannot be read again.
   Result read(std::span<std::byte> to);
+  /// As read() from what cannot be read again, also while the pipeline drains: waits only a moment, as it is for the
+  /// rest of an item. `interrupted`: the rest does not come.
+  Result read_rest(std::span<std::byte> to);
   bool seekable() const noexcept { return seekable_; }
   std::uint64_t offset() const noexcept { return offset_; }
-  /// Goes on where the cursor says. If the stream cannot seek, counts the loss and says so on standard error.
+  /// Goes on where the cursor says. If the stream cannot seek, reports what was taken from it and not committed.
   void resume(StreamCursor& cursor);
+  /// All items up to the cursor are committed, and no more will be read: a regular file on standard input is left where
+  /// the next program that shares it can go on.
+  void leave_at(const StreamCursor& cursor) const;
   /// The path, or "standard input".
   const std::string& name() const noexcept { return name_; }
   const std::string& who() const noexcept { return who_; }
 
  private:
   Result read_waiting(std::span<std::byte> to);
+  std::optional<Result> take(std::span<std::byte> to);
 
   std::string who_;
   std::string name_;

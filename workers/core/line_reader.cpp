@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <pystream/stage.hpp>
 #include <string>
+#include <utility>
 
 namespace pystream::core {
 namespace {
@@ -17,7 +19,8 @@ LineReader::LineReader(InputStream& input, std::uint64_t max_line)
 void LineReader::restart() {
   begin_ = scan_ = end_ = 0;
   consumed_ = input_.offset();
-  at_end_ = skipping_ = false;
+  at_end_ = false;
+  skipped_ = 0;
 }
 
 InputStream::Status LineReader::next(std::string_view& line) {
@@ -27,35 +30,44 @@ InputStream::Status LineReader::next(std::string_view& line) {
     const std::size_t stop =
         complete ? static_cast<std::size_t>(static_cast<const char*>(found) - buffer_.data()) : end_;
     scan_ = stop;
-    if (stop - begin_ > max_line_ && !skipping_) {
-      refuse_line();
+    if (skipped_ > 0 || stop - begin_ > max_line_) {
+      skip_to(stop);
     }
-    if (skipping_) {
-      consumed_ += stop - begin_;
-      begin_ = stop;
-    }
-    if (complete || (at_end_ && begin_ < end_)) {
+    if (complete || (at_end_ && (begin_ < end_ || skipped_ > 0))) {
       line = std::string_view(buffer_.data() + begin_, stop - begin_);
       consumed_ += stop - begin_ + (complete ? 1 : 0);
       begin_ = scan_ = stop + (complete ? 1 : 0);
-      if (skipping_) {
-        skipping_ = false;
-        continue;
+      if (skipped_ > 0) {
+        refuse_line();
       }
       return InputStream::Status::data;
     }
     if (at_end_) {
       return InputStream::Status::end;
     }
-    const InputStream::Status status = fill();
+    const bool last = draining() && buffered();
+    const InputStream::Status status = last ? fill_to_line_end() : fill();
     if (status == InputStream::Status::interrupted) {
+      if (last) {
+        lose_rest();
+      }
       return status;
     }
     at_end_ = status == InputStream::Status::end;
   }
 }
 
-InputStream::Status LineReader::fill() {
+/// The bytes before `stop` belong to a line that is too long.
+void LineReader::skip_to(std::size_t stop) {
+  if (skipped_ == 0) {
+    long_line_ = consumed_;
+  }
+  skipped_ += stop - begin_;
+  consumed_ += stop - begin_;
+  begin_ = stop;
+}
+
+void LineReader::make_room() {
   if (begin_ > 0) {
     std::copy(buffer_.begin() + static_cast<std::ptrdiff_t>(begin_),
               buffer_.begin() + static_cast<std::ptrdiff_t>(end_), buffer_.begin());
@@ -66,23 +78,48 @@ InputStream::Status LineReader::fill() {
   if (buffer_.size() < end_ + kReadAhead) {
     buffer_.resize(std::max(2 * buffer_.size(), end_ + kReadAhead));
   }
+}
+
+InputStream::Status LineReader::fill() {
+  make_room();
   const auto room = std::as_writable_bytes(std::span(buffer_).subspan(end_, buffer_.size() - end_));
-  try {
-    const InputStream::Result result = input_.read(room);
+  const InputStream::Result result = input_.read(room);
+  end_ += result.bytes;
+  return result.status;
+}
+
+/// Byte by byte: what is behind the line stays where it is, for whoever reads on.
+InputStream::Status LineReader::fill_to_line_end() {
+  make_room();
+  for (std::size_t i = 0; i < kReadAhead; ++i) {
+    const auto room = std::as_writable_bytes(std::span(buffer_).subspan(end_, 1));
+    const InputStream::Result result = input_.read_rest(room);
     end_ += result.bytes;
-    return result.status;
-  } catch (...) {
-    begin_ = scan_ = end_;
-    at_end_ = true;
-    throw;
+    if (result.status != InputStream::Status::data) {
+      return result.status;
+    }
+    if (buffer_[end_ - 1] == '\n') {
+      return InputStream::Status::data;
+    }
   }
+  return InputStream::Status::interrupted;
+}
+
+/// What is left at a drain is no whole line.
+void LineReader::lose_rest() {
+  const std::uint64_t bytes = end_ - begin_ + skipped_;
+  consumed_ += end_ - begin_;
+  begin_ = scan_ = end_;
+  skipped_ = 0;
+  report_loss(input_.who() + ": the run was ended within a line of " + input_.name() + ": its first " +
+              std::to_string(bytes) + " bytes were read and are no item");
 }
 
 void LineReader::refuse_line() {
-  skipping_ = true;
-  throw Error(input_.who() + ": the line at byte " + std::to_string(consumed_) + " of " + input_.name() +
-              " is longer than " + std::to_string(max_line_) +
-              " bytes; it is skipped: raise \"max_line\", or use \"frames\" for data that is not text");
+  const std::uint64_t bytes = std::exchange(skipped_, 0);
+  throw Error(input_.who() + ": the line at byte " + std::to_string(long_line_) + " of " + input_.name() + " has " +
+              std::to_string(bytes) + " bytes and is longer than " + std::to_string(max_line_) +
+              " bytes: raise \"max_line\", or use \"frames\" for data that is not text");
 }
 
 }  // namespace pystream::core

@@ -1,4 +1,3 @@
-#include <cstring>
 #include <pystream/registry.hpp>
 
 #include "core/input_stream.hpp"
@@ -20,7 +19,7 @@ class Lines final : public RawSource<StreamCursor> {
                        {.name = "max_line",
                         .type = ParamType::size,
                         .fallback = std::int64_t{1} << 30,
-                        .text = "longest line accepted; a longer one is an error and is skipped",
+                        .text = "longest line accepted; a longer one is an error (see on_error)",
                         .min = 1,
                         .max = 1e15}},
             .output = "string"};
@@ -41,10 +40,14 @@ class Lines final : public RawSource<StreamCursor> {
     return true;
   }
 
+  bool buffered() override { return reader_.buffered(); }
+
   void resume() override {
     input_.resume(cursor());
     reader_.restart();
   }
+
+  void cleanup() override { input_.leave_at(cursor()); }
 
  private:
   InputStream input_;

@@ -1,6 +1,7 @@
 #include <cstdlib>
 #include <optional>
 #include <pystream/registry.hpp>
+#include <string>
 
 /// A source and stages of plain numbers, which workers handle many at a time.
 namespace pystream::testing {
@@ -14,19 +15,36 @@ struct NumbersCursor {
 
 class Numbers final : public Source<Number, NumbersCursor> {
  public:
-  explicit Numbers(const Params& params) : count_(static_cast<std::uint64_t>(params.integer("count"))) {}
+  explicit Numbers(const Params& params)
+      : count_(static_cast<std::uint64_t>(params.integer("count"))),
+        throw_at_(static_cast<Number>(params.integer("throw_at"))),
+        abort_at_(static_cast<Number>(params.integer("abort_at"))) {}
 
   static StageInfo describe() {
-    return {.summary = "the numbers from 0 (uint64)",
-            .params = {{.name = "count", .type = ParamType::integer, .fallback = 1000, .text = "how many", .min = 0}}};
+    return {
+        .summary = "the numbers from 0 (uint64)",
+        .params = {{.name = "count", .type = ParamType::integer, .fallback = 1000, .text = "how many", .min = 0},
+                   {.name = "throw_at",
+                    .type = ParamType::integer,
+                    .fallback = -1,
+                    .text = "a number that it never gets behind"},
+                   {.name = "abort_at", .type = ParamType::integer, .fallback = -1, .text = "a number that kills it"}}};
   }
 
   std::optional<Number> next() override {
+    if (cursor().next == throw_at_) {
+      throw Error("test.numbers: at number " + std::to_string(throw_at_));
+    }
+    if (cursor().next == abort_at_) {
+      std::abort();
+    }
     return cursor().next < count_ ? std::optional(cursor().next++) : std::nullopt;
   }
 
  private:
   std::uint64_t count_;
+  Number throw_at_;
+  Number abort_at_;
 };
 
 class Times final : public Stage<Number> {

@@ -1,0 +1,78 @@
+#include "cli/last_line.hpp"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "cli/frame.hpp"
+#include "cli/text.hpp"
+
+namespace pystream::cli {
+namespace {
+
+/// What did not arrive, and why: "2 became dead letters, 1 was skipped".
+std::vector<std::string> missing(const RunEnd& end) {
+  const coord::Audit& audit = end.audit;
+  const auto counted = [](std::uint64_t count, const char* one, const char* many) {
+    return fmt::format("{} {}", count, count == 1 ? one : many);
+  };
+  std::vector<std::string> parts;
+  if (audit.letters > 0) {
+    parts.push_back(counted(audit.letters, "became a dead letter", "became dead letters"));
+  }
+  if (audit.set_aside > audit.letters) {
+    parts.push_back(counted(audit.set_aside - audit.letters, "was skipped", "were skipped") + " (on_error, on_crash)");
+  }
+  if (audit.dropped > 0) {
+    parts.push_back(counted(audit.dropped, "was dropped", "were dropped") + " by full links (overflow)");
+  }
+  if (audit.losses > 0) {
+    parts.push_back(counted(audit.losses, "loss", "losses") + " of data outside (see \"lost:\" above)");
+  }
+  if (end.outcome != coord::Outcome::done && audit.lost > 0) {
+    parts.push_back("the rest did not get through");
+  }
+  return parts;
+}
+
+}  // namespace
+
+std::string last_line(const RunEnd& end) {
+  const std::vector<std::string> parts = missing(end);
+  if (end.outcome == coord::Outcome::done && parts.empty()) {
+    return {};
+  }
+  std::string line = fmt::format("{} in, {} out", count_text(end.audit.in, "item"), end.audit.out);
+  if (!parts.empty()) {
+    line += ": " + joined(parts, ", ");
+  }
+  if (end.audit.letters > 0) {
+    line += "; to see the dead letters: " + end.letters_command;
+  }
+  switch (end.outcome) {
+    case coord::Outcome::done:
+      return line;
+    case coord::Outcome::interrupted:
+      return "stopped at once; items inside the pipeline were not finished; " + line;
+    case coord::Outcome::failed:
+      break;
+  }
+  return "failed: " + end.failure + "; " + line;
+}
+
+int exit_code(const RunEnd& end) {
+  switch (end.outcome) {
+    case coord::Outcome::failed:
+      return kFailed;
+    case coord::Outcome::interrupted:
+      return kInterrupted;
+    case coord::Outcome::done:
+      break;
+  }
+  const bool given_up = end.audit.letters > 0 && !end.accept_dead_letters;
+  return given_up || end.audit.losses > 0 ? kIncomplete : kDone;
+}
+
+}  // namespace pystream::cli

@@ -1,0 +1,49 @@
+#include "cli/last_line.hpp"
+
+#include <gtest/gtest.h>
+
+#include "cli/frame.hpp"
+
+namespace pystream::cli {
+namespace {
+
+RunEnd end_with(coord::Audit audit, coord::Outcome outcome = coord::Outcome::done) {
+  return {.outcome = outcome, .failure = "no more", .audit = std::move(audit), .letters_command = "list them"};
+}
+
+TEST(LastLine, NothingIsSaidWhereEverythingArrived) {
+  const RunEnd end = end_with({.in = 10, .out = 10});
+  EXPECT_EQ(last_line(end), "");
+  EXPECT_EQ(exit_code(end), kDone);
+}
+
+TEST(LastLine, DeadLettersAreCountedAndAcceptedOnlyIfAsked) {
+  RunEnd end = end_with({.in = 10, .out = 8, .set_aside = 2, .letters = 2});
+  EXPECT_EQ(last_line(end), "10 items in, 8 out: 2 became dead letters; to see the dead letters: list them");
+  EXPECT_EQ(exit_code(end), kIncomplete);
+  end.accept_dead_letters = true;
+  EXPECT_EQ(exit_code(end), kDone);
+  end.audit.losses = 1;
+  EXPECT_EQ(exit_code(end), kIncomplete) << "lost data is no dead letter";
+}
+
+TEST(LastLine, WhatThePlanAsksForIsSaidAndIsNoFailure) {
+  const RunEnd end = end_with({.in = 10, .out = 6, .dropped = 3, .set_aside = 1});
+  EXPECT_EQ(last_line(end),
+            "10 items in, 6 out: 1 was skipped (on_error, on_crash), 3 were dropped by full links (overflow)");
+  EXPECT_EQ(exit_code(end), kDone);
+}
+
+TEST(LastLine, AFailureAndAStopSayHowManyCameOut) {
+  const RunEnd failed = end_with({.in = 10, .out = 6, .lost = 4}, coord::Outcome::failed);
+  EXPECT_EQ(last_line(failed), "failed: no more; 10 items in, 6 out: the rest did not get through");
+  EXPECT_EQ(exit_code(failed), kFailed);
+  const RunEnd stopped = end_with({.in = 1, .out = 0, .lost = 1, .letters = 0}, coord::Outcome::interrupted);
+  EXPECT_EQ(last_line(stopped),
+            "stopped at once; items inside the pipeline were not finished; 1 item in, 0 out: the rest did not get "
+            "through");
+  EXPECT_EQ(exit_code(stopped), kInterrupted);
+}
+
+}  // namespace
+}  // namespace pystream::cli

@@ -1,0 +1,343 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <string>
+
+#include "support/pipeline_run.hpp"
+#include "system/fault_plan.hpp"
+
+/// What comes out, and what is said of the rest, when a source or a stage fails, when a run is drained, and when items
+/// are given up.
+namespace pystream::test {
+namespace {
+
+/// Text, and bytes as they are.
+const std::string kLinesSink = R"("sink": {"type": "file_writer", "params": {"path": "out.txt", "newline": "always"}})";
+const std::string kBytesSink = R"("sink": {"type": "file_writer", "params": {"path": "out.txt", "newline": "never"}})";
+
+class Ends : public testing::Test {
+ protected:
+  std::string plan(const std::string& source, const std::string& stages, const std::string& more = "",
+                   const std::string& sink = kLinesSink) const {
+    return R"({"plugins": ["libpystream_testing.so"], "source": )" + source + R"(, "stages": [)" + stages + "], " +
+           sink + more + "}";
+  }
+  ProgramRun run(const std::string& text, std::vector<std::string> options = {}) const {
+    options.insert(options.begin(), {"run", folder_.write("plan.json", text)});
+    return coord(options, options_);
+  }
+  /// An absolute path, since a PipelineRun begins in the folder of the test program.
+  std::string sink_here(const std::string& newline = "always") const {
+    return R"("sink": {"type": "file_writer", "params": {"path": ")" + folder_ / "out.txt" + R"(", "newline": ")" +
+           newline + "\"}}";
+  }
+  std::string out() const { return folder_.read("out.txt"); }
+
+  const TempFolder folder_;
+  const RunOptions options_{.environment = {"PYSTREAM_PROFILES=" + folder_ / "profiles"}, .directory = folder_.path()};
+};
+
+std::string count_of(const std::string& text, char letter) {
+  return std::to_string(std::count(text.begin(), text.end(), letter));
+}
+
+std::string pass(const std::string& name) {
+  return R"({"name": ")" + name + R"(", "type": "test.add", "params": {"n": 0}})";
+}
+const std::string kSlow = R"({"name": "Slow", "type": "wait", "params": {"time": "3ms"}})";
+const std::string kRowWithChild = R"({"name": "Row", "mode": "serial", "stages": [)" + pass("Front") +
+                                  R"(, {"name": "Child", "mode": "parallel", "stages": [)" + pass("In") + ", " +
+                                  pass("Behind") + "]}, " + pass("Last") + "]}";
+
+std::string frames_of(int count, std::size_t size) {
+  std::string all;
+  for (int i = 0; i < count; ++i) {
+    all += std::string(size, static_cast<char>('a' + i % 26));
+  }
+  return all;
+}
+
+struct Form {
+  const char* name;
+  std::string stages;
+  std::string more;
+};
+
+class EndsInEveryForm : public Ends, public testing::WithParamInterface<Form> {};
+
+/// A recording that ends in half a frame: what is whole comes out, whatever is still under way at that moment.
+TEST_P(EndsInEveryForm, AllThatIsWholeComesOutBeforeASourceFails) {
+  const std::string whole = frames_of(100, 64);
+  folder_.write("in.raw", whole + std::string(30, 'x'));
+  const ProgramRun result = run(plan(R"({"type": "frames", "params": {"path": "in.raw", "bytes": 64}})",
+                                     GetParam().stages, GetParam().more, kBytesSink));
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_EQ(out(), whole);
+  EXPECT_CONTAINS(result.err, "failed on item 100: frames: in.raw ends with 30 bytes left over");
+  EXPECT_CONTAINS(result.err, "100 items in, 100 out");
+}
+
+TEST_P(EndsInEveryForm, WhatASourceSkipsIsSaidAndTheRestComesOut) {
+  std::string lines;
+  std::string kept;
+  for (int i = 0; i < 100; ++i) {
+    const std::string line = "line " + std::to_string(i) + (i % 10 == 3 ? std::string(100, 'x') : "") + "\n";
+    lines += line;
+    kept += i % 10 == 3 ? "" : line;
+  }
+  folder_.write("in.txt", lines);
+  const auto source = [](const std::string& policy) {
+    return R"({"type": "lines", "params": {"path": "in.txt", "max_line": 50})" + policy + "}";
+  };
+  const ProgramRun skip = run(plan(source(R"(, "on_error": "skip")"), GetParam().stages, GetParam().more), {"-q"});
+  EXPECT_EQ(skip.exit_code, 0) << skip.err;
+  EXPECT_EQ(out(), kept);
+  EXPECT_CONTAINS(skip.err, "100 items in, 90 out: 10 were skipped");
+
+  const ProgramRun letters =
+      run(plan(source(R"(, "on_error": "dead_letter", "max_attempts": 1)"), GetParam().stages, GetParam().more));
+  EXPECT_EQ(letters.exit_code, 3) << letters.err;
+  EXPECT_EQ(out(), kept);
+  EXPECT_CONTAINS(letters.err, "10 became dead letters");
+  EXPECT_CONTAINS(coord({"dead-letters", "show", "2"}, options_).out, "is longer than 50 bytes");
+
+  const ProgramRun fail = run(plan(source(""), GetParam().stages, GetParam().more));
+  EXPECT_EQ(fail.exit_code, 1);
+  EXPECT_EQ(out(), kept.substr(0, kept.find("line 4")));
+  EXPECT_CONTAINS(fail.err, "3 items in, 3 out");
+}
+
+INSTANTIATE_TEST_SUITE_P(Forms, EndsInEveryForm,
+                         testing::Values(Form{"parallel", pass("A") + ", " + pass("B"), ""},
+                                         Form{"slow", pass("A") + ", " + kSlow, ""},
+                                         Form{"serial", pass("A") + ", " + pass("B"), R"(, "mode": "serial")"},
+                                         Form{"row_with_child", kRowWithChild, ""},
+                                         Form{"serial_with_child", kRowWithChild, R"(, "mode": "serial")"}),
+                         [](const auto& info) { return std::string(info.param.name); });
+
+TEST_F(Ends, AFileTooLargeForTheLinkIsSkippedAndTheNextIsRead) {
+  std::filesystem::create_directory(folder_ / "in");
+  for (const char* name : {"a", "b", "c", "d", "e"}) {
+    folder_.write(std::string("in/") + name, *name == 'c' ? std::string(5000, 'c') : std::string(name));
+  }
+  const ProgramRun result = run(plan(R"({"type": "files", "params": {"path": "in"}, "on_error": "skip"})", pass("A"),
+                                     R"(, "links": {"capacity": {"bytes": 1000}})", kBytesSink));
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_CONTAINS(result.err, "5 items in, 4 out: 1 was skipped");
+  EXPECT_EQ(out(), "abde");
+}
+
+/// It throws at the same place for ever: that is not to be skipped for ever.
+TEST_F(Ends, ASourceThatDoesNotGetBehindItsFaultFails) {
+  const ProgramRun result =
+      run(plan(R"({"type": "test.numbers", "params": {"count": 100, "throw_at": 40}, "on_error": "skip"})",
+               R"({"name": "A", "type": "test.times"})", "", kBytesSink));
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_EQ(out().size(), 40 * sizeof(std::uint64_t));
+  EXPECT_CONTAINS(result.err, "at number 40");
+}
+
+/// In runs of many items, and one by one.
+TEST_F(Ends, WhatACrashingSourceHasCommittedComesOut) {
+  for (const char* stage : {R"({"name": "A", "type": "test.times"})", kSlow.c_str()}) {
+    const ProgramRun result = run(plan(R"({"type": "test.numbers", "params": {"count": 100, "abort_at": 40}})", stage,
+                                       R"(, "restarts": {"max_restarts": 2, "backoff_first": "1ms"})", kBytesSink));
+    EXPECT_EQ(result.exit_code, 1);
+    EXPECT_EQ(out().size(), 40 * sizeof(std::uint64_t)) << result.err;
+    EXPECT_CONTAINS(result.err, "40 items in, 40 out");
+  }
+}
+
+TEST_F(Ends, WhatAStageHasDoneBeforeItFailsComesOut) {
+  folder_.write("in.txt", numbered_lines(0, 100));
+  const std::string bad = crash_stage("Bad", "throw", 50, R"(, "on_error": "fail")");
+  const std::string source = R"({"type": "lines", "params": {"path": "in.txt"}})";
+  for (const std::string& stages : {pass("A") + ", " + bad + ", " + pass("B"), bad + ", " + kSlow,
+                                    R"({"name": "Row", "mode": "serial", "stages": [)" + pass("One") +
+                                        R"(, {"name": "Child", "mode": "parallel", "stages": [)" + bad + ", " +
+                                        pass("In") + "]}, " + pass("Two") + "]}, " + pass("B")}) {
+    for (const char* mode : {"parallel", "serial"}) {
+      const ProgramRun result = run(plan(source, stages, std::string(R"(, "mode": ")") + mode + "\""));
+      EXPECT_EQ(result.exit_code, 1);
+      EXPECT_EQ(out(), numbered_lines(0, 50)) << mode << ": " << stages << "\n" << result.err;
+      EXPECT_CONTAINS(result.err, "50 out");
+    }
+  }
+}
+
+TEST_F(Ends, WhatStandsBehindAStageThatDiesForGoodComesOut) {
+  folder_.write("in.txt", numbered_lines(0, 100));
+  const ProgramRun result =
+      run(plan(R"({"type": "lines", "params": {"path": "in.txt"}})",
+               crash_stage("Bad", "segv", 50, R"(, "on_crash": "fail", "timeout": "60s")") + ", " + kSlow));
+  EXPECT_EQ(result.exit_code, 1);
+  const std::string expected = numbered_lines(0, 50);
+  EXPECT_EQ(out(), expected.substr(0, out().size()));
+  EXPECT_CONTAINS(result.err, " items in, " + count_of(out(), '\n') + " out");
+}
+
+// ---- draining ----
+
+/// A FIFO that this test writes and that stays open.
+class Fifo {
+ public:
+  explicit Fifo(std::string path) : path_(std::move(path)) {
+    if (::mkfifo(path_.c_str(), 0600) != 0) {
+      throw std::system_error(errno, std::generic_category(), "mkfifo");
+    }
+    fd_.reset(::open(path_.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC));
+    ::fcntl(fd_.get(), F_SETPIPE_SZ, 1 << 20);
+  }
+  void put(const std::string& text) const {
+    ASSERT_EQ(::write(fd_.get(), text.data(), text.size()), static_cast<ssize_t>(text.size()));
+  }
+  /// What nobody has read.
+  std::string rest() const {
+    std::string all(1 << 20, '\0');
+    const ssize_t got = ::read(fd_.get(), all.data(), all.size());
+    all.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
+    return all;
+  }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+  base::UniqueFd fd_;
+};
+
+class Drain : public Ends {
+ protected:
+  /// Runs until something has come out, then drains.
+  int drain(PipelineRun& run) const {
+    EXPECT_TRUE(wait_until([&] { return !out().empty(); })) << run.errors();
+    run.signal(SIGTERM);
+    return run.wait();
+  }
+  std::string from(const std::string& source, const std::string& newline = "always") const {
+    return plan(source, kSlow, R"(, "links": {"capacity": {"items": 4}})", sink_here(newline));
+  }
+  std::string lines_of(const std::string& path, const std::string& more = "") const {
+    return R"({"type": "lines", "params": {"path": ")" + path + "\"" + more + "}}";
+  }
+  const Fifo fifo_{folder_ / "fifo"};
+};
+
+TEST_F(Drain, LinesReadAheadFromAFifoComeOutAndTheRestStaysInIt) {
+  const std::string lines = numbered_lines(0, 20'000);
+  fifo_.put(lines);
+  for (const char* mode : {"parallel", "serial"}) {
+    fifo_.rest();
+    fifo_.put(lines);
+    std::filesystem::remove(folder_ / "out.txt");
+    PipelineRun sut(plan(lines_of(fifo_.path()), R"({"name": "Slow", "type": "wait", "params": {"time": "200us"}})",
+                         std::string(R"(, "links": {"capacity": {"items": 4}}, "mode": ")") + mode + "\"", sink_here()),
+                    folder_);
+    EXPECT_EQ(drain(sut), 0) << sut.errors();
+    EXPECT_GT(out().size(), 60'000U) << "it reads 64 KiB at once";
+    EXPECT_EQ(out() + fifo_.rest(), lines);
+  }
+}
+
+TEST_F(Drain, APartOfALineIsSaidToBeLost) {
+  fifo_.put("one\ntwo\nthr");
+  PipelineRun sut(from(lines_of(fifo_.path())), folder_, {"-q"});
+  EXPECT_TRUE(wait_until([&] { return out() == "one\ntwo\n"; })) << sut.errors();
+  sut.signal(SIGTERM);
+  EXPECT_EQ(sut.wait(), 3) << sut.errors();
+  EXPECT_EQ(out(), "one\ntwo\n");
+  EXPECT_CONTAINS(sut.errors(), "its first 3 bytes were read and are no item");
+  EXPECT_CONTAINS(sut.errors(), "2 items in, 2 out: 1 loss");
+}
+
+TEST_F(Drain, APartOfAFrameIsSaidToBeLost) {
+  fifo_.put("aaaabbbbcc");
+  PipelineRun sut(from(R"({"type": "frames", "params": {"path": ")" + fifo_.path() + R"(", "bytes": 4}})", "never"),
+                  folder_);
+  EXPECT_TRUE(wait_until([&] { return out() == "aaaabbbb"; })) << sut.errors();
+  sut.signal(SIGTERM);
+  EXPECT_EQ(sut.wait(), 3) << sut.errors();
+  EXPECT_CONTAINS(sut.errors(), "its first 2 of 4 bytes were read and are no item");
+}
+
+TEST_F(Drain, WhatSharesARegularFileGoesOnBehindTheLastItem) {
+  const std::string lines = numbered_lines(0, 3000);
+  folder_.write("in.txt", lines);
+  folder_.write("plan.json", plan(lines_of("-"), kSlow, ""));
+  for (const char* how : {"--items 7", "--duration 1s"}) {
+    const ProgramRun result = run_program(
+        {"sh", "-c", std::string("(" PYSTREAM_TEST_COORD " run -q plan.json ") + how + "; cat > rest.txt) < in.txt"},
+        {.environment = {"PYSTREAM_PROFILES=" + folder_ / "profiles", "PYSTREAM_WORKER", "PYSTREAM_PLUGIN_PATH"},
+         .directory = folder_.path()});
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_FALSE(out().empty());
+    EXPECT_EQ(out() + folder_.read("rest.txt"), lines) << how;
+  }
+}
+
+/// What a killed source had taken from a pipe and not committed is gone; the run says so and does not end with 0.
+TEST_F(Drain, BytesThatAreLostWithAKilledSourceAreSaid) {
+  fifo_.put(numbered_lines(0, 2000));
+  PipelineRun sut(from(lines_of(fifo_.path())), folder_, {"-q"});
+  ASSERT_TRUE(wait_until([&] { return !out().empty(); })) << sut.errors();
+  ::kill(sut.workers().at(0), SIGKILL);
+  EXPECT_TRUE(wait_until([&] { return contains(sut.errors(), "lost: lines: restarted on"); })) << sut.errors();
+  sut.signal(SIGTERM);
+  EXPECT_EQ(sut.wait(), 3) << sut.errors();
+  EXPECT_EQ(out(), numbered_lines(0, 2000).substr(0, out().size()));
+}
+
+TEST_F(Drain, ASourceThatIsKilledWhileNothingIsThereLosesNothing) {
+  fifo_.put(numbered_lines(0, 20));
+  PipelineRun sut(from(lines_of(fifo_.path())), folder_);
+  ASSERT_TRUE(wait_until([&] { return out() == numbered_lines(0, 20); })) << sut.errors();
+  ::kill(sut.workers().at(0), SIGKILL);
+  ASSERT_TRUE(wait_until([&] { return contains(sut.errors(), "it is restarted"); })) << sut.errors();
+  fifo_.put("line 20\n");
+  ASSERT_TRUE(wait_until([&] { return out() == numbered_lines(0, 21); })) << sut.errors();
+  sut.signal(SIGTERM);
+  EXPECT_EQ(sut.wait(), 0) << sut.errors();
+}
+
+// ---- what was given up ----
+
+TEST_F(Ends, DeadLettersAreOnTheLastLineAndInTheExitCode) {
+  folder_.write("in.txt", numbered_lines(0, 10));
+  const std::string text = plan(R"({"type": "lines", "params": {"path": "in.txt"}})",
+                                R"({"name": "Bad", "type": "test.crash", "params": {"how": "throw", "sequence": 0,
+                                    "every": 1, "attempts": 99}})");
+  const ProgramRun all = run(text, {"-q"});
+  EXPECT_EQ(all.exit_code, 3);
+  EXPECT_CONTAINS(all.err,
+                  "10 items in, 0 out: 10 became dead letters; to see the dead letters: pystream-coord dead-letters "
+                  "list --run 1");
+  EXPECT_CONTAINS(coord({"dead-letters", "list", "--run", "1"}, options_).out, "Bad");
+  EXPECT_EQ(run(text, {"-q", "--accept-dead-letters"}).exit_code, 0);
+  const ProgramRun unprofiled = run(text.substr(0, text.size() - 1) + kNoProfile + "}", {"-q"});
+  EXPECT_EQ(unprofiled.exit_code, 3);
+  EXPECT_CONTAINS(unprofiled.err, "dead-letters list --run last");
+}
+
+TEST_F(Ends, DropsThatThePlanAsksForAreSaidAndNoFailure) {
+  const ProgramRun result = run(plan(R"({"type": "generate", "params": {"count": 2000, "size": 8}})", kSlow,
+                                     R"(, "links": {"capacity": {"items": 2}, "overflow": "drop_newest"})", kBytesSink),
+                                {"-q"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_CONTAINS(result.err, "2000 items in, " + std::to_string(out().size() / 8) + " out: ");
+  EXPECT_CONTAINS(result.err, "dropped by full links");
+}
+
+TEST_F(Ends, AStopSaysHowManyCameOut) {
+  folder_.write("in.txt", numbered_lines(0, 3000));
+  PipelineRun sut(
+      plan(R"({"type": "lines", "params": {"path": ")" + folder_ / "in.txt" + "\"}}", kSlow, "", sink_here()), folder_,
+      {"-q"});
+  ASSERT_TRUE(wait_until([&] { return !out().empty(); })) << sut.errors();
+  ASSERT_EQ(coord({"stop", "--now", std::to_string(sut.pid())}, options_).exit_code, 0);
+  EXPECT_EQ(sut.wait(), 130);
+  EXPECT_CONTAINS(sut.errors(), count_of(out(), '\n') + " out: the rest did not get through");
+}
+
+}  // namespace
+}  // namespace pystream::test
