@@ -31,6 +31,8 @@ class Hosted {
   virtual void flush() {}
   /// The committed position of a source or sink; empty if there is none.
   virtual std::span<std::byte> cursor() { return {}; }
+  /// Sources and sinks: called before the first item of a run, and again if the worker dies before its first commit.
+  virtual void start() {}
   /// Called once before the first item of a restarted worker, after cursor and state were put back.
   virtual void resume() {}
   virtual CheckpointBase* checkpoint() { return nullptr; }
@@ -364,6 +366,11 @@ class HostedSource final : public Hosted {
   }
   void cleanup() override { object_->cleanup(); }
   std::span<std::byte> cursor() override { return cursor_bytes(*object_); }
+  void start() override {
+    if constexpr (requires { object_->start(); }) {
+      object_->start();
+    }
+  }
   void resume() override { object_->resume(); }
   CheckpointBase* checkpoint() override { return checkpoint_of(*object_); }
   RunSizes run_sizes() const override { return {.in = 0, .out = run_payload_bytes<Object>()}; }
@@ -393,6 +400,11 @@ class HostedSink final : public Hosted {
   void cleanup() override { object_->cleanup(); }
   void flush() override { object_->flush(); }
   std::span<std::byte> cursor() override { return cursor_bytes(*object_); }
+  void start() override {
+    if constexpr (requires { object_->start(); }) {
+      object_->start();
+    }
+  }
   void resume() override { object_->resume(); }
   CheckpointBase* checkpoint() override { return checkpoint_of(*object_); }
   RunSizes run_sizes() const override { return {.in = run_payload_bytes<Object>(), .out = 0}; }

@@ -29,6 +29,21 @@ enum class ParamType { boolean, integer, number, string, size, duration, list, a
 
 std::string_view to_string(ParamType type);
 
+/// What a parameter says about files. A stage type declares it so that a run whose output is one of its inputs, or the
+/// output of another run, is refused before anything is created or cut.
+enum class FileUse {
+  none,
+  reads,      ///< a file or folder that is read; "-" is standard input
+  writes,     ///< a file or folder that is written; "-" is standard output
+  names,      ///< which names in that folder: a pattern as in a shell, or a template with parts in braces
+  recursive,  ///< boolean: the folders below that folder are read too
+};
+
+std::string_view to_string(FileUse use);
+
+/// The descriptor that a path such as /dev/stdin, /dev/stdout, /dev/fd/7 or /proc/self/fd/7 stands for; nullopt: none.
+std::optional<int> descriptor_named(std::string_view path);
+
 /// Description of one parameter: what `pystream-coord stages` prints and `validate` checks.
 struct ParamSpec {
   std::string name{};
@@ -39,6 +54,7 @@ struct ParamSpec {
   std::optional<double> min{};           ///< for integer, number, size (bytes), duration (ns)
   std::optional<double> max{};
   std::vector<std::string> choices{};  ///< for string: the allowed values, empty for any
+  FileUse file = FileUse::none;
 };
 
 /// The parameters of one stage, checked against its ParamSpecs, defaults filled in.

@@ -21,6 +21,7 @@ struct StageInfo {
   /// Name of the parameter that says how items are told apart in what comes out: with "lines" they are lines of text,
   /// else bytes. Empty: `output` tells.
   std::string framing{};
+  bool writes_standard_output = false;  ///< always; a path of "-" is told by ParamSpec::file
 };
 
 /// A registered stage type: plans name it, workers make stages of it.
@@ -37,7 +38,7 @@ namespace detail {
 /// Raised with each change of a class that a plugin and the library share (Hosted, Item, Output, StageType, ItemRun),
 /// which its symbols do not tell; the sizes are for changes where that was forgotten.
 inline constexpr std::uint64_t kPluginInterface =
-    std::uint64_t{3} << 48 | sizeof(StageType) << 32 | sizeof(Item) << 16 | sizeof(ItemRun);
+    std::uint64_t{4} << 48 | sizeof(StageType) << 32 | sizeof(Item) << 16 | sizeof(ItemRun);
 }  // namespace detail
 
 /// Adds a type. A second registration of the same name is an error that registration_errors() tells, and so is a

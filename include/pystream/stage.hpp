@@ -74,6 +74,9 @@ class RawSource {
   using Cursor = CursorType;
   static_assert(std::is_trivially_copyable_v<Cursor>, "pystream: a cursor is committed as plain bytes");
   virtual ~RawSource() = default;
+  /// Called before the first produce() of a run, in the worker. A restarted worker gets resume() instead; only if the
+  /// first one died before anything was committed is start() called again.
+  virtual void start() {}
   /// Emits the next item (or none, if it was interrupted while waiting). Returns false at the end.
   ///
   /// An exception says that a part of the input cannot be used: a file that cannot be opened, a damaged packet. Set the
@@ -113,12 +116,32 @@ class Source : public RawSource<CursorType> {
 
 /// A sink that reads its items in place. What it does to the outside world is at least once, unless it can undo
 /// back to cursor() in resume() (a file can be truncated).
+///
+/// The constructor runs again after each death of the worker, so it must not destroy anything; what belongs to the
+/// beginning of a run goes into start(), and what belongs to a restart into resume():
+///
+///     struct LineCount { std::uint64_t bytes = 0; };
+///
+///     class Report : public pystream::Sink<std::string, LineCount> {
+///      public:
+///       Report() : fd_(::open("report.txt", O_WRONLY | O_CREAT, 0666)) {}     // opens, and cuts nothing
+///       void start() override { cut(0); }                                     // a new run: a new report
+///       void resume() override { cut(cursor().bytes); }                       // a restart: what was committed stays
+///       void operator()(std::string line) override { cursor().bytes += put(fd_, line); }
+///       ...
+///
+/// start() is called when the first item (or the end of all items) has reached the sink, so a run that fails while its
+/// processes start has called it nowhere. The sink is committed right after it, with its cursor. A worker that dies
+/// between the two calls start() again: it must be repeatable. After that commit start() is never called again in this
+/// run, and each restart calls resume().
 template <class CursorType = NoCursor>
 class RawSink {
  public:
   using Cursor = CursorType;
   static_assert(std::is_trivially_copyable_v<Cursor>, "pystream: a cursor is committed as plain bytes");
   virtual ~RawSink() = default;
+  /// Called before the first consume() of a run and never after a restart from a commit; see above.
+  virtual void start() {}
   /// Takes an item, which is valid only during the call. An exception makes it a dead letter.
   virtual void consume(const Item& in) = 0;
   /// Called before every commit: what consume() took must now survive the death of this process (write(2) is
@@ -126,7 +149,7 @@ class RawSink {
   virtual void flush() {}
   /// Called before the first consume() of a restarted worker, with cursor() as it was committed last.
   virtual void resume() {}
-  /// Called once, behind the last item.
+  /// Called once, behind the last item; without a start() before it if the run was stopped before that.
   virtual void cleanup() {}
   Cursor& cursor() { return cursor_; }
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -87,6 +88,39 @@ bool operator==(const ParamValue& a, const ParamValue& b) {
   }
   return std::visit([&](const auto& value) { return value == *std::get_if<std::remove_cvref_t<decltype(value)>>(&b); },
                     a);
+}
+
+std::string_view to_string(FileUse use) {
+  switch (use) {
+    case FileUse::none:
+      return "none";
+    case FileUse::reads:
+      return "reads";
+    case FileUse::writes:
+      return "writes";
+    case FileUse::names:
+      return "names";
+    case FileUse::recursive:
+      return "recursive";
+  }
+  return "none";
+}
+
+std::optional<int> descriptor_named(std::string_view path) {
+  constexpr std::array<std::string_view, 3> kStandard{"/dev/stdin", "/dev/stdout", "/dev/stderr"};
+  if (const auto found = std::ranges::find(kStandard, path); found != kStandard.end()) {
+    return static_cast<int>(found - kStandard.begin());
+  }
+  for (const std::string_view folder : {"/dev/fd/", "/proc/self/fd/", "/proc/thread-self/fd/"}) {
+    if (path.starts_with(folder)) {
+      const std::string_view digits = path.substr(folder.size());
+      int number = -1;
+      const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+      const bool whole = error == std::errc() && end == digits.data() + digits.size() && number >= 0;
+      return whole ? std::optional(number) : std::nullopt;
+    }
+  }
+  return std::nullopt;
 }
 
 std::string_view to_string(ParamType type) {

@@ -22,6 +22,10 @@ ParamSpec choice(std::string name, std::vector<std::string> choices) {
   return {.name = std::move(name), .choices = std::move(choices)};
 }
 
+ParamSpec choice_if_any(std::string name, std::vector<std::string> choices) {
+  return {.name = std::move(name), .fallback = ParamValue(), .choices = std::move(choices)};
+}
+
 ParamSpec state_size(std::string name) {
   return {
       .name = std::move(name), .type = ParamType::integer, .fallback = ParamValue(), .min = 0, .max = kMaxStateBytes};
@@ -30,6 +34,8 @@ ParamSpec state_size(std::string name) {
 constexpr std::array kKinds{StageKind::source, StageKind::stage, StageKind::sink};
 constexpr std::array kParamTypes{ParamType::boolean, ParamType::integer,  ParamType::number, ParamType::string,
                                  ParamType::size,    ParamType::duration, ParamType::list,   ParamType::any};
+
+constexpr std::array kFileUses{FileUse::none, FileUse::reads, FileUse::writes, FileUse::names, FileUse::recursive};
 
 template <class Values>
 std::vector<std::string> words_in(const Values& values) {
@@ -58,6 +64,7 @@ const KeyTable& type_keys() {
                               key("input", ParamType::string),
                               key("output", ParamType::string),
                               key("framing", ParamType::string, ""),
+                              key("writes_standard_output", ParamType::boolean),
                               state_size("cursor_bytes"),
                               state_size("checkpoint_bytes"),
                               key("params", ParamType::list)};
@@ -71,7 +78,8 @@ const KeyTable& param_keys() {
                               key("text", ParamType::string),
                               key("min", ParamType::number),
                               key("max", ParamType::number),
-                              key("choices", ParamType::list)};
+                              key("choices", ParamType::list),
+                              choice_if_any("file", words_in(kFileUses))};
   return kKeys;
 }
 
@@ -90,21 +98,28 @@ ParamValue param_object(const ParamSpec& spec) {
   if (!spec.choices.empty()) {
     out.emplace_back("choices", ParamList(spec.choices.begin(), spec.choices.end()));
   }
+  if (spec.file != FileUse::none) {
+    out.emplace_back("file", ParamValue(std::string(to_string(spec.file))));
+  }
   return out;
 }
 
 ParamValue type_object(const StageType& type) {
   ParamList params;
   std::transform(type.info.params.begin(), type.info.params.end(), std::back_inserter(params), param_object);
-  return ParamMap{{"name", ParamValue(type.name)},
-                  {"kind", ParamValue(std::string(to_string(type.kind)))},
-                  {"summary", ParamValue(type.info.summary)},
-                  {"input", ParamValue(type.info.input)},
-                  {"output", ParamValue(type.info.output)},
-                  {"framing", ParamValue(type.info.framing)},
-                  {"cursor_bytes", ParamValue(static_cast<std::int64_t>(type.cursor_bytes))},
-                  {"checkpoint_bytes", ParamValue(static_cast<std::int64_t>(type.checkpoint_bytes))},
-                  {"params", ParamValue(std::move(params))}};
+  ParamMap out{{"name", ParamValue(type.name)},
+               {"kind", ParamValue(std::string(to_string(type.kind)))},
+               {"summary", ParamValue(type.info.summary)},
+               {"input", ParamValue(type.info.input)},
+               {"output", ParamValue(type.info.output)},
+               {"framing", ParamValue(type.info.framing)},
+               {"cursor_bytes", ParamValue(static_cast<std::int64_t>(type.cursor_bytes))},
+               {"checkpoint_bytes", ParamValue(static_cast<std::int64_t>(type.checkpoint_bytes))},
+               {"params", ParamValue(std::move(params))}};
+  if (type.info.writes_standard_output) {
+    out.emplace_back("writes_standard_output", ParamValue(true));
+  }
+  return out;
 }
 
 class CatalogReader {
@@ -140,6 +155,7 @@ class CatalogReader {
     reader.read("input", out.info.input);
     reader.read("output", out.info.output);
     reader.read("framing", out.info.framing);
+    reader.read("writes_standard_output", out.info.writes_standard_output);
     reader.read("cursor_bytes", out.cursor_bytes);
     reader.read("checkpoint_bytes", out.checkpoint_bytes);
     std::set<std::string> names;
@@ -160,6 +176,9 @@ class CatalogReader {
     reader.read("text", out.text);
     reader.read("min", out.min);
     reader.read("max", out.max);
+    std::string use;
+    reader.read("file", use);
+    out.file = value_of(kFileUses, use);
     each(reader, "choices", [&](const ParamValue& word, const std::string& word_where) {
       if (const auto* text = std::get_if<std::string>(&word)) {
         out.choices.push_back(*text);

@@ -65,8 +65,8 @@ void SegmentRunner::release_input() {
 
 void SegmentRunner::restore() {
   base::kill_point(base::KillPoint::attaching);
-  const bool committed_before = ring_.journal().write_position != 0 || inputs_done_ != 0;
-  if (!committed_before) {
+  fresh_ = ring_.journal().write_position == 0 && inputs_done_ == 0 && !ended_;
+  if (fresh_) {
     return;
   }
   cursors_.restore(ring_.journal().cursor);
@@ -76,6 +76,28 @@ void SegmentRunner::restore() {
   for (const auto& hosted : chain_.hosted()) {
     hosted->resume();
   }
+}
+
+/// Calls start() once there is something to do; false if there is not. A sink is committed at once, so that no
+/// successor calls it again.
+bool SegmentRunner::begin() {
+  if (reader_ && reader_->try_peek() == nullptr) {
+    return false;
+  }
+  for (const auto& hosted : chain_.hosted()) {
+    monitor_.set_hosted(parts_.first_hosted + static_cast<std::uint32_t>(&hosted - chain_.hosted().data()));
+    try {
+      hosted->start();
+    } catch (const std::exception& error) {
+      throw StartFailed(error.what());
+    }
+  }
+  fresh_ = false;
+  if (parts_.has_sink) {
+    commit();
+    recorder_.apply(monitor_.now());
+  }
+  return true;
 }
 
 void SegmentRunner::check_stop() const {
@@ -338,6 +360,9 @@ bool SegmentRunner::run_batch() {
 
 bool SegmentRunner::run_some() {
   check_stop();
+  if (fresh_ && !begin()) {
+    return false;
+  }
   if (async_) {
     return run_async();
   }
@@ -390,6 +415,9 @@ void SegmentRunner::finish_batch(std::uint32_t items) {
 bool SegmentRunner::run_one(bool& closed) {
   check_stop();
   monitor_.set_segment(parts_.index);
+  if (fresh_ && !begin()) {
+    return false;
+  }
   const std::uint64_t cycles = cycles_;
   const std::int64_t began = monitor_.now();
   set_clock(began);

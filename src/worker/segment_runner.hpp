@@ -33,6 +33,12 @@ class StageFailed : public Error {
   std::uint64_t sequence_;
 };
 
+/// A source or sink threw in start().
+class StartFailed : public Error {
+ public:
+  using Error::Error;
+};
+
 /// Keeps what a stage could not process. store() returns only once the letter is safe.
 class DeadLetters {
  public:
@@ -185,6 +191,7 @@ class SegmentRunner final : public RoomMaker, public SourceGuard {
   void check_stop() const;
   bool run_behind();
   void restore();
+  bool begin();
 
   SegmentParts parts_;
   Monitor& monitor_;
@@ -208,6 +215,7 @@ class SegmentRunner final : public RoomMaker, public SourceGuard {
   std::uint32_t already_out_ = 0;  ///< of input inputs_done_, by a predecessor
   PastDeath death_;
   std::uint64_t isolate_until_ = 0;  ///< inputs before this go one by one through an AsyncStage
+  bool fresh_ = false;               ///< nothing was ever committed: start() is still to be called
   bool ended_ = false;
   bool terminal_ = false;
   bool answer_ = false;

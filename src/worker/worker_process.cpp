@@ -151,6 +151,8 @@ int run_attached(const WorkerStart& start, const shm::Segment& segment, Monitor&
     return EXIT_SUCCESS;
   } catch (const shm::LinkCorrupt& error) {
     monitor.fail(shm::FailureKind::link, shm::kInvalidPosition, named(*start.topology, error).what());
+  } catch (const StartFailed& error) {
+    monitor.fail(shm::FailureKind::start, shm::kInvalidPosition, error.what());
   } catch (const StageFailed& error) {
     monitor.fail(shm::FailureKind::item, error.sequence(), error.what());
   } catch (const std::bad_alloc&) {

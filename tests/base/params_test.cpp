@@ -130,5 +130,18 @@ TEST(ParamTypeTest, NamesAreThoseOfCatalogs) {
   EXPECT_EQ(to_string(ParamType::any), "any");
 }
 
+TEST(DescriptorNamedTest, KnowsTheNamesOfDescriptors) {
+  EXPECT_EQ(descriptor_named("/dev/stdin"), 0);
+  EXPECT_EQ(descriptor_named("/dev/stdout"), 1);
+  EXPECT_EQ(descriptor_named("/dev/stderr"), 2);
+  EXPECT_EQ(descriptor_named("/dev/fd/63"), 63);
+  EXPECT_EQ(descriptor_named("/proc/self/fd/1"), 1);
+  EXPECT_EQ(descriptor_named("/proc/thread-self/fd/12"), 12);
+  for (const char* other : {"", "-", "/dev/fd", "/dev/fd/", "/dev/fd/x", "/dev/fd/1x", "/dev/fd/-1", "/dev/fd/+1",
+                            "dev/fd/1", "/dev/fd/99999999999", "/dev/stdout2", "/proc/1/fd/1"}) {
+    EXPECT_EQ(descriptor_named(other), std::nullopt) << other;
+  }
+}
+
 }  // namespace
 }  // namespace pystream

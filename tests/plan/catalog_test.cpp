@@ -34,7 +34,10 @@ TEST(CatalogTest, EveryFieldComesBack) {
                               {.name = "q", .fallback = ParamValue("x"), .choices = {"x", "y"}},
                               {.name = "r", .type = ParamType::duration, .fallback = ParamValue(5)},
                               {.name = "s", .type = ParamType::any, .fallback = ParamValue()},
-                              {.name = "t", .type = ParamType::list}});
+                              {.name = "t", .type = ParamType::list},
+                              {.name = "u", .file = FileUse::writes},
+                              {.name = "v", .file = FileUse::names}});
+  type.info.writes_standard_output = true;
   type.info.summary = "says \"what\"";
   type.cursor_bytes = 16;
   type.checkpoint_bytes = 4096;
@@ -45,6 +48,7 @@ TEST(CatalogTest, EveryFieldComesBack) {
   EXPECT_EQ(sut[0].info.summary, type.info.summary);
   EXPECT_EQ(sut[0].info.input, "in");
   EXPECT_EQ(sut[0].info.output, "out");
+  EXPECT_TRUE(sut[0].info.writes_standard_output);
   EXPECT_EQ(sut[0].cursor_bytes, 16U);
   EXPECT_EQ(sut[0].checkpoint_bytes, 4096U);
   ASSERT_EQ(sut[0].info.params.size(), type.info.params.size());
@@ -58,6 +62,7 @@ TEST(CatalogTest, EveryFieldComesBack) {
     EXPECT_EQ(back.min, given.min);
     EXPECT_EQ(back.max, given.max);
     EXPECT_EQ(back.choices, given.choices);
+    EXPECT_EQ(back.file, given.file);
   }
 }
 

@@ -45,11 +45,18 @@ class Redirect {
   core::Descriptor saved_;
 };
 
+/// As a worker that begins a run has it.
+std::unique_ptr<Hosted> started(std::string_view type, ParamMap params = {}) {
+  auto sink = make_stage(type, std::move(params));
+  sink->start();
+  return sink;
+}
+
 // ---- file_writer, one file ----
 
 TEST(FileWriterTest, PutsItemsOneAfterAnother) {
   const TempFolder dir;
-  auto sut = make_stage("file_writer", {{"path", dir / "out.bin"}});
+  auto sut = started("file_writer", {{"path", dir / "out.bin"}});
   consume_all(*sut, {"ab", "", "c"});
   sut->flush();
   EXPECT_EQ(read_file(dir / "out.bin"), "abc");
@@ -63,20 +70,16 @@ TEST(FileWriterTest, NewlineAutoGoesByWhatIsKnown) {
     const char* content;
   };
   const std::vector<Case> cases{
-      {"out.txt", "auto", "", "ab"},
-      {"out.bin", "auto", "", "ab"},
-      {"out.log", "never", "string", "ab"},
-      {"out.bin", "always", "", "a\nb\n"},
-      {"out.txt", "auto", "bytes", "ab"},
-      {"out", "auto", "string", "a\nb\n"},
-      {"out.tsv", "auto", "string", "a\nb\n"},
-      {"out.png", "auto", "string", "a\nb\n"},
+      {"out.txt", "auto", "", "ab"},           {"out.bin", "auto", "", "ab"},
+      {"out.log", "never", "string", "ab"},    {"out.bin", "always", "", "a\nb\n"},
+      {"out.txt", "auto", "bytes", "ab"},      {"out", "auto", "string", "a\nb\n"},
+      {"out.tsv", "auto", "string", "a\nb\n"}, {"out.png", "auto", "string", "a\nb\n"},
       {"out.csv", "auto", "any", "ab"},
   };
   const TempFolder dir;
   for (const Case& example : cases) {
-    auto sut = make_stage(
-        "file_writer", {{"path", dir / example.name}, {"newline", example.newline}, {"item_type", example.item_type}});
+    auto sut = started("file_writer",
+                       {{"path", dir / example.name}, {"newline", example.newline}, {"item_type", example.item_type}});
     consume_all(*sut, {"a", "b"});
     sut->cleanup();
     EXPECT_EQ(read_file(dir / example.name), example.content) << example.name << " " << example.newline;
@@ -88,6 +91,7 @@ TEST(FileWriterTest, FirstStartReplacesAnOldFile) {
   write_file(dir / "out.bin", "something long from before");
   auto sut = make_stage("file_writer", {{"path", dir / "out.bin"}});
   EXPECT_EQ(read_file(dir / "out.bin"), "something long from before") << "only a started pipeline replaces it";
+  sut->start();
   consume(*sut, "new");
   sut->flush();
   EXPECT_EQ(read_file(dir / "out.bin"), "new");
@@ -96,14 +100,14 @@ TEST(FileWriterTest, FirstStartReplacesAnOldFile) {
 TEST(FileWriterTest, RunWithoutItemsLeavesAnEmptyFile) {
   const TempFolder dir;
   write_file(dir / "out.bin", "old");
-  make_stage("file_writer", {{"path", dir / "out.bin"}})->cleanup();
+  started("file_writer", {{"path", dir / "out.bin"}})->cleanup();
   EXPECT_EQ(read_file(dir / "out.bin"), "");
 }
 
 TEST(FileWriterTest, LargeAndSmallItemsKeepTheirOrder) {
   const TempFolder dir;
   std::string expected;
-  auto sut = make_stage("file_writer", {{"path", dir / "out.txt"}, {"item_type", "string"}});
+  auto sut = started("file_writer", {{"path", dir / "out.txt"}, {"item_type", "string"}});
   for (const std::size_t size : {1U, 300'000U, 0U, 262'143U, 262'144U, 100'000U, 5'000'000U, 3U}) {
     const std::string item(size, static_cast<char>('a' + size % 26));
     expected += item + "\n";
@@ -120,7 +124,7 @@ TEST(FileWriterTest, ResumeTruncatesToCursor) {
     const ParamMap params{{"path", dir / "out.txt"}, {"item_type", "string"}};
     std::string cursor(stage_type("file_writer").cursor_bytes, '\0');
     {
-      auto dead = make_stage("file_writer", params);
+      auto dead = started("file_writer", params);
       consume_all(*dead, {items.begin(), items.begin() + static_cast<std::ptrdiff_t>(committed)});
       if (committed > 0) {
         dead->flush();
@@ -145,7 +149,7 @@ TEST(FileWriterTest, ResumeTruncatesToCursor) {
 
 TEST(FileWriterTest, ResumeOnAFileCutByOthersIsAnError) {
   const TempFolder dir;
-  auto first = make_stage("file_writer", {{"path", dir / "out.bin"}});
+  auto first = started("file_writer", {{"path", dir / "out.bin"}});
   consume(*first, "12345678");
   first->flush();
   const std::string cursor = saved_cursor(*first);
@@ -156,7 +160,7 @@ TEST(FileWriterTest, ResumeOnAFileCutByOthersIsAnError) {
 }
 
 TEST(FileWriterTest, FullDiskIsAnErrorWithPathAndReason) {
-  auto sut = make_stage("file_writer", {{"path", "/dev/full"}});
+  auto sut = started("file_writer", {{"path", "/dev/full"}});
   consume(*sut, "x");
   const std::string message = message_of([&] { sut->flush(); });
   EXPECT_NE(message.find("/dev/full: No space left on device"), message.npos) << message;
@@ -164,7 +168,7 @@ TEST(FileWriterTest, FullDiskIsAnErrorWithPathAndReason) {
 
 TEST(FileWriterTest, ItemThatDidNotFitIsNotLeftHalfWritten) {
   const TempFolder dir;
-  auto sut = make_stage("file_writer", {{"path", dir / "out.bin"}});
+  auto sut = started("file_writer", {{"path", dir / "out.bin"}});
   consume(*sut, "kept");
   // In a child: the limit on file sizes holds for the whole process.
   const pid_t child = ::fork();
@@ -288,46 +292,140 @@ TEST(StandardOutputTest, ItemsAreLinesUnlessTheyAreKnownNotToBeText) {
   const TempFolder dir;
   EXPECT_EQ(output_of(dir / "a", O_TRUNC,
                       [] {
-                        auto sut = make_stage("stdout", kLines);
+                        auto sut = started("stdout", kLines);
                         consume_all(*sut, {"a", "b"});
                         sut->cleanup();
                       }),
             "a\nb\n");
   EXPECT_EQ(output_of(dir / "b", O_TRUNC,
                       [] {
-                        auto sut = make_stage("stdout", {{"item_type", "bytes"}});
+                        auto sut = started("stdout", {{"item_type", "bytes"}});
                         consume_all(*sut, {"a", "b"});
                         sut->cleanup();
                       }),
             "ab");
 }
 
+/// A sink dies after it has written "two\n" and a part of a third line, which it had not committed; its successor
+/// writes all of that again. `disturb` is called before the first line, and then with true before the death.
+std::string output_of_a_restarted_sink(const std::string& path, int flags,
+                                       const std::function<void(bool dying)>& disturb) {
+  return output_of(path, flags, [&] {
+    std::string cursor;
+    {
+      auto dead = started("stdout", kLines);
+      disturb(false);
+      consume(*dead, "one");
+      dead->flush();
+      cursor = saved_cursor(*dead);
+      consume(*dead, "two");
+      dead->flush();
+      ASSERT_EQ(::write(STDOUT_FILENO, "thr", 3), 3);
+      disturb(true);
+    }
+    auto sut = make_stage("stdout", kLines);
+    restart_from(*sut, cursor);
+    consume(*sut, "two");
+    sut->flush();
+    consume_all(*sut, {"three", "four"});
+    sut->flush();
+    sut->cleanup();
+  });
+}
+
 TEST(StandardOutputTest, RedirectedToAFileResumesExactly) {
-  const TempFolder dir;
-  for (const bool committed : {false, true}) {
-    const std::string path = dir / (committed ? "committed" : "not");
-    const std::string content = output_of(path, O_TRUNC, [&] {
-      ASSERT_EQ(::write(STDOUT_FILENO, "header\n", 7), 7);
-      std::string cursor(stage_type("stdout").cursor_bytes, '\0');
-      {
-        auto dead = make_stage("stdout", kLines);
-        if (committed) {
-          consume(*dead, "one");
-          dead->flush();
-          cursor = saved_cursor(*dead);
-        }
-        consume(*dead, "not committed");
-        dead->flush();
-      }
-      auto sut = make_stage("stdout", kLines);
-      restart_from(*sut, cursor);
-      consume_all(*sut, committed ? std::vector<std::string>{"two"} : std::vector<std::string>{"one", "two"});
-      sut->flush();
-      sut->cleanup();
-      ASSERT_EQ(::write(STDOUT_FILENO, "footer\n", 7), 7);
-    });
-    EXPECT_EQ(content, "header\none\ntwo\nfooter\n");
+  for (const int flags : {O_TRUNC, O_APPEND}) {
+    const TempFolder dir;
+    write_file(dir / "out", "header\n");
+    EXPECT_EQ(output_of_a_restarted_sink(dir / "out", flags, [](bool) {}),
+              (flags == O_APPEND ? "header\n" : "") + std::string("one\ntwo\nthree\nfour\n"));
   }
+}
+
+TEST(StandardOutputTest, RestartBeforeTheFirstItemIsExactToo) {
+  const TempFolder dir;
+  EXPECT_EQ(output_of(dir / "out", O_TRUNC,
+                      [&] {
+                        ASSERT_EQ(::write(STDOUT_FILENO, "header\n", 7), 7);
+                        auto dead = started("stdout", kLines);
+                        dead->flush();  // the worker commits right after start()
+                        const std::string cursor = saved_cursor(*dead);
+                        consume(*dead, "one");
+                        dead->flush();
+                        auto sut = make_stage("stdout", kLines);
+                        restart_from(*sut, cursor);
+                        consume_all(*sut, {"one", "two"});
+                        sut->flush();
+                        ASSERT_EQ(::write(STDOUT_FILENO, "footer\n", 7), 7);
+                      }),
+            "header\none\ntwo\nfooter\n");
+}
+
+TEST(StandardOutputTest, NeverCutsWhatStoodThere) {
+  const TempFolder dir;
+  write_file(dir / "out", "0123456789");
+  EXPECT_EQ(output_of(dir / "out", 0,
+                      [] {
+                        auto sut = started("stdout", kLines);
+                        consume(*sut, "ab");
+                        sut->cleanup();
+                      }),
+            "ab\n3456789");
+}
+
+TEST(StandardOutputTest, WhatOthersWroteBesideItStaysOverARestart) {
+  using Disturbance = std::function<void(bool dying)>;
+  const auto foreign = [] { ASSERT_EQ(::write(STDOUT_FILENO, "foreign\n", 8), 8); };
+  const std::vector<Disturbance> disturbances{[&](bool) { foreign(); }, [&](bool dying) { dying ? foreign() : void(); },
+                                              [&](bool dying) { dying ? void() : foreign(); }};
+  for (const int flags : {O_TRUNC, O_APPEND}) {
+    for (const Disturbance& disturb : disturbances) {
+      const TempFolder dir;
+      const std::string content = output_of_a_restarted_sink(dir / "out", flags, disturb);
+      for (const char* line : {"one\n", "two\n", "\nthree\n", "four\n", "foreign\n"}) {
+        EXPECT_NE(content.find(line), content.npos) << "no " << line << "in\n" << content;
+      }
+    }
+  }
+}
+
+TEST(StandardOutputTest, FileThatWasCutByOthersIsWrittenOn) {
+  const TempFolder dir;
+  const std::string path = dir / "log";
+  const std::string content = output_of_a_restarted_sink(path, O_APPEND, [&](bool dying) {
+    if (dying) {
+      std::filesystem::resize_file(path, 0);  // as logrotate does with copytruncate
+    }
+  });
+  EXPECT_EQ(content, "two\nthree\nfour\n");
+}
+
+TEST(StandardOutputTest, TwoSinksOnOneDescriptorKeepAllLines) {
+  const TempFolder dir;
+  const std::string content = output_of(dir / "out", O_TRUNC, [] {
+    auto a = started("stdout", kLines);
+    auto b = started("stdout", kLines);
+    for (int i = 0; i < 100; ++i) {
+      consume(i % 3 == 0 ? *a : *b, "line " + std::to_string(i));
+      a->flush();
+      b->flush();
+    }
+  });
+  std::string expected;
+  for (int i = 0; i < 100; ++i) {
+    expected += "line " + std::to_string(i) + "\n";
+  }
+  EXPECT_EQ(content, expected);
+}
+
+TEST(FileWriterTest, InheritedDescriptorIsAppendedTo) {
+  const TempFolder dir;
+  const core::Descriptor file(::open((dir / "out").c_str(), O_CREAT | O_RDWR, 0600));
+  ASSERT_EQ(::write(file.get(), "before\n", 7), 7);
+  auto sut = started("file_writer", {{"path", "/proc/self/fd/" + std::to_string(file.get())}, {"newline", "always"}});
+  consume(*sut, "item");
+  sut->flush();
+  EXPECT_EQ(read_file(dir / "out"), "before\nitem\n");
 }
 
 TEST(StandardOutputTest, AppendsToWhatWasThere) {
@@ -335,7 +433,7 @@ TEST(StandardOutputTest, AppendsToWhatWasThere) {
   write_file(dir / "log", "before\n");
   EXPECT_EQ(output_of(dir / "log", O_APPEND,
                       [] {
-                        auto sut = make_stage("stdout", kLines);
+                        auto sut = started("stdout", kLines);
                         consume(*sut, "after");
                         sut->cleanup();
                       }),
@@ -348,7 +446,7 @@ TEST(StandardOutputTest, SharedWithStandardErrorOverwritesNothing) {
   {
     const Redirect redirect_output(STDOUT_FILENO, file.get());
     const Redirect redirect_error(STDERR_FILENO, file.get());
-    auto sut = make_stage("stdout", kLines);
+    auto sut = started("stdout", kLines);
     consume(*sut, "a");
     sut->flush();
     ASSERT_EQ(::write(STDERR_FILENO, "log\n", 4), 4);
@@ -366,7 +464,7 @@ TEST(StandardOutputTest, ReaderThatHasGoneIsAnErrorAndNoSignal) {
   std::string message;
   {
     const Redirect redirect(STDOUT_FILENO, closed.get());
-    auto sut = make_stage("stdout", kLines);
+    auto sut = started("stdout", kLines);
     consume(*sut, "x");
     message = message_of([&] { sut->flush(); });
   }

@@ -108,7 +108,8 @@ class FileWriter final : public RawSink<FileCursor> {
             .params = {{.name = "path",
                         .type = ParamType::string,
                         .fallback = "",
-                        .text = "one file for all items, one after another; - is standard output"},
+                        .text = "one file for all items, one after another; - is standard output",
+                        .file = FileUse::writes},
                        {.name = "newline",
                         .type = ParamType::string,
                         .fallback = "auto",
@@ -120,62 +121,57 @@ class FileWriter final : public RawSink<FileCursor> {
                        {.name = "directory",
                         .type = ParamType::string,
                         .fallback = "",
-                        .text = "a file per item in this directory, which is made if need be"},
+                        .text = "a file per item in this directory, which is made if need be",
+                        .file = FileUse::writes},
                        {.name = "pattern",
                         .type = ParamType::string,
                         .fallback = "{sequence:06}.{extension}",
                         .text = "with directory: file names; {sequence}, {part}, each with a width as in {part:02}, "
-                                "and {extension}, guessed from the content"}},
+                                "and {extension}, guessed from the content",
+                        .file = FileUse::names}},
             .input = "any"};
   }
 
+  void start() override {
+    if (file_) {
+      file_->start();
+    }
+  }
   void consume(const Item& in) override {
     if (files_) {
       files_->write(in);
-      return;
+    } else {
+      file_->append(in.bytes(), std::span(kNewline).first(newline_ ? 1 : 0));
     }
-    start();
-    file_->append(in.bytes(), std::span(kNewline).first(newline_ ? 1 : 0));
   }
   void flush() override {
     if (file_) {
-      start();
       cursor() = file_->flush();
     }
   }
   void resume() override {
     if (file_) {
-      file_->start(cursor());
+      file_->resume(cursor());
     }
   }
-  void cleanup() override {
-    if (file_) {
-      start();
-      file_->finish();
-      cursor() = file_->flush();
-    }
-  }
+  void cleanup() override { flush(); }
 
  private:
-  void start() {
-    if (!file_->started()) {
-      file_->start({});
-    }
-  }
-
   bool newline_ = false;
   std::optional<OutputFile> file_;
   std::optional<ItemFiles> files_;
 };
 
-/// Standard output. Redirected to a file it loses and doubles nothing; into a pipe it is at least once.
+/// Standard output, which others may write to as well: see OutputFile.
 class StandardOutput final : public RawSink<FileCursor> {
  public:
   explicit StandardOutput(const Params& params)
       : newline_(wants_newline(params.string("newline"), params.string("item_type"))), file_("stdout", "-") {}
 
   static StageInfo describe() {
-    return {.summary = "writes items to standard output",
+    return {.summary =
+                "writes items to standard output; never cuts a file that it was redirected to, and after a crash "
+                "doubles nothing there unless others write to it too; into a pipe it is at least once",
             .params = {{.name = "newline",
                         .type = ParamType::string,
                         .fallback = "auto",
@@ -184,31 +180,17 @@ class StandardOutput final : public RawSink<FileCursor> {
                                 "what they were)",
                         .choices = {"auto", "always", "never"}},
                        item_type_param()},
-            .input = "any"};
+            .input = "any",
+            .writes_standard_output = true};
   }
 
-  void consume(const Item& in) override {
-    start();
-    file_.append(in.bytes(), std::span(kNewline).first(newline_ ? 1 : 0));
-  }
-  void flush() override {
-    start();
-    cursor() = file_.flush();
-  }
-  void resume() override { file_.start(cursor()); }
-  void cleanup() override {
-    start();
-    file_.finish();
-    cursor() = file_.flush();
-  }
+  void start() override { file_.start(); }
+  void consume(const Item& in) override { file_.append(in.bytes(), std::span(kNewline).first(newline_ ? 1 : 0)); }
+  void flush() override { cursor() = file_.flush(); }
+  void resume() override { file_.resume(cursor()); }
+  void cleanup() override { flush(); }
 
  private:
-  void start() {
-    if (!file_.started()) {
-      file_.start({});
-    }
-  }
-
   bool newline_;
   OutputFile file_;
 };

@@ -23,7 +23,10 @@ class Frames final : public RawSource<StreamCursor> {
 
   static StageInfo describe() {
     return {.summary = "reads raw frames of equal size",
-            .params = {{.name = "path", .type = ParamType::string, .text = "file to read; - is standard input"},
+            .params = {{.name = "path",
+                        .type = ParamType::string,
+                        .text = "file to read; - is standard input",
+                        .file = FileUse::reads},
                        {.name = "bytes",
                         .type = ParamType::size,
                         .text = "size of a frame; a shorter last one is an error (see on_error)",

@@ -15,7 +15,10 @@ class Lines final : public RawSource<StreamCursor> {
 
   static StageInfo describe() {
     return {.summary = "reads text line by line",
-            .params = {{.name = "path", .type = ParamType::string, .text = "file to read; - is standard input"},
+            .params = {{.name = "path",
+                        .type = ParamType::string,
+                        .text = "file to read; - is standard input",
+                        .file = FileUse::reads},
                        {.name = "max_line",
                         .type = ParamType::size,
                         .fallback = std::int64_t{1} << 30,

@@ -43,7 +43,7 @@ StageInfo read_info() {
   return {.summary =
               "reads the frames of a video file; goes on behind what cannot be decoded, and fails at the end of a film "
               "that is damaged",
-          .params = {{.name = "path", .type = ParamType::string, .text = "the video file"},
+          .params = {{.name = "path", .type = ParamType::string, .text = "the video file", .file = FileUse::reads},
                      {.name = "frames",
                       .type = ParamType::integer,
                       .fallback = 0,
@@ -56,7 +56,10 @@ StageInfo write_info() {
   return {.summary =
               "writes images as a video file; after a crash it goes on in a second file (name.2.avi), and the "
               "first may lack its last frames",
-          .params = {{.name = "path", .type = ParamType::string, .text = "the video file, such as out.avi"},
+          .params = {{.name = "path",
+                      .type = ParamType::string,
+                      .text = "the video file, such as out.avi",
+                      .file = FileUse::writes},
                      {.name = "fps",
                       .type = ParamType::number,
                       .fallback = 25.0,
