@@ -31,6 +31,10 @@ bool StoreLock::has_name() const {
 
 bool StoreLock::try_lock() {
   const bool locked = ::flock(fd_.get(), LOCK_EX | LOCK_NB) == 0;
+  if (!locked && errno != EWOULDBLOCK && errno != EINTR) {
+    base::throw_errno("cannot lock " + path_.string() +
+                      "; a profile needs a folder on a file system with locks (\"profiler\": {\"folder\": ...})");
+  }
   if (has_name()) {
     return locked;
   }

@@ -13,7 +13,7 @@ class StoreLock {
  public:
   explicit StoreLock(const std::filesystem::path& database);
 
-  /// False if another process holds it: try later.
+  /// False if another process holds it: try later. Throws std::system_error if the system refuses locks at all.
   bool try_lock();
   /// Tries again every millisecond for so long.
   bool lock_within(int milliseconds);
