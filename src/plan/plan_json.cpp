@@ -18,6 +18,27 @@ bool is_object(const ParsedJson& json, std::vector<PlanFault>& faults) {
   return json.complete;
 }
 
+/// Names of files and programs end at a NUL character: another one than the plan says would be opened.
+void refuse_nul(const ParamValue& value, const std::string& where, std::vector<PlanFault>& faults) {
+  const auto refuse = [&](const std::string& text, const std::string& place) {
+    if (text.find('\0') != std::string::npos) {
+      faults.push_back({place, in_quotes(text), "text without the character NUL (\\u0000)", {}});
+    }
+  };
+  if (const auto* text = std::get_if<std::string>(&value)) {
+    refuse(*text, where);
+  } else if (const auto* list = std::get_if<ParamList>(&value)) {
+    for (std::size_t i = 0; i < list->size(); ++i) {
+      refuse_nul((*list)[i], pointer_to(where, i), faults);
+    }
+  } else if (const auto* map = std::get_if<ParamMap>(&value)) {
+    for (const auto& [key, entry] : *map) {
+      refuse(key, where);
+      refuse_nul(entry, pointer_to(where, key), faults);
+    }
+  }
+}
+
 std::variant<Plan, std::vector<PlanFault>> read(std::string_view json, PlanForm form, TypeCatalog types,
                                                 std::span<const ParamOverride> overrides) {
   ParsedJson document = parse_json(json);
@@ -26,6 +47,7 @@ std::variant<Plan, std::vector<PlanFault>> read(std::string_view json, PlanForm 
     return faults;
   }
   apply_overrides(document.value, overrides, types, faults);
+  refuse_nul(document.value, "", faults);
   Plan plan = plan_of(document.value, form, types, faults);
   check_flow(plan, types, faults);
   if (!faults.empty()) {
