@@ -24,7 +24,7 @@ struct Emitted {
 };
 
 /// Keeps everything that is emitted.
-class CollectingOutput final : public Output {
+class CollectingOutput : public Output {
  public:
   explicit CollectingOutput(std::size_t limit = std::size_t{1} << 30) : limit_(limit) {}
 

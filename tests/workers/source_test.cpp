@@ -292,6 +292,181 @@ TEST(FilesTest, ResumeFindsItsPlaceAfterFilesWereAddedInFront) {
   EXPECT_EQ(run_source(*sut), Texts{"c"});
 }
 
+TEST(FilesTest, HiddenFilesMatchOnlyAPatternWithADot) {
+  const TempFolder dir;
+  write_file(dir / "a.txt", "shown");
+  write_file(dir / ".b.txt", "hidden");
+  for (const char* folder : {"below", ".git"}) {
+    std::filesystem::create_directory(dir / folder);
+    write_file((dir / folder) + "/c.txt", folder);
+  }
+  const auto read = [&](const char* pattern, bool recursive) {
+    return run_source(*make_stage("files", {{"path", dir.path()}, {"pattern", pattern}, {"recursive", recursive}}));
+  };
+  for (const char* pattern : {"*.txt", "*", "?*.txt", "[.a]*"}) {
+    EXPECT_EQ(read(pattern, false), Texts{"shown"}) << pattern;
+  }
+  EXPECT_EQ(read("*.txt", true), (Texts{"shown", "below"}));
+  EXPECT_EQ(read(".*", false), Texts{"hidden"});
+}
+
+TEST(FilesTest, PatternThatMatchesNothingIsAnErrorOfAFreshRun) {
+  const TempFolder dir;
+  write_file(dir / "a.txt", "");
+  for (const char* pattern : {"*.jpg", "", "A.txt", ".*"}) {
+    const std::string message = message_of([&] {
+      make_stage("files", {{"path", dir.path()}, {"pattern", pattern}})->start();
+    });
+    EXPECT_NE(message.find("no file in " + dir.path().string() + " matches " + pattern), message.npos) << message;
+  }
+  make_stage("files", {{"path", dir.path()}, {"pattern", "*.jpg"}, {"when_empty", "end"}})->start();
+  make_stage("files", {{"path", dir.path()}, {"pattern", "*.txt"}})->start();
+}
+
+TEST(FilesTest, RestartAfterAllFilesAreGoneIsNoError) {
+  const TempFolder dir;
+  write_file(dir / "a", "1");
+  auto first = make_stage("files", fixed_path(dir.path()));
+  first->start();
+  run_source(*first);
+  std::filesystem::remove(dir / "a");
+  auto sut = make_stage("files", fixed_path(dir.path()));
+  restart_from(*sut, saved_cursor(*first));
+  EXPECT_EQ(run_source(*sut), Texts{});
+}
+
+TEST(FilesTest, LinkThatLeadsNowhereIsAnError) {
+  const TempFolder dir;
+  std::filesystem::create_symlink("nowhere", dir / "a");
+  auto sut = make_stage("files", fixed_path(dir.path()));
+  CollectingOutput out;
+  const std::string message = message_of([&] { sut->produce(out); });
+  EXPECT_NE(message.find((dir / "a") + ": No such file"), message.npos) << message;
+}
+
+/// Takes root's rights away from this thread for as long as it lives: root may list every folder.
+class WithoutRoot {
+ public:
+  WithoutRoot() : was_root_(::geteuid() == 0) { set(kNobody); }
+  ~WithoutRoot() { set(0); }
+  WithoutRoot(const WithoutRoot&) = delete;
+  WithoutRoot& operator=(const WithoutRoot&) = delete;
+
+ private:
+  static constexpr uid_t kNobody = 65534;
+  void set(uid_t user) const {
+    if (was_root_ && ::seteuid(user) != 0) {
+      throw std::runtime_error("cannot change the user");
+    }
+  }
+  bool was_root_;
+};
+
+TEST(FilesTest, UnreadableSubfolderIsNamed) {
+  namespace fs = std::filesystem;
+  const TempFolder dir;
+  fs::permissions(dir.path(), fs::perms(0755));
+  fs::create_directories(dir / "a/b");
+  write_file(dir / "x", "");
+  fs::permissions(dir / "a/b", fs::perms::none);
+  std::string message;
+  {
+    const WithoutRoot nobody;
+    message = message_of([&] { make_stage("files", {{"path", dir.path()}, {"recursive", true}}); });
+  }
+  EXPECT_NE(message.find("cannot list " + (dir / "a/b") + ": Permission denied; make it readable, or move it"),
+            message.npos)
+      << message;
+  fs::permissions(dir / "a/b", fs::perms(0755));
+}
+
+/// Cuts a file once its size is known to whoever reads it.
+class CuttingOutput final : public CollectingOutput {
+ public:
+  CuttingOutput(std::string path, std::size_t to) : path_(std::move(path)), to_(to) {}
+  std::span<std::byte> reserve(std::size_t size) override {
+    std::filesystem::resize_file(path_, to_);
+    return CollectingOutput::reserve(size);
+  }
+
+ private:
+  std::string path_;
+  std::size_t to_;
+};
+
+TEST(FilesTest, FileThatIsCutWhileItIsReadIsAnError) {
+  const TempFolder dir;
+  for (const std::size_t left : {0U, 3U, 99'999U}) {
+    write_file(dir / "a", std::string(100'000, 'x'));
+    auto sut = make_stage("files", fixed_path(dir / "a"));
+    CuttingOutput out(dir / "a", left);
+    const std::string message = message_of([&] { sut->produce(out); });
+    EXPECT_NE(message.find((dir / "a") + " was cut while it was read: found " + std::to_string(left) +
+                           " bytes, expected 100000"),
+              message.npos)
+        << message;
+    EXPECT_TRUE(out.items().empty());
+  }
+}
+
+TEST(FilesTest, FileWhoseSizeIsNotThatOfItsContentIsRead) {
+  for (const char* path : {"/proc/self/comm", "/sys/kernel/mm/transparent_hugepage/enabled"}) {
+    if (std::filesystem::exists(path)) {
+      EXPECT_EQ(run_source(*make_stage("files", fixed_path(path))), Texts{read_file(path)}) << path;
+    }
+  }
+}
+
+TEST(LinesTest, FileThatIsCutWhileItIsReadIsAnError) {
+  const TempFolder dir;
+  std::string content;
+  for (int i = 0; i < 100'000; ++i) {
+    content += "a line\n";
+  }
+  write_file(dir / "in", content);
+  for (const char* type : {"lines", "frames"}) {
+    std::filesystem::resize_file(dir / "in", 0);
+    write_file(dir / "in", content);
+    auto sut = make_stage(
+        type, type == std::string("lines") ? fixed_path(dir / "in") : ParamMap{{"path", dir / "in"}, {"bytes", 7}});
+    CollectingOutput out;
+    ASSERT_TRUE(sut->produce(out));
+    std::filesystem::resize_file(dir / "in", 350'000);
+    const std::string message = message_of([&] {
+      while (sut->produce(out)) {
+      }
+    });
+    EXPECT_NE(message.find("in was cut while it was read: found 350000 bytes, expected 700000"), message.npos)
+        << type << message;
+    EXPECT_EQ(out.items().size(), 50'000U) << "what was there comes out";
+  }
+}
+
+TEST(LinesTest, FileThatGrowsIsReadToItsEnd) {
+  const TempFolder dir;
+  write_file(dir / "in", "one\n");
+  auto sut = make_stage("lines", fixed_path(dir / "in"));
+  write_file(dir / "in", "one\ntwo\n");
+  EXPECT_EQ(run_source(*sut), (Texts{"one", "two"}));
+}
+
+TEST(LinesTest, InheritedDescriptorIsReadWhereItStands) {
+  const TempFolder dir;
+  write_file(dir / "in", "one\ntwo\n");
+  const core::Descriptor file(::open((dir / "in").c_str(), O_RDONLY));
+  ASSERT_EQ(::lseek(file.get(), 4, SEEK_SET), 4);
+  EXPECT_EQ(run_source(*make_stage("lines", fixed_path("/dev/fd/" + std::to_string(file.get())))), Texts{"two"});
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  const core::Descriptor reading(ends[0]);
+  {
+    const core::Descriptor writing(ends[1]);
+    ASSERT_EQ(::write(writing.get(), "x\ny\n", 4), 4);
+  }
+  EXPECT_EQ(run_source(*make_stage("lines", fixed_path("/proc/self/fd/" + std::to_string(reading.get())))),
+            (Texts{"x", "y"}));
+}
+
 // ---- frames ----
 
 TEST(FramesTest, CutsEqualFrames) {

@@ -35,46 +35,84 @@ std::uint64_t hash_of(const std::string& text) {
   return hash;
 }
 
+/// The matching files of a folder, and of those below it. As in a shell, a name that begins with a dot fits only a
+/// pattern that does so too, and hidden folders are not looked into.
+class FolderListing {
+ public:
+  FolderListing(const std::string& pattern, bool recursive) : pattern_(pattern), recursive_(recursive) {}
+
+  std::vector<std::string> list(const fs::path& root) {
+    folders_.push_back(root);
+    while (!folders_.empty()) {
+      const fs::path folder = std::move(folders_.back());
+      folders_.pop_back();
+      list_one(folder, folder == root);
+    }
+    std::sort(found_.begin(), found_.end());
+    return std::move(found_);
+  }
+
+ private:
+  void list_one(const fs::path& folder, bool is_root) {
+    std::error_code error;
+    fs::directory_iterator entries(folder, error);
+    for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
+      take(*entries);
+    }
+    if (error) {
+      throw Error("files: cannot list " + folder.string() + ": " + error.message() + "; make it readable" +
+                  (is_root ? "" : ", or move it elsewhere: \"recursive\" takes every folder below"));
+    }
+  }
+
+  void take(const fs::directory_entry& entry) {
+    std::error_code ignored;
+    const std::string name = entry.path().filename().string();
+    if (fs::is_directory(entry.symlink_status(ignored))) {
+      if (recursive_ && !name.starts_with('.')) {
+        folders_.push_back(entry.path());
+      }
+      return;
+    }
+    // A link that leads nowhere is kept: reading it tells what is wrong.
+    const fs::file_status status = entry.status(ignored);
+    if ((fs::is_regular_file(status) || !fs::exists(status)) &&
+        ::fnmatch(pattern_.c_str(), name.c_str(), FNM_PERIOD) == 0) {
+      found_.push_back(entry.path().string());
+    }
+  }
+
+  const std::string& pattern_;
+  bool recursive_;
+  std::vector<fs::path> folders_;
+  std::vector<std::string> found_;
+};
+
 /// The matching files below `root`, by name; `root` itself if it is a file.
 std::vector<std::string> list_files(const fs::path& root, const std::string& pattern, bool recursive) {
   std::error_code error;
   const fs::file_status status = fs::status(root, error);
   if (!fs::exists(status)) {
-    throw Error("files: " + root.string() + " does not exist; \"path\" must be a directory, a file, or \"-\"");
+    throw Error("files: " + root.string() +
+                (error && status.type() != fs::file_type::not_found ? " cannot be looked at: " + error.message()
+                                                                    : " does not exist") +
+                "; \"path\" must be a directory, a file, or \"-\"");
   }
   if (!fs::is_directory(status)) {
     return {root.string()};
   }
-  std::vector<std::string> found;
-  const auto take = [&](const fs::directory_entry& entry) {
-    std::error_code ignored;
-    if (entry.is_regular_file(ignored) && ::fnmatch(pattern.c_str(), entry.path().filename().c_str(), 0) == 0) {
-      found.push_back(entry.path().string());
-    }
-  };
-  try {
-    if (recursive) {
-      for (const auto& entry : fs::recursive_directory_iterator(root)) {
-        take(entry);
-      }
-    } else {
-      for (const auto& entry : fs::directory_iterator(root)) {
-        take(entry);
-      }
-    }
-  } catch (const fs::filesystem_error& fault) {
-    throw Error("files: cannot list " + root.string() + ": " + fault.code().message() +
-                "; the directory must be readable");
-  }
-  std::sort(found.begin(), found.end());
-  return found;
+  return FolderListing(pattern, recursive).list(root);
 }
 
 /// An item for every file.
 class Files : public RawSource<FilesCursor> {
  public:
-  explicit Files(const Params& params) : emit_path_(params.string("emit") == "path") {
-    const std::string& path = params.string("path");
+  explicit Files(const Params& params)
+      : emit_path_(params.string("emit") == "path"),
+        may_be_none_(params.string("when_empty") == "end"),
+        path_(params.string("path")),
+        pattern_(params.string("pattern")) {
+    const std::string& path = path_;
     if (path == "-") {
       list_ = std::make_unique<InputStream>("files", path);
       reader_ = std::make_unique<LineReader>(*list_, kLongestPath);
@@ -92,19 +130,32 @@ class Files : public RawSource<FilesCursor> {
                        {.name = "pattern",
                         .type = ParamType::string,
                         .fallback = "*",
-                        .text = "file names to take from the directory (* ? and [...] as in a shell)",
+                        .text = "file names to take from the directory (* ? and [...] as in a shell; hidden files only "
+                                "if it begins with a dot)",
                         .file = FileUse::names},
                        {.name = "recursive",
                         .type = ParamType::boolean,
                         .fallback = false,
-                        .text = "also look into the directories below",
+                        .text = "also look into the directories below, but not into hidden ones",
                         .file = FileUse::recursive},
+                       {.name = "when_empty",
+                        .type = ParamType::string,
+                        .fallback = "fail",
+                        .text = "what a directory without a matching file is: an error, or the end of the run",
+                        .choices = {"fail", "end"}},
                        {.name = "emit",
                         .type = ParamType::string,
                         .fallback = "content",
                         .text = "what an item is: the file's content or its path",
                         .choices = {"content", "path"}}},
             .output = "bytes"};
+  }
+
+  void start() override {
+    if (list_ == nullptr && files_.empty() && !may_be_none_) {
+      throw Error("files: no file in " + path_ + " matches " + pattern_ +
+                  "; check \"path\" and \"pattern\" (\"when_empty\": \"end\" allows it)");
+    }
   }
 
   bool produce(Output& out) override {
@@ -119,6 +170,9 @@ class Files : public RawSource<FilesCursor> {
         return status == InputStream::Status::interrupted;
       }
       path = line;
+      if (path.find('\0') != path.npos) {
+        throw Error("files: found a path with a NUL character on standard input; expected a path on each line");
+      }
     } else {
       if (next.index >= files_.size()) {
         return false;
@@ -193,6 +247,11 @@ class Files : public RawSource<FilesCursor> {
         to = grow(grown);
       }
     }
+    struct stat now {};
+    if (filled < to.size() && info.st_size > 0 && ::fstat(file.get(), &now) == 0 && now.st_size < info.st_size) {
+      throw Error("files: " + path + " was cut while it was read: found " + std::to_string(filled) +
+                  " bytes, expected " + std::to_string(info.st_size));
+    }
     if (info.st_size > 0) {
       out.emit_reserved(filled);
     } else {
@@ -206,6 +265,9 @@ class Files : public RawSource<FilesCursor> {
   }
 
   bool emit_path_;
+  bool may_be_none_;
+  std::string path_;
+  std::string pattern_;
   std::vector<std::string> files_;
   std::unique_ptr<InputStream> list_;
   std::unique_ptr<LineReader> reader_;

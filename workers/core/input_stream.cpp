@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
+#include <pystream/params.hpp>
 #include <pystream/stage.hpp>
 #include <utility>
 
@@ -25,11 +27,11 @@ constexpr std::uint64_t kReading = std::uint64_t{1} << 63;
 }  // namespace
 
 InputStream::InputStream(std::string who, const std::string& path) : who_(std::move(who)) {
-  if (path == "-") {
-    name_ = "standard input";
-    fd_ = STDIN_FILENO;
+  const std::optional<int> inherited = path == "-" ? std::optional(STDIN_FILENO) : descriptor_named(path);
+  name_ = inherited == STDIN_FILENO ? "standard input" : path;
+  if (inherited) {
+    fd_ = *inherited;
   } else {
-    name_ = path;
     // A FIFO without a writer must not hold up the start: it is waited for in read().
     owned_ = Descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     if (!owned_.valid()) {
@@ -50,6 +52,7 @@ InputStream::InputStream(std::string who, const std::string& path) : who_(std::m
     const off_t here = ::lseek(fd_, 0, SEEK_CUR);
     seekable_ = here >= 0;
     offset_ = seekable_ ? static_cast<std::uint64_t>(here) : 0;
+    size_ = static_cast<std::uint64_t>(info.st_size);
   }
 }
 
@@ -64,11 +67,22 @@ InputStream::Result InputStream::read(std::span<std::byte> to) {
       return {Status::data, static_cast<std::size_t>(got)};
     }
     if (got == 0) {
+      refuse_cut();
       return {Status::end};
     }
     if (errno != EINTR) {
       throw_errno(who_ + ": cannot read " + name_ + " at byte " + std::to_string(offset_), errno);
     }
+  }
+}
+
+/// At the end: the file must not be shorter than it was at the beginning.
+void InputStream::refuse_cut() {
+  struct stat now {};
+  if (::fstat(fd_, &now) == 0 && static_cast<std::uint64_t>(now.st_size) < size_) {
+    const std::string expected = std::to_string(std::exchange(size_, 0));  // told once
+    throw Error(who_ + ": " + name_ + " was cut while it was read: found " + std::to_string(now.st_size) +
+                " bytes, expected " + expected);
   }
 }
 

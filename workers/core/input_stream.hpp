@@ -54,6 +54,7 @@ class InputStream {
  private:
   Result read_waiting(std::span<std::byte> to);
   std::optional<Result> take(std::span<std::byte> to);
+  void refuse_cut();
 
   std::string who_;
   std::string name_;
@@ -61,6 +62,7 @@ class InputStream {
   int fd_ = -1;
   bool seekable_ = false;
   std::uint64_t offset_ = 0;
+  std::uint64_t size_ = 0;  ///< of a regular file, when it was opened
 };
 
 }  // namespace pystream::core
