@@ -35,7 +35,8 @@ enum class FileUse {
   none,
   reads,      ///< a file or folder that is read; "-" is standard input
   writes,     ///< a file or folder that is written; "-" is standard output
-  names,      ///< which names in that folder: a pattern as in a shell, or a template with parts in braces
+  names,      ///< which names in the folder that the parameter before gives: a pattern as in a shell for what is
+              ///< read, a template with parts in braces for what is written
   recursive,  ///< boolean: the folders below that folder are read too
 };
 

@@ -174,7 +174,20 @@ LoadedPlan load_plan(const PlanOptions& options) {
   }
   loaded.plan = std::get<plan::Plan>(std::move(read));
   loaded.plan.plugins = plugins;
+  loaded.descriptors = coord::HandedDescriptors(loaded.plan, loaded.types);
   return loaded;
+}
+
+std::vector<coord::FileClaim> checked_files(const LoadedPlan& loaded, const plan::Topology& topology,
+                                            bool standard_too) {
+  std::vector<coord::FileClaim> claims = coord::file_claims(topology, loaded.types);
+  std::vector<coord::FileClaim> with_plan = claims;
+  with_plan.push_back({.where = {}, .stage = "pystream-coord", .path = loaded.file.string(), .names = {}});
+  const Faults faults = coord::outputs_that_are_inputs(with_plan, standard_too);
+  if (!faults.empty()) {
+    refuse(shown_file(loaded.file), faults);
+  }
+  return claims;
 }
 
 std::string shown_file(const fs::path& file) {

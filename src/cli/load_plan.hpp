@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "coord/file_claims.hpp"
+#include "coord/handed_descriptors.hpp"
 #include "plan/plan.hpp"
 #include "plan/topology.hpp"
 
@@ -28,6 +30,7 @@ struct LoadedPlan {
   std::vector<StageType> types;  ///< of the worker program and of the plan's plugins; without StageType::make
   std::filesystem::path file;
   std::filesystem::path worker_program;
+  coord::HandedDescriptors descriptors;  ///< that stages name
 
   /// Upper limit of the checkpointed state of each of Topology::hosted, as worker::make_layout() wants it.
   std::vector<std::uint64_t> checkpoint_bytes(const plan::Topology& topology) const;
@@ -35,6 +38,11 @@ struct LoadedPlan {
 
 /// Throws BadPlan with every fault found, BadUsage for faults of the options.
 LoadedPlan load_plan(const PlanOptions& options);
+
+/// What the stages of the plan read and write. Throws BadPlan if an output is an input (of a stage, or the plan file
+/// itself); `standard_too`: standard input and output count, as they do for a run.
+std::vector<coord::FileClaim> checked_files(const LoadedPlan& loaded, const plan::Topology& topology,
+                                            bool standard_too);
 
 /// "standard input" for "-".
 std::string shown_file(const std::filesystem::path& file);

@@ -38,11 +38,14 @@ PreparedRun::PreparedRun(const LoadedPlan& loaded, const std::function<void(cons
     : loaded_(loaded),
       name_(run_name(loaded)),
       topology_(affordable(plan::make_topology(loaded.plan))),
+      files_(checked_files(loaded, topology_, true)),
+      locks_(files_, warn),
       layout_(worker::make_layout(topology_, loaded.checkpoint_bytes(topology_), plan::write_plan(loaded.plan),
                                   loaded.plan.profiler)),
       segment_(shm::Segment::create(layout_.spec)),
       bookkeeping_(start_bookkeeping(loaded, topology_, layout_, segment_, warn)),
-      launcher_(loaded.worker_program, coord::streams_of(topology_), coord::fds_needed(topology_, 0).worker) {}
+      launcher_(loaded.worker_program, coord::streams_of(topology_, loaded.descriptors.of_workers(files_)),
+                coord::fds_needed(topology_, 0).worker) {}
 
 std::string PreparedRun::letters_command() const {
   const std::int64_t number = bookkeeping_ != nullptr ? bookkeeping_->run() : 0;

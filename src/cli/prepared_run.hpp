@@ -7,6 +7,7 @@
 #include "cli/load_plan.hpp"
 #include "coord/bookkeeping.hpp"
 #include "coord/coordinator.hpp"
+#include "coord/output_locks.hpp"
 #include "worker/layout.hpp"
 
 namespace pystream::cli {
@@ -14,7 +15,8 @@ namespace pystream::cli {
 /// All that a Coordinator needs to run a loaded plan once: its shared memory, its bookkeeper, a launcher.
 class PreparedRun {
  public:
-  /// `warn` is told if no profile can be written. REQUIRES: `loaded` lives longer.
+  /// Throws BadPlan if an output is an input, and Error if another run writes an output.
+  /// `warn` is told if no profile can be written, or an output cannot be locked. REQUIRES: `loaded` lives longer.
   PreparedRun(const LoadedPlan& loaded, const std::function<void(const std::string&)>& warn);
 
   /// The parts that do not depend on the command; lives no longer than this object.
@@ -28,6 +30,8 @@ class PreparedRun {
   const LoadedPlan& loaded_;
   std::string name_;
   plan::Topology topology_;
+  std::vector<coord::FileClaim> files_;
+  coord::OutputLocks locks_;
   worker::Layout layout_;
   shm::Segment segment_;
   std::unique_ptr<coord::Bookkeeping> bookkeeping_;

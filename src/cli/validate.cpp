@@ -133,6 +133,7 @@ std::string report_json(const LoadedPlan& loaded, const Survey& survey) {
 int validate(const Options& options) {
   const LoadedPlan loaded = load_plan(options.plan);
   const Survey survey(loaded);
+  checked_files(loaded, survey.topology, false);
   print(options.json ? report_json(loaded, survey) : report(loaded, survey));
   if (!survey.fits()) {
     warn("this plan needs " + size_text(survey.memory.reserved) + " of shared memory at once, but only " +

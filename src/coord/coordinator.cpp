@@ -84,6 +84,11 @@ bool Coordinator::has_source(plan::WorkerId id) const {
   return !hosted.empty() && setup_.topology->hosted[hosted.front()].role == plan::Role::source;
 }
 
+bool Coordinator::has_sink(plan::WorkerId id) const {
+  const auto& hosted = setup_.topology->workers[id].segments.back().hosted;
+  return !hosted.empty() && setup_.topology->hosted[hosted.back()].role == plan::Role::sink;
+}
+
 Outcome Coordinator::run() {
   started_ = now();
   next_progress_ = started_ + setup_.progress_period;
@@ -460,7 +465,7 @@ void Coordinator::nudge(nanoseconds time) {
     const bool stopping = supervisor_.stopping(id);
     if (stopping && late) {
       base::send_signal(workers_[id].process.pidfd, SIGKILL);
-    } else if (has_source(id) && (draining_ || stopping)) {
+    } else if ((has_source(id) || has_sink(id)) && (draining_ || stopping)) {  // a sink may wait for a FIFO's reader
       // Until its handler stands, a worker has SIGTERM blocked as this process has.
       base::send_signal(workers_[id].process.pidfd, SIGTERM);
     }

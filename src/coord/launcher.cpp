@@ -32,6 +32,7 @@ namespace {
 // Descriptors as worker_main() expects them.
 constexpr int kSegmentFd = 3;
 constexpr int kBellFd = 4;
+constexpr std::size_t kMostPlaces = 6;  ///< of descriptors that a worker program is given
 constexpr int kOutputFd = 5;
 
 struct Pipe {
@@ -77,8 +78,9 @@ void die_with(pid_t parent) {
 }
 
 /// In the child of a fork, before exec: only async-signal-safe calls. `error_fd` becomes the worker's log.
+/// `places`: room for them, made before the fork.
 [[noreturn]] void become_program(char* const* argv, const LaunchFds& fds, int error_fd, const WorkerStreams& streams,
-                                 std::uint64_t least_fds) {
+                                 std::uint64_t least_fds, std::vector<base::FdPlace>& places) {
   const auto give_up = [error_fd](std::string_view what) {
     const char* why = ::strerrordesc_np(errno);
     for (const std::string_view part : {what, std::string_view(why != nullptr ? why : "?"), std::string_view("\n")}) {
@@ -86,20 +88,26 @@ void die_with(pid_t parent) {
     }
     ::_exit(127);
   };
-  std::array<base::FdPlace, 6> places{{{fds.segment, kSegmentFd}, {fds.bell, kBellFd}, {error_fd, STDERR_FILENO}}};
-  std::size_t count = 3;
+  std::size_t count = 0;
+  const auto place = [&](int fd, int number) { places[count++] = {fd, number}; };
+  place(fds.segment, kSegmentFd);
+  place(fds.bell, kBellFd);
+  place(error_fd, STDERR_FILENO);
+  for (const int fd : streams.handed) {
+    place(fd, fd);
+  }
   if (streams.output == WorkerStreams::Output::passed) {
-    places[count++] = {STDOUT_FILENO, kOutputFd};
+    place(STDOUT_FILENO, kOutputFd);
   }
   if (streams.output != WorkerStreams::Output::kept) {
-    places[count++] = {error_fd, STDOUT_FILENO};
+    place(error_fd, STDOUT_FILENO);
   }
   if (!streams.input) {
     const int null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (null < 0) {
       give_up("cannot open /dev/null for a worker: ");
     }
-    places[count++] = {null, STDIN_FILENO};
+    place(null, STDIN_FILENO);
   }
   if (!base::place_fds(std::span(places).first(count))) {
     give_up("cannot hand a worker its descriptors: ");
@@ -128,12 +136,13 @@ Launched SpawnLauncher::launch(plan::WorkerId id, const LaunchFds& fds) {
   std::vector<char*> argv;
   std::transform(words.begin(), words.end(), std::back_inserter(argv), [](std::string& word) { return word.data(); });
   argv.push_back(nullptr);
+  std::vector<base::FdPlace> places(kMostPlaces + streams.handed.size());
   const pid_t pid = ::fork();
   if (pid == 0) {
     base::kill_points_are_for(id);
     base::kill_point(base::KillPoint::before_exec);
     die_with(parent);
-    become_program(argv.data(), fds, pipe.write.get(), streams, fds_);
+    become_program(argv.data(), fds, pipe.write.get(), streams, fds_, places);
   }
   return adopt(pid, std::move(pipe));
 }

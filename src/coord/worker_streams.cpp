@@ -2,7 +2,8 @@
 
 namespace pystream::coord {
 
-std::vector<WorkerStreams> streams_of(const plan::Topology& topology) {
+std::vector<WorkerStreams> streams_of(const plan::Topology& topology,
+                                      const std::map<plan::WorkerId, std::vector<int>>& handed) {
   std::vector<WorkerStreams> all(topology.workers.size());
   std::vector<int> hosted_by(topology.workers.size());
   for (const plan::HostedSpec& hosted : topology.hosted) {
@@ -15,6 +16,9 @@ std::vector<WorkerStreams> streams_of(const plan::Topology& topology) {
     } else if (hosted.role == plan::Role::sink) {
       streams.output = hosted_by[hosted.worker] == 1 ? WorkerStreams::Output::kept : WorkerStreams::Output::passed;
     }
+  }
+  for (const auto& [worker, fds] : handed) {
+    all.at(worker).handed = fds;
   }
   return all;
 }

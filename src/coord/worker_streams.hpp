@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <vector>
 
 #include "plan/topology.hpp"
@@ -15,10 +16,13 @@ struct WorkerStreams {
   };
   bool input = false;  ///< standard input is the coordinator's; else /dev/null
   Output output = Output::log;
+  std::vector<int> handed;  ///< other descriptors of the coordinator, which the worker gets under the same numbers
 };
 
 /// Of each worker: who has the source reads the input, who has the sink writes the output. A sink that shares its
 /// worker with stages gets the output passed, so that nothing that they print comes among its items.
-std::vector<WorkerStreams> streams_of(const plan::Topology& topology);
+/// `handed`: see HandedDescriptors.
+std::vector<WorkerStreams> streams_of(const plan::Topology& topology,
+                                      const std::map<plan::WorkerId, std::vector<int>>& handed = {});
 
 }  // namespace pystream::coord

@@ -168,6 +168,23 @@ int run_attached(const WorkerStart& start, const shm::Segment& segment, Monitor&
 
 }  // namespace
 
+namespace {
+
+void drain_at_sigterm(int flags) {
+  struct sigaction action {};
+  action.sa_handler = [](int) { base::set_draining(); };
+  action.sa_flags = flags;
+  ::sigaction(SIGTERM, &action, nullptr);
+}
+
+bool has_source(const plan::Topology& topology, plan::WorkerId id) {
+  return std::ranges::any_of(topology.hosted, [&](const plan::HostedSpec& hosted) {
+    return hosted.worker == id && hosted.role == plan::Role::source;
+  });
+}
+
+}  // namespace
+
 std::int64_t spin_ns(std::size_t processes) {
   cpu_set_t cpus;
   const bool known = ::sched_getaffinity(0, sizeof(cpus), &cpus) == 0;
@@ -183,9 +200,7 @@ void adopt_worker_signals(int parent) {
   for (const int harmless : {SIGQUIT, SIGPIPE, SIGXFSZ}) {
     base::make_harmless(harmless);
   }
-  struct sigaction action {};
-  action.sa_handler = [](int) { base::set_draining(); };  // no SA_RESTART: a source's read() gives EINTR
-  ::sigaction(SIGTERM, &action, nullptr);
+  drain_at_sigterm(0);
   base::unblock_all_signals();
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) {
@@ -196,6 +211,9 @@ void adopt_worker_signals(int parent) {
 int run_worker(WorkerStart start) {
   base::kill_points_are_for(start.id);
   take_process_name(start.topology->workers.at(start.id).name);
+  if (!has_source(*start.topology, start.id)) {
+    drain_at_sigterm(SA_RESTART);  // only a source's read() is to give EINTR
+  }
   const shm::Segment segment = shm::Segment::attach(std::move(start.segment));
   Monitor monitor(segment.map_worker(start.id), start.bell.get());
   const CrashHandler crash_handler(*monitor.end().page);

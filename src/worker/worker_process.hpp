@@ -31,7 +31,8 @@ struct WorkerStart {
 /// How long an end of a link spins before it sleeps: spinning pays only while every process has a core of its own.
 std::int64_t spin_ns(std::size_t processes);
 
-/// Signals of a worker: SIGTERM means "the pipeline drains". What a terminal or a whole process group is sent (SIGINT,
+/// Signals of a worker: SIGTERM means "the pipeline drains" (and interrupts system calls, until
+/// run_worker() finds that it has no source). What a terminal or a whole process group is sent (SIGINT,
 /// SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2) is ignored, SIGPIPE and SIGXFSZ show only as errors of system calls. The process
 /// dies with its parent `parent`; this call ends it if the parent is dead already.
 void adopt_worker_signals(int parent);

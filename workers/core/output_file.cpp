@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <optional>
 #include <pystream/params.hpp>
 #include <pystream/stage.hpp>
 #include <utility>

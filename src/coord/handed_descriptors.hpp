@@ -1,0 +1,31 @@
+#pragma once
+
+#include <map>
+#include <vector>
+
+#include "base/unique_fd.hpp"
+#include "coord/file_claims.hpp"
+#include "plan/plan.hpp"
+#include "plan/plan_json.hpp"
+
+namespace pystream::coord {
+
+/// Descriptors of this process that stages of a plan name, such as /dev/fd/63 of a shell's <(command). A worker that
+/// opened such a path would find its own descriptors, so the coordinator hands it the one that is meant.
+class HandedDescriptors {
+ public:
+  HandedDescriptors() = default;
+  /// Replaces the paths in `plan`, as far as the descriptors are open: by "-" for standard input and output, else by
+  /// the number under which the worker gets it. A symbolic link to such a path counts as the path.
+  HandedDescriptors(plan::Plan& plan, plan::TypeCatalog types);
+
+  /// Those that the claims of each worker name, in order.
+  std::map<plan::WorkerId, std::vector<int>> of_workers(const std::vector<FileClaim>& claims) const;
+
+ private:
+  void hand_over(plan::Node& node, plan::TypeCatalog types);
+
+  std::vector<base::UniqueFd> fds_;
+};
+
+}  // namespace pystream::coord

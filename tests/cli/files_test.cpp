@@ -1,0 +1,316 @@
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <sstream>
+
+#include "cli/coord_program.hpp"
+
+/// What runs read and write: inputs that are outputs, runs that share an output, descriptors, folders.
+namespace pystream::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string plan_of(const std::string& source, const std::string& sink, const std::string& time = "0s") {
+  return R"({"source": )" + source + R"(, "stages": [{"name": "Pass", "type": "wait", "params": {"time": ")" + time +
+         R"("}}], "sink": )" + sink + R"(, "profiler": {"enabled": false}})";
+}
+std::string lines_from(const std::string& path) {
+  return R"({"type": "lines", "params": {"path": ")" + path + R"("}})";
+}
+std::string files_from(const std::string& path, const std::string& more = {}) {
+  return R"({"type": "files", "params": {"path": ")" + path + "\"" + more + "}}";
+}
+std::string file_to(const std::string& path) {
+  return R"({"type": "file_writer", "params": {"newline": "always", "path": ")" + path + R"("}})";
+}
+std::string folder_to(const std::string& path, const std::string& pattern = "{sequence:03}.out") {
+  return R"({"type": "file_writer", "params": {"directory": ")" + path + R"(", "pattern": ")" + pattern + R"("}})";
+}
+constexpr const char* kStdout = R"({"type": "stdout"})";
+
+class FilesOfRuns : public testing::Test {
+ protected:
+  FilesOfRuns() {
+    folder_.write("in.txt", kContent);
+    fs::create_directory(folder_ / "sub");
+  }
+  ProgramRun run(const std::string& plan, std::vector<std::string> options = {}, const std::string& command = "run") {
+    folder_.write("plan.json", plan);
+    options.insert(options.begin(), {command, "plan.json"});
+    return coord(options, {.directory = folder_.path()});
+  }
+  /// A command line of a shell, in which "$run" runs plan.json.
+  ProgramRun shell(const std::string& plan, const std::string& line) {
+    folder_.write("plan.json", plan);
+    return run_program({"bash", "-c", "run='" PYSTREAM_TEST_COORD " run plan.json'; " + line},
+                       {.environment = {"PYSTREAM_WORKER", "PYSTREAM_PLUGIN_PATH"}, .directory = folder_.path()});
+  }
+  static std::vector<std::string> sorted_lines(const std::string& text) {
+    std::vector<std::string> lines;
+    std::istringstream in(text);
+    for (std::string line; std::getline(in, line);) {
+      lines.push_back(line);
+    }
+    std::ranges::sort(lines);
+    return lines;
+  }
+
+  static constexpr const char* kContent = "one\ntwo\n";
+  TempFolder folder_;
+};
+
+// ---- an output that is an input ----
+
+TEST_F(FilesOfRuns, OutputThatIsTheInputIsRefusedByAnyName) {
+  fs::create_hard_link(folder_ / "in.txt", folder_ / "hard.txt");
+  fs::create_symlink("in.txt", folder_ / "soft.txt");
+  fs::create_directory_symlink("sub", folder_ / "link");
+  for (const std::string& output :
+       {std::string("in.txt"), std::string("./in.txt"), std::string("sub/../in.txt"), std::string("link/../in.txt"),
+        std::string("hard.txt"), std::string("soft.txt"), std::string(folder_ / "in.txt")}) {
+    for (const char* command : {"run", "validate"}) {
+      const ProgramRun sut = run(plan_of(lines_from("in.txt"), file_to("x")), {"--output", output}, command);
+      EXPECT_EQ(sut.exit_code, 2) << command << " " << output << sut.err;
+      EXPECT_CONTAINS(sut.err, "plan.json: /sink/params/path: found \"" + output + "\", which is the input of");
+      EXPECT_EQ(folder_.read("in.txt"), kContent) << output;
+    }
+  }
+  EXPECT_FALSE(fs::exists(folder_ / "x"));
+}
+
+TEST_F(FilesOfRuns, StandardOutputThatIsTheInputIsRefused) {
+  for (const char* line : {"$run >> in.txt", "$run --input - < in.txt >> in.txt", "$run --input - <> in.txt >&0",
+                           "$run --output /dev/stdout >> in.txt", "$run --output in.txt --input - < in.txt"}) {
+    const ProgramRun sut = shell(plan_of(lines_from("in.txt"), file_to("-")), line);
+    EXPECT_EQ(sut.exit_code, 2) << line << sut.err;
+    EXPECT_CONTAINS(sut.err, "which is the input of");
+    EXPECT_EQ(folder_.read("in.txt"), kContent) << line;
+  }
+  EXPECT_EQ(shell(plan_of(lines_from("in.txt"), kStdout), "$run >> in.txt").exit_code, 2);
+  EXPECT_EQ(folder_.read("in.txt"), kContent);
+}
+
+TEST_F(FilesOfRuns, OutputThatIsThePlanIsRefused) {
+  const std::string plan = plan_of(lines_from("in.txt"), file_to("x"));
+  EXPECT_EQ(run(plan, {"--output", "plan.json"}).exit_code, 2);
+  EXPECT_EQ(folder_.read("plan.json"), plan);
+}
+
+TEST_F(FilesOfRuns, OutputAmongTheFilesOfAFolderIsRefused) {
+  folder_.write("sub/a.txt", "a");
+  struct Case {
+    std::string source;
+    std::string sink;
+  };
+  const std::vector<Case> refused{
+      {files_from("sub"), file_to("sub/a.txt")},
+      {files_from("sub"), file_to("sub/new.txt")},
+      {files_from("sub", R"(, "pattern": "*.txt")"), file_to("./sub/new.txt")},
+      {files_from(".", R"(, "recursive": true)"), file_to("sub/new.txt")},
+      {files_from("sub"), folder_to("sub")},
+      {files_from("sub", R"(, "pattern": "[0-9]*.out")"), folder_to("sub/")},
+      {files_from(".", R"(, "recursive": true)"), folder_to("sub/new")},
+      {files_from("sub/a.txt"), folder_to("sub", "{sequence}.{extension}")},
+      {files_from("sub/000.out"), folder_to("sub")},
+  };
+  folder_.write("sub/000.out", "b");
+  for (const Case& example : refused) {
+    const ProgramRun sut = run(plan_of(example.source, example.sink));
+    EXPECT_EQ(sut.exit_code, 2) << example.source << example.sink << sut.err;
+    EXPECT_EQ(folder_.read("sub/a.txt") + folder_.read("sub/000.out"), "ab");
+  }
+  EXPECT_FALSE(fs::exists(folder_ / "sub/new.txt"));
+  const std::vector<Case> fine{
+      {files_from("sub"), file_to("new.txt")},
+      {files_from("."), file_to("sub/new.out")},
+      {files_from("sub", R"(, "pattern": "*.txt")"), file_to("sub/all.csv")},
+      {files_from("sub", R"(, "pattern": "*.txt")"), folder_to("sub")},
+      {files_from("sub/a.txt"), folder_to("sub")},
+  };
+  for (const Case& example : fine) {
+    const ProgramRun sut = run(plan_of(example.source, example.sink));
+    EXPECT_EQ(sut.exit_code, 0) << example.source << example.sink << sut.err;
+  }
+}
+
+TEST_F(FilesOfRuns, DevicesMayBeBoth) {
+  EXPECT_EQ(run(plan_of(lines_from("/dev/null"), file_to("/dev/null"))).exit_code, 0);
+  EXPECT_EQ(shell(plan_of(lines_from("-"), kStdout), "$run < /dev/null > /dev/null").exit_code, 0);
+}
+
+// ---- two runs and one output ----
+
+/// A source that waits for a FIFO keeps the run going until the test writes there.
+TEST_F(FilesOfRuns, SecondRunOnOneOutputIsRefusedWithTheFirstOnesPid) {
+  ASSERT_EQ(::mkfifo((folder_ / "fifo").c_str(), 0600), 0);
+  const ProgramRun sut = shell(plan_of(lines_from("fifo"), file_to("out.txt")),
+                               "exec 9<> fifo; $run -q 9>&- & echo $! > pid; echo first >&9; "
+                               "until grep -q first out.txt 2> /dev/null; do sleep 0.02; done; "
+                               "$run -q --input in.txt; echo \"code $?\"; "
+                               "$run -q --input in.txt --output ./sub/../out.txt 2> /dev/null; echo \"code $?\"; "
+                               "$run -q --input in.txt --output other.txt; echo \"code $?\"; "
+                               "$run -q --input in.txt >> out.txt --output -; echo \"code $?\"; "
+                               "kill $(cat pid); wait $(cat pid); echo \"first $?\"; "
+                               "$run -q --input in.txt; echo \"code $?\"");
+  EXPECT_EQ(sut.out, "code 1\ncode 1\ncode 0\ncode 1\nfirst 0\ncode 0\n") << sut.err;
+  const std::string pid = folder_.read("pid");
+  EXPECT_CONTAINS(sut.err, "out.txt is being written by another run (pid " + pid.substr(0, pid.size() - 1) + ")");
+  EXPECT_EQ(folder_.read("out.txt"), kContent);
+}
+
+TEST_F(FilesOfRuns, RunsMayShareStandardOutput) {
+  const ProgramRun sut = shell(plan_of(lines_from("in.txt"), kStdout),
+                               "for i in 1 2 3 4; do printf \"a$i\\nb$i\\n\" > in.$i; done; "
+                               "printf '%s\\n' in.1 in.2 in.3 in.4 | xargs -P4 -n1 $run -q --input > shared; "
+                               "$run -q --input in.1 >> shared & $run -q --input in.2 >> shared; wait");
+  EXPECT_EQ(sut.exit_code, 0) << sut.err;
+  EXPECT_EQ(sorted_lines(folder_.read("shared")),
+            (std::vector<std::string>{"a1", "a1", "a2", "a2", "a3", "a4", "b1", "b1", "b2", "b2", "b3", "b4"}));
+}
+
+/// Kills the sink three times while it appends to a log; `beside` is what the shell does meanwhile.
+constexpr const char* kKilled =
+    "echo before > log; seq 1500 > in.txt; BESIDE $run -q >> log & pid=$!; "
+    "for lines in 200 500 800; do "
+    "until [ $(grep -c '^[0-9]' log) -ge $lines ]; do sleep 0.01; done; "
+    "set -- $(cat /proc/$pid/task/$pid/children); kill -9 ${!#}; done; "
+    "wait $pid; echo \"code $?\"; wait";
+
+std::string killed_beside(const std::string& what) {
+  std::string line = kKilled;
+  return line.replace(line.find("BESIDE"), 6, what);
+}
+
+TEST_F(FilesOfRuns, LogOfOnesOwnIsExactOverKills) {
+  const ProgramRun sut = shell(plan_of(lines_from("in.txt"), kStdout, "1ms"), killed_beside(""));
+  EXPECT_EQ(sut.out, "code 0\n") << sut.err;
+  EXPECT_EQ(folder_.read("log"), "before\n" + folder_.read("in.txt"));
+}
+
+TEST_F(FilesOfRuns, SharedLogLosesNothingOverKills) {
+  const ProgramRun sut = shell(plan_of(lines_from("in.txt"), kStdout, "1ms"),
+                               killed_beside("for i in $(seq 300); do echo foreign $i >> log; sleep 0.004; done &"));
+  EXPECT_EQ(sut.out, "code 0\n") << sut.err;
+  std::vector<std::string> expected = sorted_lines(folder_.read("in.txt"));
+  expected.push_back("before");
+  for (int i = 1; i <= 300; ++i) {
+    expected.push_back("foreign " + std::to_string(i));
+  }
+  std::ranges::sort(expected);
+  std::vector<std::string> found = sorted_lines(folder_.read("log"));
+  found.erase(std::unique(found.begin(), found.end()), found.end());  // at least once
+  EXPECT_EQ(found, expected);
+}
+
+// ---- descriptors ----
+
+TEST_F(FilesOfRuns, DescriptorsAreHandedToTheWorkers) {
+  const std::string plan = plan_of(lines_from("-"), file_to("-"));
+  const std::vector<std::string> lines{
+      "$run -q --input <(cat in.txt) > out.txt",
+      "$run -q --input /dev/fd/7 7< in.txt > out.txt",
+      "$run -q --input /proc/self/fd/3 3< in.txt > out.txt",
+      "$run -q --input /dev/stdin < in.txt > out.txt",
+      "$run -q --output /dev/fd/5 < in.txt 5> out.txt",
+      "$run -q --output /dev/stdout < in.txt > out.txt",
+      "ln -s /dev/stdout log; $run -q --output log < in.txt > out.txt",
+      "cat in.txt | $run -q --input /dev/fd/0 --output /dev/fd/4 4> out.txt",
+      "$run -q --output >(cat > out.tmp; mv out.tmp out.txt) < in.txt; until [ -e out.txt ]; do sleep 0.02; done",
+  };
+  for (const std::string& line : lines) {
+    fs::remove(folder_ / "out.txt");
+    const ProgramRun sut = shell(plan, line);
+    EXPECT_EQ(sut.exit_code, 0) << line << "\n" << sut.err;
+    EXPECT_EQ(folder_.read("out.txt"), kContent) << line;
+  }
+}
+
+TEST_F(FilesOfRuns, DescriptorIsWrittenWhereItStands) {
+  const ProgramRun sut = shell(plan_of(lines_from("in.txt"), file_to("-")),
+                               "{ echo before; $run -q; $run -q --output /dev/fd/1; echo behind; } > out.txt");
+  EXPECT_EQ(sut.exit_code, 0) << sut.err;
+  EXPECT_EQ(folder_.read("out.txt"), std::string("before\n") + kContent + kContent + "behind\n");
+}
+
+TEST_F(FilesOfRuns, DescriptorThatIsNotOpenIsAnError) {
+  const ProgramRun sut = shell(plan_of(lines_from("/dev/fd/77"), file_to("out.txt")), "$run -q");
+  EXPECT_EQ(sut.exit_code, 1);
+  EXPECT_CONTAINS(sut.err, "/dev/fd/77");
+}
+
+// ---- a FIFO that nobody reads ----
+
+TEST_F(FilesOfRuns, FifoWithoutAReaderIsWaitedForWithoutRestarts) {
+  ASSERT_EQ(::mkfifo((folder_ / "fifo").c_str(), 0600), 0);
+  const ProgramRun sut = shell(plan_of(lines_from("in.txt"), file_to("fifo")),
+                               "$run 2> log & pid=$!; until grep -q 'waiting until somebody reads the FIFO' log; do "
+                               "sleep 0.02; done; cat fifo > out.txt; wait $pid; echo \"code $?\"; cat log >&2");
+  EXPECT_EQ(sut.out, "code 0\n") << sut.err;
+  EXPECT_EQ(folder_.read("out.txt"), kContent);
+  EXPECT_FALSE(contains(sut.err, "is restarted")) << sut.err;
+}
+
+TEST_F(FilesOfRuns, FifoWithoutAReaderDoesNotHoldUpADrain) {
+  ASSERT_EQ(::mkfifo((folder_ / "fifo").c_str(), 0600), 0);
+  const ProgramRun sut = shell(plan_of(lines_from("in.txt"), file_to("fifo")),
+                               "$run 2> log & pid=$!; until grep -q 'waiting until somebody reads the FIFO' log; do "
+                               "sleep 0.02; done; kill $pid; wait $pid; echo \"code $?\"; cat log >&2");
+  EXPECT_EQ(sut.out, "code 1\n") << sut.err;
+  EXPECT_CONTAINS(sut.err, "nobody has opened the FIFO fifo for reading");
+}
+
+// ---- --output and folders ----
+
+TEST_F(FilesOfRuns, OutputIsAFolderWhereThePlanHasOne) {
+  const std::string plan = plan_of(lines_from("in.txt"), folder_to("unused"));
+  for (const char* output : {"new", "new/", "deep/new", "sub"}) {
+    EXPECT_EQ(run(plan, {"-q", "--output", output}).exit_code, 0) << output;
+    EXPECT_EQ(folder_.read(std::string(output) + "/001.out"), "two") << output;
+  }
+  EXPECT_FALSE(fs::exists(folder_ / "unused"));
+  folder_.write("file", "kept");
+  const ProgramRun sut = run(plan, {"-q", "--output", "file"});
+  EXPECT_EQ(sut.exit_code, 2);
+  EXPECT_CONTAINS(sut.err, "--output: found the file \"file\", expected a directory");
+  EXPECT_EQ(folder_.read("file"), "kept");
+  EXPECT_EQ(run(plan, {"-q", "--output", "-"}).out, kContent);
+}
+
+TEST_F(FilesOfRuns, OutputIsAFileWhereThePlanHasOne) {
+  const std::string plan = plan_of(lines_from("in.txt"), file_to("unused"));
+  EXPECT_EQ(run(plan, {"-q", "--output", "new"}).exit_code, 0);
+  EXPECT_EQ(folder_.read("new"), kContent);
+  EXPECT_EQ(run(plan, {"-q", "--output", "made/"}).exit_code, 0);
+  EXPECT_TRUE(fs::is_directory(folder_ / "made"));
+}
+
+// ---- folders that are read ----
+
+TEST_F(FilesOfRuns, PatternThatMatchesNothingFailsTheRun) {
+  folder_.write("out.txt", "kept");
+  const ProgramRun sut = run(plan_of(files_from("sub", R"(, "pattern": "*.txt")"), file_to("out.txt")), {"-q"});
+  EXPECT_EQ(sut.exit_code, 1);
+  EXPECT_CONTAINS(sut.err, "no file in sub matches *.txt");
+  EXPECT_EQ(folder_.read("out.txt"), "kept");
+  EXPECT_EQ(run(plan_of(files_from("sub", R"(, "when_empty": "end")"), file_to("out.txt")), {"-q"}).exit_code, 0);
+  EXPECT_EQ(folder_.read("out.txt"), "");
+}
+
+TEST_F(FilesOfRuns, NulInAPathIsRefused) {
+  folder_.write("secret", "secret\n");
+  const std::string plan = plan_of(lines_from("secret\\u0000.txt"), file_to("out.txt"));
+  for (const char* command : {"run", "validate"}) {
+    const ProgramRun sut = run(plan, {}, command);
+    EXPECT_EQ(sut.exit_code, 2) << command;
+    EXPECT_CONTAINS(sut.err, "plan.json: /source/params/path: found \"secret\\u0000.txt\", expected text without");
+  }
+  EXPECT_FALSE(fs::exists(folder_ / "out.txt"));
+  const ProgramRun sut = run(plan_of(lines_from("in.txt"), file_to("out.txt")), {"--set", "Sink.path=\"x\\u0000y\""});
+  EXPECT_EQ(sut.exit_code, 2);
+  EXPECT_CONTAINS(sut.err, "without the character NUL");
+}
+
+}  // namespace
+}  // namespace pystream::test
