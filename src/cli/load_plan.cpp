@@ -183,6 +183,9 @@ std::vector<coord::FileClaim> checked_files(const LoadedPlan& loaded, const plan
   std::vector<coord::FileClaim> claims = coord::file_claims(topology, loaded.types);
   std::vector<coord::FileClaim> with_plan = claims;
   with_plan.push_back({.where = {}, .stage = "pystream-coord", .path = loaded.file.string(), .names = {}});
+  for (const std::string& plugin : loaded.plan.plugins) {
+    with_plan.push_back({.where = {}, .stage = "pystream-coord", .path = plugin, .names = {}});
+  }
   const Faults faults = coord::outputs_that_are_inputs(with_plan, standard_too);
   if (!faults.empty()) {
     refuse(shown_file(loaded.file), faults);

@@ -45,7 +45,9 @@ bool can_be_spoilt(const struct stat& info) {
 /// Where a claim stands: its path without symbolic links, as far as it exists.
 fs::path real_path(const FileClaim& claim) {
   std::error_code error;
-  fs::path path = fs::weakly_canonical(fs::absolute(claim.path, error), error);
+  const int fd = claim.use == FileUse::reads ? STDIN_FILENO : STDOUT_FILENO;
+  const fs::path named = claim.standard() ? "/proc/self/fd/" + std::to_string(fd) : claim.path;
+  const fs::path path = fs::weakly_canonical(fs::absolute(named, error), error);
   return path.has_filename() ? path : path.parent_path();
 }
 
@@ -64,10 +66,7 @@ bool is_in(const fs::path& path, const FileId& folder, bool below) {
 
 /// What a claim stands for in the file system.
 struct Place {
-  explicit Place(const FileClaim& claim) : found(look_at(claim)) {
-    if (!claim.standard()) {
-      path = real_path(claim);
-    }
+  explicit Place(const FileClaim& claim) : found(look_at(claim)), path(real_path(claim)) {
     is_folder = found ? S_ISDIR(found->st_mode) : claim.use == FileUse::writes && !claim.names.empty();
     names = claim.use == FileUse::reads ? NamePattern::shell(claim.names) : NamePattern::braces(claim.names);
   }
@@ -90,7 +89,7 @@ bool spoils(const FileClaim& reader, const Place& input, const Place& output) {
   if (!input.is_folder && !output.is_folder) {
     return same_file(input, output);
   }
-  if (!input.found || (input.path.empty() && !input.is_folder) || output.path.empty()) {
+  if (!input.found) {
     return false;
   }
   if (!input.is_folder) {  // a file that is read, a folder that is written

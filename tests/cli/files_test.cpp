@@ -135,6 +135,23 @@ TEST_F(FilesOfRuns, OutputAmongTheFilesOfAFolderIsRefused) {
   }
 }
 
+TEST_F(FilesOfRuns, StandardOutputInAFolderThatIsReadIsRefused) {
+  folder_.write("sub/a.txt", "a\n");
+  const ProgramRun sut = shell(plan_of(files_from("sub"), kStdout), "$run -q > sub/all.txt");
+  EXPECT_EQ(sut.exit_code, 2) << sut.err;
+  EXPECT_EQ(shell(plan_of(files_from("sub", R"(, "pattern": "a*")"), kStdout), "$run -q > sub/x").exit_code, 0);
+}
+
+TEST_F(FilesOfRuns, ListedFileThatIsTheOutputIsAnError) {
+  folder_.write("sub/a.txt", "a\n");
+  for (const char* line :
+       {"ls sub/*.txt in.txt | $run -q --output in.txt", "echo in.txt | $run -q --output - >> in.txt"}) {
+    const ProgramRun sut = shell(plan_of(files_from("-"), file_to("x")), line);
+    EXPECT_EQ(sut.exit_code, 1) << line << sut.err;
+    EXPECT_CONTAINS(sut.err, "in.txt is an output of this run");
+  }
+}
+
 TEST_F(FilesOfRuns, DevicesMayBeBoth) {
   EXPECT_EQ(run(plan_of(lines_from("/dev/null"), file_to("/dev/null"))).exit_code, 0);
   EXPECT_EQ(shell(plan_of(lines_from("-"), kStdout), "$run < /dev/null > /dev/null").exit_code, 0);

@@ -44,6 +44,18 @@ TEST(OutputLocksTest, SecondRunIsRefusedAsLongAsTheFirstLives) {
   EXPECT_EQ(refusal({writes(dir / "out")}), "");
 }
 
+TEST(OutputLocksTest, FoldersAreLockedByTheNamesInThem) {
+  const TempFolder dir;
+  FileClaim folder = writes(dir / "new");
+  folder.names = "{sequence}.png";
+  const OutputLocks first({folder}, kNoWarning);
+  folder.path += "/";
+  const std::string message = refusal({folder});
+  EXPECT_NE(message.find("another run (pid " + std::to_string(::getpid()) + ")"), message.npos) << message;
+  folder.names = "other-{sequence}.png";
+  EXPECT_EQ(refusal({folder}), "");
+}
+
 TEST(OutputLocksTest, OneRunMayWriteAFileWithTwoStages) {
   const TempFolder dir;
   EXPECT_EQ(refusal({writes(dir / "out"), writes(dir / "out")}), "");

@@ -13,6 +13,7 @@
 
 #include "core/input_stream.hpp"
 #include "core/line_reader.hpp"
+#include "core/run_outputs.hpp"
 #include "core/scope_exit.hpp"
 
 namespace pystream::core {
@@ -183,7 +184,7 @@ class Files : public RawSource<FilesCursor> {
     if (emit_path_) {
       out.emit_bytes(std::as_bytes(std::span(path)));
     } else {
-      emit_content(path, out);
+      emit_content(path, list_ != nullptr, out);
     }
     return true;
   }
@@ -219,11 +220,15 @@ class Files : public RawSource<FilesCursor> {
  private:
   static constexpr std::uint64_t kLongestPath = 1 << 16;
 
-  static void emit_content(const std::string& path, Output& out) {
+  /// `listed`: nobody could know before the run that it is read.
+  static void emit_content(const std::string& path, bool listed, Output& out) {
     const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     struct stat info {};
     if (!file.valid() || ::fstat(file.get(), &info) != 0) {
       throw_errno("files: cannot open " + path, errno, "it must be a file that can be read");
+    }
+    if (listed && is_output_of_this_run(info)) {
+      throw Error("files: " + path + " is an output of this run, and would be destroyed");
     }
     // Some files (below /proc) have a size only once they are read.
     std::vector<std::byte> grown;
