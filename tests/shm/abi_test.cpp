@@ -83,7 +83,8 @@ TEST(AbiTest, Pages) {
   EXPECT_AT(ControlPage, attempts, 16U);
   EXPECT_AT(ControlPage, give_up, 20U);
   EXPECT_AT(ControlPage, seen_until, 24U);
-  EXPECT_AT(ControlPage, items_limit, 32U);
+  EXPECT_AT(ControlPage, isolate_until, 32U);
+  EXPECT_AT(ControlPage, items_limit, 40U);
   EXPECT_AT(WorkerPage, phase, 0U);
   EXPECT_AT(WorkerPage, hosted, 4U);
   EXPECT_AT(WorkerPage, incarnation, 8U);
