@@ -19,9 +19,9 @@
 #include "coord/live_status.hpp"
 #include "coord/oom_watch.hpp"
 #include "coord/run_summary.hpp"
-#include "coord/stop_signals.hpp"
 #include "coord/stack_requests.hpp"
 #include "coord/stall_watch.hpp"
+#include "coord/stop_signals.hpp"
 #include "coord/supervisor.hpp"
 #include "shm/segment.hpp"
 
