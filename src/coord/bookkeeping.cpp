@@ -391,7 +391,11 @@ bool Bookkeeping::wait_until_ready(std::int64_t until_ns, int others_ms) {
 
 std::optional<profile::RunSummary> Bookkeeping::profiles(int timeout_ms) {
   const std::int64_t until = base::now_ns() + std::int64_t{timeout_ms} * 1'000'000;
-  if (!wait_until_ready(until, kQuestionMs) || !channel_->send(profile::MessageType::profiles, {})) {
+  if (!wait_until_ready(until, kQuestionMs)) {
+    return std::nullopt;
+  }
+  if (!channel_->send(profile::MessageType::profiles, {})) {
+    hear();  // it has died; the next call asks its successor
     return std::nullopt;
   }
   answer_.reset();
