@@ -30,10 +30,10 @@ bool SegmentRunner::alone_in_lane() const {
   return reader_->one_at_a_time() || reader_->next_number() < isolate_until_;
 }
 
-/// True if the stage gets no further input before it has answered.
+/// True if the stage gets no further input before it has answered, or perhaps not: where the link in front is full of
+/// items that are not answered, or their number is limited, no more can come.
 bool SegmentRunner::lane_must_answer() {
-  constexpr std::uint64_t kOdd = 1;
-  return async_->full() || alone_in_lane() || (reader_->lack_of_room().seen & kOdd) != 0;
+  return async_->full() || alone_in_lane() || reader_->try_peek() == nullptr;
 }
 
 /// Feeds an AsyncStage while earlier answers are outstanding.

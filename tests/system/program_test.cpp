@@ -78,8 +78,8 @@ TEST_P(ProgramCountTest, FailsTheRunAtOnceAndNamesBoth) {
   for (const bool serial : {false, true}) {
     const bool stalls = serial || GetParam().items > 500;
     const std::string stage = command(GetParam().command, stalls ? R"(, "flush_after": "300ms")" : "");
-    PipelineRun run(
-        plan(serial ? R"({"name": "Row", "mode": "serial", "stages": [)" + stage + "]}" : stage), folder_, {"--quiet"});
+    PipelineRun run(plan(serial ? R"({"name": "Row", "mode": "serial", "stages": [)" + stage + "]}" : stage), folder_,
+                    {"--quiet"});
     EXPECT_EQ(run.wait(), 1);
     const std::string errors = run.errors();
     EXPECT_NE(errors.find("failed: stage"), errors.npos) << errors;
@@ -90,17 +90,15 @@ TEST_P(ProgramCountTest, FailsTheRunAtOnceAndNamesBoth) {
 
 INSTANTIATE_TEST_SUITE_P(
     Programs, ProgramCountTest,
-    ::testing::Values(WrongCount{"SomeDropped", 100, R"(["grep", "--line-buffered", "-v", "5"])",
-                                 "gave 81 answers to 100 items"},
-                      WrongCount{"MoreDroppedThanInFlight", 1000, R"(["grep", "--line-buffered", "-v", "5"])",
-                                 " answers to "},
-                      WrongCount{"OneDropped", 500, R"(["grep", "--line-buffered", "-v", "^100$"])",
-                                 "gave 499 answers to 500 items"},
-                      WrongCount{"LastDropped", 500, R"(["sed", "-u", "$d"])", "gave 499 answers to 500 items"},
-                      WrongCount{"Banner", 100, R"(["sh", "-c", "echo ready; exec cat"])", " to "},
-                      WrongCount{"OneTwice", 500, R"(["sed", "-u", "100p"])", " answers to "},
-                      WrongCount{"AllTwice", 100, R"(["sed", "-u", "p"])", " answers to "},
-                      WrongCount{"OnlyTheFirst", 500, R"(["head", "-n", "5"])", "gave 5 answers to "}),
+    ::testing::Values(
+        WrongCount{"SomeDropped", 100, R"(["grep", "--line-buffered", "-v", "5"])", "gave 81 answers to 100 items"},
+        WrongCount{"MoreDroppedThanInFlight", 1000, R"(["grep", "--line-buffered", "-v", "5"])", " answers to "},
+        WrongCount{"OneDropped", 500, R"(["grep", "--line-buffered", "-v", "^100$"])", "gave 499 answers to 500 items"},
+        WrongCount{"LastDropped", 500, R"(["sed", "-u", "$d"])", "gave 499 answers to 500 items"},
+        WrongCount{"Banner", 100, R"(["sh", "-c", "echo ready; exec cat"])", " to "},
+        WrongCount{"OneTwice", 500, R"(["sed", "-u", "100p"])", " answers to "},
+        WrongCount{"AllTwice", 100, R"(["sed", "-u", "p"])", " answers to "},
+        WrongCount{"OnlyTheFirst", 500, R"(["head", "-n", "5"])", "gave 5 answers to "}),
     [](const auto& info) { return std::string(info.param.name); });
 
 TEST_F(ProgramTest, AProgramThatDropsEverythingLosesNothingSilently) {
@@ -190,7 +188,8 @@ TEST_F(ProgramTest, SigtermDrainsAProgramThatHoldsItsAnswersBack) {
   const std::string source = R"({"type": "generate", "params": {"period": "1ms", "size": 3}})";
   for (const bool killed_before : {false, true}) {
     std::string text = plan(command(R"(["cat"])", R"(, "framing": {"fixed": 3}, "flush_after": "100ms")"));
-    text.replace(text.find(R"({"type": "lines")"), text.find(R"(, "stages")") - text.find(R"({"type": "lines")"), source);
+    text.replace(text.find(R"({"type": "lines")"), text.find(R"(, "stages")") - text.find(R"({"type": "lines")"),
+                 source);
     text.replace(text.find(R"(["cat"])"), 7,
                  R"~(["python3", "-c", "import sys; sys.stdout.buffer.write(sys.stdin.buffer.read())"])~");
     PipelineRun run(text, folder_, {"--quiet"});
@@ -224,7 +223,8 @@ TEST_P(ProgramLeftoverTest, NoProcessOutlivesTheRun) {
   const std::string policy = GetParam() == End::timeout   ? R"(, "timeout": "1s", "on_crash": "fail")"
                              : GetParam() == End::failure ? R"(, "on_crash": "fail")"
                                                           : "";
-  std::string text = plan(command(R"~(["sh", "-c", ")" + script + R"("])~", R"(, "framing": "lines")", policy));
+  const std::string words = "[\"sh\", \"-c\", \"" + script + "\"]";
+  std::string text = plan(command(words, R"(, "framing": "lines")", policy));
   text.replace(text.find(R"({"type": "lines")"), text.find(R"(, "stages")") - text.find(R"({"type": "lines")"),
                R"({"type": "lines", "params": {"path": ")" + (folder_ / "fifo") + R"("}})");
   ASSERT_EQ(::mkfifo((folder_ / "fifo").c_str(), 0600), 0);
@@ -294,18 +294,22 @@ INSTANTIATE_TEST_SUITE_P(
     Stages, ItemKindTest,
     ::testing::Values(
         Kind{"Lines", R"({"type": "exec", "params": {"command": ["cat"]}})", true},
-        Kind{"PassedOn", R"({"type": "exec", "params": {"command": ["cat"]}}, {"type": "wait", "params": {"time": "0s"}})",
-             true},
+        Kind{"PassedOn",
+             R"({"type": "exec", "params": {"command": ["cat"]}}, {"type": "wait", "params": {"time": "0s"}})", true},
         Kind{"Sizes", R"({"type": "exec", "params": {"command": ["cat"], "framing": "u32"}},
-                         {"type": "wait", "params": {"time": "0s"}})", false},
+                         {"type": "wait", "params": {"time": "0s"}})",
+             false},
         Kind{"Fixed", R"({"type": "exec", "params": {"command": ["cat"], "framing": {"fixed": 2}}})", false},
         Kind{"LinesBehindSizes", R"({"type": "exec", "params": {"command": ["cat"], "framing": "u32"}},
-                                    {"type": "exec", "params": {"command": ["cat"]}})", true},
+                                    {"type": "exec", "params": {"command": ["cat"]}})",
+             true},
         Kind{"InARow", R"({"mode": "serial", "stages": [{"type": "exec", "params": {"command": ["cat"]}},
-                           {"mode": "parallel", "stages": [{"type": "wait", "params": {"time": "0s"}}]}]})", true},
+                           {"mode": "parallel", "stages": [{"type": "wait", "params": {"time": "0s"}}]}]})",
+             true},
         Kind{"SizesInARow", R"({"mode": "serial", "stages": [{"mode": "parallel", "stages": [
                                 {"type": "exec", "params": {"command": ["cat"], "framing": "u32"}}]},
-                                {"type": "wait", "params": {"time": "0s"}}]})", false}),
+                                {"type": "wait", "params": {"time": "0s"}}]})",
+             false}),
     [](const auto& info) { return std::string(info.param.name); });
 
 }  // namespace

@@ -80,7 +80,7 @@ class Exec final : public AsyncStage {
                    {.name = "flush_after",
                     .type = ParamType::duration,
                     .fallback = 10 * kNsPerSecond,
-                    .text = "a program that holds as many items and has not answered for so long gets the end of its "
+                    .text = "a program that gets no further item and has not answered for so long gets the end of its "
                             "input, so that it answers what it buffers; it is run again for the items behind",
                     .min = 1e6},
                    {.name = "cwd",
@@ -127,13 +127,17 @@ class Exec final : public AsyncStage {
         continue;
       }
       hint_at_buffering(now);
-      if (must_answer_ && !closing_ && to_program_.empty() && now - moved_ns_ >= patience_ns()) {
-        close_early(now);
+      std::int64_t wake = deadline;
+      if (must_answer_ && !closing_ && to_program_.empty()) {
+        wake = std::min(wake, moved_ns_ + patience_ns());
+        if (now >= moved_ns_ + patience_ns()) {
+          close_early(now);
+        }
       }
       if (input_broken_ && now - moved_ns_ > kGoodbyeNs) {
         crash("closed its standard input and answers no more");
       }
-      const std::int64_t left_ms = (deadline - now + 999'999) / 1'000'000;
+      const std::int64_t left_ms = (wake - now + 999'999) / 1'000'000;
       const bool moved = exchange(static_cast<int>(std::clamp<std::int64_t>(left_ms, 0, 100)));
       if (!moved) {
         look_after_program();
@@ -252,12 +256,13 @@ class Exec final : public AsyncStage {
   void close_early(std::int64_t now) {
     if (!noted_flush_) {
       noted_flush_ = true;
-      std::fprintf(stderr,
-                   "exec: \"%s\" holds %zu items and does not answer; its input is ended so that it does, and it is run "
-                   "again for the items behind. If it buffers its output, make it write every answer at once (sed -u, "
-                   "stdbuf -oL, python3 -u); if it waits for more items, raise \"in_flight\"; if it is only slow, raise "
-                   "\"flush_after\"\n",
-                   name(), sent_ - answered_);
+      std::fprintf(
+          stderr,
+          "exec: \"%s\" holds %zu items and does not answer; its input is ended so that it does, and it is run "
+          "again for the items behind. If it buffers its output, make it write every answer at once (sed -u, "
+          "stdbuf -oL, python3 -u); if it waits for more items, raise \"in_flight\"; if it is only slow, raise "
+          "\"flush_after\"\n",
+          name(), sent_ - answered_);
     }
     closed_early_ns_ = now;
     close_input_after_items();

@@ -20,7 +20,8 @@ namespace fs = std::filesystem;
 
 constexpr std::array<std::byte, 1> kNewline{std::byte{'\n'}};
 
-/// "auto": after items that the plan knows to be text. All others are written byte for byte, whatever the file is called.
+/// "auto": after items that the plan knows to be text. All others are written byte for byte, whatever the file is
+/// called.
 bool wants_newline(const std::string& choice, const std::string& item_type) {
   return choice == "auto" ? item_type == "string" : choice == "always";
 }
@@ -29,7 +30,9 @@ ParamSpec item_type_param() {
   return {.name = "item_type",
           .type = ParamType::string,
           .fallback = "",
-          .text = "what the items are, for newline auto (\"string\": lines of text); filled in from the stage before if it is empty"};
+          .text =
+              "what the items are, for newline auto (\"string\": lines of text); filled in from the stage before if it "
+              "is empty"};
 }
 
 /// A file per item in one directory. Each appears under its name only once it is complete.

@@ -206,8 +206,7 @@ void keep_program(const ProgramStart& start) {
   ::setpgid(program, program);  // here too, so that the group exists before anybody signals it
   // The pipes must have no other holder than the program, or their ends would not be seen. Standard error stays open:
   // the coordinator sees by it that nothing of a dead worker is left.
-  if (::dup2(start.control, kControl) < 0 || ::dup2(signals, kSignals) < 0 ||
-      !close_from(STDERR_FILENO + 1, false)) {
+  if (::dup2(start.control, kControl) < 0 || ::dup2(signals, kSignals) < 0 || !close_from(STDERR_FILENO + 1, false)) {
     ::kill(-program, SIGKILL);
     give_up(start.report, StartFault::descriptors);
   }
