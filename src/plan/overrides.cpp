@@ -5,6 +5,7 @@
 #include "plan/json.hpp"
 #include "plan/param_check.hpp"
 #include "plan/plan_reader.hpp"
+#include "plan/stage_names.hpp"
 #include "plan/stage_reader.hpp"
 #include "plan/suggest.hpp"
 
@@ -15,15 +16,6 @@ struct Target {
   std::string key;  ///< levels joined by "__"
   ParamValue* stage;
 };
-
-std::string with_separators(std::string_view text) {
-  std::string key;
-  for (const char c : text) {
-    key += c == '.' ? std::string(kSeparator) : std::string(1, c);
-  }
-  const std::string main = std::string(kMainPipeline).append(kSeparator);
-  return key.starts_with(main) ? key.substr(main.size()) : key;
-}
 
 std::string name_in(const ParamValue& node, std::string fallback) {
   const ParamValue* name = find_key(node, "name");
@@ -53,8 +45,11 @@ std::vector<Target> targets_in(ParamValue& document) {
   collect_targets(document, "", 1, targets);
   for (const auto& [key, role] : {std::pair("source", kSource), std::pair("sink", kSink)}) {
     if (ParamValue* end = find_key(document, key)) {
-      targets.push_back({name_in(*end, std::string(role)), end});
-      targets.push_back({std::string(role), end});
+      const std::string name = name_in(*end, std::string(role));
+      targets.push_back({name, end});
+      if (name != role) {
+        targets.push_back({std::string(role), end});
+      }
     }
   }
   return targets;
@@ -90,18 +85,30 @@ void set_param(ParamValue& stage, const std::string& name, ParamValue value) {
   }
 }
 
+/// The one that `name` means, or why there is none.
+std::variant<ParamValue*, PlanFault> find_target(std::vector<Target>& targets, const std::string& name,
+                                                 const std::string& where) {
+  std::vector<std::string> keys;
+  std::ranges::transform(targets, std::back_inserter(keys), &Target::key);
+  const std::vector<std::string> found = keys_named(name, keys);
+  if (found.empty()) {
+    return PlanFault{where, "the stage " + in_quotes(name), "a stage of this plan", name_hint(name, keys)};
+  }
+  if (found.size() > 1) {
+    return PlanFault{
+        where, "the stage " + in_quotes(name) + ", which may be " + listed(found), "one of these names", {}};
+  }
+  return std::ranges::find(targets, found.front(), &Target::key)->stage;
+}
+
 std::optional<PlanFault> apply(std::vector<Target>& targets, const ParamOverride& override, TypeCatalog types) {
   const std::string where = "--set " + override.stage + "." + override.param;
-  const std::string wanted = with_separators(override.stage);
-  const auto target =
-      std::find_if(targets.begin(), targets.end(), [&](const Target& candidate) { return candidate.key == wanted; });
-  if (target == targets.end()) {
-    std::vector<std::string> known;
-    std::transform(targets.begin(), targets.end(), std::back_inserter(known), [](const Target& t) { return t.key; });
-    return PlanFault{where, "the stage " + in_quotes(override.stage), "a stage of this plan",
-                     did_you_mean(wanted, known)};
+  auto found = find_target(targets, override.stage, where);
+  if (auto* fault = std::get_if<PlanFault>(&found)) {
+    return std::move(*fault);
   }
-  const StageType* type = type_of(*target->stage, types);
+  ParamValue& stage = *std::get<ParamValue*>(found);
+  const StageType* type = type_of(stage, types);
   const ParamSpec* spec = type == nullptr ? nullptr : find_spec(type->info.params, override.param);
   if (type != nullptr && spec == nullptr) {
     return PlanFault{where, "the parameter " + in_quotes(override.param), "a parameter of " + in_quotes(type->name),
@@ -114,7 +121,7 @@ std::optional<PlanFault> apply(std::vector<Target>& targets, const ParamOverride
   if (spec != nullptr && !fit_param(value, *spec)) {
     return misfit_fault(where, value, *spec);
   }
-  set_param(*target->stage, override.param, std::move(value));
+  set_param(stage, override.param, std::move(value));
   return std::nullopt;
 }
 

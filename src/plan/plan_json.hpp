@@ -31,8 +31,8 @@ using TypeCatalog = std::span<const StageType>;
 /// Just the plugin list of a plan text, so that the plugins can be inspected before the plan is validated.
 std::variant<std::vector<std::string>, std::vector<PlanFault>> read_plugin_names(std::string_view json);
 
-/// `--set Stage.param=value`: `stage` is a profile key without `MainPipeline__` (levels joined by `__` or `.`), or
-/// "Source" / "Sink"; `value` is JSON, or a plain string if it is not JSON.
+/// `--set Stage.param=value`: `stage` is a name as plan/stage_names.hpp takes it, or "Source" / "Sink"; `value` is
+/// JSON, or a plain string if it is not JSON.
 struct ParamOverride {
   std::string stage;
   std::string param;

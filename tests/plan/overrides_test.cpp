@@ -50,6 +50,22 @@ TEST(OverrideTest, LevelsAreJoinedByDotsOrUnderscores) {
   }
 }
 
+TEST(OverrideTest, AnUnambiguousLastPartIsEnough) {
+  EXPECT_EQ(with("Resize.width=640").root.children[1].children[0].stage->params.integer("width"), 640);
+  EXPECT_EQ(with("Enhance/Resize.width=640").root.children[1].children[0].stage->params.integer("width"), 640);
+  EXPECT_EQ(with("Stage_1.kernel=blur").root.children[1].children[1].stage->params.string("kernel"), "blur");
+}
+
+TEST(OverrideTest, AnAmbiguousLastPartIsRefused) {
+  const std::string twice = R"([
+    {"name": "A", "mode": "serial", "stages": [{"name": "Pass", "type": "pass"}]},
+    {"name": "B", "mode": "parallel", "stages": [{"name": "Pass", "type": "pass"}]}])";
+  const ParamOverride override = make_override("Pass.flag=true");
+  EXPECT_EQ(faults_in(plan_text(twice), std::span(&override, 1)),
+            Texts{"--set Pass.flag: found the stage \"Pass\", which may be A.Pass and B.Pass, expected one of these "
+                  "names"});
+}
+
 TEST(OverrideTest, EndsByRoleOrName) {
   EXPECT_EQ(with("Source.path=other").source.stage->params.string("path"), "other");
   EXPECT_EQ(with("Camera.path=other").source.stage->params.string("path"), "other");
@@ -79,9 +95,9 @@ TEST(OverrideTest, TheLastOneCounts) {
 }
 
 TEST(OverrideTest, UnknownStagesAndParamsHaveSuggestions) {
-  EXPECT_EQ(fault_of("Resize.width=3"),
-            "--set Resize.width: found the stage \"Resize\", expected a stage of this plan (did you mean "
-            "\"Enhance__Resize\"?)");
+  EXPECT_EQ(fault_of("Resise.width=3"),
+            "--set Resise.width: found the stage \"Resise\", expected a stage of this plan (did you mean "
+            "\"Resize\"?)");
   EXPECT_EQ(fault_of("Enhance.Resize.widht=3"),
             "--set Enhance.Resize.widht: found the parameter \"widht\", expected a parameter of \"image.resize\" (did "
             "you mean \"width\"?)");

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace pystream::base {
+
+/// A table for people: rows in aligned columns that fit the width of a terminal.
+class TextTable {
+ public:
+  /// What happens to cells where room is short.
+  enum class Cut { never, middle, end };
+  struct Column {
+    std::string title{};
+    bool right = false;  ///< figures stand at the right edge
+    Cut cut = Cut::never;
+    int drop = 0;  ///< where room is short, columns of a higher number go first; 0: this one stays
+  };
+  /// How it is shown.
+  struct Look {
+    std::optional<std::size_t> width{};  ///< of the terminal; none: as wide as it gets
+    bool colour = false;
+  };
+
+  /// `header`: whether the titles are the first row.
+  explicit TextTable(std::vector<Column> columns, std::size_t indent = 0, bool header = true);
+
+  /// Cells are made printable. `style`: an escape sequence of a terminal, for the whole row.
+  void add(std::vector<std::string> cells, std::string style = {});
+  bool empty() const { return rows_.empty(); }
+  std::string text(const Look& look) const;
+
+ private:
+  struct Row {
+    std::vector<std::string> cells;
+    std::string style;
+  };
+  /// Widths of the columns as they are shown; 0: left out.
+  std::vector<std::size_t> widths(const std::optional<std::size_t>& room) const;
+  std::string line(const std::vector<std::string>& cells, const std::vector<std::size_t>& widths) const;
+
+  std::vector<Column> columns_;
+  std::vector<Row> rows_;
+  std::size_t indent_;
+  bool header_;
+};
+
+}  // namespace pystream::base
