@@ -1,8 +1,8 @@
-#include <cstdlib>
 #include <mutex>
 #include <pystream/pipeline.hpp>
 
 #include "api/pipeline_core.hpp"
+#include "profile/home.hpp"
 
 namespace pystream {
 namespace {
@@ -17,14 +17,6 @@ ProfilerFolder& profiler_folder() {
   return folder;
 }
 
-std::filesystem::path usual_profiler_folder() {
-  if (const char* state = std::getenv("XDG_STATE_HOME"); state != nullptr && *state == '/') {
-    return std::filesystem::path(state) / "pystream";
-  }
-  const char* home = std::getenv("HOME");
-  return std::filesystem::path(home != nullptr ? home : ".") / ".local" / "state" / "pystream";
-}
-
 }  // namespace
 
 void set_profiler_db_folder(std::filesystem::path path) {
@@ -34,7 +26,7 @@ void set_profiler_db_folder(std::filesystem::path path) {
 
 std::filesystem::path get_profiler_db_folder() {
   const std::lock_guard lock(profiler_folder().mutex);
-  return profiler_folder().path ? *profiler_folder().path : usual_profiler_folder();
+  return profiler_folder().path ? *profiler_folder().path : profile::usual_profiler_folder();
 }
 
 PipelineStage::PipelineStage(std::unique_ptr<api::PipelineTree> tree) : tree_(std::move(tree)) {}

@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "base/clock.hpp"
+#include "base/pidfd.hpp"
 #include "base/system_error.hpp"
 #include "base/unique_fd.hpp"
 
@@ -153,11 +154,11 @@ class Child {
     if (pid_ < 0) {
       throw_errno("cannot start " + arguments.front());
     }
-    pidfd_.reset(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
     output_ = std::move(output.read);
     errors_ = std::move(errors.read);
     report.write.reset();
     check_start(report.read);
+    watch();
   }
   ~Child() { end(); }
   Child(const Child&) = delete;
@@ -206,9 +207,14 @@ class Child {
       errno = error;
       throw_errno("cannot run " + command_.arguments.front());
     }
-    if (!pidfd_) {
+  }
+
+  void watch() {
+    try {
+      pidfd_ = open_pidfd(pid_);
+    } catch (...) {
       end();
-      throw_errno("cannot watch " + command_.arguments.front());
+      throw;
     }
   }
 

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <pystream/error.hpp>
 
 #include "base/system_error.hpp"
 
@@ -23,6 +24,11 @@ std::chrono::nanoseconds duration_of(const timeval& time) {
 // The system calls by number: glibc 2.36's <sys/pidfd.h> lacks C linkage for C++.
 UniqueFd open_pidfd(pid_t pid) {
   UniqueFd fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  if (!fd && (errno == ENOSYS || errno == EPERM)) {  // EPERM is what sandboxes say; the kernel has no such error here
+    throw Error(std::string("the system call pidfd_open is missing (") + std::strerror(errno) +
+                "): pystream needs Linux 5.4 or newer, and does not run where something hides this call, such as "
+                "valgrind or the seccomp filter of an old container runtime");
+  }
   if (!fd) {
     throw_errno("cannot watch process " + std::to_string(pid));
   }

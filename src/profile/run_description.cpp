@@ -1,10 +1,6 @@
 #include "profile/run_description.hpp"
 
-#include <pwd.h>
-#include <unistd.h>
-
-#include <cstdlib>
-
+#include "profile/home.hpp"
 #include "profile/wire.hpp"
 
 namespace pystream::profile {
@@ -128,25 +124,7 @@ Event decode_event(std::string_view bytes) {
 }
 
 std::filesystem::path profiler_folder(const std::filesystem::path& folder) {
-  if (!folder.empty()) {
-    return folder;
-  }
-  const auto variable = [](const char* name) -> std::filesystem::path {
-    const char* value = std::getenv(name);
-    return value != nullptr ? value : "";
-  };
-  if (const auto chosen = variable("PYSTREAM_PROFILES"); !chosen.empty()) {
-    return chosen;
-  }
-  if (const auto state = variable("XDG_STATE_HOME"); state.is_absolute()) {
-    return state / "pystream";
-  }
-  auto home = variable("HOME");
-  if (home.empty()) {
-    const passwd* user = ::getpwuid(::getuid());
-    home = user != nullptr ? user->pw_dir : "/tmp";
-  }
-  return home / ".local" / "state" / "pystream";
+  return folder.empty() ? usual_profiler_folder() : folder;
 }
 
 std::filesystem::path database_in(const std::filesystem::path& folder) {

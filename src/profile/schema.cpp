@@ -274,7 +274,12 @@ std::string host_name() {
 }
 
 std::filesystem::path with_folder(const std::filesystem::path& database) {
-  std::filesystem::create_directories(database.parent_path());
+  std::error_code error;
+  std::filesystem::create_directories(database.parent_path(), error);
+  if (error) {
+    throw ProfilingError("cannot make the folder " + database.parent_path().string() + " for profiles: " +
+                         error.message() + "; PYSTREAM_PROFILES, or profiler.folder in the plan, names another");
+  }
   return database;
 }
 
