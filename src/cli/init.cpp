@@ -1,13 +1,8 @@
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
 #include <memory>
 #include <string>
 
-#include "base/unique_fd.hpp"
 #include "cli/commands.hpp"
+#include "cli/output_file.hpp"
 
 namespace pystream::cli {
 namespace {
@@ -28,22 +23,13 @@ constexpr std::string_view kExample = R"({
 }
 )";
 
-void write_new(const std::string& file, std::string_view text) {
-  const base::UniqueFd opened(::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
-  if (!opened && errno == EEXIST) {
-    throw BadUsage(file + " exists already and is left as it is; name another file");
-  }
-  if (!opened || ::write(opened.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
-    const std::string why = std::strerror(errno);
-    if (opened) {
-      ::unlink(file.c_str());
-    }
-    throw Error("cannot write " + file + ": " + why);
-  }
-}
-
 int init(const std::string& file) {
-  write_new(file, kExample);
+  OutputFile out(file, OutputFile::Existing::refused);
+  out.write(kExample);
+  out.commit();
+  if (file == "-") {
+    return kDone;
+  }
   print("wrote " + file + "\n\nNext:\n  pystream-coord validate " + file + "\n  pystream-coord graph " + file +
         "\n  printf 'you\\nworld\\n' | pystream-coord run " + file + "\n");
   return kDone;
@@ -56,7 +42,7 @@ void add_init(CLI::App& app, Command& chosen) {
                                   "  pystream-coord init\n"
                                   "  pystream-coord init hello.json");
   auto file = std::make_shared<std::string>("pipeline.json");
-  command.add_option("FILE", *file, "File to write; one that exists is left alone")
+  command.add_option("FILE", *file, "File to write; one that exists is left alone; - is standard output")
       ->capture_default_str()
       ->type_name("");
   command.callback([file, &chosen] { chosen = [file] { return init(*file); }; });

@@ -1,13 +1,15 @@
 #include "cli/output_file.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <cstring>
-#include <filesystem>
+#include <optional>
+#include <utility>
 
-#include "base/unique_fd.hpp"
 #include "cli/frame.hpp"
 
 namespace pystream::cli {
@@ -15,46 +17,172 @@ namespace {
 
 namespace fs = std::filesystem;
 
-[[noreturn]] void fail(const std::string& file) {
-  throw Error("cannot write " + file + ": " + std::strerror(errno));
+constexpr int kMostLinks = 40;  // as the kernel follows
+
+/// The descriptor that a name such as /dev/stdout stands for: opening it would begin at the front of the file again.
+std::optional<int> descriptor_in(const std::string& file) {
+  if (file.empty() || file == "-" || file == "/dev/stdout") {
+    return STDOUT_FILENO;
+  }
+  if (file == "/dev/stderr") {
+    return STDERR_FILENO;
+  }
+  for (const std::string_view folder : {"/dev/fd/", "/proc/self/fd/"}) {
+    int fd = -1;
+    const char* end = file.data() + file.size();
+    if (file.starts_with(folder) && std::from_chars(file.data() + folder.size(), end, fd).ptr == end) {
+      return fd;
+    }
+  }
+  return std::nullopt;
 }
 
-void write_to(const std::string& path, const std::string& file, std::string_view text) {
-  base::UniqueFd opened(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
-  if (!opened) {
-    fail(file);
+/// The standard descriptor that has this file open already, as in `-o out.txt > out.txt`.
+std::optional<int> standard_descriptor_of(const struct stat& status) {
+  for (const int fd : {STDOUT_FILENO, STDERR_FILENO}) {
+    struct stat open {};
+    if (::fstat(fd, &open) == 0 && open.st_dev == status.st_dev && open.st_ino == status.st_ino) {
+      return fd;
+    }
   }
+  return std::nullopt;
+}
+
+/// Where the name leads to; it need not be there.
+fs::path behind_links(fs::path path) {
+  std::error_code error;
+  for (int i = 0; i < kMostLinks && fs::is_symlink(path, error); ++i) {
+    path = path.parent_path() / fs::read_symlink(path);
+  }
+  return path;
+}
+
+fs::path folder_of(const fs::path& file) {
+  return file.has_parent_path() ? file.parent_path() : fs::path(".");
+}
+
+}  // namespace
+
+OutputFile::OutputFile(std::string file, Existing existing) : file_(std::move(file)), existing_(existing) {
+  std::optional<int> open = descriptor_in(file_);
+  struct stat status {};
+  const bool exists = !open && ::stat(file_.c_str(), &status) == 0;
+  if (exists && existing_ == Existing::refused) {
+    throw BadUsage(file_ + " exists already and is left as it is; name another file");
+  }
+  if (exists && S_ISREG(status.st_mode)) {
+    open = standard_descriptor_of(status);
+  }
+  if (open) {
+    fd_.reset(::fcntl(*open, F_DUPFD_CLOEXEC, 3));
+  } else if (exists && !S_ISREG(status.st_mode)) {
+    fd_.reset(::open(file_.c_str(), O_WRONLY | O_CLOEXEC));
+  } else {
+    target_ = behind_links(file_);
+    open_beside();
+  }
+  if (!fd_) {
+    fail();
+  }
+}
+
+OutputFile::~OutputFile() {
+  if (!partial_.empty()) {
+    ::unlink(partial_.c_str());
+  }
+}
+
+/// Without a name where the file system can do that: whatever ends this process then leaves nothing behind.
+void OutputFile::open_beside() {
+  if (::access(target_.c_str(), W_OK) != 0 && errno != ENOENT) {
+    return;  // renaming would replace a file that must not be written
+  }
+  fd_.reset(::open(folder_of(target_).c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666));
+  if (!fd_ && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT)) {
+    const fs::path name = name_beside();
+    fd_.reset(::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+    partial_ = fd_ ? name : fs::path();
+  }
+}
+
+fs::path OutputFile::name_beside() const {
+  fs::path name;
+  int number = 0;
+  do {
+    name = folder_of(target_) / (".pystream-" + std::to_string(::getpid()) + "-" + std::to_string(number++));
+  } while (::access(name.c_str(), F_OK) == 0);
+  return name;
+}
+
+void OutputFile::write(std::string_view text) {
   while (!text.empty()) {
-    const ssize_t put = ::write(opened.get(), text.data(), text.size());
+    const ssize_t put = ::write(fd_.get(), text.data(), text.size());
     if (put < 0 && errno != EINTR) {
-      fail(file);
+      fail();
     }
     text.remove_prefix(put > 0 ? static_cast<std::size_t>(put) : 0);
   }
 }
 
-}  // namespace
+void OutputFile::take_over_permissions() const {
+  struct stat old {};
+  if (::stat(target_.c_str(), &old) != 0) {
+    return;
+  }
+  // Only root may keep the owner of a file that is another's; then the group may have to change as well.
+  if (::fchown(fd_.get(), old.st_uid, old.st_gid) != 0 && errno != EPERM) {
+    fail();
+  }
+  if (::fchmod(fd_.get(), old.st_mode & 07777U) != 0) {
+    fail();
+  }
+}
+
+void OutputFile::put_in_place() {
+  const std::string open = "/proc/self/fd/" + std::to_string(fd_.get());
+  if (partial_.empty()) {
+    const fs::path name = existing_ == Existing::refused ? target_ : name_beside();
+    if (::linkat(AT_FDCWD, open.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) != 0) {
+      fail();
+    }
+    partial_ = existing_ == Existing::refused ? fs::path() : name;
+  } else if (existing_ == Existing::refused && ::link(partial_.c_str(), target_.c_str()) != 0) {
+    fail();
+  }
+  if (existing_ == Existing::replaced) {
+    if (::rename(partial_.c_str(), target_.c_str()) != 0) {
+      fail();
+    }
+    partial_.clear();
+  }
+}
+
+void OutputFile::commit() {
+  if (!target_.empty()) {
+    take_over_permissions();
+    if (::fsync(fd_.get()) != 0) {  // also finds a disk that is full only now
+      fail();
+    }
+    put_in_place();
+  }
+  if (::close(fd_.release()) != 0 && errno != EINTR) {
+    fail();
+  }
+}
+
+void OutputFile::fail() const {
+  const int error = errno;
+  if (error == EEXIST && existing_ == Existing::refused) {
+    throw BadUsage(file_ + " exists already and is left as it is; name another file");
+  }
+  const std::string name = file_.empty() || file_ == "-" ? "standard output" : file_;
+  throw Error("cannot write " + name + ": " + std::strerror(error));
+}
 
 void write_output(const std::string& file, std::string_view text) {
-  if (file.empty() || file == "-") {
-    print(text);
-    return;
-  }
-  std::error_code error;
-  if (fs::exists(file, error) && !fs::is_regular_file(fs::symlink_status(file, error))) {
-    write_to(file, file, text);  // a device, a pipe, a link: nothing to put in its place
-    return;
-  }
-  const std::string partial = file + ".partial" + std::to_string(::getpid());
-  try {
-    write_to(partial, file, text);
-    if (::rename(partial.c_str(), file.c_str()) != 0) {
-      fail(file);
-    }
-  } catch (...) {
-    ::unlink(partial.c_str());
-    throw;
-  }
+  OutputFile out(file);
+  out.write(text);
+  out.commit();
 }
 
 }  // namespace pystream::cli

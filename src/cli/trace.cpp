@@ -1,9 +1,9 @@
 #include "profile/trace.hpp"
 
-#include <cstdio>
 #include <optional>
 
 #include "cli/commands.hpp"
+#include "cli/output_file.hpp"
 #include "profile/run_description.hpp"
 #include "profile/summary.hpp"
 
@@ -18,33 +18,15 @@ struct TraceOptions {
   std::string folder;
 };
 
-struct FileCloser {
-  void operator()(std::FILE* file) const { std::fclose(file); }
-};
-
-void write_file(profile::Database& database, std::int64_t run, const TraceOptions& options) {
-  const std::unique_ptr<std::FILE, FileCloser> file(std::fopen(options.output.c_str(), "we"));
-  if (!file) {
-    throw Error("cannot write " + options.output);
-  }
-  profile::write_trace(database, run, options.items,
-                       [&](std::string_view text) { std::fwrite(text.data(), 1, text.size(), file.get()); });
-  if (std::fflush(file.get()) != 0 || std::ferror(file.get()) != 0) {
-    throw Error("cannot write all of " + options.output);
-  }
-}
-
 int trace(const TraceOptions& options) {
   profile::Database database = profile::open_for_reading(profile::profiler_folder(options.folder));
   const std::int64_t run = profile::find_run(database, options.run);
   if (options.item) {
     print(profile::item_path(database, run, *options.item));
-  } else if (options.output == "-") {
-    std::string text;
-    profile::write_trace(database, run, options.items, [&](std::string_view part) { text += part; });
-    print(text);
   } else {
-    write_file(database, run, options);
+    OutputFile out(options.output);
+    profile::write_trace(database, run, options.items, [&](std::string_view text) { out.write(text); });
+    out.commit();
   }
   return kDone;
 }

@@ -1,3 +1,5 @@
+#include <filesystem>
+
 #include "cli/coord_program.hpp"
 
 namespace pystream::test {
@@ -19,6 +21,25 @@ TEST(Init, LeavesAFileAlone) {
   EXPECT_EQ(run.exit_code, 2);
   EXPECT_CONTAINS(run.err, "mine.json exists already and is left as it is");
   EXPECT_EQ(folder.read("mine.json"), "mine");
+}
+
+TEST(Init, WritesToStandardOutput) {
+  const TempFolder folder;
+  const ProgramRun run = coord({"init", "-"}, {.directory = folder.path()});
+  EXPECT_EQ(run.exit_code, 0);
+  EXPECT_EQ(run.out.front(), '{');
+  EXPECT_EQ(run.out.find("Next:"), std::string::npos) << "only the plan";
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+}
+
+TEST(Init, AFullDiskLeavesNothing) {
+  const TempFolder folder;
+  const ProgramRun run =
+      run_program({"sh", "-c", std::string("ulimit -f 0; ") + PYSTREAM_TEST_COORD + " init new.json"},
+                  {.directory = folder.path()});
+  EXPECT_EQ(run.exit_code, 1);
+  EXPECT_CONTAINS(run.err, "cannot write new.json: File too large");
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
 }
 
 TEST(Init, SaysWhyItCannotWrite) {
