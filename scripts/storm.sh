@@ -10,7 +10,6 @@ items=${3:-20000000}
 seed=${4:-$RANDOM}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-export PYSTREAM_PROFILES=$work/profiles
 
 cat >"$work/plan.json" <<PLAN
 {"plugins": ["libpystream_testing.so"],
@@ -22,8 +21,8 @@ cat >"$work/plan.json" <<PLAN
  "sink": {"type": "file_writer", "params": {"newline": "never", "path": "$work/out.bin"}}}
 PLAN
 "$build/src/cli/pystream-coord" chaos "$work/plan.json" --kills "$kills" --items "$items" --seed "$seed" --interval 3ms \
-  --verify
-for database in "$work"/profiles/*.sqlite; do
+  --verify --keep "$work/kept"
+for database in "$work"/kept/profiles/*.sqlite; do
   intact=$(sqlite3 "$database" 'PRAGMA integrity_check')
   echo "database  integrity_check: $intact"
   [ "$intact" = ok ]

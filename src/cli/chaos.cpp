@@ -7,15 +7,17 @@
 #include <map>
 #include <random>
 
+#include "cli/chaos_place.hpp"
 #include "cli/commands.hpp"
-#include "cli/compare_output.hpp"
 #include "cli/load_plan.hpp"
 #include "cli/prepared_run.hpp"
 #include "cli/standard_error.hpp"
 #include "cli/style.hpp"
 #include "cli/summary_table.hpp"
+#include "cli/terminal.hpp"
 #include "cli/text.hpp"
 #include "coord/audit.hpp"
+#include "plan/stage_names.hpp"
 
 namespace pystream::cli {
 namespace {
@@ -32,12 +34,20 @@ struct ChaosOptions {
   std::uint64_t kills = 100;
   std::optional<std::uint64_t> seed;
   std::string mode = "mixed";
-  std::string interval = "10ms";
+  std::string interval;  ///< empty: short enough for the plan
+  std::string keep;
   bool verify = false;
   bool log = false;
 };
 
+constexpr std::chrono::nanoseconds kFirstInterval = std::chrono::milliseconds(10);
+constexpr std::chrono::nanoseconds kShortestInterval = std::chrono::microseconds(100);
+constexpr int kRunsInVain = 3;  ///< runs without a kill, one after another, before it gives up
+
 std::chrono::nanoseconds interval_of(const ChaosOptions& options) {
+  if (options.interval.empty()) {
+    return kFirstInterval;
+  }
   const auto interval = parse_duration(options.interval);
   if (!interval || interval->count() <= 0) {
     throw BadUsage("--interval: found \"" + options.interval + "\", expected a number with a unit, such as 10ms or 1s");
@@ -52,6 +62,7 @@ struct Verdict {
   std::uint64_t runs = 0;
   std::uint64_t differing = 0;  ///< runs whose output was not that of the undisturbed one
   std::string trouble;          ///< why it ended early
+  bool drained = false;         ///< the last run, after its last kill
   bool interrupted = false;
 
   bool clean(std::uint64_t kills) const {
@@ -86,6 +97,12 @@ std::string recovery_text(std::vector<std::int64_t> times) {
   return fmt::format("p50 {}, p99 {}, max {} (of {})", at(0.5), at(0.99), at(1), times.size());
 }
 
+bool reads_standard_input(const plan::Plan& plan) {
+  const ParamValue* path = plan.source.stage->params.find("path");
+  const auto* text = path == nullptr ? nullptr : std::get_if<std::string>(path);
+  return text != nullptr && (*text == "-" || *text == "/dev/stdin");
+}
+
 class ChaosCommand {
  public:
   explicit ChaosCommand(ChaosOptions options) : options_(std::move(options)), interval_(interval_of(options_)) {
@@ -95,22 +112,36 @@ class ChaosCommand {
   }
 
   int run() {
-    const LoadedPlan loaded = load_plan(options_.plan);
+    LoadedPlan loaded = load_plan(options_.plan);
+    const bool reads_once = reads_standard_input(loaded.plan);
+    if (options_.verify && reads_once) {
+      throw BadUsage(
+          "--verify: the plan has to run twice, and standard input can be read only once; name a file with "
+          "--input");
+    }
+    ChaosPlace place(loaded, options_.keep);
+    if (options_.verify && !place.has_output()) {
+      throw BadUsage("--verify: the sink writes nothing that could be compared");
+    }
     print(fmt::format("seed {}\n", *options_.seed));
-    std::optional<OutputKeeper> output;
     if (options_.verify) {
-      output.emplace(loaded.plan);
       run_undisturbed(loaded);
-      output->keep();
+      place.keep_undisturbed();
     }
     while (verdict_.chaos.kills < options_.kills && verdict_.trouble.empty() && !verdict_.interrupted) {
       run_disturbed(loaded);
-      if (output && verdict_.trouble.empty() && !verdict_.interrupted) {
-        if (const std::string difference = output->difference(); !difference.empty()) {
+      if (options_.verify && verdict_.trouble.empty() && !verdict_.interrupted) {
+        if (const std::string difference = place.difference(); !difference.empty()) {
           verdict_.audit.faults.push_back(difference);
           ++verdict_.differing;
         }
       }
+      if (reads_once && verdict_.chaos.kills < options_.kills && verdict_.trouble.empty()) {
+        verdict_.trouble = too_soon() + "; standard input can be read only once: name a file with --input";
+      }
+    }
+    if (!options_.plan.output.empty()) {
+      place.deliver(options_.plan.output);
     }
     report();
     return verdict_.interrupted ? kInterrupted : verdict_.clean(options_.kills) ? kDone : kFailed;
@@ -145,6 +176,7 @@ class ChaosCommand {
                         .interval = interval_,
                         .over = [&] {
                           if (!options_.verify && options_.items == 0) {
+                            verdict_.drained = true;
                             coordinator.drain();
                           }
                         }});
@@ -159,16 +191,30 @@ class ChaosCommand {
     verdict_.interrupted = outcome == coord::Outcome::interrupted || coordinator.interrupted();
     if (outcome == coord::Outcome::failed) {
       verdict_.trouble = coordinator.failure()->text;
-    } else if (chaos.figures().kills == 0 && !verdict_.interrupted) {
-      verdict_.trouble =
-          fmt::format("the source ended too soon: after {} of {} kills; give it more items, or a shorter --interval",
-                      verdict_.chaos.kills, options_.kills);
+    } else if (!verdict_.interrupted) {
+      look_at_kills(chaos.figures().kills);
     }
+  }
+
+  /// A run that ends before the first kill says nothing: the next one is struck at sooner, or there is none.
+  void look_at_kills(std::uint64_t kills) {
+    if (kills > 0) {
+      runs_in_vain_ = 0;
+    } else if (options_.interval.empty() && interval_ > kShortestInterval) {
+      interval_ = std::max(interval_ / 4, kShortestInterval);
+    } else if (++runs_in_vain_ == kRunsInVain) {
+      verdict_.trouble =
+          too_soon() + "; give it more items" + (options_.interval.empty() ? "" : ", or a shorter --interval");
+    }
+  }
+
+  std::string too_soon() const {
+    return fmt::format("the source ended too soon: after {} of {} kills", verdict_.chaos.kills, options_.kills);
   }
 
   void log(const std::string& worker, const std::string& line) const {
     if (options_.log) {
-      warn(worker.empty() ? line : "[" + short_key(worker) + "] " + line);
+      warn(worker.empty() ? line : "[" + worker + "] " + line);
     }
   }
 
@@ -188,6 +234,12 @@ class ChaosCommand {
       text += verdict_.differing == 0 ? "output    the same bytes as undisturbed\n"
                                       : fmt::format("output    differs in {}\n", count_text(verdict_.differing, "run"));
     }
+    if (verdict_.drained) {
+      text += "drained   after the last kill; --verify lets the source come to its end\n";
+    }
+    if (!options_.keep.empty()) {
+      text += "kept      " + options_.keep + "\n";
+    }
     for (const std::string& fault : audit.faults) {
       text += "          " + fault + "\n";
     }
@@ -195,26 +247,27 @@ class ChaosCommand {
       text += "          " + verdict_.trouble + "\n";
     }
     const bool clean = verdict_.clean(options_.kills);
-    text += std::string("verdict   ") +
-            (clean                  ? style.green("clean")
-             : verdict_.interrupted ? "interrupted"
-                                    : style.red("not clean")) +
-            "\n";
-    print(text);
+    print(shown_on(STDOUT_FILENO, text) + "verdict   " +
+          (clean                  ? style.green("clean")
+           : verdict_.interrupted ? "interrupted"
+                                  : style.red("not clean")) +
+          "\n");
   }
 
   ChaosOptions options_;
   std::chrono::nanoseconds interval_;
+  int runs_in_vain_ = 0;
   Verdict verdict_;
 };
 
 }  // namespace
 
 void add_chaos(CLI::App& app, Command& chosen) {
-  CLI::App& command = add_command(
-      app, "chaos", "Run a pipeline while its workers are killed and stopped, and tell whether an item was lost",
-      "  pystream-coord chaos pipeline.json --kills 1000\n"
-      "  pystream-coord chaos pipeline.json --kills 50 --seed 7 --mode pairs --verify");
+  CLI::App& command = add_command(app, "chaos",
+                                  "Run a pipeline in a temporary folder while its workers are killed and stopped, and "
+                                  "tell whether an item was lost",
+                                  "  pystream-coord chaos pipeline.json --kills 1000\n"
+                                  "  pystream-coord chaos pipeline.json --kills 50 --seed 7 --mode pairs --verify");
   const auto options = std::make_shared<ChaosOptions>();
   add_plan_options(command, options->plan);
   command.add_option("--items", options->items, "The source ends after so many items; 0: as it does by itself")
@@ -235,9 +288,14 @@ void add_chaos(CLI::App& app, Command& chosen) {
       ->check(CLI::IsMember({"single", "pairs", "all", "stop", "mixed"}))
       ->capture_default_str()
       ->type_name("MODE");
-  command.add_option("--interval", options->interval, "Time between two strikes (10ms)")->type_name("TIME");
+  command.add_option("--interval", options->interval, "Time between two strikes (10ms; less if the plan ends sooner)")
+      ->type_name("TIME");
   command.add_flag("--verify", options->verify,
                    "Run the plan undisturbed first, each time to its end, and compare what the sink wrote");
+  command
+      .add_option("--keep", options->keep,
+                  "Work in this new folder instead of a temporary one, and leave output and profiles there")
+      ->type_name("DIR");
   command.add_flag("--log", options->log, "Show what the coordinator and the stages say");
   command.callback([options, &chosen] { chosen = [options] { return ChaosCommand(*options).run(); }; });
 }

@@ -4,9 +4,6 @@
 #include <array>
 #include <fstream>
 #include <set>
-#include <system_error>
-
-#include "cli/frame.hpp"
 
 namespace pystream::cli {
 namespace {
@@ -17,7 +14,7 @@ std::string difference_of_files(const fs::path& kept, const fs::path& now) {
   std::ifstream a(kept, std::ios::binary);
   std::ifstream b(now, std::ios::binary);
   if (!b) {
-    return now.string() + " was not written";
+    return "cannot be read";
   }
   std::array<char, 65536> from_a{};
   std::array<char, 65536> from_b{};
@@ -28,8 +25,8 @@ std::string difference_of_files(const fs::path& kept, const fs::path& now) {
     const auto size_b = b.gcount();
     const auto differ = std::mismatch(from_a.begin(), from_a.begin() + size_a, from_b.begin(), from_b.begin() + size_b);
     if (differ.first != from_a.begin() + size_a || size_a != size_b) {
-      return now.string() + " differs from byte " +
-             std::to_string(offset + static_cast<std::uint64_t>(differ.first - from_a.begin())) + " on";
+      return "differs from byte " + std::to_string(offset + static_cast<std::uint64_t>(differ.first - from_a.begin())) +
+             " on";
     }
     if (size_a == 0) {
       return {};
@@ -48,58 +45,21 @@ std::set<fs::path> files_in(const fs::path& folder) {
   return files;
 }
 
-std::string difference_of_folders(const fs::path& kept, const fs::path& now) {
-  const std::set<fs::path> before = files_in(kept);
-  const std::set<fs::path> after = fs::is_directory(now) ? files_in(now) : std::set<fs::path>{};
-  if (before != after) {
-    return now.string() + " has " + std::to_string(after.size()) + " files, undisturbed it had " +
-           std::to_string(before.size());
+}  // namespace
+
+std::string difference_of(const fs::path& before, const fs::path& after) {
+  const std::set<fs::path> old_files = files_in(before);
+  const std::set<fs::path> new_files = files_in(after);
+  if (old_files != new_files) {
+    return "the output has " + std::to_string(new_files.size()) + " files, undisturbed it had " +
+           std::to_string(old_files.size()) + ", or others";
   }
-  for (const fs::path& file : before) {
-    if (std::string difference = difference_of_files(kept / file, now / file); !difference.empty()) {
-      return difference;
+  for (const fs::path& file : old_files) {
+    if (std::string difference = difference_of_files(before / file, after / file); !difference.empty()) {
+      return file.string() + " " + difference;
     }
   }
   return {};
-}
-
-}  // namespace
-
-OutputKeeper::OutputKeeper(const plan::Plan& plan) {
-  if (plan.exit == plan::EndKind::hosted) {
-    const Params& params = plan.sink.stage->params;
-    for (const char* name : {"path", "directory"}) {
-      if (const ParamValue* value = params.find(name); value != nullptr && output_.empty()) {
-        output_ = params.string(name);
-      }
-    }
-  }
-  if (output_.empty() || output_ == "-") {
-    throw BadUsage("--verify: the sink writes no file that could be compared; give it one with --output");
-  }
-  output_ = fs::absolute(output_).lexically_normal();
-  if (!output_.has_filename()) {
-    output_ = output_.parent_path();
-  }
-  kept_ = output_;
-  kept_ += ".undisturbed";
-}
-
-OutputKeeper::~OutputKeeper() {
-  std::error_code error;
-  fs::remove_all(kept_, error);
-}
-
-void OutputKeeper::keep() {
-  fs::remove_all(kept_);
-  if (!fs::exists(output_)) {
-    throw Error("--verify: the sink did not write " + output_.string());
-  }
-  fs::rename(output_, kept_);
-}
-
-std::string OutputKeeper::difference() const {
-  return fs::is_directory(kept_) ? difference_of_folders(kept_, output_) : difference_of_files(kept_, output_);
 }
 
 }  // namespace pystream::cli

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "cli/load_plan.hpp"
+#include "cli/temporary_folder.hpp"
+
+namespace pystream::cli {
+
+/// Where a plan runs under fault injection: a folder for what its sink writes and for its profiles, so that nothing
+/// which the plan's own runs have left is touched.
+class ChaosPlace {
+ public:
+  /// Makes `loaded` write here. `keep`: this folder, which stays; empty: a temporary one. Throws BadUsage if the sink
+  /// cannot be made to write somewhere else, or `keep` is in use.
+  ChaosPlace(LoadedPlan& loaded, const std::string& keep);
+
+  /// Whether the sink writes anything.
+  bool has_output() const { return !output_.empty(); }
+  /// Takes the output that stands here as that of the undisturbed run. Throws Error if there is none.
+  void keep_undisturbed();
+  /// In what the output that stands here now differs from that; empty: in nothing.
+  std::string difference() const;
+  /// Copies the output that stands here to where --output has named.
+  void deliver(const std::string& output) const;
+
+ private:
+  void redirect_sink(const LoadedPlan& loaded, plan::StageSpec& sink);
+
+  std::optional<TemporaryFolder> temporary_;
+  std::filesystem::path folder_;
+  std::filesystem::path output_;  ///< the file or folder that the sink writes
+};
+
+}  // namespace pystream::cli
