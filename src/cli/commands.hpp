@@ -6,6 +6,7 @@ namespace pystream::cli {
 
 void add_chaos(CLI::App& app, Command& chosen);
 void add_run(CLI::App& app, Command& chosen);
+void add_runs(CLI::App& app, Command& chosen);
 void add_validate(CLI::App& app, Command& chosen);
 void add_graph(CLI::App& app, Command& chosen);
 void add_stages(CLI::App& app, Command& chosen);

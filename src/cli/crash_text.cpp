@@ -6,6 +6,7 @@
 
 #include "cli/text.hpp"
 #include "coord/symbols.hpp"
+#include "plan/stage_names.hpp"
 
 namespace pystream::cli {
 namespace {
@@ -37,7 +38,7 @@ std::string stack_text(const std::vector<coord::CrashFrame>& frames, coord::Symb
 
 std::string group_text(const coord::CrashGroup& group, coord::Symbols& symbols) {
   const coord::CrashReport& crash = group.first;
-  std::string text = fmt::format("crash: stage {} {}{}{}{}\n", short_key(crash.stage), how_it_died(crash),
+  std::string text = fmt::format("crash: stage {} {}{}{}{}\n", plan::short_key(crash.stage), how_it_died(crash),
                                  group.count > 1 ? fmt::format(" ({} times)", group.count) : "", items_text(group),
                                  crash.item ? fmt::format(", attempt {}", crash.attempt) : "");
   text += stack_text(crash.frames, symbols);

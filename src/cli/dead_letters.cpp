@@ -1,8 +1,11 @@
-#include <ctime>
-
 #include "cli/commands.hpp"
 #include "cli/dead_letters_replay.hpp"
+#include "cli/output_file.hpp"
+#include "cli/stage_of_run.hpp"
+#include "cli/terminal.hpp"
 #include "cli/text.hpp"
+#include "plan/stage_names.hpp"
+#include "profile/format.hpp"
 #include "profile/letters.hpp"
 #include "profile/run_description.hpp"
 #include "profile/summary.hpp"
@@ -13,54 +16,62 @@ namespace {
 struct LetterOptions {
   std::string run;
   std::int64_t id = 0;
+  std::string stage;
   bool bytes = false;
+  std::string output;
+  bool json = false;
   std::string folder;
 };
 
-std::string time_text(double unix_time) {
-  const auto seconds = static_cast<std::time_t>(unix_time);
-  std::tm parts{};
-  ::localtime_r(&seconds, &parts);
-  char text[64];
-  std::strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &parts);
-  return text;
-}
-
-std::string first_line(const std::string& text) {
-  const std::string line = text.substr(0, text.find('\n'));
-  return line.size() > 70 ? line.substr(0, 67) + "..." : line;
+std::string listed(const std::vector<profile::DeadLetter>& letters) {
+  using Cut = base::TextTable::Cut;
+  base::TextTable table({{.title = "letter", .right = true},
+                         {.title = "run", .right = true, .drop = 1},
+                         {.title = "stage", .cut = Cut::middle},
+                         {.title = "item", .right = true},
+                         {.title = "attempts", .right = true, .drop = 2},
+                         {.title = "size", .right = true, .drop = 3},
+                         {.title = "reason", .cut = Cut::end}});
+  for (const profile::DeadLetter& letter : letters) {
+    table.add({std::to_string(letter.id), std::to_string(letter.run), plan::short_key(letter.stage),
+               std::to_string(letter.sequence), std::to_string(letter.attempts), size_text(letter.size),
+               plan::short_key(letter.reason)});
+  }
+  return table.text(look_of(STDOUT_FILENO));
 }
 
 int list(const LetterOptions& options) {
   profile::Database database = profile::open_for_reading(profile::profiler_folder(options.folder));
   const auto run = options.run.empty() ? std::nullopt : std::optional(profile::find_run(database, options.run, true));
-  const auto letters = profile::list_letters(database, run);
-  if (letters.empty()) {
-    print("no dead letters\n");
-    return kDone;
+  std::vector<profile::DeadLetter> letters = profile::list_letters(database, run);
+  if (!options.stage.empty()) {
+    const std::string stage = stage_of_run(database, run, options.stage);
+    std::erase_if(letters, [&](const auto& letter) { return !plan::is_within(letter.stage, stage); });
   }
-  std::vector<std::vector<std::string>> rows{{"letter", "run", "stage", "item", "attempts", "size", "reason"}};
-  for (const profile::DeadLetter& letter : letters) {
-    rows.push_back({std::to_string(letter.id), std::to_string(letter.run), short_key(letter.stage),
-                    std::to_string(letter.sequence), std::to_string(letter.attempts), size_text(letter.size),
-                    first_line(letter.reason)});
+  if (options.json) {
+    print(profile::to_json(letters));
+  } else {
+    print(letters.empty() ? "no dead letters\n" : listed(letters));
   }
-  print(table(rows, 0));
   return kDone;
 }
 
 int show(const LetterOptions& options) {
   profile::Database database = profile::open_for_reading(profile::profiler_folder(options.folder));
   if (options.bytes) {
-    print(profile::read_letter_bytes(database, options.id));
+    write_output(options.output, profile::read_letter_bytes(database, options.id));
     return kDone;
   }
+  if (!options.output.empty()) {
+    throw BadUsage("--output needs --bytes");
+  }
   const profile::DeadLetter letter = profile::read_letter(database, options.id);
-  std::string text =
-      "letter    " + std::to_string(letter.id) + "\nrun       " + std::to_string(letter.run) + "\ntime      " +
-      time_text(letter.time) + "\nstage     " + letter.stage + "\nitem      " + std::to_string(letter.sequence) +
-      (letter.part > 0 ? ", part " + std::to_string(letter.part) : "") + "\nattempts  " +
-      std::to_string(letter.attempts) + "\nsize      " + size_text(letter.size) + "\nreason    " + letter.reason + "\n";
+  std::string text = "letter    " + std::to_string(letter.id) + "\nrun       " + std::to_string(letter.run) +
+                     "\ntime      " + profile::format_date(letter.time) + "\nstage     " + letter.stage +
+                     "\nitem      " + std::to_string(letter.sequence) +
+                     (letter.part > 0 ? ", part " + std::to_string(letter.part) : "") + "\nattempts  " +
+                     std::to_string(letter.attempts) + "\nsize      " + size_text(letter.size) + "\nreason    " +
+                     letter.reason + "\n";
   if (letter.signal != 0) {
     text += "signal    " + std::to_string(letter.signal) + "\n";
   }
@@ -70,7 +81,7 @@ int show(const LetterOptions& options) {
   if (!letter.stack.empty()) {
     text += "stack\n" + letter.stack + "\n";
   }
-  print(text);
+  print(shown_on(STDOUT_FILENO, text));
   return kDone;
 }
 
@@ -80,8 +91,9 @@ void add_dead_letters(CLI::App& app, Command& chosen) {
   CLI::App& command =
       add_command(app, "dead-letters", "Look at the items that stages could not process, and try them again",
                   "  pystream-coord dead-letters list --run last\n"
+                  "  pystream-coord dead-letters list --stage Decode --json\n"
                   "  pystream-coord dead-letters show 3\n"
-                  "  pystream-coord dead-letters show 3 --bytes > item.bin\n"
+                  "  pystream-coord dead-letters show 3 --bytes -o item.bin\n"
                   "  pystream-coord dead-letters replay pipeline.json 3 4 --output rest.txt\n"
                   "  pystream-coord dead-letters replay pipeline.json --run last --stage Decode "
                   "--output rest.txt --remove");
@@ -89,9 +101,13 @@ void add_dead_letters(CLI::App& app, Command& chosen) {
   const auto options = std::make_shared<LetterOptions>();
   CLI::App* listing = command.add_subcommand("list", "One line for each");
   listing->add_option("--run", options->run, "Of this run only: a number, or last, last-1, ...")->type_name("RUN");
+  listing->add_option("--stage", options->stage, "Of this stage only, or of the stages of this pipeline");
+  listing->add_flag("--json", options->json, "For programs");
   CLI::App* showing = command.add_subcommand("show", "All of one, or its bytes");
   showing->add_option("LETTER", options->id, "Its number in the list")->required()->check(whole_number());
-  showing->add_flag("--bytes", options->bytes, "Write the item's bytes to standard output");
+  showing->add_flag("--bytes", options->bytes, "Write the item's bytes");
+  showing->add_option("-o,--output", options->output, "With --bytes: to this file instead of standard output")
+      ->type_name("FILE");
   const auto again = std::make_shared<ReplayOptions>();
   CLI::App* replaying = command.add_subcommand(
       "replay", "Feed letters to a plan (as a rule the one they came from, put right), from the stage on that failed");

@@ -3,18 +3,19 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <system_error>
 
 #include "cli/frame.hpp"
 #include "cli/last_line.hpp"
 #include "cli/prepared_run.hpp"
+#include "cli/stage_of_run.hpp"
 #include "cli/standard_error.hpp"
+#include "cli/temporary_folder.hpp"
 #include "cli/text.hpp"
 #include "coord/audit.hpp"
 #include "coord/coordinator.hpp"
+#include "plan/stage_names.hpp"
 #include "profile/letters.hpp"
 #include "profile/run_description.hpp"
 #include "profile/summary.hpp"
@@ -27,48 +28,34 @@ namespace fs = std::filesystem;
 /// Where the items of the letters stand while they are replayed: a file each, in the letters' order.
 class ItemFolder {
  public:
-  ItemFolder() {
-    std::string name = (fs::temp_directory_path() / "pystream-replay-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) {
-      throw std::system_error(errno, std::generic_category(), "cannot make a folder for the items");
-    }
-    path_ = name;
-  }
-  ~ItemFolder() {
-    std::error_code error;
-    fs::remove_all(path_, error);
-  }
-  ItemFolder(const ItemFolder&) = delete;
-  ItemFolder& operator=(const ItemFolder&) = delete;
-
   void add(const std::string& bytes) {
-    const fs::path file = path_ / fmt::format("{:020}", count_++);
+    const fs::path file = path() / fmt::format("{:020}", count_++);
     std::ofstream out(file, std::ios::binary);
     out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
     if (!out.flush()) {
       throw Error("cannot write " + file.string() + "; is the disk full?");
     }
   }
-  const fs::path& path() const { return path_; }
+  const fs::path& path() const { return folder_.path(); }
 
  private:
-  fs::path path_;
+  TemporaryFolder folder_{"replay"};
   std::uint64_t count_ = 0;
 };
 
 std::vector<profile::DeadLetter> chosen_letters(profile::Database& database, const ReplayOptions& options) {
   std::vector<profile::DeadLetter> letters;
+  std::optional<std::int64_t> run;
   for (const std::int64_t id : options.letters) {
     letters.push_back(profile::read_letter(database, id));
   }
   if (options.letters.empty()) {
-    letters = profile::list_letters(database, profile::find_run(database, options.run));
+    run = profile::find_run(database, options.run);
+    letters = profile::list_letters(database, run);
   }
   if (!options.stage.empty()) {
-    std::erase_if(letters, [&](const profile::DeadLetter& letter) {
-      return letter.stage != options.stage && short_key(letter.stage) != options.stage &&
-             !letter.stage.ends_with("__" + options.stage);
-    });
+    const std::string stage = stage_of_run(database, run, options.stage);
+    std::erase_if(letters, [&](const profile::DeadLetter& letter) { return !plan::is_within(letter.stage, stage); });
   }
   return letters;
 }
@@ -78,7 +65,7 @@ std::string stage_of(const std::vector<profile::DeadLetter>& letters) {
   const std::string& stage = letters.front().stage;
   for (const profile::DeadLetter& letter : letters) {
     if (letter.stage != stage) {
-      throw BadUsage("found letters of " + short_key(stage) + " and of " + short_key(letter.stage) +
+      throw BadUsage("found letters of " + plan::short_key(stage) + " and of " + plan::short_key(letter.stage) +
                      ", expected those of one stage; choose one with --stage");
     }
   }
@@ -168,13 +155,13 @@ int replay_dead_letters(ReplayOptions options) {
   PreparedRun run(loaded, warn);
   coord::RunSetup setup = run.setup();
   setup.log = [](const std::string& worker, const std::string& line) {
-    warn(worker.empty() ? line : "[" + short_key(worker) + "] " + line);
+    warn(worker.empty() ? line : "[" + worker + "] " + line);
   };
   coord::Coordinator coordinator(std::move(setup));
   const coord::Outcome outcome = run_unwaited(coordinator);
   const coord::Audit audit = coord::audit(run.topology(), run.layout(), coordinator.view());
   print(fmt::format("{} replayed from {} on: {} came out, {} set aside again\n", count_text(letters.size(), "letter"),
-                    short_key(stage), audit.out, audit.set_aside));
+                    plan::short_key(stage), audit.out, audit.set_aside));
   const RunEnd end{.outcome = outcome,
                    .failure = coordinator.failure() ? coordinator.failure()->text : "",
                    .audit = audit,

@@ -1,6 +1,7 @@
 #include "profile/diff.hpp"
 
 #include "cli/commands.hpp"
+#include "cli/terminal.hpp"
 #include "profile/run_description.hpp"
 #include "profile/summary.hpp"
 
@@ -37,6 +38,15 @@ std::vector<profile::Metric> metrics_of(const std::vector<profile::FailCondition
   return metrics;
 }
 
+std::vector<std::string> failures_of(const profile::Comparison& comparison,
+                                     const std::vector<profile::FailCondition>& conditions) {
+  try {
+    return profile::failures(comparison, conditions);
+  } catch (const Error& error) {
+    throw BadUsage(std::string("--fail-if: ") + error.what());
+  }
+}
+
 int compare(const DiffOptions& options) {
   const auto conditions = conditions_of(options);
   profile::Database database = profile::open_for_reading(profile::profiler_folder(options.folder));
@@ -45,11 +55,11 @@ int compare(const DiffOptions& options) {
   };
   const profile::Comparison comparison =
       profile::compare(windows(options.before), windows(options.after), metrics_of(conditions));
-  print(profile::to_table(comparison));
+  print(profile::to_table(comparison, look_of(STDOUT_FILENO)));
   if (comparison.changes.empty() && !conditions.empty()) {
     throw Error("the two runs have no stage in common: nothing could be compared");
   }
-  const std::vector<std::string> failed = profile::failures(comparison, conditions);
+  const std::vector<std::string> failed = failures_of(comparison, conditions);
   for (const std::string& line : failed) {
     warn(line);
   }

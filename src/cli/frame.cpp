@@ -16,6 +16,7 @@
 #include "base/process_start.hpp"
 #include "cli/standard_error.hpp"
 #include "cli/style.hpp"
+#include "cli/terminal.hpp"
 #include "plan/json.hpp"
 #include "plan/suggest.hpp"
 
@@ -35,7 +36,7 @@ bool write_all(int fd, std::string_view text) {
 
 void complain(std::string_view text) {
   const Style style(STDERR_FILENO);
-  show(style.red("pystream-coord: ") + std::string(text) + "\n");
+  show(style.red("pystream-coord: ") + shown_on(STDERR_FILENO, text) + "\n");
 }
 
 std::vector<std::string> command_names(const CLI::App& app) {
@@ -129,7 +130,7 @@ int run_app(CLI::App& app, const Command& chosen, int argc, char** argv) {
   try {
     return parse_and_run(app, chosen, argc, argv);
   } catch (const BadPlan& error) {
-    show(std::string(error.what()) + "\n");
+    show(shown_on(STDERR_FILENO, error.what()) + "\n");
     return kBadUsage;
   } catch (const BadUsage& error) {
     complain(error.what());

@@ -44,7 +44,7 @@ CLI::Validator whole_number(std::uint64_t least = 0);
 
 /// Writes all of `text` to standard output; throws Error if it cannot.
 void print(std::string_view text);
-/// A line on standard error: "pystream-coord: …".
+/// A line on standard error, "pystream-coord: …", as shown_on() makes it.
 void warn(std::string_view text);
 
 }  // namespace pystream::cli

@@ -1,6 +1,6 @@
 #include "cli/commands.hpp"
 #include "cli/live.hpp"
-#include "cli/text.hpp"
+#include "cli/terminal.hpp"
 #include "profile/format.hpp"
 
 namespace pystream::cli {
@@ -20,21 +20,27 @@ int list(bool json) {
     print("no pipeline runs\n");
     return kDone;
   }
-  std::vector<std::vector<std::string>> rows{{"pid", "name", "run", "state", "up", "items", "workers"}};
+  base::TextTable table({{.title = "pid", .right = true},
+                         {.title = "name", .cut = base::TextTable::Cut::middle},
+                         {.title = "run", .right = true},
+                         {.title = "state"},
+                         {.title = "up", .right = true},
+                         {.title = "items", .right = true},
+                         {.title = "workers", .right = true, .drop = 1}});
   for (const coord::LiveStatus& status : pipelines) {
-    rows.push_back({std::to_string(status.pid), status.name, status.run > 0 ? std::to_string(status.run) : "-",
-                    status.state, profile::format_time(status.uptime_s),
-                    status.stages.empty() ? "-" : std::to_string(status.stages.back().items),
-                    std::to_string(status.workers.size())});
+    table.add({std::to_string(status.pid), status.name, status.run > 0 ? std::to_string(status.run) : "-", status.state,
+               profile::format_time(status.uptime_s),
+               status.stages.empty() ? "-" : std::to_string(status.stages.back().items),
+               std::to_string(status.workers.size())});
   }
-  print(table(rows, 0));
+  print(table.text(look_of(STDOUT_FILENO)));
   return kDone;
 }
 
 }  // namespace
 
 void add_list(CLI::App& app, Command& chosen) {
-  CLI::App& command = add_command(app, "list", "List the pipelines that run now",
+  CLI::App& command = add_command(app, "list", "List the pipelines that run now (those that ended: see runs)",
                                   "  pystream-coord list\n  pystream-coord list --json");
   const auto json = std::make_shared<bool>(false);
   command.add_flag("--json", *json, "For programs");

@@ -2,6 +2,7 @@
 
 #include "coord/fd_budget.hpp"
 #include "plan/plan_json.hpp"
+#include "profile/home.hpp"
 
 namespace pystream::cli {
 namespace {
@@ -20,6 +21,9 @@ std::unique_ptr<coord::Bookkeeping> start_bookkeeping(const LoadedPlan& loaded, 
                                                       const worker::Layout& layout, const shm::Segment& segment,
                                                       const std::function<void(const std::string&)>& warn) {
   try {
+    if (const std::string note = profile::homeless_note(); !note.empty() && !loaded.plan.profiler.folder) {
+      warn(note);
+    }
     const profile::RunDescription run = coord::describe_run(loaded.plan, topology, layout, run_name(loaded));
     if (!loaded.plan.profiler.enabled) {
       coord::keep_only_letters(segment, run);

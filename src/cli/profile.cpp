@@ -1,7 +1,8 @@
 #include <unistd.h>
 
 #include "cli/commands.hpp"
-#include "cli/style.hpp"
+#include "cli/output_file.hpp"
+#include "cli/terminal.hpp"
 #include "profile/format.hpp"
 #include "profile/run_description.hpp"
 
@@ -11,19 +12,19 @@ namespace {
 struct ProfileOptions {
   std::string run = "last";
   std::string format = "table";
+  std::string output;
   std::string folder;
 };
 
 int show(const ProfileOptions& options) {
   profile::Database database = profile::open_for_reading(profile::profiler_folder(options.folder));
   const profile::RunSummary summary = profile::read_summary(database, profile::find_run(database, options.run));
-  if (options.format == "json") {
-    print(profile::to_json(summary));
-  } else if (options.format == "csv") {
-    print(profile::to_csv(summary));
-  } else {
-    print(profile::to_table(summary, Style(STDOUT_FILENO).on()));
-  }
+  const bool to_terminal = options.output.empty() || options.output == "-";
+  write_output(options.output,
+               options.format == "json" ? profile::to_json(summary)
+               : options.format == "csv"
+                   ? profile::to_csv(summary)
+                   : profile::to_table(summary, to_terminal ? look_of(STDOUT_FILENO) : base::TextTable::Look{}));
   return kDone;
 }
 
@@ -38,6 +39,8 @@ void add_profile(CLI::App& app, Command& chosen) {
   command.add_option("--format", options->format, "How it is written")
       ->check(CLI::IsMember({"table", "json", "csv"}))
       ->type_name("FORMAT");
+  command.add_option("-o,--output", options->output, "Write to this file instead of standard output")
+      ->type_name("FILE");
   command.add_option("--folder", options->folder, "Profiler folder, if it is not the default one")->type_name("DIR");
   command.callback([options, &chosen] { chosen = [options] { return show(*options); }; });
 }

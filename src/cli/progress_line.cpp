@@ -1,27 +1,17 @@
 #include "cli/progress_line.hpp"
 
 #include <spdlog/fmt/fmt.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 
+#include "base/display_text.hpp"
 #include "cli/standard_error.hpp"
 #include "cli/summary_table.hpp"
+#include "cli/terminal.hpp"
+#include "plan/stage_names.hpp"
 
 namespace pystream::cli {
-namespace {
-
-constexpr std::size_t kNarrowTerminal = 40;
-
-std::size_t terminal_width() {
-  winsize size{};
-  const bool known = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
-  return std::max<std::size_t>(known ? size.ws_col : 80, kNarrowTerminal);
-}
-
-}  // namespace
-
 void ProgressLine::show(std::span<const coord::StageSummary> stages, std::uint32_t restarts) {
   if (!enabled_ || stages.empty()) {
     return;
@@ -35,12 +25,14 @@ void ProgressLine::show(std::span<const coord::StageSummary> stages, std::uint32
   std::string line = fmt::format("{} items, {} items/s", items, pretty_count(rate));
   const auto slowest = std::find_if(stages.begin(), stages.end(), [](const auto& stage) { return stage.bottleneck; });
   if (slowest != stages.end()) {
-    line += fmt::format(", bottleneck {}", slowest->key.substr(slowest->key.rfind("__") + 2));
+    line += fmt::format(", bottleneck {}", plan::short_key(slowest->key));
   }
   if (restarts > 0) {
     line += fmt::format(", {} restarts", restarts);
   }
-  line.resize(std::min(line.size(), terminal_width() - 1));
+  if (const auto width = terminal_width(STDERR_FILENO)) {
+    line = base::shortened_end(line, *width - 1);  // the last column stays free: some terminals wrap behind it
+  }
   show_if_read("\r\x1b[K" + line);
   visible_ = true;
 }

@@ -7,8 +7,8 @@
 #include "cli/prepared_run.hpp"
 #include "cli/progress_line.hpp"
 #include "cli/standard_error.hpp"
-#include "cli/style.hpp"
 #include "cli/summary_table.hpp"
+#include "cli/terminal.hpp"
 #include "coord/audit.hpp"
 #include "coord/coordinator.hpp"
 
@@ -72,19 +72,16 @@ class RunCommand {
       return;
     }
     progress_.clear();
-    warn(own_word
-             ? line
-             : "[" + worker.substr(worker.rfind("__") == std::string::npos ? 0 : worker.rfind("__") + 2) + "] " + line);
+    warn(own_word ? line : "[" + worker + "] " + line);
   }
 
   int finish(const RunEnd& end, const coord::Coordinator& coordinator) const {
-    const Style style(STDERR_FILENO);
     if (!options_.quiet) {
-      show(summary_table(coordinator.summary(), style.on()) + crash_text(crashes_));
+      show(summary_table(coordinator.summary(), look_of(STDERR_FILENO)) +
+           shown_on(STDERR_FILENO, crash_text(crashes_)));
     }
     if (const std::string line = last_line(end); !line.empty()) {
-      const bool failed = end.outcome == coord::Outcome::failed;
-      warn(failed ? style.red(line.substr(0, line.find(':'))) + line.substr(line.find(':')) : line);
+      warn(line);
     }
     return exit_code(end);
   }

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <memory>
 
+#include "base/display_text.hpp"
 #include "cli/commands.hpp"
 #include "cli/stage_catalog.hpp"
 #include "cli/style.hpp"
@@ -43,7 +44,7 @@ std::string list(const std::vector<PluginTypes>& catalog) {
       const std::string kind = kind_of(type);
       out += "  " + type.name + std::string(width - type.name.size() + 2, ' ') +
              style.dim(kind + std::string(8 - kind.size(), ' ')) +
-             wrapped(type.info.summary, kWidth - width - 12, width + 12) + "\n";
+             base::wrapped(type.info.summary, kWidth - width - 12, width + 12) + "\n";
     }
   }
   return out;
@@ -93,7 +94,7 @@ std::string default_text(const ParamSpec& spec) {
 std::string param_text(const ParamSpec& spec, const Style& style) {
   const std::string range = range_text(spec);
   return "  " + style.bold(spec.name) + "  " + std::string(to_string(spec.type)) + ", " + default_text(spec) +
-         (range.empty() ? "" : ", " + range) + "\n      " + wrapped(spec.text, kWidth - 6, 6) + "\n";
+         (range.empty() ? "" : ", " + range) + "\n      " + base::wrapped(spec.text, kWidth - 6, 6) + "\n";
 }
 
 std::string details(const PluginTypes& plugin, const StageType& type) {
@@ -111,7 +112,7 @@ std::string details(const PluginTypes& plugin, const StageType& type) {
   }
   std::string out = style.bold(type.name) + "\n";
   if (!type.info.summary.empty()) {
-    out += "  " + wrapped(type.info.summary, kWidth - 2, 2) + "\n";
+    out += "  " + base::wrapped(type.info.summary, kWidth - 2, 2) + "\n";
   }
   out += "\n" + table(rows, 2) + "\n" + style.bold(type.info.params.empty() ? "No parameters" : "Parameters") + "\n";
   for (const ParamSpec& spec : type.info.params) {

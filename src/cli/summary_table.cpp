@@ -2,13 +2,13 @@
 
 #include <spdlog/fmt/fmt.h>
 
-#include <algorithm>
 #include <cmath>
+
+#include "base/display_text.hpp"
+#include "plan/stage_names.hpp"
 
 namespace pystream::cli {
 namespace {
-
-constexpr std::string_view kMainPrefix = "MainPipeline__";
 
 std::string three_digits(double value) {
   const int decimals = value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
@@ -19,8 +19,18 @@ std::string share(double value) {
   return fmt::format("{:.0f} %", 100 * value);
 }
 
-std::string_view short_key(std::string_view key) {
-  return key.starts_with(kMainPrefix) ? key.substr(kMainPrefix.size()) : key;
+base::TextTable empty_table() {
+  return base::TextTable({{.title = "stage", .cut = base::TextTable::Cut::middle},
+                          {.title = "items", .right = true},
+                          {.title = "mean", .right = true},
+                          {.title = "p99", .right = true, .drop = 4},
+                          {.title = "items/s", .right = true},
+                          {.title = "working", .right = true},
+                          {.title = "waiting", .right = true, .drop = 5},
+                          {.title = "blocked", .right = true, .drop = 3},
+                          {.title = "restarts", .right = true, .drop = 2},
+                          {.title = "errors", .right = true},
+                          {.drop = 9}});
 }
 
 }  // namespace
@@ -51,30 +61,23 @@ std::string pretty_count(double count) {
   return three_digits(count * 1e-9) + " G";
 }
 
-std::string summary_table(std::span<const coord::StageSummary> stages, bool colour) {
-  std::size_t width = 5;
-  for (const coord::StageSummary& stage : stages) {
-    width = std::max(width, short_key(stage.key).size());
-  }
-  const std::string_view bold = colour ? "\x1b[1m" : "";
-  const std::string_view warm = colour ? "\x1b[33m" : "";
-  const std::string_view plain = colour ? "\x1b[0m" : "";
-  std::string text =
-      fmt::format("{}{:<{}} {:>9} {:>9} {:>9} {:>9} {:>8} {:>8} {:>8} {:>8} {:>6}{}\n", bold, "stage", width, "items",
-                  "mean", "p99", "items/s", "working", "waiting", "blocked", "restarts", "errors", plain);
+std::string summary_table(std::span<const coord::StageSummary> stages, const base::TextTable::Look& look) {
+  base::TextTable table = empty_table();
   const coord::StageSummary* bottleneck = nullptr;
   for (const coord::StageSummary& stage : stages) {
-    text +=
-        fmt::format("{}{:<{}} {:>9} {:>9} {:>9} {:>9} {:>8} {:>8} {:>8} {:>8} {:>6}{}{}\n",
-                    stage.bottleneck ? warm : "", short_key(stage.key), width, stage.items, pretty_time(stage.mean_s),
-                    pretty_time(stage.p99_s), stage.items_per_s > 0 ? pretty_count(stage.items_per_s) : "-",
-                    share(stage.working), share(stage.waiting), share(stage.blocked), stage.restarts, stage.errors,
-                    stage.bottleneck ? "  <- bottleneck" : "", stage.bottleneck ? plain : "");
+    table.add(
+        {plan::short_key(stage.key), std::to_string(stage.items), pretty_time(stage.mean_s), pretty_time(stage.p99_s),
+         stage.items_per_s > 0 ? pretty_count(stage.items_per_s) : "-", share(stage.working), share(stage.waiting), share(stage.blocked),
+         std::to_string(stage.restarts), std::to_string(stage.errors), stage.bottleneck ? "<- bottleneck" : ""},
+        stage.bottleneck ? "\x1b[33m" : "");
     bottleneck = stage.bottleneck ? &stage : bottleneck;
   }
+  std::string text = table.text(look);
   if (bottleneck != nullptr) {
-    text += fmt::format("bottleneck: {} works {} of its time, {} an item\n", short_key(bottleneck->key),
-                        share(bottleneck->working), pretty_time(bottleneck->mean_s));
+    const std::string line =
+        fmt::format("bottleneck: {} works {} of its time, {} an item", plan::short_key(bottleneck->key),
+                    share(bottleneck->working), pretty_time(bottleneck->mean_s));
+    text += (look.width ? base::wrapped(line, *look.width, 0) : line) + "\n";
   }
   return text;
 }

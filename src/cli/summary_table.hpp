@@ -3,13 +3,13 @@
 #include <span>
 #include <string>
 
+#include "base/text_table.hpp"
 #include "coord/run_summary.hpp"
 
 namespace pystream::cli {
 
-/// The table at the end of a run: a row per stage, the bottleneck marked and named below. `bold` and colours only
-/// where `colour` is true.
-std::string summary_table(std::span<const coord::StageSummary> stages, bool colour);
+/// The table at the end of a run: a row per stage, the bottleneck marked and named below.
+std::string summary_table(std::span<const coord::StageSummary> stages, const base::TextTable::Look& look);
 
 /// "1.23 ms", "45.6 µs"; three significant digits.
 std::string pretty_time(double seconds);

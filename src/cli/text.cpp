@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <charconv>
 #include <utility>
 
-#include "plan/plan.hpp"
+#include "base/text_table.hpp"
 
 namespace pystream::cli {
 namespace {
@@ -22,12 +21,6 @@ std::string short_number(double value) {
     out.erase(out.find_last_not_of('.') + 1);
   }
   return out;
-}
-
-/// Columns that UTF-8 text takes, with one for each character.
-std::size_t columns(std::string_view text) {
-  return static_cast<std::size_t>(
-      std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
 }
 
 }  // namespace
@@ -67,68 +60,16 @@ std::string joined(const std::vector<std::string>& words, std::string_view betwe
   return out;
 }
 
-std::string short_key(std::string_view key) {
-  const std::string prefix = std::string(plan::kMainPipeline).append(plan::kSeparator);
-  if (key.starts_with(prefix)) {
-    key.remove_prefix(prefix.size());
-  }
-  std::string out(key);
-  for (std::size_t at = 0; (at = out.find(plan::kSeparator, at)) != std::string::npos;) {
-    out.replace(at, plan::kSeparator.size(), ".");
-  }
-  return out;
-}
-
-namespace {
-
-/// Every cell below the header is a figure, or there is none.
-bool is_of_figures(const std::vector<std::vector<std::string>>& rows, std::size_t column) {
-  return std::all_of(rows.begin() + 1, rows.end(), [&](const auto& row) {
-    return column >= row.size() || row[column].empty() || row[column] == "-" ||
-           std::isdigit(static_cast<unsigned char>(row[column][0])) != 0;
-  });
-}
-
-}  // namespace
-
-std::string table(const std::vector<std::vector<std::string>>& rows, std::size_t indent, bool numbers_right) {
-  std::vector<std::size_t> widths;
+std::string table(const std::vector<std::vector<std::string>>& rows, std::size_t indent) {
+  std::size_t columns = 0;
   for (const auto& row : rows) {
-    widths.resize(std::max(widths.size(), row.size()));
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      widths[i] = std::max(widths[i], columns(row[i]));
-    }
+    columns = std::max(columns, row.size());
   }
-  std::string out;
+  base::TextTable out(std::vector<base::TextTable::Column>(columns), indent, false);
   for (const auto& row : rows) {
-    std::string line(indent, ' ');
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      const std::string padding(widths[i] - columns(row[i]), ' ');
-      line += (numbers_right && is_of_figures(rows, i) ? padding + row[i] : row[i] + padding) + "  ";
-    }
-    line.erase(line.find_last_not_of(' ') + 1);
-    out += line + "\n";
+    out.add(row);
   }
-  return out;
-}
-
-std::string wrapped(std::string_view text, std::size_t width, std::size_t indent) {
-  std::string out;
-  std::size_t column = 0;
-  while (!text.empty()) {
-    const std::string_view word = text.substr(0, text.find(' '));
-    text.remove_prefix(std::min(text.size(), word.size() + 1));
-    if (column > 0 && column + 1 + columns(word) > width) {
-      out += "\n" + std::string(indent, ' ');
-      column = 0;
-    } else if (column > 0) {
-      out += ' ';
-      ++column;
-    }
-    out += word;
-    column += columns(word);
-  }
-  return out;
+  return out.text({});
 }
 
 }  // namespace pystream::cli

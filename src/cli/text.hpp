@@ -17,14 +17,7 @@ std::string count_text(std::size_t count, const std::string& noun);
 
 std::string joined(const std::vector<std::string>& words, std::string_view between);
 
-/// A profile key without the main pipeline's name and with "." between levels, as --set takes it.
-std::string short_key(std::string_view key);
-
-/// Rows in aligned columns, `indent` blanks before each. `numbers_right`: columns of figures below a header stand at
-/// their right edge.
-std::string table(const std::vector<std::vector<std::string>>& rows, std::size_t indent, bool numbers_right = false);
-
-/// `text` in lines of at most `width` columns, each after the first with `indent` blanks before it.
-std::string wrapped(std::string_view text, std::size_t width, std::size_t indent);
+/// Rows in aligned columns without a header, `indent` blanks before each.
+std::string table(const std::vector<std::vector<std::string>>& rows, std::size_t indent);
 
 }  // namespace pystream::cli

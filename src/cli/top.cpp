@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <fstream>
@@ -8,11 +9,14 @@
 #include <sstream>
 #include <thread>
 
+#include "base/display_text.hpp"
 #include "cli/commands.hpp"
 #include "cli/live.hpp"
 #include "cli/style.hpp"
+#include "cli/terminal.hpp"
 #include "cli/text.hpp"
 #include "coord/control_socket.hpp"
+#include "plan/stage_names.hpp"
 #include "profile/format.hpp"
 
 namespace pystream::cli {
@@ -65,14 +69,30 @@ std::string state_of(const coord::LiveWorker& worker) {
              : worker.item + " for " + profile::format_time(static_cast<double>(worker.item_age_ns) * 1e-9);
 }
 
+/// A narrow terminal keeps what tells where the time goes.
+base::TextTable empty_table() {
+  return base::TextTable({{.title = "stage", .cut = base::TextTable::Cut::middle},
+                          {.title = "pid", .right = true, .drop = 7},
+                          {.title = "state", .cut = base::TextTable::Cut::middle, .drop = 1},
+                          {.title = "items/s", .right = true},
+                          {.title = "p50", .right = true, .drop = 8},
+                          {.title = "p99", .right = true, .drop = 3},
+                          {.title = "in link", .right = true, .drop = 4},
+                          {.title = "waiting", .right = true, .drop = 5},
+                          {.title = "working", .right = true},
+                          {.title = "blocked", .right = true, .drop = 2},
+                          {.title = "restarts", .right = true, .drop = 6},
+                          {.title = "memory", .right = true, .drop = 10},
+                          {.title = "cpu", .right = true, .drop = 9}});
+}
+
 class TopScreen {
  public:
-  TopScreen(coord::LiveStatus first, bool colour) : colour_(colour), before_(std::move(first)) { note_usage(before_); }
+  explicit TopScreen(coord::LiveStatus first) : before_(std::move(first)) { note_usage(before_); }
 
   std::string show(const coord::LiveStatus& now) {
     const double seconds = static_cast<double>(now.time_ns - before_.time_ns) * 1e-9;
-    std::vector<std::vector<std::string>> rows{{"stage", "pid", "state", "items/s", "p50", "p99", "in link", "waiting",
-                                                "working", "blocked", "restarts", "memory", "cpu"}};
+    base::TextTable table = empty_table();
     const std::map<std::int64_t, Usage> old = usage_;
     note_usage(now);
     std::string last_worker;
@@ -83,21 +103,26 @@ class TopScreen {
       const std::int64_t pid = f.worker != nullptr ? f.worker->pid : 0;
       const auto then = old.find(pid);
       const double cpu = then != old.end() && seconds > 0 ? (usage_[pid].cpu_s - then->second.cpu_s) / seconds : 0;
-      rows.push_back({short_key(f.stage->key), of_worker(pid > 0 ? std::to_string(pid) : "-"),
-                      of_worker(f.worker != nullptr ? state_of(*f.worker) : ""), profile::format_count(f.items_per_s),
-                      profile::format_time(f.p50_s), profile::format_time(f.p99_s),
-                      of_worker(f.stage->role == "source" ? "-" : profile::format_percent(f.fill)),
-                      of_worker(profile::format_percent(f.waiting)), of_worker(profile::format_percent(f.working)),
-                      of_worker(profile::format_percent(f.blocked)),
-                      of_worker(f.worker != nullptr ? std::to_string(f.worker->restarts) : ""),
-                      of_worker(size_text(static_cast<std::uint64_t>(usage_[pid].memory_bytes))),
-                      of_worker(profile::format_percent(cpu))});
+      table.add({plan::short_key(f.stage->key), of_worker(pid > 0 ? std::to_string(pid) : "-"),
+                 of_worker(f.worker != nullptr ? state_of(*f.worker) : ""), profile::format_count(f.items_per_s),
+                 profile::format_time(f.p50_s), profile::format_time(f.p99_s),
+                 of_worker(f.stage->role == "source" ? "-" : profile::format_percent(f.fill)),
+                 of_worker(profile::format_percent(f.waiting)), of_worker(profile::format_percent(f.working)),
+                 of_worker(profile::format_percent(f.blocked)),
+                 of_worker(f.worker != nullptr ? std::to_string(f.worker->restarts) : ""),
+                 of_worker(size_text(static_cast<std::uint64_t>(usage_[pid].memory_bytes))),
+                 of_worker(profile::format_percent(cpu))});
     }
     const std::string title = now.name + "  pid " + std::to_string(now.pid) +
                               (now.run > 0 ? "  run " + std::to_string(now.run) : "") + "  " + now.state + "  up " +
                               profile::format_time(now.uptime_s);
     before_ = now;
-    return (colour_ ? "\x1b[1m" + title + "\x1b[0m" : title) + "\n\n" + table(rows, 0, true);
+    const base::TextTable::Look look = look_of(STDOUT_FILENO);
+    std::string shown = base::printable_line(title);
+    if (look.width) {
+      shown = base::shortened_middle(shown, *look.width);
+    }
+    return Style(STDOUT_FILENO).bold(shown) + "\n\n" + table.text(look);
   }
 
  private:
@@ -110,16 +135,24 @@ class TopScreen {
     }
   }
 
-  bool colour_;
   coord::LiveStatus before_;
   std::map<std::int64_t, Usage> usage_;
 };
 
-/// Over what the screen showed before, line by line: clearing all of it first would flicker.
+/// Over what the screen showed before, line by line: clearing all of it first would flicker. What is below the last
+/// line of the terminal is left out, and counted there.
 std::string in_place(const std::string& text) {
+  const auto lines = static_cast<std::size_t>(std::ranges::count(text, '\n'));
+  const std::size_t height = terminal_height(STDOUT_FILENO).value_or(lines + 1);
+  const std::size_t shown = lines < height ? lines : height - std::min<std::size_t>(height, 2);
   std::string out = "\x1b[H";
-  for (const char letter : text) {
-    out += letter == '\n' ? "\x1b[K\n" : std::string(1, letter);
+  std::size_t line = 0;
+  for (auto at = text.begin(); at != text.end() && line < shown; ++at) {
+    out += *at == '\n' ? "\x1b[K\n" : std::string(1, *at);
+    line += *at == '\n' ? 1 : 0;
+  }
+  if (shown < lines) {
+    out += std::to_string(lines - shown) + " more; they need a higher window\x1b[K";
   }
   return out + "\x1b[J";
 }
@@ -132,7 +165,7 @@ std::optional<coord::LiveStatus> look_again(std::int64_t pid) {
 }
 
 int once(const coord::LiveStatus& first, const TopOptions& options) {
-  TopScreen screen(first, false);
+  TopScreen screen(first);
   std::this_thread::sleep_for(std::chrono::duration<double>(options.interval_s));
   const auto now = look_again(first.pid);
   if (!now) {
@@ -149,7 +182,7 @@ int top(const TopOptions& options) {
   }
   std::signal(SIGINT, [](int) { g_interrupted = 1; });
   const bool terminal = ::isatty(STDOUT_FILENO) == 1;
-  TopScreen screen(first, Style(STDOUT_FILENO).on());
+  TopScreen screen(first);
   while (g_interrupted == 0) {
     std::this_thread::sleep_for(std::chrono::duration<double>(options.interval_s));
     const auto now = look_again(first.pid);

@@ -8,6 +8,7 @@
 #include "cli/text.hpp"
 #include "plan/json.hpp"
 #include "plan/plan_json.hpp"
+#include "plan/stage_names.hpp"
 #include "plan/topology.hpp"
 #include "shm/segment.hpp"
 #include "worker/layout.hpp"
@@ -46,7 +47,7 @@ std::string stages_of(const Survey& survey, const plan::WorkerSpec& worker) {
     for (const plan::HostedId id : segment.hosted) {
       const plan::HostedSpec& hosted = survey.hosted(id);
       const std::string& type = hosted.node->stage->type;
-      stages.push_back(hosted.key == worker.name ? type : short_key(hosted.key) + " (" + type + ")");
+      stages.push_back(hosted.key == worker.name ? type : plan::short_key(hosted.key) + " (" + type + ")");
     }
   }
   return joined(stages, ", ");
@@ -65,14 +66,14 @@ std::string report(const LoadedPlan& loaded, const Survey& survey) {
   std::string out = shown_file(loaded.file) + ": " + style.green("valid") + "\n\n";
   std::vector<std::vector<std::string>> rows;
   for (const plan::WorkerSpec& worker : survey.topology.workers) {
-    rows.push_back({short_key(worker.name), stages_of(survey, worker)});
+    rows.push_back({plan::short_key(worker.name), stages_of(survey, worker)});
   }
   out += style.bold(count_text(rows.size(), "worker process")) + "\n" + table(rows, 2);
   rows.clear();
   for (std::size_t i = 0; i < survey.topology.links.size(); ++i) {
     const plan::LinkSpec& link = survey.topology.links[i];
     rows.push_back(
-        {short_key(link.name), capacity_text(survey.size_of(i)),
+        {plan::short_key(link.name), capacity_text(survey.size_of(i)),
          link.options.overflow == plan::Overflow::block ? "" : std::string(to_string(link.options.overflow))});
   }
   out += "\n" + style.bold(count_text(rows.size(), "link")) + "\n" + table(rows, 2);

@@ -6,8 +6,10 @@
 #include <sstream>
 
 #include "cli/commands.hpp"
-#include "cli/text.hpp"
+#include "cli/stage_of_run.hpp"
+#include "cli/terminal.hpp"
 #include "coord/symbols.hpp"
+#include "plan/stage_names.hpp"
 #include "profile/events.hpp"
 #include "profile/run_description.hpp"
 #include "profile/summary.hpp"
@@ -29,11 +31,6 @@ std::string key_of(const profile::StoredEvent& event) {
     return event.worker;
   }
   return event.text.substr(kBefore.size(), event.text.find(' ', kBefore.size()) - kBefore.size());
-}
-
-bool is_about(const profile::StoredEvent& event, const std::string& stage) {
-  const std::string key = key_of(event);
-  return key == stage || short_key(key) == stage || key.ends_with("__" + stage);
 }
 
 /// "  #0 /path/libfoo.so+0x1234", as coord::stack_text() writes it.
@@ -73,13 +70,15 @@ int why(const WhyOptions& options) {
   profile::Database database = profile::open_for_reading(profile::profiler_folder(options.folder));
   const std::int64_t run = profile::find_run(database, options.run);
   std::vector<profile::StoredEvent> crashes = profile::list_events(database, run, "crash");
+  std::string stage;
   if (!options.stage.empty()) {
-    std::erase_if(crashes, [&](const profile::StoredEvent& event) { return !is_about(event, options.stage); });
+    stage = stage_of_run(database, run, options.stage);
+    std::erase_if(crashes, [&](const auto& event) { return !plan::is_within(key_of(event), stage); });
   }
   const profile::RunEnd end = profile::read_run_end(database, run);
   std::string text = fmt::format("run {}: {}{}\n", run, end.outcome, end.reason.empty() ? "" : ", " + end.reason);
   if (crashes.empty()) {
-    text += options.stage.empty() ? "no worker has died\n" : "stage " + options.stage + " has not died\n";
+    text += options.stage.empty() ? "no worker has died\n" : "stage " + stage + " has not died\n";
   }
   const std::size_t left_out = crashes.size() - std::min(crashes.size(), options.newest);
   if (left_out > 0) {
@@ -89,7 +88,7 @@ int why(const WhyOptions& options) {
   for (std::size_t i = left_out; i < crashes.size(); ++i) {
     text += fmt::format("after {:.3f} s: {}", crashes[i].seconds, with_names(crashes[i].text, symbols));
   }
-  print(text);
+  print(shown_on(STDOUT_FILENO, text));
   return kDone;
 }
 

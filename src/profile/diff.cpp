@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <random>
 
+#include "plan/stage_names.hpp"
 #include "profile/format.hpp"
 #include "shm/profile_abi.hpp"
 
@@ -228,7 +229,7 @@ FailCondition parse_fail_condition(const std::string& text) {
   FailCondition condition{.text = text};
   std::string rest = text;
   if (const auto colon = rest.rfind(':'); colon != std::string::npos) {
-    condition.key = short_key(rest.substr(0, colon));
+    condition.key = rest.substr(0, colon);
     rest = rest.substr(colon + 1);
   }
   const auto sign = rest.find_first_of("<>");
@@ -279,51 +280,47 @@ Comparison compare(const std::vector<KeyWindows>& before, const std::vector<KeyW
 }
 
 std::vector<std::string> failures(const Comparison& comparison, const std::vector<FailCondition>& conditions) {
+  std::vector<std::string> keys;
+  for (const Change& change : comparison.changes) {
+    keys.push_back(change.key);
+  }
   std::vector<std::string> lines;
   for (const FailCondition& condition : conditions) {
+    const std::string key = condition.key.empty() ? "" : plan::key_named(condition.key, keys, "both runs");
     for (const Change& change : comparison.changes) {
-      const bool meant =
-          change.metric == condition.metric && (condition.key.empty() || condition.key == short_key(change.key));
+      const bool meant = change.metric == condition.metric && (key.empty() || key == change.key);
       const bool beyond = condition.greater ? change.change > condition.change : change.change < condition.change;
       const bool certain = condition.greater ? change.low > std::min(condition.change, 0.0)
                                              : change.high < std::max(condition.change, 0.0);
       if (meant && beyond && certain) {
-        lines.push_back(condition.text + ": " + std::string(to_string(change.metric)) + " of " + short_key(change.key) +
-                        " changed by " + signed_percent(change.change) + " (95 %: " + signed_percent(change.low) +
-                        " to " + signed_percent(change.high) + ")");
+        lines.push_back(condition.text + ": " + std::string(to_string(change.metric)) + " of " +
+                        plan::short_key(change.key) + " changed by " + signed_percent(change.change) +
+                        " (95 %: " + signed_percent(change.low) + " to " + signed_percent(change.high) + ")");
       }
     }
   }
   return lines;
 }
 
-std::string to_table(const Comparison& comparison) {
-  std::vector<std::array<std::string, 6>> rows{{"key", "metric", "before", "after", "change", "95 % of drawings"}};
+std::string to_table(const Comparison& comparison, const base::TextTable::Look& look) {
+  base::TextTable table({{.title = "key", .cut = base::TextTable::Cut::middle},
+                         {.title = "metric"},
+                         {.title = "before", .right = true},
+                         {.title = "after", .right = true},
+                         {.title = "change", .right = true},
+                         {.title = "95 % of drawings", .right = true, .drop = 1}});
   for (const Change& change : comparison.changes) {
-    rows.push_back({short_key(change.key), std::string(to_string(change.metric)), shown(change.metric, change.before),
-                    shown(change.metric, change.after), signed_percent(change.change) + (change.real() ? " *" : "  "),
-                    signed_percent(change.low) + " .. " + signed_percent(change.high)});
+    table.add({plan::short_key(change.key), std::string(to_string(change.metric)), shown(change.metric, change.before),
+               shown(change.metric, change.after), signed_percent(change.change) + (change.real() ? " *" : "  "),
+               signed_percent(change.low) + " .. " + signed_percent(change.high)});
   }
-  std::array<std::size_t, 6> widths{};
-  for (const auto& row : rows) {
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      widths[i] = std::max(widths[i], row[i].size());
-    }
-  }
-  std::string text;
-  for (const auto& row : rows) {
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      const std::string padding(widths[i] - row[i].size(), ' ');
-      text += (i > 0 ? "  " : "") + (i < 2 ? row[i] + padding : padding + row[i]);
-    }
-    text += "\n";
-  }
+  std::string text = table.text(look);
   text += "* not explained by noise\n";
   for (const std::string& key : comparison.only_before) {
-    text += "only in the first run: " + key + "\n";
+    text += "only in the first run: " + plan::short_key(key) + "\n";
   }
   for (const std::string& key : comparison.only_after) {
-    text += "only in the second run: " + key + "\n";
+    text += "only in the second run: " + plan::short_key(key) + "\n";
   }
   if (comparison.by_items) {
     text += "A run has fewer than " + std::to_string(kFewestBlocks) +

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/text_table.hpp"
 #include "profile/windows.hpp"
 
 /// Comparing two runs, for people and as a gate in CI.
@@ -25,7 +26,7 @@ std::string_view to_string(Metric metric);
 /// "p99>+10%", "throughput<-5%", "Decode:mean>+20%" (one stage only).
 struct FailCondition {
   std::string text;
-  std::string key;  ///< short key; empty: every key
+  std::string key;  ///< as plan/stage_names.hpp takes it; empty: every key
   Metric metric = Metric::mean;
   bool greater = true;
   double change = 0;  ///< 0.1: 10 %
@@ -54,8 +55,9 @@ struct Comparison {
 Comparison compare(const std::vector<KeyWindows>& before, const std::vector<KeyWindows>& after,
                    const std::vector<Metric>& metrics);
 
-/// Those that meet a condition and are real, as lines for people.
+/// Those that meet a condition and are real, as lines for people. Throws Error if a condition names no stage of both
+/// runs, or several.
 std::vector<std::string> failures(const Comparison& comparison, const std::vector<FailCondition>& conditions);
-std::string to_table(const Comparison& comparison);
+std::string to_table(const Comparison& comparison, const base::TextTable::Look& look = {});
 
 }  // namespace pystream::profile

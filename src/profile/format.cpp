@@ -9,6 +9,9 @@
 #include <map>
 #include <vector>
 
+#include "base/display_text.hpp"
+#include "plan/stage_names.hpp"
+
 namespace pystream::profile {
 namespace {
 
@@ -19,27 +22,33 @@ std::string three_digits(double value) {
   return text.data();
 }
 
-std::string local_time(double unix_time) {
-  const auto seconds = static_cast<std::time_t>(unix_time);
-  std::tm parts{};
-  ::localtime_r(&seconds, &parts);
-  std::array<char, 64> text{};
-  std::strftime(text.data(), text.size(), "%Y-%m-%d %H:%M:%S", &parts);
-  return text.data();
-}
-
 using Cells = std::vector<std::string>;
 
-Cells header() {
-  return {"key",     "items",   "mean",    "p50",     "p90",      "p99",   "p99.9", "max",
-          "items/s", "waiting", "working", "blocked", "restarts", "drops", "errors"};
+/// Of what a narrow terminal has no room for, the tails of the distribution and the shares that add up to the third go
+/// first.
+base::TextTable empty_table() {
+  return base::TextTable({{.title = "key", .cut = base::TextTable::Cut::middle},
+                          {.title = "items", .right = true},
+                          {.title = "mean", .right = true},
+                          {.title = "p50", .right = true, .drop = 5},
+                          {.title = "p90", .right = true, .drop = 8},
+                          {.title = "p99", .right = true, .drop = 1},
+                          {.title = "p99.9", .right = true, .drop = 9},
+                          {.title = "max", .right = true, .drop = 6},
+                          {.title = "items/s", .right = true},
+                          {.title = "waiting", .right = true, .drop = 7},
+                          {.title = "working", .right = true},
+                          {.title = "blocked", .right = true, .drop = 2},
+                          {.title = "restarts", .right = true, .drop = 4},
+                          {.title = "drops", .right = true, .drop = 10},
+                          {.title = "errors", .right = true, .drop = 3}});
 }
 
 Cells cells_of(const KeySummary& key) {
   const bool stage = key.role != "pipeline";
   const auto share = [&](double value) { return stage ? format_percent(value) : std::string("-"); };
   const auto time = [&](double value) { return key.samples > 0 ? format_time(value) : std::string("-"); };
-  return {short_key(key.key) + (key.bottleneck ? " *" : ""),
+  return {plan::short_key(key.key) + (key.bottleneck ? " *" : ""),
           std::to_string(key.items),
           key.items > 0 ? format_time(key.mean_s) : "-",
           time(key.p50_s),
@@ -56,34 +65,6 @@ Cells cells_of(const KeySummary& key) {
           stage ? std::to_string(key.errors) : "-"};
 }
 
-std::size_t width_of(const std::string& text) {
-  std::size_t width = 0;
-  for (const char letter : text) {
-    width += (static_cast<unsigned char>(letter) & 0xc0) != 0x80 ? 1 : 0;  // not a byte that continues one
-  }
-  return width;
-}
-
-std::string lay_out(const std::vector<Cells>& rows, bool colour) {
-  std::vector<std::size_t> widths(rows.front().size());
-  for (const Cells& row : rows) {
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      widths[i] = std::max(widths[i], width_of(row[i]));
-    }
-  }
-  std::string text;
-  for (const Cells& row : rows) {
-    const bool bottleneck = row[0].ends_with(" *");
-    std::string line;
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      const std::string padding(widths[i] - width_of(row[i]), ' ');
-      line += i == 0 ? row[i] + padding : "  " + padding + row[i];
-    }
-    text += colour && (&row == rows.data() || bottleneck) ? "\x1b[1m" + line + "\x1b[0m\n" : line + "\n";
-  }
-  return text;
-}
-
 /// How much the choice of the sampled items may matter, for the key where it matters most.
 std::string rank_note(const RunSummary& summary) {
   const auto worst =
@@ -98,7 +79,7 @@ std::string rank_note(const RunSummary& summary) {
     std::snprintf(text.data(), text.size(), "%.2f %%", error * 100);
     return std::string(text.data());
   };
-  return "The least sampled key is " + short_key(worst->key) + ", with " +
+  return "The least sampled key is " + plan::short_key(worst->key) + ", with " +
          format_count(static_cast<double>(worst->samples)) + " of " + format_count(static_cast<double>(worst->items)) +
          " items: its p50 is right to " + range(0.5) + " of the items, its p99 to " + range(0.99) +
          " (19 times in 20); each value is off by up to 1/32.\n";
@@ -107,7 +88,7 @@ std::string rank_note(const RunSummary& summary) {
 std::string notes(const RunSummary& summary) {
   std::string text;
   if (!summary.bottleneck.empty()) {
-    text += "\n* bottleneck: " + summary.bottleneck + "\n";
+    text += "\n* bottleneck: " + plan::short_key(summary.bottleneck) + "\n";
   }
   std::uint64_t items = 0;
   std::uint64_t rows = 0;
@@ -142,6 +123,18 @@ std::string notes(const RunSummary& summary) {
   return text;
 }
 
+/// Every line of `text` made printable, and wrapped where it is wider than a terminal.
+std::string lines_within(std::string_view text, const base::TextTable::Look& look) {
+  std::string out;
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(text.size(), line.size() + 1));
+    const std::string shown = base::printable_line(line);
+    out += (look.width ? base::wrapped(shown, *look.width, 0) : shown) + "\n";
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string format_time(double seconds) {
@@ -153,6 +146,15 @@ std::string format_time(double seconds) {
     }
   }
   return {};
+}
+
+std::string format_date(double unix_time) {
+  const auto seconds = static_cast<std::time_t>(unix_time);
+  std::tm parts{};
+  ::localtime_r(&seconds, &parts);
+  std::array<char, 64> text{};
+  std::strftime(text.data(), text.size(), "%Y-%m-%d %H:%M:%S", &parts);
+  return text.data();
 }
 
 std::string format_count(double count) {
@@ -170,28 +172,23 @@ std::string format_percent(double share) {
   return text.data();
 }
 
-std::string short_key(const std::string& key) {
-  static const std::string kPrefix = "MainPipeline__";
-  return key.starts_with(kPrefix) ? key.substr(kPrefix.size()) : key;
-}
-
-std::string to_table(const RunSummary& summary, bool colour) {
-  std::string text = "Run " + std::to_string(summary.run) + " of " + summary.name + ", " + local_time(summary.started) +
-                     ", " + summary.outcome;
+std::string to_table(const RunSummary& summary, const base::TextTable::Look& look) {
+  std::string text = "Run " + std::to_string(summary.run) + " of " + summary.name + ", " +
+                     format_date(summary.started) + ", " + summary.outcome;
   if (summary.duration_s > 0) {
     text += " after " + format_time(summary.duration_s);
   }
-  text += summary.reason.empty() ? "\n\n" : "\n" + summary.reason + "\n\n";
-  std::vector<Cells> rows{header()};
+  text += summary.reason.empty() ? "\n\n" : "\n" + plan::short_key(summary.reason) + "\n\n";
+  base::TextTable table = empty_table();
   for (const KeySummary& key : summary.keys) {
-    rows.push_back(cells_of(key));
+    table.add(cells_of(key), key.bottleneck ? "\x1b[1m" : "");
   }
-  return text + lay_out(rows, colour) + notes(summary);
+  return lines_within(text, look) + table.text(look) + lines_within(notes(summary), look);
 }
 
 std::string json_string(std::string_view text) {
   std::string out = "\"";
-  for (const char letter : text) {
+  for (const char letter : base::valid_utf8(text)) {
     const auto code = static_cast<unsigned char>(letter);
     if (letter == '"' || letter == '\\') {
       out += '\\';
@@ -218,7 +215,7 @@ std::string json_number(double value) {
 
 std::string html_text(std::string_view text) {
   std::string out;
-  for (const char letter : text) {
+  for (const char letter : base::valid_utf8(text)) {
     switch (letter) {
       case '&':
         out += "&amp;";

@@ -64,6 +64,8 @@ class LetterStore {
 
 /// Without their bytes; of all runs if `run` is none.
 std::vector<DeadLetter> list_letters(Database& database, std::optional<std::int64_t> run);
+/// As a list of objects, with the stages' keys.
+std::string to_json(const std::vector<DeadLetter>& letters);
 /// Throws ProfilingError if there is no such letter.
 DeadLetter read_letter(Database& database, std::int64_t id);
 std::string read_letter_bytes(Database& database, std::int64_t id);

@@ -1,8 +1,8 @@
 #include "profile/report.hpp"
 
 #include <algorithm>
-#include <ctime>
 
+#include "plan/stage_names.hpp"
 #include "profile/format.hpp"
 #include "profile/report_charts.hpp"
 
@@ -64,15 +64,6 @@ std::string cell(const std::string& text) {
   return "<td>" + html_text(text) + "</td>";
 }
 
-std::string when(double unix_time) {
-  const auto seconds = static_cast<std::time_t>(unix_time);
-  std::tm parts{};
-  ::localtime_r(&seconds, &parts);
-  char text[64];
-  std::strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &parts);
-  return text;
-}
-
 std::string head(const RunSummary& summary) {
   const KeySummary* main = summary.find("MainPipeline");
   std::uint64_t restarts = 0;
@@ -86,10 +77,11 @@ std::string head(const RunSummary& summary) {
     errors += key.errors;
   }
   std::string html = "<h1>" + html_text(summary.name) + ", run " + std::to_string(summary.run) + "</h1><p>" +
-                     when(summary.started) + " on " + html_text(summary.host) + ", <span class=\"" +
+                     format_date(summary.started) + " on " + html_text(summary.host) + ", <span class=\"" +
                      (summary.outcome == "failed" || summary.outcome == "lost" ? "bad" : "") + "\">" +
                      html_text(summary.outcome) + "</span>" +
-                     (summary.reason.empty() ? "" : ": " + html_text(summary.reason)) + "</p><div class=\"cards\">";
+                     (summary.reason.empty() ? "" : ": " + html_text(plan::short_key(summary.reason))) +
+                     "</p><div class=\"cards\">";
   if (main != nullptr) {
     html += card(format_count(static_cast<double>(main->items)), "items");
     html += card(main->items_per_s > 0 ? format_count(main->items_per_s) : "-", "items/s");
@@ -99,7 +91,7 @@ std::string head(const RunSummary& summary) {
   html += card(std::to_string(errors), "errors") + card(std::to_string(drops), "drops");
   html += card(std::to_string(summary.dead_letters), "dead letters") + "</div>";
   if (!summary.bottleneck.empty()) {
-    html += "<p><b>Bottleneck:</b> " + html_text(short_key(summary.bottleneck)) + ".</p>";
+    html += "<p><b>Bottleneck:</b> " + html_text(plan::short_key(summary.bottleneck)) + ".</p>";
   }
   return html;
 }
@@ -110,7 +102,7 @@ std::string table(const RunSummary& summary) {
       "class=\"scroll\"><table><thead><tr><th>key</th><th>items</th><th>mean</th><th>p50</th><th>p90</th><th>p99</th>"
       "<th>p99.9</th><th>max</th><th>items/s</th><th>restarts</th><th>drops</th><th>errors</th></tr></thead><tbody>";
   for (const KeySummary& key : summary.keys) {
-    html += std::string("<tr") + (key.bottleneck ? " class=\"hot\"" : "") + ">" + cell(short_key(key.key));
+    html += std::string("<tr") + (key.bottleneck ? " class=\"hot\"" : "") + ">" + cell(plan::short_key(key.key));
     html += cell(std::to_string(key.items)) + cell(format_time(key.mean_s));
     for (const double time : {key.p50_s, key.p90_s, key.p99_s, key.p999_s, key.max_s}) {
       html += cell(key.samples > 0 ? format_time(time) : "-");
@@ -153,8 +145,8 @@ std::string what_if(const RunSummary& summary) {
   for (const Worker& worker : workers) {
     // An item of the pipeline costs this worker so much; filtered items cost those behind the filter nothing.
     const double service = std::max(worker.busy_s / std::max(entered, 1.0), 1e-9);
-    html += "<tr data-name=\"" + html_text(short_key(worker.name)) + "\" data-service=\"" + json_number(service) +
-            "\">" + cell(short_key(worker.name)) + cell(format_time(service)) +
+    html += "<tr data-name=\"" + html_text(plan::short_key(worker.name)) + "\" data-service=\"" + json_number(service) +
+            "\">" + cell(plan::short_key(worker.name)) + cell(format_time(service)) +
             "<td><input type=\"number\" min=\"1\" max=\"64\" value=\"1\" aria-label=\"replicas\"></td><td "
             "class=\"capacity\"></td></tr>";
   }
@@ -166,8 +158,9 @@ std::string events(const ReportData& data) {
   std::size_t shown = 0;
   for (const ReportEvent& event : data.events) {
     if (event.kind != "start" && ++shown <= 200) {
-      rows += "<tr>" + cell(format_time(event.time_s)) + cell(event.kind) + cell(short_key(event.worker)) +
-              "<td style=\"text-align:left;white-space:normal\">" + html_text(event.text) + "</td></tr>";
+      rows += "<tr>" + cell(format_time(event.time_s)) + cell(event.kind) + cell(plan::short_key(event.worker)) +
+              "<td style=\"text-align:left;white-space:normal\">" + html_text(plan::short_key(event.text)) +
+              "</td></tr>";
     }
   }
   if (rows.empty()) {

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "plan/stage_names.hpp"
 #include "profile/format.hpp"
 #include "shm/profile_abi.hpp"
 
@@ -160,13 +161,13 @@ std::string graph_chart(const ReportData& data) {
   for (std::size_t i = 0; i < boxes.size(); ++i) {
     const WorkerBox& box = boxes[i];
     const auto [x, y] = place(i);
-    const std::string title = short_key(box.name) + ": waits " + format_percent(box.waiting) + ", works " +
+    const std::string title = plan::short_key(box.name) + ": waits " + format_percent(box.waiting) + ", works " +
                               format_percent(box.working) + ", is blocked " + format_percent(box.blocked);
     content += rectangle(x, y, kBoxWidth, box_height,
                          "rx=\"8\" class=\"box" + std::string(box.bottleneck ? " hot" : "") +
                              "\" style=\"fill:" + heat(box.working) + "\"",
                          title);
-    content += text_at(x + 10, y + 20, shortened(short_key(box.name), 22), "class=\"name\"");
+    content += text_at(x + 10, y + 20, shortened(plan::short_key(box.name), 22), "class=\"name\"");
     content += text_at(
         x + 10, y + 36,
         "works " + format_percent(box.working) +
@@ -231,7 +232,8 @@ std::string throughput_chart(const ReportData& data) {
     }
     const bool main = shown[i]->key == "MainPipeline";
     content += "<polyline fill=\"none\" stroke=\"" + std::string(colour) + "\" stroke-width=\"" + (main ? "3" : "1.5") +
-               "\" points=\"" + points + "\"><title>" + html_text(short_key(shown[i]->key)) + "</title></polyline>";
+               "\" points=\"" + points + "\"><title>" + html_text(plan::short_key(shown[i]->key)) +
+               "</title></polyline>";
     if (shown[i]->windows.size() == 1) {
       content += "<circle r=\"3\" fill=\"" + std::string(colour) + "\" cx=\"" + points.substr(0, points.find(',')) +
                  "\" cy=\"" + points.substr(points.find(',') + 1, points.find(' ') - points.find(',') - 1) + "\"/>";
@@ -240,18 +242,18 @@ std::string throughput_chart(const ReportData& data) {
       const double at = kTop + 10 + 17 * static_cast<double>(i);
       content += line(kLeft + width + 14, at - 4, kLeft + width + 32, at - 4,
                       "stroke=\"" + std::string(colour) + "\" stroke-width=\"3\"");
-      content += text_at(kLeft + width + 38, at, shortened(short_key(shown[i]->key), 22), "class=\"small\"");
+      content += text_at(kLeft + width + 38, at, shortened(plan::short_key(shown[i]->key), 22), "class=\"small\"");
     }
   }
   for (const ReportEvent& event : data.events) {
     if (event.kind == "crash" || event.kind == "restart") {
-      content +=
-          "<g>" +
-          line(x(event.time_s), kTop, x(event.time_s), kTop + height,
-               event.kind == "crash" ? "class=\"crash\"" : "class=\"restart\"") +
-          "<title>" +
-          html_text(number(event.time_s) + " s: " + event.kind + " of " + short_key(event.worker) + " " + event.text) +
-          "</title></g>";
+      content += "<g>" +
+                 line(x(event.time_s), kTop, x(event.time_s), kTop + height,
+                      event.kind == "crash" ? "class=\"crash\"" : "class=\"restart\"") +
+                 "<title>" +
+                 html_text(number(event.time_s) + " s: " + event.kind + " of " + plan::short_key(event.worker) + " " +
+                           plan::short_key(event.text)) +
+                 "</title></g>";
     }
   }
   return svg(kWidth, kHeight, content, "throughput over time");
@@ -266,8 +268,8 @@ std::string state_bars(const ReportData& data) {
       continue;
     }
     const double width = kWidth - kLeft - kRight;
-    content +=
-        text_at(kLeft - 10, y + kBar - 3, shortened(short_key(key.key), 32), "class=\"small\" text-anchor=\"end\"");
+    content += text_at(kLeft - 10, y + kBar - 3, shortened(plan::short_key(key.key), 32),
+                       "class=\"small\" text-anchor=\"end\"");
     double x = kLeft;
     const std::array<std::pair<double, const char*>, 3> parts{
         {{key.working, "working"}, {key.waiting, "waiting"}, {key.blocked, "blocked"}}};
@@ -312,7 +314,7 @@ std::string latency_chart(const KeyWindows& key, const KeySummary& summary) {
   const double most = *std::max_element(bars.begin(), bars.end());
   const double width = (kWidth - 2 * kLeft) / static_cast<double>(last - first);
   const double height = kHeight - kTop - kBottom;
-  std::string content = text_at(kLeft, 15, shortened(short_key(key.key), 40), "class=\"name plain\"");
+  std::string content = text_at(kLeft, 15, shortened(plan::short_key(key.key), 40), "class=\"name plain\"");
   for (std::size_t i = first; i < last; ++i) {
     const double x = kLeft + width * static_cast<double>(i - first);
     const auto low = static_cast<double>(shm::bucket_low(i * kPerBar)) * 1e-9;
@@ -337,7 +339,7 @@ std::string latency_chart(const KeyWindows& key, const KeySummary& summary) {
   mark(summary.p99_s, "p99", 2);
   content += text_at(kWidth - kLeft, kHeight - 3, "bars as the root of their items",
                      "class=\"faint small\" text-anchor=\"end\"");
-  return svg(kWidth, kHeight, content, "distribution of " + short_key(key.key));
+  return svg(kWidth, kHeight, content, "distribution of " + plan::short_key(key.key));
 }
 
 }  // namespace pystream::profile

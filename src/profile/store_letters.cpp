@@ -8,6 +8,7 @@
 #include "base/kill_point.hpp"
 #include "base/system_error.hpp"
 #include "base/unique_fd.hpp"
+#include "profile/format.hpp"
 #include "profile/letters.hpp"
 #include "profile/schema.hpp"
 #include "shm/profile_abi.hpp"
@@ -160,6 +161,21 @@ std::vector<DeadLetter> list_letters(Database& database, std::optional<std::int6
     letters.push_back(letter_in(rows));
   }
   return letters;
+}
+
+std::string to_json(const std::vector<DeadLetter>& letters) {
+  std::string out = "[";
+  for (const DeadLetter& letter : letters) {
+    const auto number = [](const char* name, auto value) {
+      return ", \"" + std::string(name) + "\": " + std::to_string(value);
+    };
+    out += (out.size() > 1 ? ",\n " : "") + std::string("{\"letter\": ") + std::to_string(letter.id) +
+           number("run", letter.run) + ", \"time\": " + json_number(letter.time) +
+           ", \"stage\": " + json_string(letter.stage) + number("item", letter.sequence) + number("part", letter.part) +
+           number("attempts", letter.attempts) + number("size", letter.size) + number("signal", letter.signal) +
+           ", \"reason\": " + json_string(letter.reason) + "}";
+  }
+  return out + "]\n";
 }
 
 DeadLetter read_letter(Database& database, std::int64_t id) {

@@ -211,6 +211,9 @@ std::int64_t find_run(Database& database, const std::string& which, bool unprofi
   if (error != std::errc() || end != text.data() + text.size() || run <= 0) {
     throw ProfilingError("\"" + which + "\" names no run; expected a number, last or last-1");
   }
+  if (!database.query_integer("SELECT id FROM runs WHERE id = " + std::to_string(run))) {
+    throw ProfilingError("there is no run " + which + " in " + database.path().string() + "; see pystream-coord runs");
+  }
   return run;
 }
 

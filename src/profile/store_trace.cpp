@@ -1,9 +1,12 @@
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <limits>
 #include <map>
+#include <span>
 #include <vector>
 
+#include "plan/stage_names.hpp"
 #include "profile/format.hpp"
 #include "profile/trace.hpp"
 
@@ -28,7 +31,7 @@ std::map<std::int64_t, TraceStage> stages_of(Database& database, std::int64_t ru
   statement.bind(1, run);
   std::map<std::int64_t, TraceStage> stages;
   while (statement.step()) {
-    stages[statement.integer(0)] = {short_key(statement.text(1)), statement.integer(2)};
+    stages[statement.integer(0)] = {plan::short_key(statement.text(1)), statement.integer(2)};
   }
   return stages;
 }
@@ -48,13 +51,21 @@ class TraceWriter {
   }
 
  private:
+  /// More than there are workers, and lanes of one.
+  static constexpr std::int64_t kManyTracks = 100'000;
+  static constexpr std::int64_t kManyLanes = 1'000;
+
+  static std::int64_t track_of(std::int64_t worker, std::size_t lane = 0) {
+    return static_cast<std::int64_t>(lane) * kManyTracks + worker + 1;
+  }
+
   /// `fields`: what follows "ph", with a comma in front.
-  void event(char phase, std::int64_t worker, const std::string& fields) {
+  void event(char phase, std::int64_t track, const std::string& fields) {
     std::string text = first_ ? "" : ",\n";
     first_ = false;
     text += "{\"ph\":\"";
     text += phase;
-    text += "\",\"pid\":1,\"tid\":" + std::to_string(worker + 1) + fields + "}";
+    text += "\",\"pid\":1,\"tid\":" + std::to_string(track) + fields + "}";
     out_(text);
   }
 
@@ -64,32 +75,90 @@ class TraceWriter {
     if (!run.step()) {
       throw ProfilingError("there is no run " + std::to_string(run_) + " in " + database_.path().string());
     }
-    event('M', -1, ",\"name\":\"process_name\",\"args\":{\"name\":" + json_string(run.text(0)) + "}");
+    event('M', 0, ",\"name\":\"process_name\",\"args\":{\"name\":" + json_string(run.text(0)) + "}");
     run.reset();
     Statement workers(
         database_,
         "SELECT DISTINCT worker, worker_name FROM stages WHERE run = ? AND worker IS NOT NULL ORDER BY worker");
     workers.bind(1, run_);
     while (workers.step()) {
-      const std::int64_t worker = workers.integer(0);
-      event('M', worker,
-            ",\"name\":\"thread_name\",\"args\":{\"name\":" + json_string(short_key(workers.text(1))) + "}");
-      event('M', worker, ",\"name\":\"thread_sort_index\",\"args\":{\"sort_index\":" + std::to_string(worker) + "}");
+      worker_names_[workers.integer(0)] = plan::short_key(workers.text(1));
+      name_lane(workers.integer(0), 0);
     }
   }
 
+  void name_lane(std::int64_t worker, std::size_t lane) {
+    const std::string name = worker_names_[worker] + (lane > 0 ? " (" + std::to_string(lane + 1) + ")" : "");
+    const std::int64_t order = worker * kManyLanes + static_cast<std::int64_t>(lane);
+    event('M', track_of(worker, lane), ",\"name\":\"thread_name\",\"args\":{\"name\":" + json_string(name) + "}");
+    event('M', track_of(worker, lane),
+          ",\"name\":\"thread_sort_index\",\"args\":{\"sort_index\":" + std::to_string(order) + "}");
+  }
+
+  /// One item in one stage. A stage that still worked after it had called the one behind it encloses that one's slice.
   struct Slice {
     const TraceStage* stage;
     std::int64_t start_ns, end_ns;
+    std::uint64_t input;
+    std::size_t lane = 0;
+
+    bool same_call(const Slice& other) const { return stage->worker == other.stage->worker && input == other.input; }
   };
 
+  /// Rows have a stage's own time, without that of the stages which it calls: from the last to the first of those that
+  /// one call went through, a stage that overlaps the next one lasts longer by all of that one.
+  static void nest(std::span<Slice> call) {
+    for (std::size_t i = call.size() - 1; i-- > 0;) {
+      const Slice& next = call[i + 1];
+      if (call[i].end_ns > next.start_ns) {
+        call[i].end_ns = std::max(next.end_ns, call[i].end_ns + next.end_ns - next.start_ns);
+      }
+    }
+  }
+
+  /// The first lane of a worker's track that is free for this call. Stages that have several items in work at once need
+  /// more than one.
+  std::size_t lane_for(std::span<const Slice> call) {
+    std::vector<std::int64_t>& ends = lane_ends_[call.front().stage->worker];
+    const auto free = std::ranges::find_if(ends, [&](std::int64_t end) { return end <= call.front().start_ns; });
+    const auto lane = static_cast<std::size_t>(free - ends.begin());
+    if (lane == ends.size()) {
+      ends.push_back(0);
+      if (lane > 0) {
+        name_lane(call.front().stage->worker, lane);
+      }
+    }
+    for (const Slice& slice : call) {
+      ends[lane] = std::max(ends[lane], slice.end_ns);
+    }
+    return lane;
+  }
+
+  void arrange(std::vector<Slice>& path) {
+    for (std::size_t first = 0; first < path.size();) {
+      std::size_t end = first + 1;
+      while (end < path.size() && path[end].same_call(path[first])) {
+        ++end;
+      }
+      const std::span call = std::span(path).subspan(first, end - first);
+      nest(call);
+      const std::size_t lane = lane_for(call);
+      for (Slice& slice : call) {
+        slice.lane = lane;
+      }
+      first = end;
+    }
+  }
+
   /// All that one item did.
-  void item(std::uint64_t sequence, const std::vector<Slice>& path) {
+  void item(std::uint64_t sequence, std::vector<Slice>& path) {
+    arrange(path);
     const std::string number = std::to_string(sequence);
     for (std::size_t i = 0; i < path.size(); ++i) {
       const Slice& slice = path[i];
+      const std::int64_t track = track_of(slice.stage->worker, slice.lane);
       const std::string at = ",\"ts\":" + microseconds(slice.start_ns);
-      event('X', slice.stage->worker,
+      event('X', track,
             ",\"cat\":\"stage\",\"name\":" + json_string(slice.stage->name) + at +
                 ",\"dur\":" + microseconds(slice.end_ns - slice.start_ns) + ",\"args\":{\"sequence\":" + number + "}");
       if (path.size() > 1) {
@@ -97,15 +166,14 @@ class TraceWriter {
         event(i == 0 ? 's'
               : last ? 'f'
                      : 't',
-              slice.stage->worker,
-              ",\"cat\":\"item\",\"name\":\"item\",\"id\":" + number + at + (last ? ",\"bp\":\"e\"" : ""));
+              track, ",\"cat\":\"item\",\"name\":\"item\",\"id\":" + number + at + (last ? ",\"bp\":\"e\"" : ""));
       }
     }
   }
 
   void slices() {
     Statement rows(database_,
-                   "SELECT items.stage, items.sequence, items.start_ns, items.end_ns FROM items "
+                   "SELECT items.stage, items.sequence, items.start_ns, items.end_ns, items.input FROM items "
                    "JOIN stages ON stages.id = items.stage WHERE stages.run = ? AND stages.role <> 'pipeline' "
                    "ORDER BY items.sequence, items.start_ns, stages.position");
     rows.bind(1, run_);
@@ -121,7 +189,7 @@ class TraceWriter {
         }
       }
       sequence = rows.number(1);
-      path.push_back({&stages_.at(rows.integer(0)), rows.integer(2), rows.integer(3)});
+      path.push_back({&stages_.at(rows.integer(0)), rows.integer(2), rows.integer(3), rows.number(4)});
     }
     rows.reset();
     if (!path.empty()) {
@@ -136,7 +204,7 @@ class TraceWriter {
         "stages.worker_name = events.worker LIMIT 1) FROM events WHERE run = ? AND time_ns >= 0 ORDER BY id");
     rows.bind(1, run_);
     while (rows.step()) {
-      event('i', rows.is_null(3) ? -1 : rows.integer(3),
+      event('i', rows.is_null(3) ? 0 : track_of(rows.integer(3)),
             ",\"cat\":\"event\",\"name\":" + json_string(rows.text(1)) + ",\"ts\":" + microseconds(rows.integer(0)) +
                 ",\"s\":\"t\",\"args\":{\"text\":" + json_string(rows.text(2)) + "}");
     }
@@ -148,9 +216,9 @@ class TraceWriter {
                    "JOIN links ON links.id = link_windows.link JOIN runs ON runs.id = links.run WHERE runs.id = ?");
     rows.bind(1, run_);
     while (rows.step()) {
-      event('C', -1,
-            ",\"name\":" + json_string("fill " + rows.text(0)) + ",\"ts\":" + microseconds(rows.integer(1)) +
-                ",\"args\":{\"items\":" + json_number(rows.real(2)) + "}");
+      event('C', 0,
+            ",\"name\":" + json_string("fill " + plan::short_key(rows.text(0))) +
+                ",\"ts\":" + microseconds(rows.integer(1)) + ",\"args\":{\"items\":" + json_number(rows.real(2)) + "}");
     }
   }
 
@@ -159,6 +227,8 @@ class TraceWriter {
   std::uint64_t items_;
   const TextSink& out_;
   std::map<std::int64_t, TraceStage> stages_;
+  std::map<std::int64_t, std::string> worker_names_;
+  std::map<std::int64_t, std::vector<std::int64_t>> lane_ends_;  ///< by worker: when each lane is free again
   bool first_ = true;
 };
 
@@ -185,7 +255,7 @@ std::string item_path(Database& database, std::int64_t run, std::uint64_t sequen
   std::vector<Step> steps;
   std::size_t width = 5;
   while (rows.step()) {
-    steps.push_back({short_key(rows.text(0)), rows.integer(1), rows.integer(2)});
+    steps.push_back({plan::short_key(rows.text(0)), rows.integer(1), rows.integer(2)});
     width = std::max(width, steps.back().key.size());
   }
   if (steps.empty()) {

@@ -5,7 +5,7 @@ namespace {
 
 const std::vector<std::string> kCommands{"init",   "run",     "chaos", "validate", "graph",  "stages",
                                          "schema", "profile", "diff",  "trace",    "report", "dead-letters",
-                                         "list",   "top",     "stop",  "why"};
+                                         "list",   "runs",    "top",   "stop",     "why"};
 
 TEST(Frame, HelpNamesEveryCommandAndTheExitCodes) {
   const ProgramRun run = coord({"--help"});

@@ -27,20 +27,9 @@ TEST(Text, Counts) {
   EXPECT_EQ(count_text(4, "worker process"), "4 worker processes");
 }
 
-TEST(Text, Keys) {
-  EXPECT_EQ(short_key("MainPipeline__A__B"), "A.B");
-  EXPECT_EQ(short_key("MainPipeline"), "MainPipeline");
-}
-
 TEST(Text, Tables) {
   EXPECT_EQ(table({{"a", "bb"}, {"├─", "c", "d"}}, 1), " a   bb\n ├─  c   d\n");
   EXPECT_EQ(table({}, 2), "");
-}
-
-TEST(Text, Wrapping) {
-  EXPECT_EQ(wrapped("one two three", 7, 2), "one two\n  three");
-  EXPECT_EQ(wrapped("unbreakable", 4, 2), "unbreakable");
-  EXPECT_EQ(wrapped("", 4, 2), "");
 }
 
 }  // namespace

@@ -50,7 +50,7 @@ TEST(CrashReport, AStageThatEndsItsProcessQuietlyIsReportedToo) {
 TEST(CrashReport, TheEndNamesStageSignalAndItem) {
   const FaultRun result = run_stages(crash_stage("Bad", "abort", 7, R"(, "on_crash": "fail")"));
   EXPECT_EQ(result.run.exit_code, 1);
-  EXPECT_CONTAINS(result.run.err, "failed: stage MainPipeline__Bad was killed by SIGABRT (Aborted) on item 7");
+  EXPECT_CONTAINS(result.run.err, "failed: stage Bad was killed by SIGABRT (Aborted) on item 7");
 }
 
 TEST(CrashReport, TheSameCrashIsOneGroup) {

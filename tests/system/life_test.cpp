@@ -169,7 +169,7 @@ TEST_F(LifeTest, AHangInCleanupIsKilledAndCostsNoItem) {
                   folder);
   EXPECT_EQ(run.wait(), 1) << run.errors();
   EXPECT_EQ(read_file(output).size(), 800U) << "what it had done goes on to the sink";
-  EXPECT_NE(run.errors().find("stage MainPipeline__A hung in its cleanup() and was killed; every item was processed"),
+  EXPECT_NE(run.errors().find("stage A hung in its cleanup() and was killed; every item was processed"),
             std::string::npos)
       << run.errors();
   EXPECT_TRUE(wait_until(nothing_is_left));
@@ -183,7 +183,7 @@ TEST_F(LifeTest, ARestartStormEndsWithStageSignalAndItem) {
       folder);
   const int code = run.wait();
   EXPECT_EQ(code, 1) << run.errors();
-  for (const char* word : {"MainPipeline__A", "SIGSEGV", "item 7"}) {
+  for (const char* word : {"stage A", "SIGSEGV", "item 7"}) {
     EXPECT_NE(run.errors().find(word), std::string::npos) << word << " is not in\n" << run.errors();
   }
   EXPECT_TRUE(wait_until(nothing_is_left));

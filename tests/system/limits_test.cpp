@@ -17,10 +17,10 @@ TEST(Limits, ALeakingStageIsStoppedAtItsLimitAndLosesNothing) {
       R"({"name": "Leaky", "type": "test.leak", "params": {"bytes": 1048576}, "limits": {"memory": "32MiB"}})");
   EXPECT_EQ(result.run.exit_code, 0) << result.run.err;
   EXPECT_EQ(result.out, numbered_lines(0, 100));
-  EXPECT_CONTAINS(result.run.err, "the memory limit of 33554432 bytes is used up (stage MainPipeline__Leaky)");
+  EXPECT_CONTAINS(result.run.err, "the memory limit of 33554432 bytes is used up (stage Leaky)");
   EXPECT_CONTAINS(
       result.run.err,
-      "stage MainPipeline__Leaky was killed by SIGABRT (Aborted) (its memory limit of 33554432 bytes is used up)");
+      "stage Leaky was killed by SIGABRT (Aborted) (its memory limit of 33554432 bytes is used up)");
   EXPECT_CONTAINS(result.run.err, "crash: stage Leaky was killed by SIGABRT (Aborted), its memory limit of 33554432");
 }
 
@@ -32,7 +32,7 @@ TEST(Limits, AnItemThatNeedsMoreThanTheLimitIsPoison) {
       R"({"name": "Greedy", "type": "test.leak", "params": {"bytes": 67108864}, "limits": {"memory": "32MiB"}})",
       R"(, "profiler": {"enabled": false, "folder": "in.txt"})");  // no place for a letter
   EXPECT_EQ(result.run.exit_code, 1);
-  EXPECT_CONTAINS(result.run.err, "stage MainPipeline__Greedy failed on item 0: the stage was killed by SIGABRT");
+  EXPECT_CONTAINS(result.run.err, "stage Greedy failed on item 0: the stage was killed by SIGABRT");
 }
 
 TEST(Limits, AStageThatBurnsItsCpuTimeIsStopped) {
@@ -40,13 +40,13 @@ TEST(Limits, AStageThatBurnsItsCpuTimeIsStopped) {
       R"({"name": "Hot", "type": "test.burn", "params": {"sequence": 5}, "limits": {"cpu_time": "1s"}, "on_crash": "skip"})");
   EXPECT_EQ(result.run.exit_code, 0) << result.run.err;
   EXPECT_EQ(result.out, numbered_lines(0, 100, 5));
-  EXPECT_CONTAINS(result.run.err, "stage MainPipeline__Hot was killed by SIGXCPU");
+  EXPECT_CONTAINS(result.run.err, "stage Hot was killed by SIGXCPU");
 }
 
 TEST(Limits, ACpuThatThereIsNotIsNamedAtTheStart) {
   const FaultRun result = run_stages(R"({"name": "Pinned", "type": "test.mix", "limits": {"affinity": [1000]}})");
   EXPECT_EQ(result.run.exit_code, 1);
-  EXPECT_CONTAINS(result.run.err, "stage MainPipeline__Pinned could not start: limits: \"affinity\" names CPU 1000");
+  EXPECT_CONTAINS(result.run.err, "stage Pinned could not start: limits: \"affinity\" names CPU 1000");
 }
 
 TEST(Limits, NiceAndAffinityReachTheProgramOfAStage) {

@@ -26,7 +26,7 @@ TEST_P(PoisonPlace, WhereNoLetterCanBeKeptThePipelineFailsAndSaysWhy) {
   const FaultRun result = run_stages(crash_stage("Bad", "abort", GetParam(), ""),
                                      R"(, "profiler": {"enabled": false, "folder": "in.txt"})");
   EXPECT_EQ(result.run.exit_code, 1);
-  EXPECT_CONTAINS(result.run.err, "stage MainPipeline__Bad failed on item " + std::to_string(GetParam()) +
+  EXPECT_CONTAINS(result.run.err, "stage Bad failed on item " + std::to_string(GetParam()) +
                                       ": the stage was killed by SIGABRT (Aborted), and its worker died 3 times");
   EXPECT_CONTAINS(result.run.err, "cannot be set aside");
 }
@@ -44,7 +44,7 @@ TEST(Poison, InASerialRowTheStageThatDiedDecides) {
       run_stages(R"({"name": "Row", "mode": "serial", "stages": [{"name": "One", "type": "test.mix"},)" +
                  crash_stage("Two", "segv", 7, kSkip) + R"(, {"name": "Three", "type": "test.mix"}]})");
   EXPECT_EQ(result.run.exit_code, 0) << result.run.err;
-  EXPECT_CONTAINS(result.run.err, "stage MainPipeline__Row__Two was killed by SIGSEGV");
+  EXPECT_CONTAINS(result.run.err, "stage Row.Two was killed by SIGSEGV");
 }
 
 /// Behind the child the row's input numbers are others than in front of it: two for each item.
@@ -199,7 +199,7 @@ TEST_F(PoisonInRun, IsFoundAndIsTheOnlyOneMissing) {
     ASSERT_EQ(number, i + (i < kBad ? 2 : 3));
   }
   const ProgramRun letter = coord({"dead-letters", "show", "1"}, options_);
-  EXPECT_CONTAINS(letter.out, "MainPipeline__Bad");
+  EXPECT_CONTAINS(letter.out, "stage     Bad\n");
   EXPECT_CONTAINS(letter.out, "item      " + std::to_string(kBad));
   EXPECT_CONTAINS(letter.out, "attempts  3");
   const ProgramRun why = coord({"why", "Bad"}, options_);
@@ -226,14 +226,14 @@ TEST(Poison, ADeadLetterKeepsItemStageSignalAndStack) {
   EXPECT_EQ(folder.read("out.txt"), numbered_lines(0, 100, 50));
   const ProgramRun letter = coord({"dead-letters", "show", "1"}, options);
   EXPECT_EQ(letter.exit_code, 0) << letter.err;
-  EXPECT_CONTAINS(letter.out, "MainPipeline__Bad");
+  EXPECT_CONTAINS(letter.out, "stage     Bad\n");
   EXPECT_CONTAINS(letter.out, "attempts  3");
   EXPECT_CONTAINS(letter.out, "the stage was killed by SIGSEGV");
   EXPECT_CONTAINS(letter.out, "signal    11");
   EXPECT_EQ(coord({"dead-letters", "show", "1", "--bytes"}, options).out, "line 50");
   const ProgramRun why = coord({"why", "Bad"}, options);
   EXPECT_EQ(why.exit_code, 0) << why.err;
-  EXPECT_CONTAINS(why.out, "stage MainPipeline__Bad was killed by SIGSEGV");
+  EXPECT_CONTAINS(why.out, "stage Bad was killed by SIGSEGV");
   EXPECT_CONTAINS(why.out, "on item 50, attempt 3");
   EXPECT_CONTAINS(coord({"why", "Other"}, options).out, "stage Other has not died");
 }

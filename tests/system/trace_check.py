@@ -21,6 +21,19 @@ REQUIRED = {
 METADATA = {"process_name": "name", "thread_name": "name", "thread_sort_index": "sort_index"}
 
 
+def overlaps(track, spans):
+    """Slices of one track must nest or follow one another."""
+    faults = []
+    enclosing = []
+    for start, end in sorted(((round(s * 1000), round(e * 1000)) for s, e in spans), key=lambda span: (span[0], -span[1])):
+        while enclosing and enclosing[-1] <= start:
+            enclosing.pop()
+        if enclosing and end > enclosing[-1]:
+            faults.append(f"track {track}: the slice from {start} to {end} ns ends behind the one around it, {enclosing[-1]}")
+        enclosing.append(end)
+    return faults
+
+
 def check(trace):
     faults = []
     tracks = set()
@@ -59,8 +72,9 @@ def check(trace):
             flows[(event["cat"], event["name"], event["id"])].append((event["ts"], phase, track))
     for track in sorted(tracks - named):
         faults.append(f"track {track} has no name")
-    for spans in slices.values():
+    for track, spans in slices.items():
         spans.sort()
+        faults += overlaps(track, spans)
     for flow, steps in flows.items():
         phases = "".join(phase for _, phase, _ in steps)
         if phases != "s" + "t" * (len(steps) - 2) + "f":

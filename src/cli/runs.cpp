@@ -1,0 +1,66 @@
+#include "cli/commands.hpp"
+#include "cli/terminal.hpp"
+#include "plan/stage_names.hpp"
+#include "profile/format.hpp"
+#include "profile/past_runs.hpp"
+#include "profile/run_description.hpp"
+#include "profile/summary.hpp"
+
+namespace pystream::cli {
+namespace {
+
+struct RunsOptions {
+  bool json = false;
+  std::string folder;
+};
+
+std::string count_or_dash(const std::optional<std::uint64_t>& count) {
+  return count ? std::to_string(*count) : "-";
+}
+
+std::string listed(const std::vector<profile::PastRun>& runs) {
+  using Cut = base::TextTable::Cut;
+  base::TextTable table({{.title = "run", .right = true},
+                         {.title = "name", .cut = Cut::middle},
+                         {.title = "started", .drop = 2},
+                         {.title = "took", .right = true},
+                         {.title = "outcome"},
+                         {.title = "items", .right = true},
+                         {.title = "errors", .right = true},
+                         {.title = "restarts", .right = true, .drop = 3},
+                         {.title = "drops", .right = true, .drop = 4},
+                         {.title = "dead letters", .right = true},
+                         {.title = "reason", .cut = Cut::end, .drop = 1}});
+  for (const profile::PastRun& run : runs) {
+    table.add({std::to_string(run.run), run.name, profile::format_date(run.started),
+               run.duration_s ? profile::format_time(*run.duration_s) : "-", run.outcome, count_or_dash(run.items),
+               count_or_dash(run.errors), count_or_dash(run.restarts), count_or_dash(run.dropped),
+               std::to_string(run.dead_letters), plan::short_key(run.reason)});
+  }
+  return table.text(look_of(STDOUT_FILENO));
+}
+
+int runs(const RunsOptions& options) {
+  profile::Database database = profile::open_for_reading(profile::profiler_folder(options.folder));
+  const std::vector<profile::PastRun> found = profile::list_runs(database);
+  if (options.json) {
+    print(profile::to_json(found));
+  } else {
+    print(found.empty() ? "no runs yet\n" : listed(found));
+  }
+  return kDone;
+}
+
+}  // namespace
+
+void add_runs(CLI::App& app, Command& chosen) {
+  CLI::App& command = add_command(app, "runs", "List the runs that the profile database holds, also those that ended",
+                                  "  pystream-coord runs\n"
+                                  "  pystream-coord runs --json");
+  const auto options = std::make_shared<RunsOptions>();
+  command.add_flag("--json", options->json, "For programs");
+  command.add_option("--folder", options->folder, "Profiler folder, if it is not the default one")->type_name("DIR");
+  command.callback([options, &chosen] { chosen = [options] { return runs(*options); }; });
+}
+
+}  // namespace pystream::cli
