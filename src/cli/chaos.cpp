@@ -270,6 +270,7 @@ void add_chaos(CLI::App& app, Command& chosen) {
                                   "  pystream-coord chaos pipeline.json --kills 50 --seed 7 --mode pairs --verify");
   const auto options = std::make_shared<ChaosOptions>();
   add_plan_options(command, options->plan);
+  command.get_option("--output")->description("Where the output of the last run is put; else it is not kept");
   command.add_option("--items", options->items, "The source ends after so many items; 0: as it does by itself")
       ->check(whole_number())
       ->type_name("N");

@@ -44,16 +44,14 @@ int list(const LetterOptions& options) {
   profile::Database database = profile::open_for_reading(profile::profiler_folder(options.folder));
   const auto run = options.run.empty() ? std::nullopt : std::optional(profile::find_run(database, options.run, true));
   std::vector<profile::DeadLetter> letters = profile::list_letters(database, run);
-  if (!options.stage.empty()) {
-    const std::string stage = stage_of_run(database, run, options.stage);
-    std::erase_if(letters, [&](const auto& letter) { return !plan::is_within(letter.stage, stage); });
-  }
+  const StageOfRun stage(database, run, options.stage);
+  std::erase_if(letters, [&](const auto& letter) { return !stage.includes(letter.stage); });
   if (options.json) {
     print(profile::to_json(letters));
   } else {
     print(letters.empty() ? "no dead letters\n" : listed(letters));
   }
-  return kDone;
+  return stage.exit_code();
 }
 
 int show(const LetterOptions& options) {

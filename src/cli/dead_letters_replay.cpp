@@ -43,7 +43,8 @@ class ItemFolder {
   std::uint64_t count_ = 0;
 };
 
-std::vector<profile::DeadLetter> chosen_letters(profile::Database& database, const ReplayOptions& options) {
+/// `code`: what the command ends with if there are none.
+std::vector<profile::DeadLetter> chosen_letters(profile::Database& database, const ReplayOptions& options, int& code) {
   std::vector<profile::DeadLetter> letters;
   std::optional<std::int64_t> run;
   for (const std::int64_t id : options.letters) {
@@ -53,10 +54,9 @@ std::vector<profile::DeadLetter> chosen_letters(profile::Database& database, con
     run = profile::find_run(database, options.run);
     letters = profile::list_letters(database, run);
   }
-  if (!options.stage.empty()) {
-    const std::string stage = stage_of_run(database, run, options.stage);
-    std::erase_if(letters, [&](const profile::DeadLetter& letter) { return !plan::is_within(letter.stage, stage); });
-  }
+  const StageOfRun stage(database, run, options.stage);
+  std::erase_if(letters, [&](const profile::DeadLetter& letter) { return !stage.includes(letter.stage); });
+  code = stage.exit_code();
   return letters;
 }
 
@@ -137,16 +137,17 @@ int replay_dead_letters(ReplayOptions options) {
   const fs::path folder = profile::profiler_folder(options.folder);
   ItemFolder items;
   std::vector<profile::DeadLetter> letters;
+  int code = kDone;
   {
     profile::Database database = profile::open_for_reading(folder);
-    letters = chosen_letters(database, options);
+    letters = chosen_letters(database, options, code);
     for (const profile::DeadLetter& letter : letters) {
       items.add(profile::read_letter_bytes(database, letter.id));
     }
   }
   if (letters.empty()) {
     print("no dead letters\n");
-    return kDone;
+    return code;
   }
   const std::string stage = stage_of(letters);
   LoadedPlan loaded = load_plan(options.plan);

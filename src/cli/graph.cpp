@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <cerrno>
 #include <memory>
 #include <system_error>
@@ -7,6 +9,7 @@
 #include "cli/load_plan.hpp"
 #include "cli/output_file.hpp"
 #include "cli/pipeline_graph.hpp"
+#include "cli/terminal.hpp"
 #include "plan/topology.hpp"
 
 namespace pystream::cli {
@@ -36,21 +39,23 @@ std::string render_svg(const PipelineGraph& graph) {
   return result.output;
 }
 
-std::string render(const std::string& format, const PipelineGraph& graph) {
+std::string render(const std::string& format, const PipelineGraph& graph, const base::TextTable::Look& look) {
   if (format == "dot") {
     return render_dot(graph);
   }
   if (format == "mermaid") {
     return render_mermaid(graph);
   }
-  return format == "svg" ? render_svg(graph) : render_text(graph);
+  return format == "svg" ? render_svg(graph) : render_text(graph, look);
 }
 
 int graph(const Options& options) {
   const LoadedPlan loaded = load_plan(options.plan);
   const plan::Topology topology = plan::make_topology(loaded.plan);
   const std::string title = options.plan.file == "-" ? "pipeline" : loaded.file.filename().string();
-  write_output(options.file, render(options.format, make_graph(loaded.plan, topology, title)));
+  const bool shown = options.file.empty() || options.file == "-";
+  const base::TextTable::Look look = shown ? look_of(STDOUT_FILENO) : base::TextTable::Look{};
+  write_output(options.file, render(options.format, make_graph(loaded.plan, topology, title), look));
   return kDone;
 }
 

@@ -1,5 +1,6 @@
 #include <map>
 
+#include "base/display_text.hpp"
 #include "cli/pipeline_graph.hpp"
 #include "cli/text.hpp"
 
@@ -44,10 +45,10 @@ void collect_names(const std::vector<Box>& boxes, const std::string& row, std::m
 
 }  // namespace
 
-std::string render_text(const PipelineGraph& graph) {
+std::string render_text(const PipelineGraph& graph, const base::TextTable::Look& look) {
   Rows rows;
   add_boxes(graph.boxes, "", rows);
-  std::string out = graph.title + "\n" + table(rows, 0);
+  std::string out = base::printable_line(graph.title) + "\n" + table(rows, 0, look);
   std::map<std::string, std::string> names;
   collect_names(graph.boxes, "", names);
   rows.clear();
@@ -56,7 +57,7 @@ std::string render_text(const PipelineGraph& graph) {
       rows.push_back({names[arrow.from] + " -> " + names[arrow.to], arrow.label});
     }
   }
-  return rows.empty() ? out : out + "\nlinks\n" + table(rows, 2);
+  return rows.empty() ? out : out + "\nlinks\n" + table(rows, 2, look);
 }
 
 }  // namespace pystream::cli

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "base/text_table.hpp"
 #include "plan/plan.hpp"
 #include "plan/topology.hpp"
 
@@ -47,7 +48,7 @@ struct PipelineGraph {
 /// REQUIRES: `topology` was made from `plan`.
 PipelineGraph make_graph(const plan::Plan& plan, const plan::Topology& topology, std::string title);
 
-std::string render_text(const PipelineGraph& graph);
+std::string render_text(const PipelineGraph& graph, const base::TextTable::Look& look);
 std::string render_dot(const PipelineGraph& graph);
 std::string render_mermaid(const PipelineGraph& graph);
 

@@ -18,21 +18,23 @@ std::string count_or_dash(const std::optional<std::uint64_t>& count) {
   return count ? std::to_string(*count) : "-";
 }
 
+constexpr std::size_t kToTheMinute = 16;  ///< of "2026-01-31 23:59:59"
+
 std::string listed(const std::vector<profile::PastRun>& runs) {
   using Cut = base::TextTable::Cut;
   base::TextTable table({{.title = "run", .right = true},
                          {.title = "name", .cut = Cut::middle},
-                         {.title = "started", .drop = 2},
-                         {.title = "took", .right = true},
+                         {.title = "started", .drop = 4},
+                         {.title = "took", .right = true, .drop = 3},
                          {.title = "outcome"},
                          {.title = "items", .right = true},
-                         {.title = "errors", .right = true},
-                         {.title = "restarts", .right = true, .drop = 3},
-                         {.title = "drops", .right = true, .drop = 4},
-                         {.title = "dead letters", .right = true},
-                         {.title = "reason", .cut = Cut::end, .drop = 1}});
+                         {.title = "errors", .right = true, .drop = 2},
+                         {.title = "restarts", .right = true, .drop = 5},
+                         {.title = "drops", .right = true, .drop = 7},
+                         {.title = "letters", .right = true, .drop = 1},
+                         {.title = "reason", .cut = Cut::end, .drop = 6}});
   for (const profile::PastRun& run : runs) {
-    table.add({std::to_string(run.run), run.name, profile::format_date(run.started),
+    table.add({std::to_string(run.run), run.name, profile::format_date(run.started).substr(0, kToTheMinute),
                run.duration_s ? profile::format_time(*run.duration_s) : "-", run.outcome, count_or_dash(run.items),
                count_or_dash(run.errors), count_or_dash(run.restarts), count_or_dash(run.dropped),
                std::to_string(run.dead_letters), plan::short_key(run.reason)});

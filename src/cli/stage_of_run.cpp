@@ -6,12 +6,30 @@
 
 namespace pystream::cli {
 
-std::string stage_of_run(profile::Database& database, std::optional<std::int64_t> run, const std::string& name) {
-  try {
-    return plan::key_named(name, profile::stage_keys(database, run), run ? "run " + std::to_string(*run) : "any run");
-  } catch (const Error& error) {
-    throw BadUsage(error.what());
+StageOfRun::StageOfRun(profile::Database& database, std::optional<std::int64_t> run, const std::string& name)
+    : name_(name) {
+  if (name.empty()) {
+    key_ = "";
+    return;
   }
+  const std::vector<std::string> keys = profile::stage_keys(database, run);
+  try {
+    key_ = plan::key_named(name, keys, run ? "run " + std::to_string(*run) : "any run");
+    name_ = plan::short_key(*key_);
+  } catch (const Error& error) {
+    if (!plan::keys_named(name, keys).empty()) {
+      throw BadUsage(error.what());
+    }
+    warn(error.what());
+  }
+}
+
+bool StageOfRun::includes(const std::string& key) const {
+  return key_ && (key_->empty() || plan::is_within(key, *key_));
+}
+
+int StageOfRun::exit_code() const {
+  return key_ ? kDone : kBadUsage;
 }
 
 }  // namespace pystream::cli

@@ -4,8 +4,8 @@
 
 #include <cmath>
 
-#include "base/display_text.hpp"
 #include "plan/stage_names.hpp"
+#include "profile/format.hpp"
 
 namespace pystream::cli {
 namespace {
@@ -23,13 +23,13 @@ base::TextTable empty_table() {
   return base::TextTable({{.title = "stage", .cut = base::TextTable::Cut::middle},
                           {.title = "items", .right = true},
                           {.title = "mean", .right = true},
-                          {.title = "p99", .right = true, .drop = 4},
-                          {.title = "items/s", .right = true},
-                          {.title = "working", .right = true},
-                          {.title = "waiting", .right = true, .drop = 5},
-                          {.title = "blocked", .right = true, .drop = 3},
-                          {.title = "restarts", .right = true, .drop = 2},
-                          {.title = "errors", .right = true},
+                          {.title = "p99", .right = true, .drop = 6},
+                          {.title = "items/s", .right = true, .drop = 2},
+                          {.title = "working", .right = true, .drop = 1},
+                          {.title = "waiting", .right = true, .drop = 7},
+                          {.title = "blocked", .right = true, .drop = 5},
+                          {.title = "restarts", .right = true, .drop = 4},
+                          {.title = "errors", .right = true, .drop = 3},
                           {.drop = 9}});
 }
 
@@ -77,7 +77,7 @@ std::string summary_table(std::span<const coord::StageSummary> stages, const bas
     const std::string line =
         fmt::format("bottleneck: {} works {} of its time, {} an item", plan::short_key(bottleneck->key),
                     share(bottleneck->working), pretty_time(bottleneck->mean_s));
-    text += (look.width ? base::wrapped(line, *look.width, 0) : line) + "\n";
+    text += profile::lines_within(line, look);
   }
   return text;
 }

@@ -5,8 +5,6 @@
 #include <charconv>
 #include <utility>
 
-#include "base/text_table.hpp"
-
 namespace pystream::cli {
 namespace {
 
@@ -60,16 +58,18 @@ std::string joined(const std::vector<std::string>& words, std::string_view betwe
   return out;
 }
 
-std::string table(const std::vector<std::vector<std::string>>& rows, std::size_t indent) {
+std::string table(const std::vector<std::vector<std::string>>& rows, std::size_t indent,
+                  const base::TextTable::Look& look) {
   std::size_t columns = 0;
   for (const auto& row : rows) {
     columns = std::max(columns, row.size());
   }
-  base::TextTable out(std::vector<base::TextTable::Column>(columns), indent, false);
+  const base::TextTable::Column column{.cut = base::TextTable::Cut::middle};
+  base::TextTable out(std::vector(columns, column), indent, false);
   for (const auto& row : rows) {
     out.add(row);
   }
-  return out.text({});
+  return out.text(look);
 }
 
 }  // namespace pystream::cli

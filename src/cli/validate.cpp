@@ -5,6 +5,7 @@
 #include "cli/commands.hpp"
 #include "cli/load_plan.hpp"
 #include "cli/style.hpp"
+#include "cli/terminal.hpp"
 #include "cli/text.hpp"
 #include "plan/json.hpp"
 #include "plan/plan_json.hpp"
@@ -41,7 +42,7 @@ struct Survey {
   std::uint64_t available;
 };
 
-std::string stages_of(const Survey& survey, const plan::WorkerSpec& worker) {
+std::vector<std::string> stages_of(const Survey& survey, const plan::WorkerSpec& worker) {
   std::vector<std::string> stages;
   for (const plan::Segment& segment : worker.segments) {
     for (const plan::HostedId id : segment.hosted) {
@@ -50,7 +51,21 @@ std::string stages_of(const Survey& survey, const plan::WorkerSpec& worker) {
       stages.push_back(hosted.key == worker.name ? type : plan::short_key(hosted.key) + " (" + type + ")");
     }
   }
-  return joined(stages, ", ");
+  return stages;
+}
+
+/// A line for a worker; on a terminal, which would cut it, a line for each of its stages.
+void add_worker(const Survey& survey, const plan::WorkerSpec& worker, bool on_terminal,
+                std::vector<std::vector<std::string>>& rows) {
+  const std::vector<std::string> stages = stages_of(survey, worker);
+  std::string name = plan::short_key(worker.name);
+  if (!on_terminal || stages.empty()) {
+    rows.push_back({name, joined(stages, ", ")});
+    return;
+  }
+  for (const std::string& stage : stages) {
+    rows.push_back({std::exchange(name, {}), stage});
+  }
 }
 
 std::string capacity_text(const shm::LinkSize& size) {
@@ -63,12 +78,13 @@ std::string capacity_text(const shm::LinkSize& size) {
 
 std::string report(const LoadedPlan& loaded, const Survey& survey) {
   const Style style(STDOUT_FILENO);
-  std::string out = shown_file(loaded.file) + ": " + style.green("valid") + "\n\n";
+  const base::TextTable::Look look = look_of(STDOUT_FILENO);
+  std::string out = shown_on(STDOUT_FILENO, shown_file(loaded.file)) + ": " + style.green("valid") + "\n\n";
   std::vector<std::vector<std::string>> rows;
   for (const plan::WorkerSpec& worker : survey.topology.workers) {
-    rows.push_back({plan::short_key(worker.name), stages_of(survey, worker)});
+    add_worker(survey, worker, look.width.has_value(), rows);
   }
-  out += style.bold(count_text(rows.size(), "worker process")) + "\n" + table(rows, 2);
+  out += style.bold(count_text(survey.topology.workers.size(), "worker process")) + "\n" + table(rows, 2, look);
   rows.clear();
   for (std::size_t i = 0; i < survey.topology.links.size(); ++i) {
     const plan::LinkSpec& link = survey.topology.links[i];
@@ -76,12 +92,12 @@ std::string report(const LoadedPlan& loaded, const Survey& survey) {
         {plan::short_key(link.name), capacity_text(survey.size_of(i)),
          link.options.overflow == plan::Overflow::block ? "" : std::string(to_string(link.options.overflow))});
   }
-  out += "\n" + style.bold(count_text(rows.size(), "link")) + "\n" + table(rows, 2);
+  out += "\n" + style.bold(count_text(rows.size(), "link")) + "\n" + table(rows, 2, look);
   out += "\n" + style.bold("Shared memory") + "\n" +
          table({{"reserved at the start", size_text(survey.memory.reserved)},
                 {"at most", size_text(survey.memory.limit)},
                 {"available now", size_text(survey.available)}},
-               2);
+               2, look);
   return out;
 }
 

@@ -70,15 +70,12 @@ int why(const WhyOptions& options) {
   profile::Database database = profile::open_for_reading(profile::profiler_folder(options.folder));
   const std::int64_t run = profile::find_run(database, options.run);
   std::vector<profile::StoredEvent> crashes = profile::list_events(database, run, "crash");
-  std::string stage;
-  if (!options.stage.empty()) {
-    stage = stage_of_run(database, run, options.stage);
-    std::erase_if(crashes, [&](const auto& event) { return !plan::is_within(key_of(event), stage); });
-  }
+  const StageOfRun stage(database, run, options.stage);
+  std::erase_if(crashes, [&](const auto& event) { return !stage.includes(key_of(event)); });
   const profile::RunEnd end = profile::read_run_end(database, run);
   std::string text = fmt::format("run {}: {}{}\n", run, end.outcome, end.reason.empty() ? "" : ", " + end.reason);
   if (crashes.empty()) {
-    text += options.stage.empty() ? "no worker has died\n" : "stage " + stage + " has not died\n";
+    text += options.stage.empty() ? "no worker has died\n" : "stage " + stage.name() + " has not died\n";
   }
   const std::size_t left_out = crashes.size() - std::min(crashes.size(), options.newest);
   if (left_out > 0) {
@@ -89,7 +86,7 @@ int why(const WhyOptions& options) {
     text += fmt::format("after {:.3f} s: {}", crashes[i].seconds, with_names(crashes[i].text, symbols));
   }
   print(shown_on(STDOUT_FILENO, text));
-  return kDone;
+  return stage.exit_code();
 }
 
 }  // namespace

@@ -314,19 +314,18 @@ std::string to_table(const Comparison& comparison, const base::TextTable::Look& 
                shown(change.metric, change.after), signed_percent(change.change) + (change.real() ? " *" : "  "),
                signed_percent(change.low) + " .. " + signed_percent(change.high)});
   }
-  std::string text = table.text(look);
-  text += "* not explained by noise\n";
+  std::string notes = "* not explained by noise\n";
   for (const std::string& key : comparison.only_before) {
-    text += "only in the first run: " + plan::short_key(key) + "\n";
+    notes += "only in the first run: " + plan::short_key(key) + "\n";
   }
   for (const std::string& key : comparison.only_after) {
-    text += "only in the second run: " + plan::short_key(key) + "\n";
+    notes += "only in the second run: " + plan::short_key(key) + "\n";
   }
   if (comparison.by_items) {
-    text += "A run has fewer than " + std::to_string(kFewestBlocks) +
-            " windows: the intervals take items as independent and are too narrow. Run longer for a gate.\n";
+    notes += "A run has fewer than " + std::to_string(kFewestBlocks) +
+             " windows: the intervals take items as independent and are too narrow. Run longer for a gate.\n";
   }
-  return text;
+  return table.text(look) + lines_within(notes, look);
 }
 
 }  // namespace pystream::profile

@@ -30,18 +30,18 @@ base::TextTable empty_table() {
   return base::TextTable({{.title = "key", .cut = base::TextTable::Cut::middle},
                           {.title = "items", .right = true},
                           {.title = "mean", .right = true},
-                          {.title = "p50", .right = true, .drop = 5},
-                          {.title = "p90", .right = true, .drop = 8},
-                          {.title = "p99", .right = true, .drop = 1},
-                          {.title = "p99.9", .right = true, .drop = 9},
-                          {.title = "max", .right = true, .drop = 6},
-                          {.title = "items/s", .right = true},
-                          {.title = "waiting", .right = true, .drop = 7},
-                          {.title = "working", .right = true},
-                          {.title = "blocked", .right = true, .drop = 2},
-                          {.title = "restarts", .right = true, .drop = 4},
-                          {.title = "drops", .right = true, .drop = 10},
-                          {.title = "errors", .right = true, .drop = 3}});
+                          {.title = "p50", .right = true, .drop = 7},
+                          {.title = "p90", .right = true, .drop = 10},
+                          {.title = "p99", .right = true, .drop = 3},
+                          {.title = "p99.9", .right = true, .drop = 11},
+                          {.title = "max", .right = true, .drop = 8},
+                          {.title = "items/s", .right = true, .drop = 2},
+                          {.title = "waiting", .right = true, .drop = 9},
+                          {.title = "working", .right = true, .drop = 1},
+                          {.title = "blocked", .right = true, .drop = 4},
+                          {.title = "restarts", .right = true, .drop = 6},
+                          {.title = "drops", .right = true, .drop = 12},
+                          {.title = "errors", .right = true, .drop = 5}});
 }
 
 Cells cells_of(const KeySummary& key) {
@@ -123,19 +123,29 @@ std::string notes(const RunSummary& summary) {
   return text;
 }
 
-/// Every line of `text` made printable, and wrapped where it is wider than a terminal.
+/// Long names are cut in the middle.
+std::string with_short_words(std::string_view line, std::size_t width) {
+  std::string out;
+  while (!line.empty()) {
+    const std::string_view word = line.substr(0, line.find(' '));
+    out += base::shortened_middle(word, width) + (word.size() < line.size() ? " " : "");
+    line.remove_prefix(std::min(line.size(), word.size() + 1));
+  }
+  return out;
+}
+
+}  // namespace
+
 std::string lines_within(std::string_view text, const base::TextTable::Look& look) {
   std::string out;
   while (!text.empty()) {
     const std::string_view line = text.substr(0, text.find('\n'));
     text.remove_prefix(std::min(text.size(), line.size() + 1));
     const std::string shown = base::printable_line(line);
-    out += (look.width ? base::wrapped(shown, *look.width, 0) : shown) + "\n";
+    out += (look.width ? base::wrapped(with_short_words(shown, *look.width), *look.width, 0) : shown) + "\n";
   }
   return out;
 }
-
-}  // namespace
 
 std::string format_time(double seconds) {
   static constexpr std::array<std::pair<double, const char*>, 4> kUnits{

@@ -12,6 +12,9 @@ std::string to_table(const RunSummary& summary, const base::TextTable::Look& loo
 std::string to_json(const RunSummary& summary);
 std::string to_csv(const RunSummary& summary);
 
+/// Every line of `text` made printable, and wrapped where a terminal is narrower.
+std::string lines_within(std::string_view text, const base::TextTable::Look& look);
+
 /// "1.25 ms", with three digits.
 std::string format_time(double seconds);
 /// "1.25 M", with three digits.

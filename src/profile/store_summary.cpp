@@ -189,32 +189,25 @@ RunSummary read_summary(Database& database, std::int64_t run) {
 }
 
 std::int64_t find_run(Database& database, const std::string& which, bool unprofiled) {
-  std::string_view text = which;
-  std::int64_t back = 0;
-  if (text.starts_with("last")) {
-    text.remove_prefix(4);
-    if (!text.empty() &&
-        (!text.starts_with("-") ||
-         std::from_chars(text.data() + 1, text.data() + text.size(), back).ptr != text.data() + text.size())) {
-      throw ProfilingError("\"" + which + "\" names no run; expected a number, last or last-1");
-    }
-    const auto run = database.query_integer("SELECT id FROM runs " +
-                                            std::string(unprofiled ? "" : "WHERE outcome <> 'unprofiled' ") +
-                                            "ORDER BY id DESC LIMIT 1 OFFSET " + std::to_string(back));
-    if (!run) {
-      throw ProfilingError(database.path().string() + " holds " + (back == 0 ? "no runs yet" : "not so many runs"));
-    }
-    return *run;
-  }
-  std::int64_t run = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), run);
-  if (error != std::errc() || end != text.data() + text.size() || run <= 0) {
+  const bool from_last = which == "last" || which.starts_with("last-");
+  std::string_view digits = which;
+  digits.remove_prefix(from_last ? std::min<std::size_t>(which.size(), 5) : 0);
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  const bool valid = error == std::errc() && end == digits.data() + digits.size() && !digits.starts_with('-');
+  if (which != "last" && (!valid || (number == 0 && !from_last))) {
     throw ProfilingError("\"" + which + "\" names no run; expected a number, last or last-1");
   }
-  if (!database.query_integer("SELECT id FROM runs WHERE id = " + std::to_string(run))) {
-    throw ProfilingError("there is no run " + which + " in " + database.path().string() + "; see pystream-coord runs");
+  const std::string chosen = from_last ? (unprofiled ? "" : "WHERE outcome <> 'unprofiled' ") +
+                                             std::string("ORDER BY id DESC LIMIT 1 OFFSET ") + std::to_string(number)
+                                       : "WHERE id = " + std::to_string(number);
+  if (const auto run = database.query_integer("SELECT id FROM runs " + chosen)) {
+    return *run;
   }
-  return run;
+  const std::string file = database.path().string();
+  throw ProfilingError(!from_last    ? "there is no run " + which + " in " + file + "; see pystream-coord runs"
+                       : number == 0 ? file + " holds no runs yet"
+                                     : file + " holds not so many runs");
 }
 
 Database open_for_reading(const std::filesystem::path& folder) {

@@ -122,6 +122,26 @@ TEST(DiffTest, KeysOfOneRunOnlyAreNamed) {
   EXPECT_EQ(sut.only_after.at(0), "MainPipeline__New");
 }
 
+TEST(DiffTest, ConditionsNameStagesByTheirLastPart) {
+  const auto named = [](const std::vector<std::string>& names, unsigned seed) {
+    std::vector<KeyWindows> keys;
+    for (const std::string& name : names) {
+      keys.push_back(made_up(10'000, seed).front());
+      keys.back().key = name;
+    }
+    return keys;
+  };
+  const std::vector<std::string> names{"MainPipeline__A__Work", "MainPipeline__B__Rest", "MainPipeline__C__Rest"};
+  const Comparison sut = compare(named(names, 1), named(names, 2), {Metric::mean});
+  for (const char* right :
+       {"Work:mean>+50%", "A.Work:mean>+50%", "B/Rest:mean>+50%", "MainPipeline__C__Rest:mean>+50%"}) {
+    EXPECT_TRUE(failures(sut, {parse_fail_condition(right)}).empty()) << right;
+  }
+  for (const char* wrong : {"Rest:mean>+50%", "Wrok:mean>+50%", "A:mean>+50%"}) {
+    EXPECT_THROW(failures(sut, {parse_fail_condition(wrong)}), Error) << wrong;
+  }
+}
+
 TEST(DiffTest, Conditions) {
   const FailCondition sut = parse_fail_condition("Child__Work:p99.9>+12.5%");
   EXPECT_EQ(sut.key, "Child__Work");

@@ -33,9 +33,9 @@ struct Screen {
   }
 };
 
-/// Runs a program to its end with a terminal as its standard input, output and error.
-inline Screen run_on_terminal(std::vector<std::string> arguments, unsigned short columns,
-                              const std::string& folder = ".") {
+/// Runs a program to its end in `folder`, with a terminal as its standard input, output and error.
+inline Screen run_on_terminal(std::vector<std::string> arguments, unsigned short columns, const std::string& folder,
+                              const std::string& profiles) {
   const winsize size{.ws_row = 50, .ws_col = columns, .ws_xpixel = 0, .ws_ypixel = 0};
   std::vector<char*> argv;
   for (std::string& argument : arguments) {
@@ -49,7 +49,10 @@ inline Screen run_on_terminal(std::vector<std::string> arguments, unsigned short
   }
   if (pid == 0) {
     ::setenv("TERM", "xterm", 1);
-    ::unsetenv("NO_COLOR");
+    ::setenv("PYSTREAM_PROFILES", profiles.c_str(), 1);
+    for (const char* name : {"NO_COLOR", "PYSTREAM_WORKER", "PYSTREAM_PLUGIN_PATH"}) {
+      ::unsetenv(name);
+    }
     if (::chdir(folder.c_str()) == 0) {
       ::execv(argv[0], argv.data());
     }

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -136,6 +137,100 @@ TEST(Chaos, ASourceThatEndsTooSoonIsTold) {
       coord({"chaos", "plan.json", "--kills", "5", "--seed", "7", "--interval", "60s"}, {.directory = folder.path()});
   EXPECT_EQ(run.exit_code, 1) << run.out << run.err;
   EXPECT_CONTAINS(run.out, "the source ended too soon: after 0 of 5 kills");
+}
+
+/// What a plan's own runs have left.
+class ChaosPlace : public testing::Test {
+ protected:
+  ChaosPlace() {
+    folder_.write("in.txt", numbered_lines(0, 20000));
+    folder_.write("out.txt", "of the last run");
+    std::filesystem::create_directories(folder_ / "out");
+    std::filesystem::create_directories(folder_ / "tmp");
+    folder_.write("out/000000.txt", "of the last run");
+  }
+  ProgramRun chaos(const std::string& sink, std::vector<std::string> more, const std::string& kills = "3") {
+    folder_.write("plan.json",
+                  R"({"plugins": ["libpystream_testing.so"], "source": {"type": "lines", "params": {"path": "in.txt"}},
+                      "stages": [{"name": "Mix", "type": "test.mix"}], "sink": )" +
+                      sink + "}");
+    more.insert(more.begin(), {"chaos", "plan.json", "--kills", kills, "--seed", "1"});
+    return coord(more, options_);
+  }
+  void expect_untouched() const {
+    EXPECT_EQ(folder_.read("out.txt"), "of the last run");
+    EXPECT_EQ(folder_.read("out/000000.txt"), "of the last run");
+    const std::filesystem::directory_iterator files(folder_ / "out");
+    EXPECT_EQ(std::distance(begin(files), end(files)), 1);
+  }
+
+  const TempFolder folder_;
+  const RunOptions options_{.environment = {"PYSTREAM_PROFILES=" + folder_ / "profiles", "TMPDIR=" + folder_ / "tmp"},
+                            .directory = folder_.path()};
+};
+
+const std::string kFile = R"({"type": "file_writer", "params": {"path": "out.txt"}})";
+const std::string kFolder = R"({"type": "file_writer", "params": {"directory": "out"}})";
+const std::string kStdout = R"({"type": "stdout"})";
+
+TEST_F(ChaosPlace, TheOutputOfThePlanStaysAsItIs) {
+  for (const std::string& sink : {kFile, kFolder, kStdout, std::string(R"({"type": "discard"})")}) {
+    const ProgramRun run = chaos(sink, {});
+    EXPECT_EQ(run.exit_code, 0) << sink << run.out << run.err;
+    EXPECT_CONTAINS(run.out, "kills     3 and");
+    EXPECT_EQ(run.out.find("line 1"), std::string::npos) << "nor does it write to standard output";
+    expect_untouched();
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "profiles")) << "nor is its profile among the user's";
+  EXPECT_TRUE(std::filesystem::is_empty(folder_ / "tmp"));
+}
+
+TEST_F(ChaosPlace, OutputsAreComparedThere) {
+  for (const std::string& sink : {kFile, kFolder, kStdout}) {
+    const ProgramRun run = chaos(sink, {"--verify", "--items", "2000"});
+    EXPECT_EQ(run.exit_code, 0) << sink << run.out << run.err;
+    EXPECT_CONTAINS(run.out, "the same bytes as undisturbed");
+    expect_untouched();
+  }
+}
+
+TEST_F(ChaosPlace, ItCanBeKeptAndTheOutputDelivered) {
+  const ProgramRun run = chaos(kFile, {"--verify", "--keep", "kept", "--output", "delivered.txt"});
+  EXPECT_EQ(run.exit_code, 0) << run.out << run.err;
+  expect_untouched();
+  const std::string whole = folder_.read("delivered.txt");
+  EXPECT_EQ(whole.size(), folder_.read("in.txt").size()) << "all of it";
+  EXPECT_EQ(folder_.read("kept/output/delivered.txt"), whole);
+  EXPECT_EQ(folder_.read("kept/undisturbed/delivered.txt"), whole);
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "kept/profiles/last_profiles.sqlite"));
+  const ProgramRun again = chaos(kFile, {"--keep", "kept"});
+  EXPECT_EQ(again.exit_code, 2);
+  EXPECT_CONTAINS(again.err, "--keep: kept exists already");
+}
+
+TEST_F(ChaosPlace, ASinkThatCannotWriteElsewhereIsRefused) {
+  const ProgramRun run = chaos(R"({"type": "test.elsewhere"})", {});
+  EXPECT_EQ(run.exit_code, 2) << run.out;
+  EXPECT_CONTAINS(run.err,
+                  "the sink \"test.elsewhere\" cannot be made to write there: it has neither a parameter "
+                  "\"path\" nor \"directory\"");
+}
+
+TEST_F(ChaosPlace, StandardInputIsReadOnlyOnce) {
+  const ProgramRun twice = chaos(kFile, {"--verify", "--input", "-"});
+  EXPECT_EQ(twice.exit_code, 2);
+  EXPECT_CONTAINS(twice.err, "standard input can be read only once");
+  const ProgramRun once = chaos(kFile, {"--input", "-"}, "1000");
+  EXPECT_EQ(once.exit_code, 1) << once.out;
+  EXPECT_CONTAINS(once.out, "of 1000 kills; standard input can be read only once: name a file with --input");
+}
+
+/// Each run is over long before the usual first strike.
+TEST_F(ChaosPlace, ShortRunsAreRepeatedUntilAllKillsAreDone) {
+  folder_.write("in.txt", numbered_lines(0, 500));
+  const ProgramRun run = chaos(kFile, {"--verify"});
+  EXPECT_EQ(run.exit_code, 0) << run.out << run.err;
+  EXPECT_CONTAINS(run.out, "kills     3 and");
 }
 
 }  // namespace

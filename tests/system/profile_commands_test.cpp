@@ -33,7 +33,17 @@ TEST_F(ProfileCommandsTest, UnknownRunsAreNamed) {
   const ProgramRun run = coord({"profile", "--run", "77"});
   EXPECT_EQ(run.exit_code, 1);
   EXPECT_NE(run.err.find("there is no run 77"), std::string::npos) << run.err;
-  EXPECT_NE(coord({"profile", "--run", "newest"}).err.find("names no run"), std::string::npos);
+  for (const char* wrong : {"newest", "0", "-1", "1x", "last-", "last--1", "last-x", "last1", "lastly", "+1",
+                            "last-99999999999999999999", "99999999999999999999"}) {
+    const ProgramRun refused = coord({"profile", std::string("--run=") + wrong});
+    EXPECT_EQ(refused.exit_code, 1) << wrong;
+    EXPECT_NE(refused.err.find("names no run"), std::string::npos) << wrong << refused.err;
+  }
+  EXPECT_EQ(coord({"profile", "--run", "last-0"}).exit_code, 0);
+  for (const std::vector<std::string>& command : std::vector<std::vector<std::string>>{
+           {"trace", "77"}, {"report", "77"}, {"why", "--run", "77"}, {"dead-letters", "list", "--run", "77"}}) {
+    EXPECT_NE(coord(command).err.find("there is no run 77"), std::string::npos) << command[0];
+  }
 }
 
 TEST_F(ProfileCommandsTest, TraceFollowsTheTraceEventFormat) {

@@ -24,7 +24,7 @@ class ScreensTest : public ProfileSystemTest, public testing::WithParamInterface
  protected:
   Screen on_terminal(std::vector<std::string> arguments) const {
     arguments.insert(arguments.begin(), PYSTREAM_TEST_COORD);
-    return run_on_terminal(std::move(arguments), GetParam(), folder_.path());
+    return run_on_terminal(std::move(arguments), GetParam(), folder_.path(), profiles());
   }
   void expect_fits(const Screen& screen) const {
     EXPECT_GT(screen.plain().size(), 40U);
@@ -41,8 +41,8 @@ TEST_P(ScreensTest, RunAndWhatTellsOfItFit) {
   expect_fits(on_terminal({"profile"}));
   expect_fits(on_terminal({"runs"}));
   expect_fits(on_terminal({"diff", "last-1", "last"}));
-  expect_fits(on_terminal({"validate", file}));
-  expect_fits(on_terminal({"graph", file}));
+  expect_fits(on_terminal({"validate", "plan.json"}));
+  expect_fits(on_terminal({"graph", "plan.json"}));
 }
 
 TEST_P(ScreensTest, TopFits) {
@@ -87,7 +87,7 @@ class ReasonTest : public ProfileSystemTest {
   }
   Screen on_terminal(std::vector<std::string> arguments) const {
     arguments.insert(arguments.begin(), PYSTREAM_TEST_COORD);
-    return run_on_terminal(std::move(arguments), 80, folder_.path());
+    return run_on_terminal(std::move(arguments), 80, folder_.path(), profiles());
   }
   ProgramRun run_;
 };
