@@ -21,7 +21,7 @@ constexpr int kMostLinks = 40;  // as the kernel follows
 
 /// The descriptor that a name such as /dev/stdout stands for: opening it would begin at the front of the file again.
 std::optional<int> descriptor_in(const std::string& file) {
-  if (file.empty() || file == "-" || file == "/dev/stdout") {
+  if (file == "/dev/stdout") {
     return STDOUT_FILENO;
   }
   if (file == "/dev/stderr") {
@@ -64,6 +64,9 @@ fs::path folder_of(const fs::path& file) {
 }  // namespace
 
 OutputFile::OutputFile(std::string file, Existing existing) : file_(std::move(file)), existing_(existing) {
+  if (prints()) {
+    return;
+  }
   std::optional<int> open = descriptor_in(file_);
   struct stat status {};
   const bool exists = !open && ::stat(file_.c_str(), &status) == 0;
@@ -115,6 +118,10 @@ fs::path OutputFile::name_beside() const {
 }
 
 void OutputFile::write(std::string_view text) {
+  if (prints()) {
+    print(text);
+    return;
+  }
   while (!text.empty()) {
     const ssize_t put = ::write(fd_.get(), text.data(), text.size());
     if (put < 0 && errno != EINTR) {
@@ -158,6 +165,9 @@ void OutputFile::put_in_place() {
 }
 
 void OutputFile::commit() {
+  if (prints()) {
+    return;
+  }
   if (!target_.empty()) {
     take_over_permissions();
     if (::fsync(fd_.get()) != 0) {  // also finds a disk that is full only now
@@ -175,8 +185,7 @@ void OutputFile::fail() const {
   if (error == EEXIST && existing_ == Existing::refused) {
     throw BadUsage(file_ + " exists already and is left as it is; name another file");
   }
-  const std::string name = file_.empty() || file_ == "-" ? "standard output" : file_;
-  throw Error("cannot write " + name + ": " + std::strerror(error));
+  throw Error("cannot write " + file_ + ": " + std::strerror(error));
 }
 
 void write_output(const std::string& file, std::string_view text) {

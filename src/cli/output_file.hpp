@@ -28,6 +28,7 @@ class OutputFile {
   void commit();
 
  private:
+  bool prints() const { return file_.empty() || file_ == "-"; }
   void open_beside();
   void take_over_permissions() const;
   void put_in_place();

@@ -270,8 +270,7 @@ TEST_F(StoreTest, APipelineInsideWeighsItsRecordedItemsByTheItemsOfTheirWindow) 
       << "more than half of what is recorded, but a ninth of the items, is faster";
   // 180 of 900 items, and such weights leave 900 * 900 / (100 + 80 * 100) = 100 of the 180.
   EXPECT_NEAR(child->rank_error, 1.96 * 0.5 * std::sqrt(0.8 / 100), 1e-9);
-  EXPECT_NE(to_table(summary, {}).find("its p50 is right to 8.77 % of the items, its p99 to 1.74 %"),
-            std::string::npos)
+  EXPECT_NE(to_table(summary, {}).find("its p50 is right to 8.77 % of the items, its p99 to 1.74 %"), std::string::npos)
       << to_table(summary, {});
 }
 

@@ -59,6 +59,24 @@ TEST_F(ProfileCommandsTest, TraceFollowsTheTraceEventFormat) {
   EXPECT_EQ(coord({"trace", "last", "--item", "999999"}).exit_code, 1);
 }
 
+/// Stages that call one another, that give several outputs, and that have several items in work at once.
+TEST_F(ProfileCommandsTest, SlicesOfATrackNestOrFollowOneAnother) {
+  const std::string stage = R"({"name": "A", "type": "test.mix"}, {"name": "B", "type": "test.repeat"})";
+  const std::string cat = R"("type": "exec", "params": {"command": ["cat"], "framing": "u32"}})";
+  for (const std::string& stages :
+       {R"({"name": "Row", "mode": "serial", "stages": [)" + stage + R"(, {"name": "C", "type": "test.count"}]})",
+        R"({"name": "Row", "mode": "serial", "stages": [)" + stage +
+            R"(, {"name": "Inner", "mode": "parallel", "stages": [{"name": "C", "type": "test.add"}]}]})",
+        R"({"name": "Row", "mode": "serial", "stages": [{"name": "A", )" + cat + R"(, {"name": "B", )" + cat + "]}",
+        R"({"name": "Many", )" + cat}) {
+    ASSERT_EQ(coord({"run", plan(1000, "0s", {stages}), "--quiet"}).exit_code, 0) << stages;
+    const std::string file = folder_ / "trace.json";
+    ASSERT_EQ(coord({"trace", "last", "-o", file}).exit_code, 0);
+    const ProgramRun check = run_program({"python3", PYSTREAM_TEST_TRACE_CHECK, file});
+    EXPECT_EQ(check.exit_code, 0) << stages << check.out << check.err;
+  }
+}
+
 TEST_F(ProfileCommandsTest, DiffPassesEqualRunsAndFailsSlowerOnes) {
   EXPECT_EQ(coord({"diff", "last", "last", "--fail-if", "p99>+0%"}).exit_code, 0);
   EXPECT_EQ(coord({"diff", "last", "last", "--fail-if", "p99>ten"}).exit_code, 2);
