@@ -65,11 +65,11 @@ std::string summary_table(std::span<const coord::StageSummary> stages, const bas
   base::TextTable table = empty_table();
   const coord::StageSummary* bottleneck = nullptr;
   for (const coord::StageSummary& stage : stages) {
-    table.add(
-        {plan::short_key(stage.key), std::to_string(stage.items), pretty_time(stage.mean_s), pretty_time(stage.p99_s),
-         stage.items_per_s > 0 ? pretty_count(stage.items_per_s) : "-", share(stage.working), share(stage.waiting), share(stage.blocked),
-         std::to_string(stage.restarts), std::to_string(stage.errors), stage.bottleneck ? "<- bottleneck" : ""},
-        stage.bottleneck ? "\x1b[33m" : "");
+    table.add({plan::short_key(stage.key), std::to_string(stage.items), pretty_time(stage.mean_s),
+               pretty_time(stage.p99_s), stage.items_per_s > 0 ? pretty_count(stage.items_per_s) : "-",
+               share(stage.working), share(stage.waiting), share(stage.blocked), std::to_string(stage.restarts),
+               std::to_string(stage.errors), stage.bottleneck ? "<- bottleneck" : ""},
+              stage.bottleneck ? "\x1b[33m" : "");
     bottleneck = stage.bottleneck ? &stage : bottleneck;
   }
   std::string text = table.text(look);

@@ -56,7 +56,7 @@ TEST(HangTest, AStageWithoutATimeoutIsShownWarnedOfAndNamed) {
       folder / "in.txt" + R"("}}, "stages": [)" + crash_stage("Stuck", "hang", 5) +
       R"(], "sink": {"type": "file_writer", "params": {"path": ")" + folder / "out.txt" + R"("}}})";
   const PipelineRun run(plan, folder);
-  ASSERT_TRUE(says(run, "stage MainPipeline__Stuck has been working on item 5 for 1"));
+  ASSERT_TRUE(says(run, "stage Stuck has been working on item 5 for 1"));
   EXPECT_CONTAINS(run.errors(), "set a timeout");
 
   std::set<std::string> names;
