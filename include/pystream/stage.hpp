@@ -51,8 +51,8 @@ class AsyncStage {
   /// Emits the answer to the oldest unanswered item; false if there is none within `wait`. An exception other than
   /// StageBroken is the answer: the item is dealt with as the stage's `on_error` says.
   virtual bool collect(Output& out, std::chrono::nanoseconds wait) = 0;
-  /// Nothing further is there to submit() at present, and perhaps nothing comes before an answer does: capacity() or the
-  /// link's is reached, say. A stage that holds answers back until it gets more must give them after a while.
+  /// Nothing further is there to submit() at present, and perhaps nothing comes before an answer does: capacity() or
+  /// the link's is reached, say. A stage that holds answers back until it gets more must give them after a while.
   virtual void flush() {}
   /// There will be no further submit(); what is unanswered is still collected.
   virtual void finish() {}

@@ -4,7 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
-#include <iterator>
+#include <sstream>
 #include <string>
 
 /// Finds processes by an argument that no other process has.
@@ -23,7 +23,9 @@ inline std::size_t processes_with(const std::string& argument, const std::string
     const std::string name = entry.path().filename();
     if (name.find_first_not_of("0123456789") == std::string::npos) {
       std::ifstream file(entry.path() / "cmdline");
-      const std::string words{std::istreambuf_iterator<char>(file), {}};
+      std::ostringstream text;
+      text << file.rdbuf();  // of a process that ends meanwhile: nothing, where an iterator would throw
+      const std::string words = text.str();
       count += words.find(argument) != words.npos && words.find(word) != words.npos ? 1 : 0;
     }
   }

@@ -18,9 +18,8 @@ TEST(Limits, ALeakingStageIsStoppedAtItsLimitAndLosesNothing) {
   EXPECT_EQ(result.run.exit_code, 0) << result.run.err;
   EXPECT_EQ(result.out, numbered_lines(0, 100));
   EXPECT_CONTAINS(result.run.err, "the memory limit of 33554432 bytes is used up (stage Leaky)");
-  EXPECT_CONTAINS(
-      result.run.err,
-      "stage Leaky was killed by SIGABRT (Aborted) (its memory limit of 33554432 bytes is used up)");
+  EXPECT_CONTAINS(result.run.err,
+                  "stage Leaky was killed by SIGABRT (Aborted) (its memory limit of 33554432 bytes is used up)");
   EXPECT_CONTAINS(result.run.err, "crash: stage Leaky was killed by SIGABRT (Aborted), its memory limit of 33554432");
 }
 

@@ -470,7 +470,8 @@ TEST(ExecDeathTest, AClosedInputWithoutFurtherAnswersCrashesTheStage) {
 TEST(ExecDeathTest, AbsurdAnswerSizeCrashesTheStage) {
   EXPECT_EXIT(
       {
-        auto sut = make_stage("exec", running({"sh", "-c", "printf '\\377\\377\\377\\377'; cat"}, "u32"));
+        auto sut = make_stage("exec",
+                              running({"sh", "-c", "head -c 5 >/dev/null; printf '\\377\\377\\377\\377'; cat"}, "u32"));
         answers(*sut, "x");
       },
       ::testing::KilledBySignal(SIGABRT), "announces 4294967295 bytes");
