@@ -11,8 +11,8 @@
 
 namespace pystream::base {
 
-/// Writes lines to a descriptor that other processes share, such as standard error, and never waits for whoever reads
-/// it: what the reader does not take at once waits here, what does not fit here is dropped and counted. The flags of
+/// Writes lines to a descriptor that other processes share, such as standard error, and never waits for its reader:
+/// what the reader does not take at once waits here, what does not fit here is dropped and counted. The flags of
 /// the shared descriptor stay as they are.
 class NonblockingWriter {
  public:

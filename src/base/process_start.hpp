@@ -1,6 +1,6 @@
 #pragma once
 
-/// What a program gets from whoever started it and must not depend on.
+/// What a program gets from its parent process and must not depend on.
 namespace pystream::base {
 
 /// Gives the signals that the parent ignored their default effect, but for those that are ignored on purpose: SIGHUP

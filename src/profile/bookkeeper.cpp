@@ -23,7 +23,7 @@ namespace {
 constexpr std::int64_t kLookNs = 100'000'000;
 constexpr int kBeginMs = 30'000;
 constexpr int kStartMs = 300;
-constexpr std::int64_t kMomentNs = 8'000'000'000;  ///< somebody's query or script may hold the database for so long
+constexpr std::int64_t kMomentNs = 8'000'000'000;  ///< another program may hold the database this long
 constexpr int kWindowPatienceMs = 100;
 constexpr int kLastPatienceMs = 5'000;
 constexpr std::int64_t kLastRowsNs = 3'000'000'000;

@@ -26,7 +26,7 @@ struct Bottleneck {
 
 /// A worker that is blocked, or waits, for more of its time than this counts as waiting for others.
 inline constexpr double kClearly = 0.3;
-/// Of fewer items neither a rate nor a bottleneck can be told.
+/// Fewer items are too few for a rate or a bottleneck.
 inline constexpr std::uint64_t kFewestItems = 10;
 
 /// The stage that limits the others: in the worker that works nearly all the time, else in the one behind the last
