@@ -83,7 +83,7 @@ inline void step_mark() {
 /// into the vdso are passed over.
 class SteppedChild {
  public:
-  explicit SteppedChild(const std::function<void()>& body, std::optional<CodeRange> also_passed = {})
+  explicit SteppedChild(const std::function<void()>& body, CodeRange also_passed = {})
       : child_([&body] {
           ::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
           body();

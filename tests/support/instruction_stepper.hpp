@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstddef>
@@ -15,10 +16,10 @@
 #include <sstream>
 #include <string>
 #include <utility>
-#include <vector>
 
 namespace pystream::test {
 
+/// An empty one holds no address.
 struct CodeRange {
   std::uint64_t begin = 0;
   std::uint64_t end = 0;
@@ -44,8 +45,7 @@ inline std::optional<CodeRange> vdso_of(pid_t pid) {
 class InstructionStepper {
  public:
   /// REQUIRES: the caller traces `pid`. `also_passed`: code that is treated like the vdso; it calls no code outside.
-  explicit InstructionStepper(pid_t pid, std::optional<CodeRange> also_passed = {})
-      : pid_(pid), also_passed_(also_passed) {}
+  explicit InstructionStepper(pid_t pid, CodeRange also_passed = {}) : pid_(pid), also_passed_(also_passed) {}
 
   /// The process was led elsewhere by other means, perhaps into another program.
   void forget_place() { passed_.reset(); }
@@ -82,13 +82,7 @@ class InstructionStepper {
     if (passed_) {
       return;
     }
-    passed_.emplace();
-    if (also_passed_) {
-      passed_->push_back(*also_passed_);
-    }
-    if (const auto vdso = vdso_of(pid_)) {
-      passed_->push_back(*vdso);
-    }
+    passed_ = {also_passed_, vdso_of(pid_).value_or(CodeRange{})};
 #if defined(__x86_64__)
     inside_ = is_passed(register_at(offsetof(user_regs_struct, rip)));
 #endif
@@ -158,8 +152,8 @@ class InstructionStepper {
   }
 
   pid_t pid_;
-  std::optional<CodeRange> also_passed_;
-  std::optional<std::vector<CodeRange>> passed_;  ///< nullopt: not known, or not known any more
+  CodeRange also_passed_;
+  std::optional<std::array<CodeRange, 2>> passed_;  ///< nullopt: not known, or not known any more
   bool inside_ = false;
   std::uint64_t passes_ = 0;
 };
