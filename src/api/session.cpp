@@ -12,6 +12,8 @@
 #include "base/clock.hpp"
 #include "base/log.hpp"
 #include "base/pidfd.hpp"
+#include "base/process_start.hpp"
+#include "base/system_error.hpp"
 #include "coord/inspect.hpp"
 #include "plan/plan_json.hpp"
 #include "worker/layout.hpp"
@@ -77,6 +79,9 @@ Session::Session(PipelineTree& tree, const ParallelOptions& options, const Pipel
     last.overflow = options.results == Results::newest ? plan::Overflow::drop_oldest : plan::Overflow::block;
   }
   try {
+    if (!base::fill_standard_descriptors()) {
+      base::throw_errno("cannot open /dev/null in place of a standard descriptor that is closed");
+    }
     checkpoint_bytes_ = checkpoint_bytes(tree);
     create_segment(options);
     start(tree, options);

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "api/api_support.hpp"
+#include "support/child.hpp"
 
 /// Nothing is left behind, and pipelines do not get in each other's way.
 namespace pystream::test {
@@ -53,6 +54,30 @@ class Beside {
   Pipeline pipeline_;
   std::jthread thread_;  // ends first
 };
+
+/// A daemon has closed them. What it prints all the same must not land in anything of the library's.
+TEST(ClosedDescriptors, AreNotTakenByTheLibrary) {
+  for (int closed = 0; closed <= 2; ++closed) {
+    Child program([closed] {
+      ::close(closed);
+      Pipeline sut;
+      sut.add(same, "First").add(same, "Second").parallelize(kAllResults);
+      for (int i = 0; i < 200; ++i) {
+        sut.forward(i);
+        [[maybe_unused]] const ssize_t put = ::write(closed, "printed by the program\n", 23);
+        if (i == 100) {
+          ::kill(static_cast<pid_t>(sut.status().stages[0].pid), SIGKILL);
+        }
+        if (sut.get_results<int>() != i) {
+          ::_exit(2);
+        }
+      }
+      sut.cleanup();
+    });
+    const int status = program.wait();
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "descriptor " << closed << ": status " << status;
+  }
+}
 
 /// Reaps what there is; true once this process has no child, nor any that a dead child of its had left.
 bool no_process_is_left() {
