@@ -246,6 +246,13 @@ TEST(VideoReadTest, ResumeIsExactInADamagedFilm) {
     restart_from(*told, saved_cursor(*sut));
     EXPECT_EQ(run_source(*told).size(), 0U) << "what was told before the restart is not told again";
   }
+  // A drain comes before the film's end, where the damage would be told.
+  auto drained = make_stage("video.read", {{"path", path}});
+  run_source(*drained, whole_run.frames.size() - 1);
+  ::testing::internal::CaptureStderr();
+  drained->cleanup();
+  const std::string told = ::testing::internal::GetCapturedStderr();
+  EXPECT_TRUE(told.find("lost: video.read: " + path + " is damaged") != std::string::npos) << told;
 }
 
 TEST(VideoReadTest, FilmInFragmentsIsReadWhole) {  // the index at the beginning is of the first fragment only
@@ -525,7 +532,33 @@ TEST(VideoWriteTest, FramesThatARestartLosesAreCounted) {
   ::testing::internal::CaptureStderr();
   restart_from(*sut, cursor);
   const std::string told = ::testing::internal::GetCapturedStderr();
-  EXPECT_NE(told.find("7 of the frames written to " + (dir / "out.mp4")), std::string::npos) << told;
+  EXPECT_TRUE(told.find("lost: video.write: 7 of the frames written to " + (dir / "out.mp4")) != std::string::npos)
+      << told;
+}
+
+/// What stands beside the film may be an input of the same run.
+TEST(VideoWriteTest, RestartWritesOverNoFileThatWasThere) {
+  const TempFolder dir;
+  write_file(dir / "out.2.avi", "the user's");
+  write_file(dir / "out.11.avi", "the user's");
+  write_file(dir / "out.best.avi", "the user's");
+  CollectingOutput unused;
+  auto first = make_stage("video.write", {{"path", dir / "out.avi"}});
+  first->start();
+  feed(*first, image_item({scene(0)}), unused);
+  std::string cursor = saved_cursor(*first);
+  first->cleanup();
+  for (const std::string part : {"out.12.avi", "out.13.avi"}) {
+    auto sut = make_stage("video.write", {{"path", dir / "out.avi"}});
+    restart_from(*sut, cursor);
+    feed(*sut, image_item({scene(1)}), unused);
+    cursor = saved_cursor(*sut);
+    sut->cleanup();
+    EXPECT_EQ(run_source(*make_stage("video.read", {{"path", dir / part}})).size(), 1U) << part;
+  }
+  for (const char* name : {"out.2.avi", "out.11.avi", "out.best.avi"}) {
+    EXPECT_EQ(read_file(dir / name), "the user's") << name;
+  }
 }
 
 TEST(VideoWriteTest, RestartBeginsAnotherFile) {

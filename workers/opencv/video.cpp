@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -62,6 +63,13 @@ class VideoRead final : public RawSource<VideoReadCursor> {
     }
   }
 
+  /// A film that is read to its end tells its damage there, in produce().
+  void cleanup() override {
+    if (cursor().ended == 0 && film_->damage().any()) {
+      report_loss(damage_text() + "; the run was ended before the film");
+    }
+  }
+
  private:
   void emit_frame(Output& out) {
     ImageBuilder result(out, film_->shape());
@@ -100,7 +108,8 @@ class VideoRead final : public RawSource<VideoReadCursor> {
 };
 
 /// A video file is complete only once it is closed, so a restarted worker cannot go on in it: it begins another
-/// file and leaves the first as it is.
+/// file and leaves the first as it is. That file has a number that no file had when the run began: what stands beside
+/// the film may be an input, or the user's.
 class VideoWrite final : public RawSink<VideoWriteCursor> {
  public:
   explicit VideoWrite(const Params& params)
@@ -118,6 +127,8 @@ class VideoWrite final : public RawSink<VideoWriteCursor> {
       throw Error("video.write: there is no directory " + directory.string() + " for " + path_.string());
     }
   }
+
+  void start() override { cursor().free_part = first_free_part(); }
 
   void consume(const Item& in) override {
     const ImageView view(in);
@@ -155,11 +166,13 @@ class VideoWrite final : public RawSink<VideoWriteCursor> {
     const std::string before = part_path();
     const std::uint64_t readable = count_frames(before);
     const std::uint64_t lost = cursor().frames - std::min(readable, cursor().frames);
-    cursor() = {.part = cursor().part + 1, .frames = 0};
+    cursor().part = std::max(cursor().part + 1, cursor().free_part);
+    cursor().frames = 0;
     std::fprintf(stderr, "video.write: restarted; going on in %s\n", part_path().c_str());
     if (lost > 0) {
-      std::fprintf(stderr, "video.write: %llu of the frames written to %s before cannot be read from it\n",
-                   static_cast<unsigned long long>(lost), before.c_str());
+      report_loss("video.write: " + std::to_string(lost) + " of the frames written to " + before +
+                  " before the restart cannot be read from it; a codec that keeps no frames back (MJPG in an AVI file) "
+                  "loses none");
     }
   }
 
@@ -178,13 +191,35 @@ class VideoWrite final : public RawSink<VideoWriteCursor> {
     }
   }
 
-  std::string part_path() {
-    if (cursor().part == 0) {
+  std::string part_path() { return path_of(cursor().part); }
+
+  std::string path_of(std::uint64_t part) const {
+    if (part == 0) {
       return path_.string();
     }
     std::filesystem::path path = path_;
-    path.replace_extension(std::string(".") + std::to_string(cursor().part + 1) + path_.extension().string());
+    path.replace_extension(std::string(".") + std::to_string(part + 1) + path_.extension().string());
     return path.string();
+  }
+
+  /// Behind all parts that are there, of whatever run.
+  std::uint64_t first_free_part() const {
+    const std::string stem = path_.stem().string() + '.';
+    const std::string extension = path_.extension().string();
+    std::uint64_t free = 1;
+    for (const auto& entry : std::filesystem::directory_iterator(path_.has_parent_path() ? path_.parent_path() : ".")) {
+      const std::string name = entry.path().filename().string();
+      if (name.size() <= stem.size() + extension.size() || !name.starts_with(stem) || !name.ends_with(extension)) {
+        continue;
+      }
+      const char* begin = name.data() + stem.size();
+      const char* end = name.data() + name.size() - extension.size();
+      std::uint64_t number = 0;
+      if (const auto [to, error] = std::from_chars(begin, end, number); error == std::errc() && to == end) {
+        free = std::max(free, number);  // the part of this number is `number - 1`
+      }
+    }
+    return free;
   }
 
   std::filesystem::path path_;

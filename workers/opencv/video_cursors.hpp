@@ -11,8 +11,9 @@ struct VideoReadCursor {
 };
 
 struct VideoWriteCursor {
-  std::uint64_t part = 0;
-  std::uint64_t frames = 0;  ///< committed to this part
+  std::uint64_t part = 0;       ///< 0: the file itself; n: the file with the number n + 1 in its name
+  std::uint64_t frames = 0;     ///< committed to this part
+  std::uint64_t free_part = 0;  ///< from here on no part was there when the run began
 };
 
 }  // namespace pystream::opencv
