@@ -18,8 +18,8 @@ struct StageInfo {
   std::vector<ParamSpec> params{};
   std::string input{};   ///< names of the items; empty: taken from the class
   std::string output{};  ///< ("any" fits everything: where it is not known, items stay what they were in front)
-  /// Name of the parameter that says how items are told apart in what comes out: with "lines" they are lines of text,
-  /// else bytes. Empty: `output` tells.
+  /// Name of the parameter that says what comes out: with "lines" or "path" the items are lines of text, else bytes.
+  /// Empty: `output` tells.
   std::string framing{};
   bool writes_standard_output = false;  ///< always; a path of "-" is told by ParamSpec::file
 };

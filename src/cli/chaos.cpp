@@ -114,6 +114,13 @@ class ChaosCommand {
   int run() {
     LoadedPlan loaded = load_plan(options_.plan);
     const bool reads_once = reads_standard_input(loaded.plan);
+    std::optional<coord::OutputLocks> real_output;  // the runs themselves write elsewhere
+    if (options_.plan.output == "-") {
+      throw BadUsage("--output: standard output takes the report; name a file for the output of the last run");
+    }
+    if (!options_.plan.output.empty()) {
+      real_output.emplace(checked_files(loaded, plan::make_topology(loaded.plan), true), warn);
+    }
     if (options_.verify && reads_once) {
       throw BadUsage(
           "--verify: the plan has to run twice, and standard input can be read only once; name a file with "
@@ -155,6 +162,9 @@ class ChaosCommand {
     coord::Coordinator coordinator(std::move(setup));
     switch (run_unwaited(coordinator)) {
       case coord::Outcome::done:
+        if (coordinator.drained()) {
+          throw Error("the undisturbed run was told to end before its source did; there is nothing to compare with");
+        }
         return;
       case coord::Outcome::interrupted:
         throw Error("the undisturbed run was interrupted");
@@ -188,7 +198,8 @@ class ChaosCommand {
       audit = {.refused = audit.refused};
     }
     verdict_.add(chaos.figures(), audit);
-    verdict_.interrupted = outcome == coord::Outcome::interrupted || coordinator.interrupted();
+    verdict_.interrupted = outcome == coord::Outcome::interrupted || coordinator.interrupted() ||
+                           (coordinator.drained() && !verdict_.drained);  // by `pystream-coord stop`
     if (outcome == coord::Outcome::failed) {
       verdict_.trouble = coordinator.failure()->text;
     } else if (!verdict_.interrupted) {

@@ -131,6 +131,11 @@ void begin_with_letters(plan::Plan& plan, const std::string& stage, const fs::pa
   plan.entry = plan::EndKind::hosted;
 }
 
+/// Each letter has come out, or it is a letter of the replay by now.
+bool nothing_is_left_out(const coord::Audit& audit, std::size_t letters) {
+  return audit.in == letters && audit.set_aside == audit.letters && audit.dropped == 0 && audit.losses == 0;
+}
+
 }  // namespace
 
 int replay_dead_letters(ReplayOptions options) {
@@ -161,8 +166,9 @@ int replay_dead_letters(ReplayOptions options) {
   coord::Coordinator coordinator(std::move(setup));
   const coord::Outcome outcome = run_unwaited(coordinator);
   const coord::Audit audit = coord::audit(run.topology(), run.layout(), coordinator.view());
-  print(fmt::format("{} replayed from {} on: {} came out, {} set aside again\n", count_text(letters.size(), "letter"),
-                    plan::short_key(stage), audit.out, audit.set_aside));
+  // Not on standard output, which may be the sink's.
+  warn(fmt::format("{} replayed from {} on: {} came out, {} set aside again", count_text(audit.in, "letter"),
+                   plan::short_key(stage), audit.out, audit.set_aside));
   const RunEnd end{.outcome = outcome,
                    .failure = coordinator.failure() ? coordinator.failure()->text : "",
                    .audit = audit,
@@ -171,9 +177,12 @@ int replay_dead_letters(ReplayOptions options) {
   if (const std::string line = last_line(end); !line.empty()) {
     warn(line);
   }
-  // What failed again is a letter of the replay.
-  if (outcome == coord::Outcome::done && options.remove && !coordinator.interrupted()) {
-    profile::remove_letters(profile::database_in(folder), letters);
+  if (options.remove && outcome == coord::Outcome::done) {
+    if (nothing_is_left_out(audit, letters.size())) {
+      profile::remove_letters(profile::database_in(folder), letters);
+    } else {
+      warn("--remove: not every letter came out or became a letter of the replay; all of them are kept");
+    }
   }
   return exit_code(end);
 }

@@ -7,7 +7,11 @@ namespace pystream::cli {
 namespace {
 
 int list(bool json) {
-  const std::vector<coord::LiveStatus> pipelines = running_pipelines();
+  const RunningPipelines running = running_pipelines();
+  const std::vector<coord::LiveStatus>& pipelines = running.answered;
+  if (const std::string silent = text_of_silent(running); !silent.empty()) {
+    warn(silent);
+  }
   if (json) {
     std::string text = "[";
     for (const coord::LiveStatus& status : pipelines) {
@@ -17,7 +21,7 @@ int list(bool json) {
     return kDone;
   }
   if (pipelines.empty()) {
-    print("no pipeline runs\n");
+    print(running.silent.empty() ? "no pipeline runs\n" : "no pipeline answers\n");
     return kDone;
   }
   base::TextTable table({{.title = "pid", .right = true},

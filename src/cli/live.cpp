@@ -7,26 +7,44 @@
 
 namespace pystream::cli {
 
-std::vector<coord::LiveStatus> running_pipelines() {
-  std::vector<coord::LiveStatus> pipelines;
+RunningPipelines running_pipelines() {
+  RunningPipelines running;
   for (const pid_t pid : coord::running_coordinators()) {
     if (const auto answer = coord::ask_coordinator(pid, "figures")) {
       try {
-        pipelines.push_back(coord::decode_live_status(*answer));
+        running.answered.push_back(coord::decode_live_status(*answer));
       } catch (const Error&) {  // of another version
       }
+    } else {
+      running.silent.push_back(pid);
     }
   }
-  return pipelines;
+  const std::vector<pid_t> still = running.silent.empty() ? std::vector<pid_t>() : coord::running_coordinators();
+  std::erase_if(running.silent, [&](pid_t pid) { return std::ranges::find(still, pid) == still.end(); });
+  return running;
+}
+
+std::string text_of_silent(const RunningPipelines& running) {
+  std::string text;
+  for (const pid_t pid : running.silent) {
+    text += (text.empty() ? "" : "\n") + std::string("process ") + std::to_string(pid) +
+            " runs a pipeline and does not answer; if it is stopped, continue it: kill -CONT " + std::to_string(pid);
+  }
+  return text;
 }
 
 coord::LiveStatus find_pipeline(const std::string& which) {
-  std::vector<coord::LiveStatus> pipelines = running_pipelines();
+  const RunningPipelines running = running_pipelines();
+  std::vector<coord::LiveStatus> pipelines = running.answered;
   const auto named = [&](const coord::LiveStatus& status) {
     return which.empty() || status.name == which || std::to_string(status.pid) == which;
   };
   std::erase_if(pipelines, [&](const coord::LiveStatus& status) { return !named(status); });
   if (pipelines.empty()) {
+    const std::string silent = text_of_silent(running);
+    if (!silent.empty()) {
+      throw Error(silent);
+    }
     throw Error(which.empty() ? "no pipeline runs"
                               : "no running pipeline is called \"" + which + "\"; see pystream-coord list");
   }

@@ -1,7 +1,9 @@
-#include <chrono>
-#include <csignal>
-#include <thread>
+#include <poll.h>
 
+#include <cerrno>
+
+#include "base/pidfd.hpp"
+#include "base/system_error.hpp"
 #include "cli/commands.hpp"
 #include "cli/live.hpp"
 #include "coord/control_socket.hpp"
@@ -17,11 +19,18 @@ struct StopOptions {
 
 int stop(const StopOptions& options) {
   const coord::LiveStatus status = find_pipeline(options.which);
+  base::UniqueFd process;  // opened before it can end; it tells of the end even if nobody reaps the process
+  if (options.wait) {
+    process = base::open_pidfd(static_cast<pid_t>(status.pid));
+  }
   if (!coord::ask_coordinator(static_cast<pid_t>(status.pid), options.now ? "stop" : "drain")) {
     throw Error("the pipeline " + status.name + " (process " + std::to_string(status.pid) + ") does not answer");
   }
-  while (options.wait && ::kill(static_cast<pid_t>(status.pid), 0) == 0) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  pollfd ended{.fd = process.get(), .events = POLLIN, .revents = 0};
+  while (options.wait && ::poll(&ended, 1, -1) < 0) {
+    if (errno != EINTR) {
+      base::throw_errno("cannot wait for the end of process " + std::to_string(status.pid));
+    }
   }
   return kDone;
 }

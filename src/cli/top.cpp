@@ -157,8 +157,6 @@ std::string in_place(const std::string& text) {
   return out + "\x1b[J";
 }
 
-volatile std::sig_atomic_t g_interrupted = 0;
-
 std::optional<coord::LiveStatus> look_again(std::int64_t pid) {
   const auto answer = coord::ask_coordinator(static_cast<pid_t>(pid), "figures");
   return answer ? std::optional(coord::decode_live_status(*answer)) : std::nullopt;
@@ -180,10 +178,10 @@ int top(const TopOptions& options) {
   if (options.once) {
     return once(first, options);
   }
-  std::signal(SIGINT, [](int) { g_interrupted = 1; });
+  std::signal(SIGINT, [](int) { ::_exit(kDone); });  // also within a long interval, or if nobody reads the output
   const bool terminal = ::isatty(STDOUT_FILENO) == 1;
   TopScreen screen(first);
-  while (g_interrupted == 0) {
+  while (true) {
     std::this_thread::sleep_for(std::chrono::duration<double>(options.interval_s));
     const auto now = look_again(first.pid);
     if (!now) {
@@ -193,7 +191,6 @@ int top(const TopOptions& options) {
     const std::string text = options.json ? coord::to_json(first, *now) + "\n" : screen.show(*now);
     print(terminal && !options.json ? in_place(text) : text);
   }
-  return kDone;
 }
 
 }  // namespace

@@ -146,6 +146,7 @@ std::optional<std::string> ask_coordinator(pid_t pid, std::string_view request, 
     const base::UniqueFd fd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
     const timeval timeout{.tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000};
     ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+    ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));  // connect() too waits no longer
     const Address address = address_of(user, pid);
     if (!fd || ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address.address), address.size) != 0) {
       continue;

@@ -81,6 +81,8 @@ class Coordinator {
   bool signal_worker(plan::WorkerId id, int signal);
   /// A signal came that drains or stops.
   bool interrupted() const { return interrupted_; }
+  /// Its sources were told to end: by drain(), a signal, or `pystream-coord stop`.
+  bool drained() const { return draining_; }
   std::vector<StageSummary> summary() const;
   std::uint32_t restarts() const;
   /// 0 while the worker does not run.

@@ -73,7 +73,8 @@ std::string items_at_sink(const Topology& topology, TypeCatalog types) {
     const StageType* type = find_type(types, hosted.node->stage->type);
     if (type != nullptr && !type->info.framing.empty()) {
       const ParamValue* framing = hosted.node->stage->params.find(type->info.framing);
-      return framing != nullptr && *framing == ParamValue("lines") ? "string" : "bytes";
+      return framing != nullptr && (*framing == ParamValue("lines") || *framing == ParamValue("path")) ? "string"
+                                                                                                       : "bytes";
     }
     if (const std::string given = item_type(hosted, types, &StageInfo::output); given != "any") {
       return given;

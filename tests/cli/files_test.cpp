@@ -315,6 +315,17 @@ TEST_F(FilesOfRuns, PatternThatMatchesNothingFailsTheRun) {
   EXPECT_EQ(folder_.read("out.txt"), "");
 }
 
+TEST_F(FilesOfRuns, PathsComeOutALineEach) {
+  folder_.write("sub/a", "content");
+  folder_.write("sub/b", "content");
+  const std::string paths = "sub/a\nsub/b\n";
+  const std::string to_file = R"({"type": "file_writer", "params": {"path": "out"}})";
+  EXPECT_EQ(run(plan_of(files_from("sub", R"(, "emit": "path")"), to_file), {"-q"}).exit_code, 0);
+  EXPECT_EQ(folder_.read("out"), paths);
+  EXPECT_EQ(run(plan_of(files_from("sub", R"(, "emit": "path")"), kStdout), {"-q"}).out, paths);
+  EXPECT_EQ(run(plan_of(files_from("sub"), kStdout), {"-q"}).out, "contentcontent");
+}
+
 TEST_F(FilesOfRuns, NulInAPathIsRefused) {
   folder_.write("secret", "secret\n");
   const std::string plan = plan_of(lines_from("secret\\u0000.txt"), file_to("out.txt"));

@@ -1,10 +1,13 @@
 #include <algorithm>
 #include <filesystem>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "coord/chaos_plan.hpp"
+#include "coord/control_socket.hpp"
 #include "plan/plan.hpp"
+#include "support/link.hpp"
 #include "system/fault_plan.hpp"
 
 namespace pystream::test {
@@ -169,6 +172,22 @@ class ChaosPlace : public testing::Test {
                             .directory = folder_.path()};
 };
 
+/// Tells the pipeline that works below that folder to end, as `pystream-coord stop` does; false if there is none yet.
+bool stop_one_run_on(const std::string& folder) {
+  for (const pid_t pid : coord::running_coordinators()) {
+    std::error_code gone;
+    const std::filesystem::directory_iterator descriptors("/proc/" + std::to_string(pid) + "/fd", gone);
+    const bool ours = !gone && std::any_of(begin(descriptors), end(descriptors), [&](const auto& entry) {
+      std::error_code closed;
+      return std::filesystem::read_symlink(entry.path(), closed).string().starts_with(folder);
+    });
+    if (ours && coord::ask_coordinator(pid, "drain")) {
+      return true;
+    }
+  }
+  return false;
+}
+
 const std::string kFile = R"({"type": "file_writer", "params": {"path": "out.txt"}})";
 const std::string kFolder = R"({"type": "file_writer", "params": {"directory": "out"}})";
 const std::string kStdout = R"({"type": "stdout"})";
@@ -223,6 +242,33 @@ TEST_F(ChaosPlace, StandardInputIsReadOnlyOnce) {
   const ProgramRun once = chaos(kFile, {"--input", "-"}, "1000");
   EXPECT_EQ(once.exit_code, 1) << once.out;
   EXPECT_CONTAINS(once.out, "of 1000 kills; standard input can be read only once: name a file with --input");
+}
+
+TEST_F(ChaosPlace, WhatIsDeliveredDestroysNeitherInputNorPlan) {
+  for (const char* name : {"in.txt", "./in.txt", "plan.json"}) {
+    const ProgramRun run = chaos(kFile, {"--output", name});
+    EXPECT_EQ(run.exit_code, 2) << run.out << run.err;
+    EXPECT_CONTAINS(run.err, name == std::string("plan.json") ? "plan.json" : "would be destroyed");
+  }
+  EXPECT_EQ(folder_.read("in.txt"), numbered_lines(0, 20000));
+  EXPECT_CONTAINS(folder_.read("plan.json"), "test.mix");
+}
+
+TEST_F(ChaosPlace, TheReportHasStandardOutputToItself) {
+  const ProgramRun run = chaos(kFile, {"--output", "-"});
+  EXPECT_EQ(run.exit_code, 2) << run.out;
+  EXPECT_CONTAINS(run.err, "--output: standard output takes the report");
+}
+
+/// Whoever ends the run that the others are compared with leaves nothing to compare.
+TEST_F(ChaosPlace, AnUndisturbedRunThatIsStoppedIsNoMeasure) {
+  folder_.write("plan.json", endless(kNoProfile));
+  ProgramRun sut;
+  std::jthread chaos([&] { sut = coord({"chaos", "plan.json", "--kills", "3", "--verify"}, options_); });
+  ASSERT_TRUE(wait_until([&] { return stop_one_run_on(folder_ / "tmp"); }));
+  chaos.join();
+  EXPECT_EQ(sut.exit_code, 1) << sut.out;
+  EXPECT_CONTAINS(sut.err, "the undisturbed run was told to end");
 }
 
 /// Each run is over long before the usual first strike.

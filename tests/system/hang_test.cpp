@@ -1,9 +1,13 @@
 #include <sys/wait.h>
+#include <unistd.h>
 
+#include <csignal>
 #include <fstream>
 #include <set>
 #include <string>
 
+#include "coord/control_socket.hpp"
+#include "support/child.hpp"
 #include "support/pipeline_run.hpp"
 #include "support/sanitized.hpp"
 #include "system/fault_plan.hpp"
@@ -75,6 +79,65 @@ TEST(HangTest, AStageWithoutATimeoutIsShownWarnedOfAndNamed) {
   const ProgramRun screen = coord({"top", pid, "--once", "--interval", "0.1"});
   EXPECT_CONTAINS(screen.out, "item 5 for 1");
   EXPECT_CONTAINS(screen.out, "100.0 %");
+}
+
+bool handles_interrupts(pid_t pid) {
+  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("SigCgt:")) {
+      return (std::stoull(line.substr(7), nullptr, 16) >> (SIGINT - 1) & 1) != 0;
+    }
+  }
+  return false;
+}
+
+/// A pipeline that flows until it is told to end.
+class BesideAPipeline : public testing::Test {
+ protected:
+  BesideAPipeline()
+      : run_(R"({"source": {"type": "generate", "params": {"count": 0, "period": "10ms", "size": 8}}, "stages": [
+                 {"name": "Pass", "type": "wait", "params": {"time": "0s"}}], "sink": {"type": "discard"},
+                 "profiler": {"enabled": false}})",
+             folder_) {}
+
+  void SetUp() override {
+    ASSERT_TRUE(wait_until([&] { return coord::ask_coordinator(run_.pid(), "figures").has_value(); })) << run_.errors();
+  }
+
+  const TempFolder folder_;
+  PipelineRun run_;
+};
+
+TEST_F(BesideAPipeline, AStoppedOneIsNamedAndHoldsNobodyUp) {
+  run_.signal(SIGSTOP);
+  for (int i = 0; i < 40; ++i) {  // more than wait to be answered at a time
+    EXPECT_FALSE(coord::ask_coordinator(run_.pid(), "figures", 10));
+  }
+  const std::string silent = "process " + std::to_string(run_.pid()) + " runs a pipeline and does not answer";
+  EXPECT_CONTAINS(coord({"list"}).err, silent);
+  const ProgramRun stop = coord({"stop", std::to_string(run_.pid())});
+  EXPECT_EQ(stop.exit_code, 1);
+  EXPECT_CONTAINS(stop.err, silent);
+  run_.signal(SIGCONT);
+  ASSERT_TRUE(wait_until([&] { return coord::ask_coordinator(run_.pid(), "drain").has_value(); }));
+  EXPECT_EQ(run_.wait(), 0) << run_.errors();
+}
+
+/// This process is slow to reap its child.
+TEST_F(BesideAPipeline, StopWaitsForTheEndAndNotForWhoeverReaps) {
+  EXPECT_EQ(coord({"stop", std::to_string(run_.pid()), "--wait"}).exit_code, 0);
+  EXPECT_EQ(run_.wait(), 0) << run_.errors();
+}
+
+TEST_F(BesideAPipeline, TopEndsAtCtrlCWithinALongInterval) {
+  Child top([&] {
+    const std::string pid = std::to_string(run_.pid());
+    ::execl(PYSTREAM_TEST_COORD, PYSTREAM_TEST_COORD, "top", pid.c_str(), "--interval", "3600", nullptr);
+  });
+  ASSERT_TRUE(wait_until([&] { return handles_interrupts(top.pid()); }));
+  top.signal(SIGINT);
+  EXPECT_TRUE(wait_until([&] { return top.ended(); }));
+  EXPECT_EQ(top.status(), 0);
 }
 
 }  // namespace

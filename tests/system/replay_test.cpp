@@ -1,5 +1,7 @@
 #include <string>
+#include <thread>
 
+#include "support/link.hpp"
 #include "system/fault_plan.hpp"
 
 /// Dead letters that are fed to a plan again.
@@ -39,7 +41,7 @@ TEST_F(Replay, TheLettersComeOutOfTheMendedPlanInTheirOrder) {
                                        ""));
   const ProgramRun run = replay({"mended.json", "--output", "rest.txt"});
   EXPECT_EQ(run.exit_code, 0) << run.err;
-  EXPECT_CONTAINS(run.out, "3 letters replayed from Bad on: 3 came out, 0 set aside again");
+  EXPECT_CONTAINS(run.err, "3 letters replayed from Bad on: 3 came out, 0 set aside again");
   const std::string rest = folder_.read("rest.txt");
   std::string kept;
   for (int letter = 1; letter <= 3; ++letter) {
@@ -85,10 +87,49 @@ TEST_F(Replay, WhatFailsAgainIsALetterAgain) {
   run_broken(bad("Bad", 0, 50));
   const ProgramRun run = replay({"broken.json", "--output", "rest.txt", "--remove"});
   EXPECT_EQ(run.exit_code, 3) << run.err;
-  EXPECT_CONTAINS(run.out, "2 letters replayed from Bad on: 1 came out, 1 set aside again");
+  EXPECT_CONTAINS(run.err, "2 letters replayed from Bad on: 1 came out, 1 set aside again");
   EXPECT_EQ(folder_.read("rest.txt"), "line 50\n");
   EXPECT_CONTAINS(coord({"dead-letters", "show", "3", "--bytes"}, options_).out, "line 0");
   EXPECT_EQ(coord({"dead-letters", "show", "1"}, options_).exit_code, 1);
+}
+
+/// Only letters that came out, or became letters again, may be removed.
+TEST_F(Replay, WhatIsSkippedOrDroppedKeepsItsLetter) {
+  run_broken(bad("Bad", 0, 50));
+  const std::string skips = R"({"name": "Bad", "type": "test.crash", "on_error": "skip",
+      "params": {"how": "throw", "sequence": 0, "every": 50, "attempts": 99}})";
+  folder_.write("skips.json", plan_of(skips, ""));
+  const std::string slow = R"({"name": "Bad", "type": "wait", "params": {"time": "50ms"}})";
+  folder_.write("drops.json", plan_of(slow, R"(, "links": {"overflow": "drop_newest", "capacity": {"items": 1}})"));
+  for (const char* plan : {"skips.json", "drops.json"}) {
+    const ProgramRun run = replay({plan, "--output", "rest.txt", "--remove"});
+    EXPECT_EQ(coord({"dead-letters", "show", "1"}, options_).exit_code, 0) << plan << run.err;
+    EXPECT_EQ(coord({"dead-letters", "show", "2"}, options_).exit_code, 0) << plan << run.err;
+  }
+}
+
+TEST_F(Replay, AReplayThatIsStoppedKeepsTheLetters) {
+  run_broken(bad("Bad", 0, 1));
+  const std::string slow = R"({"name": "Bad", "type": "wait", "params": {"time": "100ms"}})";
+  folder_.write("slow_replay.json", plan_of(slow, R"(, "links": {"capacity": {"items": 1}})"));
+  ProgramRun sut;
+  std::jthread running([&] { sut = replay({"slow_replay.json", "--output", "rest.txt", "--remove"}); });
+  ASSERT_TRUE(wait_until([&] { return !folder_.read("rest.txt").empty(); }));
+  ASSERT_TRUE(wait_until([&] { return coord({"stop", "slow_replay"}).exit_code == 0; }));
+  running.join();
+  EXPECT_CONTAINS(sut.err, "all of them are kept");
+  EXPECT_EQ(sut.err.find("100 letters replayed"), std::string::npos) << sut.err;
+  EXPECT_EQ(coord({"dead-letters", "show", "1"}, options_).exit_code, 0);
+}
+
+TEST_F(Replay, TheReportIsNotInTheStreamOfTheSink) {
+  run_broken(bad("Bad", 7, 0));
+  folder_.write("mended.json", R"({"source": {"type": "lines", "params": {"path": "in.txt"}}, "stages": [
+      {"name": "Bad", "type": "wait", "params": {"time": "0s"}}], "sink": {"type": "stdout"}})");
+  const ProgramRun run = replay({"mended.json"});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_EQ(run.out, "line 7\n");
+  EXPECT_CONTAINS(run.err, "1 letter replayed");
 }
 
 /// A folder stands where the file of item 7 is to go.
@@ -112,7 +153,7 @@ TEST_F(Replay, LettersOfASinkGoToTheSinkAlone) {
     EXPECT_CONTAINS(list(), "file_writer: cannot rename");
     const ProgramRun run = replay({"plan.json", "--output", std::string("rest_") + mode + "/", "--remove"});
     EXPECT_EQ(run.exit_code, 0) << run.err;
-    EXPECT_CONTAINS(run.out, "1 letter replayed from Sink on: 1 came out, 0 set aside again");
+    EXPECT_CONTAINS(run.err, "1 letter replayed from Sink on: 1 came out, 0 set aside again");
     EXPECT_EQ(folder_.read(std::string("rest_") + mode + "/0"), std::string("line 7\0\0\0\0", 10))
         << "as it came to the sink: the stage has added its copy's number once";
     EXPECT_EQ(list(), "no dead letters\n");

@@ -149,7 +149,8 @@ class Files : public RawSource<FilesCursor> {
                         .fallback = "content",
                         .text = "what an item is: the file's content or its path",
                         .choices = {"content", "path"}}},
-            .output = "bytes"};
+            .output = "bytes",
+            .framing = "emit"};
   }
 
   void start() override {
