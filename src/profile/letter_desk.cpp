@@ -3,8 +3,11 @@
 #include <poll.h>
 #include <sys/prctl.h>
 
+#include <algorithm>
+#include <array>
+#include <cerrno>
 #include <cstdio>
-#include <ctime>
+#include <system_error>
 #include <utility>
 
 #include "profile/wire.hpp"
@@ -13,6 +16,7 @@ namespace pystream::profile {
 namespace {
 
 constexpr int kPauseMs = 5;
+constexpr std::array kMayPass{ENOSPC, EDQUOT, EIO, EINTR, EAGAIN, EMFILE, ENFILE, ENOMEM, ESTALE};
 
 struct Posted {
   LetterRun run;
@@ -71,13 +75,24 @@ bool LetterDesk::try_store(DeadLetter& letter, std::span<const std::byte> bytes)
   return run_.number != 0 && store_->try_store(letter, bytes);
 }
 
-/// A database that there is will take the letter some day. Where none can be made there is nothing to wait for.
+/// Errors of the system that may pass: a disk that is full or fails, too little memory, too many open files.
+bool may_pass(const std::system_error& error) {
+  const std::error_condition condition = error.code().default_error_condition();
+  return condition.category() == std::generic_category() &&
+         std::ranges::find(kMayPass, condition.value()) != kMayPass.end();
+}
+
+/// A database that there is will take the letter some day. Where none can be made, or no file for a large letter, there
+/// is nothing to wait for.
 LetterDesk::Result LetterDesk::try_keep(DeadLetter letter, std::span<const std::byte> bytes) {
   try {
     return {.kept = try_store(letter, bytes)};
   } catch (const StoreError& error) {
     store_.reset();
     return {.hopeless = run_.number == 0 && !error.busy() && !error.full(), .why = error.what()};
+  } catch (const std::system_error& error) {
+    store_.reset();
+    return {.hopeless = !may_pass(error), .why = error.what()};
   } catch (const std::exception& error) {
     store_.reset();
     return {.hopeless = run_.number == 0, .why = error.what()};

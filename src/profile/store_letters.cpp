@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <fstream>
+#include <functional>
 #include <iterator>
 
 #include "base/kill_point.hpp"
@@ -42,6 +43,12 @@ void sync_folder(const std::filesystem::path& folder) {
   }
 }
 
+/// Keys of stages in many pipelines inside one another are longer than a file's name may be.
+std::string short_name(const std::string& key) {
+  constexpr std::size_t kLongest = 120;
+  return key.size() <= kLongest ? key : key.substr(0, kLongest) + "-" + std::to_string(std::hash<std::string>()(key));
+}
+
 DeadLetter letter_in(const Statement& row) {
   return {.id = row.integer(0),
           .run = row.integer(1),
@@ -66,8 +73,8 @@ LetterStore::LetterStore(const std::filesystem::path& database) : path_(database
 std::string LetterStore::write_file(const DeadLetter& letter, std::span<const std::byte> bytes) const {
   const std::filesystem::path folder = letters_folder(path_);
   std::filesystem::create_directories(folder);
-  const std::string name =
-      "run-" + std::to_string(letter.run) + "-" + letter.stage + "-" + std::to_string(letter.input) + ".bin";
+  const std::string name = "run-" + std::to_string(letter.run) + "-" + short_name(letter.stage) + "-" +
+                           std::to_string(letter.input) + ".bin";
   const std::filesystem::path temporary = folder / (name + ".part");
   const base::UniqueFd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
   if (!fd) {

@@ -1,22 +1,14 @@
 #include "worker/dead_letter_store.hpp"
 
-#include <cstdio>
-#include <ctime>
-
 #include "worker/letter_client.hpp"
+#include "worker/letter_wait.hpp"
 
 namespace pystream::worker {
-namespace {
-
-constexpr timespec kPause{.tv_sec = 0, .tv_nsec = 5'000'000};
-
-}  // namespace
-
 DeadLetterStore::DeadLetterStore(Monitor& monitor, std::vector<std::string> keys)
     : monitor_(monitor), keys_(std::move(keys)) {}
 
 /// One try. False: try again later.
-bool DeadLetterStore::try_store(const Letter& letter) {
+bool DeadLetterStore::try_store(const Letter& letter, LetterWait& wait) {
   if (!desk_) {
     auto run = letter_run(*monitor_.end().config);
     if (!run) {
@@ -28,23 +20,17 @@ bool DeadLetterStore::try_store(const Letter& letter) {
   if (result.hopeless) {
     throw StageFailed(letter.sequence, letter.reason + " (the item cannot be set aside: " + result.why + ")");
   }
-  if (!result.kept && !result.why.empty() && !complained_) {
-    std::fprintf(stderr, "a dead letter waits: %s\n", result.why.c_str());
-    complained_ = true;
+  if (!result.kept && !result.why.empty()) {
+    wait.complain(result.why);
   }
   return result.kept;
 }
 
 void DeadLetterStore::store(const Letter& letter) {
-  monitor_.set_phase(shm::Phase::blocked);  // a slow disk is no hang of the stage
-  complained_ = false;
-  while (!try_store(letter)) {
-    if (monitor_.command() == shm::Command::stop) {
-      throw Stopped{};
-    }
-    ::nanosleep(&kPause, nullptr);
+  LetterWait wait(monitor_);
+  while (!try_store(letter, wait)) {
+    wait.pause();
   }
-  monitor_.set_phase(shm::Phase::working);
 }
 
 }  // namespace pystream::worker

@@ -10,6 +10,8 @@
 
 namespace pystream::worker {
 
+class LetterWait;
+
 /// Keeps dead letters in the profile database, also of a run without a profile. The stage waits until its letter is on
 /// the disk; while the database is locked or the disk is full it tries again, until the worker is told to stop.
 class DeadLetterStore final : public DeadLetters {
@@ -20,12 +22,11 @@ class DeadLetterStore final : public DeadLetters {
   void store(const Letter& letter) override;
 
  private:
-  bool try_store(const Letter& letter);
+  bool try_store(const Letter& letter, LetterWait& wait);
 
   Monitor& monitor_;
   std::vector<std::string> keys_;
   std::optional<profile::LetterDesk> desk_;
-  bool complained_ = false;  ///< of the letter in work
 };
 
 }  // namespace pystream::worker

@@ -5,17 +5,15 @@
 
 #include <array>
 #include <csignal>
-#include <cstdio>
-#include <ctime>
 
 #include "base/helper_process.hpp"
 #include "base/pidfd.hpp"
 #include "base/system_error.hpp"
+#include "worker/letter_wait.hpp"
 
 namespace pystream::worker {
 namespace {
 
-constexpr timespec kPause{.tv_sec = 0, .tv_nsec = 5'000'000};
 constexpr int kLookMs = 20;         ///< between two looks whether the worker is told to stop
 constexpr int kEndMs = 1'000;       ///< for a helper whose channel was closed
 constexpr int kMostVainDeaths = 5;  ///< of helpers that did not answer
@@ -83,19 +81,6 @@ void LetterClient::stop() {
   pidfd_.reset();
 }
 
-void LetterClient::check_stop() const {
-  if (monitor_.command() == shm::Command::stop) {
-    throw Stopped{};
-  }
-}
-
-void LetterClient::complain(const std::string& why) {
-  if (!complained_) {
-    std::fprintf(stderr, "a dead letter waits: %s\n", why.c_str());
-    complained_ = true;
-  }
-}
-
 bool LetterClient::post(const Letter& letter, const profile::LetterRun& run) {
   if (!channel_) {
     start();
@@ -105,7 +90,7 @@ bool LetterClient::post(const Letter& letter, const profile::LetterRun& run) {
 }
 
 /// True once the letter is on the disk; false if the helper died before.
-bool LetterClient::wait_for_answer(const Letter& letter) {
+bool LetterClient::wait_for_answer(const Letter& letter, LetterWait& wait) {
   while (true) {
     const auto answer = channel_->receive_within(kLookMs);
     if (answer && answer->type == profile::MessageType::letter_kept) {
@@ -117,34 +102,30 @@ bool LetterClient::wait_for_answer(const Letter& letter) {
         throw StageFailed(letter.sequence, letter.reason + " (the item cannot be set aside: " + waiting.why + ")");
       }
       if (!waiting.why.empty()) {
-        complain(waiting.why);
+        wait.complain(waiting.why);
       }
     }
     if (channel_->closed()) {
       return false;
     }
-    check_stop();
+    wait.check_stop();
   }
 }
 
 void LetterClient::store(const Letter& letter) {
-  monitor_.set_phase(shm::Phase::blocked);  // a slow disk is no hang of the stage
-  complained_ = false;
+  LetterWait wait(monitor_);
   std::optional<profile::LetterRun> run;
   while (!(run = letter_run(*monitor_.end().config))) {
-    check_stop();
-    ::nanosleep(&kPause, nullptr);
+    wait.pause();
   }
-  for (int deaths = 0; !post(letter, *run) || !wait_for_answer(letter);) {
+  for (int deaths = 0; !post(letter, *run) || !wait_for_answer(letter, wait);) {
     stop();
     if (++deaths > kMostVainDeaths) {
       throw StageFailed(letter.sequence, letter.reason + " (the item cannot be set aside: " + program_.string() +
                                              ", which keeps dead letters, ends before it has kept one)");
     }
-    check_stop();
-    ::nanosleep(&kPause, nullptr);
+    wait.pause();
   }
-  monitor_.set_phase(shm::Phase::working);
 }
 
 }  // namespace pystream::worker

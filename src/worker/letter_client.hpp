@@ -13,6 +13,8 @@
 
 namespace pystream::worker {
 
+class LetterWait;
+
 /// What a worker knows of a letter, as the database takes it.
 profile::DeadLetter as_stored(const DeadLetters::Letter& letter, const std::string& key);
 /// Where a worker's letters go; nullopt while the run has no number yet.
@@ -36,16 +38,13 @@ class LetterClient final : public DeadLetters {
   void start();
   void stop();
   bool post(const Letter& letter, const profile::LetterRun& run);
-  bool wait_for_answer(const Letter& letter);
-  void complain(const std::string& why);
-  void check_stop() const;
+  bool wait_for_answer(const Letter& letter, LetterWait& wait);
 
   std::filesystem::path program_;
   Monitor& monitor_;
   std::vector<std::string> keys_;
   std::optional<profile::Channel> channel_;  ///< none: no helper runs
   base::UniqueFd pidfd_;
-  bool complained_ = false;  ///< of the letter in work
 };
 
 }  // namespace pystream::worker

@@ -164,6 +164,39 @@ TEST(Poison, ASinkThatCannotWriteIsNoFaultOfTheItemInFront) {
   EXPECT_EQ(letters.find("No space left"), std::string::npos) << letters;
 }
 
+/// A letter of more than a mebibyte is a file beside the database.
+class LargeLetter : public testing::Test {
+ protected:
+  ProgramRun run(const std::string& stage_name) {
+    folder_.write("plan.json", R"({"plugins": ["libpystream_testing.so"],
+      "source": {"type": "generate", "params": {"count": 1, "size": 2000000}},
+      "stages": [)" + crash_stage(stage_name, "throw", 0) +
+                                   R"(], "sink": {"type": "discard"}})");
+    return coord({"run", "plan.json"}, options_);
+  }
+
+  TempFolder folder_;
+  RunOptions options_{.environment = {"PYSTREAM_PROFILES=" + folder_ / "profiles"}, .directory = folder_.path()};
+};
+
+TEST_F(LargeLetter, IsKeptHoweverLongTheStagesNameIs) {
+  for (const std::size_t length : {1U, 200U, 300U}) {
+    const ProgramRun sut = run(std::string(length, 'n'));
+    EXPECT_EQ(sut.exit_code, 3) << sut.err;
+    EXPECT_EQ(coord({"dead-letters", "show", "1", "--bytes"}, options_).out.size(), 2'000'000U) << length;
+    std::filesystem::remove_all(folder_ / "profiles");
+  }
+}
+
+TEST_F(LargeLetter, FailsTheRunWhereItsFileCanNeverBe) {
+  std::filesystem::create_directory(folder_ / "profiles");
+  folder_.write("profiles/dead_letters", "a file of the user's");
+  const ProgramRun sut = run("Bad");
+  EXPECT_EQ(sut.exit_code, 1) << sut.err;
+  EXPECT_CONTAINS(sut.err, "the item cannot be set aside");
+  EXPECT_CONTAINS(sut.err, "dead_letters");
+}
+
 /// A fast stage of a plain type, which gets hundreds of items in one call.
 class PoisonInRun : public testing::Test {
  protected:

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstdio>
+#include <ctime>
+#include <string>
+
+#include "worker/monitor.hpp"
+#include "worker/segment_runner.hpp"
+
+namespace pystream::worker {
+
+/// A worker waits until its letter is on the disk: the phase while it lasts, the pauses, and one line that says why.
+class LetterWait {
+ public:
+  explicit LetterWait(Monitor& monitor) : monitor_(monitor) {
+    monitor_.set_phase(shm::Phase::blocked);  // a slow disk is no hang of the stage
+  }
+  ~LetterWait() { monitor_.set_phase(shm::Phase::working); }
+  LetterWait(const LetterWait&) = delete;
+  LetterWait& operator=(const LetterWait&) = delete;
+
+  /// Throws Stopped if the worker is told to stop.
+  void check_stop() const {
+    if (monitor_.command() == shm::Command::stop) {
+      throw Stopped{};
+    }
+  }
+  /// Before the next try. Throws Stopped.
+  void pause() {
+    check_stop();
+    ::nanosleep(&kPause, nullptr);
+    if (++pauses_ == kSilentPauses) {
+      complain("the profile database has not been made yet, or is locked");
+    }
+  }
+  void complain(const std::string& why) {
+    if (!complained_) {
+      std::fprintf(stderr, "a dead letter waits: %s\n", why.c_str());
+      complained_ = true;
+    }
+  }
+
+ private:
+  static constexpr timespec kPause{.tv_sec = 0, .tv_nsec = 5'000'000};
+  static constexpr int kSilentPauses = 600;  ///< some 3 s
+
+  Monitor& monitor_;
+  int pauses_ = 0;
+  bool complained_ = false;
+};
+
+}  // namespace pystream::worker
