@@ -7,6 +7,7 @@
 #include <map>
 #include <random>
 
+#include "base/process_start.hpp"
 #include "cli/chaos_place.hpp"
 #include "cli/commands.hpp"
 #include "cli/load_plan.hpp"
@@ -150,6 +151,7 @@ class ChaosCommand {
     if (!options_.plan.output.empty()) {
       place.deliver(options_.plan.output);
     }
+    base::unblock_all_signals();  // the report waits for its reader, and a signal must be able to end that
     report();
     return verdict_.interrupted ? kInterrupted : verdict_.clean(options_.kills) ? kDone : kFailed;
   }

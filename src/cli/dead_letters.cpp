@@ -93,8 +93,7 @@ void add_dead_letters(CLI::App& app, Command& chosen) {
                   "  pystream-coord dead-letters show 3\n"
                   "  pystream-coord dead-letters show 3 --bytes -o item.bin\n"
                   "  pystream-coord dead-letters replay pipeline.json 3 4 --output rest.txt\n"
-                  "  pystream-coord dead-letters replay pipeline.json --run last --stage Decode "
-                  "--output rest.txt --remove");
+                  "  pystream-coord dead-letters replay pipeline.json --output rest.txt --remove");
   command.require_subcommand(1);
   const auto options = std::make_shared<LetterOptions>();
   CLI::App* listing = command.add_subcommand("list", "One line for each");

@@ -9,11 +9,13 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <memory>
 #include <utility>
 #include <vector>
 
 #include "base/open_fds.hpp"
 #include "base/process_start.hpp"
+#include "cli/help_format.hpp"
 #include "cli/standard_error.hpp"
 #include "cli/style.hpp"
 #include "cli/terminal.hpp"
@@ -96,6 +98,14 @@ int refuse(const CLI::App& app, const CLI::ParseError& error, const std::vector<
   return kBadUsage;
 }
 
+/// Commands took over the format of the program when they were added to it.
+void set_help_format(CLI::App& app, const std::shared_ptr<HelpFormat>& format) {
+  app.formatter(format);
+  for (CLI::App* command : app.get_subcommands({})) {
+    set_help_format(*command, format);
+  }
+}
+
 int parse_and_run(CLI::App& app, const Command& chosen, int argc, char** argv) {
   const std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
   try {
@@ -126,7 +136,7 @@ int run_app(CLI::App& app, const Command& chosen, int argc, char** argv) {
   app.name("pystream-coord");
   app.require_subcommand(1);
   app.set_version_flag("--version", "pystream-coord " PYSTREAM_VERSION, "Print the version");
-  app.get_formatter()->column_width(34);
+  set_help_format(app, std::make_shared<HelpFormat>());
   try {
     return parse_and_run(app, chosen, argc, argv);
   } catch (const BadPlan& error) {

@@ -62,10 +62,15 @@ std::string read_text(const fs::path& file) {
 
 /// Plain names are the worker's to find; what has a slash stands where the plan says.
 std::vector<std::string> resolved(const std::vector<std::string>& plugins, const fs::path& file) {
-  const fs::path folder = file == "-" ? fs::current_path() : fs::absolute(file).parent_path();
+  std::error_code error;  // the current folder may have been removed
+  const fs::path folder = file == "-" ? fs::current_path(error) : fs::absolute(file, error).parent_path();
   std::vector<std::string> out;
   for (const std::string& plugin : plugins) {
     const bool plain = plugin.find('/') == std::string::npos;
+    if (!plain && error) {
+      throw BadPlan(shown_file(file) + ": cannot find the plugin " + plugin +
+                    ": the current folder: " + error.message());
+    }
     out.push_back(plain ? plugin : (folder / plugin).lexically_normal().string());
   }
   return out;

@@ -20,10 +20,10 @@ int schema(const CatalogOptions& options, const std::string& file) {
 }  // namespace
 
 void add_schema(CLI::App& app, Command& chosen) {
-  CLI::App& command = add_command(
-      app, "schema", "Print a JSON Schema of plan files, for editors",
-      "  pystream-coord schema -o pystream.schema.json    # then in the plan: \"$schema\": \"pystream.schema.json\"\n"
-      "  pystream-coord schema --plugin ./libmine.so");
+  CLI::App& command =
+      add_command(app, "schema", "Print a JSON Schema of plan files, for editors: name it in the plan, as \"$schema\"",
+                  "  pystream-coord schema -o pystream.schema.json\n"
+                  "  pystream-coord schema --plugin ./libmine.so");
   auto options = std::make_shared<CatalogOptions>();
   auto file = std::make_shared<std::string>();
   add_catalog_options(command, *options);

@@ -6,6 +6,7 @@
 #include "cli/commands.hpp"
 #include "cli/stage_catalog.hpp"
 #include "cli/style.hpp"
+#include "cli/terminal.hpp"
 #include "cli/text.hpp"
 #include "plan/json.hpp"
 #include "plan/plan_json.hpp"
@@ -14,7 +15,13 @@
 namespace pystream::cli {
 namespace {
 
-constexpr std::size_t kWidth = 100;
+constexpr std::size_t kWidest = 100;
+
+/// Of the text on standard output; a narrower terminal than this breaks the lines itself.
+std::size_t text_width() {
+  constexpr std::size_t kNarrowest = 60;
+  return std::clamp(terminal_width(STDOUT_FILENO).value_or(kWidest), kNarrowest, kWidest);
+}
 
 struct Options {
   CatalogOptions catalog;
@@ -44,7 +51,7 @@ std::string list(const std::vector<PluginTypes>& catalog) {
       const std::string kind = kind_of(type);
       out += "  " + type.name + std::string(width - type.name.size() + 2, ' ') +
              style.dim(kind + std::string(8 - kind.size(), ' ')) +
-             base::wrapped(type.info.summary, kWidth - width - 12, width + 12) + "\n";
+             base::wrapped(type.info.summary, text_width() - width - 12, width + 12) + "\n";
     }
   }
   return out;
@@ -94,7 +101,7 @@ std::string default_text(const ParamSpec& spec) {
 std::string param_text(const ParamSpec& spec, const Style& style) {
   const std::string range = range_text(spec);
   return "  " + style.bold(spec.name) + "  " + std::string(to_string(spec.type)) + ", " + default_text(spec) +
-         (range.empty() ? "" : ", " + range) + "\n      " + base::wrapped(spec.text, kWidth - 6, 6) + "\n";
+         (range.empty() ? "" : ", " + range) + "\n      " + base::wrapped(spec.text, text_width() - 6, 6) + "\n";
 }
 
 std::string details(const PluginTypes& plugin, const StageType& type) {
@@ -112,7 +119,7 @@ std::string details(const PluginTypes& plugin, const StageType& type) {
   }
   std::string out = style.bold(type.name) + "\n";
   if (!type.info.summary.empty()) {
-    out += "  " + base::wrapped(type.info.summary, kWidth - 2, 2) + "\n";
+    out += "  " + base::wrapped(type.info.summary, text_width() - 2, 2) + "\n";
   }
   out += "\n" + table(rows, 2) + "\n" + style.bold(type.info.params.empty() ? "No parameters" : "Parameters") + "\n";
   for (const ParamSpec& spec : type.info.params) {

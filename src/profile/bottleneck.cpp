@@ -77,6 +77,9 @@ std::optional<Bottleneck> find_bottleneck(std::span<const StageLoad> stages) {
   for (const StageLoad& stage : stages) {
     active_s = std::max(active_s, stage.active_s);
   }
+  if (active_s > 0 && active_s < kShortestSpanS) {
+    return std::nullopt;  // a start takes longer than all that was done
+  }
   const Place blocked = last_blocked(workers);
   const bool blocked_by_others = blocked != workers.end();
   const bool works_nearly_always = active_s > 0 && most->work_s >= kNearlyAlways * active_s;

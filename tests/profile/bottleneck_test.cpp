@@ -57,6 +57,14 @@ TEST(BottleneckTest, TheOneThatAlwaysWorksAndNotTheOneBehindTheLargestFall) {
             3U);
 }
 
+TEST(BottleneckTest, WorkOfMicrosecondsSaysNothing) {
+  StageLoad a = load_of("A", 1, 0);
+  StageLoad b = load_of("B", 1, 0);
+  a.active_s = a.busy_s = a.working_s = 3e-6;
+  b.active_s = b.busy_s = b.working_s = 5e-6;
+  EXPECT_EQ(bottleneck_of({a, b}), std::nullopt);
+}
+
 TEST(BottleneckTest, NeverOneThatIsBlockedForHalfItsTime) {
   EXPECT_EQ(bottleneck_of({load_of("A", 0.45, 0.55), load_of("B", 0.4, 0.1)}), 1U);
   EXPECT_EQ(bottleneck_of({load_of("A", 0.5, 0.5)}), std::nullopt);

@@ -1,4 +1,9 @@
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <array>
+#include <csignal>
 #include <filesystem>
 #include <string>
 #include <thread>
@@ -7,6 +12,7 @@
 #include "coord/chaos_plan.hpp"
 #include "coord/control_socket.hpp"
 #include "plan/plan.hpp"
+#include "support/child.hpp"
 #include "support/link.hpp"
 #include "system/fault_plan.hpp"
 
@@ -258,6 +264,29 @@ TEST_F(ChaosPlace, TheReportHasStandardOutputToItself) {
   const ProgramRun run = chaos(kFile, {"--output", "-"});
   EXPECT_EQ(run.exit_code, 2) << run.out;
   EXPECT_CONTAINS(run.err, "--output: standard output takes the report");
+}
+
+/// The report waits for its reader, but not for ever: a signal ends that.
+TEST_F(ChaosPlace, AReportThatNobodyReadsCanBeEnded) {
+  folder_.write("plan.json", endless(kNoProfile));
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
+  const int room = ::fcntl(ends[1], F_SETPIPE_SZ, 4096);
+  ASSERT_GT(room, 16);
+  const std::string filling(static_cast<std::size_t>(room) - 16, '.');  // the seed fits, the report does not
+  ASSERT_EQ(::write(ends[1], filling.data(), filling.size()), static_cast<ssize_t>(filling.size()));
+  Child sut([&] {
+    ::dup2(ends[1], STDOUT_FILENO);
+    if (::chdir(folder_.path().c_str()) == 0) {
+      ::execl(PYSTREAM_TEST_COORD, PYSTREAM_TEST_COORD, "chaos", "plan.json", "--kills", "3", "--seed", "1", nullptr);
+    }
+  });
+  EXPECT_TRUE(wait_until([&] {
+    sut.signal(SIGTERM);
+    return sut.ended();
+  }));
+  ::close(ends[0]);
+  ::close(ends[1]);
 }
 
 /// Whoever ends the run that the others are compared with leaves nothing to compare.

@@ -33,7 +33,8 @@ class ScreensTest : public ProfileSystemTest, public testing::WithParamInterface
 };
 
 TEST_P(ScreensTest, RunAndWhatTellsOfItFit) {
-  const std::string file = plan(300, "0s", {row_of(30), R"({"name": "B", "type": "test.mix"})"});
+  const std::string file =
+      plan(300, "0s", {row_of(30), R"({"name": "B", "type": "wait", "params": {"time": "200us"}})"});
   const Screen run = on_terminal({"run", file});
   EXPECT_NE(run.plain().find("bottleneck"), std::string::npos) << run.plain();
   expect_fits(run);
@@ -61,6 +62,24 @@ TEST_P(ScreensTest, TopFits) {
 INSTANTIATE_TEST_SUITE_P(Widths, ScreensTest,
                          testing::Values(static_cast<unsigned short>(40), static_cast<unsigned short>(80),
                                          static_cast<unsigned short>(200)));
+
+TEST(HelpScreens, FitAnUsualTerminal) {
+  const TempFolder folder;
+  const auto widest_of = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), PYSTREAM_TEST_COORD);
+    const Screen screen = run_on_terminal(words, 80, folder.path(), folder / "profiles");
+    EXPECT_GT(screen.plain().size(), 40U);
+    return screen.widest();
+  };
+  for (const char* command : {"init", "run", "chaos", "validate", "graph", "stages", "schema", "profile", "diff",
+                              "trace", "report", "dead-letters", "list", "runs", "top", "stop", "why"}) {
+    EXPECT_LE(widest_of({command, "--help"}), 80U) << command;
+  }
+  EXPECT_LE(widest_of({"--help"}), 80U);
+  EXPECT_LE(widest_of({"dead-letters", "replay", "--help"}), 80U);
+  EXPECT_LE(widest_of({"stages"}), 80U);
+  EXPECT_LE(widest_of({"stages", "exec"}), 80U);
+}
 
 /// A run with letters whose reasons try to take over the terminal, and are long.
 class ReasonTest : public ProfileSystemTest {
