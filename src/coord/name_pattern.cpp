@@ -1,84 +1,154 @@
 #include "coord/name_pattern.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <cstddef>
 
 namespace pystream::coord {
+namespace {
+
+/// A name has at most 255 characters.
+constexpr std::size_t kWidest = 255;
+
+/// "sequence:06": 6. Nonsense, which the sink refuses, counts as 1.
+std::size_t width_of(std::string_view place) {
+  std::size_t width = 0;
+  const std::size_t colon = std::min(place.find(':'), place.size());
+  std::from_chars(place.data() + std::min(colon + 1, place.size()), place.data() + place.size(), width);
+  return std::clamp<std::size_t>(width, 1, kWidest);
+}
+
+}  // namespace
 
 NamePattern NamePattern::name(std::string_view name) {
   NamePattern out;
-  for (const char c : name) {
-    out.parts_.push_back(static_cast<unsigned char>(c));
-  }
+  out.add_text(name);
   return out;
 }
 
 NamePattern NamePattern::shell(std::string_view pattern) {
   NamePattern out;
   if (pattern.empty()) {
-    out.parts_.push_back(kAnyText);
+    out.then_anything();
   }
   for (std::size_t i = 0; i < pattern.size(); ++i) {
     const std::size_t close = pattern[i] == '[' ? pattern.find(']', i + 2) : pattern.npos;
     if (pattern[i] == '*') {
-      out.parts_.push_back(kAnyText);
+      out.then_anything();
     } else if (pattern[i] == '?' || close != pattern.npos) {
-      out.parts_.push_back(kAnyCharacter);
+      out.parts_.push_back({.characters = Characters().set()});
       i = close != pattern.npos ? close : i;
     } else {
       i += pattern[i] == '\\' && i + 1 < pattern.size() ? 1 : 0;
-      out.parts_.push_back(static_cast<unsigned char>(pattern[i]));
+      out.add_text(pattern.substr(i, 1));
     }
   }
   return out;
 }
 
 NamePattern NamePattern::braces(std::string_view text) {
+  return template_of(text, false);
+}
+
+NamePattern NamePattern::numbered(std::string_view text) {
+  return template_of(text, true);
+}
+
+NamePattern NamePattern::template_of(std::string_view text, bool closely) {
   NamePattern out;
+  Characters between = Characters().set();
+  if (closely) {
+    between = digits().set('-');
+  }
   const std::size_t extension = std::min(text.rfind('.'), text.size());
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (i == extension && i > 0) {
-      out.parts_.push_back(kAnyText);
+      out.parts_.push_back({.characters = between, .repeated = true});
     }
     const std::size_t close = text[i] == '{' ? text.find('}', i) : text.npos;
     if (close != text.npos) {
-      out.parts_.push_back(kAnyText);
+      out.add_place(text.substr(i + 1, close - i - 1), closely);
       i = close;
     } else {
-      out.parts_.push_back(static_cast<unsigned char>(text[i]));
+      out.add_text(text.substr(i, 1));
     }
   }
-  if (extension == text.size() || text.empty()) {
-    out.parts_.push_back(kAnyText);
+  if (extension == text.size()) {
+    out.parts_.push_back({.characters = between, .repeated = true});
+  }
+  return text.empty() ? out.then_anything() : out;
+}
+
+NamePattern::Characters NamePattern::digits() {
+  Characters out;
+  for (std::size_t digit = '0'; digit <= '9'; ++digit) {
+    out.set(digit);
   }
   return out;
 }
 
+void NamePattern::add_text(std::string_view text) {
+  for (const char c : text) {
+    parts_.push_back({.characters = Characters().set(static_cast<unsigned char>(c))});
+  }
+}
+
+/// What stands between braces.
+void NamePattern::add_place(std::string_view place, bool closely) {
+  const std::string_view name = place.substr(0, place.find(':'));
+  if (!closely || (name != "sequence" && name != "part")) {
+    then_anything();
+    return;
+  }
+  parts_.insert(parts_.end(), width_of(place), {.characters = digits()});
+  parts_.push_back({.characters = digits(), .repeated = true});
+}
+
+NamePattern& NamePattern::then_anything() {
+  parts_.push_back({.characters = Characters().set(), .repeated = true});
+  return *this;
+}
+
+bool NamePattern::starts_with_dot() const {
+  return takes_dot_first() && !parts_.empty() && parts_.front().characters.test('.');
+}
+
 /// As in a shell: a name that begins with a dot fits only a pattern that does so too.
 bool NamePattern::takes_dot_first() const {
-  return parts_.empty() || parts_.front() >= 0;
+  return parts_.empty() || (!parts_.front().repeated && parts_.front().characters.count() == 1);
 }
 
 bool NamePattern::meets(const NamePattern& other) const {
   if ((starts_with_dot() && !other.takes_dot_first()) || (other.starts_with_dot() && !takes_dot_first())) {
     return false;
   }
-  // reached[j]: what comes before part i here and before part j there can be the same text.
-  std::vector<char> reached(other.parts_.size() + 1);
-  for (std::size_t i = 0; i <= parts_.size(); ++i) {
-    std::vector<char> next(other.parts_.size() + 1);
+  // here[j]: one text can fit all parts before part i of this one and all before part j of the other.
+  std::vector<char> here(other.parts_.size() + 1);
+  here[0] = 1;
+  for (std::size_t i = 0;; ++i) {
+    std::vector<char> below(other.parts_.size() + 1);
+    const Part* const mine = i < parts_.size() ? &parts_[i] : nullptr;
     for (std::size_t j = 0; j <= other.parts_.size(); ++j) {
-      const int mine = i > 0 ? parts_[i - 1] : 0;
-      const int theirs = j > 0 ? other.parts_[j - 1] : 0;
-      const bool any_mine = i > 0 && mine == kAnyText;
-      const bool any_theirs = j > 0 && theirs == kAnyText;
-      const bool alike = i > 0 && j > 0 && (mine == theirs || mine < 0 || theirs < 0);
-      next[j] = (i == 0 && j == 0) || (any_mine && (reached[j] || (j > 0 && next[j - 1]))) ||
-                (any_theirs && (next[j - 1] || (i > 0 && reached[j]))) || (alike && reached[j - 1]);
+      const Part* const theirs = j < other.parts_.size() ? &other.parts_[j] : nullptr;
+      if (!here[j]) {
+        continue;
+      }
+      const bool alike = mine != nullptr && theirs != nullptr && mine->fits(*theirs);
+      if (theirs != nullptr && (theirs->repeated || (alike && mine->repeated))) {
+        here[j + 1] = 1;
+      }
+      if (mine != nullptr && (mine->repeated || (alike && theirs->repeated))) {
+        below[j] = 1;
+      }
+      if (alike && !mine->repeated && !theirs->repeated) {
+        below[j + 1] = 1;
+      }
     }
-    reached = std::move(next);
+    if (mine == nullptr) {
+      return here.back() != 0;
+    }
+    here = std::move(below);
   }
-  return reached.back() != 0;
 }
 
 }  // namespace pystream::coord

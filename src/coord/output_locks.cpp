@@ -78,43 +78,17 @@ std::optional<long> holder_of(int fd) {
               "); wait until that one has ended, or choose another output");
 }
 
-/// A folder can only be locked as a whole, and runs with different names may write into it together. So what is taken
-/// is the address of a socket that stands for folder and names.
-class FolderLock {
- public:
-  /// REQUIRES: the folder exists.
-  FolderLock(const struct stat& folder, const std::string& names)
-      : fd_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    address_.sun_family = AF_UNIX;
-    const std::string name = "pystream-folder/" + std::to_string(folder.st_dev) + "/" + std::to_string(folder.st_ino) +
-                             "/" + std::to_string(std::hash<std::string>()(names));
-    std::memcpy(address_.sun_path + 1, name.data(), name.size());  // the zero in front makes it abstract
-    size_ = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
+/// Takes the address: as flock(2), 0 or an errno; EWOULDBLOCK: another process has it.
+int bind_to(int fd, const std::string& name) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::memcpy(address.sun_path + 1, name.data(), name.size());  // the zero in front makes it abstract
+  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
+  if (fd < 0 || ::bind(fd, reinterpret_cast<const sockaddr*>(&address), size) != 0) {
+    return errno == EADDRINUSE ? EWOULDBLOCK : errno;
   }
-
-  /// As flock(2): 0 or an errno; EWOULDBLOCK: another process has it.
-  int take() {
-    if (!fd_ || ::bind(fd_.get(), reinterpret_cast<const sockaddr*>(&address_), size_) != 0) {
-      return errno == EADDRINUSE ? EWOULDBLOCK : errno;
-    }
-    return ::listen(fd_.get(), 1) == 0 ? 0 : errno;
-  }
-
-  std::optional<long> holder() const {
-    ucred peer{};
-    socklen_t size = sizeof(peer);
-    const bool known = ::connect(fd_.get(), reinterpret_cast<const sockaddr*>(&address_), size_) == 0 &&
-                       ::getsockopt(fd_.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.pid > 0;
-    return known ? std::optional<long>(peer.pid) : std::nullopt;
-  }
-
-  base::UniqueFd release() { return std::move(fd_); }
-
- private:
-  base::UniqueFd fd_;
-  sockaddr_un address_{};
-  socklen_t size_ = 0;
-};
+  return 0;
+}
 
 int lock_file(const Target& target) {
   while (::flock(target.fd.get(), (target.shared ? LOCK_SH : LOCK_EX) | LOCK_NB) != 0) {
@@ -150,7 +124,23 @@ void OutputLocks::lock_one_file(const FileClaim& claim) {
   if (error != 0 && !target->shared) {
     warn_of(target->name, error);
   }
+  hold_name_of(claim, target->fd.get(), target->name);
   held_.push_back(std::move(target->fd));
+}
+
+/// A run that writes a file for each item may replace this one.
+void OutputLocks::hold_name_of(const FileClaim& claim, int file, const std::string& name) {
+  std::error_code error;
+  const std::filesystem::path path = std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(file), error);
+  struct stat folder {};
+  if (!error && path.is_absolute() && ::stat(path.parent_path().c_str(), &folder) == 0) {
+    hold({.device = folder.st_dev,
+          .inode = folder.st_ino,
+          .pid = ::getpid(),
+          .one_file = true,
+          .names = path.filename().string()},
+         claim, name);
+  }
 }
 
 void OutputLocks::lock_folder(const FileClaim& claim) {
@@ -161,15 +151,34 @@ void OutputLocks::lock_folder(const FileClaim& claim) {
   if (!folder || ::fstat(folder.get(), &info) != 0 || !is_new(folder.get(), claim.names)) {
     return;
   }
-  FolderLock lock(info, claim.names);
-  const int error = lock.take();
-  if (error == EWOULDBLOCK) {
-    refuse(claim.path, claim, lock.holder());
+  hold({.device = info.st_dev, .inode = info.st_ino, .pid = ::getpid(), .names = claim.names}, claim,
+       claim.path + " (" + claim.names + ")");
+}
+
+/// First takes the address and then looks at those of others: of two runs that begin at the same instant at least one
+/// sees the other.
+void OutputLocks::hold(const FolderHold& folder, const FileClaim& claim, const std::string& what) {
+  const std::string address = folder.address();
+  if (!addresses_.insert(address).second) {
+    return;
   }
-  if (error != 0) {
-    warn_of(claim.path, error);
+  base::UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const int error = bind_to(socket.get(), address);
+  if (error == EWOULDBLOCK && !folder.one_file) {
+    refuse(what, claim, folder.pid);
   }
-  held_.push_back(lock.release());
+  const auto others = held_folders();
+  const int unseen = others ? error : errno;
+  if (unseen != 0 && !folder.one_file) {
+    warn_of(what, unseen);
+  }
+  for (const std::string& name : others.value_or(std::vector<std::string>())) {
+    const auto other = addresses_.contains(name) ? std::nullopt : FolderHold::from_address(name);
+    if (other && other->meets(folder)) {
+      refuse(what, claim, other->pid);
+    }
+  }
+  held_.push_back(std::move(socket));
 }
 
 /// False for what another stage of this run has locked.

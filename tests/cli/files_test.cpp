@@ -152,6 +152,84 @@ TEST_F(FilesOfRuns, ListedFileThatIsTheOutputIsAnError) {
   }
 }
 
+TEST_F(FilesOfRuns, ListedFileThatAnItemCouldReplaceIsAnError) {
+  fs::create_directory_symlink("sub", folder_ / "link");
+  fs::create_symlink("sub/000007.txt", folder_ / "soft.txt");
+  fs::create_symlink("../in.txt", folder_ / "sub/000008.txt");
+  const std::string six = "{sequence:06}.txt";
+  const std::string longest = std::string(60, 'x') + "{sequence}.txt";
+  struct Case {
+    std::string pattern;
+    std::string file;   ///< what is there
+    std::string named;  ///< what the list says
+  };
+  const std::vector<Case> refused{
+      {six, "sub/000007.txt", "sub/000007.txt"},
+      {six, "sub/000007.txt", folder_ / "sub/../sub/000007.txt"},
+      {six, "sub/000007.txt", "link/000007.txt"},
+      {six, "sub/000007.txt", "soft.txt"},
+      {six, "sub/000007-12.txt", "sub/000007-12.txt"},
+      {six, "in.txt", "sub/000008.txt"},
+      {"{sequence}{part:02}.{extension}", "sub/701.png", "sub/701.png"},
+      {"%*{sequence}", "sub/%*7", "sub/%*7"},
+      {longest, "sub/" + std::string(60, 'x') + "7.txt", "sub/" + std::string(60, 'x') + "7.txt"},
+  };
+  for (const Case& example : refused) {
+    folder_.write(example.file, "kept");
+    const ProgramRun sut =
+        shell(plan_of(files_from("-"), folder_to("sub", example.pattern)), "echo '" + example.named + "' | $run -q");
+    EXPECT_EQ(sut.exit_code, 1) << example.named << sut.err;
+    EXPECT_CONTAINS(sut.err, example.named + " is an output of this run");
+    EXPECT_EQ(folder_.read(example.file), "kept") << example.named;
+  }
+  const std::vector<Case> fine{
+      {six, "sub/7.txt", "sub/7.txt"},
+      {six, "sub/000007.png", "sub/000007.png"},
+      {six, "sub/a000007.txt", "link/a000007.txt"},
+      {six, "000007.txt", "000007.txt"},
+      {"{sequence}-{part}.txt", "sub/7.txt", "sub/7.txt"},
+  };
+  for (const Case& example : fine) {
+    folder_.write(example.file, "kept");
+    const ProgramRun sut =
+        shell(plan_of(files_from("-"), folder_to("sub", example.pattern)), "echo '" + example.named + "' | $run -q");
+    EXPECT_EQ(sut.exit_code, 0) << example.named << sut.err;
+  }
+}
+
+TEST_F(FilesOfRuns, ListOfTheFilesInTheOutputFolderDestroysNone) {
+  for (int i = 0; i < 300; ++i) {
+    folder_.write("sub/" + std::to_string(1000 + i).substr(1) + ".out", "input " + std::to_string(i));
+  }
+  const ProgramRun sut = shell(plan_of(files_from("-"), folder_to("sub")), "ls -r sub/* | $run -q");
+  EXPECT_EQ(sut.exit_code, 1) << sut.err;
+  for (int i = 0; i < 300; ++i) {
+    EXPECT_EQ(folder_.read("sub/" + std::to_string(1000 + i).substr(1) + ".out"), "input " + std::to_string(i));
+  }
+}
+
+/// Two new file systems number their files alike.
+TEST_F(FilesOfRuns, ListedFileWithTheOutputsInodeOnAnotherFileSystemIsRead) {
+  if (run_program({"unshare", "-rm", "true"}).exit_code != 0) {
+    GTEST_SKIP() << "no namespace of mounts is to be had here";
+  }
+  fs::create_directory(folder_ / "a");
+  fs::create_directory(folder_ / "b");
+  folder_.write("plan.json", plan_of(files_from("-"), file_to("b/out")));
+  folder_.write("try.sh",
+                "mount -t tmpfs none a; mount -t tmpfs none b; printf content > a/in; touch b/out; "
+                "[ $(stat -c %i a/in) = $(stat -c %i b/out) ] || exit 77; "
+                "echo a/in | " PYSTREAM_TEST_COORD
+                " run -q plan.json || exit; cat b/out; "
+                "echo b/out | " PYSTREAM_TEST_COORD " run -q plan.json; echo code $?");
+  const ProgramRun sut = run_program({"unshare", "-rm", "sh", "try.sh"}, {.directory = folder_.path()});
+  if (sut.exit_code == 77) {
+    GTEST_SKIP() << "new file systems number their files differently here";
+  }
+  EXPECT_EQ(sut.out, "content\ncode 1\n") << sut.err;
+  EXPECT_CONTAINS(sut.err, "b/out is an output of this run");
+}
+
 TEST_F(FilesOfRuns, DevicesMayBeBoth) {
   EXPECT_EQ(run(plan_of(lines_from("/dev/null"), file_to("/dev/null"))).exit_code, 0);
   EXPECT_EQ(shell(plan_of(lines_from("-"), kStdout), "$run < /dev/null > /dev/null").exit_code, 0);
@@ -175,6 +253,47 @@ TEST_F(FilesOfRuns, SecondRunOnOneOutputIsRefusedWithTheFirstOnesPid) {
   const std::string pid = folder_.read("pid");
   EXPECT_CONTAINS(sut.err, "out.txt is being written by another run (pid " + pid.substr(0, pid.size() - 1) + ")");
   EXPECT_EQ(folder_.read("out.txt"), kContent);
+}
+
+TEST_F(FilesOfRuns, SecondRunThatCouldReplaceAFileOfTheFirstIsRefused) {
+  ASSERT_EQ(::mkfifo((folder_ / "fifo").c_str(), 0600), 0);
+  folder_.write("file.json", plan_of(lines_from("in.txt"), file_to("sub/000005.txt")));
+  folder_.write("folder.json", plan_of(lines_from("in.txt"), folder_to("unused", "{sequence:006}.txt")));
+  const std::string tries =
+      "for output in sub ./sub/../sub other; do "
+      "$run_folder -q --output $output; echo \"folder $?\"; done; "
+      "for output in sub/000005.txt sub/1-2.txt sub/000005.png; do "
+      "$run_file -q --output $output; echo \"file $?\"; done; "
+      "$run_file -q --output - >> sub/000007.txt; echo \"file $?\"; ";
+  const ProgramRun sut = shell(plan_of(lines_from("fifo"), folder_to("sub", "{sequence:06}.txt")),
+                               "run_file='" PYSTREAM_TEST_COORD
+                               " run file.json'; "
+                               "run_folder='" PYSTREAM_TEST_COORD
+                               " run folder.json'; "
+                               "exec 9<> fifo; $run -q 9>&- & echo $! > pid; echo first >&9; "
+                               "until [ -e sub/000000.txt ]; do sleep 0.02; done; " +
+                                   tries + "kill $(cat pid); wait $(cat pid); echo \"first $?\"; ls sub; " + tries);
+  EXPECT_EQ(sut.out,
+            "folder 1\nfolder 1\nfolder 0\nfile 1\nfile 0\nfile 0\nfile 1\nfirst 0\n"
+            "000000.txt\n000005.png\n000005.txt\n000007.txt\n1-2.txt\n"
+            "folder 0\nfolder 0\nfolder 0\nfile 0\nfile 0\nfile 0\nfile 0\n")
+      << sut.err;
+  const std::string pid = folder_.read("pid");
+  const std::string by_the_first = " is being written by another run (pid " + pid.substr(0, pid.size() - 1) + ")";
+  EXPECT_CONTAINS(sut.err, "sub ({sequence:006}.txt)" + by_the_first);
+  EXPECT_CONTAINS(sut.err, "sub/000005.txt" + by_the_first);
+}
+
+TEST_F(FilesOfRuns, FolderWithAFileOfAnotherRunIsRefused) {
+  ASSERT_EQ(::mkfifo((folder_ / "fifo").c_str(), 0600), 0);
+  folder_.write("folder.json", plan_of(lines_from("in.txt"), folder_to("sub", "{sequence:06}.txt")));
+  const ProgramRun sut =
+      shell(plan_of(lines_from("fifo"), file_to("sub/000001.txt")),
+            "exec 9<> fifo; $run -q 9>&- & pid=$!; echo first >&9; "
+            "until grep -q first sub/000001.txt 2> /dev/null; do sleep 0.02; done; " PYSTREAM_TEST_COORD
+            " run -q folder.json; echo \"folder $?\"; kill $pid; wait $pid; echo \"first $?\"");
+  EXPECT_EQ(sut.out, "folder 1\nfirst 0\n") << sut.err;
+  EXPECT_EQ(folder_.read("sub/000001.txt"), "first\n");
 }
 
 TEST_F(FilesOfRuns, RunsMayShareStandardOutput) {

@@ -56,6 +56,76 @@ TEST(OutputLocksTest, FoldersAreLockedByTheNamesInThem) {
   EXPECT_EQ(refusal({folder}), "");
 }
 
+FileClaim writes_in(const std::string& folder, std::string names) {
+  FileClaim claim = writes(folder);
+  claim.names = std::move(names);
+  return claim;
+}
+
+TEST(OutputLocksTest, FoldersAreSharedByNamesThatCannotMeet) {
+  struct Case {
+    std::string first;
+    std::string second;
+    bool meet;
+  };
+  const std::string common(80, 'x');
+  const std::vector<Case> cases{
+      {"{sequence:06}.txt", "{sequence:006}.txt", true},
+      {"{sequence:06}.txt", "{sequence}.txt", true},
+      {"{sequence:06}.txt", "{sequence:06}.{extension}", true},
+      {"{sequence}.txt", "{sequence}-1.txt", true},
+      {"{sequence}{part}.png", "{sequence}.png", true},
+      {"{other}.png", "{sequence}.png", true},
+      {common + "{sequence}.png", common + "{sequence:06}.png", true},
+      {"% *{sequence}", "% *{sequence:03}", true},
+      {"\xc3\xa4\n{sequence}", "\xc3\xa4\n{part}{sequence}", true},
+      {"{sequence}-left.png", "{sequence}-right.png", false},
+      {"{sequence}.png", "{sequence}.jpg", false},
+      {"a{sequence}.png", "b{sequence}.png", false},
+      {"{sequence}.png", "{sequence}x.png", false},
+      {"{sequence}_{part}.png", "{sequence}.png", false},
+      {"a" + common + "{sequence}.png", "b" + common + "{sequence}.png", false},
+  };
+  for (const Case& one : cases) {
+    const TempFolder dir;
+    for (const auto& [first, second] : {std::pair(one.first, one.second), std::pair(one.second, one.first)}) {
+      const OutputLocks held({writes_in(dir.path(), first)}, kNoWarning);
+      EXPECT_EQ(!refusal({writes_in(dir.path(), second)}).empty(), one.meet) << first << " " << second;
+      const TempFolder elsewhere;
+      EXPECT_EQ(refusal({writes_in(elsewhere.path(), first), writes_in(elsewhere.path(), second)}), "") << "one run";
+    }
+  }
+}
+
+TEST(OutputLocksTest, FileAndFolderMeetByItsName) {
+  struct Case {
+    std::string file;
+    std::string names;
+    bool meet;
+  };
+  for (const Case& one : {Case{"000005.txt", "{sequence:06}.txt", true}, Case{"5-1.txt", "{sequence}.txt", true},
+                          Case{std::string(90, 'x') + "1", std::string(90, 'x') + "{sequence}", true},
+                          Case{"{sequence}.txt", "{sequence}.txt", false}, Case{"5.txt", "{sequence:06}.txt", false},
+                          Case{"out.txt", "{sequence}.txt", false}}) {
+    const TempFolder dir;
+    const FileClaim file = writes(dir / one.file);
+    const FileClaim folder = writes_in(dir.path(), one.names);
+    {
+      const OutputLocks held({file}, kNoWarning);
+      EXPECT_EQ(!refusal({folder}).empty(), one.meet) << one.file << " " << one.names;
+    }
+    const OutputLocks held({folder}, kNoWarning);
+    EXPECT_EQ(!refusal({file}).empty(), one.meet) << one.file << " " << one.names;
+  }
+}
+
+TEST(OutputLocksTest, FilesInOneFolderDoNotMeet) {
+  const TempFolder dir;
+  const std::string common(90, 'x');
+  const OutputLocks first({writes(dir / common + "1"), writes(dir / "1")}, kNoWarning);
+  EXPECT_EQ(refusal({writes(dir / common + "2"), writes(dir / "2")}), "");
+}
+
 TEST(OutputLocksTest, OneRunMayWriteAFileWithTwoStages) {
   const TempFolder dir;
   EXPECT_EQ(refusal({writes(dir / "out"), writes(dir / "out")}), "");
@@ -117,6 +187,7 @@ TEST(NamePatternTest, TellsWhetherANameFitsBoth) {
   EXPECT_TRUE(NamePattern::shell("\\*").meets(NamePattern::name("*")));
   EXPECT_FALSE(NamePattern::shell("\\*").meets(NamePattern::name("a")));
   EXPECT_TRUE(NamePattern::name("").meets(NamePattern::name("")));
+  EXPECT_TRUE(meet("x[0-9]y", "x{sequence}y"));
   const std::string many(2000, '*');
   EXPECT_FALSE(NamePattern::shell(many + "a").meets(NamePattern::braces("{sequence}.b")));
 }

@@ -228,7 +228,7 @@ class Files : public RawSource<FilesCursor> {
     if (!file.valid() || ::fstat(file.get(), &info) != 0) {
       throw_errno("files: cannot open " + path, errno, "it must be a file that can be read");
     }
-    if (listed && is_output_of_this_run(info)) {
+    if (listed && is_output_of_this_run(file.get(), path)) {
       throw Error("files: " + path + " is an output of this run, and would be destroyed");
     }
     // Some files (below /proc) have a size only once they are read.

@@ -15,6 +15,14 @@ std::string padded(std::uint64_t number, std::size_t width) {
   return digits.size() < width ? std::string(width - digits.size(), '0') + digits : digits;
 }
 
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+
+bool is_alphanumeric(char c) {
+  return is_digit(c) || (c >= 'a' && c <= 'z');
+}
+
 [[noreturn]] void refuse(std::string_view who, std::string_view text, const std::string& why) {
   throw InvalidParam(std::string(who) + ": parameter \"pattern\" is \"" + std::string(text) + "\": " + why +
                      "; expected a file name such as \"{sequence:06}.png\"");
@@ -100,6 +108,47 @@ std::string NameTemplate::name_of(const Item& item) const {
     name.insert(at, std::to_string(item.part())).insert(at, 1, '-');
   }
   return name;
+}
+
+bool NameTemplate::may_name(std::string_view name) const {
+  if (has_part_ || fits(name)) {
+    return fits(name);
+  }
+  // "000007-1.png": the second output of an input.
+  const std::size_t end = std::min(name.rfind('.'), name.size());
+  std::size_t begin = end;
+  while (begin > 0 && is_digit(name[begin - 1])) {
+    --begin;
+  }
+  if (begin == end || begin == 0 || name[begin - 1] != '-') {
+    return false;
+  }
+  return fits(std::string(name.substr(0, begin - 1)).append(name.substr(end)));
+}
+
+/// Without the number of a part that the template does not name.
+bool NameTemplate::fits(std::string_view name) const {
+  // reached[i]: the pieces so far can be the first i characters.
+  std::vector<bool> reached(name.size() + 1);
+  reached[0] = true;
+  for (const Piece& piece : pieces_) {
+    std::vector<bool> next(name.size() + 1);
+    for (std::size_t from = 0; from <= name.size(); ++from) {
+      const std::string_view rest = name.substr(from);
+      if (!reached[from]) {
+        continue;
+      }
+      if (piece.kind == Kind::text && rest.starts_with(piece.text)) {
+        next[from + piece.text.size()] = true;
+      }
+      const auto may_be_in = piece.kind == Kind::extension ? is_alphanumeric : is_digit;
+      for (std::size_t size = 1; piece.kind != Kind::text && size <= rest.size() && may_be_in(rest[size - 1]); ++size) {
+        next[from + size] = next[from + size] || size >= piece.width;
+      }
+    }
+    reached = std::move(next);
+  }
+  return reached[name.size()];
 }
 
 std::string_view guess_extension(std::span<const std::byte> content) {

@@ -18,6 +18,8 @@ class NameTemplate {
   /// Throws InvalidParam. `who` starts the message.
   NameTemplate(std::string_view who, std::string_view text);
   std::string name_of(const Item& item) const;
+  /// Whether some item could get that name.
+  bool may_name(std::string_view name) const;
 
  private:
   enum class Kind { text, sequence, part, extension };
@@ -26,6 +28,8 @@ class NameTemplate {
     std::string text{};
     std::size_t width = 0;
   };
+
+  bool fits(std::string_view name) const;
 
   std::vector<Piece> pieces_;
   bool has_part_ = false;

@@ -1,10 +1,11 @@
 #pragma once
 
-#include <sys/stat.h>
+#include <string>
 
 namespace pystream::core {
 
-/// Whether this run's coordinator has locked the file, as it does with each file that the run writes.
-bool is_output_of_this_run(const struct stat& file);
+/// Whether this run writes the file that was opened by that path: its coordinator has locked it, or holds its folder
+/// under a template that its name fits.
+bool is_output_of_this_run(int file, const std::string& path);
 
 }  // namespace pystream::core
