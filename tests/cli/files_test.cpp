@@ -340,6 +340,18 @@ TEST_F(FilesOfRuns, SharedLogLosesNothingOverKills) {
   EXPECT_EQ(found, expected);
 }
 
+TEST_F(FilesOfRuns, ForeignFileInThePlaceOfTheOutputIsLeftAsItIs) {
+  folder_.write("foreign", std::string(100'000, 'f'));
+  const ProgramRun sut =
+      shell(plan_of(lines_from("in.txt"), file_to("out.txt"), "1ms"),
+            "seq 3000 > in.txt; $run -q & pid=$!; until grep -q 50 out.txt 2> /dev/null; do sleep 0.01; done; "
+            "mv out.txt mine; mv foreign out.txt; set -- $(cat /proc/$pid/task/$pid/children); kill -9 ${!#}; "
+            "wait $pid; echo \"code $?\"");
+  EXPECT_EQ(sut.out, "code 1\n") << sut.err;
+  EXPECT_CONTAINS(sut.err, "out.txt is not the file that was written before the restart");
+  EXPECT_EQ(folder_.read("out.txt"), std::string(100'000, 'f'));
+}
+
 // ---- descriptors ----
 
 TEST_F(FilesOfRuns, DescriptorsAreHandedToTheWorkers) {

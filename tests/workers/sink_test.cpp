@@ -159,6 +159,64 @@ TEST(FileWriterTest, ResumeOnAFileCutByOthersIsAnError) {
   EXPECT_NE(message.find("has 3 bytes, but 8 had been written"), message.npos) << message;
 }
 
+TEST(FileWriterTest, ResumeOnAnotherFileThanBeforeLeavesItAsItIs) {
+  namespace fs = std::filesystem;
+  const std::string foreign = "a foreign file that is longer";
+  for (const char* how : {"renamed", "removed", "linked", "early"}) {
+    const TempFolder dir;
+    const std::string path = dir / "out";
+    auto first = started("file_writer", {{"path", path}});
+    consume(*first, std::string(how) == "early" ? "" : "ours");
+    first->flush();
+    const std::string cursor = saved_cursor(*first);
+    consume(*first, "not committed");
+    first->flush();
+    write_file(dir / "foreign", foreign);
+    if (std::string(how) == "renamed") {
+      fs::rename(path, dir / "moved");
+    } else {
+      fs::remove(path);
+    }
+    if (std::string(how) == "linked") {
+      fs::create_symlink("foreign", path);
+    } else {
+      fs::rename(dir / "foreign", path);
+    }
+    auto sut = make_stage("file_writer", {{"path", path}});
+    const std::string message = message_of([&] { restart_from(*sut, cursor); });
+    EXPECT_NE(message.find(path + " is not the file that was written before the restart"), message.npos) << message;
+    sut.reset();
+    EXPECT_EQ(read_file(path), foreign) << how;
+  }
+}
+
+TEST(FileWriterTest, ResumeOnAFifoInThePlaceOfTheFileIsAnError) {
+  const TempFolder dir;
+  auto first = started("file_writer", {{"path", dir / "out"}});
+  consume(*first, "ours");
+  first->flush();
+  const std::string cursor = saved_cursor(*first);
+  std::filesystem::remove(dir / "out");
+  ASSERT_EQ(::mkfifo((dir / "out").c_str(), 0600), 0);
+  const core::Descriptor reader(::open((dir / "out").c_str(), O_RDONLY | O_NONBLOCK));
+  auto sut = make_stage("file_writer", {{"path", dir / "out"}});
+  EXPECT_NE(message_of([&] { restart_from(*sut, cursor); }), "");
+}
+
+TEST(FileWriterTest, ResumeOnTheSameFileByAnotherPathGoesOn) {
+  const TempFolder dir;
+  std::filesystem::create_directory(dir / "sub");
+  auto first = started("file_writer", {{"path", dir / "out"}});
+  consume(*first, "one");
+  first->flush();
+  const std::string cursor = saved_cursor(*first);
+  auto sut = make_stage("file_writer", {{"path", dir / "sub/../out"}});
+  restart_from(*sut, cursor);
+  consume(*sut, "two");
+  sut->flush();
+  EXPECT_EQ(read_file(dir / "out"), "onetwo");
+}
+
 TEST(FileWriterTest, FullDiskIsAnErrorWithPathAndReason) {
   auto sut = started("file_writer", {{"path", "/dev/full"}});
   consume(*sut, "x");

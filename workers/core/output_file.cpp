@@ -89,6 +89,8 @@ void OutputFile::inspect() {
   if (S_ISREG(info.st_mode)) {
     kind_ = owned_.valid() ? Kind::own : Kind::shared;
   }
+  device_ = kind_ == Kind::own ? info.st_dev : 0;
+  inode_ = kind_ == Kind::own ? info.st_ino : 0;
 }
 
 void OutputFile::start() {
@@ -101,6 +103,7 @@ void OutputFile::start() {
 
 void OutputFile::resume(const FileCursor& cursor) {
   wait_for_reader();
+  refuse_another_file(cursor);
   switch (kind_) {
     case Kind::own:
       return resume_own(cursor);
@@ -109,6 +112,15 @@ void OutputFile::resume(const FileCursor& cursor) {
     case Kind::stream:
       offset_ = cursor.offset;
       warn_of_doubles("it is no regular file");
+  }
+}
+
+/// A file that somebody has put in the place of ours must not be cut.
+void OutputFile::refuse_another_file(const FileCursor& cursor) const {
+  if (cursor.inode != 0 && (cursor.device != device_ || cursor.inode != inode_)) {
+    throw Error(who_ + ": " + name_ + " is not the file that was written before the restart (" +
+                std::to_string(cursor.offset) +
+                " bytes); it is left as it is. Nobody else may move, remove or replace the output during a run");
   }
 }
 
@@ -200,7 +212,7 @@ bool OutputFile::is_written(std::span<const std::byte> bytes, std::span<const st
 
 FileCursor OutputFile::flush() {
   write_buffer();
-  return {.offset = offset_, .started = 1, .shared = others_ ? 1U : 0U};
+  return {.offset = offset_, .started = 1, .shared = others_ ? 1U : 0U, .device = device_, .inode = inode_};
 }
 
 void OutputFile::write_buffer() {

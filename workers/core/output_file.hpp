@@ -16,11 +16,13 @@ struct FileCursor {
   std::uint64_t offset = 0;   ///< behind the last byte that was committed
   std::uint32_t started = 0;  ///< 1: `offset` is meant
   std::uint32_t shared = 0;   ///< 1: others were seen to write to the same file, so `offset` tells nothing
+  std::uint64_t device = 0;   ///< of a regular file that is ours
+  std::uint64_t inode = 0;    ///< 0: another kind of output
 };
 
 /// One output, written through a buffer. There are three kinds:
 /// - a regular file that this object opened by its path. It belongs to this run alone: start() empties it, and a
-///   restart cuts it back to its cursor, so that nothing is doubled;
+///   restart cuts it back to its cursor, so that nothing is doubled, if it is still the same file;
 /// - a regular file on a descriptor that was inherited (standard output, /dev/fd/7). Others may hold the same
 ///   descriptor, so it is only ever appended to, at the descriptor's own position. After a restart the bytes behind the
 ///   cursor are compared with those that are written again: nothing is doubled as long as nobody else writes there, and
@@ -52,6 +54,7 @@ class OutputFile {
   void open(const std::string& path);
   void wait_for_reader();
   void inspect();
+  void refuse_another_file(const FileCursor& cursor) const;
   void resume_own(const FileCursor& cursor);
   void resume_shared(const FileCursor& cursor);
   bool is_written(std::span<const std::byte> bytes, std::span<const std::byte> tail);
@@ -70,6 +73,8 @@ class OutputFile {
   Kind kind_ = Kind::stream;
   bool appends_ = false;      ///< opened with O_APPEND by somebody else
   bool others_ = false;       ///< others were seen to write here
+  std::uint64_t device_ = 0;  ///< these two as in the cursor
+  std::uint64_t inode_ = 0;
   std::uint64_t offset_ = 0;  ///< where the buffer's first byte belongs
   WrittenTail tail_;
   std::unique_ptr<std::byte[]> buffer_;
