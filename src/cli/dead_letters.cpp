@@ -57,7 +57,8 @@ int list(const LetterOptions& options) {
 int show(const LetterOptions& options) {
   profile::Database database = profile::open_for_reading(profile::profiler_folder(options.folder));
   if (options.bytes) {
-    write_output(options.output, profile::read_letter_bytes(database, options.id));
+    write_output(options.output, profile::read_letter_bytes(database, options.id),
+                 profile::database_files_in(profile::profiler_folder(options.folder)));
     return kDone;
   }
   if (!options.output.empty()) {

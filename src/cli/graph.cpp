@@ -55,7 +55,7 @@ int graph(const Options& options) {
   const std::string title = options.plan.file == "-" ? "pipeline" : loaded.file.filename().string();
   const bool shown = options.file.empty() || options.file == "-";
   const base::TextTable::Look look = shown ? look_of(STDOUT_FILENO) : base::TextTable::Look{};
-  write_output(options.file, render(options.format, make_graph(loaded.plan, topology, title), look));
+  write_output(options.file, render(options.format, make_graph(loaded.plan, topology, title), look), {loaded.file});
   return kDone;
 }
 

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -61,9 +62,15 @@ fs::path folder_of(const fs::path& file) {
   return file.has_parent_path() ? file.parent_path() : fs::path(".");
 }
 
+bool is_file(const fs::path& path, const struct stat& status) {
+  struct stat info {};
+  return ::stat(path.c_str(), &info) == 0 && info.st_dev == status.st_dev && info.st_ino == status.st_ino;
+}
+
 }  // namespace
 
-OutputFile::OutputFile(std::string file, Existing existing) : file_(std::move(file)), existing_(existing) {
+OutputFile::OutputFile(std::string file, Existing existing, const std::vector<fs::path>& read)
+    : file_(std::move(file)), existing_(existing) {
   if (prints()) {
     return;
   }
@@ -72,6 +79,9 @@ OutputFile::OutputFile(std::string file, Existing existing) : file_(std::move(fi
   const bool exists = !open && ::stat(file_.c_str(), &status) == 0;
   if (exists && existing_ == Existing::refused) {
     throw BadUsage(file_ + " exists already and is left as it is; name another file");
+  }
+  if (exists && std::ranges::any_of(read, [&](const fs::path& input) { return is_file(input, status); })) {
+    throw BadUsage(file_ + " is read by this command and would be destroyed; name another file");
   }
   if (exists && S_ISREG(status.st_mode)) {
     open = standard_descriptor_of(status);
@@ -188,8 +198,8 @@ void OutputFile::fail() const {
   throw Error("cannot write " + file_ + ": " + std::strerror(error));
 }
 
-void write_output(const std::string& file, std::string_view text) {
-  OutputFile out(file);
+void write_output(const std::string& file, std::string_view text, const std::vector<fs::path>& read) {
+  OutputFile out(file, OutputFile::Existing::replaced, read);
   out.write(text);
   out.commit();
 }

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/unique_fd.hpp"
 
@@ -16,8 +17,9 @@ class OutputFile {
   enum class Existing { replaced, refused };
 
   /// `file`: empty or "-" is standard output. Throws Error if it cannot be written there, BadUsage if there is a file
-  /// that must not be replaced.
-  explicit OutputFile(std::string file, Existing existing = Existing::replaced);
+  /// that must not be replaced, or one of `read`: files that the command reads.
+  explicit OutputFile(std::string file, Existing existing = Existing::replaced,
+                      const std::vector<std::filesystem::path>& read = {});
   /// Without a commit() nothing happens to the place.
   ~OutputFile();
   OutputFile(const OutputFile&) = delete;
@@ -43,6 +45,6 @@ class OutputFile {
 };
 
 /// All of `text` as such a file.
-void write_output(const std::string& file, std::string_view text);
+void write_output(const std::string& file, std::string_view text, const std::vector<std::filesystem::path>& read = {});
 
 }  // namespace pystream::cli

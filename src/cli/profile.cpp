@@ -24,7 +24,8 @@ int show(const ProfileOptions& options) {
                options.format == "json" ? profile::to_json(summary)
                : options.format == "csv"
                    ? profile::to_csv(summary)
-                   : profile::to_table(summary, to_terminal ? look_of(STDOUT_FILENO) : base::TextTable::Look{}));
+                   : profile::to_table(summary, to_terminal ? look_of(STDOUT_FILENO) : base::TextTable::Look{}),
+               profile::database_files_in(profile::profiler_folder(options.folder)));
   return kDone;
 }
 

@@ -16,7 +16,7 @@ struct ReportOptions {
 int report(const ReportOptions& options) {
   profile::Database database = profile::open_for_reading(profile::profiler_folder(options.folder));
   const std::string html = profile::to_html(profile::read_report(database, profile::find_run(database, options.run)));
-  write_output(options.output, html);
+  write_output(options.output, html, profile::database_files_in(profile::profiler_folder(options.folder)));
   return kDone;
 }
 

@@ -24,7 +24,8 @@ int trace(const TraceOptions& options) {
   if (options.item) {
     print(profile::item_path(database, run, *options.item));
   } else {
-    OutputFile out(options.output);
+    OutputFile out(options.output, OutputFile::Existing::replaced,
+                   profile::database_files_in(profile::profiler_folder(options.folder)));
     profile::write_trace(database, run, options.items, [&](std::string_view text) { out.write(text); });
     out.commit();
   }

@@ -131,4 +131,9 @@ std::filesystem::path database_in(const std::filesystem::path& folder) {
   return folder / "last_profiles.sqlite";
 }
 
+std::vector<std::filesystem::path> database_files_in(const std::filesystem::path& folder) {
+  const std::string name = database_in(folder).string();
+  return {name, name + "-wal", name + "-shm"};
+}
+
 }  // namespace pystream::profile

@@ -86,5 +86,7 @@ Event decode_event(std::string_view bytes);
 std::filesystem::path profiler_folder(const std::filesystem::path& folder = {});
 /// The database in that folder.
 std::filesystem::path database_in(const std::filesystem::path& folder);
+/// The database and the files that SQLite keeps beside it.
+std::vector<std::filesystem::path> database_files_in(const std::filesystem::path& folder);
 
 }  // namespace pystream::profile

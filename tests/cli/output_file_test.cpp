@@ -173,6 +173,22 @@ TEST_P(OutputFileTest, AFolderIsNoFile) {
   EXPECT_CONTAINS(run.err, "Is a directory");
 }
 
+TEST_P(OutputFileTest, WhatTheCommandReadsStaysAsItIs) {
+  const bool reads_plan = GetParam().name == "graph";
+  if (GetParam().name == "schema") {
+    GTEST_SKIP() << "schema reads no file";
+  }
+  const std::string read = *folder_ / (reads_plan ? "plan.json" : "profiles/last_profiles.sqlite");
+  const std::string before = read_file(read);
+  fs::create_symlink(read, file());
+  for (const std::string& name : {read, file()}) {
+    const ProgramRun run = write_to(name);
+    EXPECT_EQ(run.exit_code, 2) << name;
+    EXPECT_CONTAINS(run.err, "is read by this command and would be destroyed");
+  }
+  EXPECT_EQ(read_file(read), before);
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Commands, OutputFileTest,
     testing::Values(Writer{"graph", {"graph", "plan.json"}, {"graph", "no_plan.json"}},
