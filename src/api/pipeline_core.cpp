@@ -172,7 +172,13 @@ bool PipelineCore::drain(std::chrono::nanoseconds timeout) {
 
 void PipelineCore::cleanup() {
   require_own_process();
-  loop_.reset();
+  try {
+    stop_loop();
+  } catch (const std::exception& error) {  // nobody has asked for it by stop_loop()
+    base::log(LogLevel::error, std::string("the loop of the input_generator had ended: ") + error.what());
+  } catch (...) {
+    base::log(LogLevel::error, "the loop of the input_generator had ended with an exception of an unknown type");
+  }
   if (!run_) {
     return;
   }

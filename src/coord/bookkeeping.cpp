@@ -373,18 +373,27 @@ void Bookkeeping::send_events(std::size_t most_bytes) {
 }
 
 /// `others_ms`: for a database that somebody else holds.
+/// False if that is of no use any more: it is too late, or somebody has asked to give up.
+bool Bookkeeping::wait_for_word(std::int64_t until_ns) const {
+  const std::int64_t left_ms = (until_ns - base::now_ns() + 999'999) / 1'000'000;
+  if (left_ms <= 0) {
+    return false;
+  }
+  std::array<pollfd, 2> polled{pollfd{.fd = channel_->fd(), .events = POLLIN, .revents = 0},
+                               pollfd{.fd = give_up_fd_, .events = POLLIN, .revents = 0}};
+  ::poll(polled.data(), polled.size(), static_cast<int>(left_ms));
+  return polled[1].revents == 0;
+}
+
 bool Bookkeeping::wait_until_ready(std::int64_t until_ns, int others_ms) {
   workers_started();
   const std::int64_t others_until_ns = base::now_ns() + std::int64_t{others_ms} * 1'000'000;
   while (channel_ && !ready_) {
     hear();
     const std::int64_t end_ns = held_.empty() ? until_ns : std::min(until_ns, others_until_ns);
-    const std::int64_t left_ms = (end_ns - base::now_ns()) / 1'000'000;
-    if (!channel_ || ready_ || left_ms <= 0) {
+    if (!channel_ || ready_ || !wait_for_word(end_ns)) {
       break;
     }
-    pollfd poll{.fd = channel_->fd(), .events = POLLIN, .revents = 0};
-    ::poll(&poll, 1, static_cast<int>(left_ms));
   }
   return channel_ && ready_;
 }
@@ -411,7 +420,8 @@ std::optional<profile::RunSummary> Bookkeeping::profiles(int timeout_ms) {
 }
 
 void Bookkeeping::end(const std::string& outcome, const std::string& reason, const std::vector<std::uint32_t>& restarts,
-                      int timeout_ms) {
+                      int timeout_ms, int give_up_fd) {
+  give_up_fd_ = give_up_fd;
   stop_listening();
   loop_ = nullptr;
   profile::Encoder body;
@@ -423,14 +433,14 @@ void Bookkeeping::end(const std::string& outcome, const std::string& reason, con
   while (!done_ && wait_until_ready(until, others_ms_)) {
     send_events(~std::size_t{0});
     channel_->send(profile::MessageType::end, body.bytes());
-    while (channel_ && !done_ && !channel_->closed() && base::now_ns() < until) {
-      pollfd poll{.fd = channel_->fd(), .events = POLLIN, .revents = 0};
-      ::poll(&poll, 1, static_cast<int>((until - base::now_ns()) / 1'000'000 + 1));
+    bool waits = true;
+    while (waits && channel_ && !done_ && !channel_->closed()) {
+      waits = wait_for_word(until);
       while (const auto message = channel_->receive()) {
         take(*message);
       }
     }
-    if (!done_ && base::now_ns() >= until) {
+    if (!done_ && !waits) {
       break;
     }
     if (!done_) {

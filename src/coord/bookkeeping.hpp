@@ -63,9 +63,11 @@ class Bookkeeping {
   std::optional<profile::RunSummary> profiles(int timeout_ms = 5000);
   /// How long end() waits at most for a database that was held by somebody else during the whole run.
   void set_patience_with_others(int milliseconds) { others_ms_ = milliseconds; }
-  /// Every worker has ended: waits until all is written, at most `timeout_ms`. What could not be written is told.
+  static constexpr int kEndMs = 20'000;
+  /// Every worker has ended: waits until all is written, at most `timeout_ms`, or until `give_up_fd` is readable. What
+  /// could not be written is told.
   void end(const std::string& outcome, const std::string& reason, const std::vector<std::uint32_t>& restarts,
-           int timeout_ms = 20'000);
+           int timeout_ms = kEndMs, int give_up_fd = -1);
 
  private:
   Bookkeeping(std::filesystem::path worker_program, const shm::Segment& segment,
@@ -80,8 +82,10 @@ class Bookkeeping {
   void give_up(const std::string& why);
   void send_events(std::size_t most_bytes);
   bool wait_until_ready(std::int64_t until_ns, int others_ms);
+  bool wait_for_word(std::int64_t until_ns) const;
   void reap(int timeout_ms);
 
+  int give_up_fd_ = -1;  ///< readable: nobody wants to wait for the end any longer
   std::filesystem::path program_;
   const shm::Segment& segment_;
   shm::SupervisorView view_;

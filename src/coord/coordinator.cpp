@@ -346,7 +346,7 @@ void Coordinator::end_bookkeeping() {
   setup_.bookkeeping->end(failure           ? "failed"
                           : stop_requested_ ? "interrupted"
                                             : "done",
-                          failure ? failure->text : "", restarts);
+                          failure ? failure->text : "", restarts, Bookkeeping::kEndMs, signals_.fd());
 }
 
 void Coordinator::log_line(plan::WorkerId id, const std::string& line) {

@@ -198,11 +198,28 @@ std::vector<Action> Supervisor::on_stop_request() {
   return actions;
 }
 
+/// Of a worker that was told to stop: what its stages had to do at their end may be undone. Empty if there is nothing
+/// to say, as of one that was killed since it was late with an item.
+std::string Supervisor::bad_end(plan::WorkerId id, const WorkerExit& exit) const {
+  const std::string stage = "stage " + stage_key(id, exit.view.hosted);
+  if (!exit.view.failure.empty()) {
+    return stage + " failed while it ended: " + exit.view.failure;
+  }
+  if (exit.signal == SIGKILL) {
+    return exit.view.cleaning ? stage + " was killed in its cleanup(), which took too long" : "";
+  }
+  return exit.signal != 0 || exit.code != 0 ? stage + " " + how_it_ended(exit, false) : "";
+}
+
 std::vector<Action> Supervisor::on_exit(plan::WorkerId id, const WorkerExit& exit, Time now) {
   Worker& worker = workers_[id];
   worker.state = State::ended;
-  if (stopping(id) || (exit.view.finished && exit.code == 0 && exit.signal == 0)) {
+  const bool ended_well = exit.view.finished && exit.code == 0 && exit.signal == 0;
+  if (stopping(id) || ended_well) {
     std::vector<Action> actions{WakeNeighbours{id}};
+    if (const std::string text = ended_well ? "" : bad_end(id, exit); !text.empty()) {
+      actions.emplace_back(Report{text});
+    }
     for (Action& action : finish_if_over()) {
       actions.push_back(std::move(action));
     }

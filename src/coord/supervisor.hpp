@@ -162,6 +162,7 @@ class Supervisor {
   std::vector<plan::WorkerId> behind(plan::WorkerId id) const;
   void end_those_that_do_not_run();
   std::vector<Action> finish_if_over();
+  std::string bad_end(plan::WorkerId id, const WorkerExit& exit) const;
   std::vector<Action> on_hung_cleanup(plan::WorkerId id, const WorkerView& view);
   bool watch(plan::WorkerId id, const WorkerView& view, Time now);
   bool watch_cleanup(plan::WorkerId id, const WorkerView& view, Time now);

@@ -29,6 +29,44 @@ std::vector<pid_t> workers_of(const Pipeline& pipeline) {
   return pids;
 }
 
+/// What a stage does in its cleanup().
+class AtTheEnd : public Stage<int, int> {
+ public:
+  explicit AtTheEnd(std::function<void()> act) : act_(std::move(act)) {}
+  int operator()(int x) override { return x; }
+  void cleanup() override { act_(); }
+
+ private:
+  std::function<void()> act_;
+};
+
+TEST(FaultsTest, ACleanupThatGoesWrongIsTold) {
+  struct Case {
+    std::function<void()> act;
+    std::string told;
+  };
+  const std::vector<Case> cases{
+      {[] { throw std::runtime_error("the results cannot be written"); }, "the results cannot be written"},
+      {[] { ::_exit(5); }, "exit code 5"},
+      {[] { ::raise(SIGSEGV); }, "SIGSEGV"},
+      {[] { ::pause(); }, "killed in its cleanup()"},
+      {[] {}, ""}};
+  for (const Case& each : cases) {
+    std::string told;
+    set_logger([&](LogLevel level, std::string_view text) {
+      told += level != LogLevel::info ? std::string(text) + "\n" : "";
+    });
+    {
+      Pipeline sut;
+      sut.add(AtTheEnd(each.act), "Writer").parallelize(kAllResults);
+      sut.forward(1);
+      EXPECT_EQ(sut.get_results<int>(), 1);
+    }
+    set_logger({});
+    EXPECT_TRUE(each.told.empty() ? told.empty() : contains(told, each.told) && contains(told, "Writer")) << told;
+  }
+}
+
 TEST(FaultsTest, AKilledWorkerLosesAndDoublesNothing) {
   constexpr int kRounds = 50;
   Pipeline sut;

@@ -29,6 +29,28 @@ TEST(LoopTest, NeedsAGenerator) {
   sut.stop_loop();  // none runs: nothing happens
 }
 
+TEST(LoopTest, WhatEndedItIsToldAlsoIfNobodyAsks) {
+  std::string told;
+  set_logger(
+      [&](LogLevel level, std::string_view text) { told += level == LogLevel::error ? std::string(text) + "\n" : ""; });
+  for (const bool by_destructor : {false, true}) {
+    std::atomic<bool> called{false};
+    Pipeline sut({.input_generator = [&]() -> int {
+      called = true;
+      throw std::runtime_error("the camera is gone");
+    }});
+    sut.add([](int x) { return x; }).serialize();
+    sut.start_loop();
+    EXPECT_TRUE(wait_until([&] { return called.load(); }));
+    if (!by_destructor) {
+      sut.cleanup();
+    }
+  }
+  set_logger({});
+  const std::size_t first = told.find("the camera is gone");
+  EXPECT_TRUE(first != told.npos && told.find("the camera is gone", first + 1) != told.npos) << told;
+}
+
 TEST(BeatTest, LateWakeUpsDoNotAddUp) {
   constexpr auto kPeriod = 10ms;
   std::mt19937 random(1);

@@ -120,6 +120,22 @@ TEST_F(ProfileSystemTest, ALockedDatabaseDoesNotStopThePipeline) {
   expect_intact();
 }
 
+/// The run is over and waits for its profile only: whoever signals it does not want that any longer.
+TEST_F(ProfileSystemTest, ASignalEndsTheWaitForALockedDatabase) {
+  ASSERT_EQ(coord({"run", plan(10, "0s", kStages), "--quiet"}).exit_code, 0);
+  Sqlite locker(database());
+  locker.run("BEGIN IMMEDIATE");
+  PipelineRun run(plan_text(10, "0s", {R"({"name": "A", "type": "test.mix"})"}), folder_);
+  ASSERT_TRUE(wait_until([&] {
+    return run.workers().empty() && run.errors().find("the profile waits") != std::string::npos;
+  })) << run.errors();
+  run.signal(SIGTERM);
+  EXPECT_EQ(run.wait(), 0);
+  EXPECT_NE(run.errors().find("the profile of this run is not written"), std::string::npos)
+      << "it ended before the lock, and says so: " << run.errors();
+  locker.run("ROLLBACK");
+}
+
 /// All the time a reader holds a snapshot, so that nothing of the log can go into the database, and every now and then
 /// another program locks it. The benchmark `profile snapshot` does the same with a minute.
 TEST_F(ProfileSystemTest, EightWritersLoseNoRowBesideASnapshotAndALock) {
