@@ -39,7 +39,7 @@ std::vector<DeadLetter> LetterSource::read(std::size_t most) const {
   if (result.end == base::ChildResult::End::wrote_too_much) {
     throw ProfilingError("the dead letters are larger than 1 GiB together; ask for fewer");
   }
-  if (!result.succeeded()) {
+  if (!result.may_have_succeeded()) {
     throw ProfilingError("the dead letters cannot be read from " + run.database.string() + ": " +
                          (result.errors.empty() ? program.string() + " " + base::describe_end(result) : result.errors));
   }

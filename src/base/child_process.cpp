@@ -12,6 +12,7 @@
 #include <array>
 #include <csignal>
 #include <cstring>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -188,10 +189,12 @@ class Child {
         break;
       }
     }
-    const int status = end();
+    const std::optional<int> status = end();
     if (result.end == ChildResult::End::exited) {
-      result.end = WIFSIGNALED(status) ? ChildResult::End::killed : ChildResult::End::exited;
-      result.code = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
+      result.end = !status                ? ChildResult::End::unseen
+                   : WIFSIGNALED(*status) ? ChildResult::End::killed
+                                          : ChildResult::End::exited;
+      result.code = !status ? 0 : WIFSIGNALED(*status) ? WTERMSIG(*status) : WEXITSTATUS(*status);
     }
     return result;
   }
@@ -236,23 +239,24 @@ class Child {
     }
   }
 
-  /// Kills it, if it has not ended, and reaps it.
-  int end() {
+  /// Kills it, if it has not ended, and reaps it. nullopt: somebody else has taken its status.
+  std::optional<int> end() {
     if (pid_ <= 0) {
-      return status_;
+      return std::nullopt;
     }
-    if (::waitpid(pid_, &status_, WNOHANG) == 0) {
+    int status = 0;
+    pid_t reaped = ::waitpid(pid_, &status, WNOHANG);
+    if (reaped == 0) {
       ::kill(pid_, SIGKILL);
-      while (::waitpid(pid_, &status_, 0) < 0 && errno == EINTR) {
+      while ((reaped = ::waitpid(pid_, &status, 0)) < 0 && errno == EINTR) {
       }
     }
-    pid_ = -1;
-    return status_;
+    const bool seen = reaped == std::exchange(pid_, -1);
+    return seen ? std::optional(status) : std::nullopt;
   }
 
   const ChildCommand& command_;
   pid_t pid_ = -1;
-  int status_ = 0;
   UniqueFd pidfd_;
   UniqueFd output_;
   UniqueFd errors_;
@@ -274,6 +278,8 @@ std::string describe_end(const ChildResult& result) {
       return "took too long and was killed";
     case ChildResult::End::wrote_too_much:
       return "wrote too much and was killed";
+    case ChildResult::End::unseen:
+      return "ended in an unknown way, since this program ignores SIGCHLD or reaps its children elsewhere";
   }
   return "ended";
 }

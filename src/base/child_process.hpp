@@ -19,13 +19,17 @@ struct ChildCommand {
 };
 
 struct ChildResult {
-  enum class End { exited, killed, timed_out, wrote_too_much };
+  /// unseen: it has ended, but this process ignores SIGCHLD or reaps every child elsewhere, so nobody knows how.
+  enum class End { exited, killed, timed_out, wrote_too_much, unseen };
   End end = End::exited;
   int code = 0;  ///< exit code, or the signal if it was killed
   std::string output{};
   std::string errors{};
 
   bool succeeded() const { return end == End::exited && code == 0; }
+  /// Also if its end was not seen and it complained of nothing. REQUIRES: the caller sees from the output whether it is
+  /// complete.
+  bool may_have_succeeded() const { return succeeded() || (end == End::unseen && errors.empty()); }
 };
 
 /// Runs a program and collects what it writes. It dies with this process, and is killed once its time is over.

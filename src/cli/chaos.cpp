@@ -7,6 +7,7 @@
 #include <map>
 #include <random>
 
+#include "base/blocked_signals.hpp"
 #include "base/process_start.hpp"
 #include "cli/chaos_place.hpp"
 #include "cli/commands.hpp"
@@ -127,7 +128,9 @@ class ChaosCommand {
           "--verify: the plan has to run twice, and standard input can be read only once; name a file with "
           "--input");
     }
-    ChaosPlace place(loaded, options_.keep);
+    const base::BlockedSignals blocked;  // but for those that a run takes: the place is to be removed in any case
+    std::optional<ChaosPlace> kept_place(std::in_place, loaded, options_.keep);
+    ChaosPlace& place = *kept_place;
     if (options_.verify && !place.has_output()) {
       throw BadUsage("--verify: the sink writes nothing that could be compared");
     }
@@ -151,6 +154,7 @@ class ChaosCommand {
     if (!options_.plan.output.empty()) {
       place.deliver(options_.plan.output);
     }
+    kept_place.reset();
     base::unblock_all_signals();  // the report waits for its reader, and a signal must be able to end that
     report();
     return verdict_.interrupted ? kInterrupted : verdict_.clean(options_.kills) ? kDone : kFailed;

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/blocked_signals.hpp"
 #include "cli/frame.hpp"
 #include "cli/last_line.hpp"
 #include "cli/prepared_run.hpp"
@@ -140,6 +141,7 @@ bool nothing_is_left_out(const coord::Audit& audit, std::size_t letters) {
 
 int replay_dead_letters(ReplayOptions options) {
   const fs::path folder = profile::profiler_folder(options.folder);
+  const base::BlockedSignals blocked;  // but for those that the run takes: the folder is to be removed in any case
   ItemFolder items;
   std::vector<profile::DeadLetter> letters;
   int code = kDone;

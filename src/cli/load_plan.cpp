@@ -186,6 +186,15 @@ LoadedPlan load_plan(const PlanOptions& options) {
 std::vector<coord::FileClaim> checked_files(const LoadedPlan& loaded, const plan::Topology& topology,
                                             bool standard_too) {
   std::vector<coord::FileClaim> claims = coord::file_claims(topology, loaded.types);
+  const auto reads_input = [](const coord::FileClaim& claim) {
+    return claim.use == FileUse::reads && claim.standard();
+  };
+  if (standard_too && loaded.file == "-" && std::ranges::any_of(claims, reads_input)) {
+    throw BadPlan(
+        shown_file(loaded.file) +
+        ": the plan comes from standard input, and a stage would read its items from there; expected the plan "
+        "as a file, or --input");
+  }
   std::vector<coord::FileClaim> with_plan = claims;
   with_plan.push_back({.where = {}, .stage = "pystream-coord", .path = loaded.file.string(), .names = {}});
   for (const std::string& plugin : loaded.plan.plugins) {

@@ -48,10 +48,11 @@ base::ChildResult describe(const fs::path& program, std::span<const std::string>
 
 std::variant<std::vector<StageType>, std::string> outcome(const base::ChildResult& result, const fs::path& program) {
   const std::string said = last_lines(result.errors);
-  if (result.end == base::ChildResult::End::exited && result.code != 0 && !said.empty()) {
+  const bool unseen = result.end == base::ChildResult::End::unseen;
+  if ((unseen || (result.end == base::ChildResult::End::exited && result.code != 0)) && !said.empty()) {
     return said;
   }
-  if (!result.succeeded()) {
+  if (!result.may_have_succeeded()) {
     return "the worker program " + base::describe_end(result) + " while it loaded the stage types" +
            (said.empty() ? "" : "; it said: " + said);
   }

@@ -1,5 +1,6 @@
 #include "profile/letter_list.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <iterator>
@@ -38,17 +39,16 @@ void put(Encoder& out, const DeadLetter& letter, std::string_view bytes) {
 std::string letters_for(const LetterQuery& query) {
   Encoder out;
   if (!std::filesystem::exists(query.run.database)) {
-    return out.bytes();  // it is made with the first letter
+    return out.put(std::uint64_t{0}).bytes();  // it is made with the first letter
   }
   Database database(query.run.database, Database::Mode::read);
   auto run = query.run.number != 0
                  ? std::optional(query.run.number)
                  : run_of(database, query.run.unprofiled.coordinator_pid, query.run.unprofiled.started);
-  std::uint64_t left = query.most;
-  for (const DeadLetter& letter : run ? list_letters(database, run) : std::vector<DeadLetter>()) {
-    if (left-- == 0) {
-      break;
-    }
+  std::vector<DeadLetter> letters = run ? list_letters(database, run) : std::vector<DeadLetter>();
+  letters.resize(std::min<std::uint64_t>(letters.size(), query.most));
+  out.put(std::uint64_t{letters.size()});
+  for (const DeadLetter& letter : letters) {
     put(out, letter, read_letter_bytes(database, letter.id));
   }
   return out.bytes();
@@ -65,7 +65,8 @@ std::string encode(const LetterQuery& query) {
 
 std::vector<ListedLetter> decode_letters(std::string_view bytes) {
   std::vector<ListedLetter> all;
-  for (Decoder in(bytes); !in.empty();) {
+  Decoder in(bytes);
+  for (auto left = in.get<std::uint64_t>(); left > 0; --left) {
     ListedLetter& listed = all.emplace_back();
     listed.letter.stage = in.get<std::string>();
     listed.letter.sequence = in.get<std::uint64_t>();

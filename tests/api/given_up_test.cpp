@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <filesystem>
 #include <fstream>
 #include <mutex>
 
@@ -155,6 +156,23 @@ TEST_F(GivenUpTest, ByTheDeathsOfItsWorkerIsLoggedCountedAndKept) {
   sut.cleanup();
   EXPECT_TRUE(contains(said(), "stage MainPipeline__Dies was killed by SIGABRT (Aborted) on item 1; it is restarted"));
   EXPECT_TRUE(contains(said(), "stage MainPipeline__Dies gave up item 1: the stage was killed by SIGABRT"));
+}
+
+/// The program ignores SIGCHLD, so nobody sees how the process that reads the letters has ended.
+TEST_F(GivenUpTest, LettersThatCannotBeReadAreNoEmptyList) {
+  Pipeline sut(options());
+  sut.add(refuse_threes, "Choosy").parallelize(kAllResults);
+  sut.forward_all({3, 4});
+  EXPECT_EQ(sut.get_results<int>(), 4);
+  const auto before = std::signal(SIGCHLD, SIG_IGN);
+  EXPECT_EQ(sut.dead_letters().size(), 1U);
+  for (const auto& entry : std::filesystem::directory_iterator(folder_.path())) {
+    if (entry.is_regular_file()) {  // the database, and its log, which could mend it
+      write_file(entry.path(), std::string(8192, '?'));
+    }
+  }
+  EXPECT_THROW(sut.dead_letters(), ProfilingError);
+  std::signal(SIGCHLD, before);
 }
 
 TEST_F(GivenUpTest, SkippedItemsAreToldAndCountedAndNotKept) {

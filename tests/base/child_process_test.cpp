@@ -44,6 +44,22 @@ TEST(ChildProcess, TellsTheSignal) {
   EXPECT_EQ(describe_end(result), "was killed by signal 11 (Segmentation fault)");
 }
 
+/// With SIGCHLD ignored the kernel reaps at once, and the exit code is nowhere to be had.
+TEST(ChildProcess, AnEndThatNobodySawIsNoSuccessByItself) {
+  const auto before = std::signal(SIGCHLD, SIG_IGN);
+  const ChildResult quiet = run_child(shell("echo out; exit 3"));
+  const ChildResult complains = run_child(shell("echo out; echo err >&2; exit 3"));
+  std::signal(SIGCHLD, before);
+  for (const ChildResult& result : {quiet, complains}) {
+    EXPECT_EQ(result.end, End::unseen);
+    EXPECT_FALSE(result.succeeded());
+    EXPECT_EQ(result.output, "out\n");
+    EXPECT_NE(describe_end(result).find("SIGCHLD"), std::string::npos);
+  }
+  EXPECT_TRUE(quiet.may_have_succeeded());
+  EXPECT_FALSE(complains.may_have_succeeded());
+}
+
 TEST(ChildProcess, KillsWhatTakesTooLong) {
   ChildCommand command = shell("echo before; exec sleep 600");
   command.deadline = 300ms;

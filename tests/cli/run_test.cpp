@@ -65,6 +65,19 @@ TEST_F(Run, InputAndOutputTakeTheirPlaces) {
   EXPECT_EQ(folder_.read("out.txt"), "four!\n");
 }
 
+TEST_F(Run, StandardInputIsThePlanOrItsInput) {
+  const std::string plan = R"({"source": {"type": "lines", "params": {"path": "-"}}, "stages": [
+      {"name": "Pass", "type": "wait", "params": {"time": "0s"}}], "sink": {"type": "stdout"}})";
+  const ProgramRun both = coord({"run", "-", "-q"}, {.input = plan, .directory = folder_.path()});
+  EXPECT_EQ(both.exit_code, 2);
+  EXPECT_CONTAINS(both.err, "the plan comes from standard input");
+  folder_.write("lines.txt", "one\n");
+  const ProgramRun file =
+      coord({"run", "-", "-q", "--input", "lines.txt"}, {.input = plan, .directory = folder_.path()});
+  EXPECT_EQ(file.exit_code, 0) << file.err;
+  EXPECT_EQ(file.out, "one\n");
+}
+
 TEST_F(Run, SetChangesAParameter) {
   EXPECT_EQ(run(counting("\"count\": 3"), {"--set", "Add.n=10", "--set", "Source.count=2"}).exit_code, 0);
   EXPECT_EQ(numbers(), (std::vector<std::uint64_t>{10, 11}));
