@@ -9,17 +9,10 @@
 #include "support/left_processes.hpp"
 #include "support/stage_driver.hpp"
 #include "support/temp_folder.hpp"
+#include "workers/exec_items.hpp"
 
 namespace pystream::test {
 namespace {
-
-using Texts = std::vector<std::string>;
-using std::chrono::milliseconds;
-using std::chrono::seconds;
-
-ParamMap running(ParamList command, ParamValue framing = "lines") {
-  return {{"command", std::move(command)}, {"framing", std::move(framing)}};
-}
 
 /// Answers every u32 frame with the frame reversed.
 constexpr const char* kReverseScript =
@@ -30,34 +23,6 @@ constexpr const char* kReverseScript =
     "    if len(head) < 4: break\n"
     "    data = i.read(struct.unpack('<I', head)[0])\n"
     "    o.write(head + data[::-1]); o.flush()\n";
-
-void submit(AsyncStage& stage, std::string_view bytes) {
-  const Item::Tag tag{};
-  stage.submit(Item(tag, std::as_bytes(std::span(bytes))));
-}
-
-/// Keeps up to capacity items in flight, as a worker does, and collects all answers.
-Texts stream(Hosted& hosted, const Texts& items) {
-  AsyncStage& stage = *hosted.async();
-  CollectingOutput out;
-  std::size_t in_flight = 0;
-  for (const std::string& item : items) {
-    while (in_flight + 1 > stage.capacity() - 1 && in_flight > 0) {
-      stage.flush();
-      in_flight -= stage.collect(out, seconds(1)) ? 1 : 0;
-    }
-    submit(stage, item);
-    ++in_flight;
-    while (in_flight > 0 && stage.collect(out, milliseconds(0))) {
-      --in_flight;
-    }
-  }
-  stage.finish();
-  while (in_flight > 0) {
-    in_flight -= stage.collect(out, seconds(1)) ? 1 : 0;
-  }
-  return out.texts();
-}
 
 TEST(ExecTest, AnswersOneByOneInASerialPipeline) {
   auto sut = make_stage("exec", running({"cat"}));
@@ -338,6 +303,13 @@ TEST(ExecTest, AProgramThatClosesItsInputMayGoOnAnswering) {
   sut->cleanup();
 }
 
+TEST(ExecTest, AProgramThatHasReadAllMayCloseItsInputAndAnswerLate) {
+  auto sut =
+      make_stage("exec", running({"sh", "-c", "read a; read b; exec <&-; sleep 2.5; echo $a; sleep 2.5; echo $b"}));
+  EXPECT_EQ(stream(*sut, {"1", "2"}), (Texts{"1", "2"}));
+  sut->cleanup();
+}
+
 TEST(ExecTest, CleanupTellsOfABadEnd) {
   auto sut = make_stage("exec", running({"sh", "-c", "cat; exit 3"}));
   EXPECT_EQ(stream(*sut, {"1"}), Texts{"1"});
@@ -423,58 +395,6 @@ TEST(ExecTest, NothingOfAProgramIsLeftBehindAKilledWorker) {
   ::kill(worker, SIGKILL);
   ASSERT_EQ(::waitpid(worker, nullptr, 0), worker);
   EXPECT_TRUE(come_to(mark, 0, 0));
-}
-
-using ExecDeathTest = ::testing::Test;
-
-TEST(ExecDeathTest, ProgramThatEndsCrashesTheStage) {
-  EXPECT_EXIT(
-      {
-        auto sut = make_stage("exec", running({"/bin/false"}));
-        answers(*sut, "x");
-      },
-      ::testing::KilledBySignal(SIGABRT), "exec: \"/bin/false\" .*exit code 1.*items unanswered: 1");
-}
-
-TEST(ExecDeathTest, ProgramKilledBetweenItemsCrashesTheStage) {
-  EXPECT_EXIT(
-      {
-        auto sut = make_stage("exec", running({"sh", "-c", "read x; echo $x; kill -SEGV $$"}));
-        answers(*sut, "1");
-        std::this_thread::sleep_for(milliseconds(100));
-        answers(*sut, "2");
-      },
-      ::testing::KilledBySignal(SIGABRT), "signal 11 .Segmentation fault.*items unanswered: 1");
-}
-
-/// Half an answer is none if the program was killed while it wrote.
-TEST(ExecDeathTest, AnUnfinishedAnswerOfAProgramThatDiesIsNoAnswer) {
-  EXPECT_EXIT(
-      {
-        auto sut = make_stage("exec", running({"sh", "-c", "read x; printf 'half an an'; kill -9 $$"}));
-        answers(*sut, "x");
-      },
-      ::testing::KilledBySignal(SIGABRT), "signal 9 .Killed.* after 0 answers to 1 items");
-}
-
-TEST(ExecDeathTest, AClosedInputWithoutFurtherAnswersCrashesTheStage) {
-  EXPECT_EXIT(
-      {
-        auto sut = make_stage("exec", running({"sh", "-c", "exec <&-; sleep 100"}));
-        std::this_thread::sleep_for(milliseconds(100));
-        answers(*sut, "x");
-      },
-      ::testing::KilledBySignal(SIGABRT), "closed its standard input");
-}
-
-TEST(ExecDeathTest, AbsurdAnswerSizeCrashesTheStage) {
-  EXPECT_EXIT(
-      {
-        auto sut = make_stage("exec",
-                              running({"sh", "-c", "head -c 5 >/dev/null; printf '\\377\\377\\377\\377'; cat"}, "u32"));
-        answers(*sut, "x");
-      },
-      ::testing::KilledBySignal(SIGABRT), "announces 4294967295 bytes");
 }
 
 // ---- wait ----

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -168,6 +169,12 @@ ChildProgram::ChildProgram(const Command& command) {
 
 ChildProgram::~ChildProgram() {
   kill();
+}
+
+std::size_t ChildProgram::unread_input() const {
+  int bytes = 0;
+  return input_open() && ::ioctl(input_.get(), FIONREAD, &bytes) == 0 && bytes > 0 ? static_cast<std::size_t>(bytes)
+                                                                                   : 0;
 }
 
 std::optional<int> ChildProgram::wait(std::chrono::milliseconds patience) {

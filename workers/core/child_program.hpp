@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <vector>
@@ -34,6 +35,8 @@ class ChildProgram {
   int output() const { return output_.get(); }
   void close_input() { input_.reset(); }
   bool input_open() const { return input_.valid(); }
+  /// How much of its input the program has not read; 0 if that cannot be told.
+  std::size_t unread_input() const;
 
   /// Its wait status, once it has ended within `patience`. What it started may still run.
   std::optional<int> wait(std::chrono::milliseconds patience);

@@ -14,6 +14,7 @@
 #include "core/byte_queue.hpp"
 #include "core/child_program.hpp"
 #include "core/clock.hpp"
+#include "core/exec_command.hpp"
 #include "core/framing.hpp"
 #include "core/sigpipe.hpp"
 
@@ -21,30 +22,15 @@ namespace pystream::core {
 namespace {
 
 constexpr std::size_t kChunk = 64 * 1024;
+/// How often exec looks whether the program has closed or read its input, at least.
+constexpr int kLookAgainMs = 100;
+constexpr int kLookSoonMs = 10;
 /// How long a program may take to end once its input has ended and every item is answered.
 constexpr std::int64_t kGoodbyeNs = 2 * kNsPerSecond;
 /// After so long without an answer a hint about buffering is printed, once.
 constexpr std::int64_t kHintAfterNs = 5 * kNsPerSecond;
 /// A program that answers so soon once its input ends had its answers ready.
 constexpr std::int64_t kPromptNs = kNsPerSecond / 10;
-
-std::vector<std::string> environment_of(const ParamValue* value) {
-  std::vector<std::string> entries;
-  const auto* object = value == nullptr ? nullptr : std::get_if<ParamMap>(value);
-  const auto refuse = [] {
-    throw InvalidParam("exec: parameter \"env\" must be an object of strings, such as {\"LANG\": \"C\"}");
-  };
-  if (object == nullptr) {
-    refuse();
-  }
-  for (const auto& [name, text] : *object) {
-    if (name.empty() || name.find('=') != name.npos || !std::holds_alternative<std::string>(text)) {
-      refuse();
-    }
-    entries.push_back(name + "=" + std::get<std::string>(text));
-  }
-  return entries;
-}
 
 /// A program of the user's as a stage: items go to its standard input, its standard output answers each.
 ///
@@ -57,7 +43,7 @@ class Exec final : public AsyncStage {
       : framing_(Framing::from_param(params.find("framing"))),
         capacity_(static_cast<std::size_t>(std::max<std::int64_t>(1, params.integer("in_flight")))),
         patience_ns_(params.duration("flush_after").count()),
-        command_(command_of(params)) {
+        command_(exec_command(params)) {
     program_.emplace(command_);
   }
 
@@ -108,7 +94,8 @@ class Exec final : public AsyncStage {
     moved_ns_ = now_ns();
     // What fits is left for collect() to write in one go.
     while (to_program_.size() > kChunk && !output_ended_) {
-      exchange(-1);
+      crash_of_closed_input(now_ns());
+      exchange(kLookAgainMs);
     }
   }
 
@@ -134,11 +121,9 @@ class Exec final : public AsyncStage {
           close_early(now);
         }
       }
-      if (input_broken_ && now - moved_ns_ > kGoodbyeNs) {
-        crash("closed its standard input and answers no more");
-      }
+      crash_of_closed_input(now);
       const std::int64_t left_ms = (wake - now + 999'999) / 1'000'000;
-      const bool moved = exchange(static_cast<int>(std::clamp<std::int64_t>(left_ms, 0, 100)));
+      const bool moved = exchange(static_cast<int>(std::clamp<std::int64_t>(left_ms, 0, kLookAgainMs)));
       if (!moved) {
         look_after_program();
       }
@@ -180,24 +165,6 @@ class Exec final : public AsyncStage {
   }
 
  private:
-  static ChildProgram::Command command_of(const Params& params) {
-    ChildProgram::Command command{.arguments = params.strings("command"),
-                                  .environment = environment_of(params.find("env")),
-                                  .directory = params.string("cwd")};
-    if (command.arguments.empty() || command.arguments.front().empty()) {
-      throw InvalidParam(
-          "exec: parameter \"command\" is empty; expected a program and its arguments, such as "
-          "[\"sed\", \"-u\", \"s/a/b/\"]");
-    }
-    // The kernel would take them for the end of the text.
-    const auto has_zero = [](const std::string& text) { return text.find('\0') != text.npos; };
-    if (std::ranges::any_of(command.arguments, has_zero) || std::ranges::any_of(command.environment, has_zero) ||
-        has_zero(command.directory)) {
-      throw InvalidParam("exec: \"command\", \"env\" or \"cwd\" holds a zero byte (\\u0000); no program can get one");
-    }
-    return command;
-  }
-
   std::size_t unanswered() const { return sent_ - answered_ + waiting_; }
 
   bool emit_answer(Output& out) {
@@ -244,7 +211,13 @@ class Exec final : public AsyncStage {
   /// What the program gets from here on waits for its next run.
   void close_input_after_items() {
     closing_ = true;
-    if (to_program_.empty()) {
+    close_input_once_read();
+  }
+
+  /// As long as the input is open poll() tells if the program closes it with items unread.
+  void close_input_once_read() {
+    if (closing_ && to_program_.empty() && program_->input_open() &&
+        (sent_ == answered_ || program_->unread_input() == 0)) {
       program_->close_input();
     }
   }
@@ -299,7 +272,7 @@ class Exec final : public AsyncStage {
     from_program_ = {};
     sent_ = std::exchange(waiting_, 0);
     answered_ = searched_ = 0;
-    output_ended_ = input_broken_ = closing_ = false;
+    output_ended_ = input_broken_ = input_closed_ = closing_ = false;
     moved_ns_ = now_ns();
     if (finishing_) {
       close_input_after_items();
@@ -366,18 +339,21 @@ class Exec final : public AsyncStage {
 
   // ---- Bytes ----
 
-  /// Writes and reads what goes without waiting; waits up to `wait_ms` (-1: for ever) if nothing goes.
-  /// True if bytes were moved.
+  /// Writes and reads what goes without waiting; waits up to `wait_ms` if nothing goes. True if bytes were moved.
   bool exchange(int wait_ms) {
+    close_input_once_read();
     const bool writes = !to_program_.empty() && program_->input_open();
+    const bool watches = writes || (program_->input_open() && !input_closed_);
+    const bool awaits_reading = closing_ && !writes && watches;
+    const short to_write = writes ? POLLOUT : 0;
     pollfd ends[2] = {{.fd = program_->output(), .events = POLLIN, .revents = 0},
-                      {.fd = writes ? program_->input() : -1, .events = POLLOUT, .revents = 0}};
-    if (::poll(ends, 2, wait_ms) <= 0) {
+                      {.fd = watches ? program_->input() : -1, .events = to_write, .revents = 0}};
+    if (::poll(ends, 2, awaits_reading ? std::min(wait_ms, kLookSoonMs) : wait_ms) <= 0) {
       return false;
     }
     bool moved = false;
     if (ends[1].revents != 0) {
-      moved = write_items();
+      moved = writes ? write_items() : note_closed_input();
     }
     if (ends[0].revents != 0) {
       moved = read_answers(0) || moved;
@@ -385,15 +361,35 @@ class Exec final : public AsyncStage {
     return moved;
   }
 
+  /// The program has closed its input while nothing was to be written. If it had read all, it may answer as late as it
+  /// likes.
+  bool note_closed_input() {
+    input_closed_ = true;
+    if (program_->unread_input() > 0) {
+      break_input();
+    }
+    return true;
+  }
+
+  /// It may still answer what it has read.
+  void break_input() {
+    input_broken_ = true;
+    to_program_ = {};
+    program_->close_input();
+  }
+
+  void crash_of_closed_input(std::int64_t now) {
+    if (input_broken_ && now - moved_ns_ > kGoodbyeNs) {
+      crash("closed its standard input and answers no more");
+    }
+  }
+
   bool write_items() {
     SigpipeGuard guard;
     const ssize_t put = ::write(program_->input(), to_program_.bytes().data(), to_program_.size());
     if (put < 0 && errno == EPIPE) {
       guard.note_epipe();
-      // It may still answer what it has read.
-      input_broken_ = true;
-      to_program_ = {};
-      program_->close_input();
+      break_input();
       return true;
     }
     if (put < 0 && errno != EAGAIN && errno != EINTR) {
@@ -403,9 +399,6 @@ class Exec final : public AsyncStage {
       return false;
     }
     to_program_.drop(static_cast<std::size_t>(put));
-    if (closing_ && to_program_.empty()) {
-      program_->close_input();
-    }
     moved_ns_ = now_ns();
     return true;
   }
@@ -491,7 +484,8 @@ class Exec final : public AsyncStage {
   bool retried_ = false;       ///< the last item was with a program that died
   bool buffers_ = false;       ///< it held answers back until its input ended
   bool slow_ = false;          ///< it did not, and answered later
-  bool input_broken_ = false;  ///< the program has closed its standard input
+  bool input_closed_ = false;  ///< the program was seen to have closed its standard input
+  bool input_broken_ = false;  ///< and with items unread
   bool output_ended_ = false;
   bool hinted_ = false;
   bool noted_flush_ = false;
