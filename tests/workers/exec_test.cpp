@@ -251,7 +251,7 @@ TEST(ExecTest, TheEndOfTheOutputEndsTheLastAnswer) {
   const std::vector<ParamList> programs{
       {"awk", "NR > 1 {printf \"\\n\"} {printf \"%s\", $0}"},
       {"python3", "-c", "import sys; sys.stdout.write('\\n'.join(sys.stdin.read().split()))"},
-      {"sh", "-c", "echo one; echo two; printf three"}};
+      {"sh", "-c", "read a; read b; read c; echo one; echo two; printf three"}};
   for (const ParamList& program : programs) {
     auto sut = make_stage("exec", running(program));
     EXPECT_EQ(stream(*sut, {"one", "two", "three"}), (Texts{"one", "two", "three"}));
