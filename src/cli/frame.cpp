@@ -106,6 +106,21 @@ void set_help_format(CLI::App& app, const std::shared_ptr<HelpFormat>& format) {
   }
 }
 
+/// An empty value, as a script gives it with a variable that is not set, must not mean the default: the plan's own file
+/// would be overwritten.
+void refuse_empty_values(CLI::App& app) {
+  const CLI::Validator check(
+      [](const std::string& text) { return text.empty() ? R"(found "", expected a value)" : std::string(); }, "");
+  for (CLI::Option* option : app.get_options()) {
+    if (option->get_items_expected_max() > 0) {
+      option->check(check);
+    }
+  }
+  for (CLI::App* command : app.get_subcommands({})) {
+    refuse_empty_values(*command);
+  }
+}
+
 int parse_and_run(CLI::App& app, const Command& chosen, int argc, char** argv) {
   const std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
   try {
@@ -137,6 +152,7 @@ int run_app(CLI::App& app, const Command& chosen, int argc, char** argv) {
   app.require_subcommand(1);
   app.set_version_flag("--version", "pystream-coord " PYSTREAM_VERSION, "Print the version");
   set_help_format(app, std::make_shared<HelpFormat>());
+  refuse_empty_values(app);
   try {
     return parse_and_run(app, chosen, argc, argv);
   } catch (const BadPlan& error) {

@@ -61,6 +61,39 @@ TEST(Frame, MisuseGivesAMessageAndTwo) {
   }
 }
 
+TEST(Frame, AnEmptyValueIsMisuse) {
+  const std::vector<std::vector<std::string>> misuses{
+      {"run", "p.json", "--output", ""},
+      {"run", "p.json", "--input", ""},
+      {"run", ""},
+      {"validate", "p.json", "--output", ""},
+      {"chaos", "p.json", "--kills", "1", "--output", ""},
+      {"dead-letters", "replay", "p.json", "--output", ""},
+      {"dead-letters", "show", "1", "--bytes", "-o", ""},
+      {"graph", "p.json", "-o", ""},
+      {"schema", "-o", ""},
+      {"profile", "--run", "1", "-o", ""},
+      {"trace", "1", "--output", ""},
+      {"report", "1", "-o", ""},
+  };
+  for (const std::vector<std::string>& arguments : misuses) {
+    const ProgramRun run = coord(arguments);
+    EXPECT_EQ(run.exit_code, 2) << arguments.front() << run.err;
+    EXPECT_CONTAINS(run.err, ": found \"\", expected a value\nSee pystream-coord " + arguments.front() + " --help\n");
+  }
+}
+
+TEST(Frame, AnEmptyOutputLeavesTheFileOfThePlanAsItIs) {
+  const TempFolder dir;
+  dir.write("in.txt", "new\n");
+  dir.write("out.txt", "kept");
+  dir.write("p.json", R"({"source": {"type": "lines", "params": {"path": "in.txt"}}, "stages": [],
+                         "sink": {"type": "file_writer", "params": {"path": "out.txt"}},
+                         "profiler": {"enabled": false}})");
+  EXPECT_EQ(coord({"run", "p.json", "--output", ""}, {.directory = dir.path()}).exit_code, 2);
+  EXPECT_EQ(dir.read("out.txt"), "kept");
+}
+
 TEST(Frame, OutputThatFailsIsAFailure) {
   for (const std::string arguments : {"--help", "--version", "stages", "schema"}) {
     const ProgramRun full =
