@@ -13,70 +13,12 @@ extern "C" {
 
 #include "support/sanitized.hpp"
 #include "workers/film_remux.hpp"
-#include "workers/image_items.hpp"
+#include "workers/films.hpp"
 
 namespace pystream::test {
 namespace {
 
 using opencv::ImageView;
-
-constexpr int kFrames = 40;
-
-/// What a source gave, and the message of the exception that ended it, if one did.
-struct Read {
-  Texts frames;
-  std::string fault;
-};
-
-Read read_film(const std::string& path) {
-  Read read;
-  auto source = make_stage("video.read", {{"path", path}});
-  CollectingOutput out;
-  read.fault = message_of([&] {
-    while (source->produce(out)) {
-    }
-  });
-  if (!read.fault.empty()) {
-    EXPECT_FALSE(source->produce(out)) << "told once, the source has ended";
-  }
-  read.frames = out.texts();
-  return read;
-}
-
-struct Clip {
-  const char* codec;
-  const char* name;
-};
-constexpr Clip kMjpeg{"MJPG", "clip.avi"};
-constexpr Clip kMpeg4{"mp4v", "clip.mp4"};
-constexpr Clip kH264{"avc1", "clip.mkv"};
-constexpr Clip kPng{"MPNG", "clip.mov"};
-
-/// Frames with enough in them that damage is seen.
-cv::Mat busy_scene(int frame, cv::Size size = {160, 120}) {
-  cv::Mat image = noise(size.height, size.width, CV_8UC3, 7 + frame) / 8;
-  cv::circle(image, {20 + 3 * frame, size.height / 2}, 18, cv::Scalar(30, 200, 250), cv::FILLED);
-  return image;
-}
-
-std::string write_busy_clip(const TempFolder& dir, const Clip& clip) {
-  auto sink = make_stage("video.write", {{"path", dir / clip.name}, {"codec", clip.codec}});
-  CollectingOutput unused;
-  for (int i = 0; i < kFrames; ++i) {
-    feed(*sink, image_item({busy_scene(i)}), unused);
-  }
-  sink->cleanup();
-  return read_file(dir / clip.name);
-}
-
-/// Where frame `index` of an AVI begins.
-std::size_t avi_frame(const std::string& avi, int index) {
-  std::size_t at = avi.find("movi");
-  for (int i = 0; i <= index; ++i) {
-    at = avi.find("00dc", at + 4);
-  }
-  return at + 8;
-}
 
 // ---- video.read ----
 
@@ -129,130 +71,6 @@ TEST(VideoReadTest, EveryKindOfFilmComesBackWhole) {
     EXPECT_LT(cv::norm(ImageView(bytes_of(sut.frames.at(9))).image(), busy_scene(9), cv::NORM_L1) / (160 * 120 * 3), 20)
         << clip.name;
   }
-}
-
-TEST(VideoReadTest, GoesOnBehindUnreadablePackets) {
-  const TempFolder dir;
-  const std::string whole = write_busy_clip(dir, kMjpeg);
-  const Texts frames = read_film(dir / kMjpeg.name).frames;
-  std::string damaged = whole;
-  for (const int index : {0, 11, 12, kFrames - 1}) {
-    std::memset(&damaged[avi_frame(damaged, index)], 0, 700);  // no JPEG begins there any more
-  }
-  const Read sut = read_film(dir.write("damaged.avi", damaged));
-  Texts expected;
-  for (int i = 0; i < kFrames; ++i) {
-    if (i != 0 && i != 11 && i != 12 && i != kFrames - 1) {
-      expected.push_back(frames[static_cast<std::size_t>(i)]);
-    }
-  }
-  EXPECT_EQ(sut.frames, expected);
-  EXPECT_NE(sut.fault.find("damaged.avi is damaged: 4 packets could not be decoded; first: packet 0 "),
-            std::string::npos)
-      << sut.fault;
-}
-
-TEST(VideoReadTest, FramesWithMadeUpPartsAreCounted) {
-  const TempFolder dir;
-  std::string damaged = write_busy_clip(dir, kMjpeg);
-  for (const int index : {5, 20, 21}) {
-    const std::size_t at = avi_frame(damaged, index);
-    const auto size = static_cast<unsigned char>(damaged[at - 4]) + 256U * static_cast<unsigned char>(damaged[at - 3]);
-    std::memset(&damaged[at + size / 2], 0xff, size / 4);
-  }
-  const Read sut = read_film(dir.write("damaged.avi", damaged));
-  EXPECT_EQ(sut.frames.size(), static_cast<std::size_t>(kFrames));
-  EXPECT_NE(sut.fault.find("3 frames were decoded with errors; first: packet 5 "), std::string::npos) << sut.fault;
-}
-
-TEST(VideoReadTest, RandomBytesChangedAnywhereLoseNoReadableFrame) {
-  for (const Clip& clip : {kMjpeg, kMpeg4, kPng}) {
-    const TempFolder dir;
-    const std::string whole = write_busy_clip(dir, clip);
-    for (int seed = 1; seed <= 5; ++seed) {
-      std::string damaged = whole;
-      cv::RNG random(static_cast<std::uint64_t>(seed));
-      for (int i = 0; i < 200; ++i) {  // neither in the header nor in the index
-        damaged[whole.size() / 10 + random.uniform(0, static_cast<int>(whole.size() * 6 / 10))] =
-            static_cast<char>(random.uniform(0, 256));
-      }
-      const Read sut = read_film(dir.write("damaged" + std::filesystem::path(clip.name).extension().string(), damaged));
-      EXPECT_NE(sut.fault, "") << clip.name << seed;
-      // What is missing is counted, as frames or as packets.
-      const auto number_before = [&](const std::string& what) {
-        const std::size_t end = sut.fault.find(what);
-        const std::size_t begin = end == std::string::npos ? end : sut.fault.find_last_not_of("0123456789", end - 1);
-        return end == std::string::npos ? 0 : std::stoi(sut.fault.substr(begin + 1, end - begin - 1));
-      };
-      const int unreadable = number_before(" packet could not") + number_before(" packets could not") +
-                             number_before(" frame that it") + number_before(" frames that it");
-      EXPECT_GE(static_cast<int>(sut.frames.size()) + unreadable, kFrames) << clip.name << seed << ": " << sut.fault;
-      EXPECT_GT(sut.frames.size(), clip.codec == kPng.codec ? 0U : kFrames / 2U) << clip.name << seed;
-    }
-  }
-}
-
-TEST(VideoReadTest, CutFilmGivesWhatIsWholeAndSaysSo) {
-  for (const Clip& clip : {kMjpeg, kH264}) {
-    const TempFolder dir;
-    const std::string whole = write_busy_clip(dir, clip);
-    const Texts frames = read_film(dir / clip.name).frames;
-    const std::string cut = dir / (std::string("cut_") + clip.name);
-    for (const int tenths : {6, 8, 9}) {
-      write_file(cut, std::string_view(whole).substr(0, whole.size() * static_cast<std::size_t>(tenths) / 10));
-      const Read sut = read_film(cut);
-      EXPECT_NE(sut.fault.find("cut_clip"), std::string::npos) << clip.name << tenths;
-      EXPECT_LT(sut.frames.size(), frames.size()) << clip.name;
-      // H.264 shows frames in another order than they are stored in.
-      ASSERT_GT(sut.frames.size(), 4U) << clip.name << tenths;
-      EXPECT_TRUE(std::equal(sut.frames.begin(), sut.frames.end() - 4, frames.begin())) << clip.name << tenths;
-    }
-  }
-}
-
-TEST(VideoReadTest, CutMp4WithoutAnIndexNamesWhatIsMissing) {
-  const TempFolder dir;
-  const std::string whole = write_busy_clip(dir, kMpeg4);
-  const std::string cut = dir.write("cut.mp4", std::string_view(whole).substr(0, whole.size() / 2));
-  const std::string message = message_of([&] { make_stage("video.read", {{"path", cut}}); });
-  EXPECT_NE(message.find("cannot open " + cut), std::string::npos) << message;
-  EXPECT_NE(message.find("moov atom not found"), std::string::npos) << message;
-}
-
-TEST(VideoReadTest, ResumeIsExactInADamagedFilm) {
-  const TempFolder dir;
-  const std::string whole = write_busy_clip(dir, kH264);
-  std::string damaged = whole;
-  for (std::size_t at = whole.size() / 4; at < whole.size(); at += whole.size() / 9) {
-    damaged[at] = static_cast<char>(damaged[at] ^ 0x5a);
-  }
-  const std::string path = dir.write("damaged.mkv", damaged);
-  const Read whole_run = read_film(path);
-  ASSERT_NE(whole_run.fault, "");
-  for (std::size_t committed = 0; committed < whole_run.frames.size(); committed += 3) {
-    auto first = make_stage("video.read", {{"path", path}});
-    run_source(*first, committed);
-    auto sut = make_stage("video.read", {{"path", path}});
-    restart_from(*sut, saved_cursor(*first));
-    CollectingOutput out;
-    EXPECT_EQ(message_of([&] {
-                while (sut->produce(out)) {
-                }
-              }),
-              whole_run.fault);
-    EXPECT_EQ(out.texts(),
-              Texts(whole_run.frames.begin() + static_cast<std::ptrdiff_t>(committed), whole_run.frames.end()));
-    auto told = make_stage("video.read", {{"path", path}});
-    restart_from(*told, saved_cursor(*sut));
-    EXPECT_EQ(run_source(*told).size(), 0U) << "what was told before the restart is not told again";
-  }
-  // A drain comes before the film's end, where the damage would be told.
-  auto drained = make_stage("video.read", {{"path", path}});
-  run_source(*drained, whole_run.frames.size() - 1);
-  ::testing::internal::CaptureStderr();
-  drained->cleanup();
-  const std::string told = ::testing::internal::GetCapturedStderr();
-  EXPECT_TRUE(told.find("lost: video.read: " + path + " is damaged") != std::string::npos) << told;
 }
 
 TEST(VideoReadTest, FilmInFragmentsIsReadWhole) {  // the index at the beginning is of the first fragment only
@@ -333,14 +151,6 @@ TEST(VideoReadTest, FrameThatIsTooLargeIsPassedByOnce) {
   auto next = make_stage("video.read", {{"path", dir / kMjpeg.name}});
   restart_from(*next, saved_cursor(*sut));
   EXPECT_EQ(run_source(*next).size(), static_cast<std::size_t>(kFrames - 1));
-}
-
-TEST(VideoReadTest, DamageBehindTheLimitIsNotRead) {
-  const TempFolder dir;
-  std::string damaged = write_busy_clip(dir, kMjpeg);
-  std::memset(&damaged[avi_frame(damaged, 30)], 0, 700);
-  const std::string path = dir.write("damaged.avi", damaged);
-  EXPECT_EQ(run_source(*make_stage("video.read", {{"path", path}, {"frames", 30}})).size(), 30U);
 }
 
 // ---- video.write ----

@@ -8,8 +8,9 @@ extern "C" {
 #include <new>
 #include <opencv2/core.hpp>
 #include <pystream/error.hpp>
-#include <string_view>
 #include <utility>
+
+#include "opencv/film_ending.hpp"
 
 namespace pystream::opencv {
 namespace {
@@ -35,17 +36,6 @@ int quarter_turns_of(const AVStream& stream) {
   return std::isnan(turned) ? 0 : ((static_cast<int>(std::lround(-turned / 90)) % 4) + 4) % 4;
 }
 
-/// True if the file ends before its last RIFF chunk does.
-bool is_cut_avi(AVIOContext& file) {
-  const std::int64_t size = avio_size(&file);
-  std::int64_t at = 0;
-  while (at + 8 <= size && avio_seek(&file, at, SEEK_SET) == at && avio_rl32(&file) == MKTAG('R', 'I', 'F', 'F')) {
-    at += 8 + std::int64_t{avio_rl32(&file)};
-    at += at % 2;
-  }
-  return at > size + 1;  // a last byte of padding may be missing
-}
-
 }  // namespace
 
 std::string to_string(const FilmDamage& damage) {
@@ -55,6 +45,7 @@ std::string to_string(const FilmDamage& damage) {
         counted(damage.damaged_frames, "frame", "frames",
                 damage.damaged_frames == 1 ? "was decoded with errors" : "were decoded with errors"),
         counted(damage.breaks, "place", "places", "of the file could not be read"),
+        std::string(damage.cut_off ? "its end is missing" : ""),
         counted(damage.missing_frames, "frame", "frames",
                 damage.missing_frames == 1 ? "that it announces is missing" : "that it announces are missing")}) {
     if (!part.empty()) {
@@ -97,6 +88,7 @@ FilmReader::FilmReader(std::string path) : path_(std::move(path)) {
     refuse(error);
   }
   quarter_turns_ = quarter_turns_of(stream);
+  read_.entries_at_opening = avformat_index_get_entries_count(&stream);
   fault_while_opening_ = messages.first();
 }
 
@@ -156,9 +148,10 @@ void FilmReader::feed() {
     return;
   }
   // Nobody needs the time stamps: with its number instead, a frame tells which packet it comes from.
-  const std::int64_t number = packets_++;
+  const std::int64_t number = read_.all++;
   packet_->pts = packet_->dts = number;
   if (packet_->size > 0) {  // an empty one says that the last frame is shown once more
+    ++read_.with_content;
     const LibavMessages messages;
     const int error = avcodec_send_packet(decoder_.get(), packet_.get());
     if (error < 0) {
@@ -177,14 +170,10 @@ bool FilmReader::read_packet() {
   while (failures_ <= kMaxFailures) {
     const LibavMessages messages;
     const int error = av_read_frame(input_.get(), packet_.get());
-    const int io_error = input_->pb != nullptr ? input_->pb->error : 0;
-    if (io_error < 0 && io_error != AVERROR_EOF) {
-      throw Error("video.read: cannot read " + path_ + ": " + libav_text(io_error) +
-                  "; what was read before is complete");
-    }
+    require_readable();
     if (messages.count() > 0 || (error < 0 && error != AVERROR_EOF && error != AVERROR(EAGAIN))) {
       ++damage_.breaks;
-      note_fault("the file is damaged behind packet " + std::to_string(packets_) + ": " +
+      note_fault("the file is damaged behind packet " + std::to_string(read_.all) + ": " +
                  (error < 0 ? libav_text(error, messages) : messages.first()));
     }
     if (error == AVERROR_EOF) {
@@ -201,6 +190,14 @@ bool FilmReader::read_packet() {
   return false;
 }
 
+/// An I/O error is not the film's.
+void FilmReader::require_readable() const {
+  const int error = input_->pb != nullptr ? input_->pb->error : 0;
+  if (error < 0 && error != AVERROR_EOF) {
+    throw Error("video.read: cannot read " + path_ + ": " + libav_text(error) + "; what was read before is complete");
+  }
+}
+
 void FilmReader::end() {
   ended_ = true;
   damage_.unreadable_packets += with_errors_.size();
@@ -213,18 +210,18 @@ void FilmReader::end() {
   }
 }
 
-/// Only of AVI, as MP4 also counts what an edit list leaves out. Where nothing is damaged, what is missing are frames
-/// that only say "the last one again": no packet comes of them.
+/// Compares what was read with what the file announces.
 void FilmReader::add_missing_frames() {
-  if (std::string_view(input_->iformat->name) != "avi" || input_->pb == nullptr) {
-    return;
+  if (const std::string cut = early_end(*input_); !cut.empty()) {
+    damage_.cut_off = true;
+    note_fault("the film is cut off: " + cut);
   }
-  const std::int64_t announced = input_->streams[stream_]->nb_frames;
-  if (announced > packets_ && (damage_.any() || is_cut_avi(*input_->pb))) {
-    damage_.missing_frames = static_cast<std::uint64_t>(announced - packets_);
-    note_fault("it announces " + std::to_string(announced) + " frames and has " + std::to_string(packets_) +
-               "; it may be cut off");
+  read_.damaged = damage_.any();
+  damage_.missing_frames = missing_frames(*input_, stream_, read_);
+  if (damage_.missing_frames > 0) {
+    note_fault("frames that it announces are missing behind packet " + std::to_string(read_.all));
   }
+  require_readable();
 }
 
 PlaneShape FilmReader::shape() const {

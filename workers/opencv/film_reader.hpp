@@ -4,6 +4,7 @@
 #include <set>
 #include <string>
 
+#include "opencv/film_index.hpp"
 #include "opencv/image.hpp"
 #include "opencv/libav.hpp"
 
@@ -14,8 +15,9 @@ struct FilmDamage {
   std::uint64_t unreadable_packets = 0;  ///< gave no frame
   std::uint64_t damaged_frames = 0;      ///< were decoded with errors: a part of the picture is made up
   std::uint64_t breaks = 0;              ///< places where the file's structure is damaged; what lies there is unknown
+  bool cut_off = false;                  ///< the file ends before its own structure does; known at its end
   std::uint64_t missing_frames = 0;      ///< that the file announces and has not; known at its end
-  bool any() const { return unreadable_packets + damaged_frames + breaks + missing_frames > 0; }
+  bool any() const { return cut_off || unreadable_packets + damaged_frames + breaks + missing_frames > 0; }
 };
 /// "2 packets could not be decoded, 5 frames were decoded with errors"
 std::string to_string(const FilmDamage& damage);
@@ -43,6 +45,7 @@ class FilmReader {
   Received receive();
   void feed();
   bool read_packet();
+  void require_readable() const;
   void end();
   void add_missing_frames();
   void note_fault(const std::string& what);
@@ -56,7 +59,7 @@ class FilmReader {
   AvFrame picture_ = new_frame();  ///< the frame as BGR, with rows at addresses that suit libswscale
   int stream_ = -1;
   int quarter_turns_ = 0;
-  std::int64_t packets_ = 0;            ///< of this stream, read so far
+  ReadPackets read_;
   std::set<std::int64_t> with_errors_;  ///< packets in which the decoder found errors; their frames may come later
   int failures_ = 0;                    ///< of reading or decoding, one after another
   bool ended_ = false;
