@@ -55,14 +55,14 @@ std::string to_string(const FilmDamage& damage) {
   return text;
 }
 
-FilmReader::FilmReader(std::string path) : path_(std::move(path)) {
+FilmReader::FilmReader(const std::string& path, std::string name) : name_(std::move(name)) {
   const LibavMessages messages;
   const auto refuse = [&](int error) {
-    throw Error("video.read: cannot open " + path_ + ": " + libav_text(error, messages) +
+    throw Error("video.read: cannot open " + name_ + ": " + libav_text(error, messages) +
                 "; FFmpeg does not know this kind of video file, or it is damaged");
   };
   AVFormatContext* opened = nullptr;
-  if (const int error = avformat_open_input(&opened, file_url(path_).c_str(), nullptr, nullptr); error < 0) {
+  if (const int error = avformat_open_input(&opened, file_url(path).c_str(), nullptr, nullptr); error < 0) {
     refuse(error);
   }
   input_.reset(opened);
@@ -194,7 +194,7 @@ bool FilmReader::read_packet() {
 void FilmReader::require_readable() const {
   const int error = input_->pb != nullptr ? input_->pb->error : 0;
   if (error < 0 && error != AVERROR_EOF) {
-    throw Error("video.read: cannot read " + path_ + ": " + libav_text(error) + "; what was read before is complete");
+    throw Error("video.read: cannot read " + name_ + ": " + libav_text(error) + "; what was read before is complete");
   }
 }
 
@@ -235,7 +235,7 @@ void FilmReader::copy_to(cv::Mat& to) {
   scaler_.reset(sws_getCachedContext(scaler_.release(), frame_->width, frame_->height, format, frame_->width,
                                      frame_->height, AV_PIX_FMT_BGR24, SWS_BICUBIC, nullptr, nullptr, nullptr));
   if (!scaler_) {
-    throw Error("video.read: cannot convert the frames of " + path_ + " to BGR: FFmpeg does not know how to" +
+    throw Error("video.read: cannot convert the frames of " + name_ + " to BGR: FFmpeg does not know how to" +
                 in_brackets(messages.first()));
   }
   if (picture_->width != frame_->width || picture_->height != frame_->height) {
@@ -250,7 +250,7 @@ void FilmReader::copy_to(cv::Mat& to) {
   const int rows =
       sws_scale(scaler_.get(), frame_->data, frame_->linesize, 0, frame_->height, picture_->data, picture_->linesize);
   if (rows != frame_->height) {
-    throw Error("video.read: cannot convert a frame of " + path_ +
+    throw Error("video.read: cannot convert a frame of " + name_ +
                 " to BGR: " + libav_text(rows < 0 ? rows : AVERROR_BUG, messages));
   }
   const cv::Mat upright(frame_->height, frame_->width, CV_8UC3, picture_->data[0],

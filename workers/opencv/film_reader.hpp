@@ -26,8 +26,8 @@ std::string to_string(const FilmDamage& damage);
 /// conceals damage each time in another way, and a restarted worker has to see the same frames.
 class FilmReader {
  public:
-  /// Throws Error.
-  explicit FilmReader(std::string path);
+  /// `name` is what messages call the film. Throws Error.
+  FilmReader(const std::string& path, std::string name);
 
   /// Decodes the next frame; false at the end. Throws Error if the file cannot be read any more (an I/O error).
   bool next();
@@ -50,7 +50,7 @@ class FilmReader {
   void add_missing_frames();
   void note_fault(const std::string& what);
 
-  std::string path_;
+  std::string name_;
   AvInput input_;
   AvCodec decoder_;
   AvScaler scaler_;

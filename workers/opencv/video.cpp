@@ -23,15 +23,23 @@ constexpr int kMaxFaultsShown = 5;
 class VideoRead final : public RawSource<VideoReadCursor> {
  public:
   explicit VideoRead(const Params& params)
-      : path_(params.string("path")), limit_(static_cast<std::uint64_t>(params.integer("frames"))) {
+      : name_(params.string("path")), limit_(static_cast<std::uint64_t>(params.integer("frames"))) {
     use_one_thread();
-    std::error_code ignored;
-    if (!std::filesystem::is_regular_file(path_, ignored)) {
-      throw Error("video.read: cannot open " + path_ + ": " +
-                  (std::filesystem::exists(path_, ignored) ? "it is no regular file" : "there is no such file") +
-                  "; \"path\" must be a video file");
+    std::string path = name_;
+    if (path == "-") {  // opened anew: read from its beginning, like any other file
+      path = "/proc/self/fd/0";
+      name_ = "standard input";
     }
-    film_.emplace(path_);
+    std::error_code ignored;
+    if (!std::filesystem::is_regular_file(path, ignored)) {
+      throw Error(
+          "video.read: cannot open " + name_ + ": " +
+          (std::filesystem::exists(path, ignored)
+               ? "it is no regular file, and a film is not read from front to back only; write it to a file first"
+               : "there is no such file") +
+          "; \"path\" must be a video file");
+    }
+    film_.emplace(path, name_);
   }
 
   bool produce(Output& out) override {
@@ -48,7 +56,7 @@ class VideoRead final : public RawSource<VideoReadCursor> {
     }
     show_fault();
     ++cursor().next;  // also if the frame is too large for an item: it is not tried again
-    with_opencv("video.read", path_, [&] { emit_frame(out); });
+    with_opencv("video.read", name_, [&] { emit_frame(out); });
     return true;
   }
 
@@ -56,7 +64,7 @@ class VideoRead final : public RawSource<VideoReadCursor> {
   void resume() override {
     for (std::uint64_t frame = 0; frame < cursor().next; ++frame) {
       if (!film_->next()) {
-        throw Error("video.read: " + path_ + " ends after " + std::to_string(frame) + " frames, but " +
+        throw Error("video.read: " + name_ + " ends after " + std::to_string(frame) + " frames, but " +
                     std::to_string(cursor().next) + " were read before the restart; it must not change during a run");
       }
       note_fault();
@@ -90,17 +98,17 @@ class VideoRead final : public RawSource<VideoReadCursor> {
   void show_fault() {
     const std::string fault = note_fault();
     if (!fault.empty() && faults_ <= kMaxFaultsShown) {
-      std::fprintf(stderr, "video.read: %s: %s%s\n", path_.c_str(), fault.c_str(),
+      std::fprintf(stderr, "video.read: %s: %s%s\n", name_.c_str(), fault.c_str(),
                    faults_ == kMaxFaultsShown ? "; further faults are counted only" : "");
     }
   }
 
   std::string damage_text() {
-    return "video.read: " + path_ + " is damaged: " + to_string(film_->damage()) + "; first: " + first_fault_ +
+    return "video.read: " + name_ + " is damaged: " + to_string(film_->damage()) + "; first: " + first_fault_ +
            "; all " + std::to_string(cursor().next) + " frames that could be decoded were passed on";
   }
 
-  std::string path_;
+  std::string name_;  ///< of the film, in messages
   std::uint64_t limit_;
   std::optional<FilmReader> film_;
   int faults_ = 0;
