@@ -43,7 +43,8 @@ class RunCommand {
 
   int run() {
     const auto duration = duration_of(options_);
-    const LoadedPlan loaded = load_plan(options_.plan);
+    LoadedPlan loaded = load_plan(options_.plan);
+    loaded.descriptors.open_input_fifos(loaded.plan, loaded.types);
     PreparedRun run(loaded, [this](const std::string& text) { log({}, text); });
     coord::RunSetup setup = run.setup();
     setup.items_limit = options_.items;

@@ -1,6 +1,7 @@
 #include "coord/handed_descriptors.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -8,6 +9,9 @@
 #include <optional>
 #include <string>
 #include <system_error>
+#include <utility>
+
+#include "base/system_error.hpp"
 
 namespace pystream::coord {
 namespace {
@@ -35,15 +39,10 @@ std::optional<int> descriptor_behind(fs::path path) {
 
 }  // namespace
 
-HandedDescriptors::HandedDescriptors(plan::Plan& plan, plan::TypeCatalog types) {
-  for (plan::Node* node : {&plan.source, &plan.sink, &plan.root}) {
-    hand_over(*node, types);
-  }
-}
-
-void HandedDescriptors::hand_over(plan::Node& node, plan::TypeCatalog types) {
+template <class Visit>
+void HandedDescriptors::for_each_path(plan::Node& node, plan::TypeCatalog types, const Visit& visit) {
   for (plan::Node& child : node.children) {
-    hand_over(child, types);
+    for_each_path(child, types, visit);
   }
   const auto type = node.stage ? std::ranges::find(types, node.stage->type, &StageType::name) : types.end();
   if (type == types.end()) {
@@ -52,18 +51,50 @@ void HandedDescriptors::hand_over(plan::Node& node, plan::TypeCatalog types) {
   for (const ParamSpec& spec : type->info.params) {
     const ParamValue* value = node.stage->params.find(spec.name);
     const auto* path = value == nullptr ? nullptr : std::get_if<std::string>(value);
-    const bool used = spec.file == FileUse::reads || spec.file == FileUse::writes;
-    const auto fd = used && path != nullptr ? descriptor_behind(*path) : std::nullopt;
-    if (!fd) {
-      continue;
-    }
-    if (*fd == (spec.file == FileUse::reads ? STDIN_FILENO : STDOUT_FILENO)) {
-      node.stage->params.set(spec.name, "-");
-    } else if (base::UniqueFd copy(::fcntl(*fd, F_DUPFD_CLOEXEC, kFirstHandedFd)); copy) {
-      node.stage->params.set(spec.name, "/dev/fd/" + std::to_string(copy.get()));
-      fds_.push_back(std::move(copy));
+    if (path != nullptr && (spec.file == FileUse::reads || spec.file == FileUse::writes)) {
+      visit(node, spec, std::string(*path));
     }
   }
+}
+
+HandedDescriptors::HandedDescriptors(plan::Plan& plan, plan::TypeCatalog types) {
+  for (plan::Node* node : {&plan.source, &plan.sink, &plan.root}) {
+    for_each_path(*node, types,
+                  [&](plan::Node& of, const ParamSpec& spec, const std::string& path) { hand_over(of, spec, path); });
+  }
+}
+
+void HandedDescriptors::hand_over(plan::Node& node, const ParamSpec& spec, const std::string& path) {
+  const auto fd = descriptor_behind(path);
+  if (!fd) {
+    return;
+  }
+  if (*fd == (spec.file == FileUse::reads ? STDIN_FILENO : STDOUT_FILENO)) {
+    node.stage->params.set(spec.name, "-");
+  } else if (base::UniqueFd copy(::fcntl(*fd, F_DUPFD_CLOEXEC, kFirstHandedFd)); copy) {
+    hand_over_as(node, spec, std::move(copy));
+  }
+}
+
+void HandedDescriptors::hand_over_as(plan::Node& node, const ParamSpec& spec, base::UniqueFd fd) {
+  node.stage->params.set(spec.name, "/dev/fd/" + std::to_string(fd.get()));
+  fds_.push_back(std::move(fd));
+}
+
+void HandedDescriptors::open_input_fifos(plan::Plan& plan, plan::TypeCatalog types) {
+  for_each_path(plan.source, types, [&](plan::Node& node, const ParamSpec& spec, const std::string& path) {
+    struct stat info {};
+    if (spec.file != FileUse::reads || descriptor_named(path) || ::stat(path.c_str(), &info) != 0 ||
+        !S_ISFIFO(info.st_mode)) {
+      return;
+    }
+    const base::UniqueFd opened(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+    base::UniqueFd fd(opened ? ::fcntl(opened.get(), F_DUPFD_CLOEXEC, kFirstHandedFd) : -1);
+    if (!fd) {
+      base::throw_errno("cannot open the FIFO " + path);
+    }
+    hand_over_as(node, spec, std::move(fd));
+  });
 }
 
 std::map<plan::WorkerId, std::vector<int>> HandedDescriptors::of_workers(const std::vector<FileClaim>& claims) const {

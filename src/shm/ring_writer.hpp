@@ -101,7 +101,7 @@ class RingWriter {
   /// Makes the first `size` bytes of what try_reserve() gave a record. It stays private until commit().
   /// REQUIRES: size is at most what was reserved.
   void finish(std::size_t size, const RecordTag& tag) {
-    if (reserved_large_) {
+    if (reserved_large_ && size != 0) {  // an empty item has no bytes to lie anywhere
       finish_large(size, tag);
     } else {
       write_header(RecordKind::item, tag, static_cast<std::uint32_t>(size), 0);

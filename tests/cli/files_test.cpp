@@ -409,6 +409,20 @@ TEST_F(FilesOfRuns, FifoWithoutAReaderDoesNotHoldUpADrain) {
   EXPECT_CONTAINS(sut.err, "nobody has opened the FIFO fifo for reading");
 }
 
+/// Its writer goes on, what it still had to say comes out, and the end is found.
+TEST_F(FilesOfRuns, FifoThatIsReadOutlivesTheSourcesWorker) {
+  ASSERT_EQ(::mkfifo((folder_ / "fifo").c_str(), 0600), 0);
+  const ProgramRun sut =
+      shell(plan_of(lines_from("fifo"), file_to("out.txt"), "100us"),
+            "(seq 1 40000 > fifo; echo \"writer $?\") & writer=$!; $run 2> log & pid=$!; "
+            "until [ -s out.txt ]; do sleep 0.02; done; set -- $(cat /proc/$pid/task/$pid/children); kill -9 $1; "
+            "wait $writer; wait $pid; echo \"code $?\"; cat log >&2");
+  EXPECT_EQ(sut.out, "writer 0\ncode 3\n") << sut.err;
+  EXPECT_CONTAINS(sut.err, "Source was killed");
+  const std::string out = folder_.read("out.txt");
+  EXPECT_TRUE(out.ends_with("\n40000\n")) << out.substr(out.size() - std::min<std::size_t>(out.size(), 40));
+}
+
 // ---- --output and folders ----
 
 TEST_F(FilesOfRuns, OutputIsAFolderWhereThePlanHasOne) {

@@ -16,6 +16,20 @@ TEST(LargeItemTest, OneAsLargeAsTheAreaFitsAgainAndAgain) {
   }
 }
 
+/// Whoever reserves for the worst case may have nothing to say after all.
+TEST(LargeItemTest, ReservedAndLeftEmptyIsAnEmptyItem) {
+  Link link({.item_limit = 65'536});
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_NE(link.sut.try_reserve(60'000), nullptr);
+    link.sut.finish(0, {});
+    ASSERT_TRUE(put(link.sut, payload_of(1, 65'000))) << "it takes no room in the large area";
+    link.commit();
+    EXPECT_EQ(take(link.reader), "");
+    EXPECT_EQ(take(link.reader), payload_of(1, 65'000));
+    link.reader.release();
+  }
+}
+
 TEST(LargeItemTest, IsLimitedInNumber) {
   Link link({.item_limit = 1 << 20, .large_limit = 2});
   ASSERT_TRUE(put(link.sut, payload_of(0, 1000)));
