@@ -10,7 +10,7 @@ extern "C" {
 #include <pystream/error.hpp>
 #include <utility>
 
-#include "opencv/film_ending.hpp"
+#include "opencv/film_structure.hpp"
 
 namespace pystream::opencv {
 namespace {
@@ -212,9 +212,12 @@ void FilmReader::end() {
 
 /// Compares what was read with what the file announces.
 void FilmReader::add_missing_frames() {
-  if (const std::string cut = early_end(*input_); !cut.empty()) {
+  if (const StructureFault fault = structure_fault(*input_); fault && fault.ends_early) {
     damage_.cut_off = true;
-    note_fault("the film is cut off: " + cut);
+    note_fault("the film is cut off: " + fault.text);
+  } else if (fault && damage_.breaks == 0) {  // else the demuxer has told it
+    ++damage_.breaks;
+    note_fault("the file is damaged: " + fault.text);
   }
   read_.damaged = damage_.any();
   damage_.missing_frames = missing_frames(*input_, stream_, read_);

@@ -1,4 +1,4 @@
-#include "opencv/film_ending.hpp"
+#include "opencv/film_structure.hpp"
 
 extern "C" {
 #include <libavutil/imgutils.h>
@@ -21,16 +21,42 @@ using Place = std::int64_t;
 /// Larger figures in a file are nonsense; sums of smaller ones do not overflow.
 constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 60U;
 
-/// Empty if what begins at `at` is in the file as a whole.
-std::string cut_before(const FilmBytes& file, const std::string& what, Place at, std::uint64_t bytes) {
+/// No fault if what begins at `at` is in the file as a whole.
+StructureFault cut_before(const FilmBytes& file, const std::string& what, Place at, std::uint64_t bytes) {
   const Place end = at + static_cast<Place>(std::min(bytes, kMostBytes));
-  return end <= file.size() ? ""
-                            : what + " at byte " + std::to_string(at) + " ends at byte " + std::to_string(end) +
-                                  ", the file at byte " + std::to_string(file.size());
+  if (end <= file.size()) {
+    return {};
+  }
+  return {.text = what + " at byte " + std::to_string(at) + " ends at byte " + std::to_string(end) +
+                  ", the file at byte " + std::to_string(file.size())};
+}
+
+/// For a place where no part of the file begins. That is no fault if the film is over: then no `sign` of a part
+/// follows.
+StructureFault broken_at(FilmBytes& file, Place at, std::string_view sign) {
+  constexpr Place kStep = 32 * 1024;
+  for (Place place = at; place < file.size(); place += kStep) {
+    const Place bytes = std::min(kStep + static_cast<Place>(sign.size()) - 1, file.size() - place);
+    if (file.text(place, static_cast<int>(bytes)).find(sign) != std::string::npos) {
+      return {.text = "something else than a part of the film begins at byte " + std::to_string(at),
+              .ends_early = false};
+    }
+  }
+  return {};
+}
+
+/// As above, but whatever is not zero is a sign.
+StructureFault broken_unless_zero(FilmBytes& file, Place at) {
+  for (Place place = at; place < file.size(); ++place) {
+    if (file.byte(place) != 0) {
+      return broken_at(file, at, file.text(place, 1));
+    }
+  }
+  return {};
 }
 
 /// A sidx box tells how long the fragments behind it are.
-std::string end_of_fragments(FilmBytes& file, Place at, Place end) {
+StructureFault fault_in_fragments(FilmBytes& file, Place at, Place end) {
   const bool wide = file.byte(at + 8) != 0;
   Place place = at + (wide ? 36 : 28);
   std::uint64_t bytes = wide ? file.big(at + 28, 8) : file.big(at + 24, 4);
@@ -43,29 +69,36 @@ std::string end_of_fragments(FilmBytes& file, Place at, Place end) {
 }
 
 /// MP4, MOV: boxes at the top level.
-std::string end_of_boxes(FilmBytes& file) {
+StructureFault fault_in_boxes(FilmBytes& file) {
   constexpr std::array<std::string_view, 18> kBoxes{"ftyp", "moov", "mdat", "moof", "mfra", "free",
                                                     "skip", "wide", "sidx", "styp", "uuid", "meta",
                                                     "emsg", "prft", "ssix", "pnot", "udta", "pdin"};
   for (Place at = 0; at < file.size();) {
     const Place left = file.size() - at;
     if (left < 8) {
-      return file.big(at, static_cast<int>(left)) == 0 ? "" : cut_before(file, "the head of a box", at, 8);
+      return file.big(at, static_cast<int>(left)) == 0 ? StructureFault{}
+                                                       : cut_before(file, "the head of a box", at, 8);
     }
-    std::uint64_t bytes = file.big(at, 4);
+    const std::uint64_t short_size = file.big(at, 4);
+    const std::uint64_t bytes = short_size == 1 ? file.big(at + 8, 8) : short_size;
     const std::string type = file.text(at + 4, 4);
-    if (std::ranges::find(kBoxes, type) == kBoxes.end() || bytes == 0) {
-      return {};  // no film any more, or a box up to the end of the file
+    const bool known = std::ranges::find(kBoxes, type) != kBoxes.end();
+    if (known && short_size == 0) {
+      return {};  // up to the end of the file
     }
-    bytes = bytes == 1 ? file.big(at + 8, 8) : bytes;
-    if (bytes < 8) {
+    if (bytes < 8 || (!known && cut_before(file, "", at, bytes))) {
+      for (const std::string_view sign : {"moof", "mdat", "mfra"}) {
+        if (StructureFault broken = broken_at(file, at, sign); broken) {
+          return broken;
+        }
+      }
       return {};
     }
-    if (std::string cut = cut_before(file, "the box " + type, at, bytes); !cut.empty()) {
+    if (StructureFault cut = cut_before(file, "the box " + type, at, bytes); cut) {
       return cut;
     }
     if (type == "sidx") {
-      if (std::string cut = end_of_fragments(file, at, at + static_cast<Place>(bytes)); !cut.empty()) {
+      if (StructureFault cut = fault_in_fragments(file, at, at + static_cast<Place>(bytes)); cut) {
         return cut;
       }
     }
@@ -74,12 +107,35 @@ std::string end_of_boxes(FilmBytes& file) {
   return {};
 }
 
+/// AVI without sizes, as recorded into a pipe: lists are as good as left open.
+StructureFault fault_in_avi_chunks(FilmBytes& file) {
+  constexpr std::array<std::string_view, 4> kChunks{"LIST", "JUNK", "idx1", "RIFF"};
+  for (Place at = 0; at + 8 <= file.size();) {
+    const std::string id = file.text(at, 4);
+    const std::string list = file.text(at + 8, 4);
+    if (id == "RIFF" || (id == "LIST" && (list == "movi" || list == "rec "))) {
+      at += 12;
+      continue;
+    }
+    const bool of_stream = id[0] >= '0' && id[0] <= '9' && id[1] >= '0' && id[1] <= '9' && id[2] >= 'a' && id[2] <= 'z';
+    if (!of_stream && !id.starts_with("ix") && std::ranges::find(kChunks, id) == kChunks.end()) {
+      return broken_unless_zero(file, at);
+    }
+    const std::uint64_t bytes = 8 + file.little(at + 4, 4);
+    if (StructureFault cut = cut_before(file, "the chunk", at, bytes); cut) {
+      return cut;
+    }
+    at += static_cast<Place>(bytes + bytes % 2);
+  }
+  return {};
+}
+
 /// AVI: a RIFF chunk for each part of it. A recorder that could not go back left 0 or the largest number there.
-std::string end_of_riff(FilmBytes& file) {
+StructureFault fault_in_riff(FilmBytes& file) {
   for (Place at = 0; at + 8 <= file.size() && file.text(at, 4) == "RIFF";) {
     const std::uint64_t bytes = file.little(at + 4, 4);
     if (bytes == 0 || bytes == 0xffffffffU) {
-      return {};
+      return fault_in_avi_chunks(file);
     }
     if (at + 8 + static_cast<Place>(bytes) > file.size() + 1) {  // a last byte of padding may be missing
       return cut_before(file, "the RIFF chunk", at, 8 + bytes);
@@ -91,7 +147,7 @@ std::string end_of_riff(FilmBytes& file) {
 
 /// Matroska, WebM. A recorder that cannot go back leaves the sizes of the segment and its clusters open: what is in
 /// them follows as if it were beside them.
-std::string end_of_elements(FilmBytes& file) {
+StructureFault fault_in_elements(FilmBytes& file) {
   constexpr std::uint64_t kSegment = 0x18538067;
   constexpr std::uint64_t kCluster = 0x1f43b675;
   for (Place at = 0; at < file.size();) {
@@ -116,8 +172,8 @@ std::string end_of_elements(FilmBytes& file) {
         return {};
       }
       at = content;
-    } else if (std::string cut = cut_before(file, id == kSegment ? "the segment" : "the element", content, bytes);
-               !cut.empty()) {
+    } else if (StructureFault cut = cut_before(file, id == kSegment ? "the segment" : "the element", content, bytes);
+               cut) {
       return cut;
     } else {
       at = content + static_cast<Place>(bytes);
@@ -141,7 +197,7 @@ std::uint64_t flv_file_size(FilmBytes& file, Place tag, std::uint64_t bytes) {
   return value > 0 && value < static_cast<double>(kMostBytes) ? static_cast<std::uint64_t>(value) : 0;
 }
 
-std::string end_of_flv(FilmBytes& file) {
+StructureFault fault_in_flv(FilmBytes& file) {
   constexpr int kMetadata = 18;
   std::uint64_t announced = 0;
   for (Place at = static_cast<Place>(file.big(5, 4)) + 4; at < file.size();) {
@@ -150,7 +206,7 @@ std::string end_of_flv(FilmBytes& file) {
       return {};
     }
     const std::uint64_t bytes = file.big(at + 1, 3);
-    if (std::string cut = cut_before(file, "the tag", at, 11 + bytes); !cut.empty()) {
+    if (StructureFault cut = cut_before(file, "the tag", at, 11 + bytes); cut) {
       return cut;
     }
     if (type == kMetadata && announced == 0) {
@@ -158,7 +214,7 @@ std::string end_of_flv(FilmBytes& file) {
     }
     at += 11 + static_cast<Place>(bytes);
     if (at != file.size()) {  // some leave the last size of a tag out
-      if (std::string cut = cut_before(file, "the size of a tag", at, 4); !cut.empty()) {
+      if (StructureFault cut = cut_before(file, "the size of a tag", at, 4); cut) {
         return cut;
       }
       at += 4;
@@ -168,18 +224,21 @@ std::string end_of_flv(FilmBytes& file) {
 }
 
 /// Ogg: each stream has a first and a last page.
-std::string end_of_pages(FilmBytes& file) {
+StructureFault fault_in_pages(FilmBytes& file) {
   constexpr int kFirst = 2;
   constexpr int kLast = 4;
   constexpr int kHead = 27;
   std::set<std::uint64_t> open;
   for (Place at = 0; at < file.size();) {
     if (file.size() - at >= 4 && file.text(at, 4) != "OggS") {
-      break;  // damaged, or no film any more
+      if (StructureFault broken = broken_at(file, at, "OggS"); broken) {
+        return broken;
+      }
+      break;
     }
     const int parts = file.byte(at + kHead - 1);
     std::uint64_t bytes = static_cast<std::uint64_t>(kHead) + static_cast<std::uint64_t>(parts);
-    if (std::string cut = cut_before(file, "the head of a page", at, bytes); !cut.empty()) {
+    if (StructureFault cut = cut_before(file, "the head of a page", at, bytes); cut) {
       return cut;
     }
     const int flags = file.byte(at + 5);
@@ -187,7 +246,7 @@ std::string end_of_pages(FilmBytes& file) {
     for (const char part : file.text(at + kHead, parts)) {
       bytes += static_cast<unsigned char>(part);
     }
-    if (std::string cut = cut_before(file, "the page", at, bytes); !cut.empty()) {
+    if (StructureFault cut = cut_before(file, "the page", at, bytes); cut) {
       return cut;
     }
     if ((flags & kFirst) != 0) {
@@ -198,10 +257,10 @@ std::string end_of_pages(FilmBytes& file) {
     }
     at += static_cast<Place>(bytes);
   }
-  return open.empty() ? "" : "its last page is missing";
+  return {.text = open.empty() ? "" : "its last page is missing"};
 }
 
-std::string end_of_gif(FilmBytes& file) {
+StructureFault fault_in_gif(FilmBytes& file) {
   constexpr int kExtension = 0x21;
   constexpr int kImage = 0x2c;
   constexpr int kTrailer = 0x3b;
@@ -228,14 +287,14 @@ std::string end_of_gif(FilmBytes& file) {
       at += 1 + bytes;
     } while (bytes != 0 && at < file.size());
   }
-  return "its last byte, 0x3b, is missing";
+  return {.text = "its last byte, 0x3b, is missing"};
 }
 
 /// APNG
-std::string end_of_chunks(FilmBytes& file) {
+StructureFault fault_in_chunks(FilmBytes& file) {
   for (Place at = 8; at < file.size();) {
     const std::uint64_t bytes = 12 + file.big(at, 4);
-    if (std::string cut = cut_before(file, "the chunk", at, bytes); !cut.empty()) {
+    if (StructureFault cut = cut_before(file, "the chunk", at, bytes); cut) {
       return cut;
     }
     if (file.text(at + 4, 4) == "IEND") {
@@ -243,11 +302,11 @@ std::string end_of_chunks(FilmBytes& file) {
     }
     at += static_cast<Place>(bytes);
   }
-  return "its last chunk, IEND, is missing";
+  return {.text = "its last chunk, IEND, is missing"};
 }
 
 /// MPEG transport stream: packets of one size, which begin with a byte of their own, some behind a time stamp.
-std::string end_of_transport(FilmBytes& file) {
+StructureFault fault_in_transport(FilmBytes& file) {
   constexpr int kSync = 0x47;
   constexpr Place kProbed = 64 * 1024;
   for (Place begin = 0; begin < std::min(kProbed, file.size()); ++begin) {
@@ -260,16 +319,20 @@ std::string end_of_transport(FilmBytes& file) {
       if (!found) {
         continue;
       }
-      const Place last = file.size() - (file.size() - begin) % bytes;
-      // The time stamp, if there is one, is counted to the packet before.
-      return file.byte(last) == kSync ? cut_before(file, "the packet", last, bytes == 204 ? 204 : 188) : "";
+      for (Place at = begin; at < file.size(); at += bytes) {
+        if (file.byte(at) != kSync) {
+          return broken_unless_zero(file, at);
+        }
+      }
+      const Place last = file.size() - 1 - (file.size() - 1 - begin) % bytes;
+      return cut_before(file, "the packet", last, bytes == 204 ? 204 : 188);  // a time stamp is in front of it
     }
   }
   return {};
 }
 
 /// MPEG program stream: packets that tell their size, of some 2 KiB.
-std::string end_of_program(FilmBytes& file) {
+StructureFault fault_in_program(FilmBytes& file) {
   constexpr int kEnd = 0xb9;
   constexpr int kPack = 0xba;
   for (Place at = 0; at + 4 <= file.size();) {
@@ -285,7 +348,7 @@ std::string end_of_program(FilmBytes& file) {
     } else if (kind != kEnd) {
       bytes = 6 + file.big(at + 4, 2);
     }
-    if (std::string cut = cut_before(file, "the packet", at, bytes); !cut.empty()) {
+    if (StructureFault cut = cut_before(file, "the packet", at, bytes); cut) {
       return cut;
     }
     at += static_cast<Place>(bytes);
@@ -294,7 +357,7 @@ std::string end_of_program(FilmBytes& file) {
 }
 
 /// YUV4MPEG: a line before the film and before each frame, and frames of one size.
-std::string end_of_y4m(FilmBytes& file, const AVFormatContext& film) {
+StructureFault fault_in_y4m(FilmBytes& file, const AVFormatContext& film) {
   const AVCodecParameters& picture = *film.streams[0]->codecpar;
   const int frame =
       av_image_get_buffer_size(static_cast<AVPixelFormat>(picture.format), picture.width, picture.height, 1);
@@ -302,14 +365,14 @@ std::string end_of_y4m(FilmBytes& file, const AVFormatContext& film) {
   for (bool is_frame = false; at < file.size() && frame > 0; is_frame = true) {
     const Place begin = at;
     if (is_frame && file.size() - at >= 5 && file.text(at, 5) != "FRAME") {
-      return {};  // damaged
+      return broken_at(file, at, "FRAME");
     }
     while (at < file.size() && file.byte(at) != '\n') {
       ++at;
     }
     ++at;
     const Place end = at + (is_frame ? frame : 0);
-    if (std::string cut = cut_before(file, "the frame", begin, static_cast<std::uint64_t>(end - begin)); !cut.empty()) {
+    if (StructureFault cut = cut_before(file, "the frame", begin, static_cast<std::uint64_t>(end - begin)); cut) {
       return cut;
     }
     at = end;
@@ -317,10 +380,10 @@ std::string end_of_y4m(FilmBytes& file, const AVFormatContext& film) {
   return {};
 }
 
-std::string end_of_ivf(FilmBytes& file) {
+StructureFault fault_in_ivf(FilmBytes& file) {
   for (Place at = static_cast<Place>(file.little(6, 2)); at < file.size();) {
     const std::uint64_t bytes = 12 + file.little(at, 4);
-    if (std::string cut = cut_before(file, "the frame", at, bytes); !cut.empty()) {
+    if (StructureFault cut = cut_before(file, "the frame", at, bytes); cut) {
       return cut;
     }
     at += static_cast<Place>(bytes);
@@ -329,7 +392,7 @@ std::string end_of_ivf(FilmBytes& file) {
 }
 
 /// ASF (WMV): a head, behind it the data. A live recording tells no size.
-std::string end_of_asf(FilmBytes& file) {
+StructureFault fault_in_asf(FilmBytes& file) {
   constexpr std::uint64_t kFileProperties = 0xa1dcab8c47a9cf11;
   constexpr std::uint64_t kData = 0x3626b2758e66cf11;
   const Place head = static_cast<Place>(std::min(file.little(16, 8), kMostBytes));
@@ -343,18 +406,18 @@ std::string end_of_asf(FilmBytes& file) {
     }
     at += static_cast<Place>(bytes);
   }
-  return file.big(head, 8) == kData ? cut_before(file, "the data", head, file.little(head + 16, 8)) : "";
+  return file.big(head, 8) == kData ? cut_before(file, "the data", head, file.little(head + 16, 8)) : StructureFault{};
 }
 
 /// MXF: keys with values. A complete file tells where its last part begins.
-std::string end_of_mxf(FilmBytes& file) {
+StructureFault fault_in_mxf(FilmBytes& file) {
   constexpr std::uint64_t kKey = 0x060e2b34;
   constexpr std::uint64_t kPartition = 0x060e2b3402050101;
   constexpr std::uint64_t kHeader = 0x0d01020101020000;
   std::uint64_t footer = 0;
   for (Place at = 0; at < file.size();) {
     if (file.size() - at >= 4 && file.big(at, 4) != kKey) {
-      return {};
+      return at == 0 ? StructureFault{} : broken_at(file, at, "\x06\x0e\x2b\x34");
     }
     const int first = file.byte(at + 16);
     const int more = first < 0x80 ? 0 : first & 0x7f;
@@ -363,7 +426,7 @@ std::string end_of_mxf(FilmBytes& file) {
     }
     const std::uint64_t bytes = more == 0 ? static_cast<unsigned>(first) : file.big(at + 17, more);
     const Place value = at + 17 + more;
-    if (std::string cut = cut_before(file, "the value", value, bytes); !cut.empty()) {
+    if (StructureFault cut = cut_before(file, "the value", value, bytes); cut) {
       return cut;
     }
     if (file.big(at, 8) == kPartition && (file.big(at + 8, 8) & ~std::uint64_t{0xffff}) == kHeader) {
@@ -371,51 +434,56 @@ std::string end_of_mxf(FilmBytes& file) {
     }
     at = value + static_cast<Place>(bytes);
   }
-  return cut_before(file, "the footer", static_cast<Place>(std::min(footer, kMostBytes)), footer == 0 ? 0 : 16);
+  const Place last = static_cast<Place>(std::min(footer, kMostBytes));
+  if (StructureFault cut = cut_before(file, "the footer", last, footer == 0 ? 0 : 16); cut) {
+    return cut;
+  }
+  return footer == 0 || file.big(last, 8) == kPartition ? StructureFault{} : broken_at(file, last, "");
 }
 
 /// Flash, unless it is compressed. FFmpeg writes 100 MiB where it cannot go back.
-std::string end_of_swf(FilmBytes& file) {
+StructureFault fault_in_swf(FilmBytes& file) {
   const std::uint64_t bytes = file.little(4, 4);
-  return file.text(0, 3) != "FWS" || bytes == 100U << 20U ? "" : cut_before(file, "the film that begins", 0, bytes);
+  return file.text(0, 3) != "FWS" || bytes == 100U << 20U ? StructureFault{}
+                                                          : cut_before(file, "the film that begins", 0, bytes);
 }
 
 /// DV: frames of one size, without any head.
-std::string end_of_dv(FilmBytes& file) {
+StructureFault fault_in_dv(FilmBytes& file) {
   const bool pal = (file.byte(3) & 0x80) != 0;
   const int bytes = pal ? 144'000 : 120'000;
   const Place last = file.size() - file.size() % bytes;
   return cut_before(file, "the frame", last, last == file.size() ? 0 : static_cast<std::uint64_t>(bytes));
 }
 
-std::string early_end_of(FilmBytes& file, const AVFormatContext& film) {
+StructureFault fault_of(FilmBytes& file, const AVFormatContext& film) {
   const std::string_view kind(film.iformat->name);
-  return kind.starts_with("mov,")       ? end_of_boxes(file)
-         : kind == "avi"                ? end_of_riff(file)
-         : kind.starts_with("matroska") ? end_of_elements(file)
-         : kind == "flv"                ? end_of_flv(file)
-         : kind == "ogg"                ? end_of_pages(file)
-         : kind == "gif"                ? end_of_gif(file)
-         : kind == "apng"               ? end_of_chunks(file)
-         : kind == "mpegts"             ? end_of_transport(file)
-         : kind == "mpeg"               ? end_of_program(file)
-         : kind == "yuv4mpegpipe"       ? end_of_y4m(file, film)
-         : kind == "ivf"                ? end_of_ivf(file)
-         : kind == "asf"                ? end_of_asf(file)
-         : kind == "mxf"                ? end_of_mxf(file)
-         : kind == "dv"                 ? end_of_dv(file)
-         : kind == "swf"                ? end_of_swf(file)
-                                        : "";
+  return kind.starts_with("mov,")       ? fault_in_boxes(file)
+         : kind == "avi"                ? fault_in_riff(file)
+         : kind.starts_with("matroska") ? fault_in_elements(file)
+         : kind == "flv"                ? fault_in_flv(file)
+         : kind == "ogg"                ? fault_in_pages(file)
+         : kind == "gif"                ? fault_in_gif(file)
+         : kind == "apng"               ? fault_in_chunks(file)
+         : kind == "mpegts"             ? fault_in_transport(file)
+         : kind == "mpeg"               ? fault_in_program(file)
+         : kind == "yuv4mpegpipe"       ? fault_in_y4m(file, film)
+         : kind == "ivf"                ? fault_in_ivf(file)
+         : kind == "asf"                ? fault_in_asf(file)
+         : kind == "mxf"                ? fault_in_mxf(file)
+         : kind == "dv"                 ? fault_in_dv(file)
+         : kind == "swf"                ? fault_in_swf(file)
+                                        : StructureFault{};
 }
 
 }  // namespace
 
-std::string early_end(AVFormatContext& film) {
+StructureFault structure_fault(AVFormatContext& film) {
   if (film.pb == nullptr) {
     return {};
   }
   FilmBytes file(*film.pb);
-  return file.size() <= 0 ? "" : early_end_of(file, film);
+  return file.size() <= 0 ? StructureFault{} : fault_of(file, film);
 }
 
 }  // namespace pystream::opencv
