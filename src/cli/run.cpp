@@ -95,15 +95,15 @@ class RunCommand {
 }  // namespace
 
 void add_run(CLI::App& app, Command& chosen) {
-  CLI::App& command =
-      add_command(app, "run", "Run a pipeline until its source ends, or Ctrl-C drains it",
-                  "  pystream-coord run pipeline.json\n"
-                  "  pystream-coord run pipeline.json --set Resize.width=640 --items 1000\n"
-                  "  pystream-coord run pipeline.json --input film.avi --output out/ --duration 10s\n"
-                  "\nSignals: the first SIGINT (Ctrl-C), SIGTERM or SIGHUP drains: the source stops, what "
-                  "is inside comes out. A second one after half a second, or a second Ctrl-C, stops at "
-                  "once; so does SIGQUIT. SIGHUP, SIGINT and SIGQUIT do nothing if they were ignored at "
-                  "the start (nohup, a job in the background of a script).");
+  CLI::App& command = add_command(
+      app, "run", "Run a pipeline until its source ends, or Ctrl-C drains it",
+      "  pystream-coord run pipeline.json\n"
+      "  pystream-coord run pipeline.json --set Resize.width=640 --items 1000\n"
+      "  pystream-coord run pipeline.json --input film.avi --output out/ --duration 10s\n"
+      "\nSignals: the first SIGINT (Ctrl-C), SIGTERM or SIGHUP drains: the source stops, what "
+      "is inside comes out. A second one after half a second, or a second Ctrl-C, stops at "
+      "once; so does SIGQUIT. SIGHUP only drains. SIGHUP, SIGINT and SIGQUIT do nothing if they were ignored at "
+      "the start (nohup, a job in the background of a script).");
   const auto options = std::make_shared<RunOptions>();
   add_plan_options(command, options->plan);
   command.add_option("--items", options->items, "The source ends after so many items; 0: as it does by itself")

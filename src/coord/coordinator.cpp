@@ -24,6 +24,8 @@ using std::chrono::nanoseconds;
 using namespace std::chrono_literals;
 
 constexpr nanoseconds kStopGrace = 2s;  ///< what a stopped worker gets for its cleanup()
+/// Whoever stops this process (Ctrl-Z, a debugger, a frozen container) stops its workers as well.
+constexpr nanoseconds kMostLate = 500ms;
 // A drain or stop is repeated until it is heard, at first soon: the first call often finds workers about to sleep.
 constexpr nanoseconds kFirstNudge = 2ms;
 constexpr nanoseconds kLongestNudge = 50ms;
@@ -97,7 +99,11 @@ Outcome Coordinator::run() {
   }
   perform(supervisor_.start(started_));
   while (!over_) {
-    loop_.wait(next_deadline());
+    const nanoseconds due = next_deadline();
+    loop_.wait(due);
+    if (const nanoseconds late = now() - due; late > kMostLate) {
+      supervisor_.forgive(late);
+    }
     on_tick();
   }
   end_bookkeeping();

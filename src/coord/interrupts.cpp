@@ -17,6 +17,9 @@ Interrupts::Request Interrupts::on_signal(int signal, bool from_kernel, std::chr
     first_ = now;
     return Request::drain;
   }
+  if (signal == SIGHUP) {
+    return Request::nothing;
+  }
   const bool pressed_again = signal == SIGINT && from_kernel;
   return pressed_again || now - *first_ >= kEchoTime ? Request::stop : Request::nothing;
 }

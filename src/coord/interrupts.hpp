@@ -10,7 +10,8 @@ namespace pystream::coord {
 /// The first signal drains. A second one stops at once, but not if it is an echo of the first: GNU timeout signals its
 /// child and then the child's whole group, and many wrappers pass on a Ctrl-C that the terminal has delivered already.
 /// So it counts only half a second later, or if it is a SIGINT that a terminal sends, because then somebody has pressed
-/// Ctrl-C twice. SIGQUIT (Ctrl-\) always stops at once.
+/// Ctrl-C twice. SIGHUP never does: a terminal that closes, its shell and a multiplexer send one each. SIGQUIT (Ctrl-\)
+/// always stops at once.
 class Interrupts {
  public:
   enum class Request { drain, stop, nothing };

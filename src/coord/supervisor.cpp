@@ -422,6 +422,16 @@ std::vector<Action> Supervisor::on_tick(const std::vector<WorkerView>& views, Ti
   return actions;
 }
 
+void Supervisor::forgive(Time gap) {
+  for (Worker& worker : workers_) {
+    worker.since += worker.state == State::starting ? gap : Time{};
+    worker.seen_at += gap;
+    if (worker.cleaning_since) {
+      *worker.cleaning_since += gap;
+    }
+  }
+}
+
 std::optional<Time> Supervisor::next_deadline() const {
   std::optional<Time> next;
   const auto at = [&](Time time) { next = std::min(next.value_or(time), time); };

@@ -218,6 +218,10 @@ Database open_for_reading(const std::filesystem::path& folder) {
   }
   Database database(path, Database::Mode::read);
   require_known_version(database);
+  if (database.query_integer("PRAGMA user_version").value_or(0) == 0) {  // its maker died before its first commit
+    throw ProfilingError("the profile database " + path.string() +
+                         " holds no run; run a pipeline with its profiler enabled first");
+  }
   return database;
 }
 

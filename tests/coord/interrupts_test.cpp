@@ -38,8 +38,16 @@ TEST(InterruptsTest, AnEchoOfTheFirstSignalIsNoSecondOne) {
       << "a shell and the kernel tell of one terminal";
 }
 
+TEST(InterruptsTest, HangUpsOnlyEverDrain) {
+  Interrupts sut;
+  EXPECT_EQ(sut.on_signal(SIGHUP, false, 7s), Request::drain);
+  EXPECT_EQ(sut.on_signal(SIGHUP, false, 9s), Request::nothing);
+  EXPECT_EQ(sut.on_signal(SIGHUP, true, 10s), Request::nothing);
+  EXPECT_EQ(sut.on_signal(SIGTERM, false, 11s), Request::stop);
+}
+
 TEST(InterruptsTest, ALaterSignalStopsAtOnce) {
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+  for (const int signal : {SIGINT, SIGTERM}) {
     Interrupts sut;
     sut.on_signal(SIGTERM, false, 7s);
     sut.on_signal(SIGTERM, false, 7s + 400ms);

@@ -522,6 +522,21 @@ TEST_F(SupervisorTest, AHangIsKilledAndCounts) {
   EXPECT_EQ(last_.attempts, 1U) << "this SIGKILL was ours";
 }
 
+/// Ctrl-Z stops the coordinator and its workers together.
+TEST_F(SupervisorTest, TimeInWhichNobodyWatchedIsNoHang) {
+  use({.timeout = 1s, .start_timeout = 5s});
+  start_all();
+  const WorkerView working{.working = true, .hosted = 0, .number = 5, .sequence = 5};
+  tick(working);
+  for (int pause = 0; pause < 3; ++pause) {
+    now_ += 60s;
+    sut_->forgive(60s);
+    EXPECT_FALSE(has<KillWorker>(tick(working)));
+  }
+  now_ += 1001ms;
+  EXPECT_TRUE(has<KillWorker>(tick(working))) << "what it was watched for counts";
+}
+
 TEST_F(SupervisorTest, WhoeverMovesDoesNotHang) {
   use({.timeout = 1s});
   start_all();

@@ -120,6 +120,16 @@ TEST_F(ProfileSystemTest, ALockedDatabaseDoesNotStopThePipeline) {
   expect_intact();
 }
 
+TEST_F(ProfileSystemTest, ADatabaseWithoutTablesHoldsNoRun) {
+  std::filesystem::create_directories(profiles());
+  write_file(database(), "");  // its maker was killed
+  for (const char* command : {"profile", "runs", "why"}) {
+    const ProgramRun run = coord({command});
+    EXPECT_EQ(run.exit_code, 1) << command;
+    EXPECT_NE(run.err.find("holds no run"), std::string::npos) << command << run.err;
+  }
+}
+
 /// The run is over and waits for its profile only: whoever signals it does not want that any longer.
 TEST_F(ProfileSystemTest, ASignalEndsTheWaitForALockedDatabase) {
   ASSERT_EQ(coord({"run", plan(10, "0s", kStages), "--quiet"}).exit_code, 0);
