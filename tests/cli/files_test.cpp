@@ -423,6 +423,18 @@ TEST_F(FilesOfRuns, FifoThatIsReadOutlivesTheSourcesWorker) {
   EXPECT_TRUE(out.ends_with("\n40000\n")) << out.substr(out.size() - std::min<std::size_t>(out.size(), 40));
 }
 
+TEST_F(FilesOfRuns, ListedFifoIsLeftOutAndNotWaitedFor) {
+  ASSERT_EQ(::mkfifo((folder_ / "fifo").c_str(), 0600), 0);
+  const std::string line = "printf 'in.txt\\nfifo\\n/dev/zero\\nin.txt\\n' | $run -q";
+  const std::string skipping = R"({"type": "files", "on_error": "skip", "params": {"path": "-"}})";
+  const ProgramRun sut = shell(plan_of(skipping, kStdout), line);
+  EXPECT_EQ(sut.exit_code, 0) << sut.err;
+  EXPECT_EQ(sut.out, std::string(kContent) + kContent);
+  const ProgramRun failing = shell(plan_of(files_from("fifo"), kStdout), "$run -q");
+  EXPECT_EQ(failing.exit_code, 1);
+  EXPECT_CONTAINS(failing.err, "files: fifo is a FIFO or pipe; expected a regular file");
+}
+
 // ---- --output and folders ----
 
 TEST_F(FilesOfRuns, OutputIsAFolderWhereThePlanHasOne) {

@@ -273,6 +273,38 @@ TEST(ItemFilesTest, FailedWriteLeavesNoFile) {
   EXPECT_EQ(files_in(dir.path()), 1U);
 }
 
+TEST(ItemFilesTest, WhatAKilledPredecessorLeftIsReplaced) {
+  const TempFolder dir;
+  write_file(dir / ".0.partial", "much longer than the item");
+  std::filesystem::create_hard_link(dir / ".0.partial", dir / "other");
+  auto sut = make_stage("file_writer", {{"directory", dir.path()}, {"pattern", "{sequence}"}});
+  consume(*sut, "x");
+  EXPECT_EQ(read_file(dir / "0"), "x");
+  EXPECT_FALSE(std::filesystem::exists(dir / ".0.partial"));
+  EXPECT_EQ(read_file(dir / "other"), "much longer than the item");
+}
+
+TEST(ItemFilesTest, NothingIsWrittenThroughWhatStandsInTheWay) {
+  namespace fs = std::filesystem;
+  const TempFolder dir;
+  const std::string partial = dir / ".0.partial";
+  write_file(dir / "foreign", "kept");
+  const std::vector<std::function<void()>> obstacles{
+      [&] { fs::create_symlink("foreign", partial); }, [&] { fs::create_symlink("new", partial); },
+      [&] { fs::create_directory(partial); }, [&] { ASSERT_EQ(::mkfifo(partial.c_str(), 0600), 0); }};
+  for (const auto& make_obstacle : obstacles) {
+    fs::remove(partial);
+    make_obstacle();
+    auto sut = make_stage("file_writer", {{"directory", dir.path()}, {"pattern", "{sequence}"}});
+    const std::string message = message_of([&] { consume(*sut, "x"); });
+    EXPECT_NE(message.find(partial + " is in the way"), message.npos) << message;
+    EXPECT_EQ(read_file(dir / "foreign"), "kept");
+    EXPECT_FALSE(fs::exists(dir / "new"));
+    EXPECT_FALSE(fs::exists(dir / "0"));
+    EXPECT_TRUE(fs::exists(fs::symlink_status(partial))) << "it is not ours to remove";
+  }
+}
+
 TEST(ItemFilesTest, BadPatternsAreRefusedWithTheReason) {
   const TempFolder dir;
   const std::vector<std::pair<const char*, const char*>> cases{

@@ -56,8 +56,9 @@ class ItemFiles {
     const std::string name = name_.name_of(item);
     const fs::path complete = directory_ / name;
     const fs::path partial = directory_ / ("." + name + ".partial");
+    const Descriptor file = create(partial);
     try {
-      write_partial(partial, item.bytes());
+      write_all(file.get(), item.bytes(), partial);
       if (::rename(partial.c_str(), complete.c_str()) != 0) {
         throw_errno("file_writer: cannot rename " + partial.string() + " to " + complete.string(), errno);
       }
@@ -68,13 +69,31 @@ class ItemFiles {
   }
 
  private:
-  static void write_partial(const fs::path& path, std::span<const std::byte> bytes) {
-    const Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+  /// A new file. One that a killed predecessor left goes; what else has this name is not ours, and nothing is written
+  /// through a link.
+  static Descriptor create(const fs::path& path) {
+    constexpr int kNew = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+    Descriptor file(::open(path.c_str(), kNew, 0666));
+    struct stat there {};
+    if (!file.valid() && errno == EEXIST && ::lstat(path.c_str(), &there) == 0) {
+      if (!S_ISREG(there.st_mode)) {
+        throw Error("file_writer: " + path.string() +
+                    " is in the way, and is no regular file; file_writer writes each item there first: remove it");
+      }
+      if (::unlink(path.c_str()) != 0) {
+        throw_errno("file_writer: cannot remove " + path.string(), errno);
+      }
+      file = Descriptor(::open(path.c_str(), kNew, 0666));
+    }
     if (!file.valid()) {
       throw_errno("file_writer: cannot create " + path.string(), errno);
     }
+    return file;
+  }
+
+  static void write_all(int file, std::span<const std::byte> bytes, const fs::path& path) {
     while (!bytes.empty()) {
-      const ssize_t put = ::write(file.get(), bytes.data(), bytes.size());
+      const ssize_t put = ::write(file, bytes.data(), bytes.size());
       if (put >= 0) {
         bytes = bytes.subspan(static_cast<std::size_t>(put));
       } else if (errno != EINTR) {

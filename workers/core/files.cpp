@@ -220,14 +220,12 @@ class Files : public RawSource<FilesCursor> {
 
  private:
   static constexpr std::uint64_t kLongestPath = 1 << 16;
+  static constexpr std::size_t kMostWithoutSize = std::size_t{1} << 30;
 
   /// `listed`: nobody could know before the run that it is read.
   static void emit_content(const std::string& path, bool listed, Output& out) {
-    const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     struct stat info {};
-    if (!file.valid() || ::fstat(file.get(), &info) != 0) {
-      throw_errno("files: cannot open " + path, errno, "it must be a file that can be read");
-    }
+    const Descriptor file = open_regular(path, info);
     if (listed && is_output_of_this_run(file.get(), path)) {
       throw Error("files: " + path + " is an output of this run, and would be destroyed");
     }
@@ -237,7 +235,7 @@ class Files : public RawSource<FilesCursor> {
     if (info.st_size > 0) {
       to = out.reserve(static_cast<std::size_t>(info.st_size)).first(static_cast<std::size_t>(info.st_size));
     } else {
-      to = grow(grown);
+      to = grow(grown, path);
     }
     std::size_t filled = 0;
     while (filled < to.size()) {
@@ -250,7 +248,8 @@ class Files : public RawSource<FilesCursor> {
       }
       filled += got > 0 ? static_cast<std::size_t>(got) : 0;
       if (filled == to.size() && info.st_size <= 0) {
-        to = grow(grown);
+        out.reserve(filled + 1);  // throws if the item is too large for the link
+        to = grow(grown, path);
       }
     }
     struct stat now {};
@@ -265,7 +264,35 @@ class Files : public RawSource<FilesCursor> {
     }
   }
 
-  static std::span<std::byte> grow(std::vector<std::byte>& bytes) {
+  /// Others are refused: a FIFO could not be read again after a restart, and a device may have no end.
+  static Descriptor open_regular(const std::string& path, struct stat& info) {
+    Descriptor file;
+    do {
+      // Without waiting until somebody writes into a FIFO.
+      file = Descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    } while (!file.valid() && errno == EINTR);
+    if (!file.valid() || ::fstat(file.get(), &info) != 0) {
+      throw_errno("files: cannot open " + path, errno, "it must be a file that can be read");
+    }
+    if (!S_ISREG(info.st_mode)) {
+      throw Error("files: " + path + " is " + kind_of(info) +
+                  "; expected a regular file (\"lines\" and \"frames\" read pipes and devices)");
+    }
+    return file;
+  }
+
+  static const char* kind_of(const struct stat& info) {
+    if (S_ISDIR(info.st_mode)) {
+      return "a directory";
+    }
+    return S_ISFIFO(info.st_mode) ? "a FIFO or pipe" : S_ISSOCK(info.st_mode) ? "a socket" : "a device";
+  }
+
+  static std::span<std::byte> grow(std::vector<std::byte>& bytes, const std::string& path) {
+    if (bytes.size() >= kMostWithoutSize) {
+      throw Error("files: " + path + " gives more than " + std::to_string(kMostWithoutSize >> 20U) +
+                  " MiB and does not tell its size; it seems to have no end");
+    }
     bytes.resize(std::max<std::size_t>(4096, 2 * bytes.size()));
     return bytes;
   }
