@@ -87,11 +87,14 @@ TEST(Frame, AnEmptyOutputLeavesTheFileOfThePlanAsItIs) {
   const TempFolder dir;
   dir.write("in.txt", "new\n");
   dir.write("out.txt", "kept");
-  dir.write("p.json", R"({"source": {"type": "lines", "params": {"path": "in.txt"}}, "stages": [],
+  dir.write("p.json", R"({"source": {"type": "lines", "params": {"path": "in.txt"}},
+                         "stages": [{"name": "Pass", "type": "wait", "params": {"time": "0s"}}],
                          "sink": {"type": "file_writer", "params": {"path": "out.txt"}},
                          "profiler": {"enabled": false}})");
   EXPECT_EQ(coord({"run", "p.json", "--output", ""}, {.directory = dir.path()}).exit_code, 2);
   EXPECT_EQ(dir.read("out.txt"), "kept");
+  EXPECT_EQ(coord({"run", "p.json"}, {.directory = dir.path()}).exit_code, 0);
+  EXPECT_EQ(dir.read("out.txt"), "new\n");
 }
 
 TEST(Frame, OutputThatFailsIsAFailure) {
