@@ -191,24 +191,59 @@ TEST(FileWriterTest, FullDiskIsAnErrorWithPathAndReason) {
 }
 
 TEST(FileWriterTest, ItemThatDidNotFitIsNotLeftHalfWritten) {
+  struct Case {
+    std::size_t item;  ///< its size; small ones are written together
+    std::size_t items;
+  };
+  for (const Case& one : {Case{1'000'000, 1}, Case{300'000, 1}, Case{70'000, 2}, Case{1'000, 150}}) {
+    const TempFolder dir;
+    auto sut = started("file_writer", {{"path", dir / "out.bin"}});
+    consume(*sut, "kept");
+    sut->flush();
+    // In a child: the limit on file sizes holds for the whole process.
+    const pid_t child = ::fork();
+    if (child == 0) {
+      rlimit limit{};
+      ::getrlimit(RLIMIT_FSIZE, &limit);
+      limit.rlim_cur = 100'000;
+      ::setrlimit(RLIMIT_FSIZE, &limit);
+      ::signal(SIGXFSZ, SIG_IGN);
+      const std::string item(one.item, 'x');
+      const bool refused = !message_of([&] {
+                              consume_all(*sut, std::vector<std::string>(one.items, item));
+                              sut->flush();
+                            }).empty();
+      ::_exit(refused && read_file(dir / "out.bin") == "kept" ? 0 : 1);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0) << one.item;
+  }
+}
+
+TEST(FileWriterTest, WhatDidNotFitFollowsOnceThereIsRoom) {
   const TempFolder dir;
   auto sut = started("file_writer", {{"path", dir / "out.bin"}});
-  consume(*sut, "kept");
-  // In a child: the limit on file sizes holds for the whole process.
   const pid_t child = ::fork();
   if (child == 0) {
-    const rlimit limit{.rlim_cur = 100'000, .rlim_max = 100'000};
+    rlimit limit{};
+    ::getrlimit(RLIMIT_FSIZE, &limit);
+    const rlimit old = std::exchange(limit, {.rlim_cur = 100'000, .rlim_max = limit.rlim_max});
     ::setrlimit(RLIMIT_FSIZE, &limit);
     ::signal(SIGXFSZ, SIG_IGN);
+    consume(*sut, "kept");
     const bool refused = !message_of([&] { consume(*sut, std::string(1'000'000, 'x')); }).empty();
-    consume(*sut, "and more");
+    consume(*sut, std::string(150'000, 'y'));
+    const bool full = !message_of([&] { sut->flush(); }).empty();
+    ::setrlimit(RLIMIT_FSIZE, &old);
+    consume(*sut, "end");
     sut->flush();
-    ::_exit(refused ? 0 : 1);
+    ::_exit(refused && full ? 0 : 1);
   }
   int status = 0;
   ASSERT_EQ(::waitpid(child, &status, 0), child);
   EXPECT_EQ(status, 0);
-  EXPECT_EQ(read_file(dir / "out.bin"), "keptand more");
+  EXPECT_EQ(read_file(dir / "out.bin"), "kept" + std::string(150'000, 'y') + "end");
 }
 
 TEST(FileWriterTest, MissingDirectoryIsAnErrorAtTheStart) {

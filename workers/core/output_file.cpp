@@ -216,11 +216,17 @@ FileCursor OutputFile::flush() {
 }
 
 void OutputFile::write_buffer() {
+  const std::uint64_t before = offset_;
   std::size_t done = 0;
   try {
     write_all({buffer_.get() + begin_, end_ - begin_}, done);
   } catch (...) {
-    begin_ += done;
+    if (kind_ == Kind::own) {
+      cut(before);  // the buffer began with a whole item
+      offset_ = before;
+    } else {
+      begin_ += done;
+    }
     throw;
   }
   begin_ = end_ = 0;
