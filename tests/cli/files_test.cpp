@@ -1,65 +1,14 @@
 #include <sys/stat.h>
 
-#include <algorithm>
 #include <filesystem>
-#include <sstream>
 
-#include "cli/coord_program.hpp"
+#include "cli/run_files.hpp"
 
-/// What runs read and write: inputs that are outputs, runs that share an output, descriptors, folders.
+/// What runs read and write: inputs that are outputs, descriptors, folders.
 namespace pystream::test {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string plan_of(const std::string& source, const std::string& sink, const std::string& time = "0s") {
-  return R"({"source": )" + source + R"(, "stages": [{"name": "Pass", "type": "wait", "params": {"time": ")" + time +
-         R"("}}], "sink": )" + sink + R"(, "profiler": {"enabled": false}})";
-}
-std::string lines_from(const std::string& path) {
-  return R"({"type": "lines", "params": {"path": ")" + path + R"("}})";
-}
-std::string files_from(const std::string& path, const std::string& more = {}) {
-  return R"({"type": "files", "params": {"path": ")" + path + "\"" + more + "}}";
-}
-std::string file_to(const std::string& path) {
-  return R"({"type": "file_writer", "params": {"newline": "always", "path": ")" + path + R"("}})";
-}
-std::string folder_to(const std::string& path, const std::string& pattern = "{sequence:03}.out") {
-  return R"({"type": "file_writer", "params": {"directory": ")" + path + R"(", "pattern": ")" + pattern + R"("}})";
-}
-constexpr const char* kStdout = R"({"type": "stdout"})";
-
-class FilesOfRuns : public testing::Test {
- protected:
-  FilesOfRuns() {
-    folder_.write("in.txt", kContent);
-    fs::create_directory(folder_ / "sub");
-  }
-  ProgramRun run(const std::string& plan, std::vector<std::string> options = {}, const std::string& command = "run") {
-    folder_.write("plan.json", plan);
-    options.insert(options.begin(), {command, "plan.json"});
-    return coord(options, {.directory = folder_.path()});
-  }
-  /// A command line of a shell, in which "$run" runs plan.json.
-  ProgramRun shell(const std::string& plan, const std::string& line) {
-    folder_.write("plan.json", plan);
-    return run_program({"bash", "-c", "run='" PYSTREAM_TEST_COORD " run plan.json'; " + line},
-                       {.environment = {"PYSTREAM_WORKER", "PYSTREAM_PLUGIN_PATH"}, .directory = folder_.path()});
-  }
-  static std::vector<std::string> sorted_lines(const std::string& text) {
-    std::vector<std::string> lines;
-    std::istringstream in(text);
-    for (std::string line; std::getline(in, line);) {
-      lines.push_back(line);
-    }
-    std::ranges::sort(lines);
-    return lines;
-  }
-
-  static constexpr const char* kContent = "one\ntwo\n";
-  TempFolder folder_;
-};
 
 // ---- an output that is an input ----
 
@@ -235,123 +184,6 @@ TEST_F(FilesOfRuns, DevicesMayBeBoth) {
   EXPECT_EQ(shell(plan_of(lines_from("-"), kStdout), "$run < /dev/null > /dev/null").exit_code, 0);
 }
 
-// ---- two runs and one output ----
-
-/// A source that waits for a FIFO keeps the run going until the test writes there.
-TEST_F(FilesOfRuns, SecondRunOnOneOutputIsRefusedWithTheFirstOnesPid) {
-  ASSERT_EQ(::mkfifo((folder_ / "fifo").c_str(), 0600), 0);
-  const ProgramRun sut = shell(plan_of(lines_from("fifo"), file_to("out.txt")),
-                               "exec 9<> fifo; $run -q 9>&- & echo $! > pid; echo first >&9; "
-                               "until grep -q first out.txt 2> /dev/null; do sleep 0.02; done; "
-                               "$run -q --input in.txt; echo \"code $?\"; "
-                               "$run -q --input in.txt --output ./sub/../out.txt 2> /dev/null; echo \"code $?\"; "
-                               "$run -q --input in.txt --output other.txt; echo \"code $?\"; "
-                               "$run -q --input in.txt >> out.txt --output -; echo \"code $?\"; "
-                               "kill $(cat pid); wait $(cat pid); echo \"first $?\"; "
-                               "$run -q --input in.txt; echo \"code $?\"");
-  EXPECT_EQ(sut.out, "code 1\ncode 1\ncode 0\ncode 1\nfirst 0\ncode 0\n") << sut.err;
-  const std::string pid = folder_.read("pid");
-  EXPECT_CONTAINS(sut.err, "out.txt is being written by another run (pid " + pid.substr(0, pid.size() - 1) + ")");
-  EXPECT_EQ(folder_.read("out.txt"), kContent);
-}
-
-TEST_F(FilesOfRuns, SecondRunThatCouldReplaceAFileOfTheFirstIsRefused) {
-  ASSERT_EQ(::mkfifo((folder_ / "fifo").c_str(), 0600), 0);
-  folder_.write("file.json", plan_of(lines_from("in.txt"), file_to("sub/000005.txt")));
-  folder_.write("folder.json", plan_of(lines_from("in.txt"), folder_to("unused", "{sequence:006}.txt")));
-  const std::string tries =
-      "for output in sub ./sub/../sub other; do "
-      "$run_folder -q --output $output; echo \"folder $?\"; done; "
-      "for output in sub/000005.txt sub/1-2.txt sub/000005.png; do "
-      "$run_file -q --output $output; echo \"file $?\"; done; "
-      "$run_file -q --output - >> sub/000007.txt; echo \"file $?\"; ";
-  const ProgramRun sut = shell(plan_of(lines_from("fifo"), folder_to("sub", "{sequence:06}.txt")),
-                               "run_file='" PYSTREAM_TEST_COORD
-                               " run file.json'; "
-                               "run_folder='" PYSTREAM_TEST_COORD
-                               " run folder.json'; "
-                               "exec 9<> fifo; $run -q 9>&- & echo $! > pid; echo first >&9; "
-                               "until [ -e sub/000000.txt ]; do sleep 0.02; done; " +
-                                   tries + "kill $(cat pid); wait $(cat pid); echo \"first $?\"; ls sub; " + tries);
-  EXPECT_EQ(sut.out,
-            "folder 1\nfolder 1\nfolder 0\nfile 1\nfile 0\nfile 0\nfile 1\nfirst 0\n"
-            "000000.txt\n000005.png\n000005.txt\n000007.txt\n1-2.txt\n"
-            "folder 0\nfolder 0\nfolder 0\nfile 0\nfile 0\nfile 0\nfile 0\n")
-      << sut.err;
-  const std::string pid = folder_.read("pid");
-  const std::string by_the_first = " is being written by another run (pid " + pid.substr(0, pid.size() - 1) + ")";
-  EXPECT_CONTAINS(sut.err, "sub ({sequence:006}.txt)" + by_the_first);
-  EXPECT_CONTAINS(sut.err, "sub/000005.txt" + by_the_first);
-}
-
-TEST_F(FilesOfRuns, FolderWithAFileOfAnotherRunIsRefused) {
-  ASSERT_EQ(::mkfifo((folder_ / "fifo").c_str(), 0600), 0);
-  folder_.write("folder.json", plan_of(lines_from("in.txt"), folder_to("sub", "{sequence:06}.txt")));
-  const ProgramRun sut =
-      shell(plan_of(lines_from("fifo"), file_to("sub/000001.txt")),
-            "exec 9<> fifo; $run -q 9>&- & pid=$!; echo first >&9; "
-            "until grep -q first sub/000001.txt 2> /dev/null; do sleep 0.02; done; " PYSTREAM_TEST_COORD
-            " run -q folder.json; echo \"folder $?\"; kill $pid; wait $pid; echo \"first $?\"");
-  EXPECT_EQ(sut.out, "folder 1\nfirst 0\n") << sut.err;
-  EXPECT_EQ(folder_.read("sub/000001.txt"), "first\n");
-}
-
-TEST_F(FilesOfRuns, RunsMayShareStandardOutput) {
-  const ProgramRun sut = shell(plan_of(lines_from("in.txt"), kStdout),
-                               "for i in 1 2 3 4; do printf \"a$i\\nb$i\\n\" > in.$i; done; "
-                               "printf '%s\\n' in.1 in.2 in.3 in.4 | xargs -P4 -n1 $run -q --input > shared; "
-                               "$run -q --input in.1 >> shared & $run -q --input in.2 >> shared; wait");
-  EXPECT_EQ(sut.exit_code, 0) << sut.err;
-  EXPECT_EQ(sorted_lines(folder_.read("shared")),
-            (std::vector<std::string>{"a1", "a1", "a2", "a2", "a3", "a4", "b1", "b1", "b2", "b2", "b3", "b4"}));
-}
-
-/// Kills the sink three times while it appends to a log; `beside` is what the shell does meanwhile.
-constexpr const char* kKilled =
-    "echo before > log; seq 1500 > in.txt; BESIDE $run -q >> log & pid=$!; "
-    "for lines in 200 500 800; do "
-    "until [ $(grep -c '^[0-9]' log) -ge $lines ]; do sleep 0.01; done; "
-    "set -- $(cat /proc/$pid/task/$pid/children); kill -9 ${!#}; done; "
-    "wait $pid; echo \"code $?\"; wait";
-
-std::string killed_beside(const std::string& what) {
-  std::string line = kKilled;
-  return line.replace(line.find("BESIDE"), 6, what);
-}
-
-TEST_F(FilesOfRuns, LogOfOnesOwnIsExactOverKills) {
-  const ProgramRun sut = shell(plan_of(lines_from("in.txt"), kStdout, "1ms"), killed_beside(""));
-  EXPECT_EQ(sut.out, "code 0\n") << sut.err;
-  EXPECT_EQ(folder_.read("log"), "before\n" + folder_.read("in.txt"));
-}
-
-TEST_F(FilesOfRuns, SharedLogLosesNothingOverKills) {
-  const ProgramRun sut = shell(plan_of(lines_from("in.txt"), kStdout, "1ms"),
-                               killed_beside("for i in $(seq 300); do echo foreign $i >> log; sleep 0.004; done &"));
-  EXPECT_EQ(sut.out, "code 0\n") << sut.err;
-  std::vector<std::string> expected = sorted_lines(folder_.read("in.txt"));
-  expected.push_back("before");
-  for (int i = 1; i <= 300; ++i) {
-    expected.push_back("foreign " + std::to_string(i));
-  }
-  std::ranges::sort(expected);
-  std::vector<std::string> found = sorted_lines(folder_.read("log"));
-  found.erase(std::unique(found.begin(), found.end()), found.end());  // at least once
-  EXPECT_EQ(found, expected);
-}
-
-TEST_F(FilesOfRuns, ForeignFileInThePlaceOfTheOutputIsLeftAsItIs) {
-  folder_.write("foreign", std::string(100'000, 'f'));
-  const ProgramRun sut =
-      shell(plan_of(lines_from("in.txt"), file_to("out.txt"), "1ms"),
-            "seq 3000 > in.txt; $run -q & pid=$!; until grep -q 50 out.txt 2> /dev/null; do sleep 0.01; done; "
-            "mv out.txt mine; mv foreign out.txt; set -- $(cat /proc/$pid/task/$pid/children); kill -9 ${!#}; "
-            "wait $pid; echo \"code $?\"");
-  EXPECT_EQ(sut.out, "code 1\n") << sut.err;
-  EXPECT_CONTAINS(sut.err, "out.txt is not the file that was written before the restart");
-  EXPECT_EQ(folder_.read("out.txt"), std::string(100'000, 'f'));
-}
-
 // ---- descriptors ----
 
 TEST_F(FilesOfRuns, DescriptorsAreHandedToTheWorkers) {
@@ -432,7 +264,7 @@ TEST_F(FilesOfRuns, ListedFifoIsLeftOutAndNotWaitedFor) {
   EXPECT_EQ(sut.out, std::string(kContent) + kContent);
   const ProgramRun failing = shell(plan_of(files_from("fifo"), kStdout), "$run -q");
   EXPECT_EQ(failing.exit_code, 1);
-  EXPECT_CONTAINS(failing.err, "files: fifo is a FIFO or pipe; expected a regular file");
+  EXPECT_CONTAINS(failing.err, "/fifo) is a FIFO or pipe; expected a regular file");
 }
 
 // ---- --output and folders ----

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <pystream/params.hpp>
 #include <pystream/registry.hpp>
 #include <string>
 #include <vector>
@@ -275,7 +276,9 @@ class Files : public RawSource<FilesCursor> {
       throw_errno("files: cannot open " + path, errno, "it must be a file that can be read");
     }
     if (!S_ISREG(info.st_mode)) {
-      throw Error("files: " + path + " is " + kind_of(info) +
+      std::error_code error;  // a path that was handed over as a descriptor: what it was
+      const fs::path behind = descriptor_named(path) ? fs::read_symlink(path, error) : fs::path();
+      throw Error("files: " + path + (behind.empty() ? "" : " (" + behind.string() + ")") + " is " + kind_of(info) +
                   "; expected a regular file (\"lines\" and \"frames\" read pipes and devices)");
     }
     return file;
