@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <pystream/error.hpp>
+#include <stdexcept>
 
 #include "coord/name_pattern.hpp"
 #include "support/refused_syscall.hpp"
@@ -116,6 +117,75 @@ TEST(OutputLocksTest, FileAndFolderMeetByItsName) {
     }
     const OutputLocks held({folder}, kNoWarning);
     EXPECT_EQ(!refusal({file}).empty(), one.meet) << one.file << " " << one.names;
+  }
+}
+
+/// A process that takes its locks when told to, and holds them until it is let go.
+class Contender {
+ public:
+  explicit Contender(const FileClaim& claim) {
+    int to[2];
+    int from[2];
+    if (::pipe(to) != 0 || ::pipe(from) != 0 || (pid_ = ::fork()) < 0) {
+      throw std::runtime_error("cannot start a process");
+    }
+    base::UniqueFd to_child(to[0]);
+    base::UniqueFd from_child(from[1]);
+    to_.reset(to[1]);
+    from_.reset(from[0]);
+    if (pid_ == 0) {
+      char word = 0;
+      to_.reset();
+      if (::read(to_child.get(), &word, 1) == 1) {
+        run(claim, from_child.get(), to_child.get());
+      }
+      ::_exit(0);
+    }
+  }
+  Contender(const Contender&) = delete;
+  Contender& operator=(const Contender&) = delete;
+  ~Contender() {
+    to_.reset();
+    ::waitpid(pid_, nullptr, 0);
+  }
+
+  void go() const { EXPECT_EQ(::write(to_.get(), "g", 1), 1); }
+  bool holds() const {
+    char word = 0;
+    EXPECT_EQ(::read(from_.get(), &word, 1), 1);
+    return word == 'y';
+  }
+
+ private:
+  static void run(const FileClaim& claim, int out, int in) {
+    char word = 0;
+    try {
+      const OutputLocks locks({claim}, [](const std::string&) {});
+      ::_exit(::write(out, "y", 1) == 1 && ::read(in, &word, 1) == 0 ? 0 : 1);
+    } catch (const Error&) {
+      ::_exit(::write(out, "n", 1) == 1 ? 0 : 1);
+    }
+  }
+
+  pid_t pid_ = -1;
+  base::UniqueFd to_;
+  base::UniqueFd from_;
+};
+
+TEST(OutputLocksTest, OfTwoRunsThatStartAtOnceNotBothGoOn) {
+  const TempFolder dir;
+  const FileClaim folder = writes_in(dir.path(), "{sequence:06}.txt");
+  for (const FileClaim& rival : {writes_in(dir.path(), "{sequence:06}.txt"), writes_in(dir.path(), "{sequence}.txt"),
+                                 writes(dir / "000005.txt")}) {
+    for (int round = 0; round < 100; ++round) {
+      const Contender first(folder);
+      const Contender second(rival);
+      first.go();
+      second.go();
+      const bool first_holds = first.holds();
+      const bool second_holds = second.holds();
+      ASSERT_FALSE(first_holds && second_holds) << rival.names << rival.path;
+    }
   }
 }
 
