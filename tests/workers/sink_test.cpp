@@ -1,10 +1,13 @@
 #include <fcntl.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
+#include <cstring>
 #include <functional>
 
 #include "core/descriptor.hpp"
@@ -306,6 +309,25 @@ TEST(ItemFilesTest, FailedWriteLeavesNoFile) {
   const std::string message = message_of([&] { consume(*sut, "x"); });
   EXPECT_NE(message.find("cannot rename"), message.npos) << message;
   EXPECT_EQ(files_in(dir.path()), 1U);
+}
+
+/// The next item would fare no better, and thousands of letters help nobody.
+TEST(ItemFilesTest, FullDiskFailsTheRunAndNotOnlyAnItem) {
+  const TempFolder dir;
+  const std::string disk = dir / "disk";
+  std::filesystem::create_directory(disk);
+  if (::mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=64k") != 0) {
+    GTEST_SKIP() << "needs the right to mount a small tmpfs: " << std::strerror(errno);
+  }
+  auto sut = make_stage("file_writer", {{"directory", disk}, {"pattern", "{sequence}"}});
+  consume(*sut, "fits", {.sequence = 0});
+  sut->flush();
+  const std::string large(100'000, 'x');
+  const std::string of_item = message_of([&] { consume(*sut, large, {.sequence = 1}); });
+  EXPECT_NE(of_item.find("No space left on device"), of_item.npos) << of_item;
+  EXPECT_EQ(message_of([&] { sut->flush(); }), of_item);
+  EXPECT_EQ(files_in(disk), 1U);
+  EXPECT_EQ(::umount(disk.c_str()), 0);
 }
 
 TEST(ItemFilesTest, WhatAKilledPredecessorLeftIsReplaced) {

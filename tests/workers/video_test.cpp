@@ -4,6 +4,7 @@ extern "C" {
 
 #include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 #include <csignal>
@@ -398,6 +399,9 @@ TEST(VideoWriteTest, FramesMustBeAlike) {
 TEST(VideoWriteTest, BadParametersAreRefused) {
   EXPECT_THROW(make_stage("video.write", {{"path", "/nowhere/out.avi"}}), Error);
   EXPECT_THROW(make_stage("video.write", {{"path", "out.avi"}, {"codec", "MJPEG"}}), InvalidParam);
+  const TempFolder dir;
+  ASSERT_EQ(::mkfifo((dir / "fifo.avi").c_str(), 0600), 0);
+  EXPECT_THROW(make_stage("video.write", {{"path", dir / "fifo.avi"}}), Error) << "opening it would wait for a reader";
 }
 
 }  // namespace

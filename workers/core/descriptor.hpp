@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <cerrno>
 #include <pystream/error.hpp>
 #include <string>
 #include <system_error>
@@ -26,6 +27,11 @@ class Descriptor {
 
   int get() const noexcept { return fd_; }
   bool valid() const noexcept { return fd_ >= 0; }
+  /// 0 or an errno. Some file systems (NFS, quotas) tell only here that something could not be written.
+  int close() noexcept {
+    const int fd = std::exchange(fd_, -1);
+    return fd < 0 || ::close(fd) == 0 || errno == EINTR ? 0 : errno;
+  }
   void reset() noexcept {
     if (fd_ >= 0) {
       ::close(fd_);

@@ -52,15 +52,18 @@ class ItemFiles {
     }
   }
 
-  void write(const Item& item) const {
+  void write(const Item& item) {
     const std::string name = name_.name_of(item);
     const fs::path complete = directory_ / name;
     const fs::path partial = directory_ / ("." + name + ".partial");
-    const Descriptor file = create(partial);
+    Descriptor file = create(partial);
     try {
       write_all(file.get(), item.bytes(), partial);
+      if (const int error = file.close(); error != 0) {
+        fail("cannot write all of " + partial.string(), error);
+      }
       if (::rename(partial.c_str(), complete.c_str()) != 0) {
-        throw_errno("file_writer: cannot rename " + partial.string() + " to " + complete.string(), errno);
+        fail("cannot rename " + partial.string() + " to " + complete.string(), errno);
       }
     } catch (...) {
       ::unlink(partial.c_str());
@@ -68,10 +71,26 @@ class ItemFiles {
     }
   }
 
+  /// Throws if the disk is full or broken: that is no fault of an item, and the next one fares no better.
+  void require_disk() const {
+    if (!disk_fault_.empty()) {
+      throw Error(disk_fault_);
+    }
+  }
+
  private:
+  [[noreturn]] void fail(const std::string& what, int error) {
+    const std::string text = "file_writer: " + what + ": " + std::generic_category().message(error);
+    if (error == ENOSPC || error == EDQUOT || error == EROFS || error == EIO) {
+      disk_fault_ = text + "; make room or choose another place";
+      throw Error(disk_fault_);
+    }
+    throw Error(text);
+  }
+
   /// A new file. One that a killed predecessor left goes; what else has this name is not ours, and nothing is written
   /// through a link.
-  static Descriptor create(const fs::path& path) {
+  Descriptor create(const fs::path& path) {
     constexpr int kNew = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
     Descriptor file(::open(path.c_str(), kNew, 0666));
     struct stat there {};
@@ -81,28 +100,28 @@ class ItemFiles {
                     " is in the way, and is no regular file; file_writer writes each item there first: remove it");
       }
       if (::unlink(path.c_str()) != 0) {
-        throw_errno("file_writer: cannot remove " + path.string(), errno);
+        fail("cannot remove " + path.string(), errno);
       }
       file = Descriptor(::open(path.c_str(), kNew, 0666));
     }
     if (!file.valid()) {
-      throw_errno("file_writer: cannot create " + path.string(), errno);
+      fail("cannot create " + path.string(), errno);
     }
     return file;
   }
 
-  static void write_all(int file, std::span<const std::byte> bytes, const fs::path& path) {
+  void write_all(int file, std::span<const std::byte> bytes, const fs::path& path) {
     while (!bytes.empty()) {
       const ssize_t put = ::write(file, bytes.data(), bytes.size());
       if (put >= 0) {
         bytes = bytes.subspan(static_cast<std::size_t>(put));
       } else if (errno != EINTR) {
-        throw_errno("file_writer: cannot write " + std::to_string(bytes.size()) + " bytes to " + path.string(), errno,
-                    "make room or choose another place");
+        fail("cannot write " + std::to_string(bytes.size()) + " bytes to " + path.string(), errno);
       }
     }
   }
 
+  std::string disk_fault_;  ///< the disk's, not an item's
   fs::path directory_;
   NameTemplate name_;
 };
@@ -169,6 +188,8 @@ class FileWriter final : public RawSink<FileCursor> {
   void flush() override {
     if (file_) {
       cursor() = file_->flush();
+    } else {
+      files_->require_disk();
     }
   }
   void resume() override {
@@ -176,7 +197,12 @@ class FileWriter final : public RawSink<FileCursor> {
       file_->resume(cursor());
     }
   }
-  void cleanup() override { flush(); }
+  void cleanup() override {
+    flush();
+    if (file_) {
+      file_->close();
+    }
+  }
 
  private:
   bool newline_ = false;

@@ -215,6 +215,13 @@ FileCursor OutputFile::flush() {
   return {.offset = offset_, .started = 1, .shared = others_ ? 1U : 0U, .device = device_, .inode = inode_};
 }
 
+void OutputFile::close() {
+  fd_ = -1;
+  if (const int error = owned_.close(); error != 0) {
+    throw_errno(who_ + ": cannot write all of " + name_, error, "what was written last may be missing");
+  }
+}
+
 void OutputFile::write_buffer() {
   const std::uint64_t before = offset_;
   std::size_t done = 0;

@@ -43,6 +43,8 @@ class OutputFile {
   void append(std::span<const std::byte> bytes, std::span<const std::byte> tail);
   /// Hands everything taken to the kernel and says where the file ends.
   FileCursor flush();
+  /// Behind the last flush(): finds what a file system tells only here. Throws Error. Nothing may follow.
+  void close();
 
  private:
   enum class Kind {

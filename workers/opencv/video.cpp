@@ -134,6 +134,11 @@ class VideoWrite final : public RawSink<VideoWriteCursor> {
     if (!std::filesystem::is_directory(directory)) {
       throw Error("video.write: there is no directory " + directory.string() + " for " + path_.string());
     }
+    std::error_code ignored;
+    const std::filesystem::file_status there = std::filesystem::status(path_, ignored);
+    if (std::filesystem::is_fifo(there) || std::filesystem::is_socket(there) || std::filesystem::is_directory(there)) {
+      throw Error("video.write: " + path_.string() + " is no regular file; a film is written by position");
+    }
   }
 
   void start() override { cursor().free_part = first_free_part(); }
@@ -214,9 +219,12 @@ class VideoWrite final : public RawSink<VideoWriteCursor> {
   std::uint64_t first_free_part() const {
     const std::string stem = path_.stem().string() + '.';
     const std::string extension = path_.extension().string();
+    const std::filesystem::path folder = path_.has_parent_path() ? path_.parent_path() : ".";
     std::uint64_t free = 1;
-    for (const auto& entry : std::filesystem::directory_iterator(path_.has_parent_path() ? path_.parent_path() : ".")) {
-      const std::string name = entry.path().filename().string();
+    std::error_code error;
+    std::filesystem::directory_iterator entries(folder, error);
+    for (; !error && entries != std::filesystem::directory_iterator(); entries.increment(error)) {
+      const std::string name = entries->path().filename().string();
       if (name.size() <= stem.size() + extension.size() || !name.starts_with(stem) || !name.ends_with(extension)) {
         continue;
       }
@@ -226,6 +234,10 @@ class VideoWrite final : public RawSink<VideoWriteCursor> {
       if (const auto [to, error] = std::from_chars(begin, end, number); error == std::errc() && to == end) {
         free = std::max(free, number);  // the part of this number is `number - 1`
       }
+    }
+    if (error) {
+      throw Error("video.write: cannot list " + folder.string() + ": " + error.message() +
+                  "; a restart must know which files are there");
     }
     return free;
   }
