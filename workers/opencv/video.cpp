@@ -136,7 +136,7 @@ class VideoWrite final : public RawSink<VideoWriteCursor> {
     }
     std::error_code ignored;
     const std::filesystem::file_status there = std::filesystem::status(path_, ignored);
-    if (std::filesystem::is_fifo(there) || std::filesystem::is_socket(there) || std::filesystem::is_directory(there)) {
+    if (std::filesystem::is_fifo(there) || std::filesystem::is_socket(there)) {
       throw Error("video.write: " + path_.string() + " is no regular file; a film is written by position");
     }
   }
