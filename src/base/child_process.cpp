@@ -176,9 +176,9 @@ class Child {
         result.end = ChildResult::End::timed_out;
         break;
       }
-      ::poll(ends.data(), ends.size(), static_cast<int>(std::min<std::int64_t>(left_ms, 1000)));
+      ::poll(ends.data(), ends.size(), static_cast<int>(pidfd_ ? std::min<std::int64_t>(left_ms, 1000) : 0));
       // What is in the pipes when it has ended is all there is: a program it left behind may hold them open.
-      const bool ended = ends[2].revents != 0;
+      const bool ended = !pidfd_ || ends[2].revents != 0;
       drain(output_, result.output, command_.output_limit + 1);
       drain(errors_, result.errors, command_.errors_limit);
       if (result.output.size() > command_.output_limit) {
@@ -215,6 +215,12 @@ class Child {
   void watch() {
     try {
       pidfd_ = open_pidfd(pid_);
+    } catch (const std::system_error& error) {
+      if (error.code().value() != ESRCH) {
+        end();
+        throw;
+      }
+      pid_ = -1;  // it has ended, and somebody else has reaped it: the number may be another's by now
     } catch (...) {
       end();
       throw;

@@ -165,7 +165,7 @@ class LeftoversTest : public ::testing::Test {
     // The look itself must be able to see something.
     EXPECT_GE(traces.processes.size(), 7U);  // coordinator, five workers, cat, bookkeeper
     EXPECT_FALSE(traces.memories.empty());
-    EXPECT_EQ(traces.sockets.size(), 1U);
+    EXPECT_EQ(traces.sockets.size(), 2U);  // the control socket, and the hold on the name of the output
     EXPECT_EQ(traces.files, Names());
     EXPECT_NE(traces.left(), "");
     end(run);
