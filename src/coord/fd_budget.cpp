@@ -11,8 +11,8 @@ namespace pystream::coord {
 namespace {
 
 /// Shared memory, event loop, bell, signals, control socket, standard error, bookkeeper and its channel, an output's
-/// lock.
-constexpr std::uint64_t kOfCoordinator = 9;
+/// lock and the hold on its name.
+constexpr std::uint64_t kOfCoordinator = 10;
 /// A worker's pidfd and the read end of its standard error.
 constexpr std::uint64_t kOfEachWorker = 2;
 /// Held for moments: the other end of a pipe, a file of /proc, somebody who asks for the status.
