@@ -34,7 +34,7 @@ meson compile -C "$build"
 status=0
 meson test -C "$build" --print-errorlogs --timeout-multiplier 4 "$@" || status=$?
 
-# The closing line counts single test cases, which meson's own summary does not.
+# The closing line counts single test cases, which meson's own summary does not. What is skipped says why.
 python3 - "$build/meson-logs/testlog.junit.xml" <<'PYTHON'
 import sys
 import xml.etree.ElementTree as tree
@@ -46,6 +46,8 @@ for case in tree.parse(sys.argv[1]).iter("testcase"):
         failed += 1
     elif "skipped" in kinds:
         skipped += 1
+        reason = (case.find("skipped").get("message") or "no reason given").splitlines()[-1]
+        print(f"skipped: {case.get('classname')}.{case.get('name')}: {reason}")
     else:
         passed += 1
 print(f"{passed} passed, {failed} failed, {skipped} skipped")

@@ -13,7 +13,7 @@ int schema(const CatalogOptions& options, const std::string& file) {
   if (!text.ends_with('\n')) {
     text += '\n';
   }
-  write_output(file, text);
+  write_output(file, text, {options.plugins.begin(), options.plugins.end()});
   return kDone;
 }
 
