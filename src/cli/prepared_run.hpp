@@ -23,6 +23,8 @@ class PreparedRun {
   coord::RunSetup setup();
   const plan::Topology& topology() const { return topology_; }
   const worker::Layout& layout() const { return layout_; }
+  /// After a run that failed: removes outputs that were made for it and are empty.
+  void remove_unused_outputs() { locks_.remove_unused(); }
   /// The command that lists the dead letters of this run.
   std::string letters_command() const;
 

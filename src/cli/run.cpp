@@ -57,6 +57,9 @@ class RunCommand {
     running = &coordinator;
     const coord::Outcome outcome = run_unwaited(coordinator);
     progress_.clear();
+    if (outcome == coord::Outcome::failed) {
+      run.remove_unused_outputs();
+    }
     return finish({.outcome = outcome,
                    .failure = coordinator.failure() ? coordinator.failure()->text : "",
                    .audit = coord::audit(run.topology(), run.layout(), coordinator.view()),

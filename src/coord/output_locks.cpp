@@ -112,7 +112,32 @@ OutputLocks::OutputLocks(const std::vector<FileClaim>& claims, const std::functi
   }
 }
 
+/// What has to be made for that path.
+void OutputLocks::note_missing(const std::filesystem::path& path) {
+  struct stat info {};
+  if (path.empty() || ::lstat(path.c_str(), &info) == 0) {
+    return;
+  }
+  note_missing(path.has_filename() ? path.parent_path() : path.parent_path().parent_path());
+  made_.push_back(path);
+}
+
+void OutputLocks::remove_unused() {
+  for (; !made_.empty(); made_.pop_back()) {
+    struct stat info {};
+    const char* path = made_.back().c_str();
+    if (::lstat(path, &info) == 0 && S_ISREG(info.st_mode) && info.st_size == 0) {
+      ::unlink(path);
+    } else {
+      ::rmdir(path);  // fails for what is no folder, or not empty
+    }
+  }
+}
+
 void OutputLocks::lock_one_file(const FileClaim& claim) {
+  if (!claim.standard()) {
+    note_missing(claim.path);
+  }
   auto target = open_target(claim);
   if (!target || !is_new(target->fd.get(), {})) {
     return;
@@ -144,6 +169,7 @@ void OutputLocks::hold_name_of(const FileClaim& claim, int file, const std::stri
 }
 
 void OutputLocks::lock_folder(const FileClaim& claim) {
+  note_missing(claim.path);
   std::error_code ignored;  // the sink tells why a folder cannot be made
   std::filesystem::create_directories(claim.path, ignored);
   struct stat info {};

@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <filesystem>
 #include <functional>
 #include <set>
 #include <string>
@@ -22,8 +23,11 @@ class OutputLocks {
  public:
   /// Throws Error with the process that holds a lock. `warn` is told where the file system has no locks.
   OutputLocks(const std::vector<FileClaim>& claims, const std::function<void(const std::string&)>& warn);
+  /// For a run that has failed: what was made for it and is still empty goes.
+  void remove_unused();
 
  private:
+  void note_missing(const std::filesystem::path& path);
   void lock_one_file(const FileClaim& claim);
   void lock_folder(const FileClaim& claim);
   void hold_name_of(const FileClaim& claim, int file, const std::string& name);
@@ -35,6 +39,7 @@ class OutputLocks {
   std::set<std::tuple<dev_t, ino_t, std::string>> seen_;
   std::set<std::string> addresses_;  ///< of the sockets among held_
   std::vector<base::UniqueFd> held_;
+  std::vector<std::filesystem::path> made_;  ///< outermost first
 };
 
 }  // namespace pystream::coord

@@ -269,6 +269,19 @@ TEST_F(FilesOfRuns, ListedFifoIsLeftOutAndNotWaitedFor) {
 
 // ---- --output and folders ----
 
+TEST_F(FilesOfRuns, RunThatFailsAtItsStartLeavesNoEmptyOutput) {
+  const std::string plan = R"({"source": )" + lines_from("in.txt") +
+                           R"(, "stages": [{"type": "exec", "params": {"command": ["no-such-program"]}}], "sink": )";
+  const std::string rest = R"(, "profiler": {"enabled": false}})";
+  folder_.write("old.txt", "");
+  for (const std::string& sink :
+       {file_to("new.txt"), file_to("old.txt"), folder_to("new/deep"), folder_to("new"), folder_to("sub/new")}) {
+    EXPECT_EQ(run(plan + sink + rest, {"-q"}).exit_code, 1) << sink;
+    EXPECT_FALSE(fs::exists(folder_ / "new.txt") || fs::exists(folder_ / "new") || fs::exists(folder_ / "sub/new"));
+  }
+  EXPECT_TRUE(fs::exists(folder_ / "old.txt") && fs::exists(folder_ / "sub")) << "they were there before";
+}
+
 TEST_F(FilesOfRuns, OutputIsAFolderWhereThePlanHasOne) {
   const std::string plan = plan_of(lines_from("in.txt"), folder_to("unused"));
   for (const char* output : {"new", "new/", "deep/new", "sub"}) {
