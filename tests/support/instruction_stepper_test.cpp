@@ -25,8 +25,8 @@ struct ClockPage {
   std::uint64_t time = 0;
 };
 
-[[gnu::noinline, gnu::section("retried_clock"), gnu::no_sanitize_address, gnu::no_sanitize_undefined]] std::uint64_t
-read_clock(const ClockPage* page) {
+__attribute__((noinline, section("retried_clock"), no_sanitize("address", "undefined"))) std::uint64_t read_clock(
+    const ClockPage* page) {
   while (true) {
     const std::uint64_t before = __atomic_load_n(&page->sequence, __ATOMIC_ACQUIRE);
     const std::uint64_t time = __atomic_load_n(&page->time, __ATOMIC_ACQUIRE);
