@@ -8,6 +8,7 @@
 #include <csignal>
 #include <filesystem>
 
+#include "base/process_start.hpp"
 #include "base/unique_fd.hpp"
 #include "cli/coord_program.hpp"
 #include "support/link.hpp"
@@ -127,6 +128,7 @@ class Unread : public Streams {
         argv.push_back(word.data());
       }
       argv.push_back(nullptr);
+      base::reset_all_signals();  // this test may run in the background, or under nohup
       ::execv(argv[0], argv.data());
       ::_exit(127);
     }

@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "base/process_start.hpp"
 #include "support/link.hpp"
 #include "support/temp_folder.hpp"
 
@@ -81,6 +82,7 @@ class PipelineRun {
         argv.push_back(word.data());
       }
       argv.push_back(nullptr);
+      base::reset_all_signals();  // this test may run in the background, or under nohup
       if (prepare) {
         prepare();
       }
