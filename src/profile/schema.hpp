@@ -3,8 +3,8 @@
 #include "profile/run_description.hpp"
 #include "profile/store_database.hpp"
 
-/// The tables and views of a profile database: an interface for people and their tools, described in src/DESIGN.md
-/// (section "Profiles") and in `SELECT sql FROM sqlite_master`. PRAGMA user_version holds kSchemaVersion.
+/// The tables and views of a profile database: an interface for people and their tools, described in
+/// src/docs/profiles.md and in `SELECT sql FROM sqlite_master`. PRAGMA user_version holds kSchemaVersion.
 ///
 /// Whoever changes a table raises kSchemaVersion and adds a step to migrate(); columns are only ever added.
 namespace pystream::profile {
