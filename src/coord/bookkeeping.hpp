@@ -85,7 +85,7 @@ class Bookkeeping {
   bool wait_for_word(std::int64_t until_ns) const;
   void reap(int timeout_ms);
 
-  int give_up_fd_ = -1;  ///< readable: nobody wants to wait for the end any longer
+  int give_up_fd_ = -1;  ///< end() stops waiting when it becomes readable
   std::filesystem::path program_;
   const shm::Segment& segment_;
   shm::SupervisorView view_;

@@ -24,7 +24,8 @@ using std::chrono::nanoseconds;
 using namespace std::chrono_literals;
 
 constexpr nanoseconds kStopGrace = 2s;  ///< what a stopped worker gets for its cleanup()
-/// Whoever stops this process (Ctrl-Z, a debugger, a frozen container) stops its workers as well.
+/// A tick that is later than this means that the process was stopped (Ctrl-Z, a debugger, a frozen container), and its
+/// workers with it.
 constexpr nanoseconds kMostLate = 500ms;
 // A drain or stop is repeated until it is heard, at first soon: the first call often finds workers about to sleep.
 constexpr nanoseconds kFirstNudge = 2ms;

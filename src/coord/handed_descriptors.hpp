@@ -20,9 +20,10 @@ class HandedDescriptors {
   /// the number under which the worker gets it. A symbolic link to such a path counts as the path.
   HandedDescriptors(plan::Plan& plan, plan::TypeCatalog types);
 
-  /// Opens the FIFOs that sources read, and replaces their paths likewise. Held by the coordinator, a FIFO does not
-  /// lose what is in it while a worker is restarted, its writer is not killed by SIGPIPE, and its end is still known
-  /// after that. For runs only: whoever looks at a plan must not open, and close, the reader's end. Throws Error.
+  /// Opens the FIFOs that sources read, and replaces their paths likewise. While the coordinator holds a FIFO open, its
+  /// content survives the restart of a worker, its writer gets no SIGPIPE, and the successor still sees the end of the
+  /// data. Only for runs: a command that inspects a plan must not open a FIFO, because its close would send SIGPIPE to
+  /// the writer. Throws std::system_error.
   void open_input_fifos(plan::Plan& plan, plan::TypeCatalog types);
 
   /// Those that the claims of each worker name, in order.

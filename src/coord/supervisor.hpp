@@ -92,7 +92,7 @@ class Supervisor {
   /// The user wants an end at once (the second signal).
   std::vector<Action> on_stop_request();
 
-  /// For so long nobody was watched: it is no time in which a worker hung.
+  /// The coordinator watched no worker for `gap`. No watchdog counts this time.
   void forgive(Time gap);
   /// When on_tick() is due next; nullopt: only after another event.
   std::optional<Time> next_deadline() const;

@@ -45,8 +45,8 @@ void SegmentRunner::give_up(const shm::Record& record, const std::string& reason
   monitor_.note_given_up(hosted, record.sequence, attempts, reason);
 }
 
-/// Whether a source that threw is asked for more. One that says by its cursor that it stands behind the fault gets on;
-/// one that only ever throws would do so for ever.
+/// Whether to call a source again after an exception. A source whose cursor has moved beyond the fault makes progress;
+/// one that only throws would never end.
 bool SegmentRunner::goes_on_behind_fault(bool gave_items) {
   const std::span<const std::byte> cursor = chain_.hosted().front()->cursor();
   const bool moved =

@@ -16,7 +16,7 @@ TEST(LargeItemTest, OneAsLargeAsTheAreaFitsAgainAndAgain) {
   }
 }
 
-/// Whoever reserves for the worst case may have nothing to say after all.
+/// A stage may reserve room for its largest result and then emit an empty one.
 TEST(LargeItemTest, ReservedAndLeftEmptyIsAnEmptyItem) {
   Link link({.item_limit = 65'536});
   for (int i = 0; i < 3; ++i) {

@@ -289,7 +289,7 @@ TEST_F(ChaosPlace, AReportThatNobodyReadsCanBeEnded) {
   ::close(ends[1]);
 }
 
-/// Whoever ends the run that the others are compared with leaves nothing to compare.
+/// If the reference run is stopped early, its output is incomplete and no comparison is valid.
 TEST_F(ChaosPlace, AnUndisturbedRunThatIsStoppedIsNoMeasure) {
   folder_.write("plan.json", endless(kNoProfile));
   ProgramRun sut;

@@ -130,7 +130,7 @@ TEST_F(ProfileSystemTest, ADatabaseWithoutTablesHoldsNoRun) {
   }
 }
 
-/// The run is over and waits for its profile only: whoever signals it does not want that any longer.
+/// The run is over and only waits for its profile to be written. A signal cancels this wait.
 TEST_F(ProfileSystemTest, ASignalEndsTheWaitForALockedDatabase) {
   ASSERT_EQ(coord({"run", plan(10, "0s", kStages), "--quiet"}).exit_code, 0);
   Sqlite locker(database());
