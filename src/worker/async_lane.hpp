@@ -5,14 +5,13 @@
 #include <pystream/hosted.hpp>
 #include <string>
 
-#include "worker/segment_runner.hpp"
+#include "base/fast_clock.hpp"
+#include "shm/ring_reader.hpp"
 
 namespace pystream::worker {
 
-inline constexpr std::uint32_t kLargestAnswerBatch = 256;  ///< answers that share a commit
-
 /// The items that an AsyncStage has taken and not yet answered, oldest first, with the marks that travel in order.
-struct SegmentRunner::AsyncLane {
+class AsyncLane {
  public:
   struct Entry {
     shm::Record record;  ///< its payload stays in the link until released
@@ -36,9 +35,8 @@ struct SegmentRunner::AsyncLane {
   void note_failure(std::string reason) { entries_.front().failure = std::move(reason); }
 
   std::size_t size() const { return entries_.size(); }
-  std::size_t capacity() const { return stage_.capacity(); }
 
-  /// `failure_of`: SegmentRunner's.
+  /// `failure_of`: FaultHandler's.
   template <class FailureOf>
   void submit(const shm::Record& record, std::uint32_t attempt, const shm::RingReader::Mark& after, bool poison,
               const FailureOf& failure_of) {

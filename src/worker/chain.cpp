@@ -88,6 +88,7 @@ Chain::Chain(std::vector<std::unique_ptr<Hosted>> hosted, bool with_source, Link
       out_(out),
       recorder_(recorder),
       first_(first),
+      from_source_(with_source),
       clock_(monitor, recorder, first, hosted_.size()),
       counts_(hosted_.size()),
       item_counts_(hosted_.size()),

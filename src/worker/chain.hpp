@@ -116,6 +116,7 @@ class Chain {
 
   StageClock& clock() { return clock_; }
   const std::vector<std::unique_ptr<Hosted>>& hosted() const { return hosted_; }
+  bool from_source() const { return from_source_; }
   std::uint32_t first() const { return first_; }
 
  private:
@@ -128,6 +129,7 @@ class Chain {
   LinkOutput& out_;
   profile::Recorder& recorder_;
   std::uint32_t first_;
+  bool from_source_;
   StageClock clock_;
   std::vector<std::unique_ptr<Step>> steps_;
   std::vector<std::uint64_t> counts_;       ///< of finished items

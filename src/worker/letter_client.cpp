@@ -108,7 +108,7 @@ bool LetterClient::wait_for_answer(const Letter& letter, LetterWait& wait) {
     if (channel_->closed()) {
       return false;
     }
-    wait.check_stop();
+    monitor_.check_stop();
   }
 }
 

@@ -9,7 +9,7 @@
 #include "profile/letter_desk.hpp"
 #include "profile/wire.hpp"
 #include "worker/monitor.hpp"
-#include "worker/segment_runner.hpp"
+#include "worker/dead_letters.hpp"
 
 namespace pystream::worker {
 

@@ -5,7 +5,6 @@
 #include <string>
 
 #include "worker/monitor.hpp"
-#include "worker/segment_runner.hpp"
 
 namespace pystream::worker {
 
@@ -19,15 +18,9 @@ class LetterWait {
   LetterWait(const LetterWait&) = delete;
   LetterWait& operator=(const LetterWait&) = delete;
 
-  /// Throws Stopped if the worker is told to stop.
-  void check_stop() const {
-    if (monitor_.command() == shm::Command::stop) {
-      throw Stopped{};
-    }
-  }
   /// Before the next try. Throws Stopped.
   void pause() {
-    check_stop();
+    monitor_.check_stop();
     ::nanosleep(&kPause, nullptr);
     if (++pauses_ == kSilentPauses) {
       complain("the profile database has not been made yet, or is locked");

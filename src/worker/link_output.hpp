@@ -6,6 +6,7 @@
 
 #include "shm/ring_reader.hpp"
 #include "shm/ring_writer.hpp"
+#include "worker/row_place.hpp"
 
 namespace pystream::worker {
 
@@ -33,31 +34,43 @@ struct Flow {
 /// swallows as many as a predecessor had published.
 class LinkOutput final : public Output {
  public:
-  LinkOutput(shm::RingWriter& ring, RoomMaker& room, Flow& flow) : ring_(ring), room_(room), flow_(flow) {}
+  LinkOutput(shm::RingWriter& ring, RoomMaker& room, Flow& flow, RowPlace place = {})
+      : ring_(ring),
+        room_(room),
+        flow_(flow),
+        place_(place),
+        terminal_(ring.link().ring_bytes == 0),
+        answers_(ring.link().answers != 0 || !place.alone()) {}
+
+  /// The link carries nothing: the segment ends in a sink.
+  bool terminal() const { return terminal_; }
+  /// Every input is answered, by a tombstone if nothing comes out.
+  bool answers() const { return answers_; }
 
   /// `first`: the stage that writes here is a source, so each emission is an item of its own.
   void set_first(bool first) { first_ = first; }
   /// Large inputs that are forwarded as they are stay in the link they lie in. REQUIRES: input and output link block,
   /// and the input is released only up to RingWriter::oldest_referred().
   void set_refers() { refers_ = true; }
-  /// A new input; the first `already_out` of its outputs were published before.
-  void begin_input(std::uint32_t already_out) {
-    emitted_ = 0;
-    pending_ = 0;
-    already_out_ = already_out;
-    published_ = already_out;
-    reserved_ = 0;
-    begin_part();
-  }
+  /// A predecessor published the first `outputs` of the next input's outputs; they are swallowed.
+  void resume_at(std::uint32_t outputs) { resumed_ = outputs; }
+  /// The next input is one of which a predecessor published outputs.
+  bool resumes() const { return resumed_ != 0; }
+  /// A new input, or the next one once more.
+  void begin_input() { begin(resumed_); }
+  /// No input is in work: what is committed from here on are whole inputs.
+  void begin_between_inputs() { begin(0); }
   /// What is emitted from here on is what withdraw() takes back: the work on one item of those that a source makes of
   /// one input.
   void begin_part() {
     start_ = {.mark = ring_.mark(), .emitted = emitted_, .pending = pending_, .published = published_};
   }
-  /// The input is done. See RecordHeader for `closes`; `answer`: leaves a tombstone if nothing was emitted.
-  void end_input(std::uint8_t closes, bool answer) {
+  /// The input, which closed `closes` rows, is done; leaves a tombstone if it must be answered and nothing was emitted.
+  void end_input(std::uint8_t closes) {
+    resumed_ = 0;
+    closes = place_.closes_after(closes);
     // What a full link dropped is no answer either.
-    if (closes > 0 || (answer && pending_ == 0)) {
+    if (!terminal_ && (closes > 0 || (answers_ && pending_ == 0))) {
       close_input(closes);
     }
   }
@@ -66,6 +79,8 @@ class LinkOutput final : public Output {
   void withdraw();
   /// Outputs of the input in work, published or not.
   std::uint32_t emitted() const { return emitted_; }
+  /// Items that left the segment with the input in work. A sink lets each of its inputs out.
+  std::uint64_t came_out() const { return terminal_ ? 1 : emitted_; }
   /// A tombstone that was read is passed on; so is the end.
   void mark(shm::RecordKind kind, std::uint8_t closes);
   /// Everything finished so far is published.
@@ -82,6 +97,14 @@ class LinkOutput final : public Output {
   void emit_value(const void* value, const ValueType& type) override;
 
  private:
+  void begin(std::uint32_t already_out) {
+    emitted_ = 0;
+    pending_ = 0;
+    already_out_ = already_out;
+    published_ = already_out;
+    reserved_ = 0;
+    begin_part();
+  }
   void close_input(std::uint8_t closes);
   bool may_refer(const Item& in) const;
   void refer(const Item& in);
@@ -92,8 +115,12 @@ class LinkOutput final : public Output {
   shm::RingWriter& ring_;
   RoomMaker& room_;
   Flow& flow_;
+  RowPlace place_;
+  bool terminal_;
+  bool answers_;
   bool first_ = false;
   bool refers_ = false;
+  std::uint32_t resumed_ = 0;
   std::uint32_t emitted_ = 0;
   std::uint32_t already_out_ = 0;
   std::uint32_t published_ = 0;

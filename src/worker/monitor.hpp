@@ -6,6 +6,7 @@
 #include "base/fast_clock.hpp"
 #include "profile/recorder.hpp"
 #include "shm/segment.hpp"
+#include "worker/unwind.hpp"
 
 namespace pystream::worker {
 
@@ -21,6 +22,12 @@ class Monitor {
   std::int64_t now() { return clock_.now(); }
   profile::RowQueue& rows() { return rows_; }
   const shm::ControlPage& control() const { return *end_.control; }
+  /// Throws Stopped if the worker is told to stop at once.
+  void check_stop() const {
+    if (command() == shm::Command::stop) {
+      throw Stopped{};
+    }
+  }
   shm::Command command() const {
     return static_cast<shm::Command>(end_.control->command.load(std::memory_order_acquire));
   }

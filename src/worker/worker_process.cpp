@@ -72,11 +72,9 @@ class Builder {
       monitor_.set_hosted(next_hosted_++);
       parts.hosted.push_back(start_.make(id));
       parts.faults.push_back(spec.node->stage->faults);
-      parts.has_source |= spec.role == plan::Role::source;
-      parts.has_sink |= spec.role == plan::Role::sink;
     }
     if (segment.input) {
-      parts.input = segment_.map_consumer(*segment.input);
+      parts.inputs.push_back(segment_.map_consumer(*segment.input));
     }
     parts.output = segment_.map_producer(layout_.output_link.at(start_.id).at(index));
     const shm::WorkerEnd& end = monitor_.end();

@@ -107,12 +107,10 @@ class RiggedWorker {
       worker::SegmentParts parts;
       parts.output = segment.map_producer(2 * i + 1);
       if (!given.has_source) {
-        parts.input = segment.map_consumer(2 * i);
+        parts.inputs.push_back(segment.map_consumer(2 * i));
       }
       parts.hosted = given.make();
       parts.faults.assign(parts.hosted.size(), given.faults);
-      parts.has_source = given.has_source;
-      parts.has_sink = given.has_sink;
       parts.place = {.first = i == 0, .last = i + 1 == spec.segments.size()};
       parts.first_hosted = first;
       if (given.in_runs) {

@@ -11,12 +11,12 @@ namespace pystream::worker {
 
 /// Hands a stage, source or sink of plain items many of them in one call, straight from link to link. For each run: one
 /// of the collect()s, reserve(), work(), keep().
-class RunLane {
+class BatchCall {
  public:
   static constexpr std::int64_t kLateNs = 200'000;  ///< much longer than a run should take
 
   /// `hosted` must do runs: see Hosted::run_sizes(). A sink's `output` is terminal. `late_ns`: see late().
-  RunLane(Hosted& hosted, shm::RingWriter& output, Monitor& monitor, std::int64_t late_ns = kLateNs);
+  BatchCall(Hosted& hosted, shm::RingWriter& output, Monitor& monitor, std::int64_t late_ns = kLateNs);
 
   /// Finds up to `limit` items that are there, of the stage's type; of sequence numbers from s on `ahead(s, most)` may
   /// be taken. False: there are none, or the next item is not of that kind.
@@ -59,7 +59,7 @@ class RunLane {
 };
 
 template <class Ahead>
-bool RunLane::collect(shm::RingReader& input, std::uint32_t limit, const Ahead& ahead) {
+bool BatchCall::collect(shm::RingReader& input, std::uint32_t limit, const Ahead& ahead) {
   const shm::FoundItems found = input.try_items(sizes_.in, most(limit), ahead);
   run_.in = found.payload;
   run_.in_step = found.step;
@@ -72,7 +72,7 @@ bool RunLane::collect(shm::RingReader& input, std::uint32_t limit, const Ahead& 
 }
 
 template <class Ahead>
-bool RunLane::collect(std::uint64_t next, std::int64_t entered_ns, std::uint32_t limit, const Ahead& ahead) {
+bool BatchCall::collect(std::uint64_t next, std::int64_t entered_ns, std::uint32_t limit, const Ahead& ahead) {
   run_.items = ahead(next, most(limit));
   run_.sequence = next;
   run_.sequences = shm::low_bits(run_.items);

@@ -1,4 +1,4 @@
-#include "worker/run_lane.hpp"
+#include "worker/batch_call.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -24,14 +24,14 @@ std::uint64_t chosen(std::uint64_t sequences, std::uint64_t items) {
 
 static_assert(detail::ItemRun::kMost == shm::kRunBits);
 
-RunLane::RunLane(Hosted& hosted, shm::RingWriter& output, Monitor& monitor, std::int64_t late_ns)
+BatchCall::BatchCall(Hosted& hosted, shm::RingWriter& output, Monitor& monitor, std::int64_t late_ns)
     : hosted_(hosted), output_(output), monitor_(monitor), late_ns_(late_ns), sizes_(hosted.run_sizes()) {}
 
-std::uint32_t RunLane::most(std::uint32_t limit) const {
+std::uint32_t BatchCall::most(std::uint32_t limit) const {
   return std::min(limit, sizes_.filters ? shm::kRunBits : shm::kMostInRun);
 }
 
-std::uint32_t RunLane::reserve() {
+std::uint32_t BatchCall::reserve() {
   base::kill_point(base::KillPoint::before_run);
   if (sizes_.out == 0) {
     return run_.items;
@@ -46,7 +46,7 @@ std::uint32_t RunLane::reserve() {
 }
 
 /// The next items behind those that are done. Only runs without gaps have more than one part.
-void RunLane::begin_part(bool one_by_one) {
+void BatchCall::begin_part(bool one_by_one) {
   done_before_ += part_.done;
   part_.in = run_.in + done_before_ * run_.in_step;
   part_.out = run_.out + done_before_ * sizes_.out;
@@ -58,7 +58,7 @@ void RunLane::begin_part(bool one_by_one) {
   monitor_.begin_item(part_.first_number, part_.sequence, one_by_one ? 1 : part_.items);
 }
 
-bool RunLane::work(bool one_by_one) {
+bool BatchCall::work(bool one_by_one) {
   const std::int64_t began = monitor_.now();
   part_ = {.in_step = run_.in_step,
            .named_number = one_by_one ? &monitor_.end().page->number : nullptr,
@@ -74,7 +74,7 @@ bool RunLane::work(bool one_by_one) {
   return part_.done == part_.items;
 }
 
-shm::RunItems RunLane::given() const {
+shm::RunItems BatchCall::given() const {
   if (sizes_.filters) {
     return {.items = static_cast<std::uint32_t>(std::popcount(part_.given)),
             .sequences = chosen(run_.sequences, part_.given)};
@@ -82,7 +82,7 @@ shm::RunItems RunLane::given() const {
   return {.items = done(), .sequences = chosen(run_.sequences, shm::low_bits(done()))};
 }
 
-std::uint32_t RunLane::keep() {
+std::uint32_t BatchCall::keep() {
   if (sizes_.out == 0) {
     return 0;
   }

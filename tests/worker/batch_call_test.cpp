@@ -1,4 +1,4 @@
-#include "worker/run_lane.hpp"
+#include "worker/batch_call.hpp"
 
 #include <chrono>
 #include <limits>
@@ -19,29 +19,29 @@ struct RecordAt {
 };
 
 /// A stage of letters between two links, or in front of or behind one.
-class RunLaneTest : public ::testing::Test {
+class BatchCallTest : public ::testing::Test {
  protected:
-  explicit RunLaneTest(shm::LinkSize link = {.ring_bytes = 4096, .item_limit = 20'000})
+  explicit BatchCallTest(shm::LinkSize link = {.ring_bytes = 4096, .item_limit = 20'000})
       : spec_{.segments = {{}}, .link = link}, segment_(make_rig_segment(spec_)) {}
 
-  RunLane& start(std::unique_ptr<Hosted> hosted) {
+  BatchCall& start(std::unique_ptr<Hosted> hosted) {
     hosted_ = std::move(hosted);
     monitor_.emplace(segment_.map_worker(1), -1);
     output_.emplace(segment_.map_producer(1));
     input_.emplace(segment_.map_consumer(0), 0);
-    return lane_.emplace(*hosted_, *output_, *monitor_, late_ns_);
+    return call_.emplace(*hosted_, *output_, *monitor_, late_ns_);
   }
   /// How many of the items that are there are taken.
   std::uint32_t collect(std::uint32_t limit = shm::kMostInRun) { return collect(limit, kAll); }
   template <class Ahead>
   std::uint32_t collect(std::uint32_t limit, const Ahead& ahead) {
-    return lane_->collect(*input_, limit, ahead) ? lane_->reserve() : 0;
+    return call_->collect(*input_, limit, ahead) ? call_->reserve() : 0;
   }
   /// Of a source's.
   std::uint32_t collect_from(std::uint64_t next, std::uint32_t limit) {
-    return lane_->collect(next, 0, limit, kAll) ? lane_->reserve() : 0;
+    return call_->collect(next, 0, limit, kAll) ? call_->reserve() : 0;
   }
-  void work() { lane_->work(false); }
+  void work() { call_->work(false); }
   /// What has come out once everything kept is published.
   Texts published() {
     output_->commit({.inputs_done = 1});
@@ -55,42 +55,42 @@ class RunLaneTest : public ::testing::Test {
   std::optional<Monitor> monitor_;
   std::optional<shm::RingWriter> output_;
   std::optional<shm::RingReader> input_;
-  std::optional<RunLane> lane_;
+  std::optional<BatchCall> call_;
 };
 
 std::unique_ptr<Hosted> next_letter() {
   return typed<char, char>([](char in) { return static_cast<char>(in + 1); });
 }
 
-TEST_F(RunLaneTest, GivesEveryItemToTheStageInOneCall) {
+TEST_F(BatchCallTest, GivesEveryItemToTheStageInOneCall) {
   feed(segment_, 0, {"a", "b", "c"});
-  RunLane& sut = start(next_letter());
+  BatchCall& sut = start(next_letter());
   EXPECT_EQ(collect(), 3U);  // and not the end mark
   work();
   EXPECT_EQ(sut.keep(), 3U);
   EXPECT_EQ(published(), (Texts{"b", "c", "d"}));
 }
 
-TEST_F(RunLaneTest, TakesNoMoreThanItIsAllowed) {
+TEST_F(BatchCallTest, TakesNoMoreThanItIsAllowed) {
   feed(segment_, 0, {"a", "b", "c"});
   start(next_letter());
   EXPECT_EQ(collect(2), 2U);
   EXPECT_EQ(collect(0), 0U);
 }
 
-TEST_F(RunLaneTest, StopsBeforeAnItemThatIsNotWanted) {
+TEST_F(BatchCallTest, StopsBeforeAnItemThatIsNotWanted) {
   feed(segment_, 0, {"a", "b", "c"});
   start(next_letter());
   EXPECT_EQ(collect(64, before(1)), 1U);
 }
 
-TEST_F(RunLaneTest, StopsBeforeAnItemOfAnotherSize) {
+TEST_F(BatchCallTest, StopsBeforeAnItemOfAnotherSize) {
   feed(segment_, 0, {"a", "bb", "c"});
   start(next_letter());
   EXPECT_EQ(collect(), 1U);
 }
 
-TEST_F(RunLaneTest, StopsBeforeADamagedHeader) {
+TEST_F(BatchCallTest, StopsBeforeADamagedHeader) {
   feed(segment_, 0, {"a", "b", "c"});
   start(next_letter());
   const shm::ProducerEnd neighbour = segment_.map_producer(0);
@@ -100,9 +100,9 @@ TEST_F(RunLaneTest, StopsBeforeADamagedHeader) {
   EXPECT_THROW(input_->try_peek(), shm::LinkCorrupt);
 }
 
-TEST_F(RunLaneTest, ResultsKeepTheNumbersOfTheirItems) {
+TEST_F(BatchCallTest, ResultsKeepTheNumbersOfTheirItems) {
   feed(segment_, 0, {"a", "b", "c"});
-  RunLane& sut = start(
+  BatchCall& sut = start(
       typed<std::optional<char>, char>([](char in) { return in == 'b' ? std::nullopt : std::optional<char>(in); }));
   ASSERT_EQ(collect(), 3U);
   work();
@@ -115,13 +115,13 @@ TEST_F(RunLaneTest, ResultsKeepTheNumbersOfTheirItems) {
   EXPECT_EQ(test::text_of(*reader.try_peek()), "c");
 }
 
-TEST_F(RunLaneTest, ItsItemsEnteredTogether) {
+TEST_F(BatchCallTest, ItsItemsEnteredTogether) {
   shm::RingWriter ring(segment_.map_producer(0));
   for (const RecordAt& at : {RecordAt{7, 100}, {8, 100}, {9, 101}}) {
     ASSERT_TRUE(put(ring, "a", {.sequence = at.sequence, .entered_ns = at.entered_ns}));
   }
   ring.commit({.inputs_done = 3});
-  RunLane& sut = start(next_letter());
+  BatchCall& sut = start(next_letter());
   ASSERT_EQ(collect(), 2U);
   EXPECT_EQ(sut.entered_ns(), 100);
   work();
@@ -131,7 +131,7 @@ TEST_F(RunLaneTest, ItsItemsEnteredTogether) {
   EXPECT_EQ(reader.try_peek()->entered_ns, 100);
 }
 
-TEST_F(RunLaneTest, PartsOfOneInputAreNoRun) {
+TEST_F(BatchCallTest, PartsOfOneInputAreNoRun) {
   shm::RingWriter ring(segment_.map_producer(0));
   for (const std::uint64_t sequence : {7U, 7U, 8U}) {
     ASSERT_TRUE(put(ring, "a", {.sequence = sequence}));
@@ -143,9 +143,9 @@ TEST_F(RunLaneTest, PartsOfOneInputAreNoRun) {
   EXPECT_EQ(collect(), 2U);
 }
 
-TEST_F(RunLaneTest, WhatOneStageGaveIsARunForTheNext) {
+TEST_F(BatchCallTest, WhatOneStageGaveIsARunForTheNext) {
   feed(segment_, 0, {"a", "b", "c", "d"});
-  RunLane& sut = start(
+  BatchCall& sut = start(
       typed<std::optional<char>, char>([](char in) { return in == 'b' ? std::nullopt : std::optional<char>(in); }));
   ASSERT_EQ(collect(), 4U);
   work();
@@ -159,7 +159,7 @@ TEST_F(RunLaneTest, WhatOneStageGaveIsARunForTheNext) {
   });
   const shm::Segment behind = make_rig_segment(spec_);
   shm::RingWriter out(behind.map_producer(1));
-  RunLane next(*sink, out, *monitor_);
+  BatchCall next(*sink, out, *monitor_);
   ASSERT_TRUE(next.collect(reader, 64, before(3)));
   ASSERT_EQ(next.reserve(), 2U);
   next.work(false);
@@ -169,9 +169,9 @@ TEST_F(RunLaneTest, WhatOneStageGaveIsARunForTheNext) {
   EXPECT_EQ(reader.try_peek()->sequence, 3U);
 }
 
-TEST_F(RunLaneTest, WhatWasDoneBeforeAnExceptionIsKept) {
+TEST_F(BatchCallTest, WhatWasDoneBeforeAnExceptionIsKept) {
   feed(segment_, 0, {"a", "b", "c"});
-  RunLane& sut = start(typed<char, char>([](char in) { return in == 'b' ? throw Error("b") : in; }));
+  BatchCall& sut = start(typed<char, char>([](char in) { return in == 'b' ? throw Error("b") : in; }));
   ASSERT_EQ(collect(), 3U);
   EXPECT_THROW(work(), Error);
   EXPECT_EQ(sut.done(), 1U);
@@ -186,7 +186,7 @@ struct Named {
   bool operator==(const Named&) const = default;
 };
 
-class NamingTest : public RunLaneTest {
+class NamingTest : public BatchCallTest {
  protected:
   std::vector<Named> named(bool one_by_one) {
     std::vector<Named> all;
@@ -195,9 +195,9 @@ class NamingTest : public RunLaneTest {
       all.push_back({page.number, page.sequence, page.in_flight});
       return in;
     }));
-    lane_->collect(*input_, 3, kAll);
-    lane_->reserve();
-    lane_->work(one_by_one);
+    call_->collect(*input_, 3, kAll);
+    call_->reserve();
+    call_->work(one_by_one);
     return all;
   }
 };
@@ -221,10 +221,10 @@ TEST_F(NamingTest, NamesEachItemByItsSequenceNumber) {
   EXPECT_EQ(named(true), (std::vector<Named>{{0, 7, 1}, {1, 8, 1}, {2, 30, 1}}));
 }
 
-TEST_F(RunLaneTest, AStageThatChangesItemsInPlace) {
+TEST_F(BatchCallTest, AStageThatChangesItemsInPlace) {
   feed(segment_, 0, {"a", "b"});
   const auto grow = [](char& letter) { ++letter; };
-  RunLane& sut = start(std::make_unique<detail::HostedInPlace<char, decltype(grow)>>(grow));
+  BatchCall& sut = start(std::make_unique<detail::HostedInPlace<char, decltype(grow)>>(grow));
   ASSERT_EQ(collect(), 2U);
   work();
   sut.keep();
@@ -242,8 +242,8 @@ class Countdown final : public Source<char> {
   int left_;
 };
 
-TEST_F(RunLaneTest, ASourceThatGivesLessHasEnded) {
-  RunLane& sut = start(detail::host(std::make_unique<Countdown>(2)));
+TEST_F(BatchCallTest, ASourceThatGivesLessHasEnded) {
+  BatchCall& sut = start(detail::host(std::make_unique<Countdown>(2)));
   EXPECT_EQ(collect_from(0, 5), 5U);
   EXPECT_FALSE(sut.work(false));
   EXPECT_EQ(sut.keep(), 2U);
@@ -251,9 +251,9 @@ TEST_F(RunLaneTest, ASourceThatGivesLessHasEnded) {
 }
 
 /// Many more items than a run has bits for, through a stage that changes each and one that drops some.
-class LongRunTest : public RunLaneTest {
+class LongRunTest : public BatchCallTest {
  protected:
-  LongRunTest() : RunLaneTest({.ring_bytes = 64 << 10, .item_limit = 20'000}) {}
+  LongRunTest() : BatchCallTest({.ring_bytes = 64 << 10, .item_limit = 20'000}) {}
 
   /// Numbers from `first` on, as one run.
   void publish(std::uint64_t first, std::uint32_t items) {
@@ -282,7 +282,7 @@ class LongRunTest : public RunLaneTest {
 
 TEST_F(LongRunTest, GoesThroughAsOne) {
   publish(100, 500);
-  RunLane& sut = start(typed<std::uint64_t, std::uint64_t>([](std::uint64_t in) { return in * 3; }));
+  BatchCall& sut = start(typed<std::uint64_t, std::uint64_t>([](std::uint64_t in) { return in * 3; }));
   ASSERT_EQ(collect(), 500U);
   work();
   EXPECT_EQ(sut.done(), 500U);
@@ -296,7 +296,7 @@ TEST_F(LongRunTest, GoesThroughAsOne) {
 
 TEST_F(LongRunTest, WhatCameBeforeAnExceptionKeepsItsNumbers) {
   publish(100, 500);
-  RunLane& sut =
+  BatchCall& sut =
       start(typed<std::uint64_t, std::uint64_t>([](std::uint64_t in) { return in == 350 ? throw Error("no") : in; }));
   ASSERT_EQ(collect(), 500U);
   EXPECT_THROW(work(), Error);
@@ -311,9 +311,9 @@ TEST_F(LongRunTest, WhatCameBeforeAnExceptionKeepsItsNumbers) {
 
 /// What is done must not wait for the rest as long as such a stage likes.
 TEST_F(LongRunTest, EndsEarlyIfTheStageWaits) {
-  late_ns_ = RunLane::kLateNs;
+  late_ns_ = BatchCall::kLateNs;
   publish(100, 500);
-  RunLane& sut = start(typed<std::uint64_t, std::uint64_t>([](std::uint64_t in) {
+  BatchCall& sut = start(typed<std::uint64_t, std::uint64_t>([](std::uint64_t in) {
     if (in == 200) {
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
@@ -331,7 +331,7 @@ TEST_F(LongRunTest, EndsEarlyIfTheStageWaits) {
 
 TEST_F(LongRunTest, AStageThatFiltersGetsItInParts) {
   publish(100, 500);
-  RunLane& sut = start(typed<std::optional<std::uint64_t>, std::uint64_t>(
+  BatchCall& sut = start(typed<std::optional<std::uint64_t>, std::uint64_t>(
       [](std::uint64_t in) { return in % 3 == 0 ? std::optional(in) : std::nullopt; }));
   std::uint32_t done = 0;
   while (const std::uint32_t items = collect()) {
@@ -358,7 +358,7 @@ TEST_F(LongRunTest, TakesNoMoreThanIsWanted) {
 
 /// Where a run does not fit it waits: what is cut stays so for all stages behind.
 TEST_F(LongRunTest, IsNotCutByAFullLink) {
-  RunLane& sut = start(typed<std::uint64_t, std::uint64_t>([](std::uint64_t in) { return in; }));
+  BatchCall& sut = start(typed<std::uint64_t, std::uint64_t>([](std::uint64_t in) { return in; }));
   std::uint32_t runs = 0;
   for (std::uint64_t next = 0;; next += 500, ++runs) {
     publish(next, 500);
@@ -381,12 +381,12 @@ TEST_F(LongRunTest, IsNotCutByAFullLink) {
   EXPECT_EQ(sut.reserve(), 500U);
 }
 
-struct FourItems : RunLaneTest {
-  FourItems() : RunLaneTest({.ring_bytes = 4096, .item_limit = 20'000, .items_limit = 4}) {}
+struct FourItems : BatchCallTest {
+  FourItems() : BatchCallTest({.ring_bytes = 4096, .item_limit = 20'000, .items_limit = 4}) {}
 };
 
 TEST_F(FourItems, TakesWhatHasRoomBehindTheStage) {
-  RunLane& sut = start(detail::host(std::make_unique<Countdown>(9)));
+  BatchCall& sut = start(detail::host(std::make_unique<Countdown>(9)));
   EXPECT_EQ(collect_from(0, 64), 4U);
   work();
   sut.keep();

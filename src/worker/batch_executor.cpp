@@ -1,0 +1,119 @@
+#include "worker/batch_executor.hpp"
+
+#include <algorithm>
+
+namespace pystream::worker {
+namespace {
+
+/// A deadline for each item, or a policy that decides at the first death.
+bool looks_at_single_items(const plan::FaultPolicy& policy) {
+  return policy.timeout || policy.on_crash != plan::OnCrash::replay || policy.max_attempts <= 1;
+}
+
+}  // namespace
+
+bool BatchExecutor::fits(SegmentWork& work) {
+  const auto& hosted = work.chain.hosted();
+  if (hosted.size() != 1 || work.output.answers() || work.committer.has_checkpoints() ||
+      work.ring.overflow() != shm::Overflow::block || (work.inputs.any() && work.inputs.link().one_at_a_time())) {
+    return false;
+  }
+  const detail::RunSizes sizes = hosted.front()->run_sizes();
+  return sizes.any() && (work.output.terminal() || sizes.out <= work.ring.run_limit());
+}
+
+BatchExecutor::BatchExecutor(SegmentWork& work, ItemExecutor* items, SourceExecutor* source)
+    : work_(work),
+      items_(items),
+      source_(source),
+      call_(*work.chain.hosted().front(), work.ring, work.monitor),
+      names_each_(looks_at_single_items(work.faults.policy_of(0))) {}
+
+/// How many of the next inputs may go into one call.
+std::uint32_t BatchExecutor::limit() const {
+  std::uint64_t most = work_.pace.slow() || work_.output.resumes() ? 0 : work_.pace.run();
+  const std::uint64_t next = work_.committer.inputs_done();
+  if (const std::uint64_t died_on = work_.faults.death().number; died_on >= next) {
+    most = std::min(most, died_on - next);
+  }
+  if (source_ != nullptr) {
+    most = source_->is_over() ? 0 : std::min(most, source_->left());
+  }
+  return static_cast<std::uint32_t>(most);
+}
+
+bool BatchExecutor::collect() {
+  const auto ahead = [&](std::uint64_t sequence, std::uint32_t most) {
+    return work_.recorder.unwanted_ahead(sequence, most);
+  };
+  return source_ != nullptr ? call_.collect(work_.committer.inputs_done(), work_.meter.began(), limit(), ahead)
+                            : call_.collect(work_.inputs.link(), limit(), ahead);
+}
+
+/// Waits until what was collected has room; how much of it.
+std::uint32_t BatchExecutor::reserve() {
+  std::uint32_t items = call_.reserve();
+  while (items == 0) {
+    // Meanwhile whole inputs are committed, and no item is in work.
+    work_.committer.keep_cursors();
+    work_.output.begin_between_inputs();
+    work_.monitor.end_items();
+    work_.room.make_room();
+    if (source_ != nullptr) {
+      call_.set_entered(work_.monitor.now());
+    }
+    items = call_.reserve();
+  }
+  return items;
+}
+
+void BatchExecutor::count(std::uint32_t items, std::uint32_t given) {
+  if (source_ == nullptr) {
+    work_.inputs.link().advance_items(items);
+  }
+  work_.committer.finish_inputs(items);
+  work_.meter.count_batch(items, work_.output.terminal() ? items : given, call_.entered_ns());
+}
+
+/// The stage threw in the midst of a batch.
+void BatchExecutor::fail(const std::string& reason) {
+  count(call_.done(), call_.keep());
+  if (source_ == nullptr) {
+    items_->take_failed(reason);
+    return;
+  }
+  work_.flow.next_sequence = work_.committer.inputs_done();
+  if (!source_->faults().goes_on(call_.done() > 0)) {
+    throw StageFailed(work_.committer.inputs_done(), reason);
+  }
+  source_->faults().leave_out(reason);
+  work_.committer.finish_inputs(1);
+}
+
+std::uint32_t BatchExecutor::take() {
+  if (!collect()) {
+    return 0;
+  }
+  const std::uint32_t items = reserve();
+  // Items that were in work at a death are named one by one, to isolate the culprit.
+  const bool one_by_one = names_each_ || work_.committer.inputs_done() < work_.faults.death().seen_until;
+  if (items > 1) {
+    work_.pace.note_several();
+  }
+  work_.chain.clock().start(false);
+  work_.chain.clock().begin();
+  bool more = true;
+  if (const auto reason = work_.faults.failure_of([&] { more = call_.work(one_by_one); })) {
+    const std::uint32_t done = call_.done();
+    fail(*reason);
+    return done + 1;
+  }
+  const std::uint32_t done = call_.done();
+  count(done, call_.keep());
+  if (!more) {
+    work_.committer.end();
+  }
+  return std::max(done, 1U);
+}
+
+}  // namespace pystream::worker

@@ -1,0 +1,99 @@
+#include "worker/committer.hpp"
+
+#include "base/kill_point.hpp"
+
+namespace pystream::worker {
+
+Committer::Committer(shm::RingWriter& ring, LinkOutput& output, Chain& chain, Meter& meter, Monitor& monitor,
+                     RowPlace place, std::byte* checkpoints, std::uint64_t checkpoint_bytes)
+    : ring_(ring),
+      output_(output),
+      chain_(chain),
+      meter_(meter),
+      monitor_(monitor),
+      cursors_(chain.hosted()),
+      saved_(checkpoints, checkpoint_bytes, chain.hosted()),
+      counts_each_(place.first),
+      inputs_done_(committed()),
+      cycles_(ring.journal().cycles),
+      ended_((ring.journal().flags & shm::kJournalEnded) != 0) {
+  const shm::JournalEntry& journal = ring_.journal();
+  output_.resume_at(journal.parts_of == inputs_done_ ? journal.parts_out : 0);
+}
+
+bool Committer::restore() {
+  base::kill_point(base::KillPoint::attaching);
+  if (ring_.journal().write_position == 0 && inputs_done_ == 0 && !ended_) {
+    return false;
+  }
+  cursors_.restore(ring_.journal().cursor);
+  if (saved_.any() && inputs_done_ > 0) {
+    saved_.restore(inputs_done_);
+  }
+  for (const auto& hosted : chain_.hosted()) {
+    hosted->resume();
+  }
+  return true;
+}
+
+void Committer::end() {
+  if (!output_.terminal()) {
+    // Should the mark have to wait for room, then what is done so far is committed: whole inputs, and not yet the end.
+    cursors_.keep();
+    output_.begin_between_inputs();
+    output_.mark(shm::RecordKind::end, 0);
+  }
+  ended_ = true;
+}
+
+shm::Done Committer::done(std::uint32_t parts_out) const {
+  return {.inputs_done = inputs_done_,
+          .parts_out = parts_out,
+          .flags = ended_ ? shm::kJournalEnded : 0,
+          .cycles = cycles_,
+          .cursor = cursors_.kept()};
+}
+
+void Committer::commit() {
+  const std::uint64_t before = committed();
+  if (output_.terminal()) {
+    chain_.hosted().back()->flush();
+  }
+  if (saved_.any() && inputs_done_ != before) {
+    saved_.save(inputs_done_, before);
+  }
+  if (!output_.terminal() && cursors_.any() && inputs_done_ != before && !ring_.has_uncommitted()) {
+    // A cursor is committed with output only; a mark that readers step over is output enough.
+    output_.mark(shm::RecordKind::tombstone, 0);
+  }
+  cursors_.keep();
+  meter_.prepare(inputs_done_);
+  if (output_.terminal()) {
+    ring_.commit_terminal(done(0));
+  } else if (ring_.has_uncommitted()) {
+    ring_.commit(done(0));
+  } else if (inputs_done_ != before) {
+    ring_.commit_inputs_done(inputs_done_);
+  }
+  output_.note_commit();
+  monitor_.count_commit();
+}
+
+void Committer::commit_part(std::int64_t now) {
+  const bool has_output = ring_.has_uncommitted();
+  if (!has_output && (chain_.from_source() || inputs_done_ == committed())) {
+    return;  // a source's cursor is committed with output only
+  }
+  meter_.prepare(inputs_done_);
+  if (has_output) {
+    ring_.commit(done(output_.emitted()));
+    output_.note_commit();
+  } else {
+    // Inputs without output: what is not committed must not be released.
+    ring_.commit_inputs_done(inputs_done_);
+  }
+  meter_.apply(now);
+  monitor_.count_commit();
+}
+
+}  // namespace pystream::worker

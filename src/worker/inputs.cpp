@@ -1,0 +1,60 @@
+#include "worker/inputs.hpp"
+
+#include <utility>
+
+#include "worker/sleep_times.hpp"
+
+namespace pystream::worker {
+namespace {
+
+/// A segment that waits for input and retains some for its readers leaves releases alone for so long, unless a worker
+/// upstream lacks room.
+constexpr std::int64_t kRetainNs = base::kKillPoints ? kSleepNs : 1'000'000;
+
+}  // namespace
+
+Inputs::Inputs(std::vector<shm::ConsumerEnd> links, std::uint64_t inputs_done, shm::RingWriter& output,
+               std::int64_t spin_ns)
+    : output_(output), spin_ns_(spin_ns) {
+  links_.reserve(links.size());
+  for (shm::ConsumerEnd& link : links) {
+    links_.emplace_back(std::move(link), inputs_done, output.oldest_referred());
+  }
+}
+
+void Inputs::allow_references() {
+  for (shm::RingReader& link : links_) {
+    link.remember_large();
+  }
+}
+
+void Inputs::wait() {
+  if (output_.refers()) {
+    wait_while_referred();
+  } else {
+    output_.cease_to_ask();
+    link().wait(spin_ns_, kSleepNs);
+  }
+}
+
+/// What this segment passed on is still being read. While a worker upstream lacks room, the inputs must be released as
+/// soon as their readers are done, or a row of workers that forward would wait for one another for ever. Otherwise
+/// that can wait for the next input, if it comes soon: a wake-up for each release doubles the task switches of a hop.
+void Inputs::wait_while_referred() {
+  release();
+  const shm::Watched more = link().more();
+  const shm::Watched lack_of_room = link().lack_of_room();
+  if ((lack_of_room.seen & 1) == 0) {
+    output_.cease_to_ask();
+    shm::wait_for_either(more, lack_of_room, {.spin_ns = spin_ns_, .timeout_ns = kRetainNs});
+    if (more.changed() || lack_of_room.changed()) {
+      return;
+    }
+    release();
+  }
+  output_.ask_for_room();
+  shm::wait_for_either(more, output_.room(), {.spin_ns = spin_ns_, .timeout_ns = kSleepNs});
+  release();
+}
+
+}  // namespace pystream::worker

@@ -1,0 +1,80 @@
+#include "worker/item_executor.hpp"
+
+namespace pystream::worker {
+
+bool ItemExecutor::take_next() {
+  shm::RingReader& link = work_.inputs.link();
+  const shm::Record* record = link.try_peek();
+  if (record == nullptr) {
+    return false;
+  }
+  take(*record);
+  link.advance();
+  return true;
+}
+
+void ItemExecutor::take(const shm::Record& record) {
+  switch (record.kind) {
+    case shm::RecordKind::end:
+      work_.committer.finish_end(record.number);
+      return;
+    case shm::RecordKind::tombstone:
+      work_.flow.tag = {
+          .sequence = record.sequence, .part = record.part, .attempt = 1, .entered_ns = record.entered_ns};
+      work_.output.begin_input();
+      finish(record);
+      return;
+    default:
+      take_item(record);
+  }
+}
+
+void ItemExecutor::tag(const shm::Record& record) {
+  work_.flow.tag = {.sequence = record.sequence,
+                    .part = record.part,
+                    .attempt = work_.faults.attempt_at(record.number),
+                    .entered_ns = record.entered_ns};
+  work_.flow.input = &record;
+  work_.monitor.begin_item(record.number, record.sequence);
+  work_.output.begin_input();
+}
+
+void ItemExecutor::take_item(const shm::Record& record) {
+  tag(record);
+  if (work_.faults.is_poison(record.number)) {
+    work_.faults.give_up_poison(record);
+    finish(record);
+    return;
+  }
+  work_.meter.start_item(record.sequence);
+  const auto stages = [&] { work_.chain.process(Item(work_.flow.tag, record.payload)); };
+  if (const auto reason = work_.faults.failure_of(stages)) {
+    work_.faults.retry_or_give_up(record, *reason, stages);
+  }
+  finish_item(record);
+}
+
+void ItemExecutor::take_failed(const std::string& reason) {
+  shm::RingReader& link = work_.inputs.link();
+  const shm::Record& record = *link.try_peek();
+  tag(record);
+  work_.chain.note_given();
+  work_.faults.retry_or_give_up(record, reason,
+                                [&] { work_.chain.process(Item(work_.flow.tag, record.payload)); });
+  finish_item(record);
+  link.advance();
+}
+
+/// The output ends first: should a mark have to wait for room, then nothing of this item is counted yet.
+void ItemExecutor::finish_item(const shm::Record& record) {
+  work_.output.end_input(record.closes);
+  work_.meter.stop_item(work_.flow.tag, record.number, work_.output.came_out());
+  work_.committer.finish_input(record.number, record.closes);
+}
+
+void ItemExecutor::finish(const shm::Record& record) {
+  work_.output.end_input(record.closes);
+  work_.committer.finish_input(record.number, record.closes);
+}
+
+}  // namespace pystream::worker

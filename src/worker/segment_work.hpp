@@ -1,0 +1,75 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <pystream/hosted.hpp>
+#include <vector>
+
+#include "plan/plan.hpp"
+#include "profile/recorder.hpp"
+#include "shm/ring_writer.hpp"
+#include "worker/chain.hpp"
+#include "worker/committer.hpp"
+#include "worker/fault_handler.hpp"
+#include "worker/inputs.hpp"
+#include "worker/link_output.hpp"
+#include "worker/meter.hpp"
+#include "worker/monitor.hpp"
+#include "worker/pace.hpp"
+#include "worker/room_wait.hpp"
+#include "worker/row_place.hpp"
+
+namespace pystream::worker {
+
+/// What one segment is made of; see plan::Segment.
+struct SegmentParts {
+  std::vector<shm::ConsumerEnd> inputs;  ///< none: the first stage is a source
+  shm::ProducerEnd output;               ///< of a terminal link if the segment ends in a sink
+  std::vector<std::unique_ptr<Hosted>> hosted;
+  std::vector<plan::FaultPolicy> faults;  ///< one for each hosted
+  RowPlace place;
+  std::uint32_t index = 0;         ///< in the worker's row
+  std::uint32_t first_hosted = 0;  ///< index of the first among the worker's stages
+  std::byte* checkpoints = nullptr;
+  std::uint64_t checkpoint_bytes = 0;
+  std::int64_t spin_ns = 0;
+  const ProcessLimits* limits = nullptr;  ///< nullptr: none
+  shm::ProfileArea::Segment profile;
+  bool exits = false;                         ///< what comes out here leaves the main pipeline
+  std::int64_t expected_item_ns = 1'000'000;  ///< until it is measured; slow, so that the first results leave at once
+};
+
+/// The working parts of a segment, wired together. Executors take inputs, call the stages and report to the committer;
+/// everything that they share is here.
+///
+/// Invariants:
+/// 1. Input is released only after the commit that includes it, and not while an output record refers to it.
+/// 2. Before anything that may sleep for long, what is done is committed and released.
+struct SegmentWork {
+  SegmentWork(SegmentParts parts, Monitor& monitor, DeadLetters& letters);
+  SegmentWork(const SegmentWork&) = delete;
+  SegmentWork& operator=(const SegmentWork&) = delete;
+
+  bool from_source() const { return chain.from_source(); }
+  /// The policy of the link that drops decides what is in it, so there nothing is retained for others. A row waits for
+  /// its child in other places than its input, where it would not pass releases on.
+  bool may_refer() const;
+
+  Monitor& monitor;
+  RowPlace place;
+  std::uint32_t index;
+  profile::Recorder recorder;
+  shm::RingWriter ring;
+  Flow flow;
+  RoomWait room;
+  LinkOutput output;
+  Chain chain;
+  Meter meter;
+  Committer committer;
+  Inputs inputs;
+  Pace pace;
+  FaultHandler faults;
+};
+
+}  // namespace pystream::worker
