@@ -6,7 +6,8 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
-#include <pystream/hosted.hpp>
+#include <pystream/codec.hpp>
+#include <pystream/detail/unwrap_optional.hpp>
 #include <string>
 #include <type_traits>
 #include <utility>

@@ -6,8 +6,8 @@
 #include <initializer_list>
 #include <memory>
 #include <optional>
-#include <pystream/callable.hpp>
 #include <pystream/dead_letter.hpp>
+#include <pystream/detail/callable.hpp>
 #include <pystream/options.hpp>
 #include <pystream/status.hpp>
 #include <ranges>

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <pystream/hosted.hpp>
+#include <pystream/detail/stage_forms.hpp>
 #include <pystream/params.hpp>
 #include <span>
 #include <string>
@@ -31,12 +31,12 @@ struct StageType {
   StageInfo info{};
   std::size_t cursor_bytes = 0;
   std::size_t checkpoint_bytes = 0;  ///< upper limit of its checkpointed state
-  std::function<std::unique_ptr<Hosted>(const Params&)> make{};
+  std::function<std::unique_ptr<StageAdapter>(const Params&)> make{};
 };
 
 namespace detail {
-/// Raised with each change of a class that a plugin and the library share (Hosted, Item, Output, StageType, ItemRun),
-/// which its symbols do not tell; the sizes are for changes where that was forgotten.
+/// Raised with each change of a class that a plugin and the library share (StageAdapter, Item, Output, StageType,
+/// ItemRun), which its symbols do not tell; the sizes are for changes where that was forgotten.
 inline constexpr std::uint64_t kPluginInterface =
     std::uint64_t{4} << 48 | sizeof(StageType) << 32 | sizeof(Item) << 16 | sizeof(ItemRun);
 }  // namespace detail
@@ -73,13 +73,13 @@ StageType describe_type(std::string name) {
   if constexpr (std::is_base_of_v<CheckpointBase, T>) {
     type.checkpoint_bytes = T::kStateLimit;
   }
-  type.make = [](const Params& params) -> std::unique_ptr<Hosted> {
+  type.make = [](const Params& params) -> std::unique_ptr<StageAdapter> {
     if constexpr (std::is_constructible_v<T, const Params&>) {
-      return host(std::make_unique<T>(params));
+      return adapt(std::make_unique<T>(params));
     } else {
       static_assert(std::is_default_constructible_v<T>,
                     "pystream: a registered stage needs a constructor from const Params& or none at all");
-      return host(std::make_unique<T>());
+      return adapt(std::make_unique<T>());
     }
   };
   return type;

@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
-#include <pystream/hosted.hpp>
+#include <pystream/detail/stage_adapter.hpp>
 #include <pystream/options.hpp>
 #include <vector>
 
@@ -23,7 +23,7 @@ struct CoordinatorStart {
   StartMethod method = StartMethod::fork;
   std::vector<std::uint64_t> checkpoint_bytes;
   /// fork: makes a stage, in its worker.
-  std::function<std::unique_ptr<Hosted>(plan::HostedId)> make;
+  std::function<std::unique_ptr<StageAdapter>(plan::HostedId)> make;
   /// Runs as bookkeeper and keeps dead letters; with spawn also as worker. Empty: none was found, so there is neither
   /// a profile nor a place for dead letters.
   std::filesystem::path worker_program;

@@ -45,9 +45,9 @@ base::TickRate tick_rate() {
 
 }  // namespace
 
-SerialChain::SerialChain(const std::vector<Hosted*>& stages, Output& out, bool timing)
+SerialChain::SerialChain(const std::vector<ItemAdapter*>& stages, Output& out, bool timing)
     : out_(out), timing_(timing), clock_(tick_rate()) {
-  for (Hosted* stage : stages) {
+  for (ItemAdapter* stage : stages) {
     const bool gives = stage->gives() != nullptr;
     outputs_.push_back(gives ? nullptr : std::make_unique<StepOutput>(*this, steps_.size()));
     steps_.push_back({.stage = stage, .takes = stage->takes(), .gives = stage->gives()});

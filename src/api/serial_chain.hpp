@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <pystream/hosted.hpp>
+#include <pystream/detail/stage_adapter.hpp>
 #include <vector>
 
 #include "api/serial_profile.hpp"
@@ -30,7 +30,7 @@ class SerialChain {
   };
 
   /// The last stage emits to `out`. `timing`: every stage's time is measured, at the cost of a clock read.
-  SerialChain(const std::vector<Hosted*>& stages, Output& out, bool timing);
+  SerialChain(const std::vector<ItemAdapter*>& stages, Output& out, bool timing);
   /// From now on what is timed also goes there. `hosted`: for each stage its number there; nullopt: it has a profile of
   /// its own.
   void record_to(SerialProfile& profile, const std::vector<std::optional<std::uint32_t>>& hosted);
@@ -49,7 +49,7 @@ class SerialChain {
   class StepOutput;
 
   struct Step {
-    Hosted* stage = nullptr;
+    ItemAdapter* stage = nullptr;
     const ValueType* takes = nullptr;
     const ValueType* gives = nullptr;
     bool hands_over = false;  ///< what it gives is what the next stage takes, or leaves the chain

@@ -182,14 +182,18 @@ void SerialRun::gather(PipelineTree& tree, const std::string& key) {
       const auto& row = topology_.workers.front().segments;
       own_.push_back(std::make_unique<ChildCall>(*session_, *row.at(children_).output, *row.at(children_ + 1).input));
       ++children_;
-      row_.push_back(own_.back().get());
+      row_.push_back(own_.back()->taker());
       row_keys_.push_back(member_key);
       row_hosted_.emplace_back();
     } else {
-      if (!member.stage.hosted) {
-        own_.push_back(make_hosted(member.stage));
+      if (!member.stage.adapter) {
+        own_.push_back(make_adapter(member.stage));
       }
-      row_.push_back(member.stage.hosted ? member.stage.hosted.get() : own_.back().get());
+      StageAdapter& stage = member.stage.adapter ? *member.stage.adapter : *own_.back();
+      if (stage.taker() == nullptr) {
+        throw Error("stage \"" + member_key + "\" is a source; a Pipeline is fed by forward()");
+      }
+      row_.push_back(stage.taker());
       row_keys_.push_back(member_key);
       row_hosted_.emplace_back(own_stages_++);
     }
@@ -341,7 +345,7 @@ void SerialRun::stop() {
   if (profile_) {
     profile_->end();
   }
-  for (Hosted* stage : row_) {
+  for (ItemAdapter* stage : row_) {
     try {
       stage->cleanup();
     } catch (const std::exception& error) {

@@ -54,12 +54,10 @@ class ResultBox final : public Output {
 
 /// A parallel pipeline inside a serial one: hands one item at a time to its workers and waits for all that becomes of
 /// it.
-class ChildCall final : public Hosted {
+class ChildCall final : public ItemAdapter {
  public:
   ChildCall(Session& session, plan::LinkId to, plan::LinkId from);
   void process(const Item& in, Output& out) override;
-  bool produce(Output&) override { return false; }
-  void cleanup() override {}
 
  private:
   void send(const Item& in);
@@ -101,8 +99,8 @@ class SerialRun final : public Run {
   plan::Topology topology_;
   std::optional<Session> session_;
   ResultBox results_;
-  std::vector<std::unique_ptr<Hosted>> own_;  ///< calls of children and stages of registered types
-  std::vector<Hosted*> row_;
+  std::vector<std::unique_ptr<StageAdapter>> own_;  ///< calls of children and stages of registered types
+  std::vector<ItemAdapter*> row_;
   std::vector<std::string> row_keys_;                     ///< of what is in row_
   std::vector<std::optional<std::uint32_t>> row_hosted_;  ///< number of each among the stages of this process
   std::uint32_t own_stages_ = 0;

@@ -121,7 +121,7 @@ void Session::start(PipelineTree& tree, const ParallelOptions& options) {
                          .worker_program = {}};
   start.worker_program = worker_program_ = worker_program(options, plan_.profiler.enabled);
   if (options.start_method == StartMethod::fork) {
-    start.make = [all = stages(tree)](plan::HostedId id) { return make_hosted(*all.at(id).parts); };
+    start.make = [all = stages(tree)](plan::HostedId id) { return make_adapter(*all.at(id).parts); };
   }
   coordinator_.emplace(start_coordinator(start));
 }

@@ -238,8 +238,8 @@ std::vector<std::uint64_t> checkpoint_bytes(PipelineTree& tree) {
   std::vector<std::uint64_t> all;
   for (const PlacedStage& stage : stages(tree)) {
     std::uint64_t bytes = 0;
-    if (stage.parts->hosted) {
-      CheckpointBase* checkpoint = stage.parts->hosted->checkpoint();
+    if (stage.parts->adapter) {
+      CheckpointBase* checkpoint = stage.parts->adapter->checkpoint();
       bytes = checkpoint != nullptr ? checkpoint->state_limit() : 0;
     } else if (const StageType* type = find_stage_type(stage.parts->registered.type)) {
       bytes = type->checkpoint_bytes;
@@ -249,9 +249,9 @@ std::vector<std::uint64_t> checkpoint_bytes(PipelineTree& tree) {
   return all;
 }
 
-std::unique_ptr<Hosted> make_hosted(detail::StageParts& parts) {
-  if (parts.hosted) {
-    return std::move(parts.hosted);
+std::unique_ptr<StageAdapter> make_adapter(detail::StageParts& parts) {
+  if (parts.adapter) {
+    return std::move(parts.adapter);
   }
   const StageType* type = find_stage_type(parts.registered.type);
   if (type == nullptr || !type->make) {

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 #include <memory>
-#include <pystream/callable.hpp>
+#include <pystream/detail/callable.hpp>
 #include <string>
 #include <vector>
 
@@ -50,6 +50,6 @@ plan::Plan make_plan(const PipelineTree& tree, const ParallelOptions& options, c
 std::vector<std::uint64_t> checkpoint_bytes(PipelineTree& tree);
 
 /// The stage to run: the object given to add() itself, or a new one of the registered type.
-std::unique_ptr<Hosted> make_hosted(detail::StageParts& parts);
+std::unique_ptr<StageAdapter> make_adapter(detail::StageParts& parts);
 
 }  // namespace pystream::api

@@ -12,6 +12,7 @@
 
 #include "base/fast_clock.hpp"
 #include "base/futex.hpp"
+#include "base/mutation.hpp"
 #include "base/pidfd.hpp"
 #include "base/system_error.hpp"
 #include "coord/worker_pages.hpp"
@@ -154,19 +155,23 @@ void Coordinator::on_tick() {
 
 void Coordinator::perform(const std::vector<Action>& actions) {
   for (const Action& action : actions) {
-    std::visit(
-        Overloaded{[&](const StartWorker& start) { start_worker(start); },
-                   [&](const KillWorker& kill) {
-                     workers_[kill.id].killed_by_us = true;
-                     ask_and_kill(kill.id);
-                   },
-                   [&](const WakeNeighbours& wake) { wake_links_of(wake.id); }, [&](const StopAll&) { stop_workers(); },
-                   [&](const EndRun&) {
-                     over_ = true;
-                     tell_failure();
-                   },
-                   [&](const Report& report) { tell(report.text); }},
-        action);
+    std::visit(Overloaded{[&](const StartWorker& start) { start_worker(start); },
+                          [&](const KillWorker& kill) {
+                            workers_[kill.id].killed_by_us = true;
+                            ask_and_kill(kill.id);
+                          },
+                          [&](const WakeNeighbours& wake) {
+                            if (!base::mutated(base::Mutation::no_wake_after_death)) {
+                              wake_links_of(wake.id);
+                            }
+                          },
+                          [&](const StopAll&) { stop_workers(); },
+                          [&](const EndRun&) {
+                            over_ = true;
+                            tell_failure();
+                          },
+                          [&](const Report& report) { tell(report.text); }},
+               action);
   }
 }
 

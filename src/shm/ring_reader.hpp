@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
-#include <pystream/item_run.hpp>
+#include <pystream/detail/item_run.hpp>
 #include <span>
 
 #include "shm/link_corrupt.hpp"

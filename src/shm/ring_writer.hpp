@@ -6,7 +6,7 @@
 #include <cstring>
 #include <deque>
 #include <optional>
-#include <pystream/item_run.hpp>
+#include <pystream/detail/item_run.hpp>
 #include <span>
 #include <string>
 

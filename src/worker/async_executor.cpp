@@ -10,10 +10,8 @@ constexpr std::uint32_t kLargestAnswerBatch = 256;  ///< answers that share a co
 
 }  // namespace
 
-AsyncExecutor::AsyncExecutor(SegmentWork& work)
-    : work_(work),
-      lane_(*work.chain.hosted().front()),
-      isolate_until_(work.monitor.control().isolate_until.load(std::memory_order_relaxed)) {
+AsyncExecutor::AsyncExecutor(SegmentWork& work, AsyncStage& stage)
+    : work_(work), lane_(stage), isolate_until_(work.monitor.control().isolate_until.load(std::memory_order_relaxed)) {
   work_.room.leave_inputs();
 }
 
@@ -101,8 +99,7 @@ bool AsyncExecutor::run() {
   work_.meter.begin_now();
   std::uint32_t answered = 0;
   shm::RingReader::Mark done{};
-  while (!lane_.empty() && answered < kLargestAnswerBatch && work_.meter.has_room() &&
-         finish_oldest(answered == 0)) {
+  while (!lane_.empty() && answered < kLargestAnswerBatch && work_.meter.has_room() && finish_oldest(answered == 0)) {
     done = lane_.oldest().after;
     lane_.pop();
     ++answered;

@@ -11,8 +11,8 @@ namespace pystream::worker {
 /// answered is committed in order, and only that is released.
 class AsyncExecutor {
  public:
-  /// REQUIRES: the segment's only stage is an AsyncStage.
-  explicit AsyncExecutor(SegmentWork& work);
+  /// REQUIRES: `stage` is the segment's only one.
+  AsyncExecutor(SegmentWork& work, AsyncStage& stage);
 
   /// Takes what inputs there are and commits what answers there are. False if there was neither, and none is
   /// outstanding.

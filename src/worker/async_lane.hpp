@@ -2,7 +2,7 @@
 
 #include <deque>
 #include <optional>
-#include <pystream/hosted.hpp>
+#include <pystream/stage.hpp>
 #include <string>
 
 #include "base/fast_clock.hpp"
@@ -24,7 +24,7 @@ class AsyncLane {
     bool has_answer() const { return !poison && !failure && record.kind != shm::RecordKind::tombstone; }
   };
 
-  explicit AsyncLane(Hosted& hosted) : stage_(*hosted.async()) {}
+  explicit AsyncLane(AsyncStage& stage) : stage_(stage) {}
 
   bool empty() const { return entries_.empty(); }
   bool full() const { return entries_.size() >= stage_.capacity(); }

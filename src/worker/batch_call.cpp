@@ -24,8 +24,8 @@ std::uint64_t chosen(std::uint64_t sequences, std::uint64_t items) {
 
 static_assert(detail::ItemRun::kMost == shm::kRunBits);
 
-BatchCall::BatchCall(Hosted& hosted, shm::RingWriter& output, Monitor& monitor, std::int64_t late_ns)
-    : hosted_(hosted), output_(output), monitor_(monitor), late_ns_(late_ns), sizes_(hosted.run_sizes()) {}
+BatchCall::BatchCall(StageAdapter& stage, shm::RingWriter& output, Monitor& monitor, std::int64_t late_ns)
+    : stage_(stage), output_(output), monitor_(monitor), late_ns_(late_ns), sizes_(stage.run_sizes()) {}
 
 std::uint32_t BatchCall::most(std::uint32_t limit) const {
   return std::min(limit, sizes_.filters ? shm::kRunBits : shm::kMostInRun);
@@ -67,7 +67,7 @@ bool BatchCall::work(bool one_by_one) {
   late_ = false;
   do {
     begin_part(one_by_one);
-    hosted_.process_run(part_);
+    stage_.process_run(part_);
     late_ = monitor_.now() - began > late_ns_;
   } while (part_.done == part_.items && done() < run_.items && !late_);
   base::kill_point(base::KillPoint::in_run);

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <cstdint>
-#include <pystream/hosted.hpp>
+#include <pystream/detail/stage_adapter.hpp>
 
 #include "shm/ring_reader.hpp"
 #include "shm/ring_writer.hpp"
@@ -15,8 +15,8 @@ class BatchCall {
  public:
   static constexpr std::int64_t kLateNs = 200'000;  ///< much longer than a run should take
 
-  /// `hosted` must do runs: see Hosted::run_sizes(). A sink's `output` is terminal. `late_ns`: see late().
-  BatchCall(Hosted& hosted, shm::RingWriter& output, Monitor& monitor, std::int64_t late_ns = kLateNs);
+  /// `stage` must do runs: see StageAdapter::run_sizes(). A sink's `output` is terminal. `late_ns`: see late().
+  BatchCall(StageAdapter& stage, shm::RingWriter& output, Monitor& monitor, std::int64_t late_ns = kLateNs);
 
   /// Finds up to `limit` items that are there, of the stage's type; of sequence numbers from s on `ahead(s, most)` may
   /// be taken. False: there are none, or the next item is not of that kind.
@@ -46,7 +46,7 @@ class BatchCall {
   shm::RunItems given() const;
   void begin_part(bool one_by_one);
 
-  Hosted& hosted_;
+  StageAdapter& stage_;
   shm::RingWriter& output_;
   Monitor& monitor_;
   std::int64_t late_ns_;

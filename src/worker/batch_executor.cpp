@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/mutation.hpp"
+
 namespace pystream::worker {
 namespace {
 
@@ -13,12 +15,12 @@ bool looks_at_single_items(const plan::FaultPolicy& policy) {
 }  // namespace
 
 bool BatchExecutor::fits(SegmentWork& work) {
-  const auto& hosted = work.chain.hosted();
-  if (hosted.size() != 1 || work.output.answers() || work.committer.has_checkpoints() ||
+  const auto& stages = work.chain.stages();
+  if (stages.size() != 1 || work.output.answers() || work.committer.has_checkpoints() ||
       work.ring.overflow() != shm::Overflow::block || (work.inputs.any() && work.inputs.link().one_at_a_time())) {
     return false;
   }
-  const detail::RunSizes sizes = hosted.front()->run_sizes();
+  const detail::RunSizes sizes = stages.front()->run_sizes();
   return sizes.any() && (work.output.terminal() || sizes.out <= work.ring.run_limit());
 }
 
@@ -26,7 +28,7 @@ BatchExecutor::BatchExecutor(SegmentWork& work, ItemExecutor* items, SourceExecu
     : work_(work),
       items_(items),
       source_(source),
-      call_(*work.chain.hosted().front(), work.ring, work.monitor),
+      call_(*work.chain.stages().front(), work.ring, work.monitor),
       names_each_(looks_at_single_items(work.faults.policy_of(0))) {}
 
 /// How many of the next inputs may go into one call.
@@ -55,7 +57,9 @@ std::uint32_t BatchExecutor::reserve() {
   std::uint32_t items = call_.reserve();
   while (items == 0) {
     // Meanwhile whole inputs are committed, and no item is in work.
-    work_.committer.keep_cursors();
+    if (!base::mutated(base::Mutation::stale_cursor_in_run)) {
+      work_.committer.keep_cursors();
+    }
     work_.output.begin_between_inputs();
     work_.monitor.end_items();
     work_.room.make_room();
@@ -96,7 +100,8 @@ std::uint32_t BatchExecutor::take() {
   }
   const std::uint32_t items = reserve();
   // Items that were in work at a death are named one by one, to isolate the culprit.
-  const bool one_by_one = names_each_ || work_.committer.inputs_done() < work_.faults.death().seen_until;
+  const bool isolates = work_.committer.inputs_done() < work_.faults.death().seen_until;
+  const bool one_by_one = names_each_ || (isolates && !base::mutated(base::Mutation::no_isolation_after_death));
   if (items > 1) {
     work_.pace.note_several();
   }
@@ -110,6 +115,9 @@ std::uint32_t BatchExecutor::take() {
   }
   const std::uint32_t done = call_.done();
   count(done, call_.keep());
+  if (source_ != nullptr && done > 0) {
+    source_->faults().note_success();
+  }
   if (!more) {
     work_.committer.end();
   }

@@ -57,7 +57,7 @@ class Chain::Step final : public LocalOutput {
 
  protected:
   void emit_value(const void* value, const ValueType& type) override {
-    if (chain_.hosted_[index_ + 1]->takes() == &type) {
+    if (chain_.takers_[index_ + 1]->takes() == &type) {
       pass({tag(), value, type});
     } else {
       const std::size_t size = type.size(value);
@@ -82,37 +82,40 @@ class Chain::Step final : public LocalOutput {
   bool numbering_;
 };
 
-Chain::Chain(std::vector<std::unique_ptr<Hosted>> hosted, bool with_source, LinkOutput& out, Flow& flow,
-             Monitor& monitor, profile::Recorder& recorder, std::uint32_t first)
-    : hosted_(std::move(hosted)),
+Chain::Chain(std::vector<std::unique_ptr<StageAdapter>> stages, LinkOutput& out, Flow& flow, Monitor& monitor,
+             profile::Recorder& recorder, std::uint32_t first)
+    : stages_(std::move(stages)),
+      source_(stages_.empty() ? nullptr : stages_.front()->source()),
       out_(out),
       recorder_(recorder),
       first_(first),
-      from_source_(with_source),
-      clock_(monitor, recorder, first, hosted_.size()),
-      counts_(hosted_.size()),
-      item_counts_(hosted_.size()),
-      kept_counts_(hosted_.size()),
-      unshared_(hosted_.size()) {
-  for (std::size_t i = 0; i + 1 < hosted_.size(); ++i) {
-    steps_.push_back(std::make_unique<Step>(*this, i, flow, with_source && i == 0));
+      clock_(monitor, recorder, first, stages_.size()),
+      counts_(stages_.size()),
+      item_counts_(stages_.size()),
+      kept_counts_(stages_.size()),
+      unshared_(stages_.size()) {
+  for (std::size_t i = 0; i + 1 < stages_.size(); ++i) {
+    steps_.push_back(std::make_unique<Step>(*this, i, flow, source_ != nullptr && i == 0));
   }
-  flow.numbering = with_source;
-  out_.set_first(with_source && hosted_.size() == 1);
+  flow.numbering = source_ != nullptr;
+  out_.set_first(source_ != nullptr && stages_.size() == 1);
+  for (const auto& stage : stages_) {
+    takers_.push_back(stage->taker());
+  }
 }
 
 Chain::~Chain() = default;
 
 Output& Chain::output_of(std::size_t index) {
-  return index + 1 < hosted_.size() ? static_cast<Output&>(*steps_[index]) : out_;
+  return index + 1 < stages_.size() ? static_cast<Output&>(*steps_[index]) : out_;
 }
 
 /// What the stage `index` has emitted goes through those behind it.
 void Chain::run_behind(std::size_t index, const Item& item) {
   clock_.enter(index + 1);
   ++item_counts_[index + 1];
-  hosted_[index + 1]->process(item, output_of(index + 1));
-  if (hosted_[index]->gives() != nullptr) {
+  takers_[index + 1]->process(item, output_of(index + 1));
+  if (takers_[index] != nullptr && takers_[index]->gives() != nullptr) {
     clock_.return_to(index);  // it gives one output at most, as the last thing it does
   } else {
     clock_.enter(index);
@@ -120,13 +123,13 @@ void Chain::run_behind(std::size_t index, const Item& item) {
 }
 
 void Chain::process(const Item& item) {
-  if (hosted_.empty()) {
+  if (stages_.empty()) {
     out_.forward(item);
     return;
   }
   clock_.begin();
   ++item_counts_[0];
-  hosted_[0]->process(item, output_of(0));
+  takers_[0]->process(item, output_of(0));
 }
 
 void Chain::flush_counts() {
@@ -151,13 +154,13 @@ void Chain::discard_item() {
 
 void Chain::share_time(std::int64_t ns, std::int64_t age_ns) {
   double timed = 0;
-  for (std::size_t i = 0; i < hosted_.size(); ++i) {
+  for (std::size_t i = 0; i < stages_.size(); ++i) {
     timed += static_cast<double>(recorder_.timed_ns(first_ + static_cast<std::uint32_t>(i)));
   }
-  const auto even_share = 1.0 / static_cast<double>(std::max<std::size_t>(hosted_.size(), 1));
-  const auto entered = static_cast<double>(hosted_.empty() ? 0 : unshared_[0] + counts_[0]);
+  const auto even_share = 1.0 / static_cast<double>(std::max<std::size_t>(stages_.size(), 1));
+  const auto entered = static_cast<double>(stages_.empty() ? 0 : unshared_[0] + counts_[0]);
   double behind_ns = 0;  // spent by the stages behind
-  for (std::size_t i = hosted_.size(); i-- > 0;) {
+  for (std::size_t i = stages_.size(); i-- > 0;) {
     const auto hosted = first_ + static_cast<std::uint32_t>(i);
     const double share = timed > 0 ? static_cast<double>(recorder_.timed_ns(hosted)) / timed : even_share;
     const double spent_ns = share * static_cast<double>(ns);
@@ -172,7 +175,7 @@ void Chain::share_time(std::int64_t ns, std::int64_t age_ns) {
 
 bool Chain::produce() {
   clock_.begin();
-  return hosted_[0]->produce(output_of(0));
+  return source_->produce(output_of(0));
 }
 
 }  // namespace pystream::worker

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 #include <memory>
-#include <pystream/hosted.hpp>
+#include <pystream/detail/stage_adapter.hpp>
 #include <vector>
 
 #include "worker/link_output.hpp"
@@ -87,7 +87,7 @@ class SourceGuard {
 class Chain {
  public:
   /// `first`: index of the first stage among the worker's HostedStats. `out` is where the last one emits to.
-  Chain(std::vector<std::unique_ptr<Hosted>> hosted, bool with_source, LinkOutput& out, Flow& flow, Monitor& monitor,
+  Chain(std::vector<std::unique_ptr<StageAdapter>> stages, LinkOutput& out, Flow& flow, Monitor& monitor,
         profile::Recorder& recorder, std::uint32_t first);
 
   /// Runs one item through. An exception of a stage comes out as it is.
@@ -115,8 +115,11 @@ class Chain {
   void share_time(std::int64_t ns, std::int64_t age_ns);
 
   StageClock& clock() { return clock_; }
-  const std::vector<std::unique_ptr<Hosted>>& hosted() const { return hosted_; }
-  bool from_source() const { return from_source_; }
+  const std::vector<std::unique_ptr<StageAdapter>>& stages() const { return stages_; }
+  /// In front; nullptr: there is none.
+  SourceAdapter* source() const { return source_; }
+  /// The only stage, or the sink in its place; nullptr: there are several, or a source.
+  ItemAdapter* only_taker() const { return takers_.size() == 1 ? takers_.front() : nullptr; }
   std::uint32_t first() const { return first_; }
 
  private:
@@ -125,11 +128,12 @@ class Chain {
   Output& output_of(std::size_t index);
   void run_behind(std::size_t index, const Item& item);
 
-  std::vector<std::unique_ptr<Hosted>> hosted_;
+  std::vector<std::unique_ptr<StageAdapter>> stages_;
+  SourceAdapter* source_;
+  std::vector<ItemAdapter*> takers_;  ///< the same; nullptr: the source
   LinkOutput& out_;
   profile::Recorder& recorder_;
   std::uint32_t first_;
-  bool from_source_;
   StageClock clock_;
   std::vector<std::unique_ptr<Step>> steps_;
   std::vector<std::uint64_t> counts_;       ///< of finished items

@@ -1,6 +1,7 @@
 #include "worker/committer.hpp"
 
 #include "base/kill_point.hpp"
+#include "base/mutation.hpp"
 
 namespace pystream::worker {
 
@@ -11,14 +12,16 @@ Committer::Committer(shm::RingWriter& ring, LinkOutput& output, Chain& chain, Me
       chain_(chain),
       meter_(meter),
       monitor_(monitor),
-      cursors_(chain.hosted()),
-      saved_(checkpoints, checkpoint_bytes, chain.hosted()),
+      cursors_(chain.stages()),
+      saved_(checkpoints, checkpoint_bytes, chain.stages()),
       counts_each_(place.first),
       inputs_done_(committed()),
       cycles_(ring.journal().cycles),
       ended_((ring.journal().flags & shm::kJournalEnded) != 0) {
   const shm::JournalEntry& journal = ring_.journal();
-  output_.resume_at(journal.parts_of == inputs_done_ ? journal.parts_out : 0);
+  if (journal.parts_of == inputs_done_ && !base::mutated(base::Mutation::forget_published_outputs)) {
+    output_.resume_at(journal.parts_out);
+  }
 }
 
 bool Committer::restore() {
@@ -30,8 +33,8 @@ bool Committer::restore() {
   if (saved_.any() && inputs_done_ > 0) {
     saved_.restore(inputs_done_);
   }
-  for (const auto& hosted : chain_.hosted()) {
-    hosted->resume();
+  for (const auto& stage : chain_.stages()) {
+    stage->resume();
   }
   return true;
 }
@@ -57,7 +60,7 @@ shm::Done Committer::done(std::uint32_t parts_out) const {
 void Committer::commit() {
   const std::uint64_t before = committed();
   if (output_.terminal()) {
-    chain_.hosted().back()->flush();
+    chain_.stages().back()->sink()->flush();
   }
   if (saved_.any() && inputs_done_ != before) {
     saved_.save(inputs_done_, before);
@@ -81,7 +84,7 @@ void Committer::commit() {
 
 void Committer::commit_part(std::int64_t now) {
   const bool has_output = ring_.has_uncommitted();
-  if (!has_output && (chain_.from_source() || inputs_done_ == committed())) {
+  if (!has_output && (chain_.source() != nullptr || inputs_done_ == committed())) {
     return;  // a source's cursor is committed with output only
   }
   meter_.prepare(inputs_done_);

@@ -8,9 +8,9 @@
 
 namespace pystream::worker {
 
-Cursors::Cursors(const std::vector<std::unique_ptr<Hosted>>& hosted) {
+Cursors::Cursors(const std::vector<std::unique_ptr<StageAdapter>>& stages) {
   std::size_t bytes = 0;
-  for (const auto& one : hosted) {
+  for (const auto& one : stages) {
     if (const std::span<std::byte> cursor = one->cursor(); !cursor.empty()) {
       cursors_.push_back(cursor);
       bytes += cursor.size();

@@ -2,7 +2,7 @@
 
 #include <cstddef>
 #include <memory>
-#include <pystream/hosted.hpp>
+#include <pystream/detail/stage_adapter.hpp>
 #include <span>
 #include <vector>
 
@@ -11,8 +11,8 @@ namespace pystream::worker {
 /// The cursors of a segment's source and sinks, one behind another, as they go into the journal.
 class Cursors {
  public:
-  /// Throws Error if they are larger than the journal's room. `hosted` outlives this.
-  explicit Cursors(const std::vector<std::unique_ptr<Hosted>>& hosted);
+  /// Throws Error if they are larger than the journal's room. `stages` outlive this.
+  explicit Cursors(const std::vector<std::unique_ptr<StageAdapter>>& stages);
 
   bool any() const { return !kept_.empty(); }
   /// Keeps them as they are now. REQUIRES: no item is in work.

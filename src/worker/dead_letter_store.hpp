@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "profile/letter_desk.hpp"
-#include "worker/monitor.hpp"
 #include "worker/dead_letters.hpp"
+#include "worker/monitor.hpp"
 
 namespace pystream::worker {
 

@@ -14,7 +14,7 @@ FaultHandler::FaultHandler(Policies policies, PastDeath death, Chain& chain, Lin
       monitor_(monitor),
       recorder_(recorder),
       letters_(letters) {
-  death_.give_up = death_.give_up && death_.hosted - chain_.first() < chain_.hosted().size();
+  death_.give_up = death_.give_up && death_.hosted - chain_.first() < chain_.stages().size();
 }
 
 /// REQUIRES: called from a handler.
@@ -50,8 +50,7 @@ const plan::FaultPolicy& FaultHandler::policy_of(std::size_t index) const {
   return index < policies_.of_stages.size() ? policies_.of_stages[index] : kDefault;
 }
 
-void FaultHandler::retry_or_give_up(const shm::Record& record, std::string reason,
-                                    const std::function<void()>& again) {
+void FaultHandler::retry_or_give_up(const shm::Record& record, std::string reason, const std::function<void()>& again) {
   for (std::uint32_t tries = 1;; ++tries) {
     output_.withdraw();
     if (policy().on_error != plan::OnError::retry || tries >= policy().max_attempts) {

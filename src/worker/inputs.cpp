@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/mutation.hpp"
 #include "worker/sleep_times.hpp"
 
 namespace pystream::worker {
@@ -46,13 +47,21 @@ void Inputs::wait_while_referred() {
   const shm::Watched lack_of_room = link().lack_of_room();
   if ((lack_of_room.seen & 1) == 0) {
     output_.cease_to_ask();
+    if (base::mutated(base::Mutation::ignore_lack_of_room)) {
+      link().wait(spin_ns_, kSleepNs);
+    }
     shm::wait_for_either(more, lack_of_room, {.spin_ns = spin_ns_, .timeout_ns = kRetainNs});
     if (more.changed() || lack_of_room.changed()) {
       return;
     }
     release();
   }
-  output_.ask_for_room();
+  if (!base::mutated(base::Mutation::no_request_upstream)) {
+    output_.ask_for_room();
+  }
+  if (base::mutated(base::Mutation::ignore_releases_while_asleep)) {
+    link().wait(spin_ns_, kSleepNs);
+  }
   shm::wait_for_either(more, output_.room(), {.spin_ns = spin_ns_, .timeout_ns = kSleepNs});
   release();
 }

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
+#include "base/mutation.hpp"
 #include "shm/ring_reader.hpp"
 #include "shm/ring_writer.hpp"
 
@@ -26,7 +28,10 @@ class Inputs {
   /// From here on the output may refer to large inputs. REQUIRES: no input was read.
   void allow_references();
   /// Releases the inputs that were stepped over, but for those that output records refer to. REQUIRES: their commit.
-  void release() { link().release(link().mark(), output_.oldest_referred()); }
+  void release() {
+    const bool retain = !base::mutated(base::Mutation::release_referred_inputs);
+    link().release(link().mark(), retain ? output_.oldest_referred() : std::nullopt);
+  }
   bool has_unreleased() const { return any() && link().has_unreleased(); }
   /// Sleeps until there may be more input, releasing meanwhile what output records cease to refer to. It may return
   /// early. REQUIRES: any(); everything that was stepped over is committed.

@@ -59,8 +59,7 @@ void ItemExecutor::take_failed(const std::string& reason) {
   const shm::Record& record = *link.try_peek();
   tag(record);
   work_.chain.note_given();
-  work_.faults.retry_or_give_up(record, reason,
-                                [&] { work_.chain.process(Item(work_.flow.tag, record.payload)); });
+  work_.faults.retry_or_give_up(record, reason, [&] { work_.chain.process(Item(work_.flow.tag, record.payload)); });
   finish_item(record);
   link.advance();
 }

@@ -8,8 +8,8 @@
 #include "base/unique_fd.hpp"
 #include "profile/letter_desk.hpp"
 #include "profile/wire.hpp"
-#include "worker/monitor.hpp"
 #include "worker/dead_letters.hpp"
+#include "worker/monitor.hpp"
 
 namespace pystream::worker {
 

@@ -5,7 +5,7 @@ namespace pystream::worker {
 /// The first item of a link may come later than its batch begins, so the clock is read when it is there: a worker that
 /// is preempted in between would begin the item before it came.
 void Meter::set_clock() {
-  if (chain_.from_source()) {
+  if ((chain_.source() != nullptr)) {
     chain_.clock().set(began_);
   } else {
     chain_.clock().expire();
@@ -15,7 +15,7 @@ void Meter::set_clock() {
 void Meter::stop_item(const Item::Tag& tag, std::uint64_t input, std::uint64_t came_out) {
   count_exits(came_out);
   if (!every_) {
-    ages_.add(chain_.from_source() ? came_out : 1, tag.entered_ns);
+    ages_.add((chain_.source() != nullptr) ? came_out : 1, tag.entered_ns);
     exit_ages_.add(exits_ ? came_out : 0, tag.entered_ns);
   }
   if (!chain_.clock().timing()) {

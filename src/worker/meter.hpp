@@ -98,10 +98,10 @@ class Meter {
   std::int64_t began_ = 0;    ///< when the batch in work began; 0: look at the clock
   std::int64_t blocked_ = 0;  ///< since then, in nanoseconds
   std::int64_t start_up_ = 0;
-  std::int64_t shared_ = 0;      ///< nanoseconds of this batch that the stages have already
-  std::uint64_t came_out_ = 0;   ///< items that left the main pipeline and are not counted yet
-  Ages ages_;                    ///< of the items of a batch of which not every item is timed
-  Ages exit_ages_;               ///< of those that left the main pipeline
+  std::int64_t shared_ = 0;     ///< nanoseconds of this batch that the stages have already
+  std::uint64_t came_out_ = 0;  ///< items that left the main pipeline and are not counted yet
+  Ages ages_;                   ///< of the items of a batch of which not every item is timed
+  Ages exit_ages_;              ///< of those that left the main pipeline
 };
 
 }  // namespace pystream::worker

@@ -23,9 +23,9 @@ std::atomic_ref<std::uint64_t> tag_of(std::byte* copy) {
 
 }  // namespace
 
-SavedState::SavedState(std::byte* copies, std::uint64_t bytes, const std::vector<std::unique_ptr<Hosted>>& hosted)
+SavedState::SavedState(std::byte* copies, std::uint64_t bytes, const std::vector<std::unique_ptr<StageAdapter>>& stages)
     : copies_(copies), bytes_(bytes) {
-  for (const auto& one : hosted) {
+  for (const auto& one : stages) {
     if (CheckpointBase* state = one->checkpoint(); state != nullptr) {
       states_.push_back(state);
     }

@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <pystream/hosted.hpp>
+#include <pystream/detail/stage_adapter.hpp>
 #include <vector>
 
 namespace pystream::worker {
@@ -12,7 +12,7 @@ namespace pystream::worker {
 class SavedState {
  public:
   /// `copies`: two areas of `bytes` each, or nullptr if no stage has state.
-  SavedState(std::byte* copies, std::uint64_t bytes, const std::vector<std::unique_ptr<Hosted>>& hosted);
+  SavedState(std::byte* copies, std::uint64_t bytes, const std::vector<std::unique_ptr<StageAdapter>>& stages);
 
   bool any() const { return !states_.empty(); }
   /// Writes the state as of `inputs_done` into the copy that does not hold `committed`. Throws Error if it does not

@@ -3,16 +3,17 @@
 #include <utility>
 
 #include "base/kill_point.hpp"
+#include "base/mutation.hpp"
 
 namespace pystream::worker {
 
 SegmentRunner::SegmentRunner(SegmentParts parts, Monitor& monitor, DeadLetters& letters)
     : work_(std::move(parts), monitor, letters), items_(work_) {
-  const auto& hosted = work_.chain.hosted();
   if (work_.from_source()) {
     source_.emplace(work_);
-  } else if (hosted.size() == 1 && work_.place.alone() && hosted.front()->async() != nullptr) {
-    async_.emplace(work_);
+  } else if (ItemAdapter* const only = work_.chain.only_taker();
+             only != nullptr && only->async() != nullptr && work_.place.alone()) {
+    async_.emplace(work_, *only->async());
   }
   fresh_ = !work_.committer.restore();
   if (!async_ && BatchExecutor::fits(work_)) {
@@ -23,9 +24,9 @@ SegmentRunner::SegmentRunner(SegmentParts parts, Monitor& monitor, DeadLetters& 
 template <class Call>
 void SegmentRunner::for_each_stage(const Call& call) {
   std::uint32_t index = work_.chain.first();
-  for (const auto& hosted : work_.chain.hosted()) {
+  for (const auto& stage : work_.chain.stages()) {
     work_.monitor.set_hosted(index++);
-    call(*hosted);
+    call(*stage);
   }
 }
 
@@ -35,9 +36,9 @@ bool SegmentRunner::begin() {
   if (work_.inputs.any() && work_.inputs.link().try_peek() == nullptr) {
     return false;
   }
-  for_each_stage([](Hosted& hosted) {
+  for_each_stage([](StageAdapter& stage) {
     try {
-      hosted.start();
+      stage.start();
     } catch (const std::exception& error) {
       throw StartFailed(error.what());
     }
@@ -83,6 +84,9 @@ bool SegmentRunner::commit_before_failing(const Work& work) {
 }
 
 void SegmentRunner::commit_and_release() {
+  if (base::mutated(base::Mutation::release_before_commit) && work_.inputs.any()) {
+    work_.inputs.link().release();
+  }
   work_.committer.commit();
   if (work_.inputs.any()) {
     work_.inputs.release();
@@ -184,7 +188,7 @@ void SegmentRunner::wait_for_input() {
 }
 
 void SegmentRunner::cleanup() {
-  for_each_stage([](Hosted& hosted) { hosted.cleanup(); });
+  for_each_stage([](StageAdapter& stage) { stage.cleanup(); });
 }
 
 }  // namespace pystream::worker

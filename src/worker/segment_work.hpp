@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <pystream/hosted.hpp>
+#include <pystream/detail/stage_adapter.hpp>
 #include <vector>
 
 #include "plan/plan.hpp"
@@ -26,8 +26,8 @@ namespace pystream::worker {
 struct SegmentParts {
   std::vector<shm::ConsumerEnd> inputs;  ///< none: the first stage is a source
   shm::ProducerEnd output;               ///< of a terminal link if the segment ends in a sink
-  std::vector<std::unique_ptr<Hosted>> hosted;
-  std::vector<plan::FaultPolicy> faults;  ///< one for each hosted
+  std::vector<std::unique_ptr<StageAdapter>> stages;
+  std::vector<plan::FaultPolicy> faults;  ///< one for each stage
   RowPlace place;
   std::uint32_t index = 0;         ///< in the worker's row
   std::uint32_t first_hosted = 0;  ///< index of the first among the worker's stages
@@ -51,7 +51,7 @@ struct SegmentWork {
   SegmentWork(const SegmentWork&) = delete;
   SegmentWork& operator=(const SegmentWork&) = delete;
 
-  bool from_source() const { return chain.from_source(); }
+  bool from_source() const { return chain.source() != nullptr; }
   /// The policy of the link that drops decides what is in it, so there nothing is retained for others. A row waits for
   /// its child in other places than its input, where it would not pass releases on.
   bool may_refer() const;

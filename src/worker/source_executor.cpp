@@ -45,7 +45,7 @@ bool SourceExecutor::is_over() const {
 
 bool SourceExecutor::take_next() {
   work_.monitor.check_stop();
-  if (left() == 0 || (is_over() && !work_.chain.hosted().front()->buffered())) {
+  if (left() == 0 || (is_over() && !work_.chain.source()->buffered())) {
     work_.committer.end();
     return true;
   }
@@ -70,6 +70,9 @@ bool SourceExecutor::take_next() {
   const bool any = work_.flow.next_sequence != first;
   if (any) {
     finish(given);
+  }
+  if (!fault && given > 0) {
+    faults_.note_success();
   }
   if (fails) {
     throw StageFailed(work_.committer.inputs_done(), *fault);

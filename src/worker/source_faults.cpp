@@ -7,7 +7,7 @@
 namespace pystream::worker {
 
 bool SourceFaults::goes_on(bool gave_items) {
-  const std::span<const std::byte> cursor = chain_.hosted().front()->cursor();
+  const std::span<const std::byte> cursor = chain_.source()->cursor();
   const bool moved = !std::equal(cursor.begin(), cursor.end(), cursor_.begin(), cursor_.end());
   const bool first = in_a_row_ == 0 || gave_items || moved;
   in_a_row_ = first ? 1 : in_a_row_ + 1;

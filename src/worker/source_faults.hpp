@@ -22,6 +22,8 @@ class SourceFaults {
   /// A source whose cursor has moved beyond the fault, or that `gave_items` before it, makes progress. One that only
   /// throws would never end; it gets as many attempts as its policy says.
   bool goes_on(bool gave_items);
+  /// The source gave an item and did not throw.
+  void note_success() { in_a_row_ = 0; }
   /// REQUIRES: goes_on().
   void leave_out(const std::string& reason);
 
@@ -30,9 +32,9 @@ class SourceFaults {
   FaultHandler& faults_;
   Flow& flow_;
   Monitor& monitor_;
-  std::uint32_t in_a_row_ = 0;      ///< faults without anything in between
-  std::vector<std::byte> cursor_;   ///< at the last of them
-  std::uint32_t reported_ = 0;      ///< on standard error
+  std::uint32_t in_a_row_ = 0;     ///< faults without anything in between
+  std::vector<std::byte> cursor_;  ///< at the last of them
+  std::uint32_t reported_ = 0;     ///< on standard error
 };
 
 }  // namespace pystream::worker

@@ -70,7 +70,7 @@ class Builder {
     for (const plan::HostedId id : segment.hosted) {
       const plan::HostedSpec& spec = start_.topology->hosted.at(id);
       monitor_.set_hosted(next_hosted_++);
-      parts.hosted.push_back(start_.make(id));
+      parts.stages.push_back(start_.make(id));
       parts.faults.push_back(spec.node->stage->faults);
     }
     if (segment.input) {

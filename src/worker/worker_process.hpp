@@ -4,11 +4,11 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <pystream/detail/stage_adapter.hpp>
 #include <span>
 
 #include "base/unique_fd.hpp"
 #include "plan/topology.hpp"
-#include "pystream/hosted.hpp"
 
 namespace pystream::worker {
 
@@ -20,7 +20,7 @@ struct WorkerStart {
   const plan::Topology* topology = nullptr;
   std::span<const std::uint64_t> checkpoint_bytes;
   /// Makes a stage; throws if it cannot be made.
-  std::function<std::unique_ptr<Hosted>(plan::HostedId)> make;
+  std::function<std::unique_ptr<StageAdapter>(plan::HostedId)> make;
   /// Whether this process may open the profile database: it was exec'd. One that was forked out of a user's program
   /// must not, as it has inherited what SQLite knows of the program's own connections; see `helper_program`.
   bool opens_database = true;

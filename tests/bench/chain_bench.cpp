@@ -19,7 +19,7 @@ constexpr int kNodes = 5;
 constexpr std::size_t kStages = kNodes - 2;
 constexpr const char* kUnit = "items/s";
 
-double run_pystream(const std::vector<pystream::HostedFactory>& nodes, std::uint64_t items, RunTimes& times,
+double run_pystream(const std::vector<pystream::StageFactory>& nodes, std::uint64_t items, RunTimes& times,
                     const std::filesystem::path& profile = {}) {
   ForkPipeline pipeline(nodes);
   if (!profile.empty()) {

@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
-#include <pystream/callable.hpp>
-#include <pystream/hosted.hpp>
+#include <pystream/detail/callable.hpp>
+#include <pystream/detail/stage_forms.hpp>
 #include <vector>
 
 #include "bench/fork_pipeline.hpp"
@@ -55,7 +55,7 @@ struct TypedAddOne final : Stage<Block<kBytes>> {
 
 /// Typed, changed in place: the item is copied once, to where it will lie, as the bare chain does it.
 template <std::size_t kBytes>
-std::unique_ptr<Hosted> host_add_one_in_place() {
+std::unique_ptr<StageAdapter> host_add_one_in_place() {
   return detail::stage_parts([](Block<kBytes>& item) { ++item[0]; }).hosted;
 }
 
@@ -125,8 +125,8 @@ class RawSum final : public RawSink<std::uint64_t> {
 };
 
 template <class Object, class... Arguments>
-HostedFactory make_hosted(Arguments... arguments) {
-  return [=] { return detail::host(std::make_unique<Object>(arguments...)); };
+StageFactory make_hosted(Arguments... arguments) {
+  return [=] { return detail::adapt(std::make_unique<Object>(arguments...)); };
 }
 
 /// Runs it, from the moment all workers are ready; ends the benchmark if not every item arrived.
@@ -142,21 +142,21 @@ inline void run_whole(ForkPipeline& pipeline, std::uint64_t items, RunTimes& tim
 }
 
 /// A source, `stages` stages and a sink.
-inline std::vector<HostedFactory> chain_of(HostedFactory source, const HostedFactory& stage, std::size_t stages,
-                                           HostedFactory sink) {
-  std::vector<HostedFactory> all{std::move(source)};
+inline std::vector<StageFactory> chain_of(StageFactory source, const StageFactory& stage, std::size_t stages,
+                                           StageFactory sink) {
+  std::vector<StageFactory> all{std::move(source)};
   all.insert(all.end(), stages, stage);
   all.push_back(std::move(sink));
   return all;
 }
 
 template <std::size_t kBytes>
-std::vector<HostedFactory> typed_chain(std::uint64_t items, std::size_t stages, RunTimes* times,
-                                       const HostedFactory& stage = make_hosted<TypedAddOne<kBytes>>()) {
+std::vector<StageFactory> typed_chain(std::uint64_t items, std::size_t stages, RunTimes* times,
+                                       const StageFactory& stage = make_hosted<TypedAddOne<kBytes>>()) {
   return chain_of(make_hosted<TypedNumbers<kBytes>>(items, times), stage, stages, make_hosted<TypedSum<kBytes>>(times));
 }
 
-inline std::vector<HostedFactory> raw_chain(std::uint64_t items, std::size_t bytes, std::size_t stages,
+inline std::vector<StageFactory> raw_chain(std::uint64_t items, std::size_t bytes, std::size_t stages,
                                             RunTimes* times) {
   return chain_of(make_hosted<RawNumbers>(items, bytes, times), make_hosted<RawAddOne>(), stages,
                   make_hosted<RawSum>(times));

@@ -76,8 +76,8 @@ std::uint64_t run_worker(std::uint64_t items, Write write) {
   test::RigSpec spec;
   spec.link = kLink;
   spec.segments.push_back({.make = [] {
-    std::vector<std::unique_ptr<Hosted>> hosted;
-    hosted.push_back(detail::host(std::make_unique<Stage>()));
+    std::vector<std::unique_ptr<StageAdapter>> hosted;
+    hosted.push_back(detail::adapt(std::make_unique<Stage>()));
     return hosted;
   }});
   const shm::Segment segment = test::make_rig_segment(spec);

@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
-#include <pystream/hosted.hpp>
+#include <pystream/detail/stage_forms.hpp>
 #include <vector>
 
 #include "coord/bookkeeping.hpp"
@@ -21,7 +21,7 @@ namespace pystream::bench {
 class ForkPipeline {
  public:
   /// The first factory makes the source, the last the sink.
-  explicit ForkPipeline(std::vector<HostedFactory> factories, plan::LinkOptions links = {})
+  explicit ForkPipeline(std::vector<StageFactory> factories, plan::LinkOptions links = {})
       : factories_(std::move(factories)) {
     plan_.links = links;
     plan_.source = stage_node("Source");
@@ -93,7 +93,7 @@ class ForkPipeline {
   /// Source, stages, sink is also the order of Topology::hosted in a flat parallel plan.
   std::size_t order_of(plan::HostedId hosted) const { return hosted; }
 
-  std::vector<HostedFactory> factories_;
+  std::vector<StageFactory> factories_;
   plan::Plan plan_;
   std::function<void()> ready_;
   plan::Topology topology_;

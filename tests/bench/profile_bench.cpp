@@ -166,7 +166,7 @@ std::uint64_t rounds_of_a_microsecond() {
 }
 
 ForkPipeline pipeline(std::uint64_t items, std::uint64_t rounds, int stages, Tally* tally) {
-  std::vector<HostedFactory> nodes{make_hosted<Numbers>(items, tally)};
+  std::vector<StageFactory> nodes{make_hosted<Numbers>(items, tally)};
   for (int i = 0; i < stages; ++i) {
     nodes.push_back(make_hosted<Work>(rounds, i, tally));
   }

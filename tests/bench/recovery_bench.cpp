@@ -31,8 +31,8 @@ struct Discard final : Sink<Block> {
 };
 
 template <class T>
-HostedFactory factory() {
-  return [] { return detail::host(std::make_unique<T>()); };
+StageFactory factory() {
+  return [] { return detail::adapt(std::make_unique<T>()); };
 }
 
 /// Kills one worker at a time until `kills` have died, then ends the run.
@@ -58,7 +58,7 @@ void report(Bench& bench, const std::string& method, const std::vector<std::int6
 }
 
 void with_fork(Bench& bench, std::uint64_t kills) {
-  std::vector<HostedFactory> factories{factory<Numbers>()};
+  std::vector<StageFactory> factories{factory<Numbers>()};
   factories.insert(factories.end(), kStages, factory<Pass>());
   factories.push_back(factory<Discard>());
   ForkPipeline pipeline(factories);

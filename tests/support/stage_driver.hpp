@@ -92,7 +92,7 @@ inline const StageType& stage_type(std::string_view name) {
 }
 
 /// Makes a stage with the defaults of every parameter that `given` does not hold.
-inline std::unique_ptr<Hosted> make_stage(std::string_view name, ParamMap given = {}) {
+inline std::unique_ptr<StageAdapter> make_stage(std::string_view name, ParamMap given = {}) {
   const StageType& type = stage_type(name);
   Params params(std::move(given));
   for (const auto& [key, value] : ParamMap(params.values())) {
@@ -110,35 +110,35 @@ inline std::unique_ptr<Hosted> make_stage(std::string_view name, ParamMap given 
 }
 
 /// One item through a stage or into a sink.
-inline void feed(Hosted& stage, std::string_view bytes, Output& out, Item::Tag tag = {}) {
+inline void feed(StageAdapter& stage, std::string_view bytes, Output& out, Item::Tag tag = {}) {
   // Exactly as many bytes as the item has: a sanitizer sees whoever reads beyond.
   const auto copy = std::make_unique<std::byte[]>(bytes.size());
   if (!bytes.empty()) {
     std::memcpy(copy.get(), bytes.data(), bytes.size());
   }
-  stage.process(Item(tag, std::span<const std::byte>(copy.get(), bytes.size())), out);
+  stage.taker()->process(Item(tag, std::span<const std::byte>(copy.get(), bytes.size())), out);
 }
 
 /// What a stage makes of one item.
-inline std::vector<std::string> answers(Hosted& stage, std::string_view bytes, Item::Tag tag = {}) {
+inline std::vector<std::string> answers(StageAdapter& stage, std::string_view bytes, Item::Tag tag = {}) {
   CollectingOutput out;
   feed(stage, bytes, out, tag);
   return out.texts();
 }
 
 /// Runs a source to its end, but at most `limit` items.
-inline std::vector<std::string> run_source(Hosted& source, std::size_t limit = 1'000'000) {
+inline std::vector<std::string> run_source(StageAdapter& source, std::size_t limit = 1'000'000) {
   CollectingOutput out;
-  while (out.items().size() < limit && source.produce(out)) {
+  while (out.items().size() < limit && source.source()->produce(out)) {
   }
   return out.texts();
 }
 
 /// A committed cursor, as a restarted worker finds it.
-inline std::string saved_cursor(Hosted& stage) {
+inline std::string saved_cursor(StageAdapter& stage) {
   return {reinterpret_cast<const char*>(stage.cursor().data()), stage.cursor().size()};
 }
-inline void restart_from(Hosted& stage, const std::string& cursor) {
+inline void restart_from(StageAdapter& stage, const std::string& cursor) {
   ASSERT_EQ(cursor.size(), stage.cursor().size());
   std::memcpy(stage.cursor().data(), cursor.data(), cursor.size());
   stage.resume();

@@ -2,7 +2,7 @@
 
 #include <functional>
 #include <memory>
-#include <pystream/hosted.hpp>
+#include <pystream/detail/stage_forms.hpp>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,13 +15,13 @@ namespace pystream::test {
 
 using RawFunction = std::function<void(const Item&, Output&)>;
 
-inline std::unique_ptr<Hosted> raw(RawFunction function) {
-  return std::make_unique<detail::HostedRaw<RawFunction>>(std::move(function));
+inline std::unique_ptr<StageAdapter> raw(RawFunction function) {
+  return std::make_unique<detail::RawAdapter<RawFunction>>(std::move(function));
 }
 
 template <class Out, class In, class Callee>
-std::unique_ptr<Hosted> typed(Callee callee) {
-  return std::make_unique<detail::HostedFunction<In, Out, Callee>>(std::move(callee));
+std::unique_ptr<StageAdapter> typed(Callee callee) {
+  return std::make_unique<detail::FunctionAdapter<In, Out, Callee>>(std::move(callee));
 }
 
 inline std::string text_of(const Item& item) {
@@ -31,13 +31,13 @@ inline void emit_text(Output& out, std::string_view text) {
   out.emit_bytes(std::as_bytes(std::span(text)));
 }
 
-inline std::unique_ptr<Hosted> pass() {
+inline std::unique_ptr<StageAdapter> pass() {
   return raw([](const Item& in, Output& out) { out.forward(in); });
 }
 
 /// One segment of the worker under test.
 struct RigSegment {
-  std::function<std::vector<std::unique_ptr<Hosted>>()> make;
+  std::function<std::vector<std::unique_ptr<StageAdapter>>()> make;
   bool has_source = false;
   bool has_sink = false;
   plan::FaultPolicy faults{};
@@ -109,14 +109,14 @@ class RiggedWorker {
       if (!given.has_source) {
         parts.inputs.push_back(segment.map_consumer(2 * i));
       }
-      parts.hosted = given.make();
-      parts.faults.assign(parts.hosted.size(), given.faults);
+      parts.stages = given.make();
+      parts.faults.assign(parts.stages.size(), given.faults);
       parts.place = {.first = i == 0, .last = i + 1 == spec.segments.size()};
       parts.first_hosted = first;
       if (given.in_runs) {
         parts.expected_item_ns = 0;
       }
-      first += static_cast<std::uint32_t>(parts.hosted.size());
+      first += static_cast<std::uint32_t>(parts.stages.size());
       const shm::WorkerEnd& own = monitor_->end();
       parts.profile = own.profile.segments.at(i);
       if (own.checkpoints != nullptr) {

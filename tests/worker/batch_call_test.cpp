@@ -24,7 +24,7 @@ class BatchCallTest : public ::testing::Test {
   explicit BatchCallTest(shm::LinkSize link = {.ring_bytes = 4096, .item_limit = 20'000})
       : spec_{.segments = {{}}, .link = link}, segment_(make_rig_segment(spec_)) {}
 
-  BatchCall& start(std::unique_ptr<Hosted> hosted) {
+  BatchCall& start(std::unique_ptr<StageAdapter> hosted) {
     hosted_ = std::move(hosted);
     monitor_.emplace(segment_.map_worker(1), -1);
     output_.emplace(segment_.map_producer(1));
@@ -51,14 +51,14 @@ class BatchCallTest : public ::testing::Test {
   RigSpec spec_;
   std::int64_t late_ns_ = std::numeric_limits<std::int64_t>::max();  ///< whatever else the machine does meanwhile
   shm::Segment segment_;
-  std::unique_ptr<Hosted> hosted_;
+  std::unique_ptr<StageAdapter> hosted_;
   std::optional<Monitor> monitor_;
   std::optional<shm::RingWriter> output_;
   std::optional<shm::RingReader> input_;
   std::optional<BatchCall> call_;
 };
 
-std::unique_ptr<Hosted> next_letter() {
+std::unique_ptr<StageAdapter> next_letter() {
   return typed<char, char>([](char in) { return static_cast<char>(in + 1); });
 }
 
@@ -153,7 +153,7 @@ TEST_F(BatchCallTest, WhatOneStageGaveIsARunForTheNext) {
   output_->commit({.inputs_done = 4});
   shm::RingReader reader(segment_.map_consumer(1), 0);
   std::string seen;
-  const std::unique_ptr<Hosted> sink = typed<char, char>([&](char in) {
+  const std::unique_ptr<StageAdapter> sink = typed<char, char>([&](char in) {
     seen += in;
     return in;
   });
@@ -224,7 +224,7 @@ TEST_F(NamingTest, NamesEachItemByItsSequenceNumber) {
 TEST_F(BatchCallTest, AStageThatChangesItemsInPlace) {
   feed(segment_, 0, {"a", "b"});
   const auto grow = [](char& letter) { ++letter; };
-  BatchCall& sut = start(std::make_unique<detail::HostedInPlace<char, decltype(grow)>>(grow));
+  BatchCall& sut = start(std::make_unique<detail::InPlaceAdapter<char, decltype(grow)>>(grow));
   ASSERT_EQ(collect(), 2U);
   work();
   sut.keep();
@@ -243,7 +243,7 @@ class Countdown final : public Source<char> {
 };
 
 TEST_F(BatchCallTest, ASourceThatGivesLessHasEnded) {
-  BatchCall& sut = start(detail::host(std::make_unique<Countdown>(2)));
+  BatchCall& sut = start(detail::adapt(std::make_unique<Countdown>(2)));
   EXPECT_EQ(collect_from(0, 5), 5U);
   EXPECT_FALSE(sut.work(false));
   EXPECT_EQ(sut.keep(), 2U);
@@ -386,7 +386,7 @@ struct FourItems : BatchCallTest {
 };
 
 TEST_F(FourItems, TakesWhatHasRoomBehindTheStage) {
-  BatchCall& sut = start(detail::host(std::make_unique<Countdown>(9)));
+  BatchCall& sut = start(detail::adapt(std::make_unique<Countdown>(9)));
   EXPECT_EQ(collect_from(0, 64), 4U);
   work();
   sut.keep();
@@ -401,7 +401,7 @@ std::vector<std::uint32_t> in_flight_behind_a_death(std::uint64_t seen_until) {
   const shm::WorkerPage* page = nullptr;
   RigSpec spec{.segments = {{.make =
                                  [&] {
-                                   std::vector<std::unique_ptr<Hosted>> all;
+                                   std::vector<std::unique_ptr<StageAdapter>> all;
                                    all.push_back(typed<char, char>([&](char in) {
                                      in_flight.push_back(page->in_flight);
                                      return in;
@@ -428,7 +428,7 @@ TEST(SegmentRunnerRunTest, AnItemThatThrowsInARunIsADeadLetterAndIsCalledOnce) {
   std::string called;
   RigSpec spec{.segments = {{.make =
                                  [&] {
-                                   std::vector<std::unique_ptr<Hosted>> all;
+                                   std::vector<std::unique_ptr<StageAdapter>> all;
                                    all.push_back(typed<char, char>([&](char in) {
                                      called += in;
                                      return in == 'c' ? throw Error("no c") : in;

@@ -5,8 +5,9 @@
 namespace pystream {
 namespace {
 
-/// What a plugin and the library share. If this turns red, or a virtual function of Hosted, Output, CheckpointBase or
-/// AsyncStage was added, moved or changed: raise the number in detail::kPluginInterface, then mend the line.
+/// What a plugin and the library share. If this turns red, or a virtual function of StageAdapter, Output,
+/// CheckpointBase or AsyncStage was added, moved or changed: raise the number in detail::kPluginInterface, then mend
+/// the line.
 TEST(PluginInterfaceTest, IsRaisedWithEachChangeOfWhatCrosses) {
   EXPECT_EQ(detail::kPluginInterface >> 48, 4U);
   EXPECT_EQ(sizeof(StageType), 248U);

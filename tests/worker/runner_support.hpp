@@ -12,8 +12,8 @@ namespace pystream::worker::test {
 
 using Texts = std::vector<std::string>;
 
-inline std::vector<std::unique_ptr<Hosted>> one(std::unique_ptr<Hosted> hosted) {
-  std::vector<std::unique_ptr<Hosted>> all;
+inline std::vector<std::unique_ptr<StageAdapter>> one(std::unique_ptr<StageAdapter> hosted) {
+  std::vector<std::unique_ptr<StageAdapter>> all;
   all.push_back(std::move(hosted));
   return all;
 }

@@ -108,8 +108,8 @@ class Triples final : public RawSource<std::uint64_t> {
 RigSpec spec_behind_source(const std::function<void(const Item&, Output&)>& stage) {
   return {.segments = {{.make =
                             [stage] {
-                              std::vector<std::unique_ptr<Hosted>> all;
-                              all.push_back(detail::host(std::make_unique<Triples>()));
+                              std::vector<std::unique_ptr<StageAdapter>> all;
+                              all.push_back(detail::adapt(std::make_unique<Triples>()));
                               all.push_back(raw(stage));
                               return all;
                             },
@@ -201,7 +201,7 @@ class Holes final : public RawSource<std::uint64_t> {
 };
 
 RigSpec spec_of_holes(bool moves, plan::OnError on_error) {
-  return {.segments = {{.make = [moves] { return one(detail::host(std::make_unique<Holes>(moves))); },
+  return {.segments = {{.make = [moves] { return one(detail::adapt(std::make_unique<Holes>(moves))); },
                         .has_source = true,
                         .faults = {.on_error = on_error, .max_attempts = 2}}}};
 }
@@ -237,6 +237,35 @@ TEST(SegmentFaultsTest, ASourceThatFailsHasGivenAllItemsBefore) {
   }
 }
 
+/// An item and a fault in turns, five of each. It has no cursor that could show its progress.
+class EverySecond final : public RawSource<> {
+ public:
+  bool produce(Output& out) override {
+    const int call = calls_++;
+    if (call % 2 == 1) {
+      throw Error("no " + std::to_string(call));
+    }
+    emit_text(out, std::to_string(call));
+    return call < 9;
+  }
+
+ private:
+  int calls_ = 0;
+};
+
+TEST(SegmentFaultsTest, AnItemEndsARowOfFaultsOfASourceWithoutACursor) {
+  const RigSpec spec{.segments = {{.make = [] { return one(detail::adapt(std::make_unique<EverySecond>())); },
+                                   .has_source = true,
+                                   .faults = {.on_error = plan::OnError::skip, .max_attempts = 2}}}};
+  const shm::Segment segment = make_rig_segment(spec);
+  RiggedWorker sut(segment, spec);
+  while (!sut.runner().ended() && sut.monitor().end().stats[0].errors < 5) {
+    sut.runner().run_batch();
+  }
+  EXPECT_EQ(sut.monitor().end().stats[0].errors, 5U);
+  EXPECT_EQ(records_of(segment, 1), (Texts{"0", "2", "4", "6", "8"}));
+}
+
 /// Ten items; it holds them all once it has given the first, if it says so.
 class Holder final : public RawSource<std::uint64_t> {
  public:
@@ -253,7 +282,7 @@ class Holder final : public RawSource<std::uint64_t> {
 
 TEST(SegmentFaultsTest, ADrainedSourceGivesWhatItHoldsAndNothingElse) {
   for (const bool says : {true, false}) {
-    const RigSpec spec{.segments = {{.make = [says] { return one(detail::host(std::make_unique<Holder>(says))); },
+    const RigSpec spec{.segments = {{.make = [says] { return one(detail::adapt(std::make_unique<Holder>(says))); },
                                      .has_source = true}}};
     const shm::Segment segment = make_rig_segment(spec);
     const shm::SupervisorView view = segment.map_supervisor();

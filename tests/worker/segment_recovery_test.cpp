@@ -68,7 +68,7 @@ class CountingSource final : public RawSource<CountingCursor> {
 RigSpec spec_of_source_and_filter() {
   return {.segments = {{.make =
                             [] {
-                              auto all = one(detail::host(std::make_unique<CountingSource>()));
+                              auto all = one(detail::adapt(std::make_unique<CountingSource>()));
                               all.push_back(raw([](const Item& in, Output& out) {
                                 if (in.sequence() % 10 == 9) {
                                   out.forward(in);

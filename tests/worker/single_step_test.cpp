@@ -98,7 +98,7 @@ class Letters final : public Source<char, Offset> {
 
 struct Subject {
   const char* name;
-  std::function<std::vector<std::unique_ptr<Hosted>>(int fd)> make;
+  std::function<std::vector<std::unique_ptr<StageAdapter>>(int fd)> make;
   bool has_source = false;
   bool has_sink = false;
   std::uint64_t checkpoint_bytes = 0;
@@ -146,11 +146,11 @@ const Subject kSubjects[] = {
            }));
          }},
     {.name = "Checkpointed",
-     .make = [](int) { return one(detail::host(std::make_unique<Counter>())); },
+     .make = [](int) { return one(detail::adapt(std::make_unique<Counter>())); },
      .checkpoint_bytes = 64},
-    {.name = "Source", .make = [](int) { return one(detail::host(std::make_unique<Numbers>())); }, .has_source = true},
+    {.name = "Source", .make = [](int) { return one(detail::adapt(std::make_unique<Numbers>())); }, .has_source = true},
     {.name = "Sink",
-     .make = [](int fd) { return one(detail::host(std::make_unique<FileSink>(fd))); },
+     .make = [](int fd) { return one(detail::adapt(std::make_unique<FileSink>(fd))); },
      .has_sink = true},
     {.name = "Run",
      .make = [](int) { return one(typed<char, char>([](char in) { return static_cast<char>(in + 1); })); },
@@ -171,21 +171,21 @@ const Subject kSubjects[] = {
      .make = [](int) { return one(raw([](const Item& in, Output& out) { emit_text(out, text_of(in) + "!"); })); },
      .inputs_in_a_run = true},
     {.name = "RunToSink",
-     .make = [](int fd) { return one(detail::host(std::make_unique<FileSink>(fd))); },
+     .make = [](int fd) { return one(detail::adapt(std::make_unique<FileSink>(fd))); },
      .has_sink = true,
      .inputs_in_a_run = true},
     {.name = "SourceRun",
-     .make = [](int) { return one(detail::host(std::make_unique<Letters>())); },
+     .make = [](int) { return one(detail::adapt(std::make_unique<Letters>())); },
      .has_source = true,
      .in_runs = true},
     {.name = "SinkRun",
-     .make = [](int fd) { return one(detail::host(std::make_unique<LetterSink>(fd))); },
+     .make = [](int fd) { return one(detail::adapt(std::make_unique<LetterSink>(fd))); },
      .has_sink = true,
      .in_runs = true},
     {.name = "SerialGroup",
      .make =
          [](int) {
-           auto all = one(detail::host(std::make_unique<Counter>()));
+           auto all = one(detail::adapt(std::make_unique<Counter>()));
            all.push_back(raw([](const Item& in, Output& out) {
              out.forward(in);
              emit_text(out, "again");

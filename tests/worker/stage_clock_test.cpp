@@ -20,7 +20,7 @@ void rest(std::chrono::milliseconds time) {
 std::uint64_t ns(std::chrono::milliseconds time) {
   return kItems * static_cast<std::uint64_t>(std::chrono::nanoseconds(time).count());
 }
-std::unique_ptr<Hosted> slow_letter(std::chrono::milliseconds time) {
+std::unique_ptr<StageAdapter> slow_letter(std::chrono::milliseconds time) {
   return typed<char, char>([time](char letter) {
     rest(time);
     return letter;
@@ -28,7 +28,7 @@ std::unique_ptr<Hosted> slow_letter(std::chrono::milliseconds time) {
 }
 
 /// Runs kItems single letters through a row of these stages; gives what the first `stages` of them took together.
-std::vector<std::uint64_t> times_of(const std::function<std::vector<std::unique_ptr<Hosted>>()>& make,
+std::vector<std::uint64_t> times_of(const std::function<std::vector<std::unique_ptr<StageAdapter>>()>& make,
                                     std::size_t stages) {
   const RigSpec spec{.segments = {{.make = make}}};
   const shm::Segment segment = make_rig_segment(spec);
@@ -50,7 +50,7 @@ std::vector<std::uint64_t> times_of(const std::function<std::vector<std::unique_
 TEST(StageClockTest, EachStageOfARowHasItsOwnTime) {
   const auto times = times_of(
       [] {
-        std::vector<std::unique_ptr<Hosted>> row;
+        std::vector<std::unique_ptr<StageAdapter>> row;
         for (const auto time : {8ms, 1ms, 4ms}) {
           row.push_back(slow_letter(time));
         }
@@ -66,7 +66,7 @@ TEST(StageClockTest, EachStageOfARowHasItsOwnTime) {
 TEST(StageClockTest, WhatAStageDoesBetweenItsOutputsIsItsOwn) {
   const auto times = times_of(
       [] {
-        std::vector<std::unique_ptr<Hosted>> row;
+        std::vector<std::unique_ptr<StageAdapter>> row;
         row.push_back(raw([](const Item& in, Output& out) {
           out.forward(in);
           rest(6ms);
@@ -87,7 +87,7 @@ TEST(StageClockTest, WhatAStageDoesBetweenItsOutputsIsItsOwn) {
 TEST(StageClockTest, AlsoBehindAStageOfOneOutput) {
   const auto times = times_of(
       [] {
-        std::vector<std::unique_ptr<Hosted>> row;
+        std::vector<std::unique_ptr<StageAdapter>> row;
         row.push_back(slow_letter(1ms));
         row.push_back(raw([](const Item& in, Output& out) {
           out.forward(in);
@@ -107,7 +107,7 @@ TEST(StageClockTest, NoItemBeginsBeforeItCame) {
   for (const bool in_row : {false, true}) {
     const RigSpec spec{.segments = {{.make =
                                          [] {
-                                           std::vector<std::unique_ptr<Hosted>> stage;
+                                           std::vector<std::unique_ptr<StageAdapter>> stage;
                                            stage.push_back(slow_letter(1ms));
                                            return stage;
                                          }}},

@@ -64,12 +64,12 @@ struct ForeignSource {
 
 RigSpec sink_spec(Texts& calls, bool fails = false) {
   return {
-      .segments = {{.make = [&calls, fails] { return one(detail::host(std::make_unique<NotingSink>(calls, fails))); },
+      .segments = {{.make = [&calls, fails] { return one(detail::adapt(std::make_unique<NotingSink>(calls, fails))); },
                     .has_sink = true}}};
 }
 
 RigSpec source_spec(Texts& calls) {
-  return {.segments = {{.make = [&calls] { return one(detail::host(std::make_unique<NotingSource>(calls))); },
+  return {.segments = {{.make = [&calls] { return one(detail::adapt(std::make_unique<NotingSource>(calls))); },
                         .has_source = true}}};
 }
 
@@ -139,7 +139,7 @@ TEST(StartTest, DeathBetweenStartAndTheFirstItemResumes) {
                                            }
                                            out.forward(in);
                                          }));
-                                         both.push_back(detail::host(std::make_unique<NotingSink>(calls)));
+                                         both.push_back(detail::adapt(std::make_unique<NotingSink>(calls)));
                                          return both;
                                        },
                                    .has_sink = true}}};
@@ -178,7 +178,7 @@ TEST(StartTest, SourceThatDiesBeforeItsFirstCommitStartsAgain) {
 }
 
 TEST(StartTest, ClassWithoutTheHookIsFine) {
-  const auto sut = detail::host(std::make_unique<ForeignSource>());
+  const auto sut = detail::adapt(std::make_unique<ForeignSource>());
   sut->start();
   sut->resume();
 }

@@ -92,7 +92,7 @@ TEST(ExecTest, AnswerTooLargeForTheLinkIsThatItemsError) {
 
 TEST(ExecTest, CollectGivesUpAfterTheWait) {
   auto sut = make_stage("exec", running({"sleep", "60"}));
-  AsyncStage& stage = *sut->async();
+  AsyncStage& stage = *sut->taker()->async();
   CollectingOutput out;
   EXPECT_FALSE(stage.collect(out, seconds(10))) << "nothing is unanswered";
   submit(stage, "x");
@@ -172,7 +172,7 @@ TEST(ExecTest, CleanupEndsAProgramThatIgnoresItsEnd) {
 std::string fault_of(const ParamMap& params, const Texts& items) {
   try {
     auto sut = make_stage("exec", params);
-    AsyncStage& stage = *sut->async();
+    AsyncStage& stage = *sut->taker()->async();
     CollectingOutput out;
     for (const std::string& item : items) {
       submit(stage, item);
@@ -231,7 +231,7 @@ TEST(ExecTest, AnAnswerBeforeTheFirstItemIsOneTooMany) {
   while (!std::filesystem::exists(dir / "said")) {
     std::this_thread::sleep_for(milliseconds(1));
   }
-  const std::string fault = message_of([&] { submit(*sut->async(), "one"); });
+  const std::string fault = message_of([&] { submit(*sut->taker()->async(), "one"); });
   EXPECT_NE(fault.find("gave 1 answer to 0 items"), fault.npos) << fault;
 }
 

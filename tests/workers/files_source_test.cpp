@@ -70,9 +70,9 @@ TEST(FilesTest, VanishedFileIsAnErrorAndTheNextFollows) {
   auto sut = make_stage("files", fixed_path(dir.path()));
   std::filesystem::remove(dir / "a");
   CollectingOutput out;
-  const std::string message = message_of([&] { sut->produce(out); });
+  const std::string message = message_of([&] { sut->source()->produce(out); });
   EXPECT_NE(message.find((dir / "a") + ": No such file"), message.npos) << message;
-  EXPECT_TRUE(sut->produce(out));
+  EXPECT_TRUE(sut->source()->produce(out));
   EXPECT_EQ(out.texts(), Texts{"2"});
 }
 
@@ -145,7 +145,7 @@ TEST(FilesTest, LinkThatLeadsNowhereIsAnError) {
   std::filesystem::create_symlink("nowhere", dir / "a");
   auto sut = make_stage("files", fixed_path(dir.path()));
   CollectingOutput out;
-  const std::string message = message_of([&] { sut->produce(out); });
+  const std::string message = message_of([&] { sut->source()->produce(out); });
   EXPECT_NE(message.find((dir / "a") + ": No such file"), message.npos) << message;
 }
 
@@ -205,7 +205,7 @@ TEST(FilesTest, FileThatIsCutWhileItIsReadIsAnError) {
     write_file(dir / "a", std::string(100'000, 'x'));
     auto sut = make_stage("files", fixed_path(dir / "a"));
     CuttingOutput out(dir / "a", left);
-    const std::string message = message_of([&] { sut->produce(out); });
+    const std::string message = message_of([&] { sut->source()->produce(out); });
     EXPECT_NE(message.find((dir / "a") + " was cut while it was read: found " + std::to_string(left) +
                            " bytes, expected 100000"),
               message.npos)
@@ -231,10 +231,10 @@ TEST(FilesTest, WhatIsNoRegularFileIsRefusedWithoutWaiting) {
         std::pair(std::string("/dev/zero"), "a device"), std::pair(std::string("/dev/null"), "a device")}) {
     auto sut = make_stage("files", fixed_path(path));
     CollectingOutput out;
-    const std::string message = message_of([&] { sut->produce(out); });
+    const std::string message = message_of([&] { sut->source()->produce(out); });
     EXPECT_NE(message.find("files: " + path + " is " + kind), message.npos) << message;
     EXPECT_NE(message.find("expected a regular file"), message.npos) << message;
-    EXPECT_FALSE(sut->produce(out));
+    EXPECT_FALSE(sut->source()->produce(out));
   }
 }
 
@@ -245,8 +245,8 @@ TEST(FilesTest, FileWithoutASizeMayBeAsLargeAsTheLinkAllows) {
     for (const std::size_t limit : {std::size_t{100}, std::size_t{1'000'000}}) {
       auto sut = make_stage("files", fixed_path(endless));
       CollectingOutput out(limit);
-      EXPECT_THROW(sut->produce(out), ItemTooLarge);
-      EXPECT_FALSE(sut->produce(out));
+      EXPECT_THROW(sut->source()->produce(out), ItemTooLarge);
+      EXPECT_FALSE(sut->source()->produce(out));
     }
   }
 }

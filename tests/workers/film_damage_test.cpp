@@ -109,7 +109,7 @@ TEST(FilmDamageTest, ResumeIsExactInADamagedFilm) {
     restart_from(*sut, saved_cursor(*first));
     CollectingOutput out;
     EXPECT_EQ(message_of([&] {
-                while (sut->produce(out)) {
+                while (sut->source()->produce(out)) {
                 }
               }),
               whole_run.fault);

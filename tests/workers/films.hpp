@@ -22,11 +22,11 @@ inline Read read_film(const std::string& path) {
   auto source = make_stage("video.read", {{"path", path}});
   CollectingOutput out;
   read.fault = message_of([&] {
-    while (source->produce(out)) {
+    while (source->source()->produce(out)) {
     }
   });
   if (!read.fault.empty()) {
-    EXPECT_FALSE(source->produce(out)) << "told once, the source has ended";
+    EXPECT_FALSE(source->source()->produce(out)) << "told once, the source has ended";
   }
   read.frames = out.texts();
   return read;

@@ -45,7 +45,7 @@ inline bool same(const cv::Mat& a, const cv::Mat& b) {
   return a.size() == b.size() && a.type() == b.type() && cv::norm(a, b, cv::NORM_INF) == 0;
 }
 
-inline std::string single(Hosted& stage, const std::string& item, Item::Tag tag = {}) {
+inline std::string single(StageAdapter& stage, const std::string& item, Item::Tag tag = {}) {
   const Texts out = answers(stage, item, tag);
   EXPECT_EQ(out.size(), 1U);
   return out.empty() ? std::string() : out.front();

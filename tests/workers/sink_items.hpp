@@ -13,19 +13,19 @@ namespace pystream::test {
 /// As a plan sets it for items that are lines.
 inline const ParamMap kLines{{"item_type", "string"}};
 
-inline void consume(Hosted& sink, std::string_view bytes, Item::Tag tag = {}) {
+inline void consume(StageAdapter& sink, std::string_view bytes, Item::Tag tag = {}) {
   CollectingOutput unused;
   feed(sink, bytes, unused, tag);
 }
 
-inline void consume_all(Hosted& sink, const std::vector<std::string>& items) {
+inline void consume_all(StageAdapter& sink, const std::vector<std::string>& items) {
   for (const std::string& item : items) {
     consume(sink, item);
   }
 }
 
 /// As a worker that begins a run has it.
-inline std::unique_ptr<Hosted> started(std::string_view type, ParamMap params = {}) {
+inline std::unique_ptr<StageAdapter> started(std::string_view type, ParamMap params = {}) {
   auto sink = make_stage(type, std::move(params));
   sink->start();
   return sink;

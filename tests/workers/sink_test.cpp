@@ -27,7 +27,7 @@ TEST(FileWriterTest, PutsItemsOneAfterAnother) {
   const TempFolder dir;
   auto sut = started("file_writer", {{"path", dir / "out.bin"}});
   consume_all(*sut, {"ab", "", "c"});
-  sut->flush();
+  sut->sink()->flush();
   EXPECT_EQ(read_file(dir / "out.bin"), "abc");
 }
 
@@ -62,7 +62,7 @@ TEST(FileWriterTest, FirstStartReplacesAnOldFile) {
   EXPECT_EQ(read_file(dir / "out.bin"), "something long from before") << "only a started pipeline replaces it";
   sut->start();
   consume(*sut, "new");
-  sut->flush();
+  sut->sink()->flush();
   EXPECT_EQ(read_file(dir / "out.bin"), "new");
 }
 
@@ -82,7 +82,7 @@ TEST(FileWriterTest, LargeAndSmallItemsKeepTheirOrder) {
     expected += item + "\n";
     consume(*sut, item);
   }
-  sut->flush();
+  sut->sink()->flush();
   EXPECT_TRUE(read_file(dir / "out.txt") == expected);
 }
 
@@ -96,18 +96,18 @@ TEST(FileWriterTest, ResumeTruncatesToCursor) {
       auto dead = started("file_writer", params);
       consume_all(*dead, {items.begin(), items.begin() + static_cast<std::ptrdiff_t>(committed)});
       if (committed > 0) {
-        dead->flush();
+        dead->sink()->flush();
         cursor = saved_cursor(*dead);
       }
       // Written and flushed, but the process dies before the commit.
       consume(*dead, "not committed");
       consume(*dead, std::string(400'000, 'x'));
-      dead->flush();
+      dead->sink()->flush();
     }
     auto sut = make_stage("file_writer", params);
     restart_from(*sut, cursor);
     consume_all(*sut, {items.begin() + static_cast<std::ptrdiff_t>(committed), items.end()});
-    sut->flush();
+    sut->sink()->flush();
     std::string expected;
     for (const std::string& item : items) {
       expected += item + "\n";
@@ -120,7 +120,7 @@ TEST(FileWriterTest, ResumeOnAFileCutByOthersIsAnError) {
   const TempFolder dir;
   auto first = started("file_writer", {{"path", dir / "out.bin"}});
   consume(*first, "12345678");
-  first->flush();
+  first->sink()->flush();
   const std::string cursor = saved_cursor(*first);
   std::filesystem::resize_file(dir / "out.bin", 3);
   auto sut = make_stage("file_writer", {{"path", dir / "out.bin"}});
@@ -136,10 +136,10 @@ TEST(FileWriterTest, ResumeOnAnotherFileThanBeforeLeavesItAsItIs) {
     const std::string path = dir / "out";
     auto first = started("file_writer", {{"path", path}});
     consume(*first, std::string(how) == "early" ? "" : "ours");
-    first->flush();
+    first->sink()->flush();
     const std::string cursor = saved_cursor(*first);
     consume(*first, "not committed");
-    first->flush();
+    first->sink()->flush();
     write_file(dir / "foreign", foreign);
     if (std::string(how) == "renamed") {
       fs::rename(path, dir / "moved");
@@ -163,7 +163,7 @@ TEST(FileWriterTest, ResumeOnAFifoInThePlaceOfTheFileIsAnError) {
   const TempFolder dir;
   auto first = started("file_writer", {{"path", dir / "out"}});
   consume(*first, "ours");
-  first->flush();
+  first->sink()->flush();
   const std::string cursor = saved_cursor(*first);
   std::filesystem::remove(dir / "out");
   ASSERT_EQ(::mkfifo((dir / "out").c_str(), 0600), 0);
@@ -177,19 +177,19 @@ TEST(FileWriterTest, ResumeOnTheSameFileByAnotherPathGoesOn) {
   std::filesystem::create_directory(dir / "sub");
   auto first = started("file_writer", {{"path", dir / "out"}});
   consume(*first, "one");
-  first->flush();
+  first->sink()->flush();
   const std::string cursor = saved_cursor(*first);
   auto sut = make_stage("file_writer", {{"path", dir / "sub/../out"}});
   restart_from(*sut, cursor);
   consume(*sut, "two");
-  sut->flush();
+  sut->sink()->flush();
   EXPECT_EQ(read_file(dir / "out"), "onetwo");
 }
 
 TEST(FileWriterTest, FullDiskIsAnErrorWithPathAndReason) {
   auto sut = started("file_writer", {{"path", "/dev/full"}});
   consume(*sut, "x");
-  const std::string message = message_of([&] { sut->flush(); });
+  const std::string message = message_of([&] { sut->sink()->flush(); });
   EXPECT_NE(message.find("/dev/full: No space left on device"), message.npos) << message;
 }
 
@@ -202,7 +202,7 @@ TEST(FileWriterTest, ItemThatDidNotFitIsNotLeftHalfWritten) {
     const TempFolder dir;
     auto sut = started("file_writer", {{"path", dir / "out.bin"}});
     consume(*sut, "kept");
-    sut->flush();
+    sut->sink()->flush();
     // In a child: the limit on file sizes holds for the whole process.
     const pid_t child = ::fork();
     if (child == 0) {
@@ -214,7 +214,7 @@ TEST(FileWriterTest, ItemThatDidNotFitIsNotLeftHalfWritten) {
       const std::string item(one.item, 'x');
       const bool refused = !message_of([&] {
                               consume_all(*sut, std::vector<std::string>(one.items, item));
-                              sut->flush();
+                              sut->sink()->flush();
                             }).empty();
       ::_exit(refused && read_file(dir / "out.bin") == "kept" ? 0 : 1);
     }
@@ -237,10 +237,10 @@ TEST(FileWriterTest, WhatDidNotFitFollowsOnceThereIsRoom) {
     consume(*sut, "kept");
     const bool refused = !message_of([&] { consume(*sut, std::string(1'000'000, 'x')); }).empty();
     consume(*sut, std::string(150'000, 'y'));
-    const bool full = !message_of([&] { sut->flush(); }).empty();
+    const bool full = !message_of([&] { sut->sink()->flush(); }).empty();
     ::setrlimit(RLIMIT_FSIZE, &old);
     consume(*sut, "end");
-    sut->flush();
+    sut->sink()->flush();
     ::_exit(refused && full ? 0 : 1);
   }
   int status = 0;
@@ -321,11 +321,11 @@ TEST(ItemFilesTest, FullDiskFailsTheRunAndNotOnlyAnItem) {
   }
   auto sut = make_stage("file_writer", {{"directory", disk}, {"pattern", "{sequence}"}});
   consume(*sut, "fits", {.sequence = 0});
-  sut->flush();
+  sut->sink()->flush();
   const std::string large(100'000, 'x');
   const std::string of_item = message_of([&] { consume(*sut, large, {.sequence = 1}); });
   EXPECT_NE(of_item.find("No space left on device"), of_item.npos) << of_item;
-  EXPECT_EQ(message_of([&] { sut->flush(); }), of_item);
+  EXPECT_EQ(message_of([&] { sut->sink()->flush(); }), of_item);
   EXPECT_EQ(files_in(disk), 1U);
   EXPECT_EQ(::umount(disk.c_str()), 0);
 }
@@ -394,7 +394,7 @@ TEST(ItemFilesTest, DirectoryThatCannotBeMadeIsAnError) {
 TEST(DiscardTest, TakesAnything) {
   auto sut = make_stage("discard");
   consume_all(*sut, {"", "x", std::string(1'000'000, 'y')});
-  sut->flush();
+  sut->sink()->flush();
   sut->cleanup();
   EXPECT_EQ(stage_type("discard").cursor_bytes, 0U);
   EXPECT_EQ(stage_type("discard").kind, StageKind::sink);

@@ -63,12 +63,12 @@ TEST(LinesTest, TooLongLineIsAnErrorAndTheNextLineFollows) {
   write_file(dir / "in.txt", "a\n" + std::string(200'000, 'x') + "\nb\n");
   auto sut = make_stage("lines", {{"path", dir / "in.txt"}, {"max_line", 10}});
   CollectingOutput out;
-  ASSERT_TRUE(sut->produce(out));
-  const std::string message = message_of([&] { sut->produce(out); });
+  ASSERT_TRUE(sut->source()->produce(out));
+  const std::string message = message_of([&] { sut->source()->produce(out); });
   EXPECT_NE(message.find("longer than 10 bytes"), message.npos) << message;
   EXPECT_NE(message.find("at byte 2"), message.npos) << message;
-  EXPECT_TRUE(sut->produce(out));
-  EXPECT_FALSE(sut->produce(out));
+  EXPECT_TRUE(sut->source()->produce(out));
+  EXPECT_FALSE(sut->source()->produce(out));
   EXPECT_EQ(out.texts(), (Texts{"a", "b"}));
 }
 
@@ -77,8 +77,8 @@ TEST(LinesTest, ItemTooLargeForTheLinkIsSkippedByTheNextCall) {
   write_file(dir / "in.txt", "12345678\nb\n");
   auto sut = make_stage("lines", fixed_path(dir / "in.txt"));
   CollectingOutput out(4);
-  EXPECT_THROW(sut->produce(out), ItemTooLarge);
-  EXPECT_TRUE(sut->produce(out));
+  EXPECT_THROW(sut->source()->produce(out), ItemTooLarge);
+  EXPECT_TRUE(sut->source()->produce(out));
   EXPECT_EQ(out.texts(), Texts{"b"});
 }
 
@@ -137,7 +137,7 @@ TEST(LinesTest, SignalWhileWaitingReturnsWithoutAnItem) {
     }
   });
   CollectingOutput out;
-  EXPECT_TRUE(sut->produce(out));
+  EXPECT_TRUE(sut->source()->produce(out));
   EXPECT_TRUE(out.items().empty());
   done = true;
 }
@@ -162,7 +162,7 @@ TEST(LinesTest, AReadErrorComesAgainAndIsNotTheEnd) {
   auto sut = make_stage("lines", fixed_path("/proc/self/mem"));  // there is nothing at address 0
   CollectingOutput out;
   for (int i = 0; i < 3; ++i) {
-    EXPECT_NE(message_of([&] { sut->produce(out); }).find("Input/output error"), std::string::npos);
+    EXPECT_NE(message_of([&] { sut->source()->produce(out); }).find("Input/output error"), std::string::npos);
   }
 }
 
@@ -196,10 +196,10 @@ TEST(LinesTest, FileThatIsCutWhileItIsReadIsAnError) {
     auto sut = make_stage(
         type, type == std::string("lines") ? fixed_path(dir / "in") : ParamMap{{"path", dir / "in"}, {"bytes", 7}});
     CollectingOutput out;
-    ASSERT_TRUE(sut->produce(out));
+    ASSERT_TRUE(sut->source()->produce(out));
     std::filesystem::resize_file(dir / "in", 350'000);
     const std::string message = message_of([&] {
-      while (sut->produce(out)) {
+      while (sut->source()->produce(out)) {
       }
     });
     EXPECT_NE(message.find("in was cut while it was read: found 350000 bytes, expected 700000"), message.npos)
@@ -253,11 +253,11 @@ TEST(FramesTest, PartialLastFrameSaysHowManyBytesAreLeft) {
   write_file(dir / "in.raw", "aaaabbbbccc");
   auto sut = make_stage("frames", {{"path", dir / "in.raw"}, {"bytes", 4}});
   CollectingOutput out;
-  EXPECT_TRUE(sut->produce(out));
-  EXPECT_TRUE(sut->produce(out));
-  const std::string message = message_of([&] { sut->produce(out); });
+  EXPECT_TRUE(sut->source()->produce(out));
+  EXPECT_TRUE(sut->source()->produce(out));
+  const std::string message = message_of([&] { sut->source()->produce(out); });
   EXPECT_NE(message.find("3 bytes left over at byte 8, fewer than a frame of 4 bytes"), message.npos) << message;
-  EXPECT_FALSE(sut->produce(out));
+  EXPECT_FALSE(sut->source()->produce(out));
   EXPECT_EQ(out.items().size(), 2U);
 }
 
@@ -266,9 +266,9 @@ TEST(FramesTest, FrameTooLargeForTheLinkEndsTheSource) {
   write_file(dir / "in.raw", "aaaabbbb");
   auto sut = make_stage("frames", {{"path", dir / "in.raw"}, {"bytes", 4}});
   CollectingOutput out(3);
-  EXPECT_THROW(sut->produce(out), ItemTooLarge);
-  EXPECT_THROW(sut->produce(out), ItemTooLarge) << "each frame by itself, as on_error decides about each";
-  EXPECT_FALSE(sut->produce(out));
+  EXPECT_THROW(sut->source()->produce(out), ItemTooLarge);
+  EXPECT_THROW(sut->source()->produce(out), ItemTooLarge) << "each frame by itself, as on_error decides about each";
+  EXPECT_FALSE(sut->source()->produce(out));
 }
 
 TEST(FramesTest, PipeIsReadAcrossPieces) {

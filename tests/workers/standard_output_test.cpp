@@ -62,19 +62,19 @@ std::string output_of_a_restarted_sink(const std::string& path, int flags,
       auto dead = started("stdout", kLines);
       disturb(false);
       consume(*dead, "one");
-      dead->flush();
+      dead->sink()->flush();
       cursor = saved_cursor(*dead);
       consume(*dead, "two");
-      dead->flush();
+      dead->sink()->flush();
       ASSERT_EQ(::write(STDOUT_FILENO, "thr", 3), 3);
       disturb(true);
     }
     auto sut = make_stage("stdout", kLines);
     restart_from(*sut, cursor);
     consume(*sut, "two");
-    sut->flush();
+    sut->sink()->flush();
     consume_all(*sut, {"three", "four"});
-    sut->flush();
+    sut->sink()->flush();
     sut->cleanup();
   });
 }
@@ -94,14 +94,14 @@ TEST(StandardOutputTest, RestartBeforeTheFirstItemIsExactToo) {
                       [&] {
                         ASSERT_EQ(::write(STDOUT_FILENO, "header\n", 7), 7);
                         auto dead = started("stdout", kLines);
-                        dead->flush();  // the worker commits right after start()
+                        dead->sink()->flush();  // the worker commits right after start()
                         const std::string cursor = saved_cursor(*dead);
                         consume(*dead, "one");
-                        dead->flush();
+                        dead->sink()->flush();
                         auto sut = make_stage("stdout", kLines);
                         restart_from(*sut, cursor);
                         consume_all(*sut, {"one", "two"});
-                        sut->flush();
+                        sut->sink()->flush();
                         ASSERT_EQ(::write(STDOUT_FILENO, "footer\n", 7), 7);
                       }),
             "header\none\ntwo\nfooter\n");
@@ -153,8 +153,8 @@ TEST(StandardOutputTest, TwoSinksOnOneDescriptorKeepAllLines) {
     auto b = started("stdout", kLines);
     for (int i = 0; i < 100; ++i) {
       consume(i % 3 == 0 ? *a : *b, "line " + std::to_string(i));
-      a->flush();
-      b->flush();
+      a->sink()->flush();
+      b->sink()->flush();
     }
   });
   std::string expected;
@@ -170,7 +170,7 @@ TEST(FileWriterTest, InheritedDescriptorIsAppendedTo) {
   ASSERT_EQ(::write(file.get(), "before\n", 7), 7);
   auto sut = started("file_writer", {{"path", "/proc/self/fd/" + std::to_string(file.get())}, {"newline", "always"}});
   consume(*sut, "item");
-  sut->flush();
+  sut->sink()->flush();
   EXPECT_EQ(read_file(dir / "out"), "before\nitem\n");
 }
 
@@ -194,7 +194,7 @@ TEST(StandardOutputTest, SharedWithStandardErrorOverwritesNothing) {
     const Redirect redirect_error(STDERR_FILENO, file.get());
     auto sut = started("stdout", kLines);
     consume(*sut, "a");
-    sut->flush();
+    sut->sink()->flush();
     ASSERT_EQ(::write(STDERR_FILENO, "log\n", 4), 4);
     consume(*sut, "b");
     sut->cleanup();
@@ -212,7 +212,7 @@ TEST(StandardOutputTest, ReaderThatHasGoneIsAnErrorAndNoSignal) {
     const Redirect redirect(STDOUT_FILENO, closed.get());
     auto sut = started("stdout", kLines);
     consume(*sut, "x");
-    message = message_of([&] { sut->flush(); });
+    message = message_of([&] { sut->sink()->flush(); });
   }
   EXPECT_NE(message.find("whoever read standard output has closed it"), message.npos) << message;
 }

@@ -148,7 +148,7 @@ TEST(VideoReadTest, FrameThatIsTooLargeIsPassedByOnce) {
   write_busy_clip(dir, kMjpeg);
   auto sut = make_stage("video.read", {{"path", dir / kMjpeg.name}});
   CollectingOutput small(1000);
-  EXPECT_THROW(sut->produce(small), ItemTooLarge);
+  EXPECT_THROW(sut->source()->produce(small), ItemTooLarge);
   auto next = make_stage("video.read", {{"path", dir / kMjpeg.name}});
   restart_from(*next, saved_cursor(*sut));
   EXPECT_EQ(run_source(*next).size(), static_cast<std::size_t>(kFrames - 1));
@@ -157,7 +157,7 @@ TEST(VideoReadTest, FrameThatIsTooLargeIsPassedByOnce) {
 // ---- video.write ----
 
 /// Feeds noise, which no codec makes small, until it has `count` frames; how many were refused.
-int refused_of(Hosted& sink, int count, std::set<std::string>& messages) {
+int refused_of(StageAdapter& sink, int count, std::set<std::string>& messages) {
   CollectingOutput unused;
   int refused = 0;
   for (int i = 0; i < count; ++i) {
@@ -175,7 +175,7 @@ void expect_full(const std::string& path, const std::string& codec, const std::s
   auto sut = make_stage("video.write", {{"path", path}, {"codec", codec}});
   std::set<std::string> messages;
   const int refused = refused_of(*sut, 150, messages);
-  const std::string at_commit = message_of([&] { sut->flush(); });
+  const std::string at_commit = message_of([&] { sut->sink()->flush(); });
   EXPECT_NE(at_commit.find(reason), std::string::npos) << codec << ": " << at_commit;
   const std::string at_end = message_of([&] { sut->cleanup(); });
   EXPECT_GT(refused, 0) << path << codec;
@@ -303,7 +303,7 @@ TEST(VideoWriteTest, CodecsAndFilesThatCannotBeAreNamed) {
     const std::string message = message_of([&] { feed(*sink, image_item({busy_scene(0)}), unused); });
     EXPECT_NE(message.find(sut.message), std::string::npos) << sut.clip.name << ": " << message;
     EXPECT_NE(message.find("video.write: "), std::string::npos) << message;
-    EXPECT_EQ(message_of([&] { sink->flush(); }), message) << "the run fails";
+    EXPECT_EQ(message_of([&] { sink->sink()->flush(); }), message) << "the run fails";
   }
 }
 
@@ -326,7 +326,7 @@ TEST(VideoWriteTest, FrameOfAnotherKindIsItsOwnFaultOnly) {
     EXPECT_THROW(feed(*sut, image_item({other}), unused), PayloadError);
   }
   feed(*sut, image_item({scene(1)}), unused);
-  sut->flush();
+  sut->sink()->flush();
   sut->cleanup();
   EXPECT_EQ(read_film(dir / "out.avi").frames.size(), 2U);
 }

@@ -83,7 +83,7 @@ class Encode final : public ImageStage {
   std::vector<unsigned char> encoded_;
 };
 
-std::unique_ptr<Hosted> make(const std::string& type, const Params& params) {
+std::unique_ptr<StageAdapter> make(const std::string& type, const Params& params) {
   if (type == "image.decode") {
     return detail::host(std::make_unique<Decode>(params));
   }

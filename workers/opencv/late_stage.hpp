@@ -11,7 +11,7 @@
 namespace pystream::opencv {
 
 /// Makes a stage of one of a library's types.
-using MakeLateStage = std::unique_ptr<Hosted> (*)(const std::string& type, const Params& params);
+using MakeLateStage = std::unique_ptr<StageAdapter> (*)(const std::string& type, const Params& params);
 
 /// The name under which a library keeps its MakeLateStage.
 inline constexpr const char* kMakeLateStage = "pystream_opencv_make";

@@ -248,7 +248,7 @@ class VideoWrite final : public RawSink<VideoWriteCursor> {
   std::string fault_;
 };
 
-std::unique_ptr<Hosted> make(const std::string& type, const Params& params) {
+std::unique_ptr<StageAdapter> make(const std::string& type, const Params& params) {
   if (type == "video.read") {
     return detail::host(std::make_unique<VideoRead>(params));
   }

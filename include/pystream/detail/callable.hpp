@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
-#include <pystream/hosted.hpp>
+#include <pystream/detail/stage_forms.hpp>
 #include <pystream/options.hpp>
 #include <pystream/params.hpp>
 #include <string>
@@ -22,9 +22,9 @@ struct RegisteredStage {
 
 namespace detail {
 
-/// A stage before it runs. `hosted` is empty for a registered one.
+/// A stage before it runs. `adapter` is empty for a registered one.
 struct StageParts {
-  std::unique_ptr<Hosted> hosted{};
+  std::unique_ptr<StageAdapter> adapter{};
   RegisteredStage registered{};
   std::string input{};  ///< name of the items it takes and gives, "any" for raw ones
   std::string output{};
@@ -95,7 +95,7 @@ StageParts object_parts(std::unique_ptr<T> object) {
   StageParts parts;
   parts.input = input_name<T>();
   parts.output = output_name<T>();
-  parts.hosted = host(std::move(object));
+  parts.adapter = adapt(std::move(object));
   return parts;
 }
 
@@ -108,7 +108,7 @@ StageParts value_parts(Callable callable) {
   if constexpr (Payload<In> && Payload<Value>) {  // else the two lines above have said why it fails
     parts.input = Codec<In>::name();
     parts.output = Codec<Value>::name();
-    parts.hosted = std::make_unique<HostedFunction<In, Out, Callable>>(std::move(callable));
+    parts.adapter = std::make_unique<FunctionAdapter<In, Out, Callable>>(std::move(callable));
   }
   return parts;
 }
@@ -119,7 +119,7 @@ StageParts in_place_parts(Callable callable) {
   StageParts parts;
   if constexpr (Payload<T>) {
     parts.input = parts.output = Codec<T>::name();
-    parts.hosted = std::make_unique<HostedInPlace<T, Callable>>(std::move(callable));
+    parts.adapter = std::make_unique<InPlaceAdapter<T, Callable>>(std::move(callable));
   }
   return parts;
 }
@@ -132,7 +132,7 @@ StageParts emitting_parts(Callable callable) {
   if constexpr (Payload<In> && Payload<Out>) {
     parts.input = Codec<In>::name();
     parts.output = Codec<Out>::name();
-    parts.hosted = std::make_unique<HostedEmitting<In, Out, Callable>>(std::move(callable));
+    parts.adapter = std::make_unique<EmittingAdapter<In, Out, Callable>>(std::move(callable));
   }
   return parts;
 }
@@ -166,7 +166,7 @@ StageParts two_argument_parts(Callable callable) {
     static_assert(std::is_same_v<Second, Output>, "pystream: the zero-copy form is void(const Item&, Output&)");
     StageParts parts;
     parts.input = parts.output = "any";
-    parts.hosted = std::make_unique<HostedRaw<Callable>>(std::move(callable));
+    parts.adapter = std::make_unique<RawAdapter<Callable>>(std::move(callable));
     return parts;
   } else {
     static_assert(emitted<Second>::kEmitter,

@@ -1,70 +1,22 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
-#include <functional>
+#include <cstring>
 #include <memory>
 #include <optional>
-#include <pystream/item_run.hpp>
+#include <pystream/detail/item_run.hpp>
+#include <pystream/detail/stage_adapter.hpp>
+#include <pystream/detail/unwrap_optional.hpp>
 #include <pystream/stage.hpp>
 #include <span>
 #include <string>
 #include <type_traits>
 #include <utility>
 
-/// Type erasure: whatever form a source, stage or sink has, a worker hosts it as one `Hosted`.
+/// The adapter of each form that a source, stage or sink can have.
 namespace pystream {
-
-enum class StageKind { source, stage, sink };
-
-/// A source, stage or sink as a worker sees it. Used by one thread.
-class Hosted {
- public:
-  virtual ~Hosted() = default;
-  /// Stages and sinks: takes one item; a sink ignores `out`.
-  virtual void process(const Item& in, Output& out) = 0;
-  /// Sources: emits the next item (or none if interrupted); false at the end.
-  virtual bool produce(Output& out) = 0;
-  /// Sources: see RawSource::buffered().
-  virtual bool buffered() { return false; }
-  virtual void cleanup() = 0;
-  /// Sinks: called before every commit.
-  virtual void flush() {}
-  /// The committed position of a source or sink; empty if there is none.
-  virtual std::span<std::byte> cursor() { return {}; }
-  /// Sources and sinks: called before the first item of a run, and again if the worker dies before its first commit.
-  virtual void start() {}
-  /// Called once before the first item of a restarted worker, after cursor and state were put back.
-  virtual void resume() {}
-  virtual CheckpointBase* checkpoint() { return nullptr; }
-  /// The asynchronous interface, if this is an AsyncStage in disguise: process() then waits for each answer.
-  virtual AsyncStage* async() { return nullptr; }
-  /// The value this stage takes without decoding; nullptr if it wants bytes.
-  virtual const ValueType* takes() const { return nullptr; }
-  /// The value that give() gives; nullptr if this cannot give().
-  virtual const ValueType* gives() const { return nullptr; }
-  /// As process(), for stages of at most one output: the output stays here until the next call and may be moved from.
-  /// nullptr: filtered out. Lets a row of stages be a loop instead of calls inside calls.
-  virtual void* give(const Item&) { return nullptr; }
-  /// What process_run() takes and gives; nothing: this does not do runs.
-  virtual detail::RunSizes run_sizes() const { return {}; }
-  /// As process() or produce() for each item of a run. A source that gives fewer than were asked for has ended.
-  virtual void process_run(detail::ItemRun&) {}
-};
-
-using HostedFactory = std::function<std::unique_ptr<Hosted>()>;
-
 namespace detail {
-
-template <class T>
-struct unwrap_optional {
-  using type = T;
-  static constexpr bool kOptional = false;
-};
-template <class T>
-struct unwrap_optional<std::optional<T>> {
-  using type = T;
-  static constexpr bool kOptional = true;
-};
 
 template <class T>
 CheckpointBase* checkpoint_of(T& object) {
@@ -88,31 +40,39 @@ void emit_result(T&& result, Output& out) {
   }
 }
 
-/// Stage<In, Out> and callables Out(In): a value in, a value or none out.
-template <class In, class Out, class Callee>
-class HostedFunction final : public Hosted {
+/// Keeps the object or callable of a stage, and ends it.
+template <class Callee>
+class CalleeAdapter : public ItemAdapter {
  public:
-  explicit HostedFunction(Callee callee) : callee_(std::move(callee)) {
-    require_payload<In>();
-    require_payload<typename unwrap_optional<Out>::type>();
-  }
-  void process(const Item& in, Output& out) override { emit_result(run(in), out); }
-  bool produce(Output&) override { return false; }
+  explicit CalleeAdapter(Callee callee) : callee_(std::move(callee)) {}
   void cleanup() override {
-    if constexpr (requires { callee_->cleanup(); }) {
+    if constexpr (kIsObject) {
       callee_->cleanup();
     }
   }
   CheckpointBase* checkpoint() override {
-    if constexpr (requires {
-                    *callee_;
-                    callee_->cleanup();
-                  }) {
+    if constexpr (kIsObject) {
       return checkpoint_of(*callee_);
     } else {
       return nullptr;
     }
   }
+
+ protected:
+  static constexpr bool kIsObject = requires(Callee & callee) { callee->cleanup(); };
+
+  Callee callee_;
+};
+
+/// Stage<In, Out> and callables Out(In): a value in, a value or none out.
+template <class In, class Out, class Callee>
+class FunctionAdapter final : public CalleeAdapter<Callee> {
+ public:
+  explicit FunctionAdapter(Callee callee) : CalleeAdapter<Callee>(std::move(callee)) {
+    require_payload<In>();
+    require_payload<typename unwrap_optional<Out>::type>();
+  }
+  void process(const Item& in, Output& out) override { emit_result(run(in), out); }
   const ValueType* takes() const override { return &value_type<In>(); }
   const ValueType* gives() const override { return &value_type<Given>(); }
   void* give(const Item& in) override {
@@ -180,22 +140,20 @@ class HostedFunction final : public Hosted {
     }
   }
 
-  Callee callee_;
+  using CalleeAdapter<Callee>::callee_;
   std::optional<Given> given_;
 };
 
 /// Callables void(T&): change the value in place.
 template <class T, class Callee>
-class HostedInPlace final : public Hosted {
+class InPlaceAdapter final : public CalleeAdapter<Callee> {
  public:
-  explicit HostedInPlace(Callee callee) : callee_(std::move(callee)) { require_payload<T>(); }
+  explicit InPlaceAdapter(Callee callee) : CalleeAdapter<Callee>(std::move(callee)) { require_payload<T>(); }
   void process(const Item& in, Output& out) override {
     T value = in.take<T>();
     callee_(value);
     out.emit(std::move(value));
   }
-  bool produce(Output&) override { return false; }
-  void cleanup() override {}
   const ValueType* takes() const override { return &value_type<T>(); }
   const ValueType* gives() const override { return &value_type<T>(); }
   void* give(const Item& in) override {
@@ -221,15 +179,15 @@ class HostedInPlace final : public Hosted {
   }
 
  private:
-  Callee callee_;
+  using CalleeAdapter<Callee>::callee_;
   std::optional<T> given_;
 };
 
 /// Callables void(In, Emitter<Out>&): any number of values out.
 template <class In, class Out, class Callee>
-class HostedEmitting final : public Hosted {
+class EmittingAdapter final : public CalleeAdapter<Callee> {
  public:
-  explicit HostedEmitting(Callee callee) : callee_(std::move(callee)) {
+  explicit EmittingAdapter(Callee callee) : CalleeAdapter<Callee>(std::move(callee)) {
     require_payload<In>();
     require_payload<Out>();
   }
@@ -237,19 +195,17 @@ class HostedEmitting final : public Hosted {
     Emitter<Out> emitter(out);
     callee_(in.take<In>(), emitter);
   }
-  bool produce(Output&) override { return false; }
-  void cleanup() override {}
   const ValueType* takes() const override { return &value_type<In>(); }
 
  private:
-  Callee callee_;
+  using CalleeAdapter<Callee>::callee_;
 };
 
 /// RawStage and callables void(const Item&, Output&).
 template <class Callee>
-class HostedRaw final : public Hosted {
+class RawAdapter final : public CalleeAdapter<Callee> {
  public:
-  explicit HostedRaw(Callee callee) : callee_(std::move(callee)) {}
+  using CalleeAdapter<Callee>::CalleeAdapter;
   void process(const Item& in, Output& out) override {
     if constexpr (requires { (*callee_)(in, out); }) {
       (*callee_)(in, out);
@@ -257,39 +213,22 @@ class HostedRaw final : public Hosted {
       callee_(in, out);
     }
   }
-  bool produce(Output&) override { return false; }
-  void cleanup() override {
-    if constexpr (requires { callee_->cleanup(); }) {
-      callee_->cleanup();
-    }
-  }
-  CheckpointBase* checkpoint() override {
-    if constexpr (requires {
-                    *callee_;
-                    callee_->cleanup();
-                  }) {
-      return checkpoint_of(*callee_);
-    } else {
-      return nullptr;
-    }
-  }
 
  private:
-  Callee callee_;
+  using CalleeAdapter<Callee>::callee_;
 };
 
 /// AsyncStage, called synchronously unless the worker uses async().
 template <class Object>
-class HostedAsync final : public Hosted {
+class AsyncAdapter final : public ItemAdapter {
  public:
-  explicit HostedAsync(std::unique_ptr<Object> object) : object_(std::move(object)) {}
+  explicit AsyncAdapter(std::unique_ptr<Object> object) : object_(std::move(object)) {}
   void process(const Item& in, Output& out) override {
     object_->submit(in);
     object_->flush();
     while (!object_->collect(out, std::chrono::seconds(1))) {
     }
   }
-  bool produce(Output&) override { return false; }
   void cleanup() override { object_->cleanup(); }
   AsyncStage* async() override { return object_.get(); }
   CheckpointBase* checkpoint() override { return checkpoint_of(*object_); }
@@ -352,10 +291,9 @@ std::span<std::byte> cursor_bytes(Object& object) {
 }
 
 template <class Object>
-class HostedSource final : public Hosted {
+class SourceObjectAdapter final : public SourceAdapter {
  public:
-  explicit HostedSource(std::unique_ptr<Object> object) : object_(std::move(object)) {}
-  void process(const Item&, Output&) override {}
+  explicit SourceObjectAdapter(std::unique_ptr<Object> object) : object_(std::move(object)) {}
   bool produce(Output& out) override { return object_->produce(out); }
   bool buffered() override {
     if constexpr (std::is_base_of_v<RawSource<typename Object::Cursor>, Object>) {
@@ -392,11 +330,10 @@ class HostedSource final : public Hosted {
 };
 
 template <class Object>
-class HostedSink final : public Hosted {
+class SinkObjectAdapter final : public SinkAdapter {
  public:
-  explicit HostedSink(std::unique_ptr<Object> object) : object_(std::move(object)) {}
+  explicit SinkObjectAdapter(std::unique_ptr<Object> object) : object_(std::move(object)) {}
   void process(const Item& in, Output&) override { object_->consume(in); }
-  bool produce(Output&) override { return false; }
   void cleanup() override { object_->cleanup(); }
   void flush() override { object_->flush(); }
   std::span<std::byte> cursor() override { return cursor_bytes(*object_); }
@@ -449,21 +386,21 @@ concept StageClass = requires(const T& t) {
 
 /// Wraps a source, stage or sink object.
 template <class T>
-std::unique_ptr<Hosted> host(std::unique_ptr<T> object) {
+std::unique_ptr<StageAdapter> adapt(std::unique_ptr<T> object) {
   if constexpr (SourceClass<T>) {
-    return std::make_unique<HostedSource<T>>(std::move(object));
+    return std::make_unique<SourceObjectAdapter<T>>(std::move(object));
   } else if constexpr (SinkClass<T>) {
-    return std::make_unique<HostedSink<T>>(std::move(object));
+    return std::make_unique<SinkObjectAdapter<T>>(std::move(object));
   } else if constexpr (RawStageClass<T>) {
-    return std::make_unique<HostedRaw<std::unique_ptr<T>>>(std::move(object));
+    return std::make_unique<RawAdapter<std::unique_ptr<T>>>(std::move(object));
   } else if constexpr (AsyncStageClass<T>) {
-    return std::make_unique<HostedAsync<T>>(std::move(object));
+    return std::make_unique<AsyncAdapter<T>>(std::move(object));
   } else {
     static_assert(StageClass<T>,
                   "pystream: derive from Stage, RawStage, AsyncStage, Source, RawSource, Sink or RawSink");
     using In = typename decltype(stage_in(std::declval<const T&>()))::type;
     using Out = typename decltype(stage_out(std::declval<const T&>()))::type;
-    return std::make_unique<HostedFunction<In, Out, std::unique_ptr<T>>>(std::move(object));
+    return std::make_unique<FunctionAdapter<In, Out, std::unique_ptr<T>>>(std::move(object));
   }
 }
 

@@ -1,0 +1,52 @@
+#include "base/mutation.hpp"
+
+#ifdef PYSTREAM_MUTATIONS
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <string_view>
+
+namespace pystream::base {
+namespace {
+
+constexpr std::array<std::string_view, 20> kNames{"none",
+                                                  "journal_entry_in_place",
+                                                  "position_before_journal",
+                                                  "release_before_commit",
+                                                  "forget_published_outputs",
+                                                  "release_referred_inputs",
+                                                  "release_within_run",
+                                                  "keep_rolled_back_jump",
+                                                  "take_front_in_use",
+                                                  "map_ring_writable",
+                                                  "sleep_like_predecessor",
+                                                  "no_wake_of_consumer",
+                                                  "count_wake_that_woke_nobody",
+                                                  "no_wake_after_death",
+                                                  "ignore_releases_while_asleep",
+                                                  "ignore_lack_of_room",
+                                                  "no_request_upstream",
+                                                  "no_request_for_room",
+                                                  "stale_cursor_in_run",
+                                                  "no_isolation_after_death"};
+
+}  // namespace
+
+Mutation active_mutation() {
+  const char* const wanted = std::getenv("PYSTREAM_MUTATION");
+  if (wanted == nullptr) {
+    return Mutation::none;
+  }
+  const auto* const found = std::ranges::find(kNames, std::string_view(wanted));
+  if (found == kNames.end()) {
+    std::fprintf(stderr, "PYSTREAM_MUTATION: there is no mutation \"%s\"; see src/base/mutation.hpp\n", wanted);
+    std::abort();
+  }
+  return static_cast<Mutation>(found - kNames.begin());
+}
+
+}  // namespace pystream::base
+
+#endif

@@ -1,0 +1,44 @@
+#pragma once
+
+/// Mechanisms that can be left out one at a time, to show that a test fails without them. scripts/negative_controls.sh
+/// builds a library with PYSTREAM_MUTATIONS and runs the tests once for each mutation; in any other build a mutation is
+/// no code at all.
+namespace pystream::base {
+
+enum class Mutation {
+  none,
+  journal_entry_in_place,        ///< fills the journal entry that is valid
+  position_before_journal,       ///< publishes the write position before its journal entry
+  release_before_commit,         ///< releases the input in work before the commit that includes it
+  forget_published_outputs,      ///< emits once more what a predecessor has published
+  release_referred_inputs,       ///< releases inputs that output records refer to
+  release_within_run,            ///< releases a run before all of its items are done
+  keep_rolled_back_jump,         ///< remembers a jump to the front of the large area that was rolled back
+  take_front_in_use,             ///< takes the front of the large area while an item lies there
+  map_ring_writable,             ///< maps the ring writable for its consumer
+  sleep_like_predecessor,        ///< a successor sleeps with the counter of its predecessor
+  no_wake_of_consumer,           ///< publishes without a wake-up
+  count_wake_that_woke_nobody,   ///< takes a consumer for woken that was not asleep yet
+  no_wake_after_death,           ///< the coordinator does not wake a dead worker's neighbours
+  ignore_releases_while_asleep,  ///< sleeps for input only, although output records refer to inputs
+  ignore_lack_of_room,           ///< sleeps for input only, although a worker upstream may come to lack room
+  no_request_upstream,           ///< does not pass on that a worker upstream lacks room
+  no_request_for_room,           ///< does not ask the consumer for room
+  stale_cursor_in_run,           ///< commits an older cursor when a batch waits for room
+  no_isolation_after_death,      ///< does not name the items of a batch that were in work at a death
+};
+
+#ifdef PYSTREAM_MUTATIONS
+/// The mutation that $PYSTREAM_MUTATION names. Ends the process if there is none of that name.
+Mutation active_mutation();
+inline const Mutation kActiveMutation = active_mutation();
+inline bool mutated(Mutation mutation) {
+  return kActiveMutation == mutation;
+}
+#else
+constexpr bool mutated(Mutation) {
+  return false;
+}
+#endif
+
+}  // namespace pystream::base
