@@ -150,9 +150,9 @@ class Service {
       return nullptr;  // the user's process has told it
     }
     try {
-      const worker::Layout layout = worker::make_layout(*start_.topology, start_.checkpoint_bytes, {});
-      const profile::RunDescription run = coord::describe_run(*start_.plan, *start_.topology, layout, program_name(),
-                                                              start_.method == StartMethod::fork);
+      const shm::SegmentSpec spec = worker::segment_spec(*start_.topology, start_.checkpoint_bytes, {});
+      const profile::RunDescription run =
+          coord::describe_run(*start_.plan, *start_.topology, spec, program_name(), start_.method == StartMethod::fork);
       if (!start_.plan->profiler.enabled) {
         coord::keep_only_letters(segment_, run);
         return nullptr;

@@ -17,8 +17,7 @@ constexpr int kNoBell = -1;
 
 std::unique_ptr<shm::Segment> make_segment(const plan::Plan& plan, const plan::Topology& topology) {
   const base::BlockedSignals blocked;
-  return std::make_unique<shm::Segment>(
-      shm::Segment::create(worker::make_layout(topology, {}, {}, plan.profiler).spec));
+  return std::make_unique<shm::Segment>(shm::Segment::create(worker::segment_spec(topology, {}, {}, plan.profiler)));
 }
 
 std::unique_ptr<coord::Bookkeeping> start_bookkeeping(const plan::Plan& plan, const plan::Topology& topology,
@@ -30,7 +29,7 @@ std::unique_ptr<coord::Bookkeeping> start_bookkeeping(const plan::Plan& plan, co
     const std::string program = std::filesystem::read_symlink("/proc/self/exe", ignored).filename().string();
     const base::BlockedSignals blocked;
     auto bookkeeping = coord::Bookkeeping::spawn(
-        worker_program, segment, coord::describe_run(plan, topology, worker::make_layout(topology, {}, {}), program),
+        worker_program, segment, coord::describe_run(plan, topology, worker::segment_spec(topology, {}, {}), program),
         warn);
     bookkeeping->workers_started();
     bookkeeping->set_patience_with_others(kHeldDatabaseMs);

@@ -75,8 +75,10 @@ std::filesystem::path worker_program(const ParallelOptions& options, bool with_p
 Session::Session(PipelineTree& tree, const ParallelOptions& options, const PipelineOptions& pipeline)
     : plan_(make_plan(tree, options, pipeline)), topology_(plan::make_topology(plan_)) {
   if (tree.mode == plan::Mode::parallel) {
-    plan::LinkOptions& last = topology_.links.back().options;
-    last.overflow = options.results == Results::newest ? plan::Overflow::drop_oldest : plan::Overflow::block;
+    for (const plan::LinkId exit : topology_.read_by_user()) {
+      topology_.links[exit].options.overflow =
+          options.results == Results::newest ? plan::Overflow::drop_oldest : plan::Overflow::block;
+    }
   }
   try {
     if (!base::fill_standard_descriptors()) {
@@ -104,9 +106,9 @@ Session::~Session() {
 
 void Session::create_segment(const ParallelOptions& options) {
   std::string text = options.start_method == StartMethod::spawn ? plan::write_plan(plan_) : std::string();
-  const worker::Layout layout = worker::make_layout(topology_, checkpoint_bytes_, std::move(text), plan_.profiler);
   const base::BlockedSignals blocked;
-  segment_.emplace(shm::Segment::create(layout.spec));
+  segment_.emplace(
+      shm::Segment::create(worker::segment_spec(topology_, checkpoint_bytes_, std::move(text), plan_.profiler)));
   segment_mark_ = base::PrivateMark(segment_->fd());
   view_ = segment_->map_supervisor();
 }

@@ -18,13 +18,13 @@ plan::Topology affordable(plan::Topology topology) {
 
 /// nullptr: without a profile, because it is not wanted or not possible.
 std::unique_ptr<coord::Bookkeeping> start_bookkeeping(const LoadedPlan& loaded, const plan::Topology& topology,
-                                                      const worker::Layout& layout, const shm::Segment& segment,
+                                                      const shm::SegmentSpec& spec, const shm::Segment& segment,
                                                       const std::function<void(const std::string&)>& warn) {
   try {
     if (const std::string note = profile::homeless_note(); !note.empty() && !loaded.plan.profiler.folder) {
       warn(note);
     }
-    const profile::RunDescription run = coord::describe_run(loaded.plan, topology, layout, run_name(loaded));
+    const profile::RunDescription run = coord::describe_run(loaded.plan, topology, spec, run_name(loaded));
     if (!loaded.plan.profiler.enabled) {
       coord::keep_only_letters(segment, run);
       return nullptr;
@@ -44,10 +44,10 @@ PreparedRun::PreparedRun(const LoadedPlan& loaded, const std::function<void(cons
       topology_(affordable(plan::make_topology(loaded.plan))),
       files_(checked_files(loaded, topology_, true)),
       locks_(files_, warn),
-      layout_(worker::make_layout(topology_, loaded.checkpoint_bytes(topology_), plan::write_plan(loaded.plan),
-                                  loaded.plan.profiler)),
-      segment_(shm::Segment::create(layout_.spec)),
-      bookkeeping_(start_bookkeeping(loaded, topology_, layout_, segment_, warn)),
+      spec_(worker::segment_spec(topology_, loaded.checkpoint_bytes(topology_), plan::write_plan(loaded.plan),
+                                 loaded.plan.profiler)),
+      segment_(shm::Segment::create(spec_)),
+      bookkeeping_(start_bookkeeping(loaded, topology_, spec_, segment_, warn)),
       launcher_(loaded.worker_program, coord::streams_of(topology_, loaded.descriptors.of_workers(files_)),
                 coord::fds_needed(topology_, 0).worker) {}
 

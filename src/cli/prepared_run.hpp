@@ -22,7 +22,6 @@ class PreparedRun {
   /// The parts that do not depend on the command; lives no longer than this object.
   coord::RunSetup setup();
   const plan::Topology& topology() const { return topology_; }
-  const worker::Layout& layout() const { return layout_; }
   /// After a run that failed: removes outputs that were made for it and are empty.
   void remove_unused_outputs() { locks_.remove_unused(); }
   /// The command that lists the dead letters of this run.
@@ -34,7 +33,7 @@ class PreparedRun {
   plan::Topology topology_;
   std::vector<coord::FileClaim> files_;
   coord::OutputLocks locks_;
-  worker::Layout layout_;
+  shm::SegmentSpec spec_;
   shm::Segment segment_;
   std::unique_ptr<coord::Bookkeeping> bookkeeping_;
   coord::SpawnLauncher launcher_;

@@ -65,13 +65,10 @@ class KeyList {
 
   std::vector<profile::KeyDescription> make() {
     add_main_pipeline();
-    std::vector<std::uint32_t> next_index(topology_.workers.size());
     for (const plan::HostedSpec& hosted : topology_.hosted) {
       open_pipelines(hosted.key);
-      keys_.push_back({.key = hosted.key,
-                       .role = role_of(hosted.role),
-                       .worker = hosted.worker,
-                       .index = next_index[hosted.worker]++});
+      keys_.push_back(
+          {.key = hosted.key, .role = role_of(hosted.role), .worker = hosted.worker, .index = hosted.index});
       position_of_.push_back(static_cast<std::uint32_t>(keys_.size() - 1));
     }
     for (profile::KeyDescription& key : keys_) {
@@ -86,7 +83,7 @@ class KeyList {
   void add_main_pipeline() {
     for (std::uint32_t id = 0; id < topology_.workers.size(); ++id) {
       const plan::WorkerSpec& worker = topology_.workers[id];
-      if (worker::runs_row(worker) && worker::leaves_pipeline(topology_, worker.segments.back())) {
+      if (worker.runs_row() && topology_.leaves_pipeline(worker.segments.back())) {
         std::uint32_t hosted = 0;
         for (const plan::Segment& segment : worker.segments) {
           hosted += static_cast<std::uint32_t>(segment.hosted.size());
@@ -112,15 +109,16 @@ class KeyList {
   }
   void find_ends(profile::KeyDescription& key) const {
     bool found = false;
-    for (std::size_t i = 0; i < topology_.hosted.size(); ++i) {
-      if (!is_inside(topology_.hosted[i].key, key.key)) {
+    for (plan::HostedId id = 0; id < topology_.hosted.size(); ++id) {
+      if (!is_inside(topology_.hosted[id].key, key.key)) {
         continue;
       }
-      key.last = position_of_[i];
+      key.last = position_of_[id];
       if (!found) {
         found = true;
-        key.first = position_of_[i];
-        key.before = i > 0 ? std::optional(position_of_[i - 1]) : std::nullopt;
+        key.first = position_of_[id];
+        const std::vector<plan::HostedId> before = topology_.upstream(id);
+        key.before = before.empty() ? std::nullopt : std::optional(position_of_[before.front()]);
       }
     }
   }
@@ -134,12 +132,12 @@ class KeyList {
 }  // namespace
 
 profile::RunDescription describe_run(const plan::Plan& plan, const plan::Topology& topology,
-                                     const worker::Layout& layout, const std::string& name, bool workers_are_forked) {
+                                     const shm::SegmentSpec& spec, const std::string& name, bool workers_are_forked) {
   profile::RunDescription description;
   description.database = profile::database_in(
       std::filesystem::absolute(profile::profiler_folder(plan.profiler.folder.value_or(std::filesystem::path()))));
   description.name = name;
-  description.plan = layout.spec.plan;
+  description.plan = spec.plan;
   description.version = PYSTREAM_VERSION;
   description.coordinator_pid = static_cast<std::uint64_t>(::getpid());
   description.started = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
@@ -151,18 +149,22 @@ profile::RunDescription describe_run(const plan::Plan& plan, const plan::Topolog
   description.keys = KeyList(topology).make();
   for (std::size_t id = 0; id < topology.workers.size(); ++id) {
     const plan::WorkerSpec& worker = topology.workers[id];
+    std::vector<plan::LinkId> outputs;
+    for (const plan::Segment& segment : worker.segments) {
+      outputs.insert(outputs.end(), segment.outputs.begin(), segment.outputs.end());
+    }
     description.workers.push_back({.name = worker.name,
                                    .external = worker.external,
                                    .opens_database = !worker.external && !workers_are_forked,
-                                   .output_links = layout.output_link.at(id)});
+                                   .output_links = std::move(outputs)});
   }
-  for (std::size_t id = 0; id < topology.links.size(); ++id) {
+  for (std::size_t id = 0; id < topology.item_links().size(); ++id) {
     const plan::LinkSpec& link = topology.links[id];
     description.links.push_back({.name = link.name,
-                                 .producer = link.producer,
-                                 .consumer = link.consumer,
+                                 .producer = link.producer.worker,
+                                 .consumer = link.consumers.front().worker,
                                  .overflow = std::string(plan::to_string(link.options.overflow)),
-                                 .capacity_bytes = layout.spec.links.at(id).ring_bytes});
+                                 .capacity_bytes = spec.links.at(id).ring_bytes});
   }
   return description;
 }

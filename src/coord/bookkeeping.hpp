@@ -24,7 +24,7 @@ namespace pystream::coord {
 /// What the bookkeeper has to know of a plan. `name`: of the pipeline, for people. `workers_are_forked`: they must not
 /// open the database, so the bookkeeper writes their rows.
 profile::RunDescription describe_run(const plan::Plan& plan, const plan::Topology& topology,
-                                     const worker::Layout& layout, const std::string& name,
+                                     const shm::SegmentSpec& spec, const std::string& name,
                                      bool workers_are_forked = false);
 
 /// Tells workers where dead letters of a run without a profile go. REQUIRES: no worker was started yet.

@@ -43,8 +43,8 @@ class ForkPipeline {
   /// `prepare` is called before the workers start, `finish` when all have ended.
   std::chrono::nanoseconds run(const std::function<void(coord::Coordinator&)>& prepare = {},
                                const std::function<void()>& finish = {}) {
-    const worker::Layout layout = worker::make_layout(topology_, {}, {}, plan_.profiler);
-    const shm::Segment segment = shm::Segment::create(layout.spec);
+    const shm::SegmentSpec spec = worker::segment_spec(topology_, {}, {}, plan_.profiler);
+    const shm::Segment segment = shm::Segment::create(spec);
     coord::ForkLauncher launcher([&](plan::WorkerId id, base::UniqueFd segment_fd, base::UniqueFd bell) {
       return worker::run_worker({.id = id,
                                  .segment = std::move(segment_fd),
@@ -58,7 +58,7 @@ class ForkPipeline {
     std::unique_ptr<coord::Bookkeeping> bookkeeping;
     if (plan_.profiler.folder) {
       bookkeeping = coord::Bookkeeping::spawn(
-          coord::find_worker_program(), segment, coord::describe_run(plan_, topology_, layout, "bench", true),
+          coord::find_worker_program(), segment, coord::describe_run(plan_, topology_, spec, "bench", true),
           [](const std::string& text) { std::fprintf(stderr, "%s\n", text.c_str()); });
     }
     coord::Coordinator coordinator({.topology = &topology_,

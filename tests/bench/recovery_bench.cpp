@@ -85,9 +85,7 @@ void with_spawn(Bench& bench, std::uint64_t kills) {
   }
   const plan::Plan& plan = std::get<plan::Plan>(read);
   const plan::Topology topology = plan::make_topology(plan);
-  const std::vector<std::uint64_t> no_checkpoints(topology.hosted.size());
-  const worker::Layout layout = worker::make_layout(topology, no_checkpoints, plan::write_plan(plan));
-  const shm::Segment segment = shm::Segment::create(layout.spec);
+  const shm::Segment segment = shm::Segment::create(worker::segment_spec(topology, {}, plan::write_plan(plan)));
   coord::SpawnLauncher launcher(PYSTREAM_BENCH_WORKER, {});
   coord::Coordinator coordinator(
       {.topology = &topology, .restarts = plan.restarts, .segment = &segment, .launcher = &launcher});

@@ -28,7 +28,7 @@ std::pair<std::string, std::string> ends_of(const Topology& topology, const std:
 
 void check_keys(const Plan& plan) {
   const Topology topology = plan::make_topology(plan);
-  const worker::Layout layout = worker::make_layout(topology, {}, {});
+  const shm::SegmentSpec layout = worker::segment_spec(topology, {}, {});
   const RunDescription sut = describe_run(plan, topology, layout, "test");
   std::multiset<std::string> expected(topology.pipeline_keys.begin(), topology.pipeline_keys.end());
   for (const plan::HostedSpec& hosted : topology.hosted) {
@@ -43,7 +43,7 @@ void check_keys(const Plan& plan) {
       EXPECT_TRUE(!key.before || !sut.keys.at(*key.before).derived());
       continue;
     }
-    const shm::WorkerSize& worker = layout.spec.workers.at(key.worker);
+    const shm::WorkerSize& worker = layout.workers.at(key.worker);
     EXPECT_LT(key.index, worker.hosted + (worker.tracks_pipeline ? 1 : 0)) << key.key << " has no counters";
     EXPECT_TRUE(places.emplace(key.worker, key.index).second) << key.key << " shares its counters";
   }
