@@ -283,7 +283,7 @@ void Bookkeeping::take(const profile::Message& message) {
       held_ = message.body;
       break;
     case profile::MessageType::written: {
-      const auto count = std::min<std::uint64_t>(profile::Decoder(message.body).get<std::uint64_t>(), sent_);
+      const auto count = std::min<std::uint64_t>(base::decode<std::uint64_t>(message.body), sent_);
       events_.erase(events_.begin(), events_.begin() + static_cast<std::ptrdiff_t>(count));
       sent_ -= count;
       stored_ += count;
@@ -291,7 +291,7 @@ void Bookkeeping::take(const profile::Message& message) {
       break;
     }
     case profile::MessageType::profiles:
-      answer_ = message.body.empty() ? profile::RunSummary{} : profile::decode_run_summary(message.body);
+      answer_ = message.body.empty() ? profile::RunSummary{} : base::decode<profile::RunSummary>(message.body);
       break;
     case profile::MessageType::done:
       done_ = true;
@@ -302,7 +302,7 @@ void Bookkeeping::take(const profile::Message& message) {
 }
 
 void Bookkeeping::take_ready(const profile::Message& message) {
-  profile::Decoder in(message.body);
+  base::Decoder in(message.body);
   const auto run = in.get<std::int64_t>();
   const auto standing = in.get<std::uint64_t>();
   if (run == 0) {
@@ -352,7 +352,7 @@ void Bookkeeping::event(const profile::Event& event) {
   }
   profile::Event shortened = event;
   shortened.text.resize(std::min(shortened.text.size(), kLongestText));
-  events_.push_back(profile::encode(shortened));
+  events_.push_back(base::encode(shortened));
   if (events_.size() > kMostEvents && sent_ < events_.size()) {
     events_.erase(events_.begin() + static_cast<std::ptrdiff_t>(sent_));
   }
@@ -426,15 +426,11 @@ void Bookkeeping::end(const std::string& outcome, const std::string& reason, con
   give_up_fd_ = give_up_fd;
   stop_listening();
   loop_ = nullptr;
-  profile::Encoder body;
-  body.put(outcome).put(reason);
-  for (const std::uint32_t count : restarts) {
-    body.put(count);
-  }
+  const std::string body = base::Encoder().put(outcome).put(reason).put(restarts).bytes();
   const std::int64_t until = base::now_ns() + std::int64_t{timeout_ms} * 1'000'000;
   while (!done_ && wait_until_ready(until, others_ms_)) {
     send_events(~std::size_t{0});
-    channel_->send(profile::MessageType::end, body.bytes());
+    channel_->send(profile::MessageType::end, body);
     bool waits = true;
     while (waits && channel_ && !done_ && !channel_->closed()) {
       waits = wait_for_word(until);

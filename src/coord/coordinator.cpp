@@ -10,6 +10,7 @@
 #include <csignal>
 #include <utility>
 
+#include "base/codec.hpp"
 #include "base/fast_clock.hpp"
 #include "base/futex.hpp"
 #include "base/pidfd.hpp"
@@ -288,7 +289,7 @@ std::string Coordinator::answer(std::string_view request) {
     return to_json({}, live_status());
   }
   if (request == "figures") {
-    return encode(live_status());
+    return base::encode(live_status());
   }
   if (request == "drain") {
     drain();

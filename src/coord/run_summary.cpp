@@ -132,11 +132,14 @@ void add_live_stages(LiveStatus& status, const plan::Topology& topology, const s
   }
   for (std::uint32_t id = 0; id < topology.item_links().size(); ++id) {
     const profile::LinkFigures figures = profile::read_link(view, id);
-    status.links.push_back({.name = topology.links[id].name,
-                            .consumer = topology.links[id].consumers.front().worker,
-                            .items = figures.fill_items,
-                            .bytes = figures.fill_bytes,
-                            .dropped = figures.dropped});
+    LiveLink& link = status.links.emplace_back();
+    link.name = topology.links[id].name;
+    for (const plan::SegmentRef consumer : topology.links[id].consumers) {
+      link.consumers.push_back(consumer.worker);
+    }
+    link.items = figures.fill_items;
+    link.bytes = figures.fill_bytes;
+    link.dropped = figures.dropped;
   }
 }
 

@@ -113,10 +113,11 @@ bool Bookkeeper::begin() {
     start_row_writer();
     view_.config->run.store(static_cast<std::uint64_t>(store_->run()), std::memory_order_release);
     // A coordinator that died meanwhile does not hear it; the run has begun all the same, and serve() ends it.
-    channel_.send(MessageType::ready, Encoder().put(store_->run()).put(before.events).put("").bytes());
+    channel_.send(MessageType::ready, base::Encoder().put(store_->run()).put(before.events).put("").bytes());
     return true;
   } catch (const std::exception& error) {
-    channel_.send(MessageType::ready, Encoder().put(std::int64_t{0}).put(std::uint64_t{0}).put(error.what()).bytes());
+    channel_.send(MessageType::ready,
+                  base::Encoder().put(std::int64_t{0}).put(std::uint64_t{0}).put(error.what()).bytes());
     return false;
   }
 }
@@ -161,18 +162,13 @@ void Bookkeeper::serve() {
 bool Bookkeeper::handle(const Message& message) {
   switch (message.type) {
     case MessageType::event:
-      events_.push_back(decode_event(message.body));
+      events_.push_back(base::decode<Event>(message.body));
       return true;
     case MessageType::profiles:
       answer_profiles();
       return true;
     case MessageType::end: {
-      Decoder in(message.body);
-      outcome_ = in.get<std::string>();
-      reason_ = in.get<std::string>();
-      while (!in.empty()) {
-        restarts_.push_back(in.get<std::uint32_t>());
-      }
+      base::Decoder(message.body)(outcome_, reason_, restarts_);
       return false;
     }
     default:
@@ -279,7 +275,7 @@ bool Bookkeeper::write_windows(std::uint64_t number, std::int64_t now, int patie
     events_.clear();
     last_write_ns_ = now;
     if (events > 0) {
-      channel_.send(MessageType::written, Encoder().put(events).bytes());
+      channel_.send(MessageType::written, base::encode(events));
     }
     return true;
   } catch (const std::exception& error) {
@@ -397,7 +393,7 @@ void Bookkeeper::answer_profiles() {
   write_windows(static_cast<std::uint64_t>((now - store_->start_ns()) / shm::kWindowNs), now, kWindowPatienceMs);
   std::string body;
   try {
-    body = encode(read_summary(store_->database(), store_->run()));
+    body = base::encode(read_summary(store_->database(), store_->run()));
   } catch (const std::exception&) {
   }
   channel_.send(MessageType::profiles, body);

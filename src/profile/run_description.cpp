@@ -6,12 +6,12 @@
 namespace pystream::profile {
 namespace {
 
-void put(Encoder& out, const KeyDescription& key) {
+void put(base::Encoder& out, const KeyDescription& key) {
   out.put(key.key).put(static_cast<std::uint8_t>(key.role)).put(key.worker).put(key.index).put(key.first).put(key.last);
   out.put(key.before.value_or(KeyDescription::kDerived));
 }
 
-KeyDescription get_key(Decoder& in) {
+KeyDescription get_key(base::Decoder& in) {
   KeyDescription key;
   key.key = in.get<std::string>();
   key.role = static_cast<KeyRole>(in.get<std::uint8_t>());
@@ -41,7 +41,7 @@ std::string_view to_string(KeyRole role) {
 }
 
 std::string encode(const RunDescription& description) {
-  Encoder out;
+  base::Encoder out;
   out.put(description.database.native()).put(description.name).put(description.plan).put(description.version);
   out.put(description.coordinator_pid).put(description.started).put(description.start_ns);
   out.put(description.retention.max_history).put(description.retention.rows_per_second);
@@ -65,7 +65,7 @@ std::string encode(const RunDescription& description) {
 }
 
 RunDescription decode_run_description(std::string_view bytes) {
-  Decoder in(bytes);
+  base::Decoder in(bytes);
   RunDescription description;
   description.database = in.get<std::string>();
   description.name = in.get<std::string>();
@@ -99,28 +99,6 @@ RunDescription decode_run_description(std::string_view bytes) {
     link.capacity_bytes = in.get<std::uint64_t>();
   }
   return description;
-}
-
-std::string encode(const Event& event) {
-  Encoder out;
-  out.put(event.time_ns).put(event.kind).put(event.worker).put(event.signal).put(event.code);
-  out.put(event.sequence.has_value()).put(event.sequence.value_or(0)).put(event.text);
-  return out.bytes();
-}
-
-Event decode_event(std::string_view bytes) {
-  Decoder in(bytes);
-  Event event;
-  event.time_ns = in.get<std::int64_t>();
-  event.kind = in.get<std::string>();
-  event.worker = in.get<std::string>();
-  event.signal = in.get<int>();
-  event.code = in.get<int>();
-  const bool has_sequence = in.get<bool>();
-  const auto sequence = in.get<std::uint64_t>();
-  event.sequence = has_sequence ? std::optional(sequence) : std::nullopt;
-  event.text = in.get<std::string>();
-  return event;
 }
 
 std::filesystem::path profiler_folder(const std::filesystem::path& folder) {

@@ -77,10 +77,11 @@ struct Event {
   int code = 0;
   std::optional<std::uint64_t> sequence{};
   std::string text{};
-};
 
-std::string encode(const Event& event);
-Event decode_event(std::string_view bytes);
+  static void fields(auto& self, auto& code) {
+    code(self.time_ns, self.kind, self.worker, self.signal, self.code, self.sequence, self.text);
+  }
+};
 
 /// `folder` or, if it is empty, PYSTREAM_PROFILES, $XDG_STATE_HOME/pystream, ~/.local/state/pystream.
 std::filesystem::path profiler_folder(const std::filesystem::path& folder = {});

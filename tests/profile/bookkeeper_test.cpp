@@ -67,7 +67,7 @@ void keep_books(const shm::Segment& segment, const RunDescription& run) {
   Channel channel(std::move(mine));
   channel.send(MessageType::begin, encode(run));
   channel.send(MessageType::go, {});
-  channel.send(MessageType::end, Encoder().put("done").put("").bytes());
+  channel.send(MessageType::end, base::Encoder().put("done").put("").put(std::vector<std::uint32_t>()).bytes());
   bookkeeper.join();
 }
 
