@@ -29,7 +29,6 @@
 #include "coord/coordinator.hpp"
 #include "coord/fd_budget.hpp"
 #include "coord/heir.hpp"
-#include "worker/layout.hpp"
 #include "worker/worker_process.hpp"
 
 namespace pystream::api {
@@ -150,9 +149,8 @@ class Service {
       return nullptr;  // the user's process has told it
     }
     try {
-      const shm::SegmentSpec spec = worker::segment_spec(*start_.topology, start_.checkpoint_bytes, {});
-      const profile::RunDescription run =
-          coord::describe_run(*start_.plan, *start_.topology, spec, program_name(), start_.method == StartMethod::fork);
+      const profile::RunInfo run =
+          coord::describe_run(*start_.plan, *start_.topology, {}, program_name(), start_.method == StartMethod::fork);
       if (!start_.plan->profiler.enabled) {
         coord::keep_only_letters(segment_, run);
         return nullptr;

@@ -28,9 +28,8 @@ std::unique_ptr<coord::Bookkeeping> start_bookkeeping(const plan::Plan& plan, co
     const std::filesystem::path worker_program = coord::find_worker_program(wanted_program);
     const std::string program = std::filesystem::read_symlink("/proc/self/exe", ignored).filename().string();
     const base::BlockedSignals blocked;
-    auto bookkeeping = coord::Bookkeeping::spawn(
-        worker_program, segment, coord::describe_run(plan, topology, worker::segment_spec(topology, {}, {}), program),
-        warn);
+    auto bookkeeping =
+        coord::Bookkeeping::spawn(worker_program, segment, coord::describe_run(plan, topology, {}, program), warn);
     bookkeeping->workers_started();
     bookkeeping->set_patience_with_others(kHeldDatabaseMs);
     return bookkeeping;

@@ -17,8 +17,8 @@
 #include "coord/audit.hpp"
 #include "coord/coordinator.hpp"
 #include "plan/stage_names.hpp"
+#include "profile/home.hpp"
 #include "profile/letters.hpp"
-#include "profile/run_description.hpp"
 #include "profile/summary.hpp"
 
 namespace pystream::cli {

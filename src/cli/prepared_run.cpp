@@ -3,6 +3,7 @@
 #include "coord/fd_budget.hpp"
 #include "plan/plan_json.hpp"
 #include "profile/home.hpp"
+#include "worker/layout.hpp"
 
 namespace pystream::cli {
 namespace {
@@ -18,13 +19,14 @@ plan::Topology affordable(plan::Topology topology) {
 
 /// nullptr: without a profile, because it is not wanted or not possible.
 std::unique_ptr<coord::Bookkeeping> start_bookkeeping(const LoadedPlan& loaded, const plan::Topology& topology,
-                                                      const shm::SegmentSpec& spec, const shm::Segment& segment,
+                                                      const shm::Segment& segment,
                                                       const std::function<void(const std::string&)>& warn) {
   try {
     if (const std::string note = profile::homeless_note(); !note.empty() && !loaded.plan.profiler.folder) {
       warn(note);
     }
-    const profile::RunDescription run = coord::describe_run(loaded.plan, topology, spec, run_name(loaded));
+    const profile::RunInfo run =
+        coord::describe_run(loaded.plan, topology, std::string(segment.plan()), run_name(loaded));
     if (!loaded.plan.profiler.enabled) {
       coord::keep_only_letters(segment, run);
       return nullptr;
@@ -44,10 +46,9 @@ PreparedRun::PreparedRun(const LoadedPlan& loaded, const std::function<void(cons
       topology_(affordable(plan::make_topology(loaded.plan))),
       files_(checked_files(loaded, topology_, true)),
       locks_(files_, warn),
-      spec_(worker::segment_spec(topology_, loaded.checkpoint_bytes(topology_), plan::write_plan(loaded.plan),
-                                 loaded.plan.profiler)),
-      segment_(shm::Segment::create(spec_)),
-      bookkeeping_(start_bookkeeping(loaded, topology_, spec_, segment_, warn)),
+      segment_(shm::Segment::create(worker::segment_spec(topology_, loaded.checkpoint_bytes(topology_),
+                                                         plan::write_plan(loaded.plan), loaded.plan.profiler))),
+      bookkeeping_(start_bookkeeping(loaded, topology_, segment_, warn)),
       launcher_(loaded.worker_program, coord::streams_of(topology_, loaded.descriptors.of_workers(files_)),
                 coord::fds_needed(topology_, 0).worker) {}
 

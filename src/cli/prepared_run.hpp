@@ -8,7 +8,6 @@
 #include "coord/bookkeeping.hpp"
 #include "coord/coordinator.hpp"
 #include "coord/output_locks.hpp"
-#include "worker/layout.hpp"
 
 namespace pystream::cli {
 
@@ -33,7 +32,6 @@ class PreparedRun {
   plan::Topology topology_;
   std::vector<coord::FileClaim> files_;
   coord::OutputLocks locks_;
-  shm::SegmentSpec spec_;
   shm::Segment segment_;
   std::unique_ptr<coord::Bookkeeping> bookkeeping_;
   coord::SpawnLauncher launcher_;

@@ -101,14 +101,11 @@ std::vector<StageSummary> summarize(const plan::Topology& topology, const shm::S
 }
 
 void add_live_stages(LiveStatus& status, const plan::Topology& topology, const shm::SupervisorView& view) {
-  const auto role_name = [](plan::Role role) {
-    return role == plan::Role::source ? "source" : role == plan::Role::sink ? "sink" : "stage";
-  };
   for (const plan::HostedSpec& hosted : topology.hosted) {
     const shm::HostedStats& stats = view.workers[hosted.worker].stats[hosted.index];
     LiveStage& stage = status.stages.emplace_back();
     stage.key = hosted.key;
-    stage.role = role_name(hosted.role);
+    stage.role = to_string(hosted.role);
     stage.worker = hosted.worker;
     stage.items = get(stats.items);
     stage.errors = get(stats.errors);

@@ -151,7 +151,7 @@ class Builder {
     const auto segments = static_cast<std::uint32_t>(topology_.workers[worker].segments.size());
     for (std::uint32_t i = 0; i < segments && !topology_.workers[worker].external; ++i) {
       if (topology_.workers[worker].segments[i].outputs.empty()) {
-        add({.name = "behind the sink", .producer = {worker, i}, .consumers = {}, .options = {}});
+        add({.name = "behind the sink", .producer = {worker, i}});
       }
     }
   }
@@ -232,6 +232,10 @@ std::vector<LinkId> links_that(const Topology& topology, const Predicate& predic
 }
 
 }  // namespace
+
+std::string_view to_string(Role role) {
+  return role == Role::source ? "source" : role == Role::sink ? "sink" : "stage";
+}
 
 std::span<const LinkSpec> Topology::item_links() const {
   return {links.begin(), std::ranges::partition_point(links, [](const LinkSpec& link) { return !link.is_terminal(); })};

@@ -5,7 +5,7 @@
 
 #include "profile/bottleneck.hpp"
 #include "profile/figures.hpp"
-#include "profile/run_description.hpp"
+#include "profile/home.hpp"
 #include "profile/schema.hpp"
 #include "profile/summary.hpp"
 #include "profile/windows.hpp"
