@@ -67,7 +67,14 @@ void mark_bottleneck(const plan::Topology& topology, const shm::SupervisorView& 
       loaded.push_back(&all[id]);
     }
   }
-  if (const auto found = profile::find_bottleneck(loads)) {
+  std::vector<profile::WorkerLink> links;
+  for (const plan::LinkSpec& link : topology.item_links()) {
+    for (const plan::SegmentRef consumer : link.consumers) {
+      links.push_back({.producer = topology.workers[link.producer.worker].name,
+                       .consumer = topology.workers[consumer.worker].name});
+    }
+  }
+  if (const auto found = profile::find_bottleneck(loads, links)) {
     loaded[found->stage]->bottleneck = true;
   }
 }
