@@ -31,16 +31,23 @@ struct Message {
   struct Worker {
     pid_t pid = 0;
     std::uint32_t restarts = 0;
+    static void fields(auto& self, auto& code) { code(self.pid, self.restarts); }
   };
   struct Figures {
     std::string key;
     double latency_s = 0;
     double items_per_s = 0;
+    static void fields(auto& self, auto& code) { code(self.key, self.latency_s, self.items_per_s); }
   };
   Kind kind = Kind::ready;
   TerminationReason reason{};
   std::vector<Worker> workers{};
   std::vector<Figures> figures{};
+
+  static void fields(auto& self, auto& code) {
+    code(self.kind, self.reason.stage, self.reason.signal, self.reason.item, self.reason.text);
+    code(self.workers, self.figures);
+  }
 };
 
 /// One end of a connection that keeps messages whole. Neither end ever blocks on the other.

@@ -25,11 +25,9 @@
 #include "base/process_mark.hpp"
 #include "base/process_start.hpp"
 #include "base/system_error.hpp"
-#include "coord/bookkeeping.hpp"
-#include "coord/coordinator.hpp"
 #include "coord/fd_budget.hpp"
 #include "coord/heir.hpp"
-#include "worker/layout.hpp"
+#include "coord/run_assembly.hpp"
 #include "worker/worker_process.hpp"
 
 namespace pystream::api {
@@ -99,7 +97,6 @@ std::unique_ptr<coord::Launcher> make_launcher(const CoordinatorStart& start, co
                                .segment = std::move(segment),
                                .bell = std::move(bell),
                                .topology = start.topology,
-                               .checkpoint_bytes = start.checkpoint_bytes,
                                .make = start.make,
                                .opens_database = false,
                                .helper_program = start.worker_program});
@@ -114,10 +111,18 @@ class Service {
       : start_(start),
         channel_(std::move(channel)),
         user_(std::move(user)),
-        segment_(shm::Segment::attach(base::UniqueFd(::fcntl(start.segment, F_DUPFD_CLOEXEC, 0)))),
-        bookkeeping_(start_bookkeeping()),
-        launcher_(make_launcher(start, user_fds)),
+        assembly_({.name = program_name(),
+                   .plan = start.plan,
+                   .topology = start.topology,
+                   .worker_program = start.worker_program,
+                   .workers_are_forked = start.method == StartMethod::fork,
+                   .warn = [this](const std::string& text) { tell(text); }},
+                  shm::Segment::attach(base::UniqueFd(::fcntl(start.segment, F_DUPFD_CLOEXEC, 0))),
+                  make_launcher(start, user_fds)),
         coordinator_(setup()) {
+    if (bookkeeping() != nullptr) {
+      bookkeeping()->set_patience_with_others(kHeldDatabaseMs);
+    }
     coordinator_.loop().add(channel_.fd(), [this] { on_message(); });
     coordinator_.loop().add(user_.get(), [this] { inherit(); });
   }
@@ -144,40 +149,13 @@ class Service {
   }
 
   /// nullptr: the profile is not wanted, or not possible.
-  std::unique_ptr<coord::Bookkeeping> start_bookkeeping() {
-    if (start_.worker_program.empty()) {
-      no_profiles_ = "the worker program, which writes it, was not found";
-      return nullptr;  // the user's process has told it
-    }
-    try {
-      const worker::Layout layout = worker::make_layout(*start_.topology, start_.checkpoint_bytes, {});
-      const profile::RunDescription run = coord::describe_run(*start_.plan, *start_.topology, layout, program_name(),
-                                                              start_.method == StartMethod::fork);
-      if (!start_.plan->profiler.enabled) {
-        coord::keep_only_letters(segment_, run);
-        return nullptr;
-      }
-      auto bookkeeping = coord::Bookkeeping::spawn(start_.worker_program, segment_, run,
-                                                   [this](const std::string& text) { tell(text); });
-      bookkeeping->set_patience_with_others(kHeldDatabaseMs);
-      return bookkeeping;
-    } catch (const std::exception& error) {
-      no_profiles_ = error.what();
-      tell("no profile is written: " + no_profiles_);
-      return nullptr;
-    }
-  }
-
-  static std::string program_name() {
-    std::error_code error;
-    return std::filesystem::read_symlink("/proc/self/exe", error).filename().string();
-  }
+  coord::Bookkeeping* bookkeeping() const { return assembly_.profiling().bookkeeping.get(); }
 
   Message profiles() {
     Message message{.kind = Message::Kind::profiles};
-    const auto summary = bookkeeping_ ? bookkeeping_->profiles() : std::nullopt;
+    const auto summary = bookkeeping() != nullptr ? bookkeeping()->profiles() : std::nullopt;
     if (!summary) {
-      const std::string& why = bookkeeping_ ? bookkeeping_->failure() : no_profiles_;
+      const std::string& why = bookkeeping() != nullptr ? bookkeeping()->failure() : assembly_.profiling().failure;
       message.reason.text = why.empty() ? "the bookkeeper of the profiles does not answer" : why;
       return message;
     }
@@ -191,13 +169,7 @@ class Service {
   }
 
   coord::RunSetup setup() {
-    coord::RunSetup setup;
-    setup.name = program_name();
-    setup.topology = start_.topology;
-    setup.restarts = start_.plan->restarts;
-    setup.bookkeeping = bookkeeping_.get();
-    setup.segment = &segment_;
-    setup.launcher = launcher_.get();
+    coord::RunSetup setup = assembly_.setup();
     setup.takes_interrupts = false;
     setup.log = [this](const std::string& worker, const std::string& line) {
       if (worker.empty()) {
@@ -251,7 +223,7 @@ class Service {
     if (heir_) {
       return;
     }
-    heir_.emplace(*start_.topology, segment_);
+    heir_.emplace(*start_.topology, assembly_.segment());
     coordinator_.drain();
     timer_.reset(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
     const itimerspec period{.it_interval = {.tv_sec = 0, .tv_nsec = kHeirPeriodNs},
@@ -272,11 +244,8 @@ class Service {
   const CoordinatorStart& start_;
   Channel channel_;
   base::UniqueFd user_;
-  shm::Segment segment_;
   std::optional<coord::Heir> heir_;  ///< once the user's process has died
-  std::string no_profiles_;          ///< why; empty: there are some
-  std::unique_ptr<coord::Bookkeeping> bookkeeping_;
-  std::unique_ptr<coord::Launcher> launcher_;
+  coord::RunAssembly assembly_;
   coord::Coordinator coordinator_;
   base::UniqueFd timer_;
 };
@@ -328,6 +297,11 @@ void warn_of_threads() {
 }
 
 }  // namespace
+
+std::string program_name() {
+  std::error_code error;
+  return std::filesystem::read_symlink("/proc/self/exe", error).filename().string();
+}
 
 CoordinatorChild start_coordinator(const CoordinatorStart& start) {
   if (start.method == StartMethod::fork) {

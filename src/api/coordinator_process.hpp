@@ -21,7 +21,6 @@ struct CoordinatorStart {
   const plan::Topology* topology = nullptr;
   int segment = -1;  ///< descriptor of the shared memory
   StartMethod method = StartMethod::fork;
-  std::vector<std::uint64_t> checkpoint_bytes;
   /// fork: makes a stage, in its worker.
   std::function<std::unique_ptr<StageAdapter>(plan::HostedId)> make;
   /// Runs as bookkeeper and keeps dead letters; with spawn also as worker. Empty: none was found, so there is neither
@@ -34,6 +33,9 @@ struct CoordinatorChild {
   base::PrivateFd pidfd;
   Channel channel;
 };
+
+/// The name of the user's program, by which a pipeline of it is called.
+std::string program_name();
 
 /// Starts a process that runs a coord::Coordinator for this one. It is a child of this process, has one thread,
 /// watches this process and lets the pipeline drain once this process has died. Throws std::system_error.

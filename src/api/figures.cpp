@@ -23,17 +23,11 @@ bool is_inside(const std::string& stage, const std::string& pipeline) {
 }  // namespace
 
 std::vector<StageFigures> read_figures(const plan::Topology& topology, const shm::SupervisorView& view) {
-  std::vector<StageFigures> all(topology.hosted.size());
+  std::vector<StageFigures> all;
   const auto get = [](const std::atomic<std::uint64_t>& counter) { return counter.load(std::memory_order_relaxed); };
-  for (plan::WorkerId id = 0; id < topology.workers.size(); ++id) {
-    const auto& worker = view.workers[id];
-    std::size_t index = 0;
-    for (const plan::Segment& segment : topology.workers[id].segments) {
-      for (const plan::HostedId hosted : segment.hosted) {
-        const shm::HostedStats& stats = worker.stats[index++];
-        all[hosted] = {.key = topology.hosted[hosted].key, .items = get(stats.items), .errors = get(stats.errors)};
-      }
-    }
+  for (const plan::HostedSpec& hosted : topology.hosted) {
+    const shm::HostedStats& stats = view.workers[hosted.worker].stats[hosted.index];
+    all.push_back({.key = hosted.key, .items = get(stats.items), .errors = get(stats.errors)});
   }
   return all;
 }

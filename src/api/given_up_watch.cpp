@@ -28,22 +28,15 @@ std::string text_of(const GivenUpItems& stage) {
 }  // namespace
 
 std::vector<GivenUpItems> read_given_up(const plan::Topology& topology, const shm::SupervisorView& view) {
-  std::vector<GivenUpItems> all(topology.hosted.size());
-  for (plan::WorkerId id = 0; id < topology.workers.size(); ++id) {
-    const auto& worker = view.workers[id];
-    const auto last = coord::read_given_up(worker);
-    std::uint32_t index = 0;
-    for (const plan::Segment& segment : topology.workers[id].segments) {
-      for (const plan::HostedId hosted : segment.hosted) {
-        GivenUpItems& stage = all[hosted];
-        stage.key = topology.hosted[hosted].key;
-        stage.count = worker.stats[index].errors.load(std::memory_order_relaxed);
-        if (last && last->hosted == index) {
-          stage.last_item = last->sequence;
-          stage.last_reason = last->reason;
-        }
-        ++index;
-      }
+  std::vector<GivenUpItems> all;
+  for (const plan::HostedSpec& hosted : topology.hosted) {
+    const auto& worker = view.workers[hosted.worker];
+    GivenUpItems& stage = all.emplace_back();
+    stage.key = hosted.key;
+    stage.count = worker.stats[hosted.index].errors.load(std::memory_order_relaxed);
+    if (const auto last = coord::read_given_up(worker); last && last->hosted == hosted.index) {
+      stage.last_item = last->sequence;
+      stage.last_reason = last->reason;
     }
   }
   return all;

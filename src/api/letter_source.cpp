@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/child_process.hpp"
+#include "base/codec.hpp"
 #include "profile/letter_list.hpp"
 
 namespace pystream::api {
@@ -32,10 +33,11 @@ std::vector<DeadLetter> LetterSource::read(std::size_t most) const {
         "this pipeline keeps no dead letters, since the worker program was not found; see the warning "
         "that it gave when it started");
   }
-  const base::ChildResult result = base::run_child({.arguments = {program.string(), "list-letters"},
-                                                    .input = profile::encode({.run = run, .most = most}),
-                                                    .deadline = kPatience,
-                                                    .output_limit = kMostBytes});
+  const base::ChildResult result =
+      base::run_child({.arguments = {program.string(), "list-letters"},
+                       .input = base::encode(profile::LetterQuery{.run = run, .most = most}),
+                       .deadline = kPatience,
+                       .output_limit = kMostBytes});
   if (result.end == base::ChildResult::End::wrote_too_much) {
     throw ProfilingError("the dead letters are larger than 1 GiB together; ask for fewer");
   }
@@ -44,7 +46,7 @@ std::vector<DeadLetter> LetterSource::read(std::size_t most) const {
                          (result.errors.empty() ? program.string() + " " + base::describe_end(result) : result.errors));
   }
   std::vector<DeadLetter> letters;
-  for (const profile::ListedLetter& listed : profile::decode_letters(result.output)) {
+  for (const profile::ListedLetter& listed : base::decode<std::vector<profile::ListedLetter>>(result.output)) {
     letters.push_back(public_letter(listed));
   }
   return letters;

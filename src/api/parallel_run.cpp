@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <ranges>
 #include <thread>
 
 #include "api/patience.hpp"
@@ -44,7 +45,7 @@ PipelineStatus session_status(Session& session) {
   const std::vector<StageFigures> figures = read_figures(topology, session.view());
   std::vector<GivenUpItems> given_up = read_given_up(topology, session.view());
   PipelineStatus status{.coordinator = session.coordinator(), .given_up = 0, .stages = {}, .links = {}};
-  for (plan::LinkId id = 0; id < topology.links.size(); ++id) {
+  for (plan::LinkId id = 0; id < topology.item_links().size(); ++id) {
     status.links.push_back(link_status(session, id));
   }
   for (std::size_t i = 0; i < figures.size(); ++i) {
@@ -54,8 +55,8 @@ PipelineStatus session_status(Session& session) {
                       .items = figures[i].items,
                       .errors = figures[i].errors,
                       .restarts = workers[id].restarts};
-    if (const auto input = topology.workers[id].segments.front().input) {
-      stage.link_fill = status.links[*input].fill;
+    for (const plan::LinkId input : topology.workers[id].segments.front().inputs) {
+      stage.link_fill = std::max(stage.link_fill, status.links[input].fill);
     }
     stage.last_error = std::move(given_up[i].last_reason);
     status.given_up += stage.errors;
@@ -66,8 +67,9 @@ PipelineStatus session_status(Session& session) {
 
 ParallelRun::ParallelRun(PipelineTree& tree, const ParallelOptions& options, const PipelineOptions& pipeline)
     : session_(tree, options, pipeline),
-      entry_(session_, 0, {.block = options.block_input, .timeout = options.input_timeout}),
-      exit_(session_, static_cast<plan::LinkId>(session_.topology().links.size() - 1),
+      entry_(session_, session_.topology().fed_by_user().front(),
+             {.block = options.block_input, .timeout = options.input_timeout}),
+      exit_(session_, session_.topology().read_by_user().front(),
             {.block = options.block_output, .timeout = options.output_timeout}) {}
 
 bool ParallelRun::forward(const void* value, const ValueType& type, const std::stop_token& stop) {
@@ -91,12 +93,14 @@ bool ParallelRun::take_result(const Decode& decode) {
 bool ParallelRun::drain(nanoseconds timeout) {
   const std::int64_t until = base::now_ns() + patience(timeout).count();
   const auto& links = session_.view().links;
-  const auto empty = [](const shm::SupervisorView::Link& link) {
-    return link.consumer->read_position.load(std::memory_order_seq_cst) >=
-           link.producer->write_position.load(std::memory_order_seq_cst);
+  const std::vector<plan::LinkId> results = session_.topology().read_by_user();
+  const auto is_done = [&](plan::LinkId id) {
+    return std::ranges::find(results, id) != results.end() ||
+           links[id].consumer->read_position.load(std::memory_order_seq_cst) >=
+               links[id].producer->write_position.load(std::memory_order_seq_cst);
   };
   for (nanoseconds pause = 50us;; pause = std::min<nanoseconds>(2 * pause, 2ms)) {
-    if (std::all_of(links.begin(), std::prev(links.end()), empty)) {
+    if (std::ranges::all_of(std::views::iota(plan::LinkId{0}, static_cast<plan::LinkId>(links.size())), is_done)) {
       return true;
     }
     const std::int64_t now = base::now_ns();

@@ -1,13 +1,12 @@
 #include "api/serial_profile.hpp"
 
-#include <filesystem>
-
+#include "api/coordinator_process.hpp"
 #include "api/patience.hpp"
 #include "base/blocked_signals.hpp"
 #include "base/log.hpp"
 #include "base/process_mark.hpp"
 #include "coord/inspect.hpp"
-#include "worker/layout.hpp"
+#include "coord/run_assembly.hpp"
 
 namespace pystream::api {
 namespace {
@@ -15,30 +14,23 @@ namespace {
 constexpr plan::WorkerId kRow = 0;  ///< the user's process
 constexpr int kNoBell = -1;
 
-std::unique_ptr<shm::Segment> make_segment(const plan::Plan& plan, const plan::Topology& topology) {
-  const base::BlockedSignals blocked;
-  return std::make_unique<shm::Segment>(
-      shm::Segment::create(worker::make_layout(topology, {}, {}, plan.profiler).spec));
-}
-
 std::unique_ptr<coord::Bookkeeping> start_bookkeeping(const plan::Plan& plan, const plan::Topology& topology,
                                                       const shm::Segment& segment, const std::string& wanted_program) {
-  const auto warn = [](const std::string& text) { base::log(LogLevel::warning, text); };
+  coord::RunSpec spec{.name = program_name(), .plan = &plan, .topology = &topology};
+  spec.warn = [](const std::string& text) { base::log(LogLevel::warning, text); };
   try {
-    std::error_code ignored;
-    const std::filesystem::path worker_program = coord::find_worker_program(wanted_program);
-    const std::string program = std::filesystem::read_symlink("/proc/self/exe", ignored).filename().string();
-    const base::BlockedSignals blocked;
-    auto bookkeeping = coord::Bookkeeping::spawn(
-        worker_program, segment, coord::describe_run(plan, topology, worker::make_layout(topology, {}, {}), program),
-        warn);
-    bookkeeping->workers_started();
-    bookkeeping->set_patience_with_others(kHeldDatabaseMs);
-    return bookkeeping;
+    spec.worker_program = coord::find_worker_program(wanted_program);
   } catch (const std::exception& error) {
-    warn(std::string("no profile is written: ") + error.what());
+    spec.warn(std::string("no profile is written: ") + error.what());
     return nullptr;
   }
+  const base::BlockedSignals blocked;
+  auto bookkeeping = coord::Profiling::start(spec, segment).bookkeeping;
+  if (bookkeeping != nullptr) {
+    bookkeeping->workers_started();
+    bookkeeping->set_patience_with_others(kHeldDatabaseMs);
+  }
+  return bookkeeping;
 }
 
 profile::Recorder make_recorder(worker::Monitor& monitor) {
@@ -52,7 +44,7 @@ SerialProfile::SerialProfile(const shm::Segment& segment)
     : monitor_(segment.map_worker(kRow), kNoBell), recorder_(make_recorder(monitor_)), mark_(base::process_mark()) {}
 
 SerialProfile::SerialProfile(const plan::Plan& plan, const plan::Topology& topology, const std::string& worker_program)
-    : own_segment_(make_segment(plan, topology)),
+    : own_segment_(std::make_unique<shm::Segment>(coord::make_segment(plan, topology))),
       bookkeeping_(start_bookkeeping(plan, topology, *own_segment_, worker_program)),
       monitor_(own_segment_->map_worker(kRow), kNoBell),
       recorder_(make_recorder(monitor_)),

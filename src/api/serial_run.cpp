@@ -180,7 +180,8 @@ void SerialRun::gather(PipelineTree& tree, const std::string& key) {
       gather(*member.child, member_key);
     } else if (member.child) {
       const auto& row = topology_.workers.front().segments;
-      own_.push_back(std::make_unique<ChildCall>(*session_, *row.at(children_).output, *row.at(children_ + 1).input));
+      own_.push_back(std::make_unique<ChildCall>(*session_, row.at(children_).outputs.front(),
+                                                 row.at(children_ + 1).inputs.front()));
       ++children_;
       row_.push_back(own_.back()->taker());
       row_keys_.push_back(member_key);

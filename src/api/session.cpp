@@ -8,15 +8,14 @@
 #include <utility>
 
 #include "api/patience.hpp"
-#include "base/blocked_signals.hpp"
 #include "base/clock.hpp"
 #include "base/log.hpp"
 #include "base/pidfd.hpp"
 #include "base/process_start.hpp"
 #include "base/system_error.hpp"
 #include "coord/inspect.hpp"
+#include "coord/run_assembly.hpp"
 #include "plan/plan_json.hpp"
-#include "worker/layout.hpp"
 #include "worker/letter_client.hpp"
 
 namespace pystream::api {
@@ -75,15 +74,16 @@ std::filesystem::path worker_program(const ParallelOptions& options, bool with_p
 Session::Session(PipelineTree& tree, const ParallelOptions& options, const PipelineOptions& pipeline)
     : plan_(make_plan(tree, options, pipeline)), topology_(plan::make_topology(plan_)) {
   if (tree.mode == plan::Mode::parallel) {
-    plan::LinkOptions& last = topology_.links.back().options;
-    last.overflow = options.results == Results::newest ? plan::Overflow::drop_oldest : plan::Overflow::block;
+    for (const plan::LinkId exit : topology_.read_by_user()) {
+      topology_.links[exit].options.overflow =
+          options.results == Results::newest ? plan::Overflow::drop_oldest : plan::Overflow::block;
+    }
   }
   try {
     if (!base::fill_standard_descriptors()) {
       base::throw_errno("cannot open /dev/null in place of a standard descriptor that is closed");
     }
-    checkpoint_bytes_ = checkpoint_bytes(tree);
-    create_segment(options);
+    create_segment(tree, options);
     start(tree, options);
     wait_until_ready(patience(longest_start(topology_)) + 5s);
   } catch (const PipelineInitiationError&) {
@@ -102,11 +102,9 @@ Session::~Session() {
   stop();
 }
 
-void Session::create_segment(const ParallelOptions& options) {
+void Session::create_segment(PipelineTree& tree, const ParallelOptions& options) {
   std::string text = options.start_method == StartMethod::spawn ? plan::write_plan(plan_) : std::string();
-  const worker::Layout layout = worker::make_layout(topology_, checkpoint_bytes_, std::move(text), plan_.profiler);
-  const base::BlockedSignals blocked;
-  segment_.emplace(shm::Segment::create(layout.spec));
+  segment_.emplace(coord::make_segment(plan_, topology_, checkpoint_bytes(tree), std::move(text)));
   segment_mark_ = base::PrivateMark(segment_->fd());
   view_ = segment_->map_supervisor();
 }
@@ -116,7 +114,6 @@ void Session::start(PipelineTree& tree, const ParallelOptions& options) {
                          .topology = &topology_,
                          .segment = segment_->fd(),
                          .method = options.start_method,
-                         .checkpoint_bytes = checkpoint_bytes_,
                          .make = {},
                          .worker_program = {}};
   start.worker_program = worker_program_ = worker_program(options, plan_.profiler.enabled);

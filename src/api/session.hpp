@@ -60,7 +60,7 @@ class Session {
   void stop();
 
  private:
-  void create_segment(const ParallelOptions& options);
+  void create_segment(PipelineTree& tree, const ParallelOptions& options);
   void start(PipelineTree& tree, const ParallelOptions& options);
   void wait_until_ready(std::chrono::nanoseconds patience);
   bool wait_for_channel(std::chrono::nanoseconds patience) const;
@@ -76,7 +76,6 @@ class Session {
 
   plan::Plan plan_;
   plan::Topology topology_;
-  std::vector<std::uint64_t> checkpoint_bytes_;
   std::optional<shm::Segment> segment_;
   base::PrivateMark segment_mark_;
   shm::SupervisorView view_;

@@ -8,6 +8,7 @@
 
 #include "coord/inspect.hpp"
 #include "plan/param_check.hpp"
+#include "plan/topology.hpp"
 #include "worker/plugins.hpp"
 
 namespace pystream::api {
@@ -203,13 +204,17 @@ void check_tree(PipelineTree& tree) {
     throw PipelineInitiationError("the pipeline, or one inside it, has no stages; add() at least one");
   }
   const std::vector<PlacedStage> all = stages(tree);
-  for (std::size_t i = 1; i < all.size(); ++i) {
-    const std::string& given = all[i - 1].parts->output;
-    const std::string& taken = all[i].parts->input;
-    if (given != taken && given != kAny && taken != kAny) {
-      throw PipelineInitiationError("stage " + all[i - 1].key + " gives items of type " + given + ", but stage " +
-                                    all[i].key + " takes " + taken +
-                                    "; change one of them, or add a stage between that converts");
+  const plan::Plan plan = make_plan(tree, {}, {});
+  const plan::Topology topology = plan::make_topology(plan);
+  for (plan::HostedId id = 0; id < topology.hosted.size(); ++id) {
+    const std::string& taken = all[id].parts->input;
+    for (const plan::HostedId before : topology.upstream(id)) {
+      const std::string& given = all[before].parts->output;
+      if (given != taken && given != kAny && taken != kAny) {
+        throw PipelineInitiationError("stage " + all[before].key + " gives items of type " + given + ", but stage " +
+                                      all[id].key + " takes " + taken +
+                                      "; change one of them, or add a stage between that converts");
+      }
     }
   }
 }

@@ -199,7 +199,7 @@ class ChaosCommand {
     const coord::Outcome outcome = run_unwaited(coordinator);
     chaos.collect();
     // A run that failed leaves items inside; they are no verdict on the recovery.
-    coord::Audit audit = coord::audit(run.topology(), run.layout(), coordinator.view());
+    coord::Audit audit = coord::audit(run.topology(), coordinator.view());
     if (outcome != coord::Outcome::done) {
       audit = {.refused = audit.refused};
     }

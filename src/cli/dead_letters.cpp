@@ -6,8 +6,8 @@
 #include "cli/text.hpp"
 #include "plan/stage_names.hpp"
 #include "profile/format.hpp"
+#include "profile/home.hpp"
 #include "profile/letters.hpp"
-#include "profile/run_description.hpp"
 #include "profile/summary.hpp"
 
 namespace pystream::cli {

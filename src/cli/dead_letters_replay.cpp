@@ -17,8 +17,8 @@
 #include "coord/audit.hpp"
 #include "coord/coordinator.hpp"
 #include "plan/stage_names.hpp"
+#include "profile/home.hpp"
 #include "profile/letters.hpp"
-#include "profile/run_description.hpp"
 #include "profile/summary.hpp"
 
 namespace pystream::cli {
@@ -78,7 +78,7 @@ std::string stage_of(const std::vector<profile::DeadLetter>& letters) {
 const plan::Node& first_node(const plan::Topology& topology, const std::string& stage) {
   for (const plan::WorkerSpec& worker : topology.workers) {
     for (const plan::Segment& segment : worker.segments) {
-      const std::size_t first = segment.input ? 0 : 1;
+      const std::size_t first = segment.inputs.empty() ? 1 : 0;
       for (std::size_t i = first; i < segment.hosted.size(); ++i) {
         if (topology.hosted[segment.hosted[i]].key == stage) {
           return *topology.hosted[segment.hosted[first]].node;
@@ -167,7 +167,7 @@ int replay_dead_letters(ReplayOptions options) {
   };
   coord::Coordinator coordinator(std::move(setup));
   const coord::Outcome outcome = run_unwaited(coordinator);
-  const coord::Audit audit = coord::audit(run.topology(), run.layout(), coordinator.view());
+  const coord::Audit audit = coord::audit(run.topology(), coordinator.view());
   // Not on standard output, which may be the sink's.
   warn(fmt::format("{} replayed from {} on: {} came out, {} set aside again", count_text(audit.in, "letter"),
                    plan::short_key(stage), audit.out, audit.set_aside));

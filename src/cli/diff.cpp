@@ -2,7 +2,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/terminal.hpp"
-#include "profile/run_description.hpp"
+#include "profile/home.hpp"
 #include "profile/summary.hpp"
 
 namespace pystream::cli {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <pystream/error.hpp>
 
+#include "base/codec.hpp"
 #include "coord/control_socket.hpp"
 
 namespace pystream::cli {
@@ -12,7 +13,7 @@ RunningPipelines running_pipelines() {
   for (const pid_t pid : coord::running_coordinators()) {
     if (const auto answer = coord::ask_coordinator(pid, "figures")) {
       try {
-        running.answered.push_back(coord::decode_live_status(*answer));
+        running.answered.push_back(base::decode<coord::LiveStatus>(*answer));
       } catch (const Error&) {  // of another version
       }
     } else {

@@ -18,8 +18,8 @@ std::string hosted_id(HostedId id) {
   return "s" + std::to_string(id);
 }
 
-std::string handover_id(WorkerId worker, std::size_t segment) {
-  return "w" + std::to_string(worker) + "x" + std::to_string(segment);
+std::string handover_id(plan::SegmentRef at) {
+  return "w" + std::to_string(at.worker) + "x" + std::to_string(at.index);
 }
 
 std::string joined_key(const std::string& key, const std::string& name) {
@@ -46,7 +46,7 @@ class Builder {
     }
     if (plan_.root.mode == Mode::serial) {
       Box main{.kind = Box::Kind::process, .id = next_id(), .name = key, .type = {}};
-      Row row = begin_row(key, main.inside);
+      plan::SegmentRef row = begin_row(key, main.inside);
       add_end(plan_.entry, plan_.source, Box::Kind::source, false, main.inside);
       add_row(plan_.root, key, row, main.inside);
       add_end(plan_.exit, plan_.sink, Box::Kind::sink, false, main.inside);
@@ -71,25 +71,20 @@ class Builder {
         }
       }
     }
-    for (plan::LinkId link = 0; link < topology_.links.size(); ++link) {
-      out.push_back({Arrow::Kind::link, end_of(link, topology_.links[link].producer, false),
-                     end_of(link, topology_.links[link].consumer, true), label(topology_.links[link])});
+    for (const plan::LinkSpec& link : topology_.links) {
+      for (const plan::SegmentRef consumer : link.consumers) {
+        out.push_back({Arrow::Kind::link, last_leaf(link.producer), first_leaf(consumer), label(link)});
+      }
     }
     return out;
   }
 
  private:
-  /// A worker on its way along its segments.
-  struct Row {
-    WorkerId worker;
-    std::size_t segment = 0;
-  };
-
   std::string next_id() { return "b" + std::to_string(boxes_++); }
 
   Box user(std::string_view end) {
     const WorkerId worker = workers_.at(joined_key(std::string(plan::kMainPipeline), std::string(end)));
-    return {.kind = Box::Kind::user, .id = handover_id(worker, 0), .name = "your program", .type = {}};
+    return {.kind = Box::Kind::user, .id = handover_id({worker, 0}), .name = "your program", .type = {}};
   }
 
   Box leaf(const Node& node, Box::Kind kind, bool own_process) const {
@@ -119,7 +114,7 @@ class Builder {
       Box box{
           .kind = serial ? Box::Kind::process : Box::Kind::pipeline, .id = next_id(), .name = child.name, .type = {}};
       if (serial) {
-        Row row = begin_row(child_key, box.inside);
+        plan::SegmentRef row = begin_row(child_key, box.inside);
         add_row(child, child_key, row, box.inside);
       } else {
         add_parallel(child, child_key, box.inside);
@@ -128,13 +123,13 @@ class Builder {
     }
   }
 
-  Row begin_row(const std::string& key, std::vector<Box>& into) const {
-    const Row row{.worker = workers_.at(key)};
+  plan::SegmentRef begin_row(const std::string& key, std::vector<Box>& into) const {
+    const plan::SegmentRef row{.worker = workers_.at(key)};
     add_handover(row, into);
     return row;
   }
 
-  void add_row(const Node& pipeline, const std::string& key, Row& row, std::vector<Box>& into) {
+  void add_row(const Node& pipeline, const std::string& key, plan::SegmentRef& row, std::vector<Box>& into) {
     for (const Node& child : pipeline.children) {
       const std::string child_key = joined_key(key, child.name);
       if (!child.is_pipeline()) {
@@ -149,27 +144,26 @@ class Builder {
       } else {
         add_parallel(child, child_key, box.inside);
         into.push_back(std::move(box));
-        ++row.segment;
+        ++row.index;
         add_handover(row, into);
       }
     }
   }
 
-  void add_handover(const Row& row, std::vector<Box>& into) const {
-    if (topology_.workers[row.worker].segments[row.segment].hosted.empty()) {
-      into.push_back({.kind = Box::Kind::handover, .id = handover_id(row.worker, row.segment), .name = {}, .type = {}});
+  void add_handover(plan::SegmentRef row, std::vector<Box>& into) const {
+    if (topology_.segment(row).hosted.empty()) {
+      into.push_back({.kind = Box::Kind::handover, .id = handover_id(row), .name = {}, .type = {}});
     }
   }
 
-  std::string end_of(plan::LinkId link, WorkerId worker, bool consumer) const {
-    const auto& segments = topology_.workers[worker].segments;
-    for (std::size_t i = 0; i < segments.size(); ++i) {
-      if ((consumer ? segments[i].input : segments[i].output) == link) {
-        const auto& hosted = segments[i].hosted;
-        return hosted.empty() ? handover_id(worker, i) : hosted_id(consumer ? hosted.front() : hosted.back());
-      }
-    }
-    return {};
+  std::string first_leaf(plan::SegmentRef at) const {
+    const auto& hosted = topology_.segment(at).hosted;
+    return hosted.empty() ? handover_id(at) : hosted_id(hosted.front());
+  }
+
+  std::string last_leaf(plan::SegmentRef at) const {
+    const auto& hosted = topology_.segment(at).hosted;
+    return hosted.empty() ? handover_id(at) : hosted_id(hosted.back());
   }
 
   static std::string label(const plan::LinkSpec& link) {

@@ -7,64 +7,45 @@
 namespace pystream::cli {
 namespace {
 
-std::string run_name(const LoadedPlan& loaded) {
-  return loaded.file == "-" ? "stdin" : loaded.file.stem().string();
-}
-
 plan::Topology affordable(plan::Topology topology) {
   coord::require_fds(topology);
   return topology;
 }
 
-/// nullptr: without a profile, because it is not wanted or not possible.
-std::unique_ptr<coord::Bookkeeping> start_bookkeeping(const LoadedPlan& loaded, const plan::Topology& topology,
-                                                      const worker::Layout& layout, const shm::Segment& segment,
-                                                      const std::function<void(const std::string&)>& warn) {
-  try {
-    if (const std::string note = profile::homeless_note(); !note.empty() && !loaded.plan.profiler.folder) {
-      warn(note);
-    }
-    const profile::RunDescription run = coord::describe_run(loaded.plan, topology, layout, run_name(loaded));
-    if (!loaded.plan.profiler.enabled) {
-      coord::keep_only_letters(segment, run);
-      return nullptr;
-    }
-    return coord::Bookkeeping::spawn(loaded.worker_program, segment, run, warn);
-  } catch (const std::exception& error) {
-    warn(std::string("no profile is written: ") + error.what());
-    return nullptr;
+coord::RunAssembly assemble(const LoadedPlan& loaded, const plan::Topology& topology,
+                            const std::vector<coord::FileClaim>& files, const coord::Bookkeeping::Warn& warn) {
+  std::string text = plan::write_plan(loaded.plan);
+  shm::Segment segment = coord::make_segment(loaded.plan, topology, loaded.checkpoint_bytes(topology), text);
+  if (const std::string note = profile::homeless_note(); !note.empty() && !loaded.plan.profiler.folder) {
+    warn(note);
   }
+  return {{.name = loaded.file == "-" ? "stdin" : loaded.file.stem().string(),
+           .plan = &loaded.plan,
+           .topology = &topology,
+           .plan_text = std::move(text),
+           .worker_program = loaded.worker_program,
+           .warn = warn},
+          std::move(segment),
+          std::make_unique<coord::SpawnLauncher>(loaded.worker_program,
+                                                 coord::streams_of(topology, loaded.descriptors.of_workers(files)),
+                                                 coord::fds_needed(topology, 0).worker)};
 }
 
 }  // namespace
 
-PreparedRun::PreparedRun(const LoadedPlan& loaded, const std::function<void(const std::string&)>& warn)
+PreparedRun::PreparedRun(const LoadedPlan& loaded, const coord::Bookkeeping::Warn& warn)
     : loaded_(loaded),
-      name_(run_name(loaded)),
       topology_(affordable(plan::make_topology(loaded.plan))),
       files_(checked_files(loaded, topology_, true)),
       locks_(files_, warn),
-      layout_(worker::make_layout(topology_, loaded.checkpoint_bytes(topology_), plan::write_plan(loaded.plan),
-                                  loaded.plan.profiler)),
-      segment_(shm::Segment::create(layout_.spec)),
-      bookkeeping_(start_bookkeeping(loaded, topology_, layout_, segment_, warn)),
-      launcher_(loaded.worker_program, coord::streams_of(topology_, loaded.descriptors.of_workers(files_)),
-                coord::fds_needed(topology_, 0).worker) {}
+      assembly_(assemble(loaded, topology_, files_, warn)) {}
 
 std::string PreparedRun::letters_command() const {
-  const std::int64_t number = bookkeeping_ != nullptr ? bookkeeping_->run() : 0;
+  const auto& bookkeeping = assembly_.profiling().bookkeeping;
+  const std::int64_t number = bookkeeping != nullptr ? bookkeeping->run() : 0;
   const auto& folder = loaded_.plan.profiler.folder;
   return "pystream-coord dead-letters list --run " + (number > 0 ? std::to_string(number) : "last") +
          (folder ? " --folder " + folder->string() : "");
-}
-
-coord::RunSetup PreparedRun::setup() {
-  return {.name = name_,
-          .topology = &topology_,
-          .restarts = loaded_.plan.restarts,
-          .segment = &segment_,
-          .launcher = &launcher_,
-          .bookkeeping = bookkeeping_.get()};
 }
 
 }  // namespace pystream::cli

@@ -1,28 +1,24 @@
 #pragma once
 
-#include <functional>
-#include <memory>
 #include <string>
+#include <vector>
 
 #include "cli/load_plan.hpp"
-#include "coord/bookkeeping.hpp"
-#include "coord/coordinator.hpp"
 #include "coord/output_locks.hpp"
-#include "worker/layout.hpp"
+#include "coord/run_assembly.hpp"
 
 namespace pystream::cli {
 
-/// All that a Coordinator needs to run a loaded plan once: its shared memory, its bookkeeper, a launcher.
+/// A loaded plan, ready to run once: its outputs are locked, and all is there that a Coordinator needs.
 class PreparedRun {
  public:
   /// Throws BadPlan if an output is an input, and Error if another run writes an output.
   /// `warn` is told if no profile can be written, or an output cannot be locked. REQUIRES: `loaded` lives longer.
-  PreparedRun(const LoadedPlan& loaded, const std::function<void(const std::string&)>& warn);
+  PreparedRun(const LoadedPlan& loaded, const coord::Bookkeeping::Warn& warn);
 
   /// The parts that do not depend on the command; lives no longer than this object.
-  coord::RunSetup setup();
+  coord::RunSetup setup() const { return assembly_.setup(); }
   const plan::Topology& topology() const { return topology_; }
-  const worker::Layout& layout() const { return layout_; }
   /// After a run that failed: removes outputs that were made for it and are empty.
   void remove_unused_outputs() { locks_.remove_unused(); }
   /// The command that lists the dead letters of this run.
@@ -30,14 +26,10 @@ class PreparedRun {
 
  private:
   const LoadedPlan& loaded_;
-  std::string name_;
   plan::Topology topology_;
   std::vector<coord::FileClaim> files_;
   coord::OutputLocks locks_;
-  worker::Layout layout_;
-  shm::Segment segment_;
-  std::unique_ptr<coord::Bookkeeping> bookkeeping_;
-  coord::SpawnLauncher launcher_;
+  coord::RunAssembly assembly_;
 };
 
 }  // namespace pystream::cli

@@ -4,7 +4,7 @@
 #include "cli/output_file.hpp"
 #include "cli/terminal.hpp"
 #include "profile/format.hpp"
-#include "profile/run_description.hpp"
+#include "profile/home.hpp"
 
 namespace pystream::cli {
 namespace {

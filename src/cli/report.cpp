@@ -2,7 +2,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/output_file.hpp"
-#include "profile/run_description.hpp"
+#include "profile/home.hpp"
 
 namespace pystream::cli {
 namespace {

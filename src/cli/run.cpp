@@ -62,7 +62,7 @@ class RunCommand {
     }
     return finish({.outcome = outcome,
                    .failure = coordinator.failure() ? coordinator.failure()->text : "",
-                   .audit = coord::audit(run.topology(), run.layout(), coordinator.view()),
+                   .audit = coord::audit(run.topology(), coordinator.view()),
                    .letters_command = run.letters_command(),
                    .accept_dead_letters = options_.accept_dead_letters},
                   coordinator);

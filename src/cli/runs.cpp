@@ -2,8 +2,8 @@
 #include "cli/terminal.hpp"
 #include "plan/stage_names.hpp"
 #include "profile/format.hpp"
+#include "profile/home.hpp"
 #include "profile/past_runs.hpp"
-#include "profile/run_description.hpp"
 #include "profile/summary.hpp"
 
 namespace pystream::cli {

@@ -9,6 +9,7 @@
 #include <sstream>
 #include <thread>
 
+#include "base/codec.hpp"
 #include "base/display_text.hpp"
 #include "cli/commands.hpp"
 #include "cli/live.hpp"
@@ -159,7 +160,7 @@ std::string in_place(const std::string& text) {
 
 std::optional<coord::LiveStatus> look_again(std::int64_t pid) {
   const auto answer = coord::ask_coordinator(static_cast<pid_t>(pid), "figures");
-  return answer ? std::optional(coord::decode_live_status(*answer)) : std::nullopt;
+  return answer ? std::optional(base::decode<coord::LiveStatus>(*answer)) : std::nullopt;
 }
 
 int once(const coord::LiveStatus& first, const TopOptions& options) {

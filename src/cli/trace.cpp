@@ -4,7 +4,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/output_file.hpp"
-#include "profile/run_description.hpp"
+#include "profile/home.hpp"
 #include "profile/summary.hpp"
 
 namespace pystream::cli {

@@ -26,18 +26,18 @@ struct Options {
 struct Survey {
   explicit Survey(const LoadedPlan& loaded)
       : topology(plan::make_topology(loaded.plan)),
-        layout(worker::make_layout(topology, loaded.checkpoint_bytes(topology), plan::write_plan(loaded.plan),
-                                   loaded.plan.profiler)),
-        memory(shm::footprint(layout.spec)),
+        spec(worker::segment_spec(topology, loaded.checkpoint_bytes(topology), plan::write_plan(loaded.plan),
+                                  loaded.plan.profiler)),
+        memory(shm::footprint(spec)),
         available(base::available_memory()) {}
 
   bool fits() const { return memory.reserved <= available; }
   const plan::HostedSpec& hosted(plan::HostedId id) const { return topology.hosted[id]; }
-  /// The link as it is laid out; the topology's links come first there.
-  const shm::LinkSize& size_of(std::size_t link) const { return layout.spec.links[link]; }
+  /// The link as it lies in shared memory.
+  const shm::LinkSize& size_of(std::size_t link) const { return spec.links[link]; }
 
   plan::Topology topology;
-  worker::Layout layout;
+  shm::SegmentSpec spec;
   shm::Footprint memory;
   std::uint64_t available;
 };
@@ -86,7 +86,7 @@ std::string report(const LoadedPlan& loaded, const Survey& survey) {
   }
   out += style.bold(count_text(survey.topology.workers.size(), "worker process")) + "\n" + table(rows, 2, look);
   rows.clear();
-  for (std::size_t i = 0; i < survey.topology.links.size(); ++i) {
+  for (std::size_t i = 0; i < survey.topology.item_links().size(); ++i) {
     const plan::LinkSpec& link = survey.topology.links[i];
     rows.push_back(
         {plan::short_key(link.name), capacity_text(survey.size_of(i)),
@@ -120,8 +120,8 @@ ParamValue link_json(const Survey& survey, std::size_t id) {
   const plan::LinkSpec& link = survey.topology.links[id];
   const shm::LinkSize& size = survey.size_of(id);
   return ParamMap{{"name", ParamValue(link.name)},
-                  {"producer", ParamValue(survey.topology.workers[link.producer].name)},
-                  {"consumer", ParamValue(survey.topology.workers[link.consumer].name)},
+                  {"producer", ParamValue(survey.topology.workers[link.producer.worker].name)},
+                  {"consumer", ParamValue(survey.topology.workers[link.consumers.front().worker].name)},
                   {"ring_bytes", number(size.ring_bytes)},
                   {"item_bytes_limit", number(size.item_limit)},
                   {"items_limit", size.items_limit > 0 ? number(size.items_limit) : ParamValue()},
@@ -134,7 +134,7 @@ std::string report_json(const LoadedPlan& loaded, const Survey& survey) {
     workers.push_back(worker_json(survey, worker));
   }
   ParamList links;
-  for (std::size_t i = 0; i < survey.topology.links.size(); ++i) {
+  for (std::size_t i = 0; i < survey.topology.item_links().size(); ++i) {
     links.push_back(link_json(survey, i));
   }
   return plan::dump_json(ParamMap{{"plan", ParamValue(loaded.file.string())},

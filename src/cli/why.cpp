@@ -11,7 +11,7 @@
 #include "coord/symbols.hpp"
 #include "plan/stage_names.hpp"
 #include "profile/events.hpp"
-#include "profile/run_description.hpp"
+#include "profile/home.hpp"
 #include "profile/summary.hpp"
 
 namespace pystream::cli {

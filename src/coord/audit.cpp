@@ -13,14 +13,13 @@ const shm::JournalEntry& journal_of(const shm::ProducerPage& page) {
 
 class Auditor {
  public:
-  Auditor(const plan::Topology& topology, const worker::Layout& layout, const shm::SupervisorView& view)
-      : topology_(topology), layout_(layout), view_(view) {}
+  Auditor(const plan::Topology& topology, const shm::SupervisorView& view) : topology_(topology), view_(view) {}
 
   Audit run() {
     for (plan::WorkerId id = 0; id < topology_.workers.size(); ++id) {
       const plan::WorkerSpec& worker = topology_.workers[id];
       for (std::size_t i = 0; i < worker.segments.size() && !worker.external; ++i) {
-        look_at(worker.segments[i], layout_.output_link[id][i], stats_of_last(id, i));
+        look_at(worker.segments[i]);
       }
       const auto failure = view_.workers[id].page->failure_kind.load(std::memory_order_acquire);
       audit_.refused += failure == static_cast<std::uint32_t>(shm::FailureKind::link) ? 1 : 0;
@@ -38,27 +37,24 @@ class Auditor {
     return counter.load(std::memory_order_relaxed);
   }
 
-  /// nullptr: the segment hosts nothing.
-  const shm::HostedStats* stats_of_last(plan::WorkerId id, std::size_t segment) const {
-    const auto& segments = topology_.workers[id].segments;
-    std::size_t end = 0;
-    for (std::size_t i = 0; i <= segment; ++i) {
-      end += segments[i].hosted.size();
-    }
-    return segments[segment].hosted.empty() ? nullptr : &view_.workers[id].stats[end - 1];
+  const shm::HostedStats& stats_of(plan::HostedId id) const {
+    const plan::HostedSpec& hosted = topology_.hosted[id];
+    return view_.workers[hosted.worker].stats[hosted.index];
   }
 
-  void look_at(const plan::Segment& segment, std::uint32_t output, const shm::HostedStats* last) {
-    const shm::JournalEntry& journal = journal_of(*view_.links[output].producer);
-    const std::uint64_t done = journal.inputs_done.load(std::memory_order_acquire);
-    if (!segment.input) {
+  void look_at(const plan::Segment& segment) {
+    const plan::LinkId output = segment.outputs.front();
+    const std::uint64_t done = journal_of(*view_.links[output].producer).inputs_done.load(std::memory_order_acquire);
+    if (segment.inputs.empty()) {
       audit_.in += done;
-    } else {
-      compare(*segment.input, done);
     }
-    if (!segment.output && last != nullptr) {
-      const std::uint64_t came = segment.input ? done_items(*segment.input, done) : get(last->items);
-      audit_.out += came - std::min(came, get(last->errors));
+    for (const plan::LinkId input : segment.inputs) {
+      compare(input, done);
+    }
+    if (topology_.links[output].is_terminal() && !segment.hosted.empty()) {
+      const shm::HostedStats& last = stats_of(segment.hosted.back());
+      const std::uint64_t came = segment.inputs.empty() ? get(last.items) : done_items(segment.inputs.front(), done);
+      audit_.out += came - std::min(came, get(last.errors));
     }
   }
 
@@ -87,15 +83,14 @@ class Auditor {
   }
 
   const plan::Topology& topology_;
-  const worker::Layout& layout_;
   const shm::SupervisorView& view_;
   Audit audit_;
 };
 
 }  // namespace
 
-Audit audit(const plan::Topology& topology, const worker::Layout& layout, const shm::SupervisorView& view) {
-  return Auditor(topology, layout, view).run();
+Audit audit(const plan::Topology& topology, const shm::SupervisorView& view) {
+  return Auditor(topology, view).run();
 }
 
 }  // namespace pystream::coord

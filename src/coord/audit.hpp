@@ -6,7 +6,6 @@
 
 #include "plan/topology.hpp"
 #include "shm/segment.hpp"
-#include "worker/layout.hpp"
 
 namespace pystream::coord {
 
@@ -28,6 +27,6 @@ struct Audit {
 };
 
 /// REQUIRES: every worker has ended.
-Audit audit(const plan::Topology& topology, const worker::Layout& layout, const shm::SupervisorView& view);
+Audit audit(const plan::Topology& topology, const shm::SupervisorView& view);
 
 }  // namespace pystream::coord

@@ -17,6 +17,7 @@
 #include "base/helper_process.hpp"
 #include "base/pidfd.hpp"
 #include "base/system_error.hpp"
+#include "profile/home.hpp"
 
 namespace pystream::coord {
 namespace {
@@ -42,171 +43,67 @@ Sockets make_sockets() {
   return {base::UniqueFd(fds[0]), base::UniqueFd(fds[1])};
 }
 
-profile::KeyRole role_of(plan::Role role) {
-  switch (role) {
-    case plan::Role::source:
-      return profile::KeyRole::source;
-    case plan::Role::sink:
-      return profile::KeyRole::sink;
-    case plan::Role::stage:
-      break;
-  }
-  return profile::KeyRole::stage;
-}
-
-/// Finds out what belongs to the pipeline `key`: stages whose key begins with it.
-bool is_inside(const std::string& key, const std::string& pipeline) {
-  return key.starts_with(pipeline + std::string(plan::kSeparator));
-}
-
-class KeyList {
- public:
-  explicit KeyList(const plan::Topology& topology) : topology_(topology) {}
-
-  std::vector<profile::KeyDescription> make() {
-    add_main_pipeline();
-    std::vector<std::uint32_t> next_index(topology_.workers.size());
-    for (const plan::HostedSpec& hosted : topology_.hosted) {
-      open_pipelines(hosted.key);
-      keys_.push_back({.key = hosted.key,
-                       .role = role_of(hosted.role),
-                       .worker = hosted.worker,
-                       .index = next_index[hosted.worker]++});
-      position_of_.push_back(static_cast<std::uint32_t>(keys_.size() - 1));
-    }
-    for (profile::KeyDescription& key : keys_) {
-      if (key.derived()) {
-        find_ends(key);
-      }
-    }
-    return std::move(keys_);
-  }
-
- private:
-  void add_main_pipeline() {
-    for (std::uint32_t id = 0; id < topology_.workers.size(); ++id) {
-      const plan::WorkerSpec& worker = topology_.workers[id];
-      if (worker::runs_row(worker) && worker::leaves_pipeline(topology_, worker.segments.back())) {
-        std::uint32_t hosted = 0;
-        for (const plan::Segment& segment : worker.segments) {
-          hosted += static_cast<std::uint32_t>(segment.hosted.size());
-        }
-        keys_.push_back({.key = std::string(plan::kMainPipeline),
-                         .role = profile::KeyRole::pipeline,
-                         .worker = id,
-                         .index = hosted});
-      }
-    }
-  }
-  void open_pipelines(const std::string& stage) {
-    for (; next_pipeline_ < topology_.pipeline_keys.size(); ++next_pipeline_) {
-      const std::string& key = topology_.pipeline_keys[next_pipeline_];
-      if (key == plan::kMainPipeline) {
-        continue;
-      }
-      if (!is_inside(stage, key)) {
-        return;
-      }
-      keys_.push_back({.key = key, .role = profile::KeyRole::pipeline, .index = profile::KeyDescription::kDerived});
-    }
-  }
-  void find_ends(profile::KeyDescription& key) const {
-    bool found = false;
-    for (std::size_t i = 0; i < topology_.hosted.size(); ++i) {
-      if (!is_inside(topology_.hosted[i].key, key.key)) {
-        continue;
-      }
-      key.last = position_of_[i];
-      if (!found) {
-        found = true;
-        key.first = position_of_[i];
-        key.before = i > 0 ? std::optional(position_of_[i - 1]) : std::nullopt;
-      }
-    }
-  }
-
-  const plan::Topology& topology_;
-  std::vector<profile::KeyDescription> keys_;
-  std::vector<std::uint32_t> position_of_;  ///< of each hosted
-  std::size_t next_pipeline_ = 0;
-};
-
 }  // namespace
 
-profile::RunDescription describe_run(const plan::Plan& plan, const plan::Topology& topology,
-                                     const worker::Layout& layout, const std::string& name, bool workers_are_forked) {
-  profile::RunDescription description;
-  description.database = profile::database_in(
+profile::RunInfo describe_run(const plan::Plan& plan, const plan::Topology& topology, const std::string& plan_text,
+                              const std::string& name, bool workers_are_forked) {
+  profile::RunInfo info;
+  info.database = profile::database_in(
       std::filesystem::absolute(profile::profiler_folder(plan.profiler.folder.value_or(std::filesystem::path()))));
-  description.name = name;
-  description.plan = layout.spec.plan;
-  description.version = PYSTREAM_VERSION;
-  description.coordinator_pid = static_cast<std::uint64_t>(::getpid());
-  description.started = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-  description.start_ns = base::now_ns() / shm::kWindowNs * shm::kWindowNs;
-  description.retention = {.max_history = plan.profiler.max_history,
-                           .rows_per_second = plan.profiler.rows_per_second,
-                           .runs = plan.profiler.keep_runs,
-                           .bytes = plan.profiler.keep_bytes};
-  description.keys = KeyList(topology).make();
-  for (std::size_t id = 0; id < topology.workers.size(); ++id) {
-    const plan::WorkerSpec& worker = topology.workers[id];
-    description.workers.push_back({.name = worker.name,
-                                   .external = worker.external,
-                                   .opens_database = !worker.external && !workers_are_forked,
-                                   .output_links = layout.output_link.at(id)});
-  }
-  for (std::size_t id = 0; id < topology.links.size(); ++id) {
-    const plan::LinkSpec& link = topology.links[id];
-    description.links.push_back({.name = link.name,
-                                 .producer = link.producer,
-                                 .consumer = link.consumer,
-                                 .overflow = std::string(plan::to_string(link.options.overflow)),
-                                 .capacity_bytes = layout.spec.links.at(id).ring_bytes});
-  }
-  return description;
+  info.name = name;
+  info.plan = plan_text;
+  info.version = PYSTREAM_VERSION;
+  info.coordinator_pid = static_cast<std::uint64_t>(::getpid());
+  info.started = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+  info.start_ns = base::now_ns() / shm::kWindowNs * shm::kWindowNs;
+  info.retention = {.max_history = plan.profiler.max_history,
+                    .rows_per_second = plan.profiler.rows_per_second,
+                    .runs = plan.profiler.keep_runs,
+                    .bytes = plan.profiler.keep_bytes};
+  info.workers_write_rows = !workers_are_forked;
+  info.topology = topology;
+  return info;
 }
 
 namespace {
 
 /// Tells the workers where the database is. REQUIRES: no worker was started yet.
-void configure(shm::ProfileConfig& config, const profile::RunDescription& description) {
-  const std::string path = description.database.string();
+void configure(shm::ProfileConfig& config, const profile::RunInfo& info) {
+  const std::string path = info.database.string();
   if (path.size() > shm::kDatabasePath) {
     throw ProfilingError("the path of the profile database is longer than " + std::to_string(shm::kDatabasePath) +
                          " bytes");
   }
   config.path_bytes = static_cast<std::uint32_t>(path.copy(config.path.data(), config.path.size()));
-  config.name_bytes = description.name.copy(config.name.data(), config.name.size());
-  config.coordinator_pid = description.coordinator_pid;
-  config.started = description.started;
-  config.start_ns = static_cast<std::uint64_t>(description.start_ns);
-  config.max_history = description.retention.max_history;
-  config.rows_per_second = description.retention.rows_per_second;
+  config.name_bytes = info.name.copy(config.name.data(), config.name.size());
+  config.coordinator_pid = info.coordinator_pid;
+  config.started = info.started;
+  config.start_ns = static_cast<std::uint64_t>(info.start_ns);
+  config.max_history = info.retention.max_history;
+  config.rows_per_second = info.retention.rows_per_second;
 }
 
 }  // namespace
 
-void keep_only_letters(const shm::Segment& segment, const profile::RunDescription& description) {
+void keep_only_letters(const shm::Segment& segment, const profile::RunInfo& info) {
   const shm::SupervisorView view = segment.map_supervisor();
-  configure(*view.config, description);
+  configure(*view.config, info);
   view.config->run.store(shm::kNoRun, std::memory_order_release);
 }
 
 std::unique_ptr<Bookkeeping> Bookkeeping::spawn(std::filesystem::path worker_program, const shm::Segment& segment,
-                                                const profile::RunDescription& description, Warn warn) {
-  return std::unique_ptr<Bookkeeping>(
-      new Bookkeeping(std::move(worker_program), segment, description, std::move(warn)));
+                                                const profile::RunInfo& info, Warn warn) {
+  return std::unique_ptr<Bookkeeping>(new Bookkeeping(std::move(worker_program), segment, info, std::move(warn)));
 }
 
 Bookkeeping::Bookkeeping(std::filesystem::path worker_program, const shm::Segment& segment,
-                         const profile::RunDescription& description, Warn warn)
+                         const profile::RunInfo& info, Warn warn)
     : program_(std::move(worker_program)),
       segment_(segment),
       view_(segment.map_supervisor()),
-      description_(profile::encode(description)),
+      info_(base::encode(info)),
       warn_(std::move(warn)) {
-  configure(*view_.config, description);
+  configure(*view_.config, info);
   view_.config->enabled = 1;
   start();
 }
@@ -225,7 +122,7 @@ void Bookkeeping::start() {
   ready_ = false;
   sent_ = 0;
   started_ns_ = base::now_ns();
-  channel_->send(profile::MessageType::begin, description_);
+  channel_->send(profile::MessageType::begin, info_);
   if (workers_started_) {
     channel_->send(profile::MessageType::go, {});
   }
@@ -281,7 +178,7 @@ void Bookkeeping::take(const profile::Message& message) {
       held_ = message.body;
       break;
     case profile::MessageType::written: {
-      const auto count = std::min<std::uint64_t>(profile::Decoder(message.body).get<std::uint64_t>(), sent_);
+      const auto count = std::min<std::uint64_t>(base::decode<std::uint64_t>(message.body), sent_);
       events_.erase(events_.begin(), events_.begin() + static_cast<std::ptrdiff_t>(count));
       sent_ -= count;
       stored_ += count;
@@ -289,7 +186,7 @@ void Bookkeeping::take(const profile::Message& message) {
       break;
     }
     case profile::MessageType::profiles:
-      answer_ = message.body.empty() ? profile::RunSummary{} : profile::decode_run_summary(message.body);
+      answer_ = message.body.empty() ? profile::RunSummary{} : base::decode<profile::RunSummary>(message.body);
       break;
     case profile::MessageType::done:
       done_ = true;
@@ -300,7 +197,7 @@ void Bookkeeping::take(const profile::Message& message) {
 }
 
 void Bookkeeping::take_ready(const profile::Message& message) {
-  profile::Decoder in(message.body);
+  base::Decoder in(message.body);
   const auto run = in.get<std::int64_t>();
   const auto standing = in.get<std::uint64_t>();
   if (run == 0) {
@@ -350,7 +247,7 @@ void Bookkeeping::event(const profile::Event& event) {
   }
   profile::Event shortened = event;
   shortened.text.resize(std::min(shortened.text.size(), kLongestText));
-  events_.push_back(profile::encode(shortened));
+  events_.push_back(base::encode(shortened));
   if (events_.size() > kMostEvents && sent_ < events_.size()) {
     events_.erase(events_.begin() + static_cast<std::ptrdiff_t>(sent_));
   }
@@ -424,15 +321,11 @@ void Bookkeeping::end(const std::string& outcome, const std::string& reason, con
   give_up_fd_ = give_up_fd;
   stop_listening();
   loop_ = nullptr;
-  profile::Encoder body;
-  body.put(outcome).put(reason);
-  for (const std::uint32_t count : restarts) {
-    body.put(count);
-  }
+  const std::string body = base::Encoder().put(outcome).put(reason).put(restarts).bytes();
   const std::int64_t until = base::now_ns() + std::int64_t{timeout_ms} * 1'000'000;
   while (!done_ && wait_until_ready(until, others_ms_)) {
     send_events(~std::size_t{0});
-    channel_->send(profile::MessageType::end, body.bytes());
+    channel_->send(profile::MessageType::end, body);
     bool waits = true;
     while (waits && channel_ && !done_ && !channel_->closed()) {
       waits = wait_for_word(until);

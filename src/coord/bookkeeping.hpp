@@ -13,22 +13,20 @@
 #include "base/event_loop.hpp"
 #include "base/unique_fd.hpp"
 #include "plan/topology.hpp"
-#include "profile/run_description.hpp"
+#include "profile/run_info.hpp"
 #include "profile/summary.hpp"
 #include "profile/wire.hpp"
 #include "shm/segment.hpp"
-#include "worker/layout.hpp"
 
 namespace pystream::coord {
 
-/// What the bookkeeper has to know of a plan. `name`: of the pipeline, for people. `workers_are_forked`: they must not
+/// What the bookkeeper has to know of a run. `name`: of the pipeline, for people. `workers_are_forked`: they must not
 /// open the database, so the bookkeeper writes their rows.
-profile::RunDescription describe_run(const plan::Plan& plan, const plan::Topology& topology,
-                                     const worker::Layout& layout, const std::string& name,
-                                     bool workers_are_forked = false);
+profile::RunInfo describe_run(const plan::Plan& plan, const plan::Topology& topology, const std::string& plan_text,
+                              const std::string& name, bool workers_are_forked = false);
 
 /// Tells workers where dead letters of a run without a profile go. REQUIRES: no worker was started yet.
-void keep_only_letters(const shm::Segment& segment, const profile::RunDescription& description);
+void keep_only_letters(const shm::Segment& segment, const profile::RunInfo& info);
 
 /// The coordinator's hand on its bookkeeper process. Neither opens a database in this process. A bookkeeper that dies
 /// is replaced by another, which goes on where it was; workers need none of them, their rows wait.
@@ -42,7 +40,7 @@ class Bookkeeping {
   /// connections that this process or a user's program in it has open. REQUIRES: no worker was started yet; `segment`
   /// lives longer.
   static std::unique_ptr<Bookkeeping> spawn(std::filesystem::path worker_program, const shm::Segment& segment,
-                                            const profile::RunDescription& description, Warn warn);
+                                            const profile::RunInfo& info, Warn warn);
   ~Bookkeeping();
   Bookkeeping(const Bookkeeping&) = delete;
   Bookkeeping& operator=(const Bookkeeping&) = delete;
@@ -70,8 +68,8 @@ class Bookkeeping {
            int timeout_ms = kEndMs, int give_up_fd = -1);
 
  private:
-  Bookkeeping(std::filesystem::path worker_program, const shm::Segment& segment,
-              const profile::RunDescription& description, Warn warn);
+  Bookkeeping(std::filesystem::path worker_program, const shm::Segment& segment, const profile::RunInfo& info,
+              Warn warn);
   void start();
   void listen();
   void stop_listening();
@@ -89,7 +87,7 @@ class Bookkeeping {
   std::filesystem::path program_;
   const shm::Segment& segment_;
   shm::SupervisorView view_;
-  std::string description_;  ///< encoded
+  std::string info_;  ///< encoded
   Warn warn_;
   base::EventLoop* loop_ = nullptr;
   base::UniqueFd pidfd_;

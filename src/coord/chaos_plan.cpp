@@ -11,9 +11,12 @@ ChaosPlan::ChaosPlan(const plan::Topology& topology, ChaosMode mode, std::uint64
     }
   }
   for (const plan::LinkSpec& link : topology.links) {
-    const bool inside = !topology.workers[link.producer].external && !topology.workers[link.consumer].external;
-    if (inside && link.producer != link.consumer) {
-      neighbours_.emplace_back(link.producer, link.consumer);
+    for (const plan::SegmentRef consumer : link.consumers) {
+      const plan::WorkerId producer = link.producer.worker;
+      const bool inside = !topology.workers[producer].external && !topology.workers[consumer.worker].external;
+      if (inside && producer != consumer.worker) {
+        neighbours_.emplace_back(producer, consumer.worker);
+      }
     }
   }
 }

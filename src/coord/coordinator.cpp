@@ -10,6 +10,7 @@
 #include <csignal>
 #include <utility>
 
+#include "base/codec.hpp"
 #include "base/fast_clock.hpp"
 #include "base/futex.hpp"
 #include "base/mutation.hpp"
@@ -81,16 +82,6 @@ Coordinator::~Coordinator() {
            errno == EINTR) {
     }
   }
-}
-
-bool Coordinator::has_source(plan::WorkerId id) const {
-  const auto& hosted = setup_.topology->workers[id].segments.front().hosted;
-  return !hosted.empty() && setup_.topology->hosted[hosted.front()].role == plan::Role::source;
-}
-
-bool Coordinator::has_sink(plan::WorkerId id) const {
-  const auto& hosted = setup_.topology->workers[id].segments.back().hosted;
-  return !hosted.empty() && setup_.topology->hosted[hosted.back()].role == plan::Role::sink;
 }
 
 Outcome Coordinator::run() {
@@ -303,7 +294,7 @@ std::string Coordinator::answer(std::string_view request) {
     return to_json({}, live_status());
   }
   if (request == "figures") {
-    return encode(live_status());
+    return base::encode(live_status());
   }
   if (request == "drain") {
     drain();
@@ -434,7 +425,7 @@ void Coordinator::drain() {
     setup_.draining();
   }
   for (plan::WorkerId id = 0; id < workers_.size(); ++id) {
-    if (has_source(id)) {
+    if (setup_.topology->has_source(id)) {
       view_.workers[id].control->command.store(static_cast<std::uint32_t>(shm::Command::drain),
                                                std::memory_order_release);
     }
@@ -467,6 +458,9 @@ void Coordinator::stop_workers() {
 
 /// Signals and wake-ups may fall into a gap between a worker's last look and its sleep, so they are repeated.
 void Coordinator::nudge(nanoseconds time) {
+  const auto is_end = [&](plan::WorkerId id) {
+    return setup_.topology->has_source(id) || setup_.topology->has_sink(id);
+  };
   nudge_period_ = std::clamp(2 * nudge_period_, kFirstNudge, kLongestNudge);
   next_nudge_ = time + nudge_period_;
   const bool late = stop_requested_ || time - stopping_since_ > kStopGrace;
@@ -477,7 +471,7 @@ void Coordinator::nudge(nanoseconds time) {
     const bool stopping = supervisor_.stopping(id);
     if (stopping && late) {
       base::send_signal(workers_[id].process.pidfd, SIGKILL);
-    } else if ((has_source(id) || has_sink(id)) && (draining_ || stopping)) {  // a sink may wait for a FIFO's reader
+    } else if (is_end(id) && (draining_ || stopping)) {  // a sink may wait for a FIFO's reader
       // Until its handler stands, a worker has SIGTERM blocked as this process has.
       base::send_signal(workers_[id].process.pidfd, SIGTERM);
     }
@@ -488,12 +482,13 @@ void Coordinator::nudge(nanoseconds time) {
 }
 
 void Coordinator::wake_links_of(plan::WorkerId id) {
-  for (std::uint32_t link = 0; link < view_.links.size(); ++link) {
-    const shm::LinkEntry& entry = setup_.segment->link(link);
-    if (entry.producer == id || entry.consumer == id) {
-      base::futex_wake(view_.links[link].producer->write_position);
-      base::futex_wake(view_.links[link].consumer->releases);
-    }
+  const auto wake = [&](plan::LinkId link) {
+    base::futex_wake(view_.links[link].producer->write_position);
+    base::futex_wake(view_.links[link].consumer->releases);
+  };
+  for (const plan::Segment& segment : setup_.topology->workers[id].segments) {
+    std::ranges::for_each(segment.inputs, wake);
+    std::ranges::for_each(segment.outputs, wake);
   }
 }
 

@@ -58,8 +58,10 @@ std::string DrainNotice::text(const LiveStatus& status, const std::string& advic
     return "draining: no item waits between workers; still running: " + (names.empty() ? "nothing" : names) + "; " +
            advice;
   }
-  const std::string where =
-      fullest->consumer < status.workers.size() ? status.workers[fullest->consumer].name : fullest->name;
+  std::string where;
+  for (const std::uint32_t consumer : fullest->consumers) {
+    where += (where.empty() ? "" : ", ") + status.workers.at(consumer).name;
+  }
   return "draining: " + items_text(inside) + " inside, " +
          (fullest->items == inside ? (inside == 1 ? "it is" : "all of them are")
                                    : std::to_string(fullest->items) + " are") +

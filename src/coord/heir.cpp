@@ -11,18 +11,15 @@ Heir::Heir(const plan::Topology& topology, const shm::Segment& segment) : topolo
 }
 
 void Heir::take_over(const shm::Segment& segment) {
-  for (plan::LinkId id = 0; id < topology_.links.size(); ++id) {
-    const plan::LinkSpec& link = topology_.links[id];
-    if (topology_.workers[link.producer].external) {
-      shm::RingWriter ring(segment.map_producer(id));
-      const bool ended = (ring.journal().flags & shm::kJournalEnded) != 0;
-      fed_.push_back({.ring = std::move(ring), .ended = ended});
-    }
-    if (topology_.workers[link.consumer].external) {
-      shm::ConsumerEnd end = segment.map_consumer(id);
-      const std::uint64_t done = end.own->done_number.load(std::memory_order_relaxed);
-      read_.push_back({.ring = shm::RingReader(std::move(end), done), .ended = false});
-    }
+  for (const plan::LinkId id : topology_.fed_by_user()) {
+    shm::RingWriter ring(segment.map_producer(id));
+    const bool ended = (ring.journal().flags & shm::kJournalEnded) != 0;
+    fed_.push_back({.ring = std::move(ring), .ended = ended});
+  }
+  for (const plan::LinkId id : topology_.read_by_user()) {
+    shm::ConsumerEnd end = segment.map_consumer(id);
+    const std::uint64_t done = end.own->done_number.load(std::memory_order_relaxed);
+    read_.push_back({.ring = shm::RingReader(std::move(end), done), .ended = false});
   }
 }
 

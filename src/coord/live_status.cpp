@@ -4,13 +4,9 @@
 
 #include "profile/figures.hpp"
 #include "profile/format.hpp"
-#include "profile/wire.hpp"
 
 namespace pystream::coord {
 namespace {
-
-using profile::Decoder;
-using profile::Encoder;
 
 std::uint64_t minus(std::uint64_t a, std::uint64_t b) {
   return a > b ? a - b : 0;
@@ -26,53 +22,6 @@ T at_or_empty(const std::vector<T>& values, std::size_t index) {
 }
 
 }  // namespace
-
-std::string encode(const LiveStatus& s) {
-  Encoder out;
-  out.put(s.pid).put(s.run).put(s.name).put(s.state).put(s.time_ns).put(s.uptime_s).put(s.stages.size());
-  for (const LiveStage& stage : s.stages) {
-    out.put(stage.key).put(stage.role).put(stage.worker).put(stage.items).put(stage.errors).put(stage.total_ns);
-    out.put(stage.max_ns).put(stage.histogram.size());
-    for (const auto& [bucket, items] : stage.histogram) {
-      out.put(bucket).put(items);
-    }
-  }
-  out.put(s.workers.size());
-  for (const LiveWorker& worker : s.workers) {
-    out.put(worker.name).put(worker.pid).put(worker.phase).put(worker.waiting_ns).put(worker.working_ns);
-    out.put(worker.blocked_ns).put(worker.restarts).put(worker.item).put(worker.item_age_ns);
-  }
-  out.put(s.links.size());
-  for (const LiveLink& link : s.links) {
-    out.put(link.name).put(link.consumer).put(link.items).put(link.bytes).put(link.capacity).put(link.dropped);
-  }
-  return out.bytes();
-}
-
-LiveStatus decode_live_status(std::string_view bytes) {
-  Decoder in(bytes);
-  const auto get = [&](auto&... values) { ((values = in.get<std::remove_reference_t<decltype(values)>>()), ...); };
-  LiveStatus s;
-  get(s.pid, s.run, s.name, s.state, s.time_ns, s.uptime_s);
-  for (auto left = in.get<std::size_t>(); left > 0; --left) {
-    LiveStage& stage = s.stages.emplace_back();
-    get(stage.key, stage.role, stage.worker, stage.items, stage.errors, stage.total_ns, stage.max_ns);
-    for (auto buckets = in.get<std::size_t>(); buckets > 0; --buckets) {
-      auto& [bucket, items] = stage.histogram.emplace_back();
-      get(bucket, items);
-    }
-  }
-  for (auto left = in.get<std::size_t>(); left > 0; --left) {
-    LiveWorker& worker = s.workers.emplace_back();
-    get(worker.name, worker.pid, worker.phase, worker.waiting_ns, worker.working_ns, worker.blocked_ns, worker.restarts,
-        worker.item, worker.item_age_ns);
-  }
-  for (auto left = in.get<std::size_t>(); left > 0; --left) {
-    LiveLink& link = s.links.emplace_back();
-    get(link.name, link.consumer, link.items, link.bytes, link.capacity, link.dropped);
-  }
-  return s;
-}
 
 std::vector<LiveFigures> figures_between(const LiveStatus& before, const LiveStatus& now) {
   const double seconds = before.time_ns > 0 ? static_cast<double>(now.time_ns - before.time_ns) * 1e-9 : now.uptime_s;
@@ -109,7 +58,7 @@ std::vector<LiveFigures> figures_between(const LiveStatus& before, const LiveSta
       figures.blocked = ratio(blocked, total);
     }
     for (const LiveLink& link : now.links) {
-      if (link.consumer == stage.worker && link.capacity > 0) {
+      if (link.capacity > 0 && std::ranges::find(link.consumers, stage.worker) != link.consumers.end()) {
         figures.fill =
             std::max(figures.fill, ratio(static_cast<double>(link.bytes), static_cast<double>(link.capacity)));
         figures.dropped += link.dropped;

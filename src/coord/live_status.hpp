@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -18,6 +17,10 @@ struct LiveStage {
   std::uint64_t total_ns = 0;
   std::uint64_t max_ns = 0;
   std::vector<std::pair<std::uint32_t, std::uint64_t>> histogram{};  ///< bucket, items
+
+  static void fields(auto& self, auto& code) {
+    code(self.key, self.role, self.worker, self.items, self.errors, self.total_ns, self.max_ns, self.histogram);
+  }
 };
 
 struct LiveWorker {
@@ -30,15 +33,24 @@ struct LiveWorker {
   std::uint32_t restarts = 0;
   std::string item;              ///< "item 7": what is in work, "" if nothing is
   std::int64_t item_age_ns = 0;  ///< how long
+
+  static void fields(auto& self, auto& code) {
+    code(self.name, self.pid, self.phase, self.waiting_ns, self.working_ns, self.blocked_ns, self.restarts);
+    code(self.item, self.item_age_ns);
+  }
 };
 
 struct LiveLink {
   std::string name;
-  std::uint32_t consumer = 0;
-  std::uint64_t items = 0;  ///< inside now
+  std::vector<std::uint32_t> consumers;  ///< workers
+  std::uint64_t items = 0;               ///< inside now
   std::uint64_t bytes = 0;
   std::uint64_t capacity = 0;
   std::uint64_t dropped = 0;
+
+  static void fields(auto& self, auto& code) {
+    code(self.name, self.consumers, self.items, self.bytes, self.capacity, self.dropped);
+  }
 };
 
 struct LiveStatus {
@@ -51,10 +63,11 @@ struct LiveStatus {
   std::vector<LiveStage> stages;
   std::vector<LiveWorker> workers;
   std::vector<LiveLink> links;
-};
 
-std::string encode(const LiveStatus& status);
-LiveStatus decode_live_status(std::string_view bytes);
+  static void fields(auto& self, auto& code) {
+    code(self.pid, self.run, self.name, self.state, self.time_ns, self.uptime_s, self.stages, self.workers, self.links);
+  }
+};
 
 /// One stage between two looks.
 struct LiveFigures {

@@ -67,7 +67,14 @@ void mark_bottleneck(const plan::Topology& topology, const shm::SupervisorView& 
       loaded.push_back(&all[id]);
     }
   }
-  if (const auto found = profile::find_bottleneck(loads)) {
+  std::vector<profile::WorkerLink> links;
+  for (const plan::LinkSpec& link : topology.item_links()) {
+    for (const plan::SegmentRef consumer : link.consumers) {
+      links.push_back({.producer = topology.workers[link.producer.worker].name,
+                       .consumer = topology.workers[consumer.worker].name});
+    }
+  }
+  if (const auto found = profile::find_bottleneck(loads, links)) {
     loaded[found->stage]->bottleneck = true;
   }
 }
@@ -82,40 +89,30 @@ std::string_view phase_name(std::uint32_t phase) {
 
 std::vector<StageSummary> summarize(const plan::Topology& topology, const shm::SupervisorView& view,
                                     const std::vector<std::uint32_t>& restarts) {
-  std::vector<StageSummary> all(topology.hosted.size());
-  for (plan::WorkerId id = 0; id < topology.workers.size(); ++id) {
-    std::size_t index = 0;
-    for (const plan::Segment& segment : topology.workers[id].segments) {
-      for (const plan::HostedId hosted : segment.hosted) {
-        const shm::HostedStats& stats = view.workers[id].stats[index++];
-        StageSummary& summary = all[hosted];
-        const std::uint64_t items = get(stats.items);
-        summary = {.key = topology.hosted[hosted].key,
+  std::vector<StageSummary> all;
+  for (const plan::HostedSpec& hosted : topology.hosted) {
+    const shm::HostedStats& stats = view.workers[hosted.worker].stats[hosted.index];
+    const std::uint64_t items = get(stats.items);
+    all.push_back({.key = hosted.key,
                    .items = items,
                    .errors = get(stats.errors),
                    .mean_s = items > 0 ? seconds(get(stats.total_ns)) / static_cast<double>(items) : 0,
                    .p50_s = percentile(stats, 0.5),
                    .p99_s = percentile(stats, 0.99),
                    .max_s = seconds(get(stats.max_ns)),
-                   .restarts = restarts[id]};
-        add_worker_figures(summary, *view.workers[id].page);
-      }
-    }
+                   .restarts = restarts[hosted.worker]});
+    add_worker_figures(all.back(), *view.workers[hosted.worker].page);
   }
   mark_bottleneck(topology, view, all);
   return all;
 }
 
 void add_live_stages(LiveStatus& status, const plan::Topology& topology, const shm::SupervisorView& view) {
-  const auto role_name = [](plan::Role role) {
-    return role == plan::Role::source ? "source" : role == plan::Role::sink ? "sink" : "stage";
-  };
-  std::vector<std::uint32_t> next(topology.workers.size());
   for (const plan::HostedSpec& hosted : topology.hosted) {
-    const shm::HostedStats& stats = view.workers[hosted.worker].stats[next[hosted.worker]++];
+    const shm::HostedStats& stats = view.workers[hosted.worker].stats[hosted.index];
     LiveStage& stage = status.stages.emplace_back();
     stage.key = hosted.key;
-    stage.role = role_name(hosted.role);
+    stage.role = to_string(hosted.role);
     stage.worker = hosted.worker;
     stage.items = get(stats.items);
     stage.errors = get(stats.errors);
@@ -137,13 +134,16 @@ void add_live_stages(LiveStatus& status, const plan::Topology& topology, const s
                               .working_ns = working > blocked ? working - blocked : 0,
                               .blocked_ns = blocked});
   }
-  for (std::uint32_t id = 0; id < topology.links.size(); ++id) {
+  for (std::uint32_t id = 0; id < topology.item_links().size(); ++id) {
     const profile::LinkFigures figures = profile::read_link(view, id);
-    status.links.push_back({.name = topology.links[id].name,
-                            .consumer = topology.links[id].consumer,
-                            .items = figures.fill_items,
-                            .bytes = figures.fill_bytes,
-                            .dropped = figures.dropped});
+    LiveLink& link = status.links.emplace_back();
+    link.name = topology.links[id].name;
+    for (const plan::SegmentRef consumer : topology.links[id].consumers) {
+      link.consumers.push_back(consumer.worker);
+    }
+    link.items = figures.fill_items;
+    link.bytes = figures.fill_bytes;
+    link.dropped = figures.dropped;
   }
 }
 

@@ -21,16 +21,11 @@ bool may_stall(const plan::Topology& topology, const plan::WorkerSpec& worker) {
          });
 }
 
-bool starts_with_source(const plan::Topology& topology, const plan::WorkerSpec& worker) {
-  const std::vector<plan::HostedId>& hosted = worker.segments.front().hosted;
-  return !hosted.empty() && topology.hosted[hosted.front()].role == plan::Role::source;
-}
-
 }  // namespace
 
 StallWatch::StallWatch(const plan::Topology& topology) {
-  for (const plan::WorkerSpec& worker : topology.workers) {
-    workers_.push_back({.watched = may_stall(topology, worker), .source_first = starts_with_source(topology, worker)});
+  for (plan::WorkerId id = 0; id < topology.workers.size(); ++id) {
+    workers_.push_back({.watched = may_stall(topology, topology.workers[id]), .source_first = topology.has_source(id)});
   }
 }
 

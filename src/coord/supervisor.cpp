@@ -76,8 +76,7 @@ std::string Supervisor::stage_key(plan::WorkerId id, std::uint32_t index) const 
 }
 
 bool Supervisor::is_source(plan::WorkerId id, std::uint32_t index) const {
-  const std::vector<plan::HostedId>& hosted = topology_.workers[id].segments.front().hosted;
-  return index == 0 && !hosted.empty() && topology_.hosted[hosted.front()].role == plan::Role::source;
+  return index == 0 && topology_.has_source(id);
 }
 
 StartWorker Supervisor::start_worker(plan::WorkerId id, Time now) {
@@ -141,16 +140,19 @@ std::vector<Action> Supervisor::finish_if_over() {
 /// The workers that get what comes out of `id`, along the links. Empty if that is read by the user's process.
 std::vector<plan::WorkerId> Supervisor::behind(plan::WorkerId id) const {
   std::vector<plan::WorkerId> found;
-  std::optional<plan::LinkId> link = topology_.workers[id].segments.back().output;
-  while (link) {
-    const plan::WorkerId consumer = topology_.links[*link].consumer;
-    const plan::WorkerSpec& worker = topology_.workers[consumer];
-    if (worker.external) {
-      return {};
+  std::vector<plan::LinkId> links = topology_.workers[id].segments.back().outputs;
+  for (std::size_t i = 0; i < links.size(); ++i) {
+    for (const plan::SegmentRef consumer : topology_.links[links[i]].consumers) {
+      if (topology_.workers[consumer.worker].external) {
+        return {};
+      }
+      found.push_back(consumer.worker);
+      for (const plan::LinkId next : topology_.segment(consumer).outputs) {
+        if (std::ranges::find(links, next) == links.end()) {
+          links.push_back(next);
+        }
+      }
     }
-    found.push_back(consumer);
-    const auto reads = [&](const plan::Segment& segment) { return segment.input == link; };
-    link = std::find_if(worker.segments.begin(), worker.segments.end(), reads)->output;
   }
   return found;
 }

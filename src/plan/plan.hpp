@@ -28,6 +28,7 @@ struct LinkOptions {
   Overflow overflow = Overflow::block;
 
   bool operator==(const LinkOptions&) const = default;
+  static void fields(auto& self, auto& code) { code(self.items, self.bytes, self.overflow); }
 };
 
 /// What a stage may use; 0 or empty: no limit.

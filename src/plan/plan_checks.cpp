@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -15,31 +17,33 @@ std::string item_type(const HostedSpec& hosted, TypeCatalog types, std::string S
 }
 
 void check_item_types(const Topology& topology, TypeCatalog types, std::vector<PlanFault>& faults) {
-  for (std::size_t i = 1; i < topology.hosted.size(); ++i) {
-    const HostedSpec& before = topology.hosted[i - 1];
-    const HostedSpec& here = topology.hosted[i];
-    const std::string given = item_type(before, types, &StageInfo::output);
+  for (HostedId id = 0; id < topology.hosted.size(); ++id) {
+    const HostedSpec& here = topology.hosted[id];
     const std::string taken = item_type(here, types, &StageInfo::input);
-    if (given != taken && given != "any" && taken != "any") {
-      faults.push_back({.where = here.node->where,
-                        .found = "items of type " + in_quotes(given) + " from " + before.key,
-                        .expected = "items of type " + in_quotes(taken) + ", which " + here.key + " takes",
-                        .hint = {}});
+    for (const HostedId upstream : topology.upstream(id)) {
+      const HostedSpec& before = topology.hosted[upstream];
+      const std::string given = item_type(before, types, &StageInfo::output);
+      if (given != taken && given != "any" && taken != "any") {
+        faults.push_back({.where = here.node->where,
+                          .found = "items of type " + in_quotes(given) + " from " + before.key,
+                          .expected = "items of type " + in_quotes(taken) + ", which " + here.key + " takes",
+                          .hint = {}});
+      }
     }
   }
 }
 
-/// REQUIRES: hosted.node has an input_link.
-void check_own_link(const Topology& topology, const HostedSpec& hosted, const Segment& segment,
-                    std::vector<PlanFault>& faults) {
+/// REQUIRES: the stage has an input_link.
+void check_own_link(const Topology& topology, HostedId id, std::vector<PlanFault>& faults) {
+  const HostedSpec& hosted = topology.hosted[id];
   const std::string where = pointer_to(hosted.node->where, "link");
-  const bool first = topology.hosted[segment.hosted.front()].node == hosted.node;
-  if (!first || !segment.input) {
+  const std::span<const LinkId> links = topology.links_into(id);
+  if (links.empty()) {
     faults.push_back({.where = where,
                       .found = "a link in front of " + hosted.key,
                       .expected = "no link here: in a serial pipeline the stage before it calls it directly",
                       .hint = {}});
-  } else if (topology.links[*segment.input].answers && hosted.node->stage->input_link->overflow != Overflow::block) {
+  } else if (topology.links[links.front()].answers && hosted.node->stage->input_link->overflow != Overflow::block) {
     faults.push_back({.where = pointer_to(where, "overflow"),
                       .found = in_quotes(to_string(hosted.node->stage->input_link->overflow)),
                       .expected = "\"block\": a serial pipeline waits for every item that passes here",
@@ -52,38 +56,43 @@ void check_own_link(const Topology& topology, const HostedSpec& hosted, const Se
 void check_flow(const Plan& plan, TypeCatalog types, std::vector<PlanFault>& faults) {
   const Topology topology = make_topology(plan);
   check_item_types(topology, types, faults);
-  for (const WorkerSpec& worker : topology.workers) {
-    for (const Segment& segment : worker.segments) {
-      for (const HostedId id : segment.hosted) {
-        if (topology.hosted[id].node->stage->input_link) {
-          check_own_link(topology, topology.hosted[id], segment, faults);
-        }
-      }
+  for (HostedId id = 0; id < topology.hosted.size(); ++id) {
+    if (topology.hosted[id].node->stage->input_link) {
+      check_own_link(topology, id, faults);
     }
   }
 }
 
 namespace {
 
-/// What the items are that the sink gets: "string" if they are lines of text. Stages that do not say what comes out
-/// leave them what they were; empty: not known.
-std::string items_at_sink(const Topology& topology, TypeCatalog types) {
-  for (std::size_t i = topology.hosted.size() - 1; i-- > 0;) {
-    const HostedSpec& hosted = topology.hosted[i];
-    const StageType* type = find_type(types, hosted.node->stage->type);
-    if (type != nullptr && !type->info.framing.empty()) {
-      const ParamValue* framing = hosted.node->stage->params.find(type->info.framing);
-      return framing != nullptr && (*framing == ParamValue("lines") || *framing == ParamValue("path")) ? "string"
-                                                                                                       : "bytes";
-    }
-    if (const std::string given = item_type(hosted, types, &StageInfo::output); given != "any") {
-      return given;
-    }
-    if (item_type(hosted, types, &StageInfo::input) != "any") {
-      break;  // it makes something else of them
-    }
+/// What comes out of a stage that gets items of type `taken`: "string" if they are lines of text; empty: not known.
+/// A stage that does not say leaves them what they were.
+std::string items_given(const HostedSpec& hosted, const std::string& taken, TypeCatalog types) {
+  const StageType* type = find_type(types, hosted.node->stage->type);
+  if (type != nullptr && !type->info.framing.empty()) {
+    const ParamValue* framing = hosted.node->stage->params.find(type->info.framing);
+    return framing != nullptr && (*framing == ParamValue("lines") || *framing == ParamValue("path")) ? "string"
+                                                                                                     : "bytes";
   }
-  return {};
+  if (const std::string given = item_type(hosted, types, &StageInfo::output); given != "any") {
+    return given;
+  }
+  return item_type(hosted, types, &StageInfo::input) == "any" ? taken : "";
+}
+
+/// Of the items that the last stage gets, as items_given() says it.
+std::string items_at_sink(const Topology& topology, TypeCatalog types) {
+  std::vector<std::string> given;
+  std::string taken;
+  for (HostedId id = 0; id < topology.hosted.size(); ++id) {
+    const std::vector<HostedId> upstream = topology.upstream(id);
+    taken = upstream.empty() ? "" : given[upstream.front()];
+    if (std::ranges::any_of(upstream, [&](HostedId other) { return given[other] != taken; })) {
+      taken.clear();
+    }
+    given.push_back(items_given(topology.hosted[id], taken, types));
+  }
+  return taken;
 }
 
 }  // namespace
@@ -94,11 +103,7 @@ void tell_sink_its_items(Plan& plan, TypeCatalog types) {
       !plan.sink.stage->params.string(kParam).empty()) {
     return;
   }
-  const Topology topology = make_topology(plan);
-  if (topology.hosted.size() < 2) {
-    return;
-  }
-  const std::string given = items_at_sink(topology, types);
+  const std::string given = items_at_sink(make_topology(plan), types);
   if (!given.empty()) {
     plan.sink.stage->params.set(std::string(kParam), given);
   }

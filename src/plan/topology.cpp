@@ -1,5 +1,6 @@
 #include "plan/topology.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace pystream::plan {
@@ -14,17 +15,27 @@ std::string without_main(std::string_view name) {
   return std::string(name.starts_with(prefix) ? name.substr(prefix.size()) : name);
 }
 
-/// Walks the plan along the items' way. Consecutive segments on that way are joined by a link.
+/// Walks the plan along the items' way. Consecutive segments on that way are joined by a link; behind a sink is a
+/// terminal one.
 class Builder {
  public:
   explicit Builder(const Plan& plan) : plan_(plan) {}
 
   Topology build() && {
+    walk();
+    for (WorkerId worker = 0; worker < topology_.workers.size(); ++worker) {
+      add_terminal_links(worker);
+    }
+    return std::move(topology_);
+  }
+
+ private:
+  void walk() {
     const bool serial = plan_.root.mode == Mode::serial;
     if (serial && plan_.entry == EndKind::external && plan_.exit == EndKind::external) {
       main_row();
       topology_.workers.front().external = true;
-      return std::move(topology_);
+      return;
     }
     if (plan_.entry == EndKind::external) {
       external(kEntry);
@@ -43,10 +54,8 @@ class Builder {
     if (plan_.exit == EndKind::external) {
       external(kExit);
     }
-    return std::move(topology_);
   }
 
- private:
   static std::string end_key(const Node& end, std::string_view unnamed) {
     return join(kMainPipeline, end.name.empty() ? unnamed : end.name);
   }
@@ -113,27 +122,45 @@ class Builder {
     return static_cast<WorkerId>(topology_.workers.size() - 1);
   }
 
+  Segment& current() { return topology_.workers[current_.worker].segments[current_.index]; }
+
   /// What is hosted from now on belongs to a new segment of `worker`, linked to the segment before it on the way.
   void begin_segment(WorkerId worker) {
-    Segment segment;
-    if (!topology_.workers.front().segments.empty()) {
-      segment.input = add_link(worker);
-      topology_.workers[current_].segments.back().output = segment.input;
+    const bool first = topology_.workers.front().segments.empty();
+    std::vector<Segment>& row = topology_.workers[worker].segments;
+    const SegmentRef next{.worker = worker, .index = static_cast<std::uint32_t>(row.size())};
+    row.emplace_back();
+    if (!first) {
+      row.back().inputs.push_back(add_link(next));
     }
-    topology_.workers[worker].segments.push_back(std::move(segment));
-    current_ = worker;
+    current_ = next;
   }
 
-  LinkId add_link(WorkerId consumer) {
-    LinkSpec link{.name = without_main(topology_.workers[current_].name) + " -> " +
-                          without_main(topology_.workers[consumer].name),
+  LinkId add_link(SegmentRef consumer) {
+    LinkSpec link{.name = without_main(topology_.workers[current_.worker].name) + " -> " +
+                          without_main(topology_.workers[consumer.worker].name),
                   .producer = current_,
-                  .consumer = consumer,
+                  .consumers = {consumer},
                   .answers = rows_waiting_ > 0,
-                  .options = plan_.links};
+                  .options = {}};
+    set_options(link, plan_.links);
+    return add(std::move(link));
+  }
+
+  void add_terminal_links(WorkerId worker) {
+    const auto segments = static_cast<std::uint32_t>(topology_.workers[worker].segments.size());
+    for (std::uint32_t i = 0; i < segments && !topology_.workers[worker].external; ++i) {
+      if (topology_.workers[worker].segments[i].outputs.empty()) {
+        add({.name = "behind the sink", .producer = {worker, i}});
+      }
+    }
+  }
+
+  LinkId add(LinkSpec link) {
+    const auto id = static_cast<LinkId>(topology_.links.size());
+    topology_.workers[link.producer.worker].segments[link.producer.index].outputs.push_back(id);
     topology_.links.push_back(std::move(link));
-    set_options(topology_.links.back(), plan_.links);
-    return static_cast<LinkId>(topology_.links.size() - 1);
+    return id;
   }
 
   void set_options(LinkSpec& link, const LinkOptions& wanted) {
@@ -143,21 +170,138 @@ class Builder {
   }
 
   void host(const Node& node, const std::string& key, Role role) {
-    Segment& segment = topology_.workers[current_].segments.back();
-    if (segment.hosted.empty() && segment.input && node.stage && node.stage->input_link) {
-      set_options(topology_.links[*segment.input], *node.stage->input_link);
+    if (current().hosted.empty() && node.stage && node.stage->input_link) {
+      for (const LinkId input : current().inputs) {
+        set_options(topology_.links[input], *node.stage->input_link);
+      }
     }
-    segment.hosted.push_back(static_cast<HostedId>(topology_.hosted.size()));
-    topology_.hosted.push_back({.key = key, .role = role, .node = &node, .worker = current_});
+    std::uint32_t index = 0;
+    for (const Segment& segment : topology_.workers[current_.worker].segments) {
+      index += static_cast<std::uint32_t>(segment.hosted.size());
+    }
+    current().hosted.push_back(static_cast<HostedId>(topology_.hosted.size()));
+    topology_.hosted.push_back({.key = key,
+                                .role = role,
+                                .node = &node,
+                                .worker = current_.worker,
+                                .segment = current_.index,
+                                .index = index});
   }
 
   const Plan& plan_;
   Topology topology_;
-  WorkerId current_ = 0;          ///< the worker whose last segment is being filled
+  SegmentRef current_;            ///< the segment that is being filled
   std::size_t rows_waiting_ = 0;  ///< serial rows that wait for what is being walked
 };
 
+/// The last stages of `at`; where it has none, those in front of it.
+void add_last(const Topology& topology, SegmentRef at, std::vector<HostedId>& found) {
+  const Segment& segment = topology.segment(at);
+  if (!segment.hosted.empty()) {
+    found.push_back(segment.hosted.back());
+    return;
+  }
+  for (const LinkId link : segment.inputs) {
+    add_last(topology, topology.links[link].producer, found);
+  }
+}
+
+/// The first stages of `at`; where it has none, those behind it.
+void add_first(const Topology& topology, SegmentRef at, std::vector<HostedId>& found) {
+  const Segment& segment = topology.segment(at);
+  if (!segment.hosted.empty()) {
+    found.push_back(segment.hosted.front());
+    return;
+  }
+  for (const LinkId link : segment.outputs) {
+    for (const SegmentRef consumer : topology.links[link].consumers) {
+      add_first(topology, consumer, found);
+    }
+  }
+}
+
+template <class Predicate>
+std::vector<LinkId> links_that(const Topology& topology, const Predicate& predicate) {
+  std::vector<LinkId> found;
+  for (LinkId id = 0; id < topology.links.size(); ++id) {
+    if (predicate(topology.links[id])) {
+      found.push_back(id);
+    }
+  }
+  return found;
+}
+
 }  // namespace
+
+std::string_view to_string(Role role) {
+  return role == Role::source ? "source" : role == Role::sink ? "sink" : "stage";
+}
+
+std::span<const LinkSpec> Topology::item_links() const {
+  return {links.begin(), std::ranges::partition_point(links, [](const LinkSpec& link) { return !link.is_terminal(); })};
+}
+
+std::span<const LinkId> Topology::links_into(HostedId id) const {
+  const Segment& segment = segment_of(id);
+  return id == segment.hosted.front() ? std::span(segment.inputs) : std::span<const LinkId>();
+}
+
+std::span<const LinkId> Topology::links_out_of(HostedId id) const {
+  const Segment& segment = segment_of(id);
+  return id == segment.hosted.back() ? std::span(segment.outputs) : std::span<const LinkId>();
+}
+
+std::vector<HostedId> Topology::upstream(HostedId id) const {
+  const std::vector<HostedId>& row = segment_of(id).hosted;
+  if (id != row.front()) {
+    return {*std::prev(std::ranges::find(row, id))};
+  }
+  std::vector<HostedId> found;
+  for (const LinkId link : links_into(id)) {
+    add_last(*this, links[link].producer, found);
+  }
+  return found;
+}
+
+std::vector<HostedId> Topology::downstream(HostedId id) const {
+  const std::vector<HostedId>& row = segment_of(id).hosted;
+  if (id != row.back()) {
+    return {*std::next(std::ranges::find(row, id))};
+  }
+  std::vector<HostedId> found;
+  for (const LinkId link : links_out_of(id)) {
+    for (const SegmentRef consumer : links[link].consumers) {
+      add_first(*this, consumer, found);
+    }
+  }
+  return found;
+}
+
+std::vector<LinkId> Topology::fed_by_user() const {
+  return links_that(*this, [&](const LinkSpec& link) { return workers[link.producer.worker].external; });
+}
+
+std::vector<LinkId> Topology::read_by_user() const {
+  return links_that(*this, [&](const LinkSpec& link) {
+    return std::ranges::any_of(link.consumers, [&](SegmentRef at) { return workers[at.worker].external; });
+  });
+}
+
+bool Topology::leaves_pipeline(const Segment& segment) const {
+  return std::ranges::all_of(segment.outputs, [&](LinkId id) {
+    return std::ranges::all_of(links[id].consumers, [&](SegmentRef at) { return !workers[at.worker].runs_row(); });
+  });
+}
+
+bool Topology::has_source(WorkerId id) const {
+  const std::vector<HostedId>& first = workers.at(id).segments.front().hosted;
+  return !first.empty() && hosted[first.front()].role == Role::source;
+}
+
+bool Topology::has_sink(WorkerId id) const {
+  const std::vector<HostedId>& last = workers.at(id).segments.back().hosted;
+  return !last.empty() && hosted[last.back()].role == Role::sink;
+}
 
 Topology make_topology(const Plan& plan) {
   return Builder(plan).build();

@@ -1,8 +1,9 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "plan/plan.hpp"
@@ -15,6 +16,16 @@ using LinkId = std::uint32_t;
 using HostedId = std::uint32_t;  ///< index into Topology::hosted
 
 enum class Role { source, stage, sink };
+std::string_view to_string(Role role);
+
+/// A segment by its place: the index-th of that worker's row.
+struct SegmentRef {
+  WorkerId worker = 0;
+  std::uint32_t index = 0;
+
+  bool operator==(const SegmentRef&) const = default;
+  static void fields(auto& self, auto& code) { code(self.worker, self.index); }
+};
 
 /// A source, stage or sink in its place.
 struct HostedSpec {
@@ -23,13 +34,19 @@ struct HostedSpec {
   Role role = Role::stage;
   const Node* node = nullptr;  ///< points into the Plan, which must outlive the Topology
   WorkerId worker = 0;
+  std::uint32_t segment = 0;  ///< of the worker's row
+  std::uint32_t index = 0;    ///< among all stages of the worker
+
+  static void fields(auto& self, auto& code) { code(self.key, self.role, self.worker, self.segment, self.index); }
 };
 
-/// Part of a worker's row: read from a link, call stages one after another, write to a link.
+/// Part of a worker's row: read from links, call stages one after another, write to links.
 struct Segment {
-  std::optional<LinkId> input;   ///< none: the first hosted is a source
-  std::vector<HostedId> hosted;  ///< may be empty: items pass through unchanged
-  std::optional<LinkId> output;  ///< none: the last hosted is a sink
+  std::vector<LinkId> inputs{};  ///< none: the first hosted is a source, or the user's process feeds the pipeline here
+  std::vector<HostedId> hosted{};  ///< may be empty: items pass through unchanged
+  std::vector<LinkId> outputs{};   ///< of a sink its terminal link; none: the user's process takes the items
+
+  static void fields(auto& self, auto& code) { code(self.inputs, self.hosted, self.outputs); }
 };
 
 /// One process. A worker with several segments is a serial row with parallel children in it: segment i + 1 reads
@@ -41,24 +58,59 @@ struct Segment {
 struct WorkerSpec {
   std::string name;       ///< profile key of its stage, or of its serial pipeline
   bool external = false;  ///< the user's process, not a worker: forward() and get_results()
-  std::vector<Segment> segments;
+  std::vector<Segment> segments{};
+
+  /// False for the user's process where it only feeds the pipeline or reads from it; true where it runs a serial row,
+  /// also one of nothing but parallel pipelines.
+  bool runs_row() const { return !external || segments.size() > 1 || !segments.front().hosted.empty(); }
+  static void fields(auto& self, auto& code) { code(self.name, self.external, self.segments); }
 };
 
 struct LinkSpec {
   std::string name;  ///< "Producer -> Consumer", by worker names without the main pipeline's prefix
-  WorkerId producer = 0;
-  WorkerId consumer = 0;
+  SegmentRef producer;
+  std::vector<SegmentRef> consumers{};  ///< none: a terminal link, which carries a sink's journal and no items
   /// Inside a child of a serial pipeline: every input is answered, by a tombstone if nothing comes out.
   bool answers = false;
   /// The consumer's own, where they are set, else the plan's. Links with `answers` always block.
-  LinkOptions options;
+  LinkOptions options{};
+
+  bool is_terminal() const { return consumers.empty(); }
+  static void fields(auto& self, auto& code) {
+    code(self.name, self.producer, self.consumers, self.answers, self.options);
+  }
 };
 
+/// A graph: segments are its nodes, links its edges.
 struct Topology {
-  std::vector<HostedSpec> hosted;
-  std::vector<WorkerSpec> workers;         ///< in the order of the items' way; index is the WorkerId
-  std::vector<LinkSpec> links;             ///< index is the LinkId
+  std::vector<HostedSpec> hosted;   ///< each behind those that it gets items from
+  std::vector<WorkerSpec> workers;  ///< in the order of the items' way; index is the WorkerId
+  std::vector<LinkSpec> links;      ///< in the order of the items' way, then the terminal ones; index is the LinkId
   std::vector<std::string> pipeline_keys;  ///< profile keys of every pipeline, outermost first
+
+  const Segment& segment(SegmentRef at) const { return workers.at(at.worker).segments.at(at.index); }
+  const Segment& segment_of(HostedId id) const { return segment({hosted.at(id).worker, hosted.at(id).segment}); }
+
+  /// All but the terminal ones.
+  std::span<const LinkSpec> item_links() const;
+  /// Links that a stage reads or writes itself; none where its neighbour in the segment calls it or is called by it.
+  std::span<const LinkId> links_into(HostedId id) const;
+  std::span<const LinkId> links_out_of(HostedId id) const;
+  /// Stages whose results a stage gets, and those that get its results, whether by a link or by a call.
+  std::vector<HostedId> upstream(HostedId id) const;
+  std::vector<HostedId> downstream(HostedId id) const;
+
+  /// Links of which the user's process is the producer, or a consumer. Where it runs no row these are the entrance and
+  /// the exit of the pipeline.
+  std::vector<LinkId> fed_by_user() const;
+  std::vector<LinkId> read_by_user() const;
+  /// Items that come out of this segment leave the main pipeline.
+  bool leaves_pipeline(const Segment& segment) const;
+  bool has_source(WorkerId id) const;
+  bool has_sink(WorkerId id) const;
+
+  /// All but the nodes.
+  static void fields(auto& self, auto& code) { code(self.hosted, self.workers, self.links, self.pipeline_keys); }
 };
 
 /// Pure and deterministic: coordinator and workers each compute the same from the same plan.

@@ -81,15 +81,18 @@ bool Bookkeeper::begin() {
     return false;
   }
   try {
-    description_ = decode_run_description(message->body);
+    info_ = base::decode<RunInfo>(message->body);
     // Workers that start need the processors more.
     channel_.receive_within(kStartMs);
     if (channel_.closed()) {
       return false;
     }
-    store_.emplace(description_);
-    const std::string held =
-        "another program, or this one, holds " + description_.database.string() + ", or its disk is full";
+    std::vector<std::uint64_t> ring_bytes;
+    for (plan::LinkId id = 0; id < info_.topology.links.size(); ++id) {
+      ring_bytes.push_back(segment_.link(id).ring_bytes);
+    }
+    store_.emplace(info_, std::move(ring_bytes));
+    const std::string held = "another program, or this one, holds " + info_.database.string() + ", or its disk is full";
     bool told = false;
     for (const std::int64_t since = base::now_ns(); !try_begin();) {
       channel_.send(MessageType::held, held);
@@ -102,7 +105,7 @@ bool Bookkeeper::begin() {
       }
       pause_ms(100);
     }
-    links_.resize(description_.links.size());
+    links_.resize(info_.topology.item_links().size());
     const RunStore::Written before = store_->read_written();
     written_ = before.keys;
     for (std::size_t i = 0; i < links_.size(); ++i) {
@@ -113,10 +116,11 @@ bool Bookkeeper::begin() {
     start_row_writer();
     view_.config->run.store(static_cast<std::uint64_t>(store_->run()), std::memory_order_release);
     // A coordinator that died meanwhile does not hear it; the run has begun all the same, and serve() ends it.
-    channel_.send(MessageType::ready, Encoder().put(store_->run()).put(before.events).put("").bytes());
+    channel_.send(MessageType::ready, base::Encoder().put(store_->run()).put(before.events).put("").bytes());
     return true;
   } catch (const std::exception& error) {
-    channel_.send(MessageType::ready, Encoder().put(std::int64_t{0}).put(std::uint64_t{0}).put(error.what()).bytes());
+    channel_.send(MessageType::ready,
+                  base::Encoder().put(std::int64_t{0}).put(std::uint64_t{0}).put(error.what()).bytes());
     return false;
   }
 }
@@ -124,8 +128,8 @@ bool Bookkeeper::begin() {
 /// For workers that do not write their rows themselves.
 void Bookkeeper::start_row_writer() {
   std::vector<RowRing> rings;
-  for (std::uint32_t id = 0; id < description_.workers.size(); ++id) {
-    if (!description_.workers[id].opens_database) {
+  for (plan::WorkerId id = 0; id < info_.topology.workers.size(); ++id) {
+    if (!info_.workers_write_rows || info_.topology.workers[id].external) {
       ends_.push_back(segment_.map_worker(id));
       rings.push_back({.worker = id, .area = &ends_.back().profile});
     }
@@ -161,18 +165,13 @@ void Bookkeeper::serve() {
 bool Bookkeeper::handle(const Message& message) {
   switch (message.type) {
     case MessageType::event:
-      events_.push_back(decode_event(message.body));
+      events_.push_back(base::decode<Event>(message.body));
       return true;
     case MessageType::profiles:
       answer_profiles();
       return true;
     case MessageType::end: {
-      Decoder in(message.body);
-      outcome_ = in.get<std::string>();
-      reason_ = in.get<std::string>();
-      while (!in.empty()) {
-        restarts_.push_back(in.get<std::uint32_t>());
-      }
+      base::Decoder(message.body)(outcome_, reason_, restarts_);
       return false;
     }
     default:
@@ -240,10 +239,11 @@ bool Bookkeeper::write_windows(std::uint64_t number, std::int64_t now, int patie
   try {
     reopen_if_moved();
     std::map<std::size_t, RunStore::KeyWindow> keys;
-    for (std::size_t i = 0; i < description_.keys.size(); ++i) {
-      const KeyDescription& key = description_.keys[i];
+    for (std::size_t i = 0; i < store_->keys().size(); ++i) {
+      const ProfileKey& key = store_->keys()[i];
       RunStore::KeyWindow window{
-          .total = key.derived() ? derived_figures(view_, description_, key) : read_figures(view_, key), .window = {}};
+          .total = key.derived() ? derived_figures(view_, store_->keys(), key) : read_figures(view_, key),
+          .window = {}};
       window.window = window.total.since(written_[i]);
       if (!key.derived() && now - last_write_ns_ < 2 * shm::kWindowNs) {
         read_window(view_, key, static_cast<std::uint64_t>(store_->start_ns() / shm::kWindowNs) + number,
@@ -279,7 +279,7 @@ bool Bookkeeper::write_windows(std::uint64_t number, std::int64_t now, int patie
     events_.clear();
     last_write_ns_ = now;
     if (events > 0) {
-      channel_.send(MessageType::written, Encoder().put(events).bytes());
+      channel_.send(MessageType::written, base::encode(events));
     }
     return true;
   } catch (const std::exception& error) {
@@ -289,15 +289,15 @@ bool Bookkeeper::write_windows(std::uint64_t number, std::int64_t now, int patie
 
 /// Counts what dead workers had committed and not yet counted. REQUIRES: no worker runs any more.
 void Bookkeeper::recover_workers() {
-  for (std::uint32_t id = 0; id < description_.workers.size(); ++id) {
-    const WorkerDescription& worker = description_.workers[id];
+  for (plan::WorkerId id = 0; id < info_.topology.workers.size(); ++id) {
+    const plan::WorkerSpec& worker = info_.topology.workers[id];
     if (worker.external) {
       continue;
     }
     const shm::WorkerEnd end = segment_.map_worker(id);
     RowQueue rows(end.profile, true, end.config->rows_per_second);
-    for (std::size_t i = 0; i < worker.output_links.size() && i < end.profile.segments.size(); ++i) {
-      const shm::ProducerPage& page = *view_.links.at(worker.output_links[i]).producer;
+    for (std::size_t i = 0; i < worker.segments.size() && i < end.profile.segments.size(); ++i) {
+      const shm::ProducerPage& page = *view_.links.at(worker.segments[i].outputs.front()).producer;
       const std::uint64_t position = page.write_position.load(std::memory_order_acquire);
       for (const shm::JournalEntry& entry : page.journal) {
         if (entry.write_position == position) {
@@ -318,9 +318,8 @@ void Bookkeeper::write_left_rows(std::uint32_t id, std::int64_t give_up_at) {
   if (head == tail || head - tail > area.rows.size()) {
     return;
   }
-  RowStore rows(
-      description_.database,
-      {.run = store_->run(), .start_ns = store_->start_ns(), .max_history = description_.retention.max_history});
+  RowStore rows(info_.database,
+                {.run = store_->run(), .start_ns = store_->start_ns(), .max_history = info_.retention.max_history});
   std::optional<RowStore::Result> written;
   bool hopeless = false;
   do {
@@ -343,7 +342,7 @@ void Bookkeeper::write_left_rows(std::uint32_t id, std::int64_t give_up_at) {
 /// REQUIRES: no worker runs any more.
 void Bookkeeper::write_all_left_rows() {
   const std::int64_t give_up_at = base::now_ns() + kLastRowsNs;
-  for (std::uint32_t id = 0; id < description_.workers.size(); ++id) {
+  for (std::uint32_t id = 0; id < info_.topology.workers.size(); ++id) {
     write_left_rows(id, give_up_at);
     const shm::WorkerEnd end = segment_.map_worker(id);
     const std::uint64_t left = end.profile.page->head.load() - end.profile.page->tail.load();
@@ -397,7 +396,7 @@ void Bookkeeper::answer_profiles() {
   write_windows(static_cast<std::uint64_t>((now - store_->start_ns()) / shm::kWindowNs), now, kWindowPatienceMs);
   std::string body;
   try {
-    body = encode(read_summary(store_->database(), store_->run()));
+    body = base::encode(read_summary(store_->database(), store_->run()));
   } catch (const std::exception&) {
   }
   channel_.send(MessageType::profiles, body);

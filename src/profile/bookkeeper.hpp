@@ -57,9 +57,9 @@ class Bookkeeper {
   Channel channel_;
   const shm::Segment& segment_;
   shm::SupervisorView view_;
-  RunDescription description_;
+  RunInfo info_;
   std::optional<RunStore> store_;
-  std::map<std::size_t, Figures> written_;  ///< by position in RunDescription::keys: what the database knows
+  std::map<std::size_t, Figures> written_;  ///< by position in RunStore::keys(): what the database knows
   std::vector<LinkWatch> links_;
   std::deque<Event> events_;
   std::deque<shm::WorkerEnd> ends_;      ///< of the workers whose rows are written here

@@ -14,6 +14,7 @@ constexpr double kShortestSpanS = 0.02;
 struct WorkerLoad {
   std::string_view name;
   double blocked = 0;
+  double waiting = 0;
   double work_s = 0;  ///< as if its slowest items were like the others
   std::size_t stage = 0;
   double stage_busy_s = -1;  ///< of the stage that works most
@@ -35,7 +36,11 @@ std::vector<WorkerLoad> workers_of(std::span<const StageLoad> stages) {
     const StageLoad& stage = stages[i];
     auto worker = std::ranges::find(workers, stage.worker, &WorkerLoad::name);
     if (worker == workers.end()) {
-      workers.push_back({.name = stage.worker, .blocked = stage.blocked, .work_s = stage.working_s, .stage = i});
+      workers.push_back({.name = stage.worker,
+                         .blocked = stage.blocked,
+                         .waiting = stage.waiting,
+                         .work_s = stage.working_s,
+                         .stage = i});
       worker = workers.end() - 1;
     }
     const double busy_s = stage.busy_s - excess_s(stage);
@@ -48,13 +53,60 @@ std::vector<WorkerLoad> workers_of(std::span<const StageLoad> stages) {
   return workers;
 }
 
-using Place = std::vector<WorkerLoad>::const_iterator;
+/// Workers along the links.
+class Flow {
+ public:
+  using Place = std::vector<WorkerLoad>::const_iterator;
+  enum class Reach { next, all };
 
-/// The last worker that is clearly blocked; end(): there is none with one behind it.
-Place last_blocked(const std::vector<WorkerLoad>& workers) {
-  const auto found =
+  Flow(const std::vector<WorkerLoad>& workers, std::span<const WorkerLink> links) : workers_(workers), links_(links) {}
+
+  std::vector<Place> downstream(Place of, Reach reach) const {
+    return search(of, reach, &WorkerLink::producer, &WorkerLink::consumer);
+  }
+  std::vector<Place> upstream(Place of) const {
+    return search(of, Reach::all, &WorkerLink::consumer, &WorkerLink::producer);
+  }
+
+ private:
+  std::vector<Place> search(Place of, Reach reach, std::string WorkerLink::*near, std::string WorkerLink::*far) const {
+    std::vector<Place> found;
+    std::vector<std::string_view> seen{of->name};
+    std::vector<std::string_view> ahead{of->name};
+    while (!ahead.empty()) {
+      const std::string_view at = ahead.back();
+      ahead.pop_back();
+      for (const WorkerLink& link : links_) {
+        if (link.*near != at || std::ranges::find(seen, link.*far) != seen.end()) {
+          continue;
+        }
+        seen.emplace_back(link.*far);
+        const Place worker = std::ranges::find(workers_, link.*far, &WorkerLoad::name);
+        if (worker != workers_.end()) {
+          found.push_back(worker);
+        }
+        if (worker == workers_.end() || reach == Reach::all) {
+          ahead.emplace_back(link.*far);
+        }
+      }
+    }
+    return found;
+  }
+
+  const std::vector<WorkerLoad>& workers_;
+  std::span<const WorkerLink> links_;
+};
+
+using Place = Flow::Place;
+
+/// The worker behind the last one that is clearly blocked; end(): there is none.
+Place behind_last_blocked(const std::vector<WorkerLoad>& workers, const Flow& flow) {
+  const auto blocked =
       std::find_if(workers.rbegin(), workers.rend(), [](const WorkerLoad& w) { return w.blocked > kClearly; });
-  return found == workers.rend() || found == workers.rbegin() ? workers.end() : std::prev(found.base());
+  const std::vector<Place> next =
+      blocked == workers.rend() ? std::vector<Place>() : flow.downstream(std::prev(blocked.base()), Flow::Reach::next);
+  const auto most = std::ranges::max_element(next, {}, [](Place place) { return place->work_s; });
+  return most == next.end() ? workers.end() : *most;
 }
 
 Place busiest(const std::vector<WorkerLoad>& workers) {
@@ -67,7 +119,7 @@ Place busiest(const std::vector<WorkerLoad>& workers) {
 
 }  // namespace
 
-std::optional<Bottleneck> find_bottleneck(std::span<const StageLoad> stages) {
+std::optional<Bottleneck> find_bottleneck(std::span<const StageLoad> stages, std::span<const WorkerLink> links) {
   const std::vector<WorkerLoad> workers = workers_of(stages);
   const Place most = busiest(workers);
   if (most == workers.end() || most->blocked >= kHalf) {
@@ -80,19 +132,22 @@ std::optional<Bottleneck> find_bottleneck(std::span<const StageLoad> stages) {
   if (active_s > 0 && active_s < kShortestSpanS) {
     return std::nullopt;  // a start takes longer than all that was done
   }
-  const Place blocked = last_blocked(workers);
-  const bool blocked_by_others = blocked != workers.end();
+  const Flow flow(workers, links);
+  const Place behind_blocked = behind_last_blocked(workers, flow);
+  const bool blocked_by_others = behind_blocked != workers.end();
   const bool works_nearly_always = active_s > 0 && most->work_s >= kNearlyAlways * active_s;
   if (!works_nearly_always && !blocked_by_others && active_s > 0 && most->work_s < kRarely * active_s) {
     return std::nullopt;  // all of them wait for what is outside of the pipeline
   }
-  const Place place = works_nearly_always || !blocked_by_others ? most : std::next(blocked);
+  const Place place = works_nearly_always || !blocked_by_others ? most : behind_blocked;
   if (const std::uint64_t items = stages[place->stage].items; items > 0 && items < kFewestItems) {
     return std::nullopt;
   }
-  const bool blocked_before =
-      std::any_of(workers.begin(), place, [](const WorkerLoad& w) { return w.blocked > kClearly; });
-  return Bottleneck{.stage = place->stage, .blocked_before = blocked_before};
+  return Bottleneck{.stage = place->stage,
+                    .blocked_before = std::ranges::any_of(flow.upstream(place),
+                                                          [](Place worker) { return worker->blocked > kClearly; }),
+                    .waiting_behind = std::ranges::any_of(flow.downstream(place, Flow::Reach::all),
+                                                          [](Place worker) { return worker->waiting > kClearly; })};
 }
 
 double items_per_second(std::uint64_t items, double span_s) {

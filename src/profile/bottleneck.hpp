@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace pystream::profile {
@@ -17,11 +18,19 @@ struct StageLoad {
   double active_s = 0;      ///< of the worker: working, blocked and waiting
   std::uint64_t items = 0;  ///< 0: not known
   double slowest_s = 0;     ///< the item that took longest
+  double waiting = 0;       ///< share of the worker's time
+};
+
+/// Items go from one worker to another.
+struct WorkerLink {
+  std::string producer;
+  std::string consumer;
 };
 
 struct Bottleneck {
   std::size_t stage = 0;        ///< index
-  bool blocked_before = false;  ///< the stages in front of it wait for it
+  bool blocked_before = false;  ///< the stages upstream wait for it
+  bool waiting_behind = false;  ///< the stages downstream do
 };
 
 /// A worker that is blocked, or waits, for more of its time than this counts as waiting for others.
@@ -30,10 +39,11 @@ inline constexpr double kClearly = 0.3;
 inline constexpr std::uint64_t kFewestItems = 10;
 
 /// The stage that limits the others: in the worker that works nearly all the time, else in the one behind the last
-/// worker that is clearly blocked, else in the one that works most. Never a worker that is blocked for half its time.
-/// A first item that takes long (a stage that starts) does not count. nullopt: nothing limits, or too few items tell.
-/// `stages`: in the order of the items' way.
-std::optional<Bottleneck> find_bottleneck(std::span<const StageLoad> stages);
+/// worker that is clearly blocked (of several the one that works most), else in the one that works most. Never a worker
+/// that is blocked for half its time. A first item that takes long (a stage that starts) does not count. nullopt:
+/// nothing limits, or too few items tell. `stages`: each behind those that it gets items from. Workers of which `links`
+/// tell and that have no stage here pass items on.
+std::optional<Bottleneck> find_bottleneck(std::span<const StageLoad> stages, std::span<const WorkerLink> links);
 
 /// Items a second, of `items` whose first and last were done `span_s` apart. 0: too few or in too short a time to tell,
 /// as workers commit many items at once.

@@ -38,7 +38,7 @@ Figures Figures::since(const Figures& before) const {
   return result;
 }
 
-Figures read_figures(const shm::SupervisorView& view, const KeyDescription& key) {
+Figures read_figures(const shm::SupervisorView& view, const ProfileKey& key) {
   const shm::SupervisorView::Worker& worker = view.workers.at(key.worker);
   const shm::WorkerPage& page = *worker.page;
   Figures figures;
@@ -67,12 +67,12 @@ Figures read_figures(const shm::SupervisorView& view, const KeyDescription& key)
 
 /// An item is in it from the end of the stage before it to the end of its own last stage; both keep the sum of their
 /// items' ages there.
-Figures derived_figures(const shm::SupervisorView& view, const RunDescription& run, const KeyDescription& key) {
-  const Figures last = read_figures(view, run.keys.at(key.last));
+Figures derived_figures(const shm::SupervisorView& view, std::span<const ProfileKey> keys, const ProfileKey& key) {
+  const Figures last = read_figures(view, keys[key.last]);
   Figures figures{
       .items = last.items, .total_ns = last.age_ns, .first_end_ns = last.first_end_ns, .last_end_ns = last.last_end_ns};
   if (key.before) {
-    const Figures before = read_figures(view, run.keys.at(*key.before));
+    const Figures before = read_figures(view, keys[*key.before]);
     const double came_out = before.items > 0 ? static_cast<double>(last.items) / static_cast<double>(before.items) : 0;
     figures.total_ns = minus(last.age_ns, static_cast<std::uint64_t>(static_cast<double>(before.age_ns) * came_out));
   }
@@ -91,7 +91,7 @@ LinkFigures read_link(const shm::SupervisorView& view, std::uint32_t link) {
           .fill_bytes = minus(get(ends.producer->write_position), read_position)};
 }
 
-bool read_window(const shm::SupervisorView& view, const KeyDescription& key, std::uint64_t number, Figures& into) {
+bool read_window(const shm::SupervisorView& view, const ProfileKey& key, std::uint64_t number, Figures& into) {
   const shm::HostedStats::Window& window = view.workers.at(key.worker).stats[key.index].windows[number % 2];
   if (window.number.load(std::memory_order_acquire) != number) {
     return false;

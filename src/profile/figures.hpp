@@ -1,9 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
-#include "profile/run_description.hpp"
+#include "profile/keys.hpp"
 #include "shm/segment.hpp"
 
 namespace pystream::profile {
@@ -29,13 +30,13 @@ struct LinkFigures {
   std::uint64_t fill_bytes = 0;
 };
 
-Figures read_figures(const shm::SupervisorView& view, const KeyDescription& key);
+Figures read_figures(const shm::SupervisorView& view, const ProfileKey& key);
 /// Of a pipeline inside another: items, time and ends, exact as long as every item that enters it comes out; how long
 /// single items take only their rows tell.
-Figures derived_figures(const shm::SupervisorView& view, const RunDescription& run, const KeyDescription& key);
+Figures derived_figures(const shm::SupervisorView& view, std::span<const ProfileKey> keys, const ProfileKey& key);
 LinkFigures read_link(const shm::SupervisorView& view, std::uint32_t link);
 /// Smallest and largest time of the items that ended in window `number`; false if there were none.
-bool read_window(const shm::SupervisorView& view, const KeyDescription& key, std::uint64_t number, Figures& into);
+bool read_window(const shm::SupervisorView& view, const ProfileKey& key, std::uint64_t number, Figures& into);
 
 /// The value that `share` of the items in a histogram do not exceed, in seconds, within 1/32.
 double percentile_s(const std::vector<std::uint64_t>& histogram, double share, std::uint64_t max_ns);

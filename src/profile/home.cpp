@@ -61,4 +61,17 @@ std::string homeless_note() {
                                   : std::string();
 }
 
+fs::path profiler_folder(const fs::path& folder) {
+  return folder.empty() ? usual_profiler_folder() : folder;
+}
+
+fs::path database_in(const fs::path& folder) {
+  return folder / "last_profiles.sqlite";
+}
+
+std::vector<fs::path> database_files_in(const fs::path& folder) {
+  const std::string name = database_in(folder).string();
+  return {name, name + "-wal", name + "-shm"};
+}
+
 }  // namespace pystream::profile

@@ -22,27 +22,9 @@ struct Posted {
   LetterRun run;
   DeadLetter letter;
   std::string bytes;
-};
 
-Posted decode_posted(std::string_view body) {
-  Decoder in(body);
-  Posted posted;
-  posted.run.database = in.get<std::string>();
-  posted.run.number = in.get<std::int64_t>();
-  posted.run.unprofiled.name = in.get<std::string>();
-  posted.run.unprofiled.coordinator_pid = in.get<std::uint64_t>();
-  posted.run.unprofiled.started = in.get<double>();
-  posted.letter.stage = in.get<std::string>();
-  posted.letter.sequence = in.get<std::uint64_t>();
-  posted.letter.input = in.get<std::uint64_t>();
-  posted.letter.part = in.get<std::uint32_t>();
-  posted.letter.attempts = in.get<std::uint32_t>();
-  posted.letter.reason = in.get<std::string>();
-  posted.letter.signal = in.get<int>();
-  posted.letter.stack = in.get<std::string>();
-  posted.bytes = in.get<std::string>();
-  return posted;
-}
+  static void fields(auto& self, auto& code) { code(self.run, self.letter, self.bytes); }
+};
 
 /// Tries until the letter is kept. False if nobody waits for it any more.
 bool keep(LetterDesk& desk, Channel& channel, const Posted& posted) {
@@ -54,7 +36,7 @@ bool keep(LetterDesk& desk, Channel& channel, const Posted& posted) {
     }
     if (result.why != told) {
       told = result.why;
-      channel.send(MessageType::letter_waits, Encoder().put(result.hopeless).put(result.why).bytes());
+      channel.send(MessageType::letter_waits, base::encode(result));
     }
     if (channel.receive_within(kPauseMs); channel.closed()) {
       return false;
@@ -100,21 +82,8 @@ LetterDesk::Result LetterDesk::try_keep(DeadLetter letter, std::span<const std::
 }
 
 std::string encode(const LetterRun& run, const DeadLetter& letter, std::span<const std::byte> bytes) {
-  Encoder out;
-  out.put(run.database.native()).put(run.number).put(run.unprofiled.name).put(run.unprofiled.coordinator_pid);
-  out.put(run.unprofiled.started);
-  out.put(letter.stage).put(letter.sequence).put(letter.input).put(letter.part).put(letter.attempts);
-  out.put(letter.reason).put(letter.signal).put(letter.stack);
-  out.put(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
-  return out.bytes();
-}
-
-LetterDesk::Result decode_waiting(std::string_view body) {
-  Decoder in(body);
-  LetterDesk::Result result;
-  result.hopeless = in.get<bool>();
-  result.why = in.get<std::string>();
-  return result;
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  return base::Encoder().put(run).put(letter).put(text).bytes();
 }
 
 int run_letter_desk(base::UniqueFd channel_fd) {
@@ -127,7 +96,7 @@ int run_letter_desk(base::UniqueFd channel_fd) {
       if (!message || message->type != MessageType::letter) {
         continue;
       }
-      const Posted posted = decode_posted(message->body);
+      const Posted posted = base::decode<Posted>(message->body);
       if (!desk) {
         desk.emplace(posted.run);
       }

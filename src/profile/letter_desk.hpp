@@ -13,6 +13,8 @@ struct LetterRun {
   std::filesystem::path database;
   std::int64_t number = 0;  ///< 0: a run without a profile, which gets its number with its first letter
   UnprofiledRun unprofiled{};
+
+  static void fields(auto& self, auto& code) { code(self.database, self.number, self.unprofiled); }
 };
 
 /// Takes dead letters of one run in a process that was exec'd. Used by one thread.
@@ -24,6 +26,8 @@ class LetterDesk {
     bool kept = false;      ///< on the disk
     bool hopeless = false;  ///< there can be no database, so trying again is in vain
     std::string why{};      ///< it is not kept; empty: another process is writing
+
+    static void fields(auto& self, auto& code) { code(self.kept, self.hopeless, self.why); }
   };
   /// One try; after a failure the caller tries again with the same letter. `letter.run` is filled in here.
   Result try_keep(DeadLetter letter, std::span<const std::byte> bytes);
@@ -35,10 +39,8 @@ class LetterDesk {
   std::optional<LetterStore> store_;
 };
 
-/// A letter on its way to another process.
+/// A letter on its way to another process, which answers with a LetterDesk::Result until it has kept it.
 std::string encode(const LetterRun& run, const DeadLetter& letter, std::span<const std::byte> bytes);
-/// What that process answers when it has not kept the letter yet.
-LetterDesk::Result decode_waiting(std::string_view body);
 
 /// The whole life of a process that keeps letters for one that must not open the database: takes one at a time from
 /// the channel, tries until it is on the disk, and answers. Ends when the other end of the channel is closed. Returns

@@ -12,18 +12,19 @@ namespace pystream::profile {
 struct LetterQuery {
   LetterRun run;
   std::uint64_t most = 0;  ///< the first so many
+
+  static void fields(auto& self, auto& code) { code(self.run, self.most); }
 };
 
 struct ListedLetter {
   DeadLetter letter;
   std::string bytes;
+
+  static void fields(auto& self, auto& code) { code(self.letter, self.bytes); }
 };
 
-std::string encode(const LetterQuery& query);
-std::vector<ListedLetter> decode_letters(std::string_view bytes);
-
-/// The whole life of that process: reads a query from standard input, writes the letters to standard output. Returns
-/// the exit code; what went wrong is on standard error.
+/// The whole life of that process: reads a LetterQuery from standard input, writes a vector of ListedLetter to standard
+/// output. Returns the exit code; what went wrong is on standard error.
 int run_letter_list();
 
 }  // namespace pystream::profile

@@ -25,6 +25,11 @@ struct DeadLetter {
   std::string stack;
   std::uint64_t size = 0;
   std::string file;  ///< large items: a file beside the database
+
+  static void fields(auto& self, auto& code) {
+    code(self.id, self.run, self.time, self.stage, self.sequence, self.input, self.part, self.attempts, self.reason);
+    code(self.signal, self.stack, self.size, self.file);
+  }
 };
 
 /// Items larger than this stand in a file beside the database.
@@ -35,6 +40,8 @@ struct UnprofiledRun {
   std::string name;
   std::uint64_t coordinator_pid = 0;
   double started = 0;  ///< Unix time
+
+  static void fields(auto& self, auto& code) { code(self.name, self.coordinator_pid, self.started); }
 };
 
 /// Writes dead letters of one worker. Used by one thread.

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "profile/run_description.hpp"
+#include "profile/home.hpp"
 #include "profile/store_database.hpp"
 
 /// The tables and views of a profile database: an interface for people and their tools, described in

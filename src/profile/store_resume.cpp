@@ -8,7 +8,7 @@ namespace pystream::profile {
 
 /// Takes up the run of a bookkeeper that died.
 bool RunStore::find_run() {
-  const auto standing = run_of(*database_, description_.coordinator_pid, description_.started);
+  const auto standing = run_of(*database_, info_.coordinator_pid, info_.started);
   if (!standing) {
     return false;
   }
@@ -102,7 +102,7 @@ RunStore::Written RunStore::read_written() {
       "SELECT max(window) FROM windows WHERE stage IN (SELECT id FROM stages WHERE run = " + run + ")");
   const bool any = database_->query_integer("SELECT count(*) FROM stages WHERE items > 0 AND run = " + run) > 0;
   if (any) {
-    written.until_ns = description_.start_ns + (last.value_or(0) + 1) * shm::kWindowNs;
+    written.until_ns = info_.start_ns + (last.value_or(0) + 1) * shm::kWindowNs;
   }
   return written;
 }

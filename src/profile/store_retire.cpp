@@ -14,7 +14,7 @@ bool RunStore::retire_a_bit() {
   const auto runs = static_cast<std::uint64_t>(database_->query_integer("SELECT count(*) FROM runs").value_or(0));
   const auto oldest = database_->query_integer("SELECT id FROM runs WHERE outcome <> 'running' AND id <> " +
                                                std::to_string(run_) + " ORDER BY id LIMIT 1");
-  if (!oldest || (runs <= description_.retention.runs && used_bytes() <= description_.retention.bytes)) {
+  if (!oldest || (runs <= info_.retention.runs && used_bytes() <= info_.retention.bytes)) {
     return false;
   }
   Transaction transaction(*database_);

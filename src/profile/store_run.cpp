@@ -35,13 +35,16 @@ std::vector<std::uint32_t> sparse(const std::vector<std::uint64_t>& histogram) {
 
 }  // namespace
 
-RunStore::RunStore(RunDescription description)
-    : description_(std::move(description)), lock_(with_folder(description_.database)) {}
+RunStore::RunStore(RunInfo info, std::vector<std::uint64_t> ring_bytes)
+    : info_(std::move(info)),
+      ring_bytes_(std::move(ring_bytes)),
+      keys_(profile_keys(info_.topology)),
+      lock_(with_folder(info_.database)) {}
 
 std::int64_t RunStore::begin() {
   database_.reset();
-  std::filesystem::create_directories(description_.database.parent_path());
-  database_ = std::make_unique<Database>(description_.database, Database::Mode::create);
+  std::filesystem::create_directories(info_.database.parent_path());
+  database_ = std::make_unique<Database>(info_.database, Database::Mode::create);
   database_->set_patience(kBeginPatienceMs);  // somebody's query or script may hold it for a moment
   migrate(*database_);
   Transaction transaction(*database_);
@@ -68,13 +71,13 @@ void RunStore::write_run() {
   } else {
     statement.bind(1, run_);
   }
-  statement.bind(2, description_.name)
-      .bind(3, description_.plan)
+  statement.bind(2, info_.name)
+      .bind(3, info_.plan)
       .bind(4, host_name())
-      .bind(5, description_.coordinator_pid)
-      .bind(6, description_.version)
-      .bind(7, description_.started)
-      .bind(8, description_.start_ns)
+      .bind(5, info_.coordinator_pid)
+      .bind(6, info_.version)
+      .bind(7, info_.started)
+      .bind(8, info_.start_ns)
       .bind(9, shm::kWindowNs)
       .run();
   run_ = database_->last_id();
@@ -84,20 +87,20 @@ void RunStore::write_stages() {
   stage_ids_.clear();
   Statement statement(*database_,
                       "INSERT INTO stages(run, position, key, role, worker, worker_name) VALUES(?, ?, ?, ?, ?, ?)");
-  for (std::size_t i = 0; i < description_.keys.size(); ++i) {
-    const KeyDescription& key = description_.keys[i];
-    statement.bind(1, run_).bind(2, i).bind(3, key.key).bind(4, to_string(key.role));
+  for (std::size_t i = 0; i < keys_.size(); ++i) {
+    const ProfileKey& key = keys_[i];
+    statement.bind(1, run_).bind(2, i).bind(3, key.key).bind(4, key.role ? to_string(*key.role) : "pipeline");
     if (key.derived()) {
       statement.bind_null(5).bind(6, "");
     } else {
-      statement.bind(5, key.worker).bind(6, description_.workers.at(key.worker).name);
+      statement.bind(5, key.worker).bind(6, info_.topology.workers.at(key.worker).name);
     }
     statement.run();
     stage_ids_.push_back(database_->last_id());
   }
   Statement members(*database_, "UPDATE stages SET first_stage = ?, last_stage = ?, before_stage = ? WHERE id = ?");
-  for (std::size_t i = 0; i < description_.keys.size(); ++i) {
-    const KeyDescription& key = description_.keys[i];
+  for (std::size_t i = 0; i < keys_.size(); ++i) {
+    const ProfileKey& key = keys_[i];
     if (key.derived()) {
       members.bind(1, stage_ids_.at(key.first)).bind(2, stage_ids_.at(key.last)).bind(4, stage_ids_[i]);
       if (key.before) {
@@ -115,10 +118,12 @@ void RunStore::write_links() {
   Statement statement(*database_,
                       "INSERT INTO links(run, position, name, producer, consumer, overflow, capacity_bytes) "
                       "VALUES(?, ?, ?, ?, ?, ?, ?)");
-  for (std::size_t i = 0; i < description_.links.size(); ++i) {
-    const LinkDescription& link = description_.links[i];
-    statement.bind(1, run_).bind(2, i).bind(3, link.name).bind(4, link.producer).bind(5, link.consumer);
-    statement.bind(6, link.overflow).bind(7, link.capacity_bytes).run();
+  ring_bytes_.resize(info_.topology.links.size());
+  for (std::size_t i = 0; i < info_.topology.item_links().size(); ++i) {
+    const plan::LinkSpec& link = info_.topology.links[i];
+    statement.bind(1, run_).bind(2, i).bind(3, link.name).bind(4, link.producer.worker);
+    statement.bind(5, link.consumers.front().worker).bind(6, plan::to_string(link.options.overflow));
+    statement.bind(7, ring_bytes_[i]).run();
     link_ids_.push_back(database_->last_id());
   }
 }
@@ -166,7 +171,7 @@ void RunStore::write_windows(std::uint64_t number, std::int64_t span_ns, std::ma
     window.bind(12, key.window.waiting_ns).bind(13, key.window.working_ns).bind(14, key.window.blocked_ns);
     window.bind_blob(15, std::as_bytes(std::span(pairs))).run();
     bind_figures(total, 1, key.total);
-    const auto since_start = [&](std::int64_t ns) { return ns != 0 ? ns - description_.start_ns : 0; };
+    const auto since_start = [&](std::int64_t ns) { return ns != 0 ? ns - info_.start_ns : 0; };
     total.bind(9, since_start(key.total.first_end_ns)).bind(10, since_start(key.total.last_end_ns));
     total.bind(11, key.total.waiting_ns).bind(12, key.total.working_ns).bind(13, key.total.blocked_ns);
     total.bind(14, key.total.rows_lost).bind(15, stage).run();
@@ -197,7 +202,7 @@ void RunStore::write_events(const std::deque<Event>& events) {
                       "INSERT INTO events(run, time_ns, kind, worker, signal, code, sequence, text) "
                       "VALUES(?, ?, ?, ?, ?, ?, ?, ?)");
   for (const Event& event : events) {
-    statement.bind(1, run_).bind(2, event.time_ns - description_.start_ns).bind(3, event.kind).bind(4, event.worker);
+    statement.bind(1, run_).bind(2, event.time_ns - info_.start_ns).bind(3, event.kind).bind(4, event.worker);
     statement.bind(5, event.signal).bind(6, event.code).bind(8, event.text);
     if (event.sequence) {
       statement.bind(7, *event.sequence);
@@ -223,7 +228,7 @@ void RunStore::end(const std::string& outcome, const std::string& reason) {
 /// What a checkpoint waits for first, done before it holds the lock. (The log carries no POSIX locks, so closing it
 /// here releases none of SQLite's.)
 void RunStore::sync_log() const {
-  const base::UniqueFd log(::open((description_.database.string() + "-wal").c_str(), O_RDONLY | O_CLOEXEC));
+  const base::UniqueFd log(::open((info_.database.string() + "-wal").c_str(), O_RDONLY | O_CLOEXEC));
   if (log) {
     ::fdatasync(log.get());
   }
@@ -231,7 +236,7 @@ void RunStore::sync_log() const {
 
 void RunStore::checkpoint(bool at_the_end) {
   std::error_code ignored;
-  const auto log_bytes = std::filesystem::file_size(description_.database.string() + "-wal", ignored);
+  const auto log_bytes = std::filesystem::file_size(info_.database.string() + "-wal", ignored);
   if (has_moved() || (!at_the_end && (ignored || log_bytes < kLongLog))) {
     return;
   }

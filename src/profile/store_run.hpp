@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "profile/figures.hpp"
-#include "profile/run_description.hpp"
+#include "profile/run_info.hpp"
 #include "profile/store_database.hpp"
 #include "profile/store_lock.hpp"
 
@@ -19,15 +19,17 @@ namespace pystream::profile {
 class RunStore {
  public:
   /// Makes the folder.
-  explicit RunStore(RunDescription description);
+  /// `ring_bytes`: of each link.
+  explicit RunStore(RunInfo info, std::vector<std::uint64_t> ring_bytes = {});
 
+  const std::vector<ProfileKey>& keys() const { return keys_; }
   StoreLock& lock() { return lock_; }
   Database& database() { return *database_; }
 
   /// Opens, migrates, and writes the run, or takes up the one that a predecessor has written. After the database was
   /// deleted writes it again, with the same number. Returns it.
   std::int64_t begin();
-  /// Removes a part of what is too old by the description's Retention, in a transaction of its own; false: no more.
+  /// Removes a part of what is too old by the run's Retention, in a transaction of its own; false: no more.
   bool retire_a_bit();
   /// The file is no longer the one that was opened.
   bool has_moved() { return !database_ || database_->has_moved(); }
@@ -50,7 +52,7 @@ class RunStore {
                      const std::vector<LinkWindow>& links);
   /// What is there of the run, as a predecessor has left it.
   struct Written {
-    std::map<std::size_t, Figures> keys;  ///< by position in RunDescription::keys
+    std::map<std::size_t, Figures> keys;  ///< by position in keys()
     std::vector<LinkFigures> links;
     std::uint64_t events = 0;
     std::optional<std::int64_t> until_ns{};  ///< CLOCK_MONOTONIC: the windows cover the time before; none: nothing
@@ -64,7 +66,7 @@ class RunStore {
   void checkpoint(bool at_the_end);
 
   std::int64_t run() const { return run_; }
-  std::int64_t start_ns() const { return description_.start_ns; }
+  std::int64_t start_ns() const { return info_.start_ns; }
 
  private:
   bool find_run();
@@ -76,11 +78,13 @@ class RunStore {
   void sync_log() const;
   std::uint64_t used_bytes();
 
-  RunDescription description_;
+  RunInfo info_;
+  std::vector<std::uint64_t> ring_bytes_;
+  std::vector<ProfileKey> keys_;
   StoreLock lock_;
   std::unique_ptr<Database> database_;
   std::int64_t run_ = 0;
-  std::vector<std::int64_t> stage_ids_;  ///< of RunDescription::keys
+  std::vector<std::int64_t> stage_ids_;  ///< of keys_
   std::vector<std::int64_t> link_ids_;
 };
 

@@ -5,7 +5,7 @@
 
 #include "profile/bottleneck.hpp"
 #include "profile/figures.hpp"
-#include "profile/run_description.hpp"
+#include "profile/home.hpp"
 #include "profile/schema.hpp"
 #include "profile/summary.hpp"
 #include "profile/windows.hpp"
@@ -74,7 +74,7 @@ std::string percent(double share) {
   return std::to_string(static_cast<int>(std::lround(share * 100))) + " %";
 }
 
-void name_bottleneck(RunSummary& summary) {
+void name_bottleneck(RunSummary& summary, std::span<const WorkerLink> links) {
   std::vector<KeySummary*> stages;
   std::vector<StageLoad> loads;
   for (KeySummary& key : summary.keys) {
@@ -86,19 +86,17 @@ void name_bottleneck(RunSummary& summary) {
                        .working_s = key.working * key.active_s,
                        .active_s = key.active_s,
                        .items = key.items,
-                       .slowest_s = key.max_s});
+                       .slowest_s = key.max_s,
+                       .waiting = key.waiting});
     }
   }
-  const auto found = find_bottleneck(loads);
+  const auto found = find_bottleneck(loads, links);
   if (!found) {
     return;
   }
-  const auto [at, blocked_before] = *found;
+  const auto [at, blocked_before, waiting_behind] = *found;
   KeySummary& key = *stages[at];
   key.bottleneck = true;
-  const bool waiting_behind =
-      std::any_of(stages.begin() + static_cast<std::ptrdiff_t>(at), stages.end(),
-                  [&](const KeySummary* k) { return k->worker != key.worker && k->waiting > kClearly; });
   summary.bottleneck = key.key + ": its worker works " + percent(key.working) + " of the time";
   if (key.restarts > 0) {
     summary.bottleneck +=
@@ -109,6 +107,22 @@ void name_bottleneck(RunSummary& summary) {
                           (blocked_before && waiting_behind ? " and " : "") +
                           (waiting_behind ? "stages behind it wait for input" : "");
   }
+}
+
+/// `names`: of the workers, by their number.
+std::vector<WorkerLink> read_links(Database& database, std::int64_t run,
+                                   const std::map<std::int64_t, std::string>& names) {
+  const auto name_of = [&](std::int64_t worker) {
+    const auto found = names.find(worker);
+    return found != names.end() ? found->second : std::to_string(worker);  // it has no stages
+  };
+  Statement statement(database, "SELECT producer, consumer FROM links WHERE run = ? ORDER BY position");
+  statement.bind(1, run);
+  std::vector<WorkerLink> links;
+  while (statement.step()) {
+    links.push_back({.producer = name_of(statement.integer(0)), .consumer = name_of(statement.integer(1))});
+  }
+  return links;
 }
 
 }  // namespace
@@ -142,6 +156,7 @@ RunSummary read_summary(Database& database, std::int64_t run) {
       dropped[statement.integer(0)] = statement.number(1);
     }
   }
+  std::map<std::int64_t, std::string> workers;
   Statement statement(database,
                       "SELECT id, key, role, worker_name, items, errors, timed, timed_ns, total_ns, min_ns, max_ns, "
                       "first_end_ns, last_end_ns, waiting_ns, working_ns, blocked_ns, restarts, rows, sampled_shift, "
@@ -150,6 +165,9 @@ RunSummary read_summary(Database& database, std::int64_t run) {
   while (statement.step()) {
     KeySummary key{.key = statement.text(1), .role = statement.text(2), .worker = statement.text(3)};
     const bool derived = statement.is_null(20);
+    if (!derived) {
+      workers[statement.integer(20)] = key.worker;
+    }
     const auto value = [&](int column) { return static_cast<double>(statement.integer(column)); };
     key.items = statement.number(4);
     key.errors = statement.number(5);
@@ -184,7 +202,7 @@ RunSummary read_summary(Database& database, std::int64_t run) {
     }
     summary.keys.push_back(std::move(key));
   }
-  name_bottleneck(summary);
+  name_bottleneck(summary, read_links(database, run, workers));
   return summary;
 }
 

@@ -41,6 +41,13 @@ struct KeySummary {
   std::uint64_t one_row_in = 1;
   std::uint64_t rows_lost = 0;  ///< of its worker
   bool bottleneck = false;
+
+  static void fields(auto& self, auto& code) {
+    code(self.key, self.role, self.worker, self.items, self.errors, self.samples);
+    code(self.mean_s, self.min_s, self.p50_s, self.p90_s, self.p99_s, self.p999_s, self.max_s, self.rank_error);
+    code(self.items_per_s, self.waiting, self.working, self.blocked, self.busy_s, self.active_s);
+    code(self.restarts, self.dropped, self.rows, self.one_row_in, self.rows_lost, self.bottleneck);
+  }
 };
 
 struct RunSummary {
@@ -59,6 +66,11 @@ struct RunSummary {
   /// As get_profiles() gives them: mean latency in seconds and items/s, by key.
   std::map<std::string, double> latency() const;
   std::map<std::string, double> throughput() const;
+
+  static void fields(auto& self, auto& code) {
+    code(self.run, self.name, self.host, self.outcome, self.reason, self.started, self.duration_s);
+    code(self.dead_letters, self.bottleneck, self.keys);
+  }
 };
 
 /// Throws ProfilingError if there is no such run.
@@ -67,9 +79,6 @@ RunSummary read_summary(Database& database, std::int64_t run);
 /// "last", "last-1", … or a number, turned into the number of a run. `unprofiled`: runs that have left dead letters and
 /// nothing else count too. Throws ProfilingError.
 std::int64_t find_run(Database& database, const std::string& which, bool unprofiled = false);
-
-std::string encode(const RunSummary& summary);
-RunSummary decode_run_summary(std::string_view bytes);
 
 /// The profile database of a folder, for reading. Throws ProfilingError if there is none, or of a newer version.
 Database open_for_reading(const std::filesystem::path& folder);

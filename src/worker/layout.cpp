@@ -19,9 +19,12 @@ static_assert(static_cast<int>(plan::Overflow::drop_newest) == static_cast<int>(
               static_cast<int>(plan::Overflow::drop_oldest) == static_cast<int>(shm::Overflow::drop_oldest));
 
 shm::LinkSize size_of(const plan::LinkSpec& link, std::uint64_t ring_bytes) {
+  if (link.is_terminal()) {
+    return {.producer = link.producer.worker, .consumer = link.producer.worker};
+  }
   const std::uint64_t limit = link.options.bytes.value_or(kItemLimit);
-  return {.producer = link.producer,
-          .consumer = link.consumer,
+  return {.producer = link.producer.worker,
+          .consumer = link.consumers.front().worker,
           .ring_bytes = std::clamp(std::bit_ceil(limit), kSmallestRing, ring_bytes),
           .item_limit = limit,
           .items_limit = link.options.items.value_or(0),
@@ -32,37 +35,23 @@ shm::LinkSize size_of(const plan::LinkSpec& link, std::uint64_t ring_bytes) {
 
 }  // namespace
 
-bool leaves_pipeline(const plan::Topology& topology, const plan::Segment& segment) {
-  if (!segment.output) {
-    return true;
-  }
-  const plan::WorkerSpec& consumer = topology.workers.at(topology.links.at(*segment.output).consumer);
-  return consumer.external && !runs_row(consumer);
-}
-
-bool runs_row(const plan::WorkerSpec& worker) {
-  return !worker.external || worker.segments.size() > 1 || !worker.segments.front().hosted.empty();
-}
-
-Layout make_layout(const plan::Topology& topology, std::span<const std::uint64_t> checkpoint_bytes,
-                   std::string plan_text, const plan::ProfilerOptions& profiler) {
-  Layout layout;
-  layout.spec.plan = std::move(plan_text);
-  const std::uint64_t share = std::bit_floor(kAllRings / std::max<std::uint64_t>(topology.links.size(), 1));
+shm::SegmentSpec segment_spec(const plan::Topology& topology, std::span<const std::uint64_t> checkpoint_bytes,
+                              std::string plan_text, const plan::ProfilerOptions& profiler) {
+  shm::SegmentSpec spec;
+  spec.plan = std::move(plan_text);
+  const std::uint64_t share = std::bit_floor(kAllRings / std::max<std::uint64_t>(topology.item_links().size(), 1));
   const std::uint64_t ring_bytes = std::clamp(share, kSmallestRing, kRingBytes);
   const std::uint64_t row_share = std::bit_floor(kAllRows / std::max<std::uint64_t>(topology.workers.size(), 1));
   const std::uint64_t rows = std::max(std::bit_ceil(profiler.rows_per_second / 2), kRows);
   for (const plan::LinkSpec& link : topology.links) {
-    layout.spec.links.push_back(size_of(link, ring_bytes));
+    spec.links.push_back(size_of(link, ring_bytes));
   }
-  for (std::uint32_t id = 0; id < topology.workers.size(); ++id) {
-    const plan::WorkerSpec& worker = topology.workers[id];
+  for (const plan::WorkerSpec& worker : topology.workers) {
     shm::WorkerSize size{.hosted = 0, .segments = static_cast<std::uint32_t>(worker.segments.size())};
-    if (runs_row(worker)) {
+    if (worker.runs_row()) {
       size.rows = profiler.enabled ? std::clamp(row_share, kFewestRows, rows) : 0;
-      size.tracks_pipeline = leaves_pipeline(topology, worker.segments.back());
+      size.tracks_pipeline = topology.leaves_pipeline(worker.segments.back());
     }
-    std::vector<std::uint32_t>& outputs = layout.output_link.emplace_back();
     for (const plan::Segment& segment : worker.segments) {
       std::uint64_t state = 0;
       for (const plan::HostedId hosted : segment.hosted) {
@@ -71,16 +60,10 @@ Layout make_layout(const plan::Topology& topology, std::span<const std::uint64_t
       }
       size.hosted += static_cast<std::uint32_t>(segment.hosted.size());
       size.checkpoint_bytes = std::max(size.checkpoint_bytes, state);
-      if (segment.output || worker.external) {
-        outputs.push_back(segment.output.value_or(0));
-      } else {
-        outputs.push_back(static_cast<std::uint32_t>(layout.spec.links.size()));
-        layout.spec.links.push_back({.producer = id, .consumer = id});
-      }
     }
-    layout.spec.workers.push_back(size);
+    spec.workers.push_back(size);
   }
-  return layout;
+  return spec;
 }
 
 }  // namespace pystream::worker

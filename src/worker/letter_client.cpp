@@ -97,7 +97,7 @@ bool LetterClient::wait_for_answer(const Letter& letter, LetterWait& wait) {
       return true;
     }
     if (answer && answer->type == profile::MessageType::letter_waits) {
-      const auto waiting = profile::decode_waiting(answer->body);
+      const auto waiting = base::decode<profile::LetterDesk::Result>(answer->body);
       if (waiting.hopeless) {
         throw StageFailed(letter.sequence, letter.reason + " (the item cannot be set aside: " + waiting.why + ")");
       }

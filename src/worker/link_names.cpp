@@ -3,8 +3,7 @@
 namespace pystream::worker {
 
 shm::LinkCorrupt named(const plan::Topology& topology, const shm::LinkCorrupt& error) {
-  const bool is_terminal = error.link() >= topology.links.size();  // only the layout has it
-  return {error.link(), is_terminal ? "behind the sink" : topology.links[error.link()].name, error.damage()};
+  return {error.link(), topology.links.at(error.link()).name, error.damage()};
 }
 
 }  // namespace pystream::worker

@@ -87,16 +87,10 @@ int work(plan::WorkerId id, int parent, bool has_output) {
   worker::load_plugin(worker::find_plugin(worker::kCorePlugin));
   const plan::Plan plan = read_plan(text);
   const plan::Topology topology = plan::make_topology(plan);
-  std::vector<std::uint64_t> checkpoints;
-  for (const plan::HostedSpec& hosted : topology.hosted) {
-    const StageType* type = find_stage_type(hosted.node->stage->type);
-    checkpoints.push_back(type != nullptr ? type->checkpoint_bytes : 0);
-  }
   return worker::run_worker({.id = id,
                              .segment = std::move(segment_fd),
                              .bell = std::move(bell),
                              .topology = &topology,
-                             .checkpoint_bytes = checkpoints,
                              .make = [&](plan::HostedId hosted) {
                                const plan::StageSpec& spec = *topology.hosted.at(hosted).node->stage;
                                return find_stage_type(spec.type)->make(spec.params);

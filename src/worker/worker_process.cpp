@@ -18,7 +18,6 @@
 #include "worker/crash_handler.hpp"
 #include "worker/dead_letter_store.hpp"
 #include "worker/last_end.hpp"
-#include "worker/layout.hpp"
 #include "worker/letter_client.hpp"
 #include "worker/limits.hpp"
 #include "worker/link_names.hpp"
@@ -44,7 +43,6 @@ class Builder {
           const ProcessLimits& limits)
       : start_(start),
         worker_(start.topology->workers.at(start.id)),
-        layout_(make_layout(*start.topology, start.checkpoint_bytes, {})),
         segment_(segment),
         monitor_(monitor),
         letters_(letters),
@@ -73,13 +71,13 @@ class Builder {
       parts.stages.push_back(start_.make(id));
       parts.faults.push_back(spec.node->stage->faults);
     }
-    if (segment.input) {
-      parts.inputs.push_back(segment_.map_consumer(*segment.input));
+    for (const plan::LinkId link : segment.inputs) {
+      parts.inputs.push_back(segment_.map_consumer(link));
     }
-    parts.output = segment_.map_producer(layout_.output_link.at(start_.id).at(index));
+    parts.output = segment_.map_producer(segment.outputs.front());
     const shm::WorkerEnd& end = monitor_.end();
     parts.profile = end.profile.segments.at(index);
-    parts.exits = leaves_pipeline(*start_.topology, segment);
+    parts.exits = start_.topology->leaves_pipeline(segment);
     if (end.checkpoints != nullptr) {
       parts.checkpoint_bytes = end.entry.checkpoint_bytes;
       parts.checkpoints = end.checkpoints + 2 * index * end.entry.checkpoint_bytes;
@@ -89,7 +87,6 @@ class Builder {
 
   const WorkerStart& start_;
   const plan::WorkerSpec& worker_;
-  Layout layout_;
   const shm::Segment& segment_;
   Monitor& monitor_;
   DeadLetters& letters_;
@@ -121,9 +118,8 @@ int run_attached(const WorkerStart& start, const shm::Segment& segment, Monitor&
     apply_limits(limits);
     const shm::WorkerEnd& end = monitor.end();
     if (end.control->only_ends.load(std::memory_order_relaxed) != 0) {
-      end_last_output(segment.map_producer(
-                          make_layout(*start.topology, start.checkpoint_bytes, {}).output_link.at(start.id).back()),
-                      monitor);
+      const plan::Segment& last = start.topology->workers.at(start.id).segments.back();
+      end_last_output(segment.map_producer(last.outputs.front()), monitor);
       return EXIT_SUCCESS;
     }
     base::keep_in(end.page->losses, end.page->surviving);
@@ -175,12 +171,6 @@ void drain_at_sigterm(int flags) {
   ::sigaction(SIGTERM, &action, nullptr);
 }
 
-bool has_source(const plan::Topology& topology, plan::WorkerId id) {
-  return std::ranges::any_of(topology.hosted, [&](const plan::HostedSpec& hosted) {
-    return hosted.worker == id && hosted.role == plan::Role::source;
-  });
-}
-
 }  // namespace
 
 std::int64_t spin_ns(std::size_t processes) {
@@ -209,7 +199,7 @@ void adopt_worker_signals(int parent) {
 int run_worker(WorkerStart start) {
   base::kill_points_are_for(start.id);
   take_process_name(start.topology->workers.at(start.id).name);
-  if (!has_source(*start.topology, start.id)) {
+  if (!start.topology->has_source(start.id)) {
     drain_at_sigterm(SA_RESTART);  // only a source's read() is to give EINTR
   }
   const shm::Segment segment = shm::Segment::attach(std::move(start.segment));

@@ -5,7 +5,6 @@
 #include <functional>
 #include <memory>
 #include <pystream/detail/stage_adapter.hpp>
-#include <span>
 
 #include "base/unique_fd.hpp"
 #include "plan/topology.hpp"
@@ -18,7 +17,6 @@ struct WorkerStart {
   base::UniqueFd segment;
   base::UniqueFd bell;  ///< eventfd that the coordinator listens to
   const plan::Topology* topology = nullptr;
-  std::span<const std::uint64_t> checkpoint_bytes;
   /// Makes a stage; throws if it cannot be made.
   std::function<std::unique_ptr<StageAdapter>(plan::HostedId)> make;
   /// Whether this process may open the profile database: it was exec'd. One that was forked out of a user's program

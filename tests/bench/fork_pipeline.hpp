@@ -8,11 +8,9 @@
 #include <pystream/detail/stage_forms.hpp>
 #include <vector>
 
-#include "coord/bookkeeping.hpp"
-#include "coord/coordinator.hpp"
 #include "coord/inspect.hpp"
+#include "coord/run_assembly.hpp"
 #include "plan/plan.hpp"
-#include "worker/layout.hpp"
 #include "worker/worker_process.hpp"
 
 namespace pystream::bench {
@@ -43,30 +41,26 @@ class ForkPipeline {
   /// `prepare` is called before the workers start, `finish` when all have ended.
   std::chrono::nanoseconds run(const std::function<void(coord::Coordinator&)>& prepare = {},
                                const std::function<void()>& finish = {}) {
-    const worker::Layout layout = worker::make_layout(topology_, {}, {}, plan_.profiler);
-    const shm::Segment segment = shm::Segment::create(layout.spec);
-    coord::ForkLauncher launcher([&](plan::WorkerId id, base::UniqueFd segment_fd, base::UniqueFd bell) {
+    auto body = [&](plan::WorkerId id, base::UniqueFd segment, base::UniqueFd bell) {
       return worker::run_worker({.id = id,
-                                 .segment = std::move(segment_fd),
+                                 .segment = std::move(segment),
                                  .bell = std::move(bell),
                                  .topology = &topology_,
-                                 .checkpoint_bytes = {},
                                  .make = [&](plan::HostedId hosted) { return factories_[order_of(hosted)](); },
                                  .opens_database = false,
                                  .helper_program = coord::find_worker_program()});
-    });
-    std::unique_ptr<coord::Bookkeeping> bookkeeping;
-    if (plan_.profiler.folder) {
-      bookkeeping = coord::Bookkeeping::spawn(
-          coord::find_worker_program(), segment, coord::describe_run(plan_, topology_, layout, "bench", true),
-          [](const std::string& text) { std::fprintf(stderr, "%s\n", text.c_str()); });
-    }
-    coord::Coordinator coordinator({.topology = &topology_,
-                                    .restarts = {},
-                                    .segment = &segment,
-                                    .launcher = &launcher,
-                                    .bookkeeping = bookkeeping.get(),
-                                    .ready = ready_});
+    };
+    const coord::RunAssembly assembly(
+        {.name = "bench",
+         .plan = &plan_,
+         .topology = &topology_,
+         .worker_program = plan_.profiler.folder ? coord::find_worker_program() : std::filesystem::path(),
+         .workers_are_forked = true,
+         .warn = [](const std::string& text) { std::fprintf(stderr, "%s\n", text.c_str()); }},
+        coord::make_segment(plan_, topology_), std::make_unique<coord::ForkLauncher>(std::move(body)));
+    coord::RunSetup setup = assembly.setup();
+    setup.ready = ready_;
+    coord::Coordinator coordinator(std::move(setup));
     if (prepare) {
       prepare(coordinator);
     }

@@ -85,12 +85,11 @@ void with_spawn(Bench& bench, std::uint64_t kills) {
   }
   const plan::Plan& plan = std::get<plan::Plan>(read);
   const plan::Topology topology = plan::make_topology(plan);
-  const std::vector<std::uint64_t> no_checkpoints(topology.hosted.size());
-  const worker::Layout layout = worker::make_layout(topology, no_checkpoints, plan::write_plan(plan));
-  const shm::Segment segment = shm::Segment::create(layout.spec);
-  coord::SpawnLauncher launcher(PYSTREAM_BENCH_WORKER, {});
-  coord::Coordinator coordinator(
-      {.topology = &topology, .restarts = plan.restarts, .segment = &segment, .launcher = &launcher});
+  const coord::RunAssembly assembly(
+      {.name = "bench", .plan = &plan, .topology = &topology},
+      coord::make_segment(plan, topology, {}, plan::write_plan(plan)),
+      std::make_unique<coord::SpawnLauncher>(PYSTREAM_BENCH_WORKER, std::vector<coord::WorkerStreams>()));
+  coord::Coordinator coordinator(assembly.setup());
   const auto chaos = disturb(topology, coordinator, kills);
   coordinator.run();
   chaos->collect();

@@ -9,6 +9,7 @@
 #include <functional>
 
 #include "base/clock.hpp"
+#include "profile/home.hpp"
 #include "profile/store_run.hpp"
 #include "support/temp_folder.hpp"
 
@@ -22,24 +23,25 @@ constexpr int kPatienceMs = 60'000;
 class BookkeepingTest : public testing::Test {
  protected:
   BookkeepingTest() {
-    description_.database = profile::database_in(folder_.path());
-    description_.name = "test";
-    description_.plan = "{}";
-    description_.coordinator_pid = static_cast<std::uint64_t>(::getpid());
-    description_.started = 1;
-    description_.keys = {{.key = "MainPipeline__A", .worker = 0, .index = 0}};
-    description_.workers = {{.name = "MainPipeline__A", .output_links = {0}}, {.name = "Exit", .external = true}};
-    description_.links = {{.name = "A -> Exit", .producer = 0, .consumer = 1, .overflow = "block"}};
+    info_.database = profile::database_in(folder_.path());
+    info_.name = "test";
+    info_.plan = "{}";
+    info_.coordinator_pid = static_cast<std::uint64_t>(::getpid());
+    info_.started = 1;
+    info_.topology.hosted = {{.key = "MainPipeline__A"}};
+    info_.topology.workers = {{.name = "MainPipeline__A", .segments = {{.hosted = {0}, .outputs = {0}}}},
+                              {.name = "Exit", .external = true, .segments = {{.inputs = {0}}}}};
+    info_.topology.links = {{.name = "A -> Exit", .producer = {.worker = 0}, .consumers = {{.worker = 1}}}};
   }
 
   static shm::Segment make_segment() {
     shm::SegmentSpec spec;
-    spec.workers = {{.hosted = 1, .segments = 1, .rows = 64}, {}};
+    spec.workers = {{.hosted = 1, .segments = 1, .tracks_pipeline = true, .rows = 64}, {}};
     spec.links = {{.producer = 0, .consumer = 1, .ring_bytes = 4096, .item_limit = 4096}};
     return shm::Segment::create(spec);
   }
   std::unique_ptr<Bookkeeping> start() {
-    return Bookkeeping::spawn(PYSTREAM_TEST_WORKER, segment_, description_,
+    return Bookkeeping::spawn(PYSTREAM_TEST_WORKER, segment_, info_,
                               [this](const std::string& text) { warnings_ += text + "\n"; });
   }
   /// True if `work` does not throw in a process of its own, and gives true there.
@@ -60,7 +62,7 @@ class BookkeepingTest : public testing::Test {
   }
   bool database_says(const std::string& sql, std::int64_t expected) const {
     return elsewhere([&] {
-      profile::Database database(description_.database, profile::Database::Mode::read);
+      profile::Database database(info_.database, profile::Database::Mode::read);
       const auto found = database.query_integer(sql);
       std::fprintf(stderr, "%s: %ld\n", sql.c_str(), static_cast<long>(found.value_or(-1)));
       return found == expected;
@@ -75,14 +77,14 @@ class BookkeepingTest : public testing::Test {
   }
 
   pystream::test::TempFolder folder_;
-  profile::RunDescription description_;
+  profile::RunInfo info_;
   shm::Segment segment_ = make_segment();
   std::string warnings_;
 };
 
 TEST_F(BookkeepingTest, EventsThatADeadBookkeeperHasWrittenAreNotWrittenAgain) {
   ASSERT_TRUE(elsewhere([&] {  // it died before it could say so
-    profile::RunStore store(description_);
+    profile::RunStore store(info_);
     store.begin();
     store.write_events({{.kind = "start", .worker = "A"}, {.kind = "crash", .worker = "A"}});
     return true;

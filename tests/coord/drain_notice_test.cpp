@@ -15,7 +15,7 @@ LiveStatus status_of(std::vector<std::uint64_t> items) {
                     {.name = "Slow", .pid = 11, .phase = "working"},
                     {.name = "Sink", .pid = 12, .phase = "waiting"}};
   for (std::uint32_t i = 0; i < items.size(); ++i) {
-    status.links.push_back({.name = "L" + std::to_string(i), .consumer = i + 1, .items = items[i]});
+    status.links.push_back({.name = "L" + std::to_string(i), .consumers = {i + 1}, .items = items[i]});
   }
   return status;
 }

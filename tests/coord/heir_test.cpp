@@ -41,7 +41,7 @@ class HeirTest : public ::testing::Test {
   const plan::Plan plan_ = make_plan();
   const plan::Topology topology_ = plan::make_topology(plan_);
   const shm::Segment segment_ =
-      shm::Segment::create(worker::make_layout(topology_, std::vector<std::uint64_t>(1), {}).spec);
+      shm::Segment::create(worker::segment_spec(topology_, std::vector<std::uint64_t>(1), {}));
 };
 
 TEST_F(HeirTest, EndsWhatWasFedAndDiscardsWhatComesOut) {

@@ -28,38 +28,34 @@ void flatten(const Node& pipeline, const std::string& key, const std::string& ro
   }
 }
 
-struct Place {
-  WorkerId worker;
-  std::size_t segment;
-  bool operator==(const Place&) const = default;
-};
-
 /// The segments along the links from the entry, each once.
-std::vector<Place> chain_of(const Topology& sut) {
-  std::vector<std::optional<Place>> consumers(sut.links.size());
-  std::optional<Place> first;
+std::vector<SegmentRef> chain_of(const Topology& sut) {
+  std::vector<std::optional<SegmentRef>> consumers(sut.links.size());
+  std::optional<SegmentRef> first;
   for (WorkerId worker = 0; worker < sut.workers.size(); ++worker) {
-    for (std::size_t i = 0; i < sut.workers[worker].segments.size(); ++i) {
-      const auto input = sut.workers[worker].segments[i].input;
-      auto& slot = input ? consumers.at(*input) : first;
+    for (std::uint32_t i = 0; i < sut.workers[worker].segments.size(); ++i) {
+      const std::vector<LinkId>& inputs = sut.workers[worker].segments[i].inputs;
+      auto& slot = inputs.empty() ? first : consumers.at(inputs.front());
+      EXPECT_LE(inputs.size(), 1U);
       EXPECT_FALSE(slot.has_value()) << "two consumers of one link, or two entries";
-      slot = Place{worker, i};
-      EXPECT_TRUE(!input || sut.links[*input].consumer == worker);
+      slot = SegmentRef{worker, i};
+      EXPECT_TRUE(inputs.empty() || sut.links[inputs.front()].consumers == std::vector<SegmentRef>{*slot});
     }
   }
-  std::vector<Place> chain;
-  for (std::optional<Place> place = first; place && chain.size() <= sut.links.size();) {
+  std::vector<SegmentRef> chain;
+  for (std::optional<SegmentRef> place = first; place && chain.size() <= sut.links.size();) {
     chain.push_back(*place);
-    const auto output = sut.workers[place->worker].segments[place->segment].output;
-    EXPECT_TRUE(!output || sut.links.at(*output).producer == place->worker);
-    place = output ? consumers.at(*output) : std::nullopt;
+    const std::vector<LinkId>& outputs = sut.segment(*place).outputs;
+    EXPECT_LE(outputs.size(), 1U);
+    EXPECT_TRUE(outputs.empty() || sut.links.at(outputs.front()).producer == *place);
+    place = outputs.empty() ? std::nullopt : consumers.at(outputs.front());
   }
   return chain;
 }
 
 void check_chain(const Topology& sut) {
-  const std::vector<Place> chain = chain_of(sut);
-  ASSERT_EQ(chain.size(), sut.links.size() + 1) << "the links are one chain";
+  const std::vector<SegmentRef> chain = chain_of(sut);
+  ASSERT_EQ(chain.size(), sut.item_links().size() + 1) << "the links are one chain";
   std::size_t segments = 0;
   for (const WorkerSpec& worker : sut.workers) {
     segments += worker.segments.size();
@@ -69,11 +65,11 @@ void check_chain(const Topology& sut) {
   std::vector<HostedId> hosted;
   std::vector<WorkerId> first_seen;
   for (std::size_t i = 0; i < chain.size(); ++i) {
-    const Segment& segment = sut.workers[chain[i].worker].segments[chain[i].segment];
-    EXPECT_EQ(chain[i].segment, next[chain[i].worker]++) << "segments of a row come in order";
-    EXPECT_EQ(segment.input, i == 0 ? std::nullopt : std::optional(static_cast<LinkId>(i - 1)));
+    const Segment& segment = sut.segment(chain[i]);
+    EXPECT_EQ(chain[i].index, next[chain[i].worker]++) << "segments of a row come in order";
+    EXPECT_EQ(segment.inputs, i == 0 ? std::vector<LinkId>() : std::vector<LinkId>{static_cast<LinkId>(i - 1)});
     hosted.insert(hosted.end(), segment.hosted.begin(), segment.hosted.end());
-    if (chain[i].segment == 0) {
+    if (chain[i].index == 0) {
       first_seen.push_back(chain[i].worker);
     }
   }
@@ -98,13 +94,13 @@ void check_stages(const Topology& sut, const Plan& plan) {
 
 /// A link is answered if, and only if, it lies between two segments of one worker.
 void check_answers(const Topology& sut) {
-  for (LinkId id = 0; id < sut.links.size(); ++id) {
+  for (LinkId id = 0; id < sut.item_links().size(); ++id) {
     bool inside = false;
     for (const WorkerSpec& worker : sut.workers) {
       const auto& first = worker.segments.front();
       const auto& last = worker.segments.back();
-      const bool after_first = worker.segments.size() > 1 && first.output && *first.output <= id;
-      inside = inside || (after_first && last.input && id <= *last.input);
+      const bool after_first = worker.segments.size() > 1 && first.outputs.at(0) <= id;
+      inside = inside || (after_first && id <= last.inputs.at(0));
     }
     EXPECT_EQ(sut.links[id].answers, inside) << sut.links[id].name;
   }
@@ -116,8 +112,31 @@ void check_names(const Topology& sut) {
   for (const WorkerSpec& worker : sut.workers) {
     EXPECT_TRUE(workers.insert(worker.name).second) << worker.name;
   }
-  for (const LinkSpec& link : sut.links) {
+  for (const LinkSpec& link : sut.item_links()) {
     EXPECT_TRUE(links.insert(link.name).second) << link.name;
+  }
+}
+
+/// Every stage gets the results of the one before it, and its counters are its own.
+void check_neighbours(const Topology& sut) {
+  std::vector<std::uint32_t> stages(sut.workers.size());
+  for (HostedId id = 0; id < sut.hosted.size(); ++id) {
+    EXPECT_EQ(sut.upstream(id), id == 0 ? std::vector<HostedId>() : std::vector<HostedId>{id - 1});
+    EXPECT_EQ(sut.downstream(id),
+              id + 1 == sut.hosted.size() ? std::vector<HostedId>() : std::vector<HostedId>{id + 1});
+    EXPECT_EQ(sut.hosted[id].index, stages[sut.hosted[id].worker]++);
+  }
+}
+
+/// A segment of a worker has an output in any case, and terminal links lie behind the others.
+void check_terminals(const Topology& sut) {
+  for (const WorkerSpec& worker : sut.workers) {
+    for (const Segment& segment : worker.segments) {
+      EXPECT_TRUE(worker.external || segment.outputs.size() == 1);
+    }
+  }
+  for (LinkId id = 0; id < sut.links.size(); ++id) {
+    EXPECT_EQ(sut.links[id].is_terminal(), id >= sut.item_links().size());
   }
 }
 
@@ -131,6 +150,8 @@ TEST(RandomPlanTest, TopologiesKeepTheirInvariants) {
     check_stages(sut, plan);
     check_answers(sut);
     check_names(sut);
+    check_neighbours(sut);
+    check_terminals(sut);
     if (HasFailure()) {
       return;
     }
@@ -149,8 +170,8 @@ TEST(RandomPlanTest, AnsweredStagesLieBetweenAnsweredLinks) {
       const auto worker = std::find_if(sut.workers.begin(), sut.workers.end(),
                                        [&](const WorkerSpec& spec) { return spec.name == stage.worker; });
       ASSERT_NE(worker, sut.workers.end());
-      const auto input = worker->segments.front().input;
-      ASSERT_EQ(input && sut.links[*input].answers, stage.answered) << stage.key;
+      const std::vector<LinkId>& inputs = worker->segments.front().inputs;
+      ASSERT_EQ(!inputs.empty() && sut.links[inputs.front()].answers, stage.answered) << stage.key;
     }
   }
 }

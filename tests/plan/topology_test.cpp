@@ -14,7 +14,7 @@ Texts workers_of(const Topology& sut) {
 /// "Producer -> Consumer", with "!" where every input is answered.
 Texts links_of(const Topology& sut) {
   Texts names;
-  for (const LinkSpec& link : sut.links) {
+  for (const LinkSpec& link : sut.item_links()) {
     names.push_back(link.name + (link.answers ? " !" : ""));
   }
   return names;
@@ -48,8 +48,8 @@ TEST(TopologyTest, EachParallelStageIsAWorker) {
   EXPECT_EQ(sut.hosted[1].node, &plan.root.children[0]);
   EXPECT_EQ(sut.hosted.back().role, Role::sink);
   EXPECT_EQ(sut.hosted.back().worker, 3U);
-  EXPECT_FALSE(sut.workers.front().segments.front().input.has_value());
-  EXPECT_FALSE(sut.workers.back().segments.front().output.has_value());
+  EXPECT_TRUE(sut.workers.front().segments.front().inputs.empty());
+  EXPECT_TRUE(sut.links[sut.workers.back().segments.front().outputs.at(0)].is_terminal());
 }
 
 TEST(TopologyTest, NamedEndsGiveTheirNamesToKeys) {
@@ -91,8 +91,8 @@ TEST(TopologyTest, SerialRowWithParallelChildHasTwoSegments) {
   EXPECT_EQ(links_of(sut), (Texts{"Source -> Row", "Row -> Row__P__X !", "Row__P__X -> Row__P__Y !",
                                   "Row__P__Y -> Row !", "Row -> Sink"}));
   const WorkerSpec& row = sut.workers[1];
-  EXPECT_EQ(row.segments[0].output, std::optional<LinkId>(1));
-  EXPECT_EQ(row.segments[1].input, std::optional<LinkId>(3));
+  EXPECT_EQ(row.segments[0].outputs, std::vector<LinkId>{1});
+  EXPECT_EQ(row.segments[1].inputs, std::vector<LinkId>{3});
 }
 
 TEST(TopologyTest, ParallelChildrenAtTheEdgesGiveEmptySegments) {
@@ -109,7 +109,7 @@ TEST(TopologyTest, SerialTopIsOneWorkerWithBothEnds) {
   const Topology sut = make_topology(plan);
   EXPECT_EQ(workers_of(sut), Texts{"MainPipeline"});
   EXPECT_EQ(segments_of(sut, "MainPipeline"), Texts{"Source, A, B, Sink"});
-  EXPECT_TRUE(sut.links.empty());
+  EXPECT_TRUE(sut.item_links().empty());
 }
 
 TEST(TopologyTest, SerialTopWithParallelChildKeepsEndsInItsOuterSegments) {
@@ -183,6 +183,66 @@ TEST(TopologyTest, LinksThatAnswerAlwaysBlock) {
   const Topology sut = make_topology(plan);
   EXPECT_EQ(sut.links[0].options.overflow, Overflow::block);
   EXPECT_EQ(sut.links[1].options.overflow, Overflow::block);
+}
+
+TEST(TopologyTest, BehindEverySinkIsATerminalLinkBehindAllOthers) {
+  const Plan plan = make_plan(Mode::serial, {make_pipeline("P", Mode::parallel, {make_stage("X")})});
+  const Topology sut = make_topology(plan);
+  ASSERT_EQ(sut.links.size(), 3U);
+  EXPECT_EQ(sut.item_links().size(), 2U);
+  EXPECT_EQ(sut.links[2].producer, (SegmentRef{.worker = 0, .index = 1}));
+  EXPECT_TRUE(sut.links[2].is_terminal());
+  EXPECT_EQ(sut.segment_of(2).outputs, std::vector<LinkId>{2});
+  EXPECT_EQ(make_topology(make_plan(Mode::parallel, {make_stage("A")}, EndKind::external)).links.size(), 2U);
+}
+
+TEST(TopologyTest, StagesKnowTheirPlaceAndTheirLinks) {
+  const Plan plan = make_plan(
+      Mode::parallel, {make_pipeline("Row", Mode::serial,
+                                     {make_stage("A"), make_stage("B"),
+                                      make_pipeline("P", Mode::parallel, {make_stage("X")}), make_stage("C")})});
+  const Topology sut = make_topology(plan);  // Source, A, B, X, C, Sink
+  EXPECT_EQ(sut.hosted[4].segment, 1U);
+  EXPECT_EQ(sut.hosted[4].index, 2U);
+  const auto ids = [](std::span<const LinkId> links) { return std::vector<LinkId>(links.begin(), links.end()); };
+  EXPECT_EQ(ids(sut.links_into(1)), std::vector<LinkId>{0});
+  EXPECT_TRUE(sut.links_out_of(1).empty());
+  EXPECT_TRUE(sut.links_into(2).empty());
+  EXPECT_EQ(ids(sut.links_out_of(2)), std::vector<LinkId>{1});
+  EXPECT_TRUE(sut.links_into(0).empty());
+  EXPECT_TRUE(sut.has_source(0));
+  EXPECT_FALSE(sut.has_source(1));
+  EXPECT_TRUE(sut.has_sink(3));
+}
+
+TEST(TopologyTest, TheUsersProcessFeedsAndReads) {
+  const Topology beside = make_topology(make_plan(Mode::parallel, {make_stage("A")}, EndKind::external));
+  EXPECT_EQ(beside.fed_by_user(), std::vector<LinkId>{0});
+  EXPECT_EQ(beside.read_by_user(), std::vector<LinkId>{1});
+  EXPECT_FALSE(beside.workers.front().runs_row());
+  EXPECT_TRUE(beside.leaves_pipeline(beside.workers[1].segments.front()));
+  const Topology row = make_topology(make_plan(
+      Mode::serial, {make_stage("A"), make_pipeline("P", Mode::parallel, {make_stage("X")})}, EndKind::external));
+  EXPECT_EQ(row.fed_by_user(), std::vector<LinkId>{0});
+  EXPECT_EQ(row.read_by_user(), std::vector<LinkId>{1});
+  EXPECT_TRUE(row.workers.front().runs_row());
+  EXPECT_FALSE(row.leaves_pipeline(row.workers[1].segments.front()));
+  EXPECT_TRUE(row.leaves_pipeline(row.workers.front().segments.back()));
+}
+
+/// Source, then A and B side by side, then Sink: no plan makes this one yet.
+TEST(TopologyTest, SeveralNeighbours) {
+  const Plan plan = make_plan(Mode::parallel, {make_stage("A"), make_stage("B")});
+  Topology sut = make_topology(plan);
+  sut.links[0].consumers.push_back({.worker = 2});
+  sut.links[1].consumers = {{.worker = 3}};
+  sut.workers[2].segments[0].inputs = {0};
+  sut.workers[3].segments[0].inputs = {1, 2};
+  EXPECT_EQ(sut.downstream(0), (std::vector<HostedId>{1, 2}));
+  EXPECT_EQ(sut.upstream(1), std::vector<HostedId>{0});
+  EXPECT_EQ(sut.upstream(2), std::vector<HostedId>{0});
+  EXPECT_EQ(sut.upstream(3), (std::vector<HostedId>{1, 2}));
+  EXPECT_TRUE(sut.downstream(3).empty());
 }
 
 }  // namespace

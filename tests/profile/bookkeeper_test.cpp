@@ -5,6 +5,7 @@
 
 #include <thread>
 
+#include "profile/home.hpp"
 #include "profile/recorder.hpp"
 #include "profile/store_database.hpp"
 #include "shm/ring_writer.hpp"
@@ -24,21 +25,22 @@ std::pair<base::UniqueFd, base::UniqueFd> sockets() {
 /// A worker with one stage, and this process behind it.
 shm::Segment make_segment() {
   shm::SegmentSpec spec;
-  spec.workers = {{.hosted = 1, .segments = 1, .rows = 64}, {}};
+  spec.workers = {{.hosted = 1, .segments = 1, .tracks_pipeline = true, .rows = 64}, {}};
   spec.links = {{.producer = 0, .consumer = 1, .ring_bytes = 4096, .item_limit = 4096}};
   return shm::Segment::create(spec);
 }
 
-RunDescription description(const std::filesystem::path& folder) {
-  RunDescription description;
-  description.database = database_in(folder);
-  description.name = "test";
-  description.plan = "{}";
-  description.started = 1;
-  description.keys = {{.key = "MainPipeline__A", .worker = 0, .index = 0}};
-  description.workers = {{.name = "MainPipeline__A", .output_links = {0}}, {.name = "Exit", .external = true}};
-  description.links = {{.name = "A -> Exit", .producer = 0, .consumer = 1, .overflow = "block"}};
-  return description;
+RunInfo info(const std::filesystem::path& folder) {
+  RunInfo info;
+  info.database = database_in(folder);
+  info.name = "test";
+  info.plan = "{}";
+  info.started = 1;
+  info.topology.hosted = {{.key = "MainPipeline__A"}};
+  info.topology.workers = {{.name = "MainPipeline__A", .segments = {{.hosted = {0}, .outputs = {0}}}},
+                           {.name = "Exit", .external = true, .segments = {{.inputs = {0}}}}};
+  info.topology.links = {{.name = "A -> Exit", .producer = {.worker = 0}, .consumers = {{.worker = 1}}}};
+  return info;
 }
 
 /// The worker works on some items, and dies behind the commit, or before it.
@@ -60,14 +62,14 @@ void work_and_die(const shm::Segment& segment, bool committed) {
 }
 
 /// A bookkeeper's whole life, in a thread.
-void keep_books(const shm::Segment& segment, const RunDescription& run) {
+void keep_books(const shm::Segment& segment, const RunInfo& run) {
   auto [mine, its] = sockets();
   std::thread bookkeeper(
       [&segment, its = std::move(its)]() mutable { EXPECT_EQ(Bookkeeper(Channel(std::move(its)), segment).run(), 0); });
   Channel channel(std::move(mine));
-  channel.send(MessageType::begin, encode(run));
+  channel.send(MessageType::begin, base::encode(run));
   channel.send(MessageType::go, {});
-  channel.send(MessageType::end, Encoder().put("done").put("").bytes());
+  channel.send(MessageType::end, base::Encoder().put("done").put("").put(std::vector<std::uint32_t>()).bytes());
   bookkeeper.join();
 }
 
@@ -75,13 +77,13 @@ TEST(BookkeeperTest, CountsWhatADeadWorkerHadCommittedAndWritesItsRows) {
   const test::TempFolder folder;
   const shm::Segment segment = make_segment();
   work_and_die(segment, true);
-  const RunDescription run = description(folder.path());
+  const RunInfo run = info(folder.path());
   keep_books(segment, run);
   Database database(run.database, Database::Mode::read);
-  EXPECT_EQ(database.query_integer("SELECT items FROM stages"), kItems);
+  EXPECT_EQ(database.query_integer("SELECT items FROM stages WHERE role = 'stage'"), kItems);
   EXPECT_EQ(database.query_integer("SELECT sum(items) FROM histograms"), kItems);
   EXPECT_EQ(database.query_integer("SELECT count(*) FROM items"), kItems);
-  EXPECT_EQ(database.query_integer("SELECT rows_lost FROM stages"), 0);
+  EXPECT_EQ(database.query_integer("SELECT sum(rows_lost) FROM stages"), 0);
   EXPECT_EQ(database.query_integer("SELECT count(*) FROM runs WHERE outcome = 'done'"), 1);
 }
 
@@ -89,10 +91,10 @@ TEST(BookkeeperTest, CountsNothingThatADeadWorkerHadNotCommitted) {
   const test::TempFolder folder;
   const shm::Segment segment = make_segment();
   work_and_die(segment, false);
-  const RunDescription run = description(folder.path());
+  const RunInfo run = info(folder.path());
   keep_books(segment, run);
   Database database(run.database, Database::Mode::read);
-  EXPECT_EQ(database.query_integer("SELECT items FROM stages"), 0);
+  EXPECT_EQ(database.query_integer("SELECT items FROM stages WHERE role = 'stage'"), 0);
   EXPECT_EQ(database.query_integer("SELECT count(*) FROM items"), 0);
 }
 

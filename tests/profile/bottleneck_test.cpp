@@ -7,13 +7,24 @@
 namespace pystream::profile {
 namespace {
 
+/// Each worker gives to the next.
+std::optional<Bottleneck> find_in_line(const std::vector<StageLoad>& stages) {
+  std::vector<WorkerLink> links;
+  for (std::size_t i = 1; i < stages.size(); ++i) {
+    if (stages[i].worker != stages[i - 1].worker) {
+      links.push_back({.producer = std::string(stages[i - 1].worker), .consumer = std::string(stages[i].worker)});
+    }
+  }
+  return find_bottleneck(stages, links);
+}
+
 TEST(BottleneckTest, NothingLimitsNothing) {
-  EXPECT_FALSE(find_bottleneck({}));
+  EXPECT_FALSE(find_in_line({}));
 }
 
 TEST(BottleneckTest, WithoutBlockingTheOneThatWorksMost) {
   const std::vector<StageLoad> stages{{"A", 0, 1}, {"B", 0.1, 3}, {"C", 0, 2}};
-  const auto sut = find_bottleneck(stages);
+  const auto sut = find_in_line(stages);
   ASSERT_TRUE(sut);
   EXPECT_EQ(sut->stage, 1U);
   EXPECT_FALSE(sut->blocked_before);
@@ -22,7 +33,7 @@ TEST(BottleneckTest, WithoutBlockingTheOneThatWorksMost) {
 TEST(BottleneckTest, WhereBlockedStagesEndHoweverLittleItWorks) {
   // C waits for a child of its own, say: its stages are quick, and still everything in front of it waits for it.
   const std::vector<StageLoad> stages{{"A", 0.96, 1}, {"B", 0.84, 9}, {"C", 0.07, 2}, {"D", 0, 5}};
-  const auto sut = find_bottleneck(stages);
+  const auto sut = find_in_line(stages);
   ASSERT_TRUE(sut);
   EXPECT_EQ(sut->stage, 2U);
   EXPECT_TRUE(sut->blocked_before);
@@ -30,7 +41,7 @@ TEST(BottleneckTest, WhereBlockedStagesEndHoweverLittleItWorks) {
 
 TEST(BottleneckTest, OfAWorkersStagesTheOneThatWorksMost) {
   const std::vector<StageLoad> stages{{"A", 0.9, 1}, {"B", 0, 2}, {"B", 0, 7}, {"B", 0, 3}, {"C", 0, 9}};
-  const auto sut = find_bottleneck(stages);
+  const auto sut = find_in_line(stages);
   ASSERT_TRUE(sut);
   EXPECT_EQ(sut->stage, 2U);
 }
@@ -47,7 +58,7 @@ StageLoad load_of(std::string_view worker, double working, double blocked, std::
 }
 
 std::optional<std::size_t> bottleneck_of(const std::vector<StageLoad>& stages) {
-  const auto found = find_bottleneck(stages);
+  const auto found = find_in_line(stages);
   return found ? std::optional(found->stage) : std::nullopt;
 }
 
@@ -114,6 +125,28 @@ TEST(BottleneckTest, NoneWhereAllWaitForTheOutside) {
 TEST(BottleneckTest, NoneOfTooFewItems) {
   EXPECT_EQ(bottleneck_of({load_of("A", 0.5, 0, 3), load_of("B", 0.9, 0, 3)}), std::nullopt);
   EXPECT_EQ(bottleneck_of({load_of("A", 0.5, 0, 10), load_of("B", 0.9, 0, 10)}), 1U);
+}
+
+/// Source, A and B side by side, Sink.
+TEST(BottleneckTest, OfSeveralBehindABlockedOneThatWhichWorksMost) {
+  const std::vector<StageLoad> stages{load_of("Source", 0.1, 0.9), load_of("A", 0.2, 0), load_of("B", 0.5, 0),
+                                      load_of("Sink", 0.6, 0)};
+  const std::vector<WorkerLink> links{{"Source", "A"}, {"Source", "B"}, {"A", "Sink"}, {"B", "Sink"}};
+  const auto sut = find_bottleneck(stages, links);
+  ASSERT_TRUE(sut);
+  EXPECT_EQ(sut->stage, 2U);
+  EXPECT_TRUE(sut->blocked_before);
+  EXPECT_FALSE(sut->waiting_behind);
+}
+
+TEST(BottleneckTest, WorkersWithoutStagesPassItemsOn) {
+  std::vector<StageLoad> stages{load_of("A", 0.3, 0.5), load_of("B", 0.4, 0), load_of("C", 0.5, 0)};
+  stages[2].waiting = 0.5;
+  const std::vector<WorkerLink> links{{"A", "Row"}, {"Row", "B"}, {"B", "Row"}, {"Row", "Entry"}};
+  const auto sut = find_bottleneck(stages, links);
+  ASSERT_TRUE(sut);
+  EXPECT_EQ(sut->stage, 1U);
+  EXPECT_FALSE(sut->waiting_behind) << "C is not behind B";
 }
 
 TEST(ItemsPerSecondTest, OfTooFewOrTooShort) {

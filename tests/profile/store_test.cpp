@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "profile/format.hpp"
+#include "profile/home.hpp"
 #include "profile/letters.hpp"
 #include "profile/schema.hpp"
 #include "profile/store_rows.hpp"
@@ -18,31 +19,37 @@ namespace {
 class StoreTest : public testing::Test {
  protected:
   /// Each describes a run of its own.
-  RunDescription description() {
-    RunDescription description;
-    description.started = ++runs_;
-    description.database = database_in(folder_.path());
-    description.name = "test";
-    description.plan = "{}";
-    description.keys = {{.key = "MainPipeline", .role = KeyRole::pipeline, .worker = 1, .index = 1},
-                        {.key = "MainPipeline__Source", .role = KeyRole::source, .worker = 0, .index = 0},
-                        {.key = "MainPipeline__Sink", .role = KeyRole::sink, .worker = 1, .index = 0}};
-    description.workers = {{.name = "MainPipeline__Source"}, {.name = "MainPipeline__Sink"}};
-    description.links = {{.name = "Source -> Sink", .producer = 0, .consumer = 1, .overflow = "block"}};
-    return description;
+  RunInfo info() {
+    RunInfo info;
+    info.started = ++runs_;
+    info.database = database_in(folder_.path());
+    info.name = "test";
+    info.plan = "{}";
+    info.topology.hosted = {{.key = "MainPipeline__Source", .role = plan::Role::source, .worker = 0},
+                            {.key = "MainPipeline__Sink", .role = plan::Role::sink, .worker = 1}};
+    info.topology.workers = {
+        {.name = "MainPipeline__Source", .segments = {{.hosted = {0}, .outputs = {0}}}},
+        {.name = "MainPipeline__Sink", .segments = {{.inputs = {0}, .hosted = {1}, .outputs = {1}}}}};
+    info.topology.links = {{.name = "Source -> Sink", .producer = {.worker = 0}, .consumers = {{.worker = 1}}},
+                           {.name = "behind the sink", .producer = {.worker = 1}}};
+    info.topology.pipeline_keys = {"MainPipeline"};
+    return info;
   }
-  /// With the sink as a pipeline inside the main one.
-  RunDescription with_child() {
-    RunDescription run = description();
-    run.keys.push_back({.key = "MainPipeline__Child",
-                        .role = KeyRole::pipeline,
-                        .index = KeyDescription::kDerived,
-                        .first = 2,
-                        .last = 2});
+  /// With the sink in a pipeline inside the main one.
+  RunInfo with_child() {
+    RunInfo run = info();
+    run.topology.hosted[1].key = "MainPipeline__Child__Sink";
+    run.topology.pipeline_keys.emplace_back("MainPipeline__Child");
+    return run;
+  }
+  /// The same with nothing in front of that pipeline.
+  RunInfo with_first_child() {
+    RunInfo run = with_child();
+    run.topology.workers[1].segments[0].inputs.clear();
     return run;
   }
 
-  std::int64_t begin_run(RunDescription of) {
+  std::int64_t begin_run(RunInfo of) {
     RunStore store(std::move(of));
     EXPECT_TRUE(store.lock().lock_within(1000));
     const StoreLock::Held held(store.lock());
@@ -51,7 +58,7 @@ class StoreTest : public testing::Test {
     }
     return run;
   }
-  std::int64_t begin_run() { return begin_run(description()); }
+  std::int64_t begin_run() { return begin_run(info()); }
   void finish(std::int64_t run) {
     Database(database_in(folder_.path()), Database::Mode::write)
         .execute("UPDATE runs SET outcome = 'done' WHERE id = " + std::to_string(run));
@@ -146,7 +153,7 @@ TEST_F(StoreTest, ADeletedLockFileExcludesNobody) {
 }
 
 TEST_F(StoreTest, RowsGoOnInANewDatabaseAfterTheOldOneWasDeleted) {
-  RunStore store(description());
+  RunStore store(info());
   ASSERT_TRUE(store.lock().lock_within(1000));
   const std::int64_t run = store.begin();
   store.lock().unlock();
@@ -184,7 +191,7 @@ TEST_F(StoreTest, AnOlderDatabaseIsBroughtUpToDateAndKeepsItsRuns) {
 }
 
 TEST_F(StoreTest, AWindowThatIsWrittenTwiceHoldsBoth) {
-  RunStore sut(description());
+  RunStore sut(info());
   ASSERT_TRUE(sut.lock().lock_within(1000));
   const StoreLock::Held held(sut.lock());
   sut.begin();
@@ -207,18 +214,11 @@ TEST_F(StoreTest, AWindowThatIsWrittenTwiceHoldsBoth) {
 
 /// From the end of the source, which stands in front of it, to the end of the sink.
 TEST_F(StoreTest, APipelineInsideHasTheHistogramOfItsRecordedItemsAndTheMeanOfAll) {
-  RunDescription with_child = description();
-  with_child.keys.push_back({.key = "MainPipeline__Child",
-                             .role = KeyRole::pipeline,
-                             .index = KeyDescription::kDerived,
-                             .first = 2,
-                             .last = 2,
-                             .before = 1});
-  RunStore store(with_child);
+  RunStore store(with_child());
   ASSERT_TRUE(store.lock().lock_within(1000));
   const std::int64_t run = store.begin();
   const Figures figures{.items = 20, .total_ns = 2400};
-  store.write_windows(0, shm::kWindowNs, {{3, {.total = figures, .window = figures}}}, {});
+  store.write_windows(0, shm::kWindowNs, {{2, {.total = figures, .window = figures}}}, {});
   store.lock().unlock();
   const auto later = [](std::uint64_t n) {
     shm::Row sink = row(n);
@@ -247,11 +247,11 @@ TEST_F(StoreTest, APipelineInsideHasTheHistogramOfItsRecordedItemsAndTheMeanOfAl
 
 /// In the first second every item is recorded, in the next one of ten, and those take longer.
 TEST_F(StoreTest, APipelineInsideWeighsItsRecordedItemsByTheItemsOfTheirWindow) {
-  RunStore store(with_child());
+  RunStore store(with_first_child());
   ASSERT_TRUE(store.lock().lock_within(1000));
   const std::int64_t run = store.begin();
-  store.write_windows(0, shm::kWindowNs, {{3, {.total = {.items = 100}, .window = {.items = 100}}}}, {});
-  store.write_windows(1, shm::kWindowNs, {{3, {.total = {.items = 900}, .window = {.items = 800}}}}, {});
+  store.write_windows(0, shm::kWindowNs, {{2, {.total = {.items = 100}, .window = {.items = 100}}}}, {});
+  store.write_windows(1, shm::kWindowNs, {{2, {.total = {.items = 900}, .window = {.items = 800}}}}, {});
   store.lock().unlock();
   const auto sink = [](std::uint64_t n) {
     return n < 100 ? shm::Row{.sequence = n, .input = n, .start_ns = 0, .hosted_and_ns = 100}
@@ -276,10 +276,10 @@ TEST_F(StoreTest, APipelineInsideWeighsItsRecordedItemsByTheItemsOfTheirWindow) 
 
 /// As a run begins: every item is recorded, and those wait for workers that still start; then one of ten.
 TEST_F(StoreTest, APipelineInsideWeighsItsRecordedItemsByThoseUpToTheNext) {
-  RunStore store(with_child());
+  RunStore store(with_first_child());
   ASSERT_TRUE(store.lock().lock_within(1000));
   const std::int64_t run = store.begin();
-  store.write_windows(0, shm::kWindowNs, {{3, {.total = {.items = 900}, .window = {.items = 900}}}}, {});
+  store.write_windows(0, shm::kWindowNs, {{2, {.total = {.items = 900}, .window = {.items = 900}}}}, {});
   store.lock().unlock();
   const auto sink = [](std::uint64_t n) {
     return n < 100 ? shm::Row{.sequence = n, .input = n, .start_ns = 0, .hosted_and_ns = 1000}
@@ -296,7 +296,7 @@ TEST_F(StoreTest, APipelineInsideWeighsItsRecordedItemsByThoseUpToTheNext) {
 }
 
 TEST_F(StoreTest, ASuccessorTakesUpTheRunWithItsFigures) {
-  const RunDescription same = description();
+  const RunInfo same = info();
   const std::int64_t run = begin_run(same);
   RunStore before(same);
   ASSERT_TRUE(before.lock().lock_within(1000));
@@ -344,7 +344,7 @@ TEST_F(StoreTest, SomebodyElsesDatabaseIsRefused) {
 }
 
 TEST_F(StoreTest, OldRunsGo) {
-  RunDescription few = description();
+  RunInfo few = info();
   few.retention.runs = 3;
   for (int i = 0; i < 6; ++i) {
     few.started = i;
@@ -368,7 +368,7 @@ TEST_F(StoreTest, OldRunsGoUntilTheDatabaseIsSmallEnough) {
     finish(run);
   }
   const auto used = static_cast<std::uint64_t>(count("PRAGMA page_count") * count("PRAGMA page_size"));
-  RunDescription small = description();
+  RunInfo small = info();
   small.retention.bytes = used / 2;
   begin_run(small);
   // Half of three runs of one size: the oldest goes, and of the next its single items, which are by far the most.
@@ -383,7 +383,7 @@ TEST_F(StoreTest, NeitherRunsThatStillRunNorDeadLettersGo) {
   const std::int64_t ended = begin_run();
   finish(ended);
   LetterStore(database_in(folder_.path())).try_store({.run = ended, .stage = "MainPipeline__Sink"}, {});
-  RunDescription few = description();
+  RunInfo few = info();
   few.retention.runs = 1;
   const std::int64_t own = begin_run(few);
   EXPECT_EQ(count("SELECT count(*) FROM runs WHERE id = " + std::to_string(running)), 1);
@@ -393,7 +393,7 @@ TEST_F(StoreTest, NeitherRunsThatStillRunNorDeadLettersGo) {
 }
 
 TEST_F(StoreTest, LostRowsAreShown) {
-  RunStore store(description());
+  RunStore store(info());
   ASSERT_TRUE(store.lock().lock_within(1000));
   const std::int64_t run = store.begin();
   const Figures figures{.items = 20, .rows_lost = 7};
@@ -408,7 +408,7 @@ TEST_F(StoreTest, LostRowsAreShown) {
 }
 
 TEST_F(StoreTest, ARunWhoseCoordinatorIsGoneIsLost) {
-  RunDescription gone = description();
+  RunInfo gone = info();
   gone.coordinator_pid = 0x3fffffff;  // beyond the largest process id
   begin_run(gone);
   begin_run();

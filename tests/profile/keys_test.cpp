@@ -1,18 +1,18 @@
+#include "profile/keys.hpp"
+
 #include <set>
 
-#include "coord/bookkeeping.hpp"
 #include "plan/random_plan.hpp"
+#include "worker/layout.hpp"
 
 /// Which keys a run has in the profile database, for pipelines of every nesting.
-namespace pystream::coord::test {
+namespace pystream::profile::test {
 namespace {
 
 using plan::EndKind;
 using plan::Mode;
 using plan::Plan;
 using plan::Topology;
-using profile::KeyDescription;
-using profile::RunDescription;
 
 /// Of all keys that begin with `pipeline`, in the order in which items come to them: first and last of the stages.
 std::pair<std::string, std::string> ends_of(const Topology& topology, const std::string& pipeline) {
@@ -28,31 +28,31 @@ std::pair<std::string, std::string> ends_of(const Topology& topology, const std:
 
 void check_keys(const Plan& plan) {
   const Topology topology = plan::make_topology(plan);
-  const worker::Layout layout = worker::make_layout(topology, {}, {});
-  const RunDescription sut = describe_run(plan, topology, layout, "test");
+  const shm::SegmentSpec spec = worker::segment_spec(topology, {}, {});
+  const std::vector<ProfileKey> sut = profile_keys(topology);
   std::multiset<std::string> expected(topology.pipeline_keys.begin(), topology.pipeline_keys.end());
   for (const plan::HostedSpec& hosted : topology.hosted) {
     expected.insert(hosted.key);
   }
   std::multiset<std::string> found;
   std::set<std::pair<std::uint32_t, std::uint32_t>> places;
-  for (const KeyDescription& key : sut.keys) {
+  for (const ProfileKey& key : sut) {
     found.insert(key.key);
     if (key.derived()) {
-      EXPECT_EQ(std::pair(sut.keys.at(key.first).key, sut.keys.at(key.last).key), ends_of(topology, key.key));
-      EXPECT_TRUE(!key.before || !sut.keys.at(*key.before).derived());
+      EXPECT_EQ(std::pair(sut.at(key.first).key, sut.at(key.last).key), ends_of(topology, key.key));
+      EXPECT_TRUE(!key.before || !sut.at(*key.before).derived());
       continue;
     }
-    const shm::WorkerSize& worker = layout.spec.workers.at(key.worker);
+    const shm::WorkerSize& worker = spec.workers.at(key.worker);
     EXPECT_LT(key.index, worker.hosted + (worker.tracks_pipeline ? 1 : 0)) << key.key << " has no counters";
     EXPECT_TRUE(places.emplace(key.worker, key.index).second) << key.key << " shares its counters";
   }
   EXPECT_EQ(found, expected);
-  ASSERT_FALSE(sut.keys.empty());
-  EXPECT_EQ(sut.keys.front().key, "MainPipeline");
+  ASSERT_FALSE(sut.empty());
+  EXPECT_EQ(sut.front().key, "MainPipeline");
 }
 
-TEST(RunKeysTest, EveryStageAndPipelineHasOneInEveryMixture) {
+TEST(KeysTest, EveryStageAndPipelineHasOneInEveryMixture) {
   const std::uint64_t seed = plan::test::seed_of_run();
   for (std::uint64_t i = 0; i < 300 && !testing::Test::HasFailure(); ++i) {
     SCOPED_TRACE("PYSTREAM_SEED=" + std::to_string(seed + i));
@@ -60,7 +60,7 @@ TEST(RunKeysTest, EveryStageAndPipelineHasOneInEveryMixture) {
   }
 }
 
-TEST(RunKeysTest, AlsoRowsOfNothingButParallelPipelines) {
+TEST(KeysTest, AlsoRowsOfNothingButParallelPipelines) {
   using plan::test::make_pipeline;
   using plan::test::make_stage;
   for (const Mode outer : {Mode::serial, Mode::parallel}) {
@@ -73,4 +73,4 @@ TEST(RunKeysTest, AlsoRowsOfNothingButParallelPipelines) {
 }
 
 }  // namespace
-}  // namespace pystream::coord::test
+}  // namespace pystream::profile::test

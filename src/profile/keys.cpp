@@ -1,0 +1,86 @@
+#include "profile/keys.hpp"
+
+namespace pystream::profile {
+namespace {
+
+/// What belongs to the pipeline `key`: stages whose key begins with it.
+bool is_inside(const std::string& key, const std::string& pipeline) {
+  return key.starts_with(pipeline + std::string(plan::kSeparator));
+}
+
+class KeyList {
+ public:
+  explicit KeyList(const plan::Topology& topology) : topology_(topology) {}
+
+  std::vector<ProfileKey> make() {
+    add_main_pipeline();
+    for (const plan::HostedSpec& hosted : topology_.hosted) {
+      open_pipelines(hosted.key);
+      keys_.push_back({.key = hosted.key, .role = hosted.role, .worker = hosted.worker, .index = hosted.index});
+      position_of_.push_back(static_cast<std::uint32_t>(keys_.size() - 1));
+    }
+    for (ProfileKey& key : keys_) {
+      if (key.derived()) {
+        find_ends(key);
+      }
+    }
+    return std::move(keys_);
+  }
+
+ private:
+  /// Its counters are the last worker's, behind those of its stages.
+  void add_main_pipeline() {
+    for (plan::WorkerId id = 0; id < topology_.workers.size(); ++id) {
+      const plan::WorkerSpec& worker = topology_.workers[id];
+      if (worker.runs_row() && topology_.leaves_pipeline(worker.segments.back())) {
+        std::uint32_t hosted = 0;
+        for (const plan::Segment& segment : worker.segments) {
+          hosted += static_cast<std::uint32_t>(segment.hosted.size());
+        }
+        keys_.push_back({.key = std::string(plan::kMainPipeline), .role = {}, .worker = id, .index = hosted});
+      }
+    }
+  }
+
+  void open_pipelines(const std::string& stage) {
+    for (; next_pipeline_ < topology_.pipeline_keys.size(); ++next_pipeline_) {
+      const std::string& key = topology_.pipeline_keys[next_pipeline_];
+      if (key == plan::kMainPipeline) {
+        continue;
+      }
+      if (!is_inside(stage, key)) {
+        return;
+      }
+      keys_.push_back({.key = key, .role = {}, .index = ProfileKey::kDerived});
+    }
+  }
+
+  void find_ends(ProfileKey& key) const {
+    bool found = false;
+    for (plan::HostedId id = 0; id < topology_.hosted.size(); ++id) {
+      if (!is_inside(topology_.hosted[id].key, key.key)) {
+        continue;
+      }
+      key.last = position_of_[id];
+      if (!found) {
+        found = true;
+        key.first = position_of_[id];
+        const std::vector<plan::HostedId> before = topology_.upstream(id);
+        key.before = before.empty() ? std::nullopt : std::optional(position_of_[before.front()]);
+      }
+    }
+  }
+
+  const plan::Topology& topology_;
+  std::vector<ProfileKey> keys_;
+  std::vector<std::uint32_t> position_of_;  ///< of each hosted
+  std::size_t next_pipeline_ = 0;
+};
+
+}  // namespace
+
+std::vector<ProfileKey> profile_keys(const plan::Topology& topology) {
+  return KeyList(topology).make();
+}
+
+}  // namespace pystream::profile

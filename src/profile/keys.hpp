@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "plan/topology.hpp"
+
+namespace pystream::profile {
+
+/// Everything that has a profile key: a source, stage, sink or pipeline.
+struct ProfileKey {
+  std::string key;
+  std::optional<plan::Role> role;  ///< none: a pipeline
+  plan::WorkerId worker = 0;
+  std::uint32_t index = 0;  ///< among the worker's HostedStats; kDerived: a pipeline inside the main pipeline
+  /// Of a derived key, positions among the keys of the run: its first and last stage, and the stage whose output it
+  /// takes (none at the entrance of the main pipeline).
+  std::uint32_t first = 0;
+  std::uint32_t last = 0;
+  std::optional<std::uint32_t> before{};
+
+  static constexpr std::uint32_t kDerived = 0xffffffff;
+  bool derived() const { return index == kDerived; }
+};
+
+/// In the order that people see: outer pipelines before what is in them.
+std::vector<ProfileKey> profile_keys(const plan::Topology& topology);
+
+}  // namespace pystream::profile
