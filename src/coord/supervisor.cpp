@@ -138,15 +138,15 @@ std::vector<Action> Supervisor::finish_if_over() {
 }
 
 /// The workers that get what comes out of `id`, along the links. Empty if that is read by the user's process.
-std::vector<plan::WorkerId> Supervisor::behind(plan::WorkerId id) const {
-  std::vector<plan::WorkerId> found;
+std::vector<plan::SegmentRef> Supervisor::behind(plan::WorkerId id) const {
+  std::vector<plan::SegmentRef> found;
   std::vector<plan::LinkId> links = topology_.workers[id].segments.back().outputs;
   for (std::size_t i = 0; i < links.size(); ++i) {
     for (const plan::SegmentRef consumer : topology_.links[links[i]].consumers) {
       if (topology_.workers[consumer.worker].external) {
         return {};
       }
-      found.push_back(consumer.worker);
+      found.push_back(consumer);
       for (const plan::LinkId next : topology_.segment(consumer).outputs) {
         if (std::ranges::find(links, next) == links.end()) {
           links.push_back(next);
@@ -157,25 +157,49 @@ std::vector<plan::WorkerId> Supervisor::behind(plan::WorkerId id) const {
   return found;
 }
 
-/// What the worker had committed still comes out, if there is anything behind it: it is started once more to end its
-/// output, and only the others stop.
+/// The worker with whose output a failure of `id` ends: itself, or the outermost serial row around it. A row takes its
+/// next item only when its children have answered the one before, so it cannot go on without one of them.
+plan::WorkerId Supervisor::last_to_give(plan::WorkerId id) const {
+  plan::WorkerId last = id;
+  for (const plan::SegmentRef consumer : behind(id)) {
+    last = consumer.index > 0 ? consumer.worker : last;
+  }
+  return last;
+}
+
+/// What was committed still comes out, if there is anything behind: the last worker that gives is started once more to
+/// end its output, when it has ended. All but those behind it stop.
 std::vector<Action> Supervisor::fail(plan::WorkerId id, TerminationReason reason, const WorkerView& view, Time now) {
   if (failure_) {
     return on_stop_request();
   }
   failure_ = std::move(reason);
-  std::vector<plan::WorkerId> going_on = behind(id);
-  if (going_on.empty() || view.commits == 0 || view.link_damaged) {
+  const plan::WorkerId last = last_to_give(id);
+  const std::vector<plan::SegmentRef> behind_last = behind(last);
+  if (behind_last.empty() || view.commits == 0 || view.link_damaged) {
     return on_stop_request();
   }
-  workers_[id].only_ends = true;
-  going_on.push_back(id);
-  for (plan::WorkerId other = 0; other < workers_.size(); ++other) {
-    workers_[other].told_to_stop = std::find(going_on.begin(), going_on.end(), other) == going_on.end();
+  for (Worker& worker : workers_) {
+    worker.told_to_stop = true;
   }
+  StopAll stop;
+  for (const plan::SegmentRef consumer : behind_last) {
+    stop.but.push_back(consumer.worker);
+    workers_[consumer.worker].told_to_stop = false;
+  }
+  workers_[last].only_ends = true;
   end_those_that_do_not_run();
-  return {WakeNeighbours{id}, Report{failure_->text + "; what it had given still comes out"},
-          StopAll{.but = std::move(going_on)}, start_worker(id, now)};
+  std::vector<Action> actions{WakeNeighbours{id}, Report{failure_->text + "; what it had given still comes out"},
+                              std::move(stop)};
+  if (workers_[last].state == State::ended) {
+    actions.emplace_back(start_last_end(last, now));
+  }
+  return actions;
+}
+
+StartWorker Supervisor::start_last_end(plan::WorkerId id, Time now) {
+  workers_[id].told_to_stop = false;
+  return start_worker(id, now);
 }
 
 void Supervisor::end_those_that_do_not_run() {
@@ -217,6 +241,9 @@ std::vector<Action> Supervisor::on_exit(plan::WorkerId id, const WorkerExit& exi
   Worker& worker = workers_[id];
   worker.state = State::ended;
   const bool ended_well = exit.view.finished && exit.code == 0 && exit.signal == 0;
+  if (worker.only_ends && worker.told_to_stop && !stopping_) {
+    return {WakeNeighbours{id}, start_last_end(id, now)};
+  }
   if (stopping(id) || ended_well) {
     std::vector<Action> actions{WakeNeighbours{id}};
     if (const std::string text = ended_well ? "" : bad_end(id, exit); !text.empty()) {

@@ -149,7 +149,7 @@ class Supervisor {
     Time looked_at{};
     std::optional<Time> cleaning_since;
     bool hung_cleaning = false;
-    bool only_ends = false;     ///< it has failed for good
+    bool only_ends = false;     ///< it, or a stage inside it, has failed for good
     bool told_to_stop = false;  ///< another worker has failed for good, and this one is not behind it
   };
 
@@ -161,7 +161,9 @@ class Supervisor {
   void suspect(plan::WorkerId id, const WorkerExit& exit, bool fruitful);
   bool too_many_restarts(Time now);
   std::vector<Action> fail(plan::WorkerId id, TerminationReason reason, const WorkerView& view, Time now);
-  std::vector<plan::WorkerId> behind(plan::WorkerId id) const;
+  std::vector<plan::SegmentRef> behind(plan::WorkerId id) const;
+  plan::WorkerId last_to_give(plan::WorkerId id) const;
+  StartWorker start_last_end(plan::WorkerId id, Time now);
   void end_those_that_do_not_run();
   std::vector<Action> finish_if_over();
   std::string bad_end(plan::WorkerId id, const WorkerExit& exit) const;

@@ -13,6 +13,10 @@ void write_start(shm::ControlPage& control, const StartWorker& start, std::uint6
   control.isolate_until.store(start.isolate_until, std::memory_order_relaxed);
   control.give_up.store(start.give_up ? 1 : 0, std::memory_order_relaxed);
   control.only_ends.store(start.only_ends ? 1 : 0, std::memory_order_relaxed);
+  if (start.only_ends) {
+    // A predecessor may have been told to stop at once.
+    control.command.store(static_cast<std::uint32_t>(shm::Command::run), std::memory_order_relaxed);
+  }
   control.died_segment.store(start.segment, std::memory_order_relaxed);
   control.died_hosted.store(start.hosted, std::memory_order_relaxed);
   control.died_signal = static_cast<std::uint32_t>(start.signal);

@@ -58,8 +58,8 @@ class SupervisorTest : public ::testing::Test {
   }
 
   void start_all() {
-    ASSERT_EQ(sut_->start(now_).size(), 3U);
-    for (plan::WorkerId id = 0; id < 3; ++id) {
+    ASSERT_EQ(sut_->start(now_).size(), topology_.workers.size());
+    for (plan::WorkerId id = 0; id < topology_.workers.size(); ++id) {
       sut_->on_ready(id, now_);
     }
     ASSERT_TRUE(sut_->all_ready());
@@ -461,7 +461,7 @@ TEST_F(SupervisorTest, BehindAWorkerThatFailedWithItemsDoneTheOthersGoOn) {
       sut_->on_exit(kStage, {.code = 1, .view = {.commits = 4, .failure = "no more", .failure_sequence = 9}}, now_);
   const auto stops = actions_of<StopAll>(actions);
   ASSERT_EQ(stops.size(), 1U);
-  EXPECT_EQ(stops[0].but, (std::vector<plan::WorkerId>{2, kStage}));
+  EXPECT_EQ(stops[0].but, (std::vector<plan::WorkerId>{2}));
   const auto starts = actions_of<StartWorker>(actions);
   ASSERT_EQ(starts.size(), 1U);
   EXPECT_EQ(starts[0].id, kStage);
@@ -473,6 +473,40 @@ TEST_F(SupervisorTest, BehindAWorkerThatFailedWithItemsDoneTheOthersGoOn) {
   EXPECT_FALSE(has<EndRun>(finish(kStage)));
   EXPECT_TRUE(has<EndRun>(finish(2)));
   EXPECT_EQ(sut_->failure()->text, "stage MainPipeline__A failed on item 9: no more");
+}
+
+/// A serial row around a parallel child: the row cannot go on without the child, so it stops and ends its own output.
+TEST_F(SupervisorTest, ARowAroundAWorkerThatFailedEndsItsOutputToo) {
+  plan::Node child;
+  child.name = "Child";
+  child.children = {make_stage("Inner")};
+  plan::Node row;
+  row.name = "Row";
+  row.mode = plan::Mode::serial;
+  row.children = {make_stage("Before"), child, make_stage("After")};
+  plan_.root.children = {row};
+  topology_ = plan::make_topology(plan_);
+  sut_.emplace(topology_, plan_.restarts);
+  const auto worker_named = [&](std::string_view name) {
+    return static_cast<plan::WorkerId>(
+        std::ranges::find(topology_.workers, name, &plan::WorkerSpec::name) - topology_.workers.begin());
+  };
+  const plan::WorkerId outer = worker_named("MainPipeline__Row");
+  const plan::WorkerId inner = worker_named("MainPipeline__Row__Child__Inner");
+  const plan::WorkerId sink = worker_named("MainPipeline__Sink");
+  start_all();
+  const auto actions = sut_->on_exit(inner, {.code = 1, .view = {.commits = 4, .failure = "no more"}}, now_);
+  EXPECT_EQ(actions_of<StopAll>(actions).at(0).but, (std::vector<plan::WorkerId>{sink}));
+  EXPECT_FALSE(has<StartWorker>(actions)) << "the row has not ended yet";
+  EXPECT_TRUE(sut_->stopping(outer));
+  const auto starts = actions_of<StartWorker>(sut_->on_exit(outer, {.signal = SIGKILL}, now_));
+  ASSERT_EQ(starts.size(), 1U);
+  EXPECT_EQ(starts[0].id, outer);
+  EXPECT_TRUE(starts[0].only_ends);
+  EXPECT_FALSE(sut_->stopping(outer));
+  EXPECT_FALSE(has<EndRun>(finish(0)));
+  EXPECT_FALSE(has<EndRun>(finish(outer)));
+  EXPECT_TRUE(has<EndRun>(finish(sink)));
 }
 
 TEST_F(SupervisorTest, ASecondFailureStopsAllAndTheFirstIsTold) {
