@@ -169,7 +169,7 @@ class Builder {
   static std::string label(const plan::LinkSpec& link) {
     std::vector<std::string> parts;
     if (link.options.overflow != plan::Overflow::block) {
-      parts.emplace_back(to_string(link.options.overflow));
+      parts.emplace_back(plan::to_string(link.options.overflow));
     }
     if (link.options.items) {
       parts.push_back(count_text(*link.options.items, "item"));

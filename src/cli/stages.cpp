@@ -29,10 +29,6 @@ struct Options {
   bool json = false;
 };
 
-std::string kind_of(const StageType& type) {
-  return type.kind == StageKind::source ? "source" : type.kind == StageKind::sink ? "sink" : "stage";
-}
-
 std::string list(const std::vector<PluginTypes>& catalog) {
   const Style style(STDOUT_FILENO);
   std::size_t width = 0;
@@ -48,7 +44,7 @@ std::string list(const std::vector<PluginTypes>& catalog) {
     }
     out += (out.empty() ? "" : "\n") + style.bold(plugin.plugin.empty() ? "bundled" : plugin.plugin) + "\n";
     for (const StageType& type : plugin.types) {
-      const std::string kind = kind_of(type);
+      const std::string kind(plan::to_string(type.kind));
       out += "  " + type.name + std::string(width - type.name.size() + 2, ' ') +
              style.dim(kind + std::string(8 - kind.size(), ' ')) +
              base::wrapped(type.info.summary, text_width() - width - 12, width + 12) + "\n";
@@ -106,7 +102,7 @@ std::string param_text(const ParamSpec& spec, const Style& style) {
 
 std::string details(const PluginTypes& plugin, const StageType& type) {
   const Style style(STDOUT_FILENO);
-  std::vector<std::vector<std::string>> rows{{"kind", kind_of(type)},
+  std::vector<std::vector<std::string>> rows{{"kind", std::string(plan::to_string(type.kind))},
                                              {"plugin", plugin.plugin.empty() ? "bundled" : plugin.plugin}};
   if (type.kind != StageKind::source) {
     rows.push_back({"input", type.info.input.empty() ? "any" : type.info.input});

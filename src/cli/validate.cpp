@@ -90,7 +90,7 @@ std::string report(const LoadedPlan& loaded, const Survey& survey) {
     const plan::LinkSpec& link = survey.topology.links[i];
     rows.push_back(
         {plan::short_key(link.name), capacity_text(survey.size_of(i)),
-         link.options.overflow == plan::Overflow::block ? "" : std::string(to_string(link.options.overflow))});
+         link.options.overflow == plan::Overflow::block ? "" : std::string(plan::to_string(link.options.overflow))});
   }
   out += "\n" + style.bold(count_text(rows.size(), "link")) + "\n" + table(rows, 2, look);
   out += "\n" + style.bold("Shared memory") + "\n" +
@@ -125,7 +125,7 @@ ParamValue link_json(const Survey& survey, std::size_t id) {
                   {"ring_bytes", number(size.ring_bytes)},
                   {"item_bytes_limit", number(size.item_limit)},
                   {"items_limit", size.items_limit > 0 ? number(size.items_limit) : ParamValue()},
-                  {"overflow", ParamValue(std::string(to_string(link.options.overflow)))}};
+                  {"overflow", ParamValue(std::string(plan::to_string(link.options.overflow)))}};
 }
 
 std::string report_json(const LoadedPlan& loaded, const Survey& survey) {

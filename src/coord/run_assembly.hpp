@@ -38,6 +38,7 @@ struct Profiling {
   static Profiling start(const RunSpec& spec, const shm::Segment& segment);
 };
 
+/// Shared memory, bookkeeper and launcher of one run. The launcher starts the workers of `spec.topology`.
 class RunAssembly {
  public:
   RunAssembly(RunSpec spec, shm::Segment segment, std::unique_ptr<Launcher> launcher);
@@ -46,7 +47,6 @@ class RunAssembly {
 
   /// The parts that do not depend on the program; lives no longer than this object.
   RunSetup setup() const;
-  const RunSpec& spec() const { return spec_; }
   const shm::Segment& segment() const { return segment_; }
   const Profiling& profiling() const { return profiling_; }
 

@@ -112,7 +112,7 @@ void add_live_stages(LiveStatus& status, const plan::Topology& topology, const s
     const shm::HostedStats& stats = view.workers[hosted.worker].stats[hosted.index];
     LiveStage& stage = status.stages.emplace_back();
     stage.key = hosted.key;
-    stage.role = to_string(hosted.role);
+    stage.role = plan::to_string(hosted.role);
     stage.worker = hosted.worker;
     stage.items = get(stats.items);
     stage.errors = get(stats.errors);

@@ -46,6 +46,18 @@ std::string_view to_string(Mode mode) {
   return "parallel";
 }
 
+std::string_view to_string(StageKind kind) {
+  switch (kind) {
+    case StageKind::source:
+      return "source";
+    case StageKind::stage:
+      return "stage";
+    case StageKind::sink:
+      return "sink";
+  }
+  return "stage";
+}
+
 std::string_view to_string(Overflow overflow) {
   switch (overflow) {
     case Overflow::block:

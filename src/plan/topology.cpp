@@ -233,10 +233,6 @@ std::vector<LinkId> links_that(const Topology& topology, const Predicate& predic
 
 }  // namespace
 
-std::string_view to_string(Role role) {
-  return role == Role::source ? "source" : role == Role::sink ? "sink" : "stage";
-}
-
 std::span<const LinkSpec> Topology::item_links() const {
   return {links.begin(), std::ranges::partition_point(links, [](const LinkSpec& link) { return !link.is_terminal(); })};
 }

@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "plan/plan.hpp"
@@ -15,8 +14,7 @@ using WorkerId = std::uint32_t;
 using LinkId = std::uint32_t;
 using HostedId = std::uint32_t;  ///< index into Topology::hosted
 
-enum class Role { source, stage, sink };
-std::string_view to_string(Role role);
+using Role = StageKind;
 
 /// A segment by its place: the index-th of that worker's row.
 struct SegmentRef {

@@ -89,7 +89,7 @@ void RunStore::write_stages() {
                       "INSERT INTO stages(run, position, key, role, worker, worker_name) VALUES(?, ?, ?, ?, ?, ?)");
   for (std::size_t i = 0; i < keys_.size(); ++i) {
     const ProfileKey& key = keys_[i];
-    statement.bind(1, run_).bind(2, i).bind(3, key.key).bind(4, key.role ? to_string(*key.role) : "pipeline");
+    statement.bind(1, run_).bind(2, i).bind(3, key.key).bind(4, key.role ? plan::to_string(*key.role) : "pipeline");
     if (key.derived()) {
       statement.bind_null(5).bind(6, "");
     } else {

@@ -14,7 +14,7 @@ namespace pystream::worker {
 /// `checkpoint_bytes`: upper limit of the state of each Topology::hosted; `plan_text` is kept in the segment.
 ///
 /// Defaults of a link: 1 MiB of ring, which stays in the cache (less where there are so many links that their rings
-/// together would take more than 64 MiB), items up to 64 MiB, at most 4 of them large at once. Of a worker: room for
+/// together would take more than 512 MiB), items up to 64 MiB, at most 4 of them large at once. Of a worker: room for
 /// the profile rows of half a second, 32768 at least (fewer where they would take more than 64 MiB together; none
 /// without a profile).
 shm::SegmentSpec segment_spec(const plan::Topology& topology, std::span<const std::uint64_t> checkpoint_bytes,

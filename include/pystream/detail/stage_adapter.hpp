@@ -10,8 +10,6 @@
 /// Type erasure: whatever form a source, stage or sink has, a worker sees it as an adapter of its role.
 namespace pystream {
 
-enum class StageKind { source, stage, sink };
-
 class SourceAdapter;
 class ItemAdapter;
 class SinkAdapter;
