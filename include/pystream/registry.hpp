@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <pystream/detail/stage_forms.hpp>
+#include <pystream/enums.hpp>
 #include <pystream/params.hpp>
 #include <span>
 #include <string>
