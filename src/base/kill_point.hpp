@@ -10,7 +10,7 @@ enum class KillPoint {
   attaching,       ///< everything is mapped, nothing is restored
   before_reserve,  ///< an output begins
   in_payload,      ///< its bytes are in the ring, the record is not finished
-  before_run,      ///< a run of plain items begins (worker/run_lane.hpp), nothing is reserved for it
+  before_run,      ///< a run of plain items begins (worker/batch_call.hpp), nothing is reserved for it
   in_run,          ///< the stage is through with it and its results are in the ring; none of them is a record yet
   before_commit,   ///< the journal's entry is filled and does not count yet
   before_wake,     ///< committed; who sleeps has not been woken
