@@ -19,6 +19,28 @@ class Cleaned final : public Stage<int> {
   SharedCount count_;
 };
 
+class FailsAtTheEnd final : public Stage<int> {
+ public:
+  int operator()(int x) override { return x; }
+  void cleanup() override { throw std::runtime_error("the results cannot be written"); }
+};
+
+TEST(SerialTest, ACleanupThatThrowsIsToldAndTheOtherStagesAreCleanedUp) {
+  std::string told;
+  set_logger(
+      [&](LogLevel level, std::string_view text) { told += level == LogLevel::error ? std::string(text) + "\n" : ""; });
+  const SharedCount cleaned;
+  {
+    Pipeline sut;
+    sut.add(FailsAtTheEnd()).add(Cleaned(cleaned)).serialize();
+    sut.forward(1);
+    EXPECT_EQ(sut.get_results<int>(), 1);
+  }
+  set_logger({});
+  EXPECT_TRUE(contains(told, "the results cannot be written")) << told;
+  EXPECT_EQ(*cleaned, 1);
+}
+
 TEST(SerialTest, RunsStagesOneAfterAnotherInThisProcess) {
   std::vector<std::string> calls;
   Pipeline sut;

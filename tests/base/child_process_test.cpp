@@ -1,11 +1,15 @@
 #include "base/child_process.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/syscall.h>
 
+#include <cerrno>
 #include <csignal>
 #include <system_error>
 
 #include "base/clock.hpp"
+#include "support/child.hpp"
+#include "support/refused_syscall.hpp"
 
 namespace pystream::base {
 namespace {
@@ -58,6 +62,23 @@ TEST(ChildProcess, AnEndThatNobodySawIsNoSuccessByItself) {
   }
   EXPECT_TRUE(quiet.may_have_succeeded());
   EXPECT_FALSE(complains.may_have_succeeded());
+}
+
+/// Where it is reaped before it can be watched, its number is nobody's any more.
+TEST(ChildProcess, OneThatWasReapedBeforeItIsWatchedHasEnded) {
+  constexpr int kNoFilters = 77;
+  test::Child sut([] {
+    if (!test::refuse_syscall(SYS_pidfd_open, ESRCH)) {
+      ::_exit(kNoFilters);
+    }
+    const ChildResult result = run_child(shell("exit 3"));
+    ::_exit(result.end == End::unseen && result.may_have_succeeded() ? 0 : 2);
+  });
+  const int status = sut.wait();
+  if (WIFEXITED(status) && WEXITSTATUS(status) == kNoFilters) {
+    GTEST_SKIP() << "the kernel has no system call filters";
+  }
+  EXPECT_EQ(status, 0);
 }
 
 TEST(ChildProcess, KillsWhatTakesTooLong) {

@@ -571,6 +571,24 @@ TEST_F(SupervisorTest, TimeInWhichNobodyWatchedIsNoHang) {
   EXPECT_TRUE(has<KillWorker>(tick(working))) << "what it was watched for counts";
 }
 
+TEST_F(SupervisorTest, TimeInWhichNobodyWatchedIsNoPartOfAStartOrACleanup) {
+  use({.timeout = 1s, .start_timeout = 5s});
+  sut_->start(now_);
+  now_ += 60s;
+  sut_->forgive(60s);
+  EXPECT_FALSE(has<KillWorker>(tick())) << "it starts";
+  for (plan::WorkerId id = 0; id < 3; ++id) {
+    sut_->on_ready(id, now_);
+  }
+  const WorkerView cleaning{.cleaning = true, .commits = 9};
+  tick(cleaning);
+  now_ += 60s;
+  sut_->forgive(60s);
+  EXPECT_FALSE(has<KillWorker>(tick(cleaning))) << "it cleans up";
+  now_ += 5001ms;
+  EXPECT_TRUE(has<KillWorker>(tick(cleaning))) << "what it was watched for counts";
+}
+
 TEST_F(SupervisorTest, WhoeverMovesDoesNotHang) {
   use({.timeout = 1s});
   start_all();

@@ -73,6 +73,7 @@ TEST(BottleneckTest, WorkOfMicrosecondsSaysNothing) {
   StageLoad b = load_of("B", 1, 0);
   a.active_s = a.busy_s = a.working_s = 3e-6;
   b.active_s = b.busy_s = b.working_s = 5e-6;
+  a.slowest_s = b.slowest_s = 1e-8;  // every item takes as long as the others
   EXPECT_EQ(bottleneck_of({a, b}), std::nullopt);
 }
 

@@ -1,9 +1,12 @@
 #include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <thread>
@@ -266,7 +269,7 @@ TEST_F(ChaosPlace, TheReportHasStandardOutputToItself) {
   EXPECT_CONTAINS(run.err, "--output: standard output takes the report");
 }
 
-/// The report waits for its reader, but not for ever: a signal ends that.
+/// The report waits for its reader, but not for ever: a signal ends that. The place of the runs is gone by then.
 TEST_F(ChaosPlace, AReportThatNobodyReadsCanBeEnded) {
   folder_.write("plan.json", endless(kNoProfile));
   std::array<int, 2> ends{};
@@ -277,14 +280,22 @@ TEST_F(ChaosPlace, AReportThatNobodyReadsCanBeEnded) {
   ASSERT_EQ(::write(ends[1], filling.data(), filling.size()), static_cast<ssize_t>(filling.size()));
   Child sut([&] {
     ::dup2(ends[1], STDOUT_FILENO);
+    ::setenv("TMPDIR", (folder_ / "tmp").c_str(), 1);
     if (::chdir(folder_.path().c_str()) == 0) {
       ::execl(PYSTREAM_TEST_COORD, PYSTREAM_TEST_COORD, "chaos", "plan.json", "--kills", "3", "--seed", "1", nullptr);
     }
   });
-  EXPECT_TRUE(wait_until([&] {
+  const auto has_begun = [&] {  // from the seed on it holds signals back
+    int bytes = 0;
+    return ::ioctl(ends[0], FIONREAD, &bytes) == 0 && static_cast<std::size_t>(bytes) > filling.size();
+  };
+  EXPECT_TRUE(wait_until(has_begun));
+  EXPECT_TRUE(wait_until([&] {  // the first ones end the run, and one the report
     sut.signal(SIGTERM);
     return sut.ended();
   }));
+  EXPECT_TRUE(WIFSIGNALED(sut.status()) && WTERMSIG(sut.status()) == SIGTERM) << sut.status();
+  EXPECT_TRUE(std::filesystem::is_empty(folder_ / "tmp"));
   ::close(ends[0]);
   ::close(ends[1]);
 }

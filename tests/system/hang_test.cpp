@@ -5,8 +5,11 @@
 #include <fstream>
 #include <set>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "coord/control_socket.hpp"
+#include "coord/live_status.hpp"
 #include "support/child.hpp"
 #include "support/pipeline_run.hpp"
 #include "support/sanitized.hpp"
@@ -79,6 +82,39 @@ TEST(HangTest, AStageWithoutATimeoutIsShownWarnedOfAndNamed) {
   const ProgramRun screen = coord({"top", pid, "--once", "--interval", "0.1"});
   EXPECT_CONTAINS(screen.out, "item 5 for 1");
   EXPECT_CONTAINS(screen.out, "100.0 %");
+}
+
+/// Whether the coordinator answers, and says that an item is in work.
+bool shows_an_item(const PipelineRun& run) {
+  const auto answer = coord::ask_coordinator(run.pid(), "figures");
+  const auto workers = answer ? coord::decode_live_status(*answer).workers : std::vector<coord::LiveWorker>();
+  return std::ranges::any_of(workers, [](const coord::LiveWorker& worker) { return !worker.item.empty(); });
+}
+
+/// Ctrl-Z, a frozen container or a machine that slept: the coordinator is the first that goes on, and looks after
+/// workers that seem to have been at one item for longer than they may.
+TEST(HangTest, APauseOfTheWholePipelineIsNoHang) {
+  const TempFolder folder;
+  PipelineRun run(R"({"source": {"type": "generate", "params": {"count": 1, "size": 8}}, "stages": [
+                      {"name": "Slow", "type": "wait", "timeout": "6s", "params": {"time": "2s"}}],
+                      "sink": {"type": "discard"}, "profiler": {"enabled": false}})",
+                  folder);
+  ASSERT_TRUE(wait_until([&] { return shows_an_item(run); })) << run.errors();
+  const std::vector<pid_t> workers = run.workers();
+  run.signal(SIGSTOP);
+  for (const pid_t worker : workers) {
+    ::kill(worker, SIGSTOP);
+  }
+  std::this_thread::sleep_for(std::chrono::seconds(7));  // the pause itself
+  run.signal(SIGCONT);
+  for (int look = 0; look < 2; ++look) {  // it has looked once at least before it answers the second time
+    ASSERT_TRUE(wait_until([&] { return coord::ask_coordinator(run.pid(), "figures").has_value(); }));
+  }
+  for (const pid_t worker : workers) {
+    ::kill(worker, SIGCONT);
+  }
+  EXPECT_EQ(run.wait(), 0) << run.errors();
+  EXPECT_EQ(run.errors().find("hangs"), std::string::npos) << run.errors();
 }
 
 bool handles_interrupts(pid_t pid) {

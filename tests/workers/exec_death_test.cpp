@@ -42,6 +42,18 @@ TEST(ExecDeathTest, AnUnfinishedAnswerOfAProgramThatDiesIsNoAnswer) {
       ::testing::KilledBySignal(SIGABRT), "signal 9 .Killed.* after 0 answers to 1 items");
 }
 
+/// The program kills the process that would tell of its end, and dies with it.
+TEST(ExecDeathTest, AnUnfinishedAnswerOfAProgramWhoseEndNobodySawIsNoAnswer) {
+  EXPECT_EXIT(
+      {
+        ::alarm(30);
+        auto sut =
+            make_stage("exec", running({"sh", "-c", "read x; printf 'half an an'; kill -9 $PPID; exec sleep 100"}));
+        answers(*sut, "x");
+      },
+      ::testing::KilledBySignal(SIGABRT), "signal 9 .Killed.* after 0 answers to 1 items");
+}
+
 TEST(ExecDeathTest, AClosedInputWithoutFurtherAnswersCrashesTheStage) {
   EXPECT_EXIT(
       {
