@@ -7,6 +7,7 @@
 
 #include "api/parallel_run.hpp"
 #include "api/serial_run.hpp"
+#include "base/exception_text.hpp"
 #include "base/log.hpp"
 #include "base/process_mark.hpp"
 
@@ -42,8 +43,8 @@ PipelineCore::PipelineCore(PipelineOptions options)
 PipelineCore::~PipelineCore() {
   try {
     cleanup();
-  } catch (const std::exception& error) {
-    base::log(LogLevel::error, std::string("cleanup of a pipeline failed: ") + error.what());
+  } catch (...) {
+    base::log(LogLevel::error, "cleanup of a pipeline failed: " + base::exception_text());
   }
 }
 
@@ -174,10 +175,8 @@ void PipelineCore::cleanup() {
   require_own_process();
   try {
     stop_loop();
-  } catch (const std::exception& error) {  // nobody has asked for it by stop_loop()
-    base::log(LogLevel::error, std::string("the loop of the input_generator had ended: ") + error.what());
-  } catch (...) {
-    base::log(LogLevel::error, "the loop of the input_generator had ended with an exception of an unknown type");
+  } catch (...) {  // stop_loop() was not called, so this is the only word of it
+    base::log(LogLevel::error, "the loop of the input_generator had ended: " + base::exception_text());
   }
   if (!run_) {
     return;

@@ -9,6 +9,7 @@
 #include "api/parallel_run.hpp"
 #include "api/patience.hpp"
 #include "base/clock.hpp"
+#include "base/exception_text.hpp"
 #include "base/log.hpp"
 #include "worker/worker_process.hpp"
 
@@ -349,8 +350,8 @@ void SerialRun::stop() {
   for (ItemAdapter* stage : row_) {
     try {
       stage->cleanup();
-    } catch (const std::exception& error) {
-      base::log(LogLevel::error, std::string("cleanup() of a stage failed: ") + error.what());
+    } catch (...) {
+      base::log(LogLevel::error, "cleanup() of a stage failed: " + base::exception_text());
     }
   }
 }

@@ -55,7 +55,9 @@ int graph(const Options& options) {
   const std::string title = options.plan.file == "-" ? "pipeline" : loaded.file.filename().string();
   const bool shown = options.file.empty() || options.file == "-";
   const base::TextTable::Look look = shown ? look_of(STDOUT_FILENO) : base::TextTable::Look{};
-  write_output(options.file, render(options.format, make_graph(loaded.plan, topology, title), look), {loaded.file});
+  std::vector<std::filesystem::path> read = plugin_files(loaded.plan.plugins);
+  read.push_back(loaded.file);
+  write_output(options.file, render(options.format, make_graph(loaded.plan, topology, title), look), read);
   return kDone;
 }
 

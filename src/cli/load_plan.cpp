@@ -19,6 +19,7 @@
 #include "coord/inspect.hpp"
 #include "plan/json.hpp"
 #include "plan/plan_json.hpp"
+#include "worker/plugins.hpp"
 
 namespace pystream::cli {
 namespace {
@@ -135,6 +136,18 @@ void hint_at_plugins(Faults& faults, const LoadedPlan& loaded) {
 
 }  // namespace
 
+std::vector<fs::path> plugin_files(const std::vector<std::string>& plugins) {
+  std::vector<fs::path> files;
+  for (const std::string& plugin : plugins) {
+    try {
+      files.emplace_back(worker::find_plugin(plugin));
+    } catch (const Error&) {
+      files.emplace_back(plugin);
+    }
+  }
+  return files;
+}
+
 void add_plan_options(CLI::App& command, PlanOptions& options) {
   command.add_option("PLAN", options.file, "Plan file; - is standard input")->required()->type_name("");
   command.add_option("--set", options.sets, "Another value for a parameter of a stage; may be repeated")
@@ -197,8 +210,8 @@ std::vector<coord::FileClaim> checked_files(const LoadedPlan& loaded, const plan
   }
   std::vector<coord::FileClaim> with_plan = claims;
   with_plan.push_back({.where = {}, .stage = "pystream-coord", .path = loaded.file.string(), .names = {}});
-  for (const std::string& plugin : loaded.plan.plugins) {
-    with_plan.push_back({.where = {}, .stage = "pystream-coord", .path = plugin, .names = {}});
+  for (const fs::path& plugin : plugin_files(loaded.plan.plugins)) {
+    with_plan.push_back({.where = {}, .stage = "pystream-coord", .path = plugin.string(), .names = {}});
   }
   const Faults faults = coord::outputs_that_are_inputs(with_plan, standard_too);
   if (!faults.empty()) {

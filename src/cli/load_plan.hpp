@@ -36,6 +36,9 @@ struct LoadedPlan {
   std::vector<std::uint64_t> checkpoint_bytes(const plan::Topology& topology) const;
 };
 
+/// Where the plugins lie, as a worker program finds them; one that is not found keeps its name.
+std::vector<std::filesystem::path> plugin_files(const std::vector<std::string>& plugins);
+
 /// Throws BadPlan with every fault found, BadUsage for faults of the options.
 LoadedPlan load_plan(const PlanOptions& options);
 

@@ -1,6 +1,7 @@
 #include <memory>
 
 #include "cli/commands.hpp"
+#include "cli/load_plan.hpp"
 #include "cli/output_file.hpp"
 #include "cli/stage_catalog.hpp"
 #include "plan/plan_json.hpp"
@@ -13,7 +14,7 @@ int schema(const CatalogOptions& options, const std::string& file) {
   if (!text.ends_with('\n')) {
     text += '\n';
   }
-  write_output(file, text, {options.plugins.begin(), options.plugins.end()});
+  write_output(file, text, plugin_files(options.plugins));
   return kDone;
 }
 

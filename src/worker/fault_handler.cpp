@@ -17,17 +17,6 @@ FaultHandler::FaultHandler(Policies policies, PastDeath death, Chain& chain, Lin
   death_.give_up = death_.give_up && death_.hosted - chain_.first() < chain_.stages().size();
 }
 
-/// REQUIRES: called from a handler.
-std::string FaultHandler::thrown_text() {
-  try {
-    throw;
-  } catch (const std::exception& error) {
-    return error.what();
-  } catch (...) {
-    return "an exception that is no std::exception";
-  }
-}
-
 /// REQUIRES: called from a handler. A stage that got no memory under a limit of its own does not go on.
 void FaultHandler::check_memory_limit() const {
   if (policies_.limits == nullptr || !policies_.limits->memory()) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/exception_text.hpp"
 #include "plan/plan.hpp"
 #include "profile/recorder.hpp"
 #include "shm/link_corrupt.hpp"
@@ -58,7 +59,6 @@ class FaultHandler {
   const plan::FaultPolicy& policy_of(std::size_t index) const;
 
  private:
-  static std::string thrown_text();
   void check_memory_limit() const;
   void store(const DeadLetters::Letter& letter);
 
@@ -86,7 +86,7 @@ std::optional<std::string> FaultHandler::failure_of(const Stages& stages) const 
     throw;
   } catch (...) {
     check_memory_limit();
-    return thrown_text();
+    return base::exception_text();
   }
 }
 

@@ -108,6 +108,9 @@ bool LetterClient::wait_for_answer(const Letter& letter, LetterWait& wait) {
     if (channel_->closed()) {
       return false;
     }
+    if (!answer) {
+      wait.note_waited(kLookMs * std::int64_t{1'000'000});
+    }
     monitor_.check_stop();
   }
 }

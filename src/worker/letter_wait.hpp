@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <cstdio>
 #include <ctime>
 #include <string>
@@ -22,7 +23,12 @@ class LetterWait {
   void pause() {
     monitor_.check_stop();
     ::nanosleep(&kPause, nullptr);
-    if (++pauses_ == kSilentPauses) {
+    note_waited(kPauseNs);
+  }
+  /// The caller has waited so long by itself.
+  void note_waited(std::int64_t ns) {
+    waited_ns_ += ns;
+    if (waited_ns_ >= kSilentNs) {
       complain("the profile database has not been made yet, or is locked");
     }
   }
@@ -34,11 +40,12 @@ class LetterWait {
   }
 
  private:
-  static constexpr timespec kPause{.tv_sec = 0, .tv_nsec = 5'000'000};
-  static constexpr int kSilentPauses = 600;  ///< some 3 s
+  static constexpr std::int64_t kPauseNs = 5'000'000;
+  static constexpr timespec kPause{.tv_sec = 0, .tv_nsec = kPauseNs};
+  static constexpr std::int64_t kSilentNs = 3'000'000'000;
 
   Monitor& monitor_;
-  int pauses_ = 0;
+  std::int64_t waited_ns_ = 0;
   bool complained_ = false;
 };
 

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "base/kill_point.hpp"
+#include "base/exception_text.hpp"
 #include "base/mutation.hpp"
 
 namespace pystream::worker {
@@ -39,8 +39,8 @@ bool SegmentRunner::begin() {
   for_each_stage([](StageAdapter& stage) {
     try {
       stage.start();
-    } catch (const std::exception& error) {
-      throw StartFailed(error.what());
+    } catch (...) {
+      throw StartFailed(base::exception_text());
     }
   });
   fresh_ = false;

@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "base/draining.hpp"
+#include "base/exception_text.hpp"
 #include "base/kill_point.hpp"
 #include "base/losses.hpp"
 #include "base/process_start.hpp"
@@ -154,8 +155,8 @@ int run_attached(const WorkerStart& start, const shm::Segment& segment, Monitor&
       crash_out_of_memory(limits, monitor);
     }
     monitor.fail(stage_of_life, shm::kInvalidPosition, "no memory");
-  } catch (const std::exception& error) {
-    monitor.fail(stage_of_life, shm::kInvalidPosition, error.what());
+  } catch (...) {
+    monitor.fail(stage_of_life, shm::kInvalidPosition, base::exception_text());
   }
   return EXIT_FAILURE;
 }

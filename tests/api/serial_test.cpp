@@ -21,8 +21,17 @@ class Cleaned final : public Stage<int> {
 
 class FailsAtTheEnd final : public Stage<int> {
  public:
+  explicit FailsAtTheEnd(bool by_number = false) : by_number_(by_number) {}
   int operator()(int x) override { return x; }
-  void cleanup() override { throw std::runtime_error("the results cannot be written"); }
+  void cleanup() override {
+    if (by_number_) {
+      throw 42;
+    }
+    throw std::runtime_error("the results cannot be written");
+  }
+
+ private:
+  bool by_number_;
 };
 
 TEST(SerialTest, ACleanupThatThrowsIsToldAndTheOtherStagesAreCleanedUp) {
@@ -32,12 +41,13 @@ TEST(SerialTest, ACleanupThatThrowsIsToldAndTheOtherStagesAreCleanedUp) {
   const SharedCount cleaned;
   {
     Pipeline sut;
-    sut.add(FailsAtTheEnd()).add(Cleaned(cleaned)).serialize();
+    sut.add(FailsAtTheEnd(), "A").add(FailsAtTheEnd(true), "B").add(Cleaned(cleaned), "C").serialize();
     sut.forward(1);
     EXPECT_EQ(sut.get_results<int>(), 1);
   }
   set_logger({});
   EXPECT_TRUE(contains(told, "the results cannot be written")) << told;
+  EXPECT_TRUE(contains(told, "an exception that is no std::exception")) << told;
   EXPECT_EQ(*cleaned, 1);
 }
 

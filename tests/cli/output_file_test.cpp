@@ -195,6 +195,26 @@ TEST_P(OutputFileTest, WhatTheCommandReadsStaysAsItIs) {
   EXPECT_EQ(read_file(read), before);
 }
 
+/// A plugin of the plan, or one that is named without its folder, is read as well.
+TEST(OutputFilePlugins, StayAsTheyAre) {
+  const TempFolder folder;
+  const std::string plugin = folder / "libodd.so";
+  fs::copy_file(odd_plugin("stateful"), plugin);
+  const std::string before = read_file(plugin);
+  folder.write("with_plugin.json", R"({"plugins": ["./libodd.so"], "source": {"type": "lines"},
+      "stages": [], "sink": {"type": "discard"}})");
+  const RunOptions at{.environment = {"PYSTREAM_PLUGIN_PATH=" + folder.path()}, .directory = folder.path()};
+  for (const std::vector<std::string>& command :
+       {std::vector<std::string>{"graph", "with_plugin.json"}, {"schema", "--plugin", "libodd.so"}}) {
+    std::vector<std::string> words = command;
+    words.insert(words.end(), {"-o", plugin});
+    const ProgramRun run = coord(words, at);
+    EXPECT_EQ(run.exit_code, 2) << command.front();
+    EXPECT_CONTAINS(run.err, "is read by this command and would be destroyed");
+    EXPECT_EQ(read_file(plugin), before) << command.front();
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Commands, OutputFileTest,
     testing::Values(Writer{"graph", {"graph", "plan.json"}, {"graph", "no_plan.json"}},
