@@ -37,7 +37,7 @@ void RingReader::take_over(std::uint64_t inputs_done, std::optional<std::uint64_
         "the read position is not within what was written");
   number_ = inputs_done;
   if (position_ != seen_written_) {
-    number_ = load_once(end_.ring + (position_ & mask_)) & kNumberMask;
+    number_ = number_in(load_once(end_.ring + (position_ & mask_)));
     large_ordinal_ = kInvalidPosition;
   }
   check(number_ <= inputs_done, "records were released that were not done");
@@ -105,7 +105,7 @@ const Record* RingReader::try_claim() {
       continue;
     }
     seen_written_ = written;
-    const std::uint64_t found = load_once(end_.ring + (position_ & mask_)) & kNumberMask;
+    const std::uint64_t found = number_in(load_once(end_.ring + (position_ & mask_)));
     if (overrun()) {
       continue;
     }
@@ -223,7 +223,7 @@ void RingReader::read_reference(const std::byte* at) {
 const Record* RingReader::parse_special(const std::byte* at, std::uint64_t number_and_kind, std::uint64_t left) {
   const std::uint64_t size = record_.payload.size();
   check(left >= sizeof(RecordHeader), "a header is cut off");
-  check(((number_and_kind ^ number_) & kNumberMask) == 0, "its number is not the expected one");
+  check(has_number(number_and_kind, number_), "its number is not the expected one");
   check(next_position_ - position_ <= left, "it is longer than what was written");
   // By itself: the switch jumps through a table, and large items are the ones here that are passed one by one.
   if (record_.kind == RecordKind::large_item) {

@@ -17,8 +17,6 @@ namespace pystream::shm {
 
 using detail::apart;
 
-inline constexpr std::uint64_t kNumberMask = (std::uint64_t{1} << 48) - 1;
-
 /// Where a large payload lies.
 struct LargePlace {
   std::uint64_t link = 0;      ///< in whose large area
@@ -218,16 +216,16 @@ inline const Record* RingReader::parse(std::uint64_t left) {
   const std::uint64_t number_and_kind = load_once(at);
   const std::uint64_t size_and_part = load_once(at + 16);
   const auto size = static_cast<std::uint32_t>(size_and_part);
-  const std::uint64_t bytes = sizeof(RecordHeader) + round_up(size, kRecordAlign);
+  const std::uint64_t bytes = record_bytes(size);
   next_position_ = position_ + bytes;
-  record_.kind = static_cast<RecordKind>((number_and_kind >> 48) & 0xff);
-  record_.closes = static_cast<std::uint8_t>(number_and_kind >> 56);
+  record_.kind = kind_in(number_and_kind);
+  record_.closes = closes_in(number_and_kind);
   record_.number = number_;
   record_.sequence = load_once(at + 8);
   record_.part = static_cast<std::uint32_t>(size_and_part >> 32);
   record_.entered_ns = static_cast<std::int64_t>(load_once(at + 24));
   record_.payload = {at + sizeof(RecordHeader), size};
-  const bool as_expected = ((number_and_kind ^ number_) & kNumberMask) == 0 && bytes <= left;
+  const bool as_expected = has_number(number_and_kind, number_) && bytes <= left;
   if (!as_expected || record_.kind != RecordKind::item) [[unlikely]] {
     return parse_special(at, number_and_kind, left);
   }
@@ -307,7 +305,7 @@ FoundItems RingReader::try_items(std::size_t size, std::uint32_t limit, const Ah
   found.step = next_position_ - position_;
   const std::uint64_t published = (seen_written_ - position_) / found.step;
   const std::byte* at = end_.ring + (position_ & mask_);
-  std::uint64_t expected = (number_ & kNumberMask) | (std::uint64_t{static_cast<std::uint8_t>(RecordKind::item)} << 48);
+  std::uint64_t expected = pack_header_word(number_, RecordKind::item, 0);
   for (std::uint64_t next = 0; found.items < std::min<std::uint64_t>(limit, published); at += found.step, ++expected) {
     const std::uint64_t bit = load_once(at + 8) - found.sequence;
     if (load_once(at) != expected || static_cast<std::uint32_t>(load_once(at + 16)) != size ||

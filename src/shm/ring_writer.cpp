@@ -18,10 +18,6 @@ namespace {
 /// Payloads above this share of the ring go to the large area.
 constexpr std::uint64_t kLargeShare = 16;
 
-RecordKind kind_of(const RecordHeader& header) {
-  return static_cast<RecordKind>((header.number_and_kind >> kNumberBits) & 0xff);
-}
-
 }  // namespace
 
 RingWriter::RingWriter(ProducerEnd end)
@@ -77,10 +73,10 @@ void RingWriter::find_tail() {
   bool found_large = false;
   walk_committed(seen_read_, [&](const RecordHeader& header, const std::byte* bytes, std::uint64_t) {
     if (!found) {
-      seen_read_number_ = header.number_and_kind & ((std::uint64_t{1} << kNumberBits) - 1);
+      seen_read_number_ = number_in(header.number_and_kind);
       found = true;
     }
-    if (kind_of(header) == RecordKind::large_item && !found_large) {
+    if (kind_in(header.number_and_kind) == RecordKind::large_item && !found_large) {
       LargePayload payload;
       std::memcpy(&payload, bytes, sizeof(payload));
       seen_large_ordinal_ = payload.ordinal;
@@ -97,7 +93,7 @@ void RingWriter::find_references() {
     return;  // nothing large is inside
   }
   walk_committed(seen_read_, [&](const RecordHeader& header, const std::byte* bytes, std::uint64_t end) {
-    if (kind_of(header) == RecordKind::reference) {
+    if (kind_in(header.number_and_kind) == RecordKind::reference) {
       LargeReference reference;
       std::memcpy(&reference, bytes, sizeof(reference));
       referring_.push_back({.end = end, .input = reference.input});
@@ -109,7 +105,7 @@ void RingWriter::evict_oldest() {
   RecordHeader header;
   std::memcpy(&header, end_.ring + (seen_read_ & mask_), sizeof(header));
   check(record_bytes(header.size) <= committed_ - seen_read_, "its oldest record reaches beyond the write position");
-  if (kind_of(header) == RecordKind::large_item) {
+  if (kind_in(header.number_and_kind) == RecordKind::large_item) {
     LargePayload payload;
     std::memcpy(&payload, end_.ring + (seen_read_ & mask_) + sizeof(header), sizeof(payload));
     check(not_behind(payload.position + payload.size, large_head_), "its oldest large item reaches beyond the newest");
@@ -364,7 +360,7 @@ void RingWriter::set_closes(std::uint8_t closes) {
   RecordHeader header;
   std::byte* at = end_.ring + (newest_ & mask_);
   std::memcpy(&header, at, sizeof(header));
-  header.number_and_kind |= std::uint64_t{closes} << 56;
+  header.number_and_kind |= std::uint64_t{closes} << kClosesShift;
   std::memcpy(at, &header, sizeof(header));
 }
 

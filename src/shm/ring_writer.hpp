@@ -46,12 +46,6 @@ struct Done {
   std::span<const std::byte> cursor{};
 };
 
-constexpr std::uint64_t kNumberBits = 48;
-
-constexpr std::uint64_t record_bytes(std::size_t payload) {
-  return sizeof(RecordHeader) + round_up(payload, kRecordAlign);
-}
-
 using detail::apart;
 
 template <std::size_t kWords>
@@ -214,10 +208,6 @@ class RingWriter {
     }
   }
   [[noreturn]] void fail(const char* what) const;
-  std::uint64_t number_and_kind(RecordKind kind, std::uint8_t closes) const {
-    return (next_number_ & ((std::uint64_t{1} << kNumberBits) - 1)) |
-           (std::uint64_t{static_cast<std::uint8_t>(kind)} << kNumberBits) | (std::uint64_t{closes} << 56);
-  }
   void write_header(RecordKind kind, const RecordTag& tag, std::uint32_t payload, std::uint8_t closes);
   void fill_entry(std::size_t index, const Done& done);
   void publish(std::size_t index);
@@ -272,7 +262,7 @@ inline bool RingWriter::fits_in_front(std::size_t size) const {
 
 inline void RingWriter::write_header(RecordKind kind, const RecordTag& tag, std::uint32_t payload,
                                      std::uint8_t closes) {
-  store(end_.ring + (head_ & mask_), RecordHeader{.number_and_kind = number_and_kind(kind, closes),
+  store(end_.ring + (head_ & mask_), RecordHeader{.number_and_kind = pack_header_word(next_number_, kind, closes),
                                                   .sequence = tag.sequence,
                                                   .size = payload,
                                                   .part = tag.part,

@@ -201,10 +201,6 @@ struct CheckpointHeader {
   std::uint64_t bytes;  ///< that follow: for each stage with state its size (u64) and its bytes
 };
 
-constexpr std::uint64_t round_up(std::uint64_t bytes, std::uint64_t unit) {
-  return (bytes + unit - 1) / unit * unit;
-}
-
 static_assert(sizeof(SegmentHeader) == 64 && sizeof(WorkerEntry) == 72 && sizeof(LinkEntry) == 104);
 static_assert(sizeof(ControlPage) <= kPage && sizeof(WorkerPage) <= kWorkerPageBytes);
 
