@@ -42,15 +42,15 @@ control() {
   echo "$name: $filter turns red, as it must"
 }
 
-no_wake='/^void RingWriter::wake_consumer/,/^}/s/base::futex_wake(/false \&\& base::futex_wake(/'
-in_place='s/fill_entry(1 - active_, done)/fill_entry(active_, done)/'
+no_wake='/^void Consumers::wake/,/^}/s/base::futex_wake(/false \&\& base::futex_wake(/'
+in_place='s/next = 1 - active_;/next = active_;/'
 writable='/ConsumerEnd Segment::map_consumer/,/^}/s/read_only/read_write/'
 forgets_outputs='s/already_out_ = journal.parts_of == inputs_done_ ? journal.parts_out : 0/already_out_ = 0/'
 
-control 'journal entry filled in place' src/shm/ring_writer.cpp "$in_place" \
+control 'journal entry filled in place' src/shm/journal.cpp "$in_place" \
   shm/shm_test '*RingRecoveryTest.AtEveryInstructionTheSuccessor*'
-control 'write position before the journal' src/shm/ring_writer.cpp \
-  's/  fill_entry(1 - active_, done);/  end_.own->write_position.store(head_); fill_entry(1 - active_, done);/' \
+control 'write position before the journal' src/shm/journal.cpp \
+  's/^  fill(page_/  page_->write_position.store(written.position); fill(page_/' \
   worker/worker_test '*SingleStep*AKillAtAnyInstructionChanges*'
 control 'release before the commit' src/worker/segment_runner.cpp \
   's/^  prepare_counts();$/  prepare_counts(); if (reader_) { reader_->advance(); reader_->release(); }/' \
@@ -60,24 +60,24 @@ control 'published outputs given again' src/worker/segment_runner.cpp "$forgets_
 control 'inputs given back that are referred to' src/worker/segment_runner.cpp \
   's/reader_->release(reader_->mark(), ring_.oldest_referred())/reader_->release()/' \
   worker/worker_test '*SingleStep*AKillAtAnyInstructionChanges*/Forwarded'
-control 'a run given back before its end' src/shm/ring_reader.hpp 's/^  if (run_.left == 0) {$/  if (true) {/' \
+control 'a run given back before its end' src/shm/ring_reader.hpp 's/^  if (!run_.inside()) {$/  if (true) {/' \
   worker/worker_test '*SingleStep*AKillAtAnyInstructionChanges*/RunToItems'
-control 'a jump that was rolled back counts' src/shm/ring_writer.cpp 's/^  jumped_from_ = not_behind(.*$//' \
+control 'a jump that was rolled back counts' src/shm/large_area.hpp 's/^    jumped_from_ = not_behind(.*$//' \
   shm/shm_test 'LargeItemTest.ARolledBackItem*'
 control 'the front taken while it is in use' src/shm/ring_writer.hpp \
-  's/end_.peer->large_ordinal.load(std::memory_order_acquire) == large_ordinal_/true/' \
+  's/consumers_.released_large(large_.ordinal())/true/' \
   shm/shm_test 'LargeItemTest.BehindAnItem*'
 control 'consumer maps the ring to write' src/shm/segment.cpp "$writable" shm/shm_test 'SegmentTest.TheConsumerCannot*'
 control 'successor sleeps as its predecessor' src/shm/waiting.hpp \
   's/(sleeps.load(std::memory_order_relaxed) + 1) | 1/sleeps.load(std::memory_order_relaxed) | 1/' \
   shm/shm_test 'WaitingTest.*Successor*'
-control 'no wake-up of the consumer' src/shm/ring_writer.cpp "$no_wake" shm/shm_test 'WaitingTest.AReaderThatSleepsIsWoken'
-control 'a wake-up that woke nobody counts' src/shm/ring_writer.cpp \
-  '/^void RingWriter::wake_consumer/,/^}/s/base::futex_wake(word)) {/(base::futex_wake(word), true)) {/' \
+control 'no wake-up of the consumer' src/shm/consumers.cpp "$no_wake" shm/shm_test 'WaitingTest.AReaderThatSleepsIsWoken'
+control 'a wake-up that woke nobody counts' src/shm/consumers.cpp \
+  '/^void Consumers::wake/,/^}/s/base::futex_wake(word)) {/(base::futex_wake(word), true)) {/' \
   shm/shm_test 'WaitingTest.AReaderThatWasNotYet*'
 
 echo "== end to end"
-control 'no wake-up of the consumer' src/shm/ring_writer.cpp "$no_wake" \
+control 'no wake-up of the consumer' src/shm/consumers.cpp "$no_wake" \
   kill_points/kill_points_test 'Forked/*LosesNothing/before_commit_1'
 control 'nobody is woken after a death' src/coord/coordinator.cpp \
   's/\[&\](const WakeNeighbours& wake) { wake_links_of(wake.id); }/[\&](const WakeNeighbours\&) {}/' \
@@ -90,9 +90,9 @@ control 'no look at whether somebody lacks room' src/worker/segment_waits.cpp \
   kill_points/kill_points_test 'KillPoints.OfWorkersThatPassItemsOn'
 control 'that somebody lacks room is not passed on' src/worker/segment_waits.cpp 's/^  ring_.ask_for_room();$//' \
   kill_points/kill_points_test 'KillPoints.OfWorkersThatPassItemsOn'
-control 'who has no room does not ask' src/shm/ring_writer.cpp 's/^    wake_consumer(lacks);$//' \
+control 'who has no room does not ask' src/shm/consumers.cpp 's/^    wake(request);$//' \
   kill_points/kill_points_test 'KillPoints.OfWorkersThatPassItemsOn'
-control 'journal entry filled in place' src/shm/ring_writer.cpp "$in_place" \
+control 'journal entry filled in place' src/shm/journal.cpp "$in_place" \
   kill_points/kill_points_test 'Spawned/*OfTheFirstItem/before_commit_1'
 control 'an older cursor is committed when a run waits' src/worker/segment_runs.cpp 's/^    cursors_.keep();$//' \
   system/storm_test '*RunsOfPlainItems'
