@@ -42,7 +42,7 @@ control() {
   echo "$name: $filter turns red, as it must"
 }
 
-no_wake='/^void Consumers::wake/,/^}/s/base::futex_wake(/false \&\& base::futex_wake(/'
+no_wake='/^void Consumers::wake_sleepers/,/^}/s/^    base::futex_wake(.*$//'
 in_place='s/next = 1 - active_;/next = active_;/'
 writable='/ConsumerEnd Segment::map_consumer/,/^}/s/read_only/read_write/'
 forgets_outputs='s/already_out_ = journal.parts_of == inputs_done_ ? journal.parts_out : 0/already_out_ = 0/'
@@ -68,13 +68,17 @@ control 'the front taken while it is in use' src/shm/ring_writer.hpp \
   's/consumers_.released_large(large_.ordinal())/true/' \
   shm/shm_test 'LargeItemTest.BehindAnItem*'
 control 'consumer maps the ring to write' src/shm/segment.cpp "$writable" shm/shm_test 'SegmentTest.TheConsumerCannot*'
-control 'successor sleeps as its predecessor' src/shm/waiting.hpp \
-  's/(sleeps.load(std::memory_order_relaxed) + 1) | 1/sleeps.load(std::memory_order_relaxed) | 1/' \
-  shm/shm_test 'WaitingTest.*Successor*'
+control 'a sleep is announced without what was seen' src/shm/waiting.hpp \
+  's/announced = asleep_on(seen);/announced = ~std::uint64_t{0};/' shm/shm_test 'WaitingTest.*Successor*'
 control 'no wake-up of the consumer' src/shm/consumers.cpp "$no_wake" shm/shm_test 'WaitingTest.AReaderThatSleepsIsWoken'
-control 'a wake-up that woke nobody counts' src/shm/consumers.cpp \
-  '/^void Consumers::wake/,/^}/s/base::futex_wake(word)) {/(base::futex_wake(word), true)) {/' \
-  shm/shm_test 'WaitingTest.AReaderThatWasNotYet*'
+control 'a request for room counts as the end of a sleep' src/shm/consumers.cpp \
+  '/^void Consumers::request_release/,/^}/s/if (any_asleep()) {/if (any_asleep()) { for (Peer\& p : peers_) p.sleep.must_wake(p.page->asleep_at, ~0ULL);/' \
+  shm/shm_test 'WaitingTest.AReaderThatWasWokenForRoom*'
+control 'free is what the first consumer has released' src/shm/consumers.cpp \
+  's/^    if (of.position < freed.position) {$/    if (\&peer == peers_.data()) {/' shm/shm_test 'ConsumersTest.FreeIsWhatBoth*'
+control 'the producer waits for the first consumer' src/shm/consumers.hpp \
+  's/asleep_at\[blocker_\]/asleep_at[0]/; s/peers_\[blocker_\]/peers_[0]/' \
+  shm/shm_test 'ConsumersTest.TheProducerWaitsForTheOne*'
 
 echo "== end to end"
 control 'no wake-up of the consumer' src/shm/consumers.cpp "$no_wake" \
@@ -90,7 +94,8 @@ control 'no look at whether somebody lacks room' src/worker/segment_waits.cpp \
   kill_points/kill_points_test 'KillPoints.OfWorkersThatPassItemsOn'
 control 'that somebody lacks room is not passed on' src/worker/segment_waits.cpp 's/^  ring_.ask_for_room();$//' \
   kill_points/kill_points_test 'KillPoints.OfWorkersThatPassItemsOn'
-control 'who has no room does not ask' src/shm/consumers.cpp 's/^    wake(request);$//' \
+control 'who has no room does not ask' src/shm/consumers.cpp \
+  '/^void Consumers::request_release/,/^}/s/^    base::futex_wake(.*$//' \
   kill_points/kill_points_test 'KillPoints.OfWorkersThatPassItemsOn'
 control 'journal entry filled in place' src/shm/journal.cpp "$in_place" \
   kill_points/kill_points_test 'Spawned/*OfTheFirstItem/before_commit_1'

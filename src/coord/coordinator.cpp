@@ -484,10 +484,14 @@ void Coordinator::nudge(nanoseconds time) {
 
 void Coordinator::wake_links_of(plan::WorkerId id) {
   for (std::uint32_t link = 0; link < view_.links.size(); ++link) {
-    const shm::LinkEntry& entry = setup_.segment->link(link);
-    if (entry.producer == id || entry.consumer == id) {
+    const auto consumers = setup_.segment->consumers(link);
+    const bool reads = std::any_of(consumers.begin(), consumers.end(),
+                                   [&](const shm::ConsumerEntry& consumer) { return consumer.worker == id; });
+    if (reads || setup_.segment->link(link).producer == id) {
       base::futex_wake(view_.links[link].producer->write_position);
-      base::futex_wake(view_.links[link].consumer->releases);
+      for (const shm::ConsumerPage* page : view_.links[link].consumers) {
+        base::futex_wake(page->releases);
+      }
     }
   }
 }

@@ -10,14 +10,14 @@
 /// kAbiVersion (segment_abi.hpp).
 ///
 ///   producer page (written by the producer, read by all)
-///     write_position ── commit word; its low half is the futex word a waiting consumer sleeps on
-///     sleeps         ── the producer's waiter counter
-///     lacks_room     ── odd: what the consumer keeps for others is to be released as soon as they are done with it
-///     journal[2]     ── what the producer had done at a write position
-///   consumer page (written by the consumer, read by all)
-///     read_position  ── what may be overwritten
-///     releases       ── its low half is the futex word a waiting producer sleeps on
-///     sleeps         ── the consumer's waiter counter
+///     write_position    ── commit word; its low half is the futex word on which waiting consumers sleep
+///     release_requested ── odd: what a consumer retains for others is to be released as soon as they are done with it
+///     journal[2]        ── what the producer had done at a write position
+///     asleep_at[]       ── for each consumer: on which of its releases the producer sleeps
+///   consumer page (one for each consumer, written by it, read by all)
+///     read_position  ── what may be overwritten, as soon as every consumer says so
+///     releases       ── its low half is the futex word on which a waiting producer sleeps
+///     asleep_at      ── on which write position the consumer sleeps
 ///   ring (written by the producer): `ring_bytes`, mapped twice in a row, so that a record is always contiguous
 ///     ┌────────┬─────────┬─pad─┬────────┬─────────┬───
 ///     │ header │ payload │ 16  │ header │ payload │ …      position p stands at offset p % ring_bytes
@@ -36,7 +36,8 @@
 namespace pystream::shm {
 
 inline constexpr std::size_t kPage = 4096;
-inline constexpr std::size_t kLine = 128;  ///< two cache lines: the prefetcher fetches pairs
+inline constexpr std::size_t kLine = 128;           ///< two cache lines: the prefetcher fetches pairs
+inline constexpr std::size_t kMostConsumers = 256;  ///< of one link
 inline constexpr std::size_t kCursorBytes = 184;
 inline constexpr std::uint64_t kInvalidPosition = ~std::uint64_t{0};
 
@@ -70,14 +71,15 @@ struct ProducerPage {
   /// first byte is overwritten (label: EVICT); the consumer looks at it after it has copied a record.
   std::atomic<std::uint64_t> tail_position;
   std::atomic<std::uint64_t> large_written;  ///< ordinal of the first large record not yet committed; relaxed
-  /// Odd while the producer sleeps on `releases`, which tells the consumer to wake it (label: SLEEP).
-  alignas(kLine) std::atomic<std::uint64_t> sleeps;
-  std::atomic<std::uint64_t> populated;  ///< bytes of the large area that have memory
+  alignas(kLine) std::atomic<std::uint64_t> populated;  ///< bytes of the large area that have memory
   /// Odd since the producer, or one upstream of it, found no room for a record; even again once it looks and finds
-  /// some. Its low half is a futex word: a consumer that waits for input and keeps some for others sleeps on it too
+  /// some. Its low half is a futex word: a consumer that waits for input and retains some for others sleeps on it too
   /// (label: SLEEP). To leave it odd costs wake-ups and nothing else.
-  std::atomic<std::uint64_t> lacks_room;
+  std::atomic<std::uint64_t> release_requested;
   alignas(kLine) JournalEntry journal[2];
+  /// asleep_on() the `releases` of that consumer, by its index, while the producer sleeps there (label: SLEEP); 0: not.
+  /// A word each, so that the others need not call.
+  alignas(kLine) std::atomic<std::uint64_t> asleep_at[kMostConsumers];
 };
 
 /// REQUIRES: as for ProducerPage.
@@ -94,8 +96,8 @@ struct ConsumerPage {
   std::atomic<std::uint64_t> done_large;
   /// One more with each release, be it of memory or of room under a limit; release store after all of the above.
   std::atomic<std::uint64_t> releases;
-  /// Odd while the consumer sleeps on write_position.
-  alignas(kLine) std::atomic<std::uint64_t> sleeps;
+  /// asleep_on() the write position that the consumer saw, while it sleeps (label: SLEEP); 0: awake.
+  alignas(kLine) std::atomic<std::uint64_t> asleep_at;
 };
 
 /// A link that drops the oldest may overwrite any record at any moment, so its consumer copies a record here and
@@ -115,8 +117,8 @@ inline constexpr std::uint64_t kInboxPayload = kPage;  ///< offset of the payloa
 static_assert(sizeof(JournalEntry) == 256);
 static_assert(offsetof(JournalEntry, inputs_done) == 32 && offsetof(JournalEntry, cursor) == 72);
 static_assert(sizeof(ProducerPage) <= kPage && sizeof(ConsumerPage) <= kPage);
-static_assert(offsetof(ProducerPage, sleeps) == kLine && offsetof(ProducerPage, journal) == 2 * kLine);
-static_assert(offsetof(ConsumerPage, sleeps) == kLine);
+static_assert(offsetof(ProducerPage, journal) == 2 * kLine && offsetof(ProducerPage, asleep_at) == 6 * kLine);
+static_assert(offsetof(ConsumerPage, asleep_at) == kLine);
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free && sizeof(std::atomic<std::uint64_t>) == 8);
 
 }  // namespace pystream::shm

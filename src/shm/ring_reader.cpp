@@ -220,7 +220,8 @@ void RingReader::release_up_to(const Mark& until, std::uint64_t referred) {
   own.large_ordinal.store(mark.large_ordinal, std::memory_order_release);
   // RELEASE: this side's last use of the bytes before the mark is over.
   own.read_position.store(mark.position, std::memory_order_release);
-  own.releases.store(own.releases.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+  const std::uint64_t releases = own.releases.load(std::memory_order_relaxed) + 1;
+  own.releases.store(releases, std::memory_order_release);
   released_ = mark.position;
   base::kill_point(base::KillPoint::before_room);
   if (one_at_a_time()) {
@@ -229,9 +230,9 @@ void RingReader::release_up_to(const Mark& until, std::uint64_t referred) {
   if (stays_full(until)) {
     return;  // a producer that wakes now would sleep again after a few records
   }
-  if (const std::uint64_t sleep = asleep(end_.peer->sleeps);
-      sleep != 0 && sleep != ended_sleep_ && base::futex_wake(own.releases)) {
-    ended_sleep_ = sleep;
+  std::atomic_thread_fence(std::memory_order_seq_cst);  // SLEEP
+  if (producer_sleep_.must_wake(end_.peer->asleep_at[end_.index], releases)) {
+    base::futex_wake(own.releases);
   }
 }
 

@@ -101,12 +101,16 @@ class RingReader {
     wait_for_change(more(), {.spin_ns = spin_ns, .timeout_ns = timeout_ns});
   }
   /// What changes when there is more to read.
-  Watched more() { return {.position = end_.peer->write_position, .sleeps = end_.own->sleeps, .seen = position_}; }
+  Watched more() { return {.word = end_.peer->write_position, .asleep_at = end_.own->asleep_at, .seen = position_}; }
 
-  /// What changes when the producer begins or ceases to lack room; odd if it does. See ProducerPage::lacks_room.
+  /// What changes when the producer begins or ceases to lack room; odd if it does. See ProducerPage::release_requested.
+  /// It is waited for together with more().
   Watched lack_of_room() {
-    const std::atomic<std::uint64_t>& lacks = end_.peer->lacks_room;
-    return {.position = lacks, .sleeps = end_.own->sleeps, .seen = lacks.load(std::memory_order_acquire)};
+    const std::atomic<std::uint64_t>& request = end_.peer->release_requested;
+    return {.word = request,
+            .asleep_at = end_.own->asleep_at,
+            .seen = request.load(std::memory_order_acquire),
+            .announced = asleep_on(position_)};
   }
 
   /// True on a link that drops the oldest: every record must be done before the next is looked at.
@@ -144,7 +148,7 @@ class RingReader {
   std::uint64_t released_ = 0;
   std::uint64_t number_ = 0;
   std::uint64_t seen_written_ = 0;
-  std::uint64_t ended_sleep_ = 0;
+  EndedSleep producer_sleep_;
   LargeItems large_;
   bool remembers_large_;
   std::deque<Mark> large_marks_;  ///< in front of each large record that was stepped over and is not released

@@ -29,7 +29,7 @@ RingWriter::RingWriter(ProducerEnd end)
   check_(head_ % kRecordAlign == 0, "the write position is not that of a record");
   if (end_.link.inbox_bytes != 0) {
     eviction_.emplace(*end_.own, ring_);
-    freed_ = eviction_->find_tail(written(), check_);
+    freed_ = eviction_->find_tail(mark(), check_);
     set_room();
     return;
   }
@@ -57,7 +57,7 @@ void RingWriter::rollback_to(const Mark& mark) {
 }
 
 void RingWriter::look_at_consumers() {
-  consumers_.look(freed_, written(), journal_.committed(), check_);
+  consumers_.look(freed_, mark(), journal_.committed(), check_);
   set_room();
 }
 
@@ -67,19 +67,19 @@ void RingWriter::set_room() {
 }
 
 /// One more record, of a large item if `large`, is within what the link may hold that is not done.
-bool RingWriter::within_limits(bool large) const {
+bool RingWriter::within_limits(bool large, const Freed& freed) const {
   const LinkEntry& link = end_.link;
-  return (link.items_limit == 0 || next_number_ - freed_.done_number < link.items_limit) &&
-         (!large || large_.is_free(freed_) || large_.ordinal() - freed_.done_large < link.large_limit);
+  return (link.items_limit == 0 || next_number_ - freed.done_number < link.items_limit) &&
+         (!large || large_.is_free(freed) || large_.ordinal() - freed.done_large < link.large_limit);
 }
 
-bool RingWriter::fits(Need need) const {
-  return within_limits(need.large != 0) && head_ + need.ring - freed_.position <= end_.link.ring_bytes &&
-         (need.large == 0 || large_.has_room(need.large, freed_));
+bool RingWriter::fits(Need need, const Freed& freed) const {
+  return within_limits(need.large != 0, freed) && head_ + need.ring - freed.position <= end_.link.ring_bytes &&
+         (need.large == 0 || large_.has_room(need.large, freed));
 }
 
 bool RingWriter::has_room(Need need) {
-  if (!fits(need) && !make_room(need)) {
+  if (!fits(need, freed_) && !make_room(need)) {
     return false;
   }
   cease_to_ask();
@@ -88,18 +88,21 @@ bool RingWriter::has_room(Need need) {
 
 bool RingWriter::make_room(Need need) {
   if (eviction_) {
-    while (freed_.position != journal_.committed() && !fits(need)) {
-      eviction_->evict_oldest(freed_, written(), journal_.committed(), check_);
+    while (freed_.position != journal_.committed() && !fits(need, freed_)) {
+      eviction_->evict_oldest(freed_, mark(), journal_.committed(), check_);
       set_room();
     }
-    return fits(need);
+    return fits(need, freed_);
   }
   look_at_consumers();
-  const bool found = fits(need);
-  if (!found && within_limits(need.large != 0)) {
+  if (fits(need, freed_)) {
+    return true;
+  }
+  consumers_.find_blocker([&](const Freed& freed) { return fits(need, freed); });
+  if (within_limits(need.large != 0, freed_)) {
     ask_for_room();  // what is done and only kept for others is in the way
   }
-  return found;
+  return false;
 }
 
 std::byte* RingWriter::try_reserve_further(std::size_t size) {
@@ -112,7 +115,7 @@ std::byte* RingWriter::try_reserve_further(std::size_t size) {
   }
   if (!eviction_ && !large_.is_free(freed_)) {
     // What was seen last would do for correctness; only the present state tells that the warm front is free again.
-    consumers_.look_at_large(freed_, written(), check_);
+    consumers_.look_at_large(freed_, mark(), check_);
   }
   if (!has_room({.ring = record_bytes(sizeof(LargePayload)), .large = size})) {
     return nullptr;
@@ -183,14 +186,14 @@ void RingWriter::set_closes(std::uint8_t closes) {
 }
 
 void RingWriter::commit(const Done& done) {
-  journal_.commit(written(), done);
+  journal_.commit(mark(), done);
   base::kill_point(base::KillPoint::before_wake);
-  consumers_.wake(end_.own->write_position);
+  consumers_.wake(head_);
 }
 
 void RingWriter::commit_terminal(const Done& done) {
   head_ = journal_.committed() + 1;
-  journal_.commit(written(), done);
+  journal_.commit(mark(), done);
 }
 
 void RingWriter::commit_inputs_done(std::uint64_t inputs_done) {

@@ -57,7 +57,7 @@ inline void store(std::byte* to, const LargePayload& large) {
 }
 
 /// The producer's end of a link. Single-threaded. It puts records together and keeps within the room there is; its
-/// parts keep the journal, the large area, the consumer's progress, references and, on a link that drops the oldest,
+/// parts keep the journal, the large area, the consumers' progress, references and, on a link that drops the oldest,
 /// the tail. It has many functions because everything an output needs is a verb here: no caller knows the parts.
 ///
 /// Invariant: the records from what is free up to head_ never span more than the ring.
@@ -109,7 +109,7 @@ class RingWriter {
   bool try_refer(const ReferTo& to, const RecordTag& tag);
   /// True if some record refers to an input, as far as was seen.
   bool refers() const { return references_.any(); }
-  /// Number of the oldest input a record refers to that the consumer has not released. Throws LinkCorrupt.
+  /// Number of the oldest input a record refers to that some consumer has not released. Throws LinkCorrupt.
   std::optional<std::uint64_t> oldest_referred();
   /// Payloads up to here lie in the ring itself.
   std::size_t small_limit() const { return small_limit_; }
@@ -119,7 +119,7 @@ class RingWriter {
   void set_closes(std::uint8_t closes);
 
   bool has_uncommitted() const { return head_ != journal_.committed(); }
-  /// Publishes every finished record together with what is done, and wakes the consumer.
+  /// Publishes every finished record together with what is done, and wakes the consumers.
   void commit(const Done& done);
   /// Commits inputs that gave no output. REQUIRES: !has_uncommitted(), and only inputs_done changed.
   void commit_inputs_done(std::uint64_t inputs_done);
@@ -143,11 +143,11 @@ class RingWriter {
   void wait(const Watched& since, const Patience& patience);
   /// What changes when there is more room, or when less is referred to.
   Watched room() const { return consumers_.release(); }
-  /// Has the consumer release at once what it keeps for others, from now until cease_to_ask(). A writer that has no
+  /// Has the consumers release at once what they keep for others, from now until cease_to_ask(). A writer that has no
   /// room asks by itself.
   void ask_for_room() { consumers_.request_release(); }
   void cease_to_ask() { consumers_.withdraw_request(); }
-  /// True if the consumer has taken all that was committed.
+  /// True if the consumers have taken all that was committed.
   bool empty() const { return consumers_.released_all(journal_.committed()); }
 
   /// The journal as found at the start or as committed last.
@@ -158,7 +158,7 @@ class RingWriter {
   Overflow overflow() const { return static_cast<Overflow>(end_.link.overflow); }
   /// An item was thrown away because there was no room.
   void count_dropped();
-  /// Records that the consumer is not done with, committed or not.
+  /// Records that some consumer is not done with, committed or not.
   std::uint64_t items_inside() const { return next_number_ - consumers_.done_number(); }
 
  private:
@@ -172,12 +172,11 @@ class RingWriter {
   std::byte* try_reserve_further(std::size_t size);
   bool has_room(Need need);
   bool make_room(Need need);
-  bool fits(Need need) const;
-  bool within_limits(bool large) const;
+  bool fits(Need need, const Freed& freed) const;
+  bool within_limits(bool large, const Freed& freed) const;
   void look_at_consumers();
   void set_room();
   void finish_large(std::size_t size, const RecordTag& tag);
-  Written written() const { return {head_, next_number_, large_.head(), large_.ordinal(), outputs_}; }
   void write_header(RecordKind kind, const RecordTag& tag, std::uint32_t payload, std::uint8_t closes);
 
   ProducerEnd end_;
@@ -199,7 +198,7 @@ class RingWriter {
   std::optional<std::uint64_t> reserved_large_;  ///< position of the reservation in work, if it is in the large area
 };
 
-/// The consumer has released every large item, so that the next one may lie at the front of the large area, which is
+/// The consumers have released every large item, so that the next one may lie at the front of the large area, which is
 /// warm; and the ring has room for its record by what was seen last. False where that does not settle it.
 inline bool RingWriter::fits_in_front(std::size_t size) const {
   return large_.front_has_memory(size) && size <= end_.link.item_limit && !eviction_ && !consumers_.requests() &&

@@ -21,7 +21,7 @@ static_assert(static_cast<int>(plan::Overflow::drop_newest) == static_cast<int>(
 shm::LinkSize size_of(const plan::LinkSpec& link, std::uint64_t ring_bytes) {
   const std::uint64_t limit = link.options.bytes.value_or(kItemLimit);
   return {.producer = link.producer,
-          .consumer = link.consumer,
+          .consumers = {link.consumer},
           .ring_bytes = std::clamp(std::bit_ceil(limit), kSmallestRing, ring_bytes),
           .item_limit = limit,
           .items_limit = link.options.items.value_or(0),
@@ -75,7 +75,7 @@ Layout make_layout(const plan::Topology& topology, std::span<const std::uint64_t
         outputs.push_back(segment.output.value_or(0));
       } else {
         outputs.push_back(static_cast<std::uint32_t>(layout.spec.links.size()));
-        layout.spec.links.push_back({.producer = id, .consumer = id});
+        layout.spec.links.push_back({.producer = id, .consumers = {id}});
       }
     }
     layout.spec.workers.push_back(size);
