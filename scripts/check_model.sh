@@ -39,10 +39,14 @@ proven link 3 2
 for mode in 0 1; do
   proven row "$mode"
 done
+for room in 1 2; do
+  proven fan 0 "$room"
+done
 
 # What is left out, and the model, mode and room in which it shows.
-for broken in 'link 1 1 1' 'link 2 1 1' 'link 3 1 1' 'link 4 1 1' 'link 5 2 1' 'link 6 1 1' 'link 7 1 1' 'link 8 3 1' \
-  'link 9 3 2' 'link 10 3 1' 'link 13 3 1' 'link 14 3 1' 'row 1 1 1' 'row 11 0 1' 'row 12 1 1'; do
+for broken in 'link 1 1 1' 'link 2 1 1' 'link 3 1 1' 'link 4 1 1' 'link 5 2 1' 'link 6 1 1' 'link 7 3 1' 'link 8 3 1' \
+  'link 9 3 2' 'link 10 3 1' 'link 13 3 1' 'link 14 3 1' 'row 1 1 1' 'row 11 0 1' 'row 12 1 1' \
+  'fan 6 0 1' 'fan 15 0 1' 'fan 16 0 1' 'fan 17 0 1'; do
   read -r model number mode room <<<"$broken"
   search "$model" MODE="$mode" ROOM="$room" KILLS=1 BREAK="$number" >/dev/null
   if grep -q 'errors: 0' pan.log; then

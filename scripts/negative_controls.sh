@@ -42,9 +42,11 @@ control release_within_run worker/worker_test "$steps/RunToItems"
 control keep_rolled_back_jump shm/shm_test 'LargeItemTest.ARolledBackItem*'
 control take_front_in_use shm/shm_test 'LargeItemTest.BehindAnItem*'
 control map_ring_writable shm/shm_test 'SegmentTest.TheConsumerCannot*'
-control sleep_like_predecessor shm/shm_test 'WaitingTest.*Successor*'
+control sleep_without_position shm/shm_test 'WaitingTest.*Successor*'
 control no_wake_of_consumer shm/shm_test 'WaitingTest.AReaderThatSleepsIsWoken'
-control count_wake_that_woke_nobody shm/shm_test 'WaitingTest.AReaderThatWasNotYet*'
+control request_ends_sleep shm/shm_test 'WaitingTest.AReaderThatWasWokenForRoom*'
+control free_by_first_consumer shm/shm_test 'ConsumersTest.FreeIsWhatBoth*'
+control wait_for_first_consumer shm/shm_test 'ConsumersTest.TheProducerWaitsForTheOne*'
 
 echo "== end to end"
 control no_wake_of_consumer kill_points/kill_points_test 'Forked/*LosesNothing/before_commit_1'

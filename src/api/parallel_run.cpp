@@ -17,16 +17,15 @@ using namespace std::chrono_literals;
 
 LinkStatus link_status(Session& session, plan::LinkId id) {
   const auto& link = session.view().links[id];
-  const std::uint64_t read = std::max(link.consumer->read_position.load(std::memory_order_acquire),
-                                      link.producer->tail_position.load(std::memory_order_relaxed));
-  const std::uint64_t read_number = link.consumer->done_number.load(std::memory_order_relaxed);
+  const std::uint64_t read =
+      std::max(link.read_position(), link.producer->tail_position.load(std::memory_order_relaxed));
+  const std::uint64_t read_number = link.done_number();
   const std::uint64_t written = link.producer->write_position.load(std::memory_order_acquire);
   const std::uint64_t number = link.producer->written_number.load(std::memory_order_relaxed);
   const shm::LinkEntry& entry = session.segment().link(id);
   LinkStatus status{.name = session.topology().links[id].name,
                     .items = number > read_number ? number - read_number : 0,
-                    .dropped = link.producer->dropped.load(std::memory_order_relaxed) +
-                               link.consumer->overrun.load(std::memory_order_relaxed)};
+                    .dropped = link.producer->dropped.load(std::memory_order_relaxed) + link.overrun()};
   if (written > read && entry.ring_bytes > 0) {
     status.fill = std::min(1.0, static_cast<double>(written - read) / static_cast<double>(entry.ring_bytes));
   }
@@ -96,8 +95,7 @@ bool ParallelRun::drain(nanoseconds timeout) {
   const std::vector<plan::LinkId> results = session_.topology().read_by_user();
   const auto is_done = [&](plan::LinkId id) {
     return std::ranges::find(results, id) != results.end() ||
-           links[id].consumer->read_position.load(std::memory_order_seq_cst) >=
-               links[id].producer->write_position.load(std::memory_order_seq_cst);
+           links[id].read_position() >= links[id].producer->write_position.load(std::memory_order_seq_cst);
   };
   for (nanoseconds pause = 50us;; pause = std::min<nanoseconds>(2 * pause, 2ms)) {
     if (std::ranges::all_of(std::views::iota(plan::LinkId{0}, static_cast<plan::LinkId>(links.size())), is_done)) {

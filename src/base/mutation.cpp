@@ -11,7 +11,7 @@
 namespace pystream::base {
 namespace {
 
-constexpr std::array<std::string_view, 20> kNames{"none",
+constexpr std::array<std::string_view, 22> kNames{"none",
                                                   "journal_entry_in_place",
                                                   "position_before_journal",
                                                   "release_before_commit",
@@ -21,9 +21,11 @@ constexpr std::array<std::string_view, 20> kNames{"none",
                                                   "keep_rolled_back_jump",
                                                   "take_front_in_use",
                                                   "map_ring_writable",
-                                                  "sleep_like_predecessor",
+                                                  "sleep_without_position",
                                                   "no_wake_of_consumer",
-                                                  "count_wake_that_woke_nobody",
+                                                  "request_ends_sleep",
+                                                  "free_by_first_consumer",
+                                                  "wait_for_first_consumer",
                                                   "no_wake_after_death",
                                                   "ignore_releases_while_asleep",
                                                   "ignore_lack_of_room",

@@ -16,9 +16,11 @@ enum class Mutation {
   keep_rolled_back_jump,         ///< remembers a jump to the front of the large area that was rolled back
   take_front_in_use,             ///< takes the front of the large area while an item lies there
   map_ring_writable,             ///< maps the ring writable for its consumer
-  sleep_like_predecessor,        ///< a successor sleeps with the counter of its predecessor
+  sleep_without_position,        ///< announces a sleep without the position that was seen
   no_wake_of_consumer,           ///< publishes without a wake-up
-  count_wake_that_woke_nobody,   ///< takes a consumer for woken that was not asleep yet
+  request_ends_sleep,            ///< takes a consumer that was woken for room for one that saw the commit
+  free_by_first_consumer,        ///< takes what the first of several consumers has released for free
+  wait_for_first_consumer,       ///< waits for the first of several consumers, whichever has the room
   no_wake_after_death,           ///< the coordinator does not wake a dead worker's neighbours
   ignore_releases_while_asleep,  ///< sleeps for input only, although output records refer to inputs
   ignore_lack_of_room,           ///< sleeps for input only, although a worker upstream may come to lack room

@@ -63,13 +63,13 @@ class Auditor {
     const shm::JournalEntry& journal = journal_of(*view_.links[link].producer);
     const std::uint64_t left = journal.next_number - std::min(done, journal.next_number);
     const std::uint64_t end_marks = left > 0 && (journal.flags & shm::kJournalEnded) != 0 ? 1 : 0;
-    const std::uint64_t missed = left - end_marks + get(view_.links[link].consumer->overrun);
+    const std::uint64_t missed = left - end_marks + view_.links[link].overrun();
     return journal.outputs - std::min(journal.outputs, missed);
   }
 
   void compare(plan::LinkId link, std::uint64_t done) {
     const std::uint64_t written = journal_of(*view_.links[link].producer).next_number;
-    const std::uint64_t overrun = view_.links[link].consumer->overrun.load(std::memory_order_relaxed);
+    const std::uint64_t overrun = view_.links[link].overrun();
     audit_.dropped += overrun + view_.links[link].producer->dropped.load(std::memory_order_relaxed);
     if (done < written) {
       audit_.lost += written - done;

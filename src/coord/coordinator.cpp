@@ -484,7 +484,9 @@ void Coordinator::nudge(nanoseconds time) {
 void Coordinator::wake_links_of(plan::WorkerId id) {
   const auto wake = [&](plan::LinkId link) {
     base::futex_wake(view_.links[link].producer->write_position);
-    base::futex_wake(view_.links[link].consumer->releases);
+    for (const shm::ConsumerPage* page : view_.links[link].consumers) {
+      base::futex_wake(page->releases);
+    }
   };
   for (const plan::Segment& segment : setup_.topology->workers[id].segments) {
     std::ranges::for_each(segment.inputs, wake);

@@ -83,8 +83,8 @@ Figures derived_figures(const shm::SupervisorView& view, std::span<const Profile
 LinkFigures read_link(const shm::SupervisorView& view, std::uint32_t link) {
   const shm::SupervisorView::Link& ends = view.links.at(link);
   // The consumer's side first: so the difference is never negative.
-  const std::uint64_t read = get(ends.consumer->done_number);
-  const std::uint64_t read_position = get(ends.consumer->read_position);
+  const std::uint64_t read = ends.done_number();
+  const std::uint64_t read_position = ends.read_position();
   return {.items = read,
           .dropped = get(ends.producer->dropped),
           .fill_items = minus(get(ends.producer->written_number), read),

@@ -4,18 +4,20 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "shm/record_abi.hpp"
+
 /// What stands in the shared memory of one link. This header is the document: whoever changes a field here raises
 /// kAbiVersion (segment_abi.hpp).
 ///
 ///   producer page (written by the producer, read by all)
-///     write_position ── commit word; its low half is the futex word a waiting consumer sleeps on
-///     sleeps         ── the producer's waiter counter
-///     lacks_room     ── odd: what the consumer keeps for others is to be released as soon as they are done with it
-///     journal[2]     ── what the producer had done at a write position
-///   consumer page (written by the consumer, read by all)
-///     read_position  ── what may be overwritten
-///     releases       ── its low half is the futex word a waiting producer sleeps on
-///     sleeps         ── the consumer's waiter counter
+///     write_position    ── commit word; its low half is the futex word on which waiting consumers sleep
+///     release_requested ── odd: what a consumer retains for others is to be released as soon as they are done with it
+///     journal[2]        ── what the producer had done at a write position
+///     asleep_at[]       ── for each consumer: on which of its releases the producer sleeps
+///   consumer page (one for each consumer, written by it, read by all)
+///     read_position  ── what may be overwritten, as soon as every consumer says so
+///     releases       ── its low half is the futex word on which a waiting producer sleeps
+///     asleep_at      ── on which write position the consumer sleeps
 ///   ring (written by the producer): `ring_bytes`, mapped twice in a row, so that a record is always contiguous
 ///     ┌────────┬─────────┬─pad─┬────────┬─────────┬───
 ///     │ header │ payload │ 16  │ header │ payload │ …      position p stands at offset p % ring_bytes
@@ -34,74 +36,10 @@
 namespace pystream::shm {
 
 inline constexpr std::size_t kPage = 4096;
-inline constexpr std::size_t kLine = 128;  ///< two cache lines: the prefetcher fetches pairs
-inline constexpr std::size_t kRecordAlign = 16;
+inline constexpr std::size_t kLine = 128;           ///< two cache lines: the prefetcher fetches pairs
+inline constexpr std::size_t kMostConsumers = 256;  ///< of one link
 inline constexpr std::size_t kCursorBytes = 184;
 inline constexpr std::uint64_t kInvalidPosition = ~std::uint64_t{0};
-
-/// Of two positions in a large area, which may have passed 2^64 between them: their distance tells.
-constexpr bool not_behind(std::uint64_t position, std::uint64_t other) {
-  return other - position < std::uint64_t{1} << 63;
-}
-
-enum class RecordKind : std::uint8_t {
-  invalid = 0,  ///< zeros, as a punched hole reads
-  item = 1,
-  large_item = 2,  ///< the payload is a LargePayload
-  tombstone = 3,   ///< an input that gave nothing, where every input is answered; no payload
-  end = 4,         ///< the source has ended; the last record of the link; no payload
-  reference = 5,   ///< the payload is a LargeReference
-  run = 6,         ///< the payload is a RunHead and the payloads of several items, one behind another
-};
-
-/// A serial row hands one item at a time to a parallel child and waits for all that becomes of it. `closes` tells how
-/// many enclosing rows have got everything of their item with this record: 0 on links outside any row.
-///
-/// Written by the producer before the release store of write_position that covers it. Untrusted when read.
-struct RecordHeader {
-  std::uint64_t number_and_kind;  ///< bits 0-47: dense number on this link; 48-55: RecordKind; 56-63: closes (above)
-  std::uint64_t sequence;         ///< number given at the pipeline's entrance; of a run: see RunHead
-  std::uint32_t size;             ///< payload bytes that follow in the ring
-  std::uint32_t part;             ///< which of several outputs of one input
-  std::int64_t entered_ns;        ///< CLOCK_MONOTONIC at the pipeline's entrance
-};
-
-/// The payload of a large_item. Untrusted when read.
-struct LargePayload {
-  std::uint64_t position;  ///< in the large area
-  std::uint64_t size;      ///< bytes
-  std::uint64_t ordinal;   ///< how many large items were written to this link before
-  std::uint64_t reserved;
-};
-
-/// The payload of a reference. It counts for the link as if the item lay here, but `place` has no bytes. Untrusted when
-/// read.
-struct LargeReference {
-  LargePayload place;      ///< what a copy would have taken in this link's large area
-  std::uint64_t link;      ///< upstream of this one, where the bytes are
-  std::uint64_t position;  ///< in that link's large area
-  std::uint64_t input;     ///< number of the producer's input that stays unreleased as long as this record
-  std::uint64_t reserved;
-};
-
-inline constexpr std::uint32_t kRunBits = 64;     ///< of RunHead::sequences
-inline constexpr std::uint32_t kMostInRun = 512;  ///< items
-
-/// What a run's payload begins with. The items of a run are of one size, entered together, and came of different
-/// inputs; each has a number of its own, counted on from the header's. So a small item costs little more memory than it
-/// has bytes. Untrusted when read.
-struct RunHead {
-  /// Bit i: the run has the item with sequence number `RecordHeader::sequence` + i. The sequence numbers of more than
-  /// kRunBits items have no gaps, and all bits are set.
-  std::uint64_t sequences;
-  std::uint32_t item_bytes;  ///< payload of each
-  std::uint32_t items;       ///< at most kMostInRun
-};
-
-/// RunHead::sequences of so many items whose numbers have no gaps.
-constexpr std::uint64_t low_bits(std::uint32_t items) {
-  return items == 0 ? 0 : ~std::uint64_t{0} >> (kRunBits - (items < kRunBits ? items : kRunBits));
-}
 
 /// What the producer had done when write_position was `write_position`. A commit with output fills the entry that
 /// does not match the link's write_position, then stores write_position. A commit without output stores
@@ -133,14 +71,15 @@ struct ProducerPage {
   /// first byte is overwritten (label: EVICT); the consumer looks at it after it has copied a record.
   std::atomic<std::uint64_t> tail_position;
   std::atomic<std::uint64_t> large_written;  ///< ordinal of the first large record not yet committed; relaxed
-  /// Odd while the producer sleeps on `releases`, which tells the consumer to wake it (label: SLEEP).
-  alignas(kLine) std::atomic<std::uint64_t> sleeps;
-  std::atomic<std::uint64_t> populated;  ///< bytes of the large area that have memory
+  alignas(kLine) std::atomic<std::uint64_t> populated;  ///< bytes of the large area that have memory
   /// Odd since the producer, or one upstream of it, found no room for a record; even again once it looks and finds
-  /// some. Its low half is a futex word: a consumer that waits for input and keeps some for others sleeps on it too
+  /// some. Its low half is a futex word: a consumer that waits for input and retains some for others sleeps on it too
   /// (label: SLEEP). To leave it odd costs wake-ups and nothing else.
-  std::atomic<std::uint64_t> lacks_room;
+  std::atomic<std::uint64_t> release_requested;
   alignas(kLine) JournalEntry journal[2];
+  /// asleep_on() the `releases` of that consumer, by its index, while the producer sleeps there (label: SLEEP); 0: not.
+  /// A word each, so that the others need not call.
+  alignas(kLine) std::atomic<std::uint64_t> asleep_at[kMostConsumers];
 };
 
 /// REQUIRES: as for ProducerPage.
@@ -157,8 +96,8 @@ struct ConsumerPage {
   std::atomic<std::uint64_t> done_large;
   /// One more with each release, be it of memory or of room under a limit; release store after all of the above.
   std::atomic<std::uint64_t> releases;
-  /// Odd while the consumer sleeps on write_position.
-  alignas(kLine) std::atomic<std::uint64_t> sleeps;
+  /// asleep_on() the write position that the consumer saw, while it sleeps (label: SLEEP); 0: awake.
+  alignas(kLine) std::atomic<std::uint64_t> asleep_at;
 };
 
 /// A link that drops the oldest may overwrite any record at any moment, so its consumer copies a record here and
@@ -175,14 +114,11 @@ struct Inbox {
 };
 inline constexpr std::uint64_t kInboxPayload = kPage;  ///< offset of the payload in the inbox
 
-static_assert(sizeof(RecordHeader) == 32);
-static_assert(sizeof(LargePayload) == 32 && sizeof(LargeReference) == 64);
-static_assert(sizeof(RunHead) == 16 && sizeof(RunHead) % kRecordAlign == 0);
 static_assert(sizeof(JournalEntry) == 256);
 static_assert(offsetof(JournalEntry, inputs_done) == 32 && offsetof(JournalEntry, cursor) == 72);
 static_assert(sizeof(ProducerPage) <= kPage && sizeof(ConsumerPage) <= kPage);
-static_assert(offsetof(ProducerPage, sleeps) == kLine && offsetof(ProducerPage, journal) == 2 * kLine);
-static_assert(offsetof(ConsumerPage, sleeps) == kLine);
+static_assert(offsetof(ProducerPage, journal) == 2 * kLine && offsetof(ProducerPage, asleep_at) == 6 * kLine);
+static_assert(offsetof(ConsumerPage, asleep_at) == kLine);
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free && sizeof(std::atomic<std::uint64_t>) == 8);
 
 }  // namespace pystream::shm

@@ -1,23 +1,21 @@
 #include "shm/ring_reader.hpp"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <atomic>
-#include <cerrno>
-#include <cstring>
 #include <string>
+#include <utility>
 
 #include "base/futex.hpp"
 #include "base/kill_point.hpp"
-#include "base/system_error.hpp"
 
 namespace pystream::shm {
+
 RingReader::RingReader(ConsumerEnd end, std::uint64_t inputs_done, std::optional<std::uint64_t> referred)
     : end_(std::move(end)),
       mask_(end_.link.ring_bytes - 1),
-      large_mask_(end_.link.large_bytes - 1),
-      remembers_large_(referred.has_value()) {
+      large_(end_.id, end_.link, end_.large, std::move(end_.upstream)),
+      remembers_large_(referred.has_value()),
+      inbox_(end_.inbox, end_.link.inbox_bytes) {
   position_ = released_ = end_.own->read_position.load(std::memory_order_relaxed);
   check(position_ % kRecordAlign == 0, "the read position is not that of a record");
   if (one_at_a_time()) {
@@ -28,8 +26,8 @@ RingReader::RingReader(ConsumerEnd end, std::uint64_t inputs_done, std::optional
 }
 
 void RingReader::take_over(std::uint64_t inputs_done, std::optional<std::uint64_t> referred) {
-  large_end_ = end_.own->large_released.load(std::memory_order_relaxed);
-  large_ordinal_ = end_.own->large_ordinal.load(std::memory_order_relaxed);
+  large_.go_to(end_.own->large_released.load(std::memory_order_relaxed),
+               end_.own->large_ordinal.load(std::memory_order_relaxed));
   // The four were stored one after another, read_position last: a predecessor killed in between leaves the others
   // ahead. The record at read_position tells what they were.
   seen_written_ = end_.peer->write_position.load(std::memory_order_acquire);
@@ -37,38 +35,30 @@ void RingReader::take_over(std::uint64_t inputs_done, std::optional<std::uint64_
         "the read position is not within what was written");
   number_ = inputs_done;
   if (position_ != seen_written_) {
-    number_ = load_once(end_.ring + (position_ & mask_)) & kNumberMask;
-    large_ordinal_ = kInvalidPosition;
+    number_ = number_in(load_once(ring_at(position_)));
+    large_.go_to(large_.end(), kInvalidPosition);
   }
   check(number_ <= inputs_done, "records were released that were not done");
   while (number_ < inputs_done) {
     check(try_peek() != nullptr, "records that were done are missing");
     advance();
   }
-  if (large_ordinal_ == kInvalidPosition) {
-    large_ordinal_ = end_.own->large_ordinal.load(std::memory_order_relaxed);
+  if (large_.ordinal() == kInvalidPosition) {
+    large_.go_to(large_.end(), end_.own->large_ordinal.load(std::memory_order_relaxed));
   }
   release(mark(), referred);
 }
 
 void RingReader::take_over_inbox(std::uint64_t inputs_done) {
   number_ = inputs_done;
-  const std::uint64_t claimed = inbox().claimed.load(std::memory_order_acquire);
-  if (claimed <= inputs_done) {
-    return;  // nothing in hand; the next record with this number or a later one counts
+  if (const auto claimed = inbox_.try_recover(inputs_done)) {
+    number_ = claimed->record.number;
+    check(inbox_.fits(claimed->record), "the inbox holds more than it can");
+    check(claimed->next_position % kRecordAlign == 0, "the inbox names a position that is not that of a record");
+    record_ = claimed->record;
+    position_ = claimed->next_position;
+    in_hand_ = true;
   }
-  number_ = claimed - 1;
-  check(inbox().size <= end_.link.inbox_bytes - kInboxPayload, "the inbox holds more than it can");
-  check(inbox().next_position % kRecordAlign == 0, "the inbox names a position that is not that of a record");
-  record_ = {.kind = static_cast<RecordKind>(inbox().kind),
-             .closes = 0,
-             .number = number_,
-             .sequence = inbox().sequence,
-             .part = static_cast<std::uint32_t>(inbox().part),
-             .entered_ns = inbox().entered_ns,
-             .payload = {end_.inbox + kInboxPayload, inbox().size}};
-  position_ = inbox().next_position;
-  in_hand_ = true;
 }
 
 void RingReader::fail(const char* what) const {
@@ -105,17 +95,18 @@ const Record* RingReader::try_claim() {
       continue;
     }
     seen_written_ = written;
-    const std::uint64_t found = load_once(end_.ring + (position_ & mask_)) & kNumberMask;
+    const std::uint64_t found = number_in(load_once(ring_at(position_)));
     if (overrun()) {
       continue;
     }
     const std::uint64_t expected = number_;
     number_ = found;
-    large_ordinal_ = kInvalidPosition;
+    large_.go_to(large_.end(), kInvalidPosition);
     const Record* record = nullptr;
     try {
       record = parse(written - position_);
-      copy_to_inbox();
+      check(inbox_.fits(*record), "it is larger than the link allows");
+      inbox_.copy(record_);
     } catch (const LinkCorrupt&) {
       number_ = expected;
       if (overrun()) {
@@ -134,34 +125,10 @@ const Record* RingReader::try_claim() {
     ConsumerPage& own = *end_.own;
     own.overrun.store(own.overrun.load(std::memory_order_relaxed) + (found - expected), std::memory_order_relaxed);
     number_ = record_.number = found;
-    inbox().next_position = position_;
-    inbox().claimed.store(found + 1, std::memory_order_release);  // CLAIM
+    inbox_.claim(found, position_);
     in_hand_ = true;
     return record;
   }
-}
-
-void RingReader::copy_to_inbox() {
-  check(record_.payload.size() <= end_.link.inbox_bytes - kInboxPayload, "it is larger than the link allows");
-  const std::uint64_t want = kInboxPayload + round_up(record_.payload.size(), kPage);
-  if (want > inbox_populated_) {
-    while (::madvise(end_.inbox + inbox_populated_, want - inbox_populated_, MADV_POPULATE_WRITE) != 0) {
-      if (errno != EINTR && errno != EAGAIN) {
-        base::throw_errno("no memory for an item of " + std::to_string(record_.payload.size()) + " bytes");
-      }
-    }
-    inbox_populated_ = want;
-  }
-  inbox().kind = static_cast<std::uint64_t>(record_.kind);
-  inbox().size = record_.payload.size();
-  inbox().sequence = record_.sequence;
-  inbox().part = record_.part;
-  inbox().entered_ns = record_.entered_ns;
-  std::byte* to = end_.inbox + kInboxPayload;
-  if (!record_.payload.empty()) {
-    std::memcpy(to, record_.payload.data(), record_.payload.size());
-  }
-  record_.payload = {to, record_.payload.size()};
 }
 
 /// True if there is more than was seen. REQUIRES: all that was seen is read.
@@ -184,99 +151,40 @@ const Record* RingReader::try_peek_further() {
   return look_at_producer() ? parse(seen_written_ - position_) : nullptr;
 }
 
-/// What a large item takes of this link's large area, be its bytes there or upstream; returns its size.
-inline std::uint64_t RingReader::read_place(const std::byte* at) {
-  const std::uint64_t position = load_once(at + offsetof(LargePayload, position));
-  const std::uint64_t size = load_once(at + offsetof(LargePayload, size));
-  const std::uint64_t ordinal = load_once(at + offsetof(LargePayload, ordinal));
-  const std::uint64_t area = end_.link.large_bytes;
-  // The limit is within the area: a segment whose link says otherwise is refused (segment_contents.cpp).
-  check(size != 0 && size <= end_.link.item_limit, "a large item is none, or larger than the link allows");
-  check((position & large_mask_) <= area - size, "a large item lies outside the large area");
-  if (large_ordinal_ != kInvalidPosition) {
-    check(ordinal == large_ordinal_, "a large item is not the expected one");
-    check(not_behind(large_end_, position), "a large item lies where another was");
-  }
-  large_ordinal_ = ordinal;
-  next_large_end_ = position + round_up(size, kLine);
-  record_.place = {.link = end_.id, .position = position};
-  return size;
-}
-
-void RingReader::read_large(const std::byte* at) {
-  const std::uint64_t size = read_place(at);
-  record_.payload = {end_.large + (record_.place.position & large_mask_), size};
-}
-
-void RingReader::read_reference(const std::byte* at) {
-  const std::uint64_t size = read_place(at);
-  record_.place = {.link = load_once(at + offsetof(LargeReference, link)),
-                   .position = load_once(at + offsetof(LargeReference, position))};
-  const Upstream::Area* area = end_.upstream.find(record_.place.link);
-  check(area != nullptr, "a reference is to a link from which no item comes here");
-  const std::uint64_t offset = record_.place.position & (area->bytes - 1);
-  check(size <= area->bytes && offset <= area->bytes - size, "a reference is to bytes outside the large area");
-  record_.payload = {area->data + offset, size};
-}
-
 /// What is no plain item, or no record at all.
-const Record* RingReader::parse_special(const std::byte* at, std::uint64_t number_and_kind, std::uint64_t left) {
-  const std::uint64_t size = record_.payload.size();
+const Record* RingReader::parse_special(std::uint64_t number_and_kind, std::uint64_t left) {
   check(left >= sizeof(RecordHeader), "a header is cut off");
-  check(((number_and_kind ^ number_) & kNumberMask) == 0, "its number is not the expected one");
+  check(has_number(number_and_kind, number_), "its number is not the expected one");
   check(next_position_ - position_ <= left, "it is longer than what was written");
-  // By itself: the switch jumps through a table, and large items are the ones here that are passed one by one.
+  // By itself: large items are the ones here that are passed one by one.
   if (record_.kind == RecordKind::large_item) {
-    check(size == sizeof(LargePayload), "a large item's record has the wrong size");
-    read_large(at + sizeof(RecordHeader));
-    return &record_;
-  }
-  switch (record_.kind) {
-    case RecordKind::item:
-      break;
-    case RecordKind::reference:
-      check(size == sizeof(LargeReference), "a reference has the wrong size");
-      read_reference(at + sizeof(RecordHeader));
-      break;
-    case RecordKind::run:
-      enter_run(at + sizeof(RecordHeader));
-      break;
-    case RecordKind::tombstone:
-    case RecordKind::end:
-      check(size == 0, "a mark has a payload");
-      break;
-    default:
-      check(false, "it is of no known kind");
+    large_.read(record_, [this](bool holds, const char* what) { check(holds, what); });
+  } else {
+    read_rare_kind();
   }
   return &record_;
 }
 
-/// From here on record_ is the first item of the run.
-void RingReader::enter_run(const std::byte* at) {
-  const std::uint64_t size = record_.payload.size();
-  check(!one_at_a_time(), "a run of items is on a link that drops the oldest");
-  check(size >= sizeof(RunHead), "the head of a run is cut off");
-  const std::uint64_t sequences = load_once(at);
-  const std::uint64_t bytes_and_items = load_once(at + offsetof(RunHead, item_bytes));
-  const auto item_bytes = static_cast<std::uint32_t>(bytes_and_items);
-  const auto items = static_cast<std::uint32_t>(bytes_and_items >> 32);
-  const bool has_gaps = sequences != low_bits(items);
-  check(record_.closes == 0 && record_.part == 0, "a run of items is part of a row's item");
-  check(items != 0 && items <= kMostInRun && item_bytes != 0 &&
-            size == sizeof(RunHead) + std::uint64_t{items} * item_bytes,
-        "a run of items has another size than its items");
-  check(!has_gaps || static_cast<std::uint32_t>(std::popcount(sequences)) == items,
-        "a run has other sequence numbers than items");
-  check(item_bytes <= end_.link.item_limit, "an item of a run is larger than the link allows");
-  run_ = {.left = sequences,
-          .sequence = record_.sequence,
-          .has_gaps = has_gaps,
-          .payload = at + sizeof(RunHead),
-          .item_bytes = item_bytes,
-          .items = items,
-          .stepped = 0,
-          .entered_ns = record_.entered_ns};
-  item_of_run();
+void RingReader::read_rare_kind() {
+  const auto check_that = [this](bool holds, const char* what) { check(holds, what); };
+  switch (record_.kind) {
+    case RecordKind::item:
+      break;
+    case RecordKind::reference:
+      large_.read_reference(record_, check_that);
+      break;
+    case RecordKind::run:
+      check(!one_at_a_time(), "a run of items is on a link that drops the oldest");
+      run_.enter(record_, end_.link.item_limit, check_that);
+      record_ = run_.item(number_);
+      break;
+    case RecordKind::tombstone:
+    case RecordKind::end:
+      check(record_.payload.empty(), "a mark has a payload");
+      break;
+    default:
+      check(false, "it is of no known kind");
+  }
 }
 
 /// More than three quarters of the bytes, or half of the items, are still to be done. Counts are hints; once all that
@@ -312,7 +220,8 @@ void RingReader::release_up_to(const Mark& until, std::uint64_t referred) {
   own.large_ordinal.store(mark.large_ordinal, std::memory_order_release);
   // RELEASE: this side's last use of the bytes before the mark is over.
   own.read_position.store(mark.position, std::memory_order_release);
-  own.releases.store(own.releases.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+  const std::uint64_t releases = own.releases.load(std::memory_order_relaxed) + 1;
+  own.releases.store(releases, std::memory_order_release);
   released_ = mark.position;
   base::kill_point(base::KillPoint::before_room);
   if (one_at_a_time()) {
@@ -321,9 +230,9 @@ void RingReader::release_up_to(const Mark& until, std::uint64_t referred) {
   if (stays_full(until)) {
     return;  // a producer that wakes now would sleep again after a few records
   }
-  if (const std::uint64_t sleep = asleep(end_.peer->sleeps);
-      sleep != 0 && sleep != ended_sleep_ && base::futex_wake(own.releases)) {
-    ended_sleep_ = sleep;
+  std::atomic_thread_fence(std::memory_order_seq_cst);  // SLEEP
+  if (producer_sleep_.must_wake(end_.peer->asleep_at[end_.index], releases)) {
+    base::futex_wake(own.releases);
   }
 }
 

@@ -1,56 +1,24 @@
 #pragma once
 
 #include <algorithm>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <optional>
 #include <pystream/detail/item_run.hpp>
-#include <span>
 
+#include "base/mutation.hpp"
+#include "shm/inbox.hpp"
+#include "shm/large_items.hpp"
 #include "shm/link_corrupt.hpp"
+#include "shm/record.hpp"
+#include "shm/run_cursor.hpp"
 #include "shm/segment.hpp"
 #include "shm/waiting.hpp"
 
 namespace pystream::shm {
 
 using detail::apart;
-
-inline constexpr std::uint64_t kNumberMask = (std::uint64_t{1} << 48) - 1;
-
-/// Where a large payload lies.
-struct LargePlace {
-  std::uint64_t link = 0;      ///< in whose large area
-  std::uint64_t position = 0;  ///< in that area
-};
-
-/// A record whose header was copied and checked; the payload is read-only memory that stays until release().
-struct Record {
-  RecordKind kind = RecordKind::invalid;
-  std::uint8_t closes = 0;  ///< see RecordHeader
-  std::uint64_t number = 0;
-  std::uint64_t sequence = 0;
-  std::uint32_t part = 0;
-  std::int64_t entered_ns = 0;
-  std::span<const std::byte> payload;
-  LargePlace place{};  ///< if it is large
-
-  /// The payload is in a large area, this link's or one upstream.
-  bool large() const { return kind == RecordKind::large_item || kind == RecordKind::reference; }
-  /// Not a mark.
-  bool is_item() const { return kind == RecordKind::item || large(); }
-};
-
-/// Items of one size at equal distances; see RingReader::try_items().
-struct FoundItems {
-  std::uint32_t items = 0;
-  const std::byte* payload = nullptr;  ///< of the first
-  std::size_t step = 0;                ///< from one payload to the next
-  std::uint64_t sequence = 0;          ///< of the first
-  std::uint64_t sequences = 0;         ///< as RunHead::sequences
-  std::int64_t entered_ns = 0;
-};
 
 /// The consumer's end of a link. Single-threaded. Nothing read from the link is used before it was checked against
 /// what this side knows by itself: the expected number, what was published, the sizes of ring and large area.
@@ -69,21 +37,22 @@ class RingReader {
   /// The next record, or nullptr if nothing more is published; each item of a run as if it were a record of its own.
   /// Valid until the next call. Throws LinkCorrupt.
   const Record* try_peek() {
-    if (run_.left != 0) {
-      return item_of_run();
+    if (run_.inside()) {
+      record_ = run_.item(number_);
+      return &record_;
     }
-    if (position_ == seen_written_ || end_.inbox != nullptr) {
+    if (position_ == seen_written_ || inbox_.exists()) {
       return try_peek_further();
     }
     return parse(seen_written_ - position_);
   }
   /// Steps over the record that try_peek() gave.
   void advance() {
-    if (run_.left != 0) {
+    if (run_.inside()) {
       step_in_run(1);
       return;
     }
-    if (record_.kind != RecordKind::item || end_.inbox != nullptr) {
+    if (record_.kind != RecordKind::item || inbox_.exists()) {
       advance_special();
     }
     position_ = next_position_;
@@ -97,7 +66,7 @@ class RingReader {
   FoundItems try_items(std::size_t size, std::uint32_t limit, const Ahead& ahead);
   /// Steps over the first `items` of what try_items() found. REQUIRES: nothing was stepped over in between.
   void advance_items(std::uint32_t items) {
-    if (run_.left != 0) {
+    if (run_.inside()) {
       step_in_run(items);
     } else {
       position_ += items * (next_position_ - position_);
@@ -115,7 +84,8 @@ class RingReader {
     std::uint64_t large_ordinal = 0;
   };
   Mark mark() const {
-    return {apart(position_), apart(number_ - run_.stepped), apart(number_), apart(large_end_), apart(large_ordinal_)};
+    return {apart(position_), apart(number_ - run_.stepped()), apart(number_), apart(large_.end()),
+            apart(large_.ordinal())};
   }
   /// Gives everything before `mark` back to the producer and wakes it if it waits and there is worthwhile room. From
   /// the large record with number `referred` on nothing is given back: somebody downstream still reads its payload.
@@ -125,23 +95,27 @@ class RingReader {
     release_up_to(mark, referred.value_or(kInvalidPosition));
   }
   void release() { release(mark()); }
-  bool has_unreleased() const { return position_ != released_ || run_.stepped != 0; }
+  bool has_unreleased() const { return position_ != released_ || run_.stepped() != 0; }
 
   /// Waits until there may be more to read: spins for `spin_ns`, then sleeps up to `timeout_ns`.
   void wait(std::int64_t spin_ns, std::int64_t timeout_ns) {
     wait_for_change(more(), {.spin_ns = spin_ns, .timeout_ns = timeout_ns});
   }
   /// What changes when there is more to read.
-  Watched more() { return {.position = end_.peer->write_position, .sleeps = end_.own->sleeps, .seen = position_}; }
+  Watched more() { return {.word = end_.peer->write_position, .asleep_at = end_.own->asleep_at, .seen = position_}; }
 
-  /// What changes when the producer begins or ceases to lack room; odd if it does. See ProducerPage::lacks_room.
+  /// What changes when the producer begins or ceases to lack room; odd if it does. See ProducerPage::release_requested.
+  /// It is waited for together with more().
   Watched lack_of_room() {
-    const std::atomic<std::uint64_t>& lacks = end_.peer->lacks_room;
-    return {.position = lacks, .sleeps = end_.own->sleeps, .seen = lacks.load(std::memory_order_acquire)};
+    const std::atomic<std::uint64_t>& request = end_.peer->release_requested;
+    return {.word = request,
+            .asleep_at = end_.own->asleep_at,
+            .seen = request.load(std::memory_order_acquire),
+            .announced = asleep_on(position_)};
   }
 
   /// True on a link that drops the oldest: every record must be done before the next is looked at.
-  bool one_at_a_time() const { return end_.inbox != nullptr; }
+  bool one_at_a_time() const { return inbox_.exists(); }
   std::uint64_t next_number() const { return number_; }
   /// Number behind the newest published record.
   std::uint64_t published_number() const { return end_.peer->written_number.load(std::memory_order_relaxed); }
@@ -154,82 +128,57 @@ class RingReader {
     }
   }
   [[noreturn]] void fail(const char* what) const;
+  const std::byte* ring_at(std::uint64_t position) const { return end_.ring + (position & mask_); }
   void take_over(std::uint64_t inputs_done, std::optional<std::uint64_t> referred);
   void take_over_inbox(std::uint64_t inputs_done);
   const Record* try_claim();
   bool overrun();
-  void copy_to_inbox();
   const Record* try_peek_further();
   bool look_at_producer();
   const Record* parse(std::uint64_t left);
-  const Record* parse_special(const std::byte* at, std::uint64_t number_and_kind, std::uint64_t left);
+  const Record* parse_special(std::uint64_t number_and_kind, std::uint64_t left);
+  [[gnu::noinline]] void read_rare_kind();
   void advance_special();
-  void release_up_to(const Mark& until, std::uint64_t referred);
-  void enter_run(const std::byte* at);
-  const Record* item_of_run();
   void step_in_run(std::uint32_t items);
+  void release_up_to(const Mark& until, std::uint64_t referred);
   bool stays_full(const Mark& mark) const;
-  Inbox& inbox() const { return *reinterpret_cast<Inbox*>(end_.inbox); }
-  std::uint64_t read_place(const std::byte* at);
-  void read_large(const std::byte* at);
-  void read_reference(const std::byte* at);
 
   ConsumerEnd end_;
   std::uint64_t mask_;
-  std::uint64_t large_mask_;
   std::uint64_t position_ = 0;
   std::uint64_t released_ = 0;
   std::uint64_t number_ = 0;
   std::uint64_t seen_written_ = 0;
-  std::uint64_t large_end_ = 0;      ///< of the newest large payload stepped over
-  std::uint64_t large_ordinal_ = 0;  ///< of the next one
-  std::uint64_t ended_sleep_ = 0;
-  bool in_hand_ = false;  ///< the inbox holds a record that is not done
-  std::uint64_t inbox_populated_ = 0;
+  EndedSleep producer_sleep_;
+  LargeItems large_;
   bool remembers_large_;
   std::deque<Mark> large_marks_;  ///< in front of each large record that was stepped over and is not released
-  // The record in hand.
-  Record record_;
-  std::uint64_t next_position_ = 0;   ///< behind it, or behind the run it is in
-  std::uint64_t next_large_end_ = 0;  ///< large_end_ behind it, if it is large
-  /// The run at position_, copied and checked; position_ stays until all of it is stepped over.
-  struct Run {
-    std::uint64_t left = 0;      ///< what is not stepped over, as RunHead::sequences; 0: no run
-    std::uint64_t sequence = 0;  ///< of bit 0; if there are no gaps that of the next item
-    bool has_gaps = false;
-    const std::byte* payload = nullptr;  ///< of the next item
-    std::uint32_t item_bytes = 0;
-    std::uint32_t items = 0;    ///< that are not stepped over
-    std::uint32_t stepped = 0;  ///< over so many items
-    std::int64_t entered_ns = 0;
-  };
-  Run run_;
+  InboxCopy inbox_;
+  bool in_hand_ = false;             ///< the inbox holds a record that is not done
+  Record record_;                    ///< in hand
+  std::uint64_t next_position_ = 0;  ///< behind the record in hand, or behind the run it is in
+  RunCursor run_;                    ///< the run at position_, which stays until all of it is stepped over
 };
-
-/// One load a word: the compiler must not read a checked value a second time from memory that others may change.
-inline std::uint64_t load_once(const std::byte* at) {
-  return __atomic_load_n(reinterpret_cast<const std::uint64_t*>(at), __ATOMIC_RELAXED);
-}
 
 /// Copies and checks the header at position_, `left` bytes before the write position. In line: a plain item is all
 /// that most links ever carry.
 inline const Record* RingReader::parse(std::uint64_t left) {
-  const std::byte* at = end_.ring + (position_ & mask_);
+  const std::byte* at = ring_at(position_);
   const std::uint64_t number_and_kind = load_once(at);
   const std::uint64_t size_and_part = load_once(at + 16);
   const auto size = static_cast<std::uint32_t>(size_and_part);
-  const std::uint64_t bytes = sizeof(RecordHeader) + round_up(size, kRecordAlign);
+  const std::uint64_t bytes = record_bytes(size);
   next_position_ = position_ + bytes;
-  record_.kind = static_cast<RecordKind>((number_and_kind >> 48) & 0xff);
-  record_.closes = static_cast<std::uint8_t>(number_and_kind >> 56);
+  record_.kind = kind_in(number_and_kind);
+  record_.closes = closes_in(number_and_kind);
   record_.number = number_;
   record_.sequence = load_once(at + 8);
   record_.part = static_cast<std::uint32_t>(size_and_part >> 32);
   record_.entered_ns = static_cast<std::int64_t>(load_once(at + 24));
   record_.payload = {at + sizeof(RecordHeader), size};
-  const bool as_expected = ((number_and_kind ^ number_) & kNumberMask) == 0 && bytes <= left;
+  const bool as_expected = has_number(number_and_kind, number_) && bytes <= left;
   if (!as_expected || record_.kind != RecordKind::item) [[unlikely]] {
-    return parse_special(at, number_and_kind, left);
+    return parse_special(number_and_kind, left);
   }
   return &record_;
 }
@@ -242,38 +191,16 @@ inline void RingReader::advance_special() {
     if (remembers_large_) [[unlikely]] {
       large_marks_.push_back(mark());
     }
-    large_end_ = next_large_end_;
-    ++large_ordinal_;
+    large_.step();
   }
-}
-
-inline const Record* RingReader::item_of_run() {
-  record_ = {.kind = RecordKind::item,
-             .closes = 0,
-             .number = number_,
-             .sequence = run_.sequence + static_cast<std::uint64_t>(std::countr_zero(run_.left)),
-             .part = 0,
-             .entered_ns = run_.entered_ns,
-             .payload = {run_.payload, run_.item_bytes}};
-  return &record_;
 }
 
 inline void RingReader::step_in_run(std::uint32_t items) {
-  run_.items -= items;
-  if (!run_.has_gaps) {
-    run_.sequence += items;
-    run_.left = low_bits(run_.items);
-  } else {
-    for (std::uint32_t i = 0; i < items; ++i) {
-      run_.left &= run_.left - 1;
-    }
-  }
-  run_.payload += items * std::size_t{run_.item_bytes};
-  run_.stepped += items;
+  run_.step(items);
   number_ += items;
-  if (run_.left == 0) {
+  if (!run_.inside() || base::mutated(base::Mutation::release_within_run)) {
     position_ = next_position_;
-    run_.stepped = 0;
+    run_.leave();
   }
 }
 
@@ -283,31 +210,17 @@ FoundItems RingReader::try_items(std::size_t size, std::uint32_t limit, const Ah
   if (first == nullptr || first->kind != RecordKind::item || first->closes != 0 || first->payload.size() != size) {
     return {};
   }
-  FoundItems found{.payload = first->payload.data(), .sequence = first->sequence, .entered_ns = first->entered_ns};
-  if (run_.left != 0 && !run_.has_gaps) {
-    found.step = size;
-    found.items = ahead(first->sequence, std::min(limit, run_.items));
-    found.sequences = low_bits(found.items);
-    return found;
+  if (run_.inside()) {
+    return run_.find(limit, ahead);
   }
+  FoundItems found{.payload = first->payload.data(),
+                   .step = next_position_ - position_,
+                   .sequence = first->sequence,
+                   .entered_ns = first->entered_ns};
   const std::uint32_t span = ahead(first->sequence, limit == 1 ? 1 : kRunBits);
-  if (run_.left != 0) {
-    found.step = size;
-    found.sequences = run_.left >> std::countr_zero(run_.left);
-    found.items = run_.items;
-    if (span < kRunBits) {
-      found.sequences &= (std::uint64_t{1} << span) - 1;
-      found.items = static_cast<std::uint32_t>(std::popcount(found.sequences));
-    }
-    for (; found.items > limit; --found.items) {
-      found.sequences &= ~std::bit_floor(found.sequences);
-    }
-    return found;
-  }
-  found.step = next_position_ - position_;
   const std::uint64_t published = (seen_written_ - position_) / found.step;
-  const std::byte* at = end_.ring + (position_ & mask_);
-  std::uint64_t expected = (number_ & kNumberMask) | (std::uint64_t{static_cast<std::uint8_t>(RecordKind::item)} << 48);
+  const std::byte* at = ring_at(position_);
+  std::uint64_t expected = pack_header_word(number_, RecordKind::item, 0);
   for (std::uint64_t next = 0; found.items < std::min<std::uint64_t>(limit, published); at += found.step, ++expected) {
     const std::uint64_t bit = load_once(at + 8) - found.sequence;
     if (load_once(at) != expected || static_cast<std::uint32_t>(load_once(at + 16)) != size ||

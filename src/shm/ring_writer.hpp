@@ -4,13 +4,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <deque>
 #include <optional>
 #include <pystream/detail/item_run.hpp>
-#include <span>
-#include <string>
 
-#include "shm/link_corrupt.hpp"
+#include "base/mutation.hpp"
+#include "shm/consumers.hpp"
+#include "shm/eviction.hpp"
+#include "shm/journal.hpp"
+#include "shm/large_area.hpp"
+#include "shm/references.hpp"
 #include "shm/segment.hpp"
 #include "shm/waiting.hpp"
 
@@ -37,21 +39,6 @@ struct RunItems {
   std::uint64_t sequences = 0;  ///< as RunHead::sequences
 };
 
-/// What a commit says is done, beside the records it publishes.
-struct Done {
-  std::uint64_t inputs_done = 0;
-  std::uint32_t parts_out = 0;  ///< outputs of input `inputs_done` among what is published so far
-  std::uint32_t flags = 0;      ///< kJournal…
-  std::uint64_t cycles = 0;
-  std::span<const std::byte> cursor{};
-};
-
-constexpr std::uint64_t kNumberBits = 48;
-
-constexpr std::uint64_t record_bytes(std::size_t payload) {
-  return sizeof(RecordHeader) + round_up(payload, kRecordAlign);
-}
-
 using detail::apart;
 
 template <std::size_t kWords>
@@ -70,14 +57,11 @@ inline void store(std::byte* to, const LargePayload& large) {
   store_words(to, {large.position, large.size, large.ordinal, large.reserved});
 }
 
-/// The producer's end of a link. Single-threaded.
+/// The producer's end of a link. Single-threaded. It puts records together and keeps within the room there is; its
+/// parts keep the journal, the large area, the consumers' progress, references and, on a link that drops the oldest,
+/// the tail. It has many functions because everything an output needs is a verb here: no caller knows the parts.
 ///
-/// Invariants:
-/// 1. Only commit() stores write_position, after the journal entry that matches the new value is complete.
-/// 2. [read_position, head_) never spans more than ring_bytes; so what is written was released before.
-/// 3. At every instant exactly one journal entry matches write_position.
-/// 4. On a link that drops the oldest this side owns both ends: tail_position stands in for read_position, it passes
-///    whole committed records only, and it is stored before what it frees is overwritten.
+/// Invariant: the records from what is free up to head_ never span more than the ring.
 class RingWriter {
  public:
   /// Takes over from a dead predecessor: starts at the journal entry that matches write_position. What was written
@@ -88,13 +72,12 @@ class RingWriter {
   /// gives up the first. Throws ItemTooLarge, Error if the large area gets no memory, or LinkCorrupt.
   std::byte* try_reserve(std::size_t size) {
     if (size <= small_limit_ && head_ + record_bytes(size) <= room_end_ && next_number_ < number_end_) {
-      reserved_large_ = false;
-      return end_.ring + (head_ & mask_) + sizeof(RecordHeader);
+      reserved_large_.reset();
+      return payload_at_head();
     }
     if (size > small_limit_ && fits_in_front(size)) {
-      reserved_large_ = true;
-      reserved_at_ = next_lap(large_head_);
-      return end_.large;
+      reserved_large_ = large_.front();
+      return large_.front_bytes();
     }
     return try_reserve_further(size);
   }
@@ -105,8 +88,9 @@ class RingWriter {
       finish_large(size, tag);
     } else {
       write_header(RecordKind::item, tag, static_cast<std::uint32_t>(size), 0);
-      if (newest_ != committed_) {  // not of the first since a commit: if it stays alone, its reader is close behind
-        detail::prefetch_for_write(end_.ring + ((head_ + detail::kPrefetchBytes) & mask_));
+      // Not of the first since a commit: if it stays alone, its reader is close behind.
+      if (newest_ != journal_.committed()) {
+        detail::prefetch_for_write(ring_.at(head_ + detail::kPrefetchBytes));
       }
     }
     ++outputs_;
@@ -116,7 +100,7 @@ class RingWriter {
   /// for try_reserve().
   std::uint32_t try_reserve_run(std::size_t size, std::uint32_t items);
   /// Where the first payload of a run goes. It is aligned to kRecordAlign.
-  std::byte* run_start() const { return end_.ring + (head_ & mask_) + sizeof(RecordHeader) + sizeof(RunHead); }
+  std::byte* run_start() const { return payload_at_head() + sizeof(RunHead); }
   /// Makes the first payloads of the reserved run a record. REQUIRES: `of` has an item, and no more than were reserved.
   void finish_run(std::size_t size, const RunItems& of, const RecordTag& tag);
   /// Items up to here may be in runs.
@@ -125,8 +109,8 @@ class RingWriter {
   /// Throws ItemTooLarge, or LinkCorrupt. REQUIRES: this link blocks.
   bool try_refer(const ReferTo& to, const RecordTag& tag);
   /// True if some record refers to an input, as far as was seen.
-  bool refers() const { return !referring_.empty(); }
-  /// Number of the oldest input a record refers to that the consumer has not released. Throws LinkCorrupt.
+  bool refers() const { return references_.any(); }
+  /// Number of the oldest input a record refers to that some consumer has not released. Throws LinkCorrupt.
   std::optional<std::uint64_t> oldest_referred();
   /// Payloads up to here lie in the ring itself.
   std::size_t small_limit() const { return small_limit_; }
@@ -135,8 +119,8 @@ class RingWriter {
   /// Sets `closes` of the newest record. REQUIRES: has_uncommitted().
   void set_closes(std::uint8_t closes);
 
-  bool has_uncommitted() const { return head_ != committed_; }
-  /// Publishes every finished record together with what is done, and wakes the consumer.
+  bool has_uncommitted() const { return head_ != journal_.committed(); }
+  /// Publishes every finished record together with what is done, and wakes the consumers.
   void commit(const Done& done);
   /// Commits inputs that gave no output. REQUIRES: !has_uncommitted(), and only inputs_done changed.
   void commit_inputs_done(std::uint64_t inputs_done);
@@ -145,11 +129,9 @@ class RingWriter {
   /// Throws away what is not committed (an item that failed half-way).
   void rollback();
   /// Throws away the records since `mark` (see mark()).
-  struct Mark {
-    std::uint64_t head, large_head, large_ordinal, next_number, outputs;
-  };
+  using Mark = Written;
   Mark mark() const {
-    return {apart(head_), apart(large_head_), apart(large_ordinal_), apart(next_number_), apart(outputs_)};
+    return {apart(head_), apart(next_number_), apart(large_.head()), apart(large_.ordinal()), apart(outputs_)};
   }
   void rollback_to(const Mark& mark);
 
@@ -161,139 +143,84 @@ class RingWriter {
   /// room() of that moment.
   void wait(const Watched& since, const Patience& patience);
   /// What changes when there is more room, or when less is referred to.
-  Watched room() { return {.position = end_.peer->releases, .sleeps = end_.own->sleeps, .seen = seen_releases_}; }
-  /// Has the consumer release at once what it keeps for others, from now until cease_to_ask(). A writer that has no
+  Watched room() const { return consumers_.release(); }
+  /// Has the consumers release at once what they keep for others, from now until cease_to_ask(). A writer that has no
   /// room asks by itself.
-  void ask_for_room();
-  void cease_to_ask();
-  /// True if the consumer has taken all that was committed.
-  bool empty() const;
+  void ask_for_room() { consumers_.request_release(); }
+  void cease_to_ask() { consumers_.withdraw_request(); }
+  /// True if the consumers have taken all that was committed.
+  bool empty() const { return consumers_.released_all(journal_.committed()); }
 
   /// The journal as found at the start or as committed last.
-  const JournalEntry& journal() const { return end_.own->journal[active_]; }
+  const JournalEntry& journal() const { return journal_.entry(); }
   const LinkEntry& link() const { return end_.link; }
   std::uint64_t next_number() const { return next_number_; }
   std::uint64_t outputs() const { return outputs_; }
   Overflow overflow() const { return static_cast<Overflow>(end_.link.overflow); }
   /// An item was thrown away because there was no room.
   void count_dropped();
-  /// Records that the consumer is not done with, committed or not.
-  std::uint64_t items_inside() const;
+  /// Records that some consumer is not done with, committed or not.
+  std::uint64_t items_inside() const { return next_number_ - consumers_.done_number(); }
 
  private:
-  bool fits_in_front(std::size_t size) const;
-  std::byte* try_reserve_further(std::size_t size);
-  void finish_large(std::size_t size, const RecordTag& tag);
-  LargePayload take_large(std::size_t size);
-  void set_room();
   /// What one more record takes of the link.
   struct Need {
     std::uint64_t ring = 0;  ///< bytes
     std::size_t large = 0;   ///< bytes; 0: it is not large
   };
+  std::byte* payload_at_head() const { return ring_.at(head_) + sizeof(RecordHeader); }
+  bool fits_in_front(std::size_t size) const;
+  std::byte* try_reserve_further(std::size_t size);
   bool has_room(Need need);
   bool make_room(Need need);
-  template <class Visit>
-  void walk_committed(std::uint64_t from, const Visit& visit) const;
-  void find_tail();
-  void find_references();
-  void evict_oldest();
-  bool within_limits(bool large) const;
-  bool fits(Need need) const;
-  std::uint64_t large_start(std::size_t size) const;
-  std::uint64_t place_behind(std::size_t size) const;
-  std::uint64_t large_in_use() const;
-  /// Where the large area begins anew at or behind `position`.
-  std::uint64_t next_lap(std::uint64_t position) const { return (position + large_mask_) & ~large_mask_; }
-  void populate(std::uint64_t offset, std::size_t size);
-  void look_at_consumer();
-  void look_at_large_released();
-  void check(bool holds, const char* what) const {
-    if (!holds) [[unlikely]] {
-      fail(what);
-    }
-  }
-  [[noreturn]] void fail(const char* what) const;
-  std::uint64_t number_and_kind(RecordKind kind, std::uint8_t closes) const {
-    return (next_number_ & ((std::uint64_t{1} << kNumberBits) - 1)) |
-           (std::uint64_t{static_cast<std::uint8_t>(kind)} << kNumberBits) | (std::uint64_t{closes} << 56);
-  }
+  bool fits(Need need, const Freed& freed) const;
+  bool within_limits(bool large, const Freed& freed) const;
+  void look_at_consumers();
+  void set_room();
+  void finish_large(std::size_t size, const RecordTag& tag);
   void write_header(RecordKind kind, const RecordTag& tag, std::uint32_t payload, std::uint8_t closes);
-  void fill_entry(std::size_t index, const Done& done);
-  void publish(std::size_t index);
-  void wake_consumer(const std::atomic<std::uint64_t>& word);
 
   ProducerEnd end_;
-  std::uint64_t mask_;
-  std::uint64_t large_mask_;
-  std::size_t small_limit_;      ///< larger payloads go to the large area
-  std::uint64_t populated_ = 0;  ///< as own->populated, once it was checked
-  std::size_t active_ = 0;       ///< journal entry that matches write_position
-  // Where the next record goes, and what of the consumer was seen last.
+  ProducerCheck check_;
+  RingBytes ring_;
+  std::size_t small_limit_;  ///< larger payloads go to the large area
+  Journal journal_;
+  LargeArea large_;
+  Consumers consumers_;
+  std::optional<Eviction> eviction_;  ///< on a link that drops the oldest
+  References references_;
   std::uint64_t head_ = 0;
-  std::uint64_t committed_ = 0;
   std::uint64_t newest_ = 0;  ///< position of the newest finished record
   std::uint64_t next_number_ = 0;
-  std::uint64_t large_head_ = 0;
-  std::uint64_t large_ordinal_ = 0;
-  /// large_head_ before it went to the front of the area the last time. A predecessor's is not known.
-  std::uint64_t jumped_from_ = 0;
   std::uint64_t outputs_ = 0;
-  std::uint64_t seen_read_ = 0;
-  std::uint64_t seen_read_number_ = 0;
-  std::uint64_t seen_large_released_ = 0;
-  std::uint64_t seen_large_ordinal_ = 0;
-  std::uint64_t seen_done_number_ = 0;
-  std::uint64_t seen_done_large_ = 0;
-  std::uint64_t seen_releases_ = 0;
-  std::uint64_t room_end_ = 0;     ///< head_ may go so far, by what was seen last
-  std::uint64_t number_end_ = 0;   ///< next_number_ must stay below
-  bool evicts_;                    ///< seen_… is this side's own tail
-  bool asks_ = false;              ///< own->lacks_room is odd
-  std::uint64_t ended_sleep_ = 0;  ///< the consumer's sleep that was already ended
-  /// Records of this link that refer to an input, oldest first.
-  struct Referring {
-    std::uint64_t end;    ///< position behind the record
-    std::uint64_t input;  ///< number
-  };
-  std::deque<Referring> referring_;
-  // The reservation in work.
-  bool reserved_large_ = false;
-  std::uint64_t reserved_at_ = 0;  ///< large position
+  Freed freed_;
+  std::uint64_t room_end_ = 0;                   ///< head_ may go so far, by what was seen last
+  std::uint64_t number_end_ = 0;                 ///< next_number_ must stay below
+  std::optional<std::uint64_t> reserved_large_;  ///< position of the reservation in work, if it is in the large area
 };
 
-/// The consumer has released every large item, so that the next one may lie at the front of the large area, which is
+/// The consumers have released every large item, so that the next one may lie at the front of the large area, which is
 /// warm; and the ring has room for its record by what was seen last. False where that does not settle it.
 inline bool RingWriter::fits_in_front(std::size_t size) const {
-  return size <= populated_ && size <= end_.link.item_limit && !evicts_ && !asks_ &&
+  return large_.front_has_memory(size) && size <= end_.link.item_limit && !eviction_ && !consumers_.requests() &&
          head_ + record_bytes(sizeof(LargePayload)) <= room_end_ && next_number_ < number_end_ &&
-         end_.peer->large_ordinal.load(std::memory_order_acquire) == large_ordinal_;
+         (consumers_.released_large(large_.ordinal()) || base::mutated(base::Mutation::take_front_in_use));
 }
 
 inline void RingWriter::write_header(RecordKind kind, const RecordTag& tag, std::uint32_t payload,
                                      std::uint8_t closes) {
-  store(end_.ring + (head_ & mask_), RecordHeader{.number_and_kind = number_and_kind(kind, closes),
-                                                  .sequence = tag.sequence,
-                                                  .size = payload,
-                                                  .part = tag.part,
-                                                  .entered_ns = tag.entered_ns});
+  store(ring_.at(head_), RecordHeader{.number_and_kind = pack_header_word(next_number_, kind, closes),
+                                      .sequence = tag.sequence,
+                                      .size = payload,
+                                      .part = tag.part,
+                                      .entered_ns = tag.entered_ns});
   newest_ = head_;
   head_ += record_bytes(payload);
   ++next_number_;
 }
 
-inline LargePayload RingWriter::take_large(std::size_t size) {
-  const LargePayload taken{.position = reserved_at_, .size = size, .ordinal = large_ordinal_, .reserved = 0};
-  if (reserved_at_ != large_head_) {
-    jumped_from_ = large_head_;
-  }
-  large_head_ = reserved_at_ + round_up(size, kLine);
-  ++large_ordinal_;
-  return taken;
-}
-
 inline void RingWriter::finish_large(std::size_t size, const RecordTag& tag) {
-  store(end_.ring + (head_ & mask_) + sizeof(RecordHeader), take_large(size));
+  store(payload_at_head(), large_.take(*reserved_large_, size));
   write_header(RecordKind::large_item, tag, sizeof(LargePayload), 0);
 }
 

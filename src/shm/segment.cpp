@@ -4,12 +4,15 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <pystream/error.hpp>
+#include <stdexcept>
 #include <string>
 
 #include "base/memory.hpp"
+#include "base/mutation.hpp"
 #include "base/system_error.hpp"
 #include "shm/segment_contents.hpp"
 #include "shm/segment_layout.hpp"
@@ -63,6 +66,7 @@ Segment Segment::create(const SegmentSpec& spec) {
     put(&layout.header(), sizeof(SegmentHeader));
     put(layout.workers().data(), layout.workers().size() * sizeof(WorkerEntry));
     put(layout.links().data(), layout.links().size() * sizeof(LinkEntry));
+    put(layout.consumers().data(), layout.consumers().size() * sizeof(ConsumerEntry));
     put(spec.plan.data(), spec.plan.size());
   }
   for (const LinkEntry& link : layout.links()) {
@@ -98,6 +102,10 @@ const LinkEntry& Segment::link(std::uint32_t id) const {
   return contents_->links.at(id);
 }
 
+std::span<const ConsumerEntry> Segment::consumers(std::uint32_t id) const {
+  return contents_->consumers_of(link(id));
+}
+
 const WorkerEntry& Segment::worker(std::uint32_t id) const {
   return contents_->workers.at(id);
 }
@@ -107,10 +115,15 @@ std::string_view Segment::plan() const {
 }
 
 ProducerEnd Segment::map_producer(std::uint32_t id) const {
-  ProducerEnd end{.id = id, .link = link(id)};
+  ProducerEnd end;
+  end.id = id;
+  end.link = link(id);
   const auto keep = [&](Mapping mapping) { return end.keep.emplace_back(std::move(mapping)).data(); };
   end.own = reinterpret_cast<ProducerPage*>(keep(map(fd(), end.link.producer_offset, kPage, Access::read_write)));
-  end.peer = reinterpret_cast<const ConsumerPage*>(keep(map(fd(), end.link.consumer_offset, kPage, Access::read_only)));
+  for (const ConsumerEntry& consumer : consumers(id)) {
+    end.peers.push_back(
+        reinterpret_cast<const ConsumerPage*>(keep(map(fd(), consumer.page_offset, kPage, Access::read_only))));
+  }
   if (end.link.ring_bytes > 0) {
     end.ring = keep(map_twice(fd(), end.link.ring_offset, end.link.ring_bytes, Access::read_write));
     if (end.link.large_bytes > 0) {  // a mapping of length 0 would be one of all that follows
@@ -120,12 +133,17 @@ ProducerEnd Segment::map_producer(std::uint32_t id) const {
   return end;
 }
 
-ConsumerEnd Segment::map_consumer(std::uint32_t id) const {
-  ConsumerEnd end{.id = id, .link = link(id), .upstream = Upstream(contents_, id)};
+ConsumerEnd Segment::map_consumer(std::uint32_t id, std::uint32_t index) const {
+  ConsumerEnd end{.id = id, .index = index, .link = link(id), .upstream = Upstream(contents_, id)};
+  if (index >= end.link.consumers) {
+    throw std::out_of_range("a link has no such consumer");
+  }
   const auto keep = [&](Mapping mapping) { return end.keep.emplace_back(std::move(mapping)).data(); };
-  end.own = reinterpret_cast<ConsumerPage*>(keep(map(fd(), end.link.consumer_offset, kPage, Access::read_write)));
+  end.own =
+      reinterpret_cast<ConsumerPage*>(keep(map(fd(), consumers(id)[index].page_offset, kPage, Access::read_write)));
   end.peer = reinterpret_cast<const ProducerPage*>(keep(map(fd(), end.link.producer_offset, kPage, Access::read_only)));
-  end.ring = keep(map_twice(fd(), end.link.ring_offset, end.link.ring_bytes, Access::read_only));
+  const Access ring = base::mutated(base::Mutation::map_ring_writable) ? Access::read_write : Access::read_only;
+  end.ring = keep(map_twice(fd(), end.link.ring_offset, end.link.ring_bytes, ring));
   if (end.link.large_bytes > 0) {
     end.large = keep(map(fd(), end.link.large_offset, end.link.large_bytes, Access::read_only));
   }
@@ -155,6 +173,22 @@ WorkerEnd Segment::map_worker(std::uint32_t id) const {
   return end;
 }
 
+std::uint64_t SupervisorView::Link::overrun() const {
+  std::uint64_t all = 0;
+  for (const ConsumerPage* page : consumers) {
+    all += page->overrun.load(std::memory_order_relaxed);
+  }
+  return all;
+}
+
+std::uint64_t SupervisorView::Link::least(std::atomic<std::uint64_t> ConsumerPage::*value) const {
+  std::uint64_t least = kInvalidPosition;
+  for (const ConsumerPage* page : consumers) {
+    least = std::min(least, (page->*value).load(std::memory_order_seq_cst));
+  }
+  return least;
+}
+
 SupervisorView Segment::map_supervisor() const {
   SupervisorView view;
   const auto keep = [&](Mapping mapping) { return view.keep.emplace_back(std::move(mapping)).data(); };
@@ -169,10 +203,13 @@ SupervisorView Segment::map_supervisor() const {
          .rows = reinterpret_cast<const RowPage*>(keep(map(fd(), entry.profile_offset, kPage, Access::read_only)))});
   }
   for (const LinkEntry& entry : contents_->links) {
-    view.links.push_back({.producer = reinterpret_cast<const ProducerPage*>(
-                              keep(map(fd(), entry.producer_offset, kPage, Access::read_only))),
-                          .consumer = reinterpret_cast<const ConsumerPage*>(
-                              keep(map(fd(), entry.consumer_offset, kPage, Access::read_only)))});
+    SupervisorView::Link& link = view.links.emplace_back();
+    link.producer =
+        reinterpret_cast<const ProducerPage*>(keep(map(fd(), entry.producer_offset, kPage, Access::read_only)));
+    for (const ConsumerEntry& consumer : contents_->consumers_of(entry)) {
+      link.consumers.push_back(
+          reinterpret_cast<const ConsumerPage*>(keep(map(fd(), consumer.page_offset, kPage, Access::read_only))));
+    }
   }
   return view;
 }

@@ -23,7 +23,7 @@ struct SegmentContents;
 /// Memory of a link as its producer maps it.
 struct ProducerEnd {
   ProducerPage* own = nullptr;
-  const ConsumerPage* peer = nullptr;
+  std::vector<const ConsumerPage*> peers;  ///< at least one
   std::byte* ring = nullptr;
   std::byte* large = nullptr;
   std::uint32_t id = 0;  ///< of the link
@@ -31,7 +31,7 @@ struct ProducerEnd {
   std::vector<Mapping> keep;
 };
 
-/// Memory of a link as its consumer maps it.
+/// Memory of a link as one of its consumers maps it.
 struct ConsumerEnd {
   const ProducerPage* peer = nullptr;
   ConsumerPage* own = nullptr;
@@ -39,6 +39,7 @@ struct ConsumerEnd {
   const std::byte* large = nullptr;
   std::byte* inbox = nullptr;  ///< nullptr: not a link that drops the oldest
   std::uint32_t id = 0;        ///< of the link
+  std::uint32_t index = 0;     ///< of this consumer
   LinkEntry link{};
   Upstream upstream;
   std::vector<Mapping> keep;
@@ -66,7 +67,15 @@ struct SupervisorView {
   };
   struct Link {
     const ProducerPage* producer = nullptr;
-    const ConsumerPage* consumer = nullptr;
+    std::vector<const ConsumerPage*> consumers;
+
+    /// The least of the consumers' values: what all of them are done with, or have released.
+    std::uint64_t done_number() const { return least(&ConsumerPage::done_number); }
+    std::uint64_t read_position() const { return least(&ConsumerPage::read_position); }
+    std::uint64_t overrun() const;
+
+   private:
+    std::uint64_t least(std::atomic<std::uint64_t> ConsumerPage::*value) const;
   };
   std::vector<Worker> workers;
   std::vector<Link> links;
@@ -85,11 +94,13 @@ class Segment {
   int fd() const;
   const SegmentHeader& header() const;
   const LinkEntry& link(std::uint32_t id) const;
+  std::span<const ConsumerEntry> consumers(std::uint32_t link) const;
   const WorkerEntry& worker(std::uint32_t id) const;
   std::string_view plan() const;
 
   ProducerEnd map_producer(std::uint32_t link) const;
-  ConsumerEnd map_consumer(std::uint32_t link) const;
+  /// `index`: which of its consumers.
+  ConsumerEnd map_consumer(std::uint32_t link, std::uint32_t index = 0) const;
   WorkerEnd map_worker(std::uint32_t worker) const;
   SupervisorView map_supervisor() const;
 

@@ -10,19 +10,20 @@
 
 /// What stands in the shared memory of one pipeline beside its links.
 ///
-///   ┌ SegmentHeader, WorkerEntry[workers], LinkEntry[links], plan text ┐ coordinator writes once, then nobody
+///   ┌ SegmentHeader, its tables, plan text                             ┐ coordinator writes once, then nobody
 ///   ├ ProfileConfig                                                    ┤ coordinator writes before the first start
 ///   ├ ControlPage  per worker                                          ┤ coordinator writes, its worker reads
 ///   ├ WorkerPage, HostedStats[tracked], checkpoints  per worker        ┤ the worker writes, coordinator reads
 ///   ├ rows and batches of its profile                per worker        ┤ the worker writes; see profile_abi.hpp
-///   └ ProducerPage, ConsumerPage, ring, large area   per link          ┘ see ring_abi.hpp
+///   └ ProducerPage, ConsumerPages, ring, large area  per link          ┘ see ring_abi.hpp
 ///
 /// Every part begins on a page of its own, because a worker maps read-only what it does not own.
 namespace pystream::shm {
 
 inline constexpr std::uint64_t kMagic = 0x6d61657274737970;  // "pystream"
-inline constexpr std::uint32_t kAbiVersion = 8;
+inline constexpr std::uint32_t kAbiVersion = 9;
 
+/// Behind it stand WorkerEntry[workers], LinkEntry[links] and ConsumerEntry[consumers].
 struct SegmentHeader {
   std::uint64_t magic;
   std::uint32_t version;
@@ -34,6 +35,8 @@ struct SegmentHeader {
   std::uint64_t plan_offset;
   std::uint64_t plan_bytes;
   std::uint64_t config_offset;  ///< of the ProfileConfig
+  std::uint32_t consumers;      ///< of all links
+  std::uint32_t reserved;
 };
 
 struct WorkerEntry {
@@ -53,7 +56,6 @@ struct WorkerEntry {
 
 struct LinkEntry {
   std::uint64_t producer_offset;
-  std::uint64_t consumer_offset;
   std::uint64_t ring_offset;
   std::uint64_t ring_bytes;  ///< a power of two; 0: a terminal link that only carries a sink's journal
   std::uint64_t large_offset;
@@ -64,9 +66,17 @@ struct LinkEntry {
   std::uint64_t items_limit;  ///< items in the link at once; 0: as many as fit
   std::uint64_t large_limit;  ///< large items in the link at once
   std::uint32_t producer;
-  std::uint32_t consumer;
-  std::uint32_t answers;   ///< 1: every input is answered, by a tombstone if need be
-  std::uint32_t overflow;  ///< Overflow
+  std::uint32_t first_consumer;  ///< index of its first ConsumerEntry; the others follow
+  std::uint32_t consumers;       ///< at least 1, of a link that drops the oldest exactly 1
+  std::uint32_t answers;         ///< 1: every input is answered, by a tombstone if need be
+  std::uint32_t overflow;        ///< Overflow
+  std::uint32_t reserved;
+};
+
+struct ConsumerEntry {
+  std::uint64_t page_offset;
+  std::uint32_t worker;
+  std::uint32_t reserved;
 };
 
 /// What happens to an item for which a link has no room. The same numbers as plan::Overflow.
@@ -201,11 +211,8 @@ struct CheckpointHeader {
   std::uint64_t bytes;  ///< that follow: for each stage with state its size (u64) and its bytes
 };
 
-constexpr std::uint64_t round_up(std::uint64_t bytes, std::uint64_t unit) {
-  return (bytes + unit - 1) / unit * unit;
-}
-
-static_assert(sizeof(SegmentHeader) == 64 && sizeof(WorkerEntry) == 72 && sizeof(LinkEntry) == 104);
+static_assert(sizeof(SegmentHeader) == 72 && sizeof(WorkerEntry) == 72 && sizeof(LinkEntry) == 104 &&
+              sizeof(ConsumerEntry) == 16);
 static_assert(sizeof(ControlPage) <= kPage && sizeof(WorkerPage) <= kWorkerPageBytes);
 
 }  // namespace pystream::shm

@@ -49,8 +49,8 @@ SegmentContents::SegmentContents(base::UniqueFd of) : fd(std::move(of)) {
     throw_no_segment("it has layout version " + std::to_string(header.version) + ", this program knows " +
                      std::to_string(kAbiVersion));
   }
-  const std::uint64_t plan_offset =
-      sizeof(SegmentHeader) + header.workers * sizeof(WorkerEntry) + std::uint64_t{header.links} * sizeof(LinkEntry);
+  const std::uint64_t plan_offset = sizeof(SegmentHeader) + header.workers * sizeof(WorkerEntry) +
+                                    header.links * sizeof(LinkEntry) + header.consumers * sizeof(ConsumerEntry);
   if (header.total_bytes != file_bytes || header.table_bytes > file_bytes || header.plan_offset != plan_offset ||
       header.plan_bytes > header.table_bytes || plan_offset > header.table_bytes - header.plan_bytes) {
     throw_no_segment("its sizes do not fit together");
@@ -65,6 +65,9 @@ SegmentContents::SegmentContents(base::UniqueFd of) : fd(std::move(of)) {
   }
   for (std::uint32_t i = 0; i < header.links; ++i, at += sizeof(LinkEntry)) {
     links.push_back(copy_at<LinkEntry>(tables.data(), at));
+  }
+  for (std::uint32_t i = 0; i < header.consumers; ++i, at += sizeof(ConsumerEntry)) {
+    consumers.push_back(copy_at<ConsumerEntry>(tables.data(), at));
   }
   const auto inside = [&](std::uint64_t offset, std::uint64_t size) {
     return offset % kPage == 0 && size <= file_bytes && offset <= file_bytes - size;
@@ -81,16 +84,22 @@ SegmentContents::SegmentContents(base::UniqueFd of) : fd(std::move(of)) {
       throw_no_segment("a worker's pages lie outside");
     }
   }
+  for (const ConsumerEntry& consumer : consumers) {
+    if (!inside(consumer.page_offset, kPage) || consumer.worker >= header.workers) {
+      throw_no_segment("a consumer's page lies outside");
+    }
+  }
   for (const LinkEntry& link : links) {
-    if (!inside(link.producer_offset, kPage) || !inside(link.consumer_offset, kPage) ||
-        !inside(link.ring_offset, link.ring_bytes) || !inside(link.large_offset, link.large_bytes) ||
-        !inside(link.inbox_offset, link.inbox_bytes) ||
+    if (!inside(link.producer_offset, kPage) || link.consumers == 0 || link.consumers > kMostConsumers ||
+        link.first_consumer > header.consumers || link.consumers > header.consumers - link.first_consumer ||
+        (link.inbox_bytes != 0 && link.consumers != 1) || !inside(link.ring_offset, link.ring_bytes) ||
+        !inside(link.large_offset, link.large_bytes) || !inside(link.inbox_offset, link.inbox_bytes) ||
         (link.inbox_bytes != 0 &&
          (link.inbox_bytes < kInboxPayload || link.inbox_bytes - kInboxPayload < link.large_bytes)) ||
         (link.ring_bytes != 0 &&
          (link.item_limit > link.large_bytes || (link.large_bytes != 0 && !std::has_single_bit(link.large_bytes)))) ||
         (link.ring_bytes != 0 && (!std::has_single_bit(link.ring_bytes) || link.ring_bytes < kPage)) ||
-        link.producer >= header.workers || link.consumer >= header.workers) {
+        link.producer >= header.workers) {
       throw_no_segment("a link's pages lie outside");
     }
   }

@@ -13,8 +13,12 @@ constexpr std::uint32_t kSmallestSamples = 400;  ///< so that most batches end f
 }  // namespace
 
 SegmentLayout::SegmentLayout(const SegmentSpec& spec) {
-  const std::uint64_t tables =
-      sizeof(SegmentHeader) + spec.workers.size() * sizeof(WorkerEntry) + spec.links.size() * sizeof(LinkEntry);
+  std::uint64_t consumers = 0;
+  for (const LinkSize& size : spec.links) {
+    consumers += size.consumers.size();
+  }
+  const std::uint64_t tables = sizeof(SegmentHeader) + spec.workers.size() * sizeof(WorkerEntry) +
+                               spec.links.size() * sizeof(LinkEntry) + consumers * sizeof(ConsumerEntry);
   header_ = {.magic = kMagic,
              .version = kAbiVersion,
              .header_bytes = sizeof(SegmentHeader),
@@ -24,7 +28,9 @@ SegmentLayout::SegmentLayout(const SegmentSpec& spec) {
              .links = static_cast<std::uint32_t>(spec.links.size()),
              .plan_offset = tables,
              .plan_bytes = spec.plan.size(),
-             .config_offset = 0};
+             .config_offset = 0,
+             .consumers = static_cast<std::uint32_t>(consumers),
+             .reserved = 0};
   take(header_.table_bytes);
   header_.config_offset = take(sizeof(ProfileConfig));
   for (const WorkerSize& size : spec.workers) {
@@ -79,7 +85,11 @@ void SegmentLayout::add(const WorkerSize& size) {
 void SegmentLayout::add(const LinkSize& size) {
   LinkEntry entry{};
   entry.producer_offset = take(sizeof(ProducerPage));
-  entry.consumer_offset = take(sizeof(ConsumerPage));
+  entry.first_consumer = static_cast<std::uint32_t>(consumers_.size());
+  entry.consumers = static_cast<std::uint32_t>(size.consumers.size());
+  for (const std::uint32_t worker : size.consumers) {
+    consumers_.push_back({.page_offset = take(sizeof(ConsumerPage)), .worker = worker, .reserved = 0});
+  }
   entry.ring_bytes = size.ring_bytes;
   entry.ring_offset = take(size.ring_bytes);
   if (size.ring_bytes > 0) {
@@ -94,7 +104,6 @@ void SegmentLayout::add(const LinkSize& size) {
   entry.items_limit = size.items_limit;
   entry.large_limit = size.large_limit;
   entry.producer = size.producer;
-  entry.consumer = size.consumer;
   entry.answers = size.answers ? 1 : 0;
   entry.overflow = static_cast<std::uint32_t>(size.overflow);
   links_.push_back(entry);

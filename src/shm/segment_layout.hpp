@@ -20,6 +20,7 @@ class SegmentLayout {
   const SegmentHeader& header() const { return header_; }
   const std::vector<WorkerEntry>& workers() const { return workers_; }
   const std::vector<LinkEntry>& links() const { return links_; }
+  const std::vector<ConsumerEntry>& consumers() const { return consumers_; }
   /// What gets memory at once; the rest is sparse.
   const std::vector<Range>& reserved() const { return reserved_; }
 
@@ -32,6 +33,7 @@ class SegmentLayout {
   SegmentHeader header_{};
   std::vector<WorkerEntry> workers_;
   std::vector<LinkEntry> links_;
+  std::vector<ConsumerEntry> consumers_;
   std::vector<Range> reserved_;
   std::uint64_t end_ = 0;
 };

@@ -12,10 +12,10 @@ namespace pystream::shm {
 /// How much one link should hold; see layout() in worker/layout.hpp for the defaults.
 struct LinkSize {
   std::uint32_t producer = 0;
-  std::uint32_t consumer = 0;
-  std::uint64_t ring_bytes = 0;   ///< a power of two of at least a page; 0: terminal
-  std::uint64_t item_limit = 0;   ///< bytes of the largest item
-  std::uint64_t items_limit = 0;  ///< 0: as many as fit
+  std::vector<std::uint32_t> consumers;  ///< workers; one if it drops the oldest
+  std::uint64_t ring_bytes = 0;          ///< a power of two of at least a page; 0: terminal
+  std::uint64_t item_limit = 0;          ///< bytes of the largest item
+  std::uint64_t items_limit = 0;         ///< 0: as many as fit
   std::uint64_t large_limit = 4;
   bool answers = false;
   Overflow overflow = Overflow::block;

@@ -1,5 +1,6 @@
 #include "shm/upstream.hpp"
 
+#include <algorithm>
 #include <optional>
 
 #include "shm/segment_contents.hpp"
@@ -8,10 +9,13 @@ namespace pystream::shm {
 namespace {
 
 /// The link a worker reads, if it reads one only.
-std::optional<std::uint32_t> only_input(const std::vector<LinkEntry>& links, std::uint32_t worker) {
+std::optional<std::uint32_t> only_input(const SegmentContents& contents, std::uint32_t worker) {
   std::optional<std::uint32_t> found;
-  for (std::uint32_t id = 0; id < links.size(); ++id) {
-    if (links[id].consumer == worker && links[id].ring_bytes != 0) {
+  for (std::uint32_t id = 0; id < contents.links.size(); ++id) {
+    const std::span<const ConsumerEntry> consumers = contents.consumers_of(contents.links[id]);
+    const bool reads = std::any_of(consumers.begin(), consumers.end(),
+                                   [&](const ConsumerEntry& consumer) { return consumer.worker == worker; });
+    if (reads && contents.links[id].ring_bytes != 0) {
       if (found) {
         return std::nullopt;
       }
@@ -27,7 +31,7 @@ std::optional<std::uint32_t> only_input(const std::vector<LinkEntry>& links, std
 bool Upstream::is_upstream(std::uint64_t link) const {
   std::uint32_t at = below_;
   for (std::size_t steps = 0; steps < contents_->links.size(); ++steps) {  // through the user's process it is a ring
-    const std::optional<std::uint32_t> above = only_input(contents_->links, contents_->links[at].producer);
+    const std::optional<std::uint32_t> above = only_input(*contents_, contents_->links[at].producer);
     if (!above) {
       return false;
     }

@@ -6,37 +6,64 @@
 #include "base/clock.hpp"
 #include "base/futex.hpp"
 #include "base/kill_point.hpp"
+#include "base/mutation.hpp"
 
-/// How the two ends of a link wait for one another. The futex word is the low half of what is waited for (a write
-/// position, the count of releases, or whether the producer lacks room), so no wake-up can fall between the last look
-/// and the sleep; the waiter's counter only tells the other side whether to call at all.
+/// How the ends of a link wait for one another. The futex word is the low half of what is waited for (a write position,
+/// the count of releases, or whether the producer requests a release), so no wake-up can fall between the last look and
+/// the sleep. The waiter announces what it saw before it sleeps; that only tells the other side whether to call at all.
 ///
 ///   waiter                               waker
-///   sleeps becomes odd                   stores the position (release)
+///   asleep_at = what it saw              stores the word (release)
 ///   fence (SLEEP)                        fence (SLEEP)
-///   looks at the position once more      sleeps odd, and not one already ended?
-///   futex_wait(position, seen)           futex_wake(position); woke somebody? That sleep is ended
-///   sleeps becomes even
+///   looks at the word once more          asleep_at is neither 0, nor of this word, nor one already ended?
+///   futex_wait(word, seen)               futex_wake(word); that sleep is ended
+///   asleep_at = 0
 ///
-/// With both fences sequentially consistent, either the waiter sees the new position or the waker sees the odd
-/// counter. A waker remembers a sleep as ended only if futex_wake() did wake somebody: the waiter may have raised its
-/// counter and not be in the kernel yet, and then goes to sleep on the position that is already there. (Remembering it
-/// all the same was a lost wake-up: tests/model/link.pml, BREAK 7.) A restarted worker goes on with its predecessor's
-/// counter, at the next odd number.
+/// With both fences sequentially consistent, either the waiter sees the new word or the waker sees its announcement.
+/// The waker remembers the sleep as ended even if nobody was in the kernel yet: the word has changed, so the kernel
+/// lets nobody sleep on what was announced. Words only grow, so a later sleep is announced with another value, and
+/// several waiters may sleep on one word. (To announce no more than that one sleeps loses wake-ups: tests/model,
+/// BREAK 6.)
+///
+/// A waiter may sleep on a second word too; whoever changes that one wakes it and remembers nothing, because it goes to
+/// sleep again on what it saw of the first (BREAK 7).
 namespace pystream::shm {
 
-struct Watched {
-  const std::atomic<std::uint64_t>& position;
-  std::atomic<std::uint64_t>& sleeps;
-  std::uint64_t seen;  ///< the wait is over as soon as position is another
+/// What a waiter announces that saw `seen`; odd. 0: awake.
+constexpr std::uint64_t asleep_on(std::uint64_t seen) {
+  return seen << 1 | 1;
+}
 
-  bool changed() const { return position.load(std::memory_order_acquire) != seen; }
-  /// Always a number that was never slept under: a predecessor killed asleep left it odd, and the other side may
-  /// remember that it ended that very sleep.
+struct Watched {
+  const std::atomic<std::uint64_t>& word;
+  std::atomic<std::uint64_t>& asleep_at;
+  std::uint64_t seen;  ///< the wait is over as soon as the word is another
+  std::uint64_t announced = asleep_on(seen);
+
+  bool changed() const { return word.load(std::memory_order_acquire) != seen; }
   void fall_asleep() const {
-    sleeps.store((sleeps.load(std::memory_order_relaxed) + 1) | 1, std::memory_order_relaxed);
+    const bool position = !base::mutated(base::Mutation::sleep_without_position);
+    asleep_at.store(position ? announced : ~std::uint64_t{0}, std::memory_order_relaxed);
   }
-  void wake_up() const { sleeps.store((sleeps.load(std::memory_order_relaxed) | 1) + 1, std::memory_order_relaxed); }
+  void wake_up() const { asleep_at.store(0, std::memory_order_relaxed); }
+};
+
+/// What one waker remembers of one waiter.
+class EndedSleep {
+ public:
+  /// After the fence that follows a store of `stored` into the word: true if the waiter has to be woken; this sleep is
+  /// ended then. `asleep_at`: untrusted.
+  bool must_wake(const std::atomic<std::uint64_t>& asleep_at, std::uint64_t stored) {
+    const std::uint64_t sleep = asleep_at.load(std::memory_order_relaxed);
+    if (sleep == 0 || sleep == ended_ || sleep == asleep_on(stored)) {
+      return false;
+    }
+    ended_ = sleep;
+    return true;
+  }
+
+ private:
+  std::uint64_t ended_ = 0;
 };
 
 struct Patience {
@@ -79,13 +106,13 @@ inline void wait_for_change(const Watched& watched, const Patience& patience) {
   std::atomic_thread_fence(std::memory_order_seq_cst);  // SLEEP
   if (!watched.changed()) {
     base::kill_point(base::KillPoint::asleep);
-    base::futex_wait(watched.position, watched.seen, patience.timeout_ns);
+    base::futex_wait(watched.word, watched.seen, patience.timeout_ns);
   }
   watched.wake_up();
 }
 
-/// As wait_for_change(), for a worker that has something to do when either position changes. The two may have one
-/// counter of sleeps.
+/// As wait_for_change(), for a worker that has something to do when either word changes. The two may be announced in
+/// one place, with one value.
 inline void wait_for_either(const Watched& one, const Watched& other, const Patience& patience) {
   const auto changed = [&] { return one.changed() || other.changed(); };
   if (spin(patience.spin_ns, changed)) {
@@ -96,18 +123,11 @@ inline void wait_for_either(const Watched& one, const Watched& other, const Pati
   std::atomic_thread_fence(std::memory_order_seq_cst);  // SLEEP
   if (!changed()) {
     base::kill_point(base::KillPoint::asleep);
-    base::futex_wait_either({.word = one.position, .seen = one.seen}, {.word = other.position, .seen = other.seen},
+    base::futex_wait_either({.word = one.word, .seen = one.seen}, {.word = other.word, .seen = other.seen},
                             patience.timeout_ns);
   }
   one.wake_up();
   other.wake_up();
-}
-
-/// After a position was stored: the other side's sleep that this may have to end, 0 if it is awake.
-inline std::uint64_t asleep(const std::atomic<std::uint64_t>& sleeps) {
-  std::atomic_thread_fence(std::memory_order_seq_cst);  // SLEEP
-  const std::uint64_t sleep = sleeps.load(std::memory_order_relaxed);
-  return (sleep & 1) != 0 ? sleep : 0;
 }
 
 }  // namespace pystream::shm

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
+#include <vector>
 
 namespace pystream::worker {
 namespace {
@@ -20,11 +22,15 @@ static_assert(static_cast<int>(plan::Overflow::drop_newest) == static_cast<int>(
 
 shm::LinkSize size_of(const plan::LinkSpec& link, std::uint64_t ring_bytes) {
   if (link.is_terminal()) {
-    return {.producer = link.producer.worker, .consumer = link.producer.worker};
+    return {.producer = link.producer.worker, .consumers = {link.producer.worker}};
   }
   const std::uint64_t limit = link.options.bytes.value_or(kItemLimit);
+  std::vector<std::uint32_t> consumers;
+  for (const plan::SegmentRef consumer : link.consumers) {
+    consumers.push_back(consumer.worker);
+  }
   return {.producer = link.producer.worker,
-          .consumer = link.consumers.front().worker,
+          .consumers = std::move(consumers),
           .ring_bytes = std::clamp(std::bit_ceil(limit), kSmallestRing, ring_bytes),
           .item_limit = limit,
           .items_limit = link.options.items.value_or(0),

@@ -29,7 +29,7 @@ class RingChannel {
   RingChannel()
       : segment_(shm::Segment::create(
             {.workers = {{}, {}},
-             .links = {{.producer = 0, .consumer = 1, .ring_bytes = 1 << 20, .item_limit = 1 << 16}},
+             .links = {{.producer = 0, .consumers = {1}, .ring_bytes = 1 << 20, .item_limit = 1 << 16}},
              .plan = ""})) {}
   void attach_sender() { writer_.emplace(segment_.map_producer(0)); }
   void attach_receiver() { reader_.emplace(segment_.map_consumer(0), 0); }

@@ -10,7 +10,7 @@ namespace pystream::bench {
 class LinkEnds {
   shm::Segment segment_ =
       shm::Segment::create({.workers = {{}, {}},
-                            .links = {{.producer = 0, .consumer = 1, .ring_bytes = 1 << 20, .item_limit = 64 << 20}},
+                            .links = {{.producer = 0, .consumers = {1}, .ring_bytes = 1 << 20, .item_limit = 64 << 20}},
                             .plan = ""});
 
  public:

@@ -37,7 +37,7 @@ class BookkeepingTest : public testing::Test {
   static shm::Segment make_segment() {
     shm::SegmentSpec spec;
     spec.workers = {{.hosted = 1, .segments = 1, .tracks_pipeline = true, .rows = 64}, {}};
-    spec.links = {{.producer = 0, .consumer = 1, .ring_bytes = 4096, .item_limit = 4096}};
+    spec.links = {{.producer = 0, .consumers = {1}, .ring_bytes = 4096, .item_limit = 4096}};
     return shm::Segment::create(spec);
   }
   std::unique_ptr<Bookkeeping> start() {

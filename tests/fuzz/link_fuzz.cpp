@@ -21,7 +21,7 @@ namespace {
 using namespace pystream;
 using namespace pystream::shm;
 
-constexpr LinkSize kLink{.producer = 0, .consumer = 1, .ring_bytes = 4096, .item_limit = 8192, .items_limit = 64};
+const LinkSize kLink{.producer = 0, .consumers = {1}, .ring_bytes = 4096, .item_limit = 8192, .items_limit = 64};
 
 SegmentSpec spec(bool drops) {
   LinkSize link = kLink;
@@ -97,7 +97,7 @@ void damage(const Segment& segment, Bytes& input) {
   const std::size_t size = segment.header().total_bytes;
   void* memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, segment.fd(), 0);
   for (int i = 0; i < 16 && !input.empty(); ++i) {
-    const std::uint64_t parts[] = {link.producer_offset, link.consumer_offset, link.ring_offset,
+    const std::uint64_t parts[] = {link.producer_offset, segment.consumers(0)[0].page_offset, link.ring_offset,
                                    link.inbox_bytes != 0 ? link.inbox_offset : link.ring_offset + kPage / 2};
     const std::uint64_t part = parts[input.take<std::uint8_t>() % 4];
     const std::uint64_t at = part + input.take<std::uint16_t>() % (kPage - 8);

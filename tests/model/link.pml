@@ -9,8 +9,8 @@
  *   1 the coordinator wakes nobody after a death   2 a journal entry is filled in place
  *   3 no look between "I sleep" and the sleep (a futex that does not compare)
  *   4 the input is released before the commit      5 a successor does not swallow what is already out
- *   6 a successor sleeps under its predecessor's number
- *   7 a sleep counts as ended though nobody was in the kernel yet
+ *   6 a waiter says that it sleeps, and not on what
+ *   7 a sleep counts as ended once a request for room woke it
  *   8 a stage that waits for input does not look at releases of what it refers to
  *   9 a stage looks at releases once more before it sleeps for room, and sleeps on what it saw then
  *  10 an input is given back though an output refers to it
@@ -65,8 +65,8 @@ byte finished;
 
 /* On two words at once (futex_waitv). */
 inline sleep_on_either(one, word, seen_word, other, other_word, seen_other) {
-  atomic { new_number(one); one.asleep = true };
-  atomic { new_number(other); other.asleep = true };
+  announce(one, seen_word);
+  announce(other, seen_other);
   if
   :: word != seen_word
   :: else ->
@@ -82,13 +82,13 @@ inline sleep_on_either(one, word, seen_word, other, other_word, seen_other) {
         !(one.in_kernel && other.in_kernel)
      fi
   fi;
-  atomic { one.in_kernel = false; new_number(one); one.asleep = false };
-  atomic { other.in_kernel = false; new_number(other); other.asleep = false }
+  atomic { one.in_kernel = false; rise(one) };
+  atomic { other.in_kernel = false; rise(other) }
 }
 
 /* For more input, or until the source lacks room: one waiter, two words. */
 inline sleep_unless_asked(waiter, word, seen_word) {
-  atomic { new_number(waiter); waiter.asleep = true };
+  announce(waiter, seen_word);
   if
   :: word != seen_word
   :: else ->
@@ -104,7 +104,7 @@ inline sleep_unless_asked(waiter, word, seen_word) {
      fi
 #endif
   fi;
-  atomic { new_number(waiter); waiter.asleep = false }
+  rise(waiter)
 }
 
 /* REQUIRES: all before `position` is committed. With references, output n refers to input n. */
@@ -116,7 +116,7 @@ inline give_back(position) {
 #else
   link[0].read = position;
 #endif
-  wake(link[0].writer)
+  wake(link[0].writer, link[0].read)
 }
 
 /* Reaped: nothing of it sleeps, nothing is remembered. Then both neighbours are woken. */
@@ -126,13 +126,13 @@ inline bury(worker) {
     if
     :: worker > 0 ->
        link[worker - 1].reader.in_kernel = false;
-       new_number(link[worker - 1].writer)
+       forget(link[worker - 1].writer)
     :: else
     fi;
     if
     :: worker < 2 ->
        link[worker].writer.in_kernel = false;
-       new_number(link[worker].reader)
+       forget(link[worker].reader)
     :: else
     fi
   };
@@ -165,7 +165,7 @@ life:
              asks = true;
              lacks_room = true;
 #if BREAK != 13
-             wake(link[0].reader)
+             call(link[0].reader)
 #endif
           fi;
 #endif
@@ -178,7 +178,7 @@ life:
        link[0].slot[head % ROOM] = head;
        head++;
        link[0].written = head;   /* COMMIT */
-       wake(link[0].reader)
+       wake(link[0].reader, link[0].written)
     od
   } unless { killed[0] };
   d_step { head = 0; seen = 0; asks = false };   /* memory of its own dies with it */
@@ -211,7 +211,7 @@ life:
 #if MODE == 3 && BREAK != 8
           seen = link[1].read;
           link[0].read = seen;
-          wake(link[0].writer);
+          wake(link[0].writer, link[0].read);
           if
           :: lacks_room ->
              sleep_on_either(link[0].reader, link[0].written, position, link[1].writer, link[1].read, seen);
@@ -226,7 +226,7 @@ life:
        assert(item == position);
 #if BREAK == 4
        link[0].read = position + 1;
-       wake(link[0].writer);
+       wake(link[0].writer, link[0].read);
 #endif
        emitted = 0;
        do
@@ -245,7 +245,7 @@ life:
                 journal[entry].position = head;
                 link[1].written = head;   /* COMMIT */
                 published = head;
-                wake(link[1].reader)
+                wake(link[1].reader, link[1].written)
              :: else
              fi;
 #if MODE == 3
@@ -272,7 +272,7 @@ life:
           journal[entry].position = head;
           link[1].written = head;   /* COMMIT */
           published = head;
-          wake(link[1].reader)
+          wake(link[1].reader, link[1].written)
        :: else ->
           /* Also `parts`, of which it is said in the code that it counts only with its input. */
           atomic { journal[entry].done = position + 1; journal[entry].parts = 0 }
@@ -297,7 +297,7 @@ life:
   {
     position = sink_done;
     link[1].read = position;
-    wake(link[1].writer);
+    wake(link[1].writer, link[1].read);
     do
     :: position == TOTAL -> goto done
     :: else ->
@@ -314,7 +314,7 @@ life:
        position++;
        sink_done = position;       /* its COMMIT */
        link[1].read = position;    /* RELEASE */
-       wake(link[1].writer)
+       wake(link[1].writer, link[1].read)
     od
   } unless { killed[2] };
   d_step { position = 0; value = 0 };

@@ -72,7 +72,7 @@ life:
     assert(journal_b[entry_b].position == head_b);
     done_b = journal_b[entry_b].done;
     from_child.read = done_b;   /* what was done and not released */
-    wake(from_child.writer);
+    wake(from_child.writer, from_child.read);
 #if BREAK == 12
     goto segment_a;
 #endif
@@ -92,7 +92,7 @@ segment_a:
        journal_a[entry_a].done = done_a + 1;
        journal_a[entry_a].position = head_a;
        to_child.written = head_a;   /* COMMIT */
-       wake(to_child.reader);
+       wake(to_child.reader, to_child.written);
        done_a++;
        assert(done_a - done_b <= 1)
     :: done_b < ITEMS && done_a > done_b ->
@@ -116,7 +116,7 @@ segment_b:
        value = 0;
        done_b++;
        from_child.read = done_b;   /* RELEASE */
-       wake(from_child.writer)
+       wake(from_child.writer, from_child.read)
     od
   } unless { killed_row };
   d_step {
@@ -125,9 +125,9 @@ segment_b:
   atomic {   /* reaped */
     killed_row = false;
     to_child.writer.in_kernel = false;
-    new_number(to_child.reader);
+    forget(to_child.reader);
     from_child.reader.in_kernel = false;
-    new_number(from_child.writer)
+    forget(from_child.writer)
   };
   wake_both(to_child.reader, from_child.writer);
   goto life;
@@ -144,7 +144,7 @@ life:
     assert(journal_c[entry].position == head);
     done_c = journal_c[entry].done;
     to_child.read = done_c;
-    wake(to_child.writer);
+    wake(to_child.writer, to_child.read);
     do
     :: done_c == ITEMS -> goto done
     :: else ->
@@ -170,23 +170,23 @@ life:
        journal_c[entry].done = done_c + 1;
        journal_c[entry].position = head;
        from_child.written = head;   /* COMMIT */
-       wake(from_child.reader);
+       wake(from_child.reader, from_child.written);
 #if BREAK == 11
        fi;
 #endif
        item = 0;
        done_c++;
        to_child.read = done_c;   /* RELEASE */
-       wake(to_child.writer)
+       wake(to_child.writer, to_child.read)
     od
   } unless { killed_child };
   d_step { done_c = 0; head = 0; seen = 0; item = 0; entry = 0 };
   atomic {
     killed_child = false;
     to_child.reader.in_kernel = false;
-    new_number(to_child.writer);
+    forget(to_child.writer);
     from_child.writer.in_kernel = false;
-    new_number(from_child.reader)
+    forget(from_child.reader)
   };
   wake_both(to_child.writer, from_child.reader);
   goto life;

@@ -1,12 +1,13 @@
-/* Links, and how their two ends wait for one another: what link.pml and row.pml share. REQUIRES: ROOM, BREAK. */
+/* Links, and how their two ends wait for one another: what the models share. REQUIRES: ROOM, BREAK.
+ *
+ * Values of the words that are slept on only grow, so a sleep is named by the value that the waiter saw before it. */
 
-/* One end of a link as a waiter, and what the other end, its waker, makes of it. The code counts sleeps (odd: asleep)
- * and its waker remembers a number; here is all that a comparison of the two can tell. */
+/* One end of a link as a waiter, and what the other end, its waker, makes of it. */
 typedef Waiter {
-  bool asleep;      /* its counter is odd */
+  byte asleep_at;   /* what it saw before its sleep, + 1; 0: awake */
   bool in_kernel;
-  bool looked_at;   /* the number that the waker has loaded is the present one */
-  bool ended        /* the number that the waker remembers as ended is the present one */
+  byte looked_at;   /* the asleep_at that the waker has loaded */
+  byte ended        /* the asleep_at that the waker remembers as ended */
 };
 
 typedef Link {
@@ -17,20 +18,33 @@ typedef Link {
   Waiter writer
 };
 
-inline new_number(waiter) {
-  waiter.looked_at = false;
-  waiter.ended = false
+/* The waker died. */
+inline forget(waiter) {
+  waiter.looked_at = 0;
+  waiter.ended = 0
+}
+
+inline announce(waiter, seen) {
+#if BREAK == 6
+  waiter.asleep_at = 99
+#else
+  waiter.asleep_at = seen + 1
+#endif
+}
+
+/* What the waker has loaded or remembers of this sleep is dropped: fewer states. In the code it is kept, and matters only
+ * to a waiter that announces the same value again. The word has passed that value, so such a waiter does not sleep. */
+inline rise(waiter) {
+  atomic {
+    waiter.asleep_at = 0;
+#if BREAK != 6 && BREAK != 7
+    forget(waiter)
+#endif
+  }
 }
 
 inline sleep(waiter, word, seen) {
-  atomic {
-#if BREAK == 6
-    if :: waiter.asleep :: else -> new_number(waiter) fi;
-#else
-    new_number(waiter);
-#endif
-    waiter.asleep = true
-  };
+  announce(waiter, seen);
   if
   :: word != seen
   :: else ->
@@ -41,19 +55,35 @@ inline sleep(waiter, word, seen) {
 #endif
      !waiter.in_kernel
   fi;
-  atomic { new_number(waiter); waiter.asleep = false }
+  rise(waiter)
 }
 
-inline wake(waiter) {
+#define MUST_WAKE(waiter, word) \
+  (waiter.asleep_at != 0 && waiter.asleep_at != word + 1 && waiter.asleep_at != waiter.ended)
+
+/* After the store of `word`. The sleep is over whether or not the waiter was in the kernel yet: it compares there. */
+inline wake(waiter, word) {
   if
-  :: atomic { waiter.asleep && !waiter.ended -> waiter.looked_at = true };
-     atomic {   /* futex_wake, which says whether it woke somebody */
+  :: atomic { MUST_WAKE(waiter, word) -> waiter.looked_at = waiter.asleep_at };
+     atomic {
+       waiter.in_kernel = false;
+       waiter.ended = waiter.looked_at;
+       waiter.looked_at = 0
+     }
+  :: else
+  fi
+}
+
+/* The same for another word on which the waiter may sleep. It sleeps again on what it saw, so nothing is remembered. */
+inline call(waiter) {
+  if
+  :: atomic { waiter.asleep_at != 0 -> waiter.looked_at = waiter.asleep_at };
+     atomic {
+       waiter.in_kernel = false;
 #if BREAK == 7
-       if :: waiter.looked_at -> waiter.ended = true :: else fi;
-#else
-       if :: waiter.in_kernel && waiter.looked_at -> waiter.ended = true :: else fi;
+       waiter.ended = waiter.looked_at;
 #endif
-       waiter.in_kernel = false
+       waiter.looked_at = 0
      }
   :: else
   fi

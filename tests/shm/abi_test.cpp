@@ -7,142 +7,156 @@
 namespace pystream::shm {
 namespace {
 
-#define EXPECT_AT(type, field, offset) EXPECT_EQ(offsetof(type, field), offset) << "raise kAbiVersion"
-#define EXPECT_SIZE(type, size) EXPECT_EQ(sizeof(type), size) << "raise kAbiVersion"
+struct Entry {
+  const char* what;
+  std::uint64_t is;
+  std::uint64_t expected;
+};
+
+void expect_all(std::initializer_list<Entry> table) {
+  for (const Entry& entry : table) {
+    EXPECT_EQ(entry.is, entry.expected) << entry.what << ": raise kAbiVersion";
+  }
+}
 
 TEST(AbiTest, VersionOfTheNumbersBelow) {
-  EXPECT_EQ(kAbiVersion, 8U);
+  EXPECT_EQ(kAbiVersion, 9U);
   EXPECT_EQ(kMagic, 0x6d61657274737970U);
 }
 
-TEST(AbiTest, Record) {
-  EXPECT_SIZE(RecordHeader, 32U);
-  EXPECT_AT(RecordHeader, number_and_kind, 0U);
-  EXPECT_AT(RecordHeader, sequence, 8U);
-  EXPECT_AT(RecordHeader, size, 16U);
-  EXPECT_AT(RecordHeader, part, 20U);
-  EXPECT_AT(RecordHeader, entered_ns, 24U);
-  EXPECT_SIZE(LargePayload, 32U);
-  EXPECT_AT(LargePayload, position, 0U);
-  EXPECT_AT(LargePayload, size, 8U);
-  EXPECT_AT(LargePayload, ordinal, 16U);
-  EXPECT_SIZE(LargeReference, 64U);
-  EXPECT_AT(LargeReference, place, 0U);
-  EXPECT_AT(LargeReference, link, 32U);
-  EXPECT_AT(LargeReference, position, 40U);
-  EXPECT_AT(LargeReference, input, 48U);
-  EXPECT_EQ(kRecordAlign, 16U);
-  EXPECT_EQ(static_cast<int>(RecordKind::invalid), 0);
-  EXPECT_EQ(static_cast<int>(RecordKind::item), 1);
-  EXPECT_EQ(static_cast<int>(RecordKind::large_item), 2);
-  EXPECT_EQ(static_cast<int>(RecordKind::tombstone), 3);
-  EXPECT_EQ(static_cast<int>(RecordKind::end), 4);
-  EXPECT_EQ(static_cast<int>(RecordKind::reference), 5);
-  EXPECT_EQ(static_cast<int>(RecordKind::run), 6);
+TEST(AbiTest, SizesAndOffsets) {
+  expect_all({
+      {"RecordHeader", sizeof(RecordHeader), 32},
+      {"RecordHeader::number_and_kind", offsetof(RecordHeader, number_and_kind), 0},
+      {"RecordHeader::sequence", offsetof(RecordHeader, sequence), 8},
+      {"RecordHeader::size", offsetof(RecordHeader, size), 16},
+      {"RecordHeader::part", offsetof(RecordHeader, part), 20},
+      {"RecordHeader::entered_ns", offsetof(RecordHeader, entered_ns), 24},
+      {"LargePayload", sizeof(LargePayload), 32},
+      {"LargePayload::position", offsetof(LargePayload, position), 0},
+      {"LargePayload::size", offsetof(LargePayload, size), 8},
+      {"LargePayload::ordinal", offsetof(LargePayload, ordinal), 16},
+      {"LargeReference", sizeof(LargeReference), 64},
+      {"LargeReference::place", offsetof(LargeReference, place), 0},
+      {"LargeReference::link", offsetof(LargeReference, link), 32},
+      {"LargeReference::position", offsetof(LargeReference, position), 40},
+      {"LargeReference::input", offsetof(LargeReference, input), 48},
+      {"JournalEntry", sizeof(JournalEntry), 256},
+      {"JournalEntry::write_position", offsetof(JournalEntry, write_position), 0},
+      {"JournalEntry::next_number", offsetof(JournalEntry, next_number), 8},
+      {"JournalEntry::large_position", offsetof(JournalEntry, large_position), 16},
+      {"JournalEntry::large_ordinal", offsetof(JournalEntry, large_ordinal), 24},
+      {"JournalEntry::inputs_done", offsetof(JournalEntry, inputs_done), 32},
+      {"JournalEntry::parts_of", offsetof(JournalEntry, parts_of), 40},
+      {"JournalEntry::parts_out", offsetof(JournalEntry, parts_out), 48},
+      {"JournalEntry::flags", offsetof(JournalEntry, flags), 52},
+      {"JournalEntry::outputs", offsetof(JournalEntry, outputs), 56},
+      {"JournalEntry::cycles", offsetof(JournalEntry, cycles), 64},
+      {"JournalEntry::cursor", offsetof(JournalEntry, cursor), 72},
+      {"ProducerPage::write_position", offsetof(ProducerPage, write_position), 0},
+      {"ProducerPage::written_number", offsetof(ProducerPage, written_number), 8},
+      {"ProducerPage::dropped", offsetof(ProducerPage, dropped), 16},
+      {"ProducerPage::tail_position", offsetof(ProducerPage, tail_position), 24},
+      {"ProducerPage::large_written", offsetof(ProducerPage, large_written), 32},
+      {"ProducerPage::populated", offsetof(ProducerPage, populated), 128},
+      {"ProducerPage::release_requested", offsetof(ProducerPage, release_requested), 136},
+      {"ProducerPage::journal", offsetof(ProducerPage, journal), 256},
+      {"ProducerPage::asleep_at", offsetof(ProducerPage, asleep_at), 768},
+      {"ConsumerPage::read_position", offsetof(ConsumerPage, read_position), 0},
+      {"ConsumerPage::read_number", offsetof(ConsumerPage, read_number), 8},
+      {"ConsumerPage::large_released", offsetof(ConsumerPage, large_released), 16},
+      {"ConsumerPage::large_ordinal", offsetof(ConsumerPage, large_ordinal), 24},
+      {"ConsumerPage::overrun", offsetof(ConsumerPage, overrun), 32},
+      {"ConsumerPage::done_number", offsetof(ConsumerPage, done_number), 40},
+      {"ConsumerPage::done_large", offsetof(ConsumerPage, done_large), 48},
+      {"ConsumerPage::releases", offsetof(ConsumerPage, releases), 56},
+      {"ConsumerPage::asleep_at", offsetof(ConsumerPage, asleep_at), 128},
+      {"Inbox::next_position", offsetof(Inbox, next_position), 48},
+      {"ControlPage::command", offsetof(ControlPage, command), 0},
+      {"ControlPage::incarnation", offsetof(ControlPage, incarnation), 4},
+      {"ControlPage::attempt_number", offsetof(ControlPage, attempt_number), 8},
+      {"ControlPage::attempts", offsetof(ControlPage, attempts), 16},
+      {"ControlPage::give_up", offsetof(ControlPage, give_up), 20},
+      {"ControlPage::seen_until", offsetof(ControlPage, seen_until), 24},
+      {"ControlPage::isolate_until", offsetof(ControlPage, isolate_until), 32},
+      {"ControlPage::items_limit", offsetof(ControlPage, items_limit), 40},
+      {"WorkerPage::phase", offsetof(WorkerPage, phase), 0},
+      {"WorkerPage::hosted", offsetof(WorkerPage, hosted), 4},
+      {"WorkerPage::incarnation", offsetof(WorkerPage, incarnation), 8},
+      {"WorkerPage::number", offsetof(WorkerPage, number), 16},
+      {"WorkerPage::sequence", offsetof(WorkerPage, sequence), 24},
+      {"WorkerPage::commits", offsetof(WorkerPage, commits), 32},
+      {"WorkerPage::waiting_ns", offsetof(WorkerPage, waiting_ns), 128},
+      {"WorkerPage::failure_kind", offsetof(WorkerPage, failure_kind), 256},
+      {"WorkerPage::failure_text", offsetof(WorkerPage, failure_text), 272},
+      {"WorkerPage::death_cause", offsetof(WorkerPage, death_cause), 3968},
+      {"WorkerPage::takes_stack_requests", offsetof(WorkerPage, takes_stack_requests), 3972},
+      {"WorkerPage::stack_answers", offsetof(WorkerPage, stack_answers), 3976},
+      {"WorkerPage::given_up", offsetof(WorkerPage, given_up), 3984},
+      {"WorkerPage::given_up_items", offsetof(WorkerPage, given_up_items), 3992},
+      {"GivenUpItem", sizeof(GivenUpItem), 504},
+      {"SegmentHeader", sizeof(SegmentHeader), 72},
+      {"SegmentHeader::magic", offsetof(SegmentHeader, magic), 0},
+      {"SegmentHeader::version", offsetof(SegmentHeader, version), 8},
+      {"SegmentHeader::total_bytes", offsetof(SegmentHeader, total_bytes), 16},
+      {"SegmentHeader::table_bytes", offsetof(SegmentHeader, table_bytes), 24},
+      {"SegmentHeader::plan_offset", offsetof(SegmentHeader, plan_offset), 40},
+      {"SegmentHeader::config_offset", offsetof(SegmentHeader, config_offset), 56},
+      {"SegmentHeader::consumers", offsetof(SegmentHeader, consumers), 64},
+      {"WorkerEntry", sizeof(WorkerEntry), 72},
+      {"WorkerEntry::checkpoint_offset", offsetof(WorkerEntry, checkpoint_offset), 16},
+      {"WorkerEntry::profile_offset", offsetof(WorkerEntry, profile_offset), 32},
+      {"WorkerEntry::rows", offsetof(WorkerEntry, rows), 48},
+      {"WorkerEntry::hosted", offsetof(WorkerEntry, hosted), 56},
+      {"WorkerEntry::segments", offsetof(WorkerEntry, segments), 68},
+      {"LinkEntry", sizeof(LinkEntry), 104},
+      {"LinkEntry::producer_offset", offsetof(LinkEntry, producer_offset), 0},
+      {"LinkEntry::ring_offset", offsetof(LinkEntry, ring_offset), 8},
+      {"LinkEntry::large_offset", offsetof(LinkEntry, large_offset), 24},
+      {"LinkEntry::inbox_offset", offsetof(LinkEntry, inbox_offset), 40},
+      {"LinkEntry::item_limit", offsetof(LinkEntry, item_limit), 56},
+      {"LinkEntry::producer", offsetof(LinkEntry, producer), 80},
+      {"LinkEntry::first_consumer", offsetof(LinkEntry, first_consumer), 84},
+      {"LinkEntry::consumers", offsetof(LinkEntry, consumers), 88},
+      {"LinkEntry::answers", offsetof(LinkEntry, answers), 92},
+      {"LinkEntry::overflow", offsetof(LinkEntry, overflow), 96},
+      {"ConsumerEntry", sizeof(ConsumerEntry), 16},
+      {"ConsumerEntry::page_offset", offsetof(ConsumerEntry, page_offset), 0},
+      {"ConsumerEntry::worker", offsetof(ConsumerEntry, worker), 8},
+      {"HostedStats", sizeof(HostedStats), 128 + 8 * 656},
+      {"CheckpointHeader", sizeof(CheckpointHeader), 16},
+      {"HostedStats::total_ns", offsetof(HostedStats, total_ns), 40},
+      {"HostedStats::age_ns", offsetof(HostedStats, age_ns), 48},
+      {"HostedStats::windows", offsetof(HostedStats, windows), 72},
+      {"HostedStats::histogram", offsetof(HostedStats, histogram), 120},
+      {"ProfileConfig::tick_multiplier", offsetof(ProfileConfig, tick_multiplier), 8},
+      {"ProfileConfig::path", offsetof(ProfileConfig, path), 48},
+      {"Row", sizeof(Row), 32},
+      {"RowPage::head", offsetof(RowPage, head), 0},
+      {"RowPage::tail", offsetof(RowPage, tail), 128},
+      {"Batch", sizeof(Batch), 56},
+      {"Batch::rows", offsetof(Batch, rows), 24},
+      {"HostedAfter", sizeof(HostedAfter), 80},
+      {"BucketAfter", sizeof(BucketAfter), 16},
+  });
 }
 
-TEST(AbiTest, Journal) {
-  EXPECT_SIZE(JournalEntry, 256U);
-  EXPECT_AT(JournalEntry, write_position, 0U);
-  EXPECT_AT(JournalEntry, next_number, 8U);
-  EXPECT_AT(JournalEntry, large_position, 16U);
-  EXPECT_AT(JournalEntry, large_ordinal, 24U);
-  EXPECT_AT(JournalEntry, inputs_done, 32U);
-  EXPECT_AT(JournalEntry, parts_of, 40U);
-  EXPECT_AT(JournalEntry, parts_out, 48U);
-  EXPECT_AT(JournalEntry, flags, 52U);
-  EXPECT_AT(JournalEntry, outputs, 56U);
-  EXPECT_AT(JournalEntry, cycles, 64U);
-  EXPECT_AT(JournalEntry, cursor, 72U);
-  EXPECT_EQ(kJournalEnded, 1U);
-}
-
-TEST(AbiTest, Pages) {
-  EXPECT_AT(ProducerPage, write_position, 0U);
-  EXPECT_AT(ProducerPage, written_number, 8U);
-  EXPECT_AT(ProducerPage, dropped, 16U);
-  EXPECT_AT(ProducerPage, tail_position, 24U);
-  EXPECT_AT(ProducerPage, large_written, 32U);
-  EXPECT_AT(ProducerPage, sleeps, 128U);
-  EXPECT_AT(ProducerPage, populated, 136U);
-  EXPECT_AT(ProducerPage, journal, 256U);
-  EXPECT_AT(ConsumerPage, read_position, 0U);
-  EXPECT_AT(ConsumerPage, read_number, 8U);
-  EXPECT_AT(ConsumerPage, large_released, 16U);
-  EXPECT_AT(ConsumerPage, large_ordinal, 24U);
-  EXPECT_AT(ConsumerPage, overrun, 32U);
-  EXPECT_AT(ConsumerPage, done_number, 40U);
-  EXPECT_AT(ConsumerPage, done_large, 48U);
-  EXPECT_AT(ConsumerPage, releases, 56U);
-  EXPECT_AT(ConsumerPage, sleeps, 128U);
-  EXPECT_AT(Inbox, next_position, 48U);
-  EXPECT_EQ(kInboxPayload, 4096U);
-  EXPECT_AT(ControlPage, command, 0U);
-  EXPECT_AT(ControlPage, incarnation, 4U);
-  EXPECT_AT(ControlPage, attempt_number, 8U);
-  EXPECT_AT(ControlPage, attempts, 16U);
-  EXPECT_AT(ControlPage, give_up, 20U);
-  EXPECT_AT(ControlPage, seen_until, 24U);
-  EXPECT_AT(ControlPage, isolate_until, 32U);
-  EXPECT_AT(ControlPage, items_limit, 40U);
-  EXPECT_AT(WorkerPage, phase, 0U);
-  EXPECT_AT(WorkerPage, hosted, 4U);
-  EXPECT_AT(WorkerPage, incarnation, 8U);
-  EXPECT_AT(WorkerPage, number, 16U);
-  EXPECT_AT(WorkerPage, sequence, 24U);
-  EXPECT_AT(WorkerPage, commits, 32U);
-  EXPECT_AT(WorkerPage, waiting_ns, 128U);
-  EXPECT_AT(WorkerPage, failure_kind, 256U);
-  EXPECT_AT(WorkerPage, failure_text, 272U);
-  EXPECT_AT(WorkerPage, death_cause, 3968U);
-  EXPECT_AT(WorkerPage, takes_stack_requests, 3972U);
-  EXPECT_AT(WorkerPage, stack_answers, 3976U);
-  EXPECT_AT(WorkerPage, given_up, 3984U);
-  EXPECT_AT(WorkerPage, given_up_items, 3992U);
-  EXPECT_SIZE(GivenUpItem, 504U);
-  EXPECT_EQ(kWorkerPageBytes, 8192U);
-}
-
-TEST(AbiTest, Tables) {
-  EXPECT_SIZE(SegmentHeader, 64U);
-  EXPECT_AT(SegmentHeader, magic, 0U);
-  EXPECT_AT(SegmentHeader, version, 8U);
-  EXPECT_AT(SegmentHeader, total_bytes, 16U);
-  EXPECT_AT(SegmentHeader, table_bytes, 24U);
-  EXPECT_AT(SegmentHeader, plan_offset, 40U);
-  EXPECT_AT(SegmentHeader, config_offset, 56U);
-  EXPECT_SIZE(WorkerEntry, 72U);
-  EXPECT_AT(WorkerEntry, checkpoint_offset, 16U);
-  EXPECT_AT(WorkerEntry, profile_offset, 32U);
-  EXPECT_AT(WorkerEntry, rows, 48U);
-  EXPECT_AT(WorkerEntry, hosted, 56U);
-  EXPECT_AT(WorkerEntry, segments, 68U);
-  EXPECT_SIZE(LinkEntry, 104U);
-  EXPECT_AT(LinkEntry, ring_offset, 16U);
-  EXPECT_AT(LinkEntry, large_offset, 32U);
-  EXPECT_AT(LinkEntry, inbox_offset, 48U);
-  EXPECT_AT(LinkEntry, item_limit, 64U);
-  EXPECT_AT(LinkEntry, producer, 88U);
-  EXPECT_AT(LinkEntry, overflow, 100U);
-  EXPECT_SIZE(HostedStats, 128U + 8U * 656U);
-  EXPECT_SIZE(CheckpointHeader, 16U);
-}
-
-TEST(AbiTest, Profile) {
-  EXPECT_AT(HostedStats, total_ns, 40U);
-  EXPECT_AT(HostedStats, age_ns, 48U);
-  EXPECT_AT(HostedStats, windows, 72U);
-  EXPECT_AT(HostedStats, histogram, 120U);
-  EXPECT_AT(ProfileConfig, tick_multiplier, 8U);
-  EXPECT_AT(ProfileConfig, path, 48U);
-  EXPECT_SIZE(Row, 32U);
-  EXPECT_AT(RowPage, head, 0U);
-  EXPECT_AT(RowPage, tail, 128U);
-  EXPECT_SIZE(Batch, 56U);
-  EXPECT_AT(Batch, rows, 24U);
-  EXPECT_SIZE(HostedAfter, 80U);
-  EXPECT_SIZE(BucketAfter, 16U);
-  EXPECT_EQ(kWindowNs, 1'000'000'000);
+TEST(AbiTest, Constants) {
+  expect_all({
+      {"kRecordAlign", static_cast<std::uint64_t>(kRecordAlign), 16},
+      {"RecordKind::invalid", static_cast<std::uint64_t>(RecordKind::invalid), 0},
+      {"RecordKind::item", static_cast<std::uint64_t>(RecordKind::item), 1},
+      {"RecordKind::large_item", static_cast<std::uint64_t>(RecordKind::large_item), 2},
+      {"RecordKind::tombstone", static_cast<std::uint64_t>(RecordKind::tombstone), 3},
+      {"RecordKind::end", static_cast<std::uint64_t>(RecordKind::end), 4},
+      {"RecordKind::reference", static_cast<std::uint64_t>(RecordKind::reference), 5},
+      {"RecordKind::run", static_cast<std::uint64_t>(RecordKind::run), 6},
+      {"kJournalEnded", static_cast<std::uint64_t>(kJournalEnded), 1},
+      {"kInboxPayload", static_cast<std::uint64_t>(kInboxPayload), 4096},
+      {"kWorkerPageBytes", static_cast<std::uint64_t>(kWorkerPageBytes), 8192},
+      {"kWindowNs", static_cast<std::uint64_t>(kWindowNs), 1'000'000'000},
+      {"kMostConsumers", kMostConsumers, 256},
+  });
 }
 
 TEST(AbiTest, EveryValueFallsIntoTheBucketWhoseMiddleIsNear) {

@@ -28,6 +28,10 @@ class Vandal {
   std::byte* data_;
 };
 
+std::uint64_t consumer_page(const Segment& segment) {
+  return segment.consumers(0)[0].page_offset;
+}
+
 struct Tally {
   std::uint64_t found = 0;
   std::uint64_t unseen = 0;
@@ -156,16 +160,17 @@ TEST_P(CorruptionTest, ProducerPage) {
   const LinkEntry link = make_link(size()).link(0);
   survives_every_byte(link.producer_offset, 48, "producer page");
   survives_every_word(link.producer_offset, 48, "producer page");
-  survives_every_word(link.producer_offset + kLine, 16, "producer's sleep");
+  survives_every_word(link.producer_offset + kLine, 16, "large area and request");
+  survives_every_word(link.producer_offset + offsetof(ProducerPage, asleep_at), 16, "producer's sleeps");
   survives_every_word(link.producer_offset + 2 * kLine, 80, "journal 0");
   survives_every_word(link.producer_offset + 2 * kLine + sizeof(JournalEntry), 80, "journal 1");
 }
 
 TEST_P(CorruptionTest, ConsumerPage) {
-  const LinkEntry link = make_link(size()).link(0);
-  survives_every_byte(link.consumer_offset, 40, "consumer page");
-  survives_every_word(link.consumer_offset, 40, "consumer page");
-  survives_every_word(link.consumer_offset + kLine, 8, "consumer's sleep");
+  const std::uint64_t page = consumer_page(make_link(size()));
+  survives_every_byte(page, 64, "consumer page");
+  survives_every_word(page, 64, "consumer page");
+  survives_every_word(page + kLine, 8, "consumer's sleep");
 }
 
 TEST_P(CorruptionTest, Records) {
@@ -185,7 +190,9 @@ TEST_P(CorruptionTest, Inbox) {
 TEST_P(CorruptionTest, RandomNoise) {
   const std::uint64_t seed = test_seed();
   std::mt19937_64 random(seed);
-  const LinkEntry link = make_link(size()).link(0);
+  const Segment laid_out = make_link(size());
+  const LinkEntry link = laid_out.link(0);
+  const std::uint64_t consumer = consumer_page(laid_out);
   std::vector<Damage> damages;
   for (int round = 0; round < 300; ++round) {
     const std::uint64_t noise = random();
@@ -193,8 +200,7 @@ TEST_P(CorruptionTest, RandomNoise) {
                          std::mt19937_64 bytes(noise);
                          for (int i = 0; i < 20; ++i) {
                            const std::uint64_t starts[] = {link.producer_offset + bytes() % 1024,
-                                                           link.consumer_offset + bytes() % 256,
-                                                           link.ring_offset + bytes() % 544};
+                                                           consumer + bytes() % 256, link.ring_offset + bytes() % 544};
                            vandal.at(starts[bytes() % 3]) = std::byte(bytes());
                          }
                        },
@@ -241,7 +247,7 @@ TEST(CorruptionDetectionTest, AnImpossibleReadPositionEndsTheProducer) {
   for (const std::uint64_t position : {std::uint64_t{16}, std::uint64_t{1} << 40, ~std::uint64_t{0} - 15}) {
     const Segment segment = make_link();
     RingWriter sut(segment.map_producer(0));
-    Vandal(segment).put(segment.link(0).consumer_offset, position);
+    Vandal(segment).put(consumer_page(segment), position);
     EXPECT_THROW(while (put(sut, payload_of(0, 100))){}, LinkCorrupt) << position << ": it would wait for ever";
   }
 }
@@ -251,7 +257,7 @@ TEST(CorruptionDetectionTest, AReadPositionInTheMidstOfAHeaderEndsTheProducer) {
   RingWriter sut(segment.map_producer(0));
   ASSERT_TRUE(put(sut, payload_of(0, 100)));
   sut.commit({.inputs_done = 1});
-  Vandal(segment).put(segment.link(0).consumer_offset, std::uint64_t{24});
+  Vandal(segment).put(consumer_page(segment), std::uint64_t{24});
   EXPECT_THROW(while (put(sut, payload_of(0, 100))){}, LinkCorrupt);
 }
 

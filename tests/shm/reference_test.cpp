@@ -17,7 +17,7 @@ Segment make_row() {
   SegmentSpec spec{.workers = {{}, {}, {}, {}}, .links = {}, .plan = "{}"};
   for (std::uint32_t id = 0; id < 3; ++id) {
     spec.links.push_back(
-        {.producer = id, .consumer = id + 1, .ring_bytes = 4096, .item_limit = 16 * 1024, .large_limit = kAtOnce});
+        {.producer = id, .consumers = {id + 1}, .ring_bytes = 4096, .item_limit = 16 * 1024, .large_limit = kAtOnce});
   }
   return Segment::create(spec);
 }

@@ -153,7 +153,7 @@ TEST(RingRecoveryTest, ATerminalLinkKeepsTheSinksWord) {
       ring.commit_terminal({.inputs_done = i, .cursor = cursor_of("cursor " + std::to_string(i))});
     });
   }
-  const Segment segment = Segment::create({.workers = {{}}, .links = {{.producer = 0, .consumer = 0}}, .plan = ""});
+  const Segment segment = Segment::create({.workers = {{}}, .links = {{.producer = 0, .consumers = {0}}}, .plan = ""});
   SteppedChild child([&] {
     RingWriter ring(segment.map_producer(0));
     step_mark();
@@ -232,7 +232,7 @@ TEST(RingRecoveryTest, ASuccessorRespectsWhatTheConsumerStillHolds) {
 TEST(RingRecoveryTest, ASuccessorWithoutRoomAsksAnew) {
   const Segment segment = make_link();
   const ProducerEnd end = segment.map_producer(0);
-  const std::atomic<std::uint64_t>& lacks = end.own->lacks_room;
+  const std::atomic<std::uint64_t>& lacks = end.own->release_requested;
   const auto fill = [&](RingWriter& ring) {
     while (put(ring, payload_of(0, 200))) {
     }
@@ -253,10 +253,10 @@ Segment make_filter_segment() {
   const LinkSize size{.ring_bytes = 4096, .item_limit = 20'000, .large_limit = 8};
   LinkSize in = size;
   in.producer = 0;
-  in.consumer = 1;
+  in.consumers = {1};
   LinkSize out = size;
   out.producer = 1;
-  out.consumer = 0;
+  out.consumers = {0};
   return Segment::create({.workers = {{}, {}}, .links = {in, out}, .plan = ""});
 }
 

@@ -155,7 +155,7 @@ TEST(RingTest, TooLargeNamesBothSizes) {
 }
 
 bool asks_for_room(const Link& link) {
-  return (link.segment.map_producer(0).own->lacks_room.load() & 1) != 0;
+  return (link.segment.map_producer(0).own->release_requested.load() & 1) != 0;
 }
 
 TEST(RingTest, AWriterWithoutRoomAsksUntilItHasSome) {
@@ -346,7 +346,7 @@ std::string consume(RingReader& ring, const Stress& stress) {
 class RingStressTest : public ::testing::TestWithParam<int> {
  protected:
   Stress stress() const {
-    static constexpr LinkSize kSizes[] = {
+    static const LinkSize kSizes[] = {
         {.ring_bytes = 4096, .item_limit = 200},
         {.ring_bytes = 4096, .item_limit = 20'000, .large_limit = 1},
         {.ring_bytes = 65'536, .item_limit = 100'000, .items_limit = 3},

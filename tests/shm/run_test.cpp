@@ -219,9 +219,9 @@ TEST_F(RunTest, ASuccessorGoesOnInItsMiddle) {
 TEST_F(RunTest, AtEveryInstructionOfAReleaseTheSuccessorFindsItsPlace) {
   constexpr std::uint64_t kItems = 9;
   const auto item = [](std::uint64_t i) { return payload_of(i, 24); };
-  LinkSize in{.producer = 0, .consumer = 1, .ring_bytes = 4096, .item_limit = 2000};
+  LinkSize in{.producer = 0, .consumers = {1}, .ring_bytes = 4096, .item_limit = 2000};
   LinkSize out = in;
-  std::swap(out.producer, out.consumer);
+  std::swap(out.producer, out.consumers.front());
   const Segment segment = Segment::create({.workers = {{}, {}}, .links = {in, out}, .plan = ""});
   RingWriter producer(segment.map_producer(0));
   for (std::uint64_t i = 0; i < kItems; i += 3) {

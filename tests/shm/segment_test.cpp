@@ -15,9 +15,9 @@ using namespace pystream::test;
 
 SegmentSpec make_spec() {
   return {.workers = {{.hosted = 1}, {.hosted = 40, .segments = 3, .checkpoint_bytes = 5000}, {}},
-          .links = {{.producer = 0, .consumer = 1, .ring_bytes = 4096, .item_limit = 10'000, .large_limit = 2},
-                    {.producer = 1, .consumer = 2, .ring_bytes = 65'536, .item_limit = 1 << 26, .answers = true},
-                    {.producer = 2, .consumer = 2}},
+          .links = {{.producer = 0, .consumers = {1}, .ring_bytes = 4096, .item_limit = 10'000, .large_limit = 2},
+                    {.producer = 1, .consumers = {2}, .ring_bytes = 65'536, .item_limit = 1 << 26, .answers = true},
+                    {.producer = 2, .consumers = {2}}},
           .plan = "the plan"};
 }
 
@@ -68,7 +68,7 @@ TEST(SegmentTest, BeginsEmpty) {
   EXPECT_EQ(end.own->write_position, 0U);
   EXPECT_EQ(end.own->journal[0].write_position, 0U);
   EXPECT_EQ(end.own->journal[1].write_position, kInvalidPosition);
-  EXPECT_EQ(end.peer->read_position, 0U);
+  EXPECT_EQ(end.peers[0]->read_position, 0U);
   EXPECT_EQ(sut.map_worker(0).page->number, kInvalidPosition);
 }
 
@@ -83,7 +83,9 @@ TEST(SegmentTest, PartsDoNotOverlap) {
     parts.emplace_back(worker.checkpoint_offset, 2 * worker.segments * worker.checkpoint_bytes);
     const LinkEntry& link = sut.link(i);
     parts.emplace_back(link.producer_offset, kPage);
-    parts.emplace_back(link.consumer_offset, kPage);
+    for (const ConsumerEntry& consumer : sut.consumers(i)) {
+      parts.emplace_back(consumer.page_offset, kPage);
+    }
     parts.emplace_back(link.ring_offset, link.ring_bytes);
     parts.emplace_back(link.large_offset, link.large_bytes);
   }
@@ -182,7 +184,7 @@ TEST(SegmentTest, TheConsumerCannotWriteTheProducersMemory) {
 TEST(SegmentTest, TheProducerCannotWriteTheConsumersMemory) {
   const Segment sut = Segment::create(make_spec());
   expect_read_only(
-      sut, [](const Segment& s, auto touch) { touch(s.map_producer(0).peer); }, "the consumer's page");
+      sut, [](const Segment& s, auto touch) { touch(s.map_producer(0).peers[0]); }, "the consumer's page");
 }
 
 TEST(SegmentTest, NobodyCanWriteWhatTheCoordinatorOwnsAndViceVersa) {
@@ -198,8 +200,8 @@ TEST(SegmentTest, NobodyCanWriteWhatTheCoordinatorOwnsAndViceVersa) {
 }
 
 TEST(SegmentTest, ALinkWithoutLargeItemsMapsNothingForThem) {
-  const Segment sut =
-      Segment::create({.workers = {{}, {}}, .links = {{.producer = 0, .consumer = 1, .ring_bytes = 4096}}, .plan = ""});
+  const Segment sut = Segment::create(
+      {.workers = {{}, {}}, .links = {{.producer = 0, .consumers = {1}, .ring_bytes = 4096}}, .plan = ""});
   EXPECT_EQ(sut.link(0).large_bytes, 0U);
   const ProducerEnd end = sut.map_producer(0);
   EXPECT_EQ(end.large, nullptr) << "a mapping of length 0 would be one of all that follows in the segment";

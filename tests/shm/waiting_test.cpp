@@ -49,42 +49,43 @@ bool sleeps_in_futex(pid_t pid) {
 }
 
 TEST(WaitingTest, AChangeBeforeTheSleepIsSeen) {
-  std::atomic<std::uint64_t> position{1};
-  std::atomic<std::uint64_t> sleeps{0};
+  std::atomic<std::uint64_t> word{1};
+  std::atomic<std::uint64_t> asleep_at{0};
   const Deadline deadline{kSoon};
-  wait_for_change({.position = position, .sleeps = sleeps, .seen = 0}, {.timeout_ns = kLong});
+  wait_for_change({.word = word, .asleep_at = asleep_at, .seen = 0}, {.timeout_ns = kLong});
   EXPECT_FALSE(deadline.passed());
-  EXPECT_EQ(sleeps.load() & 1, 0U);
+  EXPECT_EQ(asleep_at.load(), 0U);
 }
 
 TEST(WaitingTest, TheTimeoutEndsASleep) {
-  std::atomic<std::uint64_t> position{0};
-  std::atomic<std::uint64_t> sleeps{0};
-  wait_for_change({.position = position, .sleeps = sleeps, .seen = 0}, {.timeout_ns = 1'000'000});
-  EXPECT_EQ(sleeps.load(), 2U);
+  std::atomic<std::uint64_t> word{0};
+  std::atomic<std::uint64_t> asleep_at{0};
+  wait_for_change({.word = word, .asleep_at = asleep_at, .seen = 0}, {.timeout_ns = 1'000'000});
+  EXPECT_EQ(asleep_at.load(), 0U);
 }
 
-TEST(WaitingTest, AsleepIsOnlyWhoSaysSo) {
-  std::atomic<std::uint64_t> sleeps{4};
-  EXPECT_EQ(asleep(sleeps), 0U);
-  sleeps = 5;
-  EXPECT_EQ(asleep(sleeps), 5U);
+TEST(WaitingTest, ASleepIsEndedOnce) {
+  std::atomic<std::uint64_t> asleep_at{0};
+  EndedSleep sut;
+  EXPECT_FALSE(sut.must_wake(asleep_at, 16)) << "awake";
+  asleep_at = asleep_on(16);
+  EXPECT_FALSE(sut.must_wake(asleep_at, 16)) << "it has seen that";
+  EXPECT_TRUE(sut.must_wake(asleep_at, 32));
+  EXPECT_FALSE(sut.must_wake(asleep_at, 48)) << "its sleep is ended already";
+  asleep_at = asleep_on(48);
+  EXPECT_TRUE(sut.must_wake(asleep_at, 64)) << "another sleep";
 }
 
-/// Whoever died asleep left its counter odd, and the other side remembers that it ended that very sleep.
-TEST(WaitingTest, ASuccessorsSleepIsAnotherOne) {
-  std::atomic<std::uint64_t> position{0};
-  std::atomic<std::uint64_t> sleeps{5};
-  std::uint64_t while_asleep = 0;
+TEST(WaitingTest, WhatASleeperSawIsAnnounced) {
+  std::atomic<std::uint64_t> word{7};
+  std::atomic<std::uint64_t> asleep_at{0};
   std::thread waiter(
-      [&] { wait_for_change({.position = position, .sleeps = sleeps, .seen = 0}, {.timeout_ns = kLong}); });
-  EXPECT_TRUE(wait_until([&] { return (while_asleep = asleep(sleeps)) > 5; }, std::chrono::seconds(5)))
-      << "the successor sleeps in its predecessor's name";
-  position = 1;
-  base::futex_wake(position);
+      [&] { wait_for_change({.word = word, .asleep_at = asleep_at, .seen = 7}, {.timeout_ns = kLong}); });
+  EXPECT_TRUE(wait_until([&] { return asleep_at == asleep_on(7); }, std::chrono::seconds(5)));
+  word = 8;
+  base::futex_wake(word);
   waiter.join();
-  EXPECT_GT(sleeps.load(), while_asleep);
-  EXPECT_EQ(sleeps.load() & 1, 0U);
+  EXPECT_EQ(asleep_at.load(), 0U);
 }
 
 TEST(WaitingTest, AReaderThatSleepsIsWoken) {
@@ -118,23 +119,39 @@ TEST(WaitingTest, TheSuccessorOfAReaderKilledAsleepIsWoken) {
   EXPECT_FALSE(deadline.passed()) << "the writer took the successor for awake";
 }
 
-/// It has raised its counter, the other side wakes nobody, and only then it goes to sleep, on what is there by now.
+/// It has announced its sleep, a commit comes, and only then it goes to sleep: on what it announced, which the kernel
+/// refuses, and then on what is there by now.
 TEST(WaitingTest, AReaderThatWasNotYetInTheKernelIsWokenByTheNextCommit) {
   const Segment segment = make_link();
   RingWriter ring(segment.map_producer(0));
   const ConsumerEnd reader = segment.map_consumer(0);
-  reader.own->sleeps.store(1);
+  reader.own->asleep_at.store(asleep_on(0));
   ASSERT_TRUE(put(ring, "1"));
   ring.commit({.inputs_done = 1});
-  Child sleeper([&] {
-    const ConsumerEnd end = segment.map_consumer(0);
-    base::futex_wait(end.peer->write_position, end.peer->write_position, kLong);
-  });
-  ASSERT_TRUE(wait_until([&] { return sleeps_in_futex(sleeper.pid()); }));
   const Deadline deadline{kSoon};
+  base::futex_wait(reader.peer->write_position, 0, kLong);
+  EXPECT_FALSE(deadline.passed()) << "the kernel let it sleep on what is over";
+  SleepingReader sleeper(segment, 2);
+  ASSERT_TRUE(wait_until([&] { return sleeps_in_futex(sleeper.child().pid()); }));
   ASSERT_TRUE(put(ring, "2"));
   ring.commit({.inputs_done = 2});
-  EXPECT_EQ(sleeper.wait(), 0);
+  EXPECT_EQ(sleeper.child().wait(), 0);
+  EXPECT_FALSE(deadline.passed()) << "the writer believes it ended that sleep";
+}
+
+/// It sleeps on the write position and on the request; the latter wakes it, and it sleeps again on the same position.
+TEST(WaitingTest, AReaderThatWasWokenForRoomIsWokenByTheNextCommit) {
+  const Segment segment = make_link();
+  RingWriter ring(segment.map_producer(0));
+  const ConsumerEnd reader = segment.map_consumer(0);
+  reader.own->asleep_at.store(asleep_on(0));
+  ring.ask_for_room();
+  SleepingReader sleeper(segment, 1);
+  ASSERT_TRUE(wait_until([&] { return sleeps_in_futex(sleeper.child().pid()); }));
+  const Deadline deadline{kSoon};
+  ASSERT_TRUE(put(ring, "1"));
+  ring.commit({.inputs_done = 1});
+  EXPECT_EQ(sleeper.child().wait(), 0);
   EXPECT_FALSE(deadline.passed()) << "the writer believes it ended that sleep";
 }
 
@@ -146,12 +163,17 @@ TEST(WaitingTest, AWriterThatWasNotYetInTheKernelIsWokenByTheNextRelease) {
   }
   writer.commit({.inputs_done = 2});
   RingReader ring(segment.map_consumer(0), 0);
-  segment.map_producer(0).own->sleeps.store(1);
+  const ProducerEnd end = segment.map_producer(0);
+  const std::uint64_t seen = end.peers[0]->releases;
+  end.own->asleep_at[0].store(asleep_on(seen));
   ASSERT_TRUE(take(ring));
   ring.release();
   Child sleeper([&] {
-    const ProducerEnd end = segment.map_producer(0);
-    base::futex_wait(end.peer->releases, end.peer->releases, kLong);
+    const ProducerEnd mine = segment.map_producer(0);
+    base::futex_wait(mine.peers[0]->releases, seen, kLong);
+    const std::uint64_t now = mine.peers[0]->releases;
+    wait_for_change({.word = mine.peers[0]->releases, .asleep_at = mine.own->asleep_at[0], .seen = now},
+                    {.timeout_ns = kLong});
   });
   ASSERT_TRUE(wait_until([&] { return sleeps_in_futex(sleeper.pid()); }));
   const Deadline deadline{kSoon};
@@ -243,7 +265,7 @@ TEST(WaitingTest, AReaderThatKeepsItemsIsWokenByAWriterWithoutRoom) {
   }
   EXPECT_EQ(reader.wait(), 0);
   EXPECT_FALSE(deadline.passed());
-  EXPECT_EQ(segment.map_consumer(0).own->sleeps & 1, 0U);
+  EXPECT_EQ(segment.map_consumer(0).own->asleep_at, 0U);
 }
 
 TEST(WaitingTest, NoQuestionForRoomIsLostInALongExchange) {
@@ -255,7 +277,8 @@ TEST(WaitingTest, NoQuestionForRoomIsLostInALongExchange) {
   const ProducerEnd end = segment.map_producer(0);
   ASSERT_TRUE(wait_until([&] { return sleeps_in_futex(reader.pid()); })) << "its start is a release as well";
   for (std::uint64_t i = 0; i < kRounds; ++i) {
-    const Watched answered{.position = end.peer->releases, .sleeps = end.own->sleeps, .seen = end.peer->releases};
+    const Watched answered{
+        .word = end.peers[0]->releases, .asleep_at = end.own->asleep_at[0], .seen = end.peers[0]->releases};
     ring.ask_for_room();
     wait_for_change(answered, {.timeout_ns = kLong});
     ring.cease_to_ask();

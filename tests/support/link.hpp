@@ -26,7 +26,7 @@ inline constexpr std::int64_t kSecondNs = 1'000'000'000;
 /// A segment of two workers with one link from worker 0 to worker 1.
 inline shm::Segment make_link(shm::LinkSize size = {}) {
   size.producer = 0;
-  size.consumer = 1;
+  size.consumers.resize(std::max<std::size_t>(size.consumers.size(), 1), 1);
   size.ring_bytes = size.ring_bytes == 0 ? 4096 : size.ring_bytes;
   size.item_limit = size.item_limit == 0 ? 64 * 1024 : size.item_limit;
   return shm::Segment::create({.workers = {{}, {}}, .links = {size}, .plan = "{}"});

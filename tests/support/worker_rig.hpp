@@ -76,13 +76,13 @@ inline shm::Segment make_rig_segment(const RigSpec& spec) {
   for (const RigSegment& segment : spec.segments) {
     shm::LinkSize in = spec.link;
     in.producer = 0;
-    in.consumer = 1;
+    in.consumers = {1};
     shm::LinkSize out = spec.link;
     out.producer = 1;
-    out.consumer = 0;
+    out.consumers = {0};
     out.answers = spec.answers;
     if (segment.has_sink) {
-      out = {.producer = 1, .consumer = 1};
+      out = {.producer = 1, .consumers = {1}};
     }
     made.links.push_back(in);
     made.links.push_back(out);

@@ -46,7 +46,7 @@ struct Outcome {
 };
 
 /// `place`: where in the segment to flip a byte of the link.
-Outcome run_and_flip(const std::function<std::uint64_t(const shm::LinkEntry&, const shm::SupervisorView&)>& place,
+Outcome run_and_flip(const std::function<std::uint64_t(const shm::Segment&, const shm::SupervisorView&)>& place,
                      std::byte flip) {
   const TempFolder folder;
   PipelineRun run(kPlan, folder);
@@ -55,9 +55,9 @@ Outcome run_and_flip(const std::function<std::uint64_t(const shm::LinkEntry&, co
   }
   const shm::Segment segment = segment_of(run.pid());
   const shm::SupervisorView view = segment.map_supervisor();
-  const shm::ConsumerPage& consumer = *view.links[0].consumer;
+  const shm::ConsumerPage& consumer = *view.links[0].consumers[0];
   wait_until([&] { return consumer.read_number.load() > 10 && view.workers[0].page->phase.load() == 4; });
-  Memory(segment).at(place(segment.link(0), view)) ^= flip;
+  Memory(segment).at(place(segment, view)) ^= flip;
   const std::uint64_t then = consumer.read_number.load();
   // Beyond the damaged record, or at the end because of it.
   wait_until([&] { return run.ended() || consumer.read_number.load() > then + 100; }, 3s);
@@ -84,9 +84,9 @@ int stride() {
 TEST(Damage, OfARecord) {
   for (std::uint64_t byte = 0; byte < kRecord; byte += static_cast<std::uint64_t>(stride())) {
     const Outcome outcome = run_and_flip(
-        [&](const shm::LinkEntry& link, const shm::SupervisorView& view) {
-          const std::uint64_t next = view.links[0].consumer->read_position.load() + 20 * kRecord + byte;
-          return link.ring_offset + next % link.ring_bytes;
+        [&](const shm::Segment& segment, const shm::SupervisorView& view) {
+          const std::uint64_t next = view.links[0].consumers[0]->read_position.load() + 20 * kRecord + byte;
+          return segment.link(0).ring_offset + next % segment.link(0).ring_bytes;
         },
         std::byte{0x15});
     expect_no_crash(outcome, "byte " + std::to_string(byte));
@@ -97,22 +97,25 @@ TEST(Damage, OfARecord) {
 }
 
 TEST(Damage, OfTheProducersPage) {
-  constexpr std::uint64_t kBytes = offsetof(shm::ProducerPage, journal) + 2 * sizeof(shm::JournalEntry);
+  constexpr std::uint64_t kBytes = offsetof(shm::ProducerPage, asleep_at) + 8;
   for (std::uint64_t byte = 0; byte < kBytes; byte += static_cast<std::uint64_t>(stride() * 8 - 7)) {
     for (const std::byte flip : {std::byte{0x01}, std::byte{0xff}}) {
-      const Outcome outcome = run_and_flip(
-          [&](const shm::LinkEntry& link, const shm::SupervisorView&) { return link.producer_offset + byte; }, flip);
+      const Outcome outcome =
+          run_and_flip([&](const shm::Segment& segment,
+                           const shm::SupervisorView&) { return segment.link(0).producer_offset + byte; },
+                       flip);
       expect_no_crash(outcome, "byte " + std::to_string(byte));
     }
   }
 }
 
 TEST(Damage, OfTheConsumersPage) {
-  for (std::uint64_t byte = 0; byte < offsetof(shm::ConsumerPage, sleeps) + 8;
+  for (std::uint64_t byte = 0; byte < offsetof(shm::ConsumerPage, asleep_at) + 8;
        byte += static_cast<std::uint64_t>(stride() * 2 - 1)) {
-    const Outcome outcome = run_and_flip(
-        [&](const shm::LinkEntry& link, const shm::SupervisorView&) { return link.consumer_offset + byte; },
-        std::byte{0xff});
+    const Outcome outcome =
+        run_and_flip([&](const shm::Segment& segment,
+                         const shm::SupervisorView&) { return segment.consumers(0)[0].page_offset + byte; },
+                     std::byte{0xff});
     expect_no_crash(outcome, "byte " + std::to_string(byte));
   }
 }

@@ -25,7 +25,7 @@ TEST(LayoutTest, IdsAreThoseOfTheTopology) {
   EXPECT_TRUE(sut.workers[0].tracks_pipeline);
   EXPECT_FALSE(sut.workers[1].tracks_pipeline);
   EXPECT_EQ(sut.links[0].producer, 0U);
-  EXPECT_EQ(sut.links[0].consumer, 1U);
+  EXPECT_EQ(sut.links[0].consumers, std::vector<std::uint32_t>{1});
   EXPECT_TRUE(sut.links[0].answers);
 }
 

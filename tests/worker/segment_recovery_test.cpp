@@ -150,8 +150,10 @@ Texts output_under_kills(const shm::Segment& segment, const RigSpec& spec, int s
 
 /// Worker 1 between a link from worker 0 and one back to it.
 shm::Segment make_segment(shm::LinkSize in, shm::LinkSize out) {
-  in.producer = out.consumer = 0;
-  in.consumer = out.producer = 1;
+  in.producer = 0;
+  in.consumers = {1};
+  out.producer = 1;
+  out.consumers = {0};
   return shm::Segment::create({.workers = {{}, {.hosted = 1}}, .links = {in, out}, .plan = ""});
 }
 
