@@ -200,7 +200,10 @@ std::vector<coord::FileClaim> checked_files(const LoadedPlan& loaded, const plan
   for (const std::string& plugin : loaded.plan.plugins) {
     with_plan.push_back({.where = {}, .stage = "pystream-coord", .path = plugin, .names = {}});
   }
-  const Faults faults = coord::outputs_that_are_inputs(with_plan, standard_too);
+  Faults faults = coord::outputs_that_are_inputs(with_plan, standard_too);
+  if (standard_too) {
+    std::ranges::move(loaded.descriptors.not_open(claims), std::back_inserter(faults));
+  }
   if (!faults.empty()) {
     refuse(shown_file(loaded.file), faults);
   }

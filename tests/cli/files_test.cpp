@@ -214,10 +214,23 @@ TEST_F(FilesOfRuns, DescriptorIsWrittenWhereItStands) {
   EXPECT_EQ(folder_.read("out.txt"), std::string("before\n") + kContent + kContent + "behind\n");
 }
 
+/// In a worker its number would be the shared memory, or a descriptor that another stage was handed.
 TEST_F(FilesOfRuns, DescriptorThatIsNotOpenIsAnError) {
-  const ProgramRun sut = shell(plan_of(lines_from("/dev/fd/77"), file_to("out.txt")), "$run -q");
-  EXPECT_EQ(sut.exit_code, 1);
-  EXPECT_CONTAINS(sut.err, "/dev/fd/77");
+  const std::string plan = plan_of(lines_from("in.txt"), file_to("out.txt"));
+  const std::vector<std::pair<std::string, std::string>> lines{
+      {"$run -q --input /dev/fd/77 77<&-", "/source/params/path: found \"/dev/fd/77\""},
+      {"$run -q --output /dev/fd/3 3>&-", "/sink/params/path: found \"/dev/fd/3\""},
+      {"$run -q --output /dev/fd/4 4>&-", "/sink/params/path: found \"/dev/fd/4\""},
+      {"ln -s /dev/fd/3 link; $run -q --output link 3>&-", "/sink/params/path: found \"link\""},
+      {"$run -q --input /dev/fd/7 --output /dev/fd/10 7< in.txt 10>&-", "found \"/dev/fd/10\""},
+  };
+  for (const auto& [line, found] : lines) {
+    const ProgramRun sut = shell(plan, line);
+    EXPECT_EQ(sut.exit_code, 2) << line << sut.err;
+    EXPECT_CONTAINS(sut.err, found + ", a descriptor that is not open");
+  }
+  EXPECT_EQ(shell(plan_of(lines_from("in.txt"), file_to("/dev/fd/3")), "$run -q 3> out.txt").exit_code, 0);
+  EXPECT_EQ(folder_.read("out.txt"), kContent);
 }
 
 // ---- a FIFO that nobody reads ----
