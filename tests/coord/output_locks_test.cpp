@@ -1,6 +1,7 @@
 #include "coord/output_locks.hpp"
 
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <gtest/gtest.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -9,6 +10,7 @@
 #include <cerrno>
 #include <pystream/error.hpp>
 #include <stdexcept>
+#include <random>
 
 #include "coord/name_pattern.hpp"
 #include "support/refused_syscall.hpp"
@@ -264,3 +266,31 @@ TEST(NamePatternTest, TellsWhetherANameFitsBoth) {
 
 }  // namespace
 }  // namespace pystream::coord::test
+/// Brackets, above all: what fnmatch(3) takes must never count as a name that cannot be.
+TEST(NamePatternTest, TakesWhateverFnmatchTakes) {
+  for (const auto& [pattern, name] : {std::pair("[[:digit:]]*.out", "000.out"), std::pair("[!]]*", "a7"),
+                                      std::pair("[a\\]b]c", "]c"), std::pair("[]a]c", "]c"), std::pair("a[", "a[")}) {
+    EXPECT_EQ(::fnmatch(pattern, name, FNM_PERIOD), 0) << pattern;
+    EXPECT_TRUE(NamePattern::shell(pattern).meets(NamePattern::name(name))) << pattern;
+  }
+  EXPECT_FALSE(NamePattern::shell("a[0-9].png").meets(NamePattern::braces("{sequence}.jpg"))) << "a plain bracket";
+  std::mt19937 random(1);
+  const auto text_of = [&](std::string_view characters) {
+    std::string text(std::uniform_int_distribution<std::size_t>(1, 8)(random), ' ');
+    for (char& c : text) {
+      c = characters[std::uniform_int_distribution<std::size_t>(0, characters.size() - 1)(random)];
+    }
+    return text;
+  };
+  int fitting = 0;
+  for (int i = 0; i < 200'000; ++i) {
+    const std::string pattern = text_of("ab]]![[\\:-*?.^");
+    const std::string name = text_of("ab][.!-");
+    if (::fnmatch(pattern.c_str(), name.c_str(), FNM_PERIOD) == 0) {
+      ++fitting;
+      ASSERT_TRUE(NamePattern::shell(pattern).meets(NamePattern::name(name))) << pattern << " " << name;
+    }
+  }
+  EXPECT_GT(fitting, 1000);
+}
+
