@@ -3,7 +3,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <string>
+#include <thread>
 
 #include "support/pipeline_run.hpp"
 #include "system/fault_plan.hpp"
@@ -238,6 +241,24 @@ TEST_F(Drain, LinesReadAheadFromAFifoComeOutAndTheRestStaysInIt) {
     EXPECT_GT(out().size(), 60'000U) << "it reads 64 KiB at once";
     EXPECT_EQ(out() + fifo_.rest(), lines);
   }
+}
+
+/// A signal ends a poll() or a sleep of a user's stage with EINTR.
+TEST_F(Drain, InterruptsNoSink) {
+  const std::string text =
+      plan(R"({"type": "generate", "params": {"size": 8}})", pass("Pass"),
+           R"(, "links": {"capacity": {"items": 40}}, "profiler": {"enabled": false})",
+           R"("sink": {"type": "test.slow_sink", "params": {"time": "20ms", "fails_if_interrupted": true}})");
+  bool long_enough = false;
+  for (const char* duration : {"1s", "10s", "40s"}) {  // the start is part of it, and may be slow
+    const ProgramRun sut = run(text, {"--duration", duration});
+    ASSERT_EQ(sut.exit_code, 0) << sut.err;
+    long_enough = contains(sut.err, "draining: ");
+    if (long_enough) {
+      break;
+    }
+  }
+  EXPECT_TRUE(long_enough);
 }
 
 TEST_F(Drain, APartOfALineIsSaidToBeLost) {
