@@ -261,6 +261,34 @@ TEST_F(Drain, InterruptsNoSink) {
   EXPECT_TRUE(long_enough);
 }
 
+/// A pipe cannot be given back what was taken from it.
+TEST_F(Ends, LinesThatWereReadAheadOfTheLimitOfItemsAreSaidToBeLost) {
+  std::string lines;
+  for (int i = 0; i < 1000; ++i) {
+    lines += std::to_string(1000 + i) + "\n";
+  }
+  folder_.write("in.txt", lines);
+  for (const std::string mode : {"parallel", "serial"}) {
+    folder_.write("plan.json", plan(R"({"type": "lines", "params": {"path": "-"}})", pass("Pass"),
+                                    R"(, "mode": ")" + mode + "\"" + kNoProfile));
+    const std::string run = PYSTREAM_TEST_COORD " run -q plan.json";
+    const ProgramRun piped = run_program({"sh", "-c", "cat in.txt | " + run + " --items 5"}, options_);
+    EXPECT_EQ(piped.exit_code, 3) << piped.err;
+    EXPECT_EQ(out(), "1000\n1001\n1002\n1003\n1004\n");
+    EXPECT_CONTAINS(piped.err, "lost: lines: the run ended before its source (--items");
+    EXPECT_CONTAINS(piped.err, "5 items in, 5 out: 1 loss");
+    const ProgramRun all = run_program({"sh", "-c", "cat in.txt | " + run + " --items 1000"}, options_);
+    EXPECT_EQ(all.exit_code, 0) << all.err;
+    const ProgramRun file = run_program({"sh", "-c", run + " --items 5 < in.txt"}, options_);
+    EXPECT_EQ(file.exit_code, 0) << file.err;
+  }
+  folder_.write("plan.json", plan(R"({"type": "files", "params": {"path": "-"}})", pass("Pass")));
+  const ProgramRun listed = run_program(
+      {"sh", "-c", "printf 'in.txt\\nin.txt\\n' | " PYSTREAM_TEST_COORD " run -q plan.json --items 1"}, options_);
+  EXPECT_EQ(listed.exit_code, 3) << listed.err;
+  EXPECT_CONTAINS(listed.err, "lost: files: the run ended before its source (--items");
+}
+
 TEST_F(Drain, APartOfALineIsSaidToBeLost) {
   fifo_.put("one\ntwo\nthr");
   PipelineRun sut(from(lines_of(fifo_.path())), folder_, {"-q"});

@@ -196,6 +196,7 @@ class Files : public RawSource<FilesCursor> {
   void cleanup() override {
     if (list_ != nullptr) {
       list_->leave_at(cursor().list);
+      reader_->lose_ahead();
     }
   }
 

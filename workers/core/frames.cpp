@@ -67,7 +67,12 @@ class Frames final : public RawSource<StreamCursor> {
 
   void resume() override { input_.resume(cursor()); }
 
-  void cleanup() override { input_.leave_at(cursor()); }
+  void cleanup() override {
+    input_.leave_at(cursor());
+    if (buffered()) {
+      input_.report_ahead(filled_);
+    }
+  }
 
  private:
   void commit() {

@@ -154,6 +154,12 @@ void InputStream::leave_at(const StreamCursor& cursor) const {
   }
 }
 
+void InputStream::report_ahead(std::uint64_t bytes) const {
+  report_loss(who_ + ": the run ended before its source (--items, or a failure), and " + std::to_string(bytes) +
+              " bytes behind the last item had been read from " + name_ +
+              ", which cannot be read again; read from a regular file, or limit what is written there");
+}
+
 void InputStream::resume(StreamCursor& cursor) {
   if (!seekable_) {
     const std::uint64_t survived = surviving_number().load(std::memory_order_relaxed);

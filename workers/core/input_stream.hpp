@@ -51,6 +51,8 @@ class InputStream {
   const std::string& name() const noexcept { return name_; }
   const std::string& who() const noexcept { return who_; }
 
+  /// The run ends before its source, and so many bytes were read that are no items: reports them as lost.
+  void report_ahead(std::uint64_t bytes) const;
  private:
   Result read_waiting(std::span<std::byte> to);
   std::optional<Result> take(std::span<std::byte> to);

@@ -116,6 +116,12 @@ void LineReader::lose_rest() {
 }
 
 void LineReader::refuse_line() {
+void LineReader::lose_ahead() const {
+  if (buffered()) {
+    input_.report_ahead(end_ - begin_ + skipped_);
+  }
+}
+
   const std::uint64_t bytes = std::exchange(skipped_, 0);
   throw Error(input_.who() + ": the line at byte " + std::to_string(long_line_) + " of " + input_.name() + " has " +
               std::to_string(bytes) + " bytes and is longer than " + std::to_string(max_line_) +
