@@ -390,3 +390,16 @@ TEST_F(Ends, AStopSaysHowManyCameOut) {
 
 }  // namespace
 }  // namespace pystream::test
+/// The last segment of a serial pipeline has a stage in front of its sink.
+TEST_F(Ends, WhatAStageBesideTheSinkSkipsHasNotComeOut) {
+  folder_.write("in.txt", numbered_lines(0, 10));
+  const ProgramRun sut = run(plan(R"({"type": "lines", "params": {"path": "in.txt"}})",
+                                  R"({"name": "Child", "mode": "parallel", "stages": [)" + pass("In") + "]}, " +
+                                      crash_stage("Bad", "throw", 3, R"(, "on_error": "skip")"),
+                                  R"(, "mode": "serial")" + kNoProfile),
+                             {"-q"});
+  EXPECT_EQ(sut.exit_code, 0) << sut.err;
+  EXPECT_EQ(out(), numbered_lines(0, 10, 3));
+  EXPECT_CONTAINS(sut.err, "10 items in, 9 out: 1 was skipped");
+}
+
