@@ -289,6 +289,38 @@ TEST_F(Ends, LinesThatWereReadAheadOfTheLimitOfItemsAreSaidToBeLost) {
   EXPECT_CONTAINS(listed.err, "lost: files: the run ended before its source (--items");
 }
 
+/// One byte after another comes in time, but the rest of the item does not come at once.
+TEST_F(Drain, AWriterThatTricklesDoesNotHoldItUp) {
+  struct Case {
+    std::string source;
+    std::string begin;
+  };
+  for (const Case& one : {Case{lines_of(fifo_.path()), "one\ntw"},
+                          Case{R"({"type": "frames", "params": {"path": ")" + fifo_.path() + R"(", "bytes": 100000}})",
+                               std::string(100'000, 'a') + "b"}}) {
+    fifo_.rest();
+    fifo_.put(one.begin);
+    std::filesystem::remove(folder_ / "out.txt");
+    PipelineRun sut(from(one.source), folder_, {"-q"});
+    EXPECT_TRUE(wait_until([&] { return !out().empty(); })) << sut.errors();
+    std::atomic<bool> over = false;
+    int written = 0;
+    std::jthread trickle([&] {
+      while (!over && written < 6000) {
+        fifo_.put("x");
+        ++written;
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      }
+    });
+    sut.signal(SIGTERM);
+    EXPECT_EQ(sut.wait(), 3) << sut.errors();
+    over = true;
+    trickle.join();
+    EXPECT_LT(written, 6000) << "it waited for the writer";
+    EXPECT_CONTAINS(sut.errors(), "bytes were read and are no item");
+  }
+}
+
 TEST_F(Drain, APartOfALineIsSaidToBeLost) {
   fifo_.put("one\ntwo\nthr");
   PipelineRun sut(from(lines_of(fifo_.path())), folder_, {"-q"});
@@ -368,6 +400,19 @@ TEST_F(Ends, DeadLettersAreOnTheLastLineAndInTheExitCode) {
   EXPECT_CONTAINS(unprofiled.err, "dead-letters list --run last");
 }
 
+/// The last segment of a serial pipeline has a stage in front of its sink.
+TEST_F(Ends, WhatAStageBesideTheSinkSkipsHasNotComeOut) {
+  folder_.write("in.txt", numbered_lines(0, 10));
+  const ProgramRun sut = run(plan(R"({"type": "lines", "params": {"path": "in.txt"}})",
+                                  R"({"name": "Child", "mode": "parallel", "stages": [)" + pass("In") + "]}, " +
+                                      crash_stage("Bad", "throw", 3, R"(, "on_error": "skip")"),
+                                  R"(, "mode": "serial")" + kNoProfile),
+                             {"-q"});
+  EXPECT_EQ(sut.exit_code, 0) << sut.err;
+  EXPECT_EQ(out(), numbered_lines(0, 10, 3));
+  EXPECT_CONTAINS(sut.err, "10 items in, 9 out: 1 was skipped");
+}
+
 TEST_F(Ends, DropsThatThePlanAsksForAreSaidAndNoFailure) {
   const ProgramRun result = run(plan(R"({"type": "generate", "params": {"count": 2000, "size": 8}})", kSlow,
                                      R"(, "links": {"capacity": {"items": 2}, "overflow": "drop_newest"})", kBytesSink),
@@ -390,16 +435,3 @@ TEST_F(Ends, AStopSaysHowManyCameOut) {
 
 }  // namespace
 }  // namespace pystream::test
-/// The last segment of a serial pipeline has a stage in front of its sink.
-TEST_F(Ends, WhatAStageBesideTheSinkSkipsHasNotComeOut) {
-  folder_.write("in.txt", numbered_lines(0, 10));
-  const ProgramRun sut = run(plan(R"({"type": "lines", "params": {"path": "in.txt"}})",
-                                  R"({"name": "Child", "mode": "parallel", "stages": [)" + pass("In") + "]}, " +
-                                      crash_stage("Bad", "throw", 3, R"(, "on_error": "skip")"),
-                                  R"(, "mode": "serial")" + kNoProfile),
-                             {"-q"});
-  EXPECT_EQ(sut.exit_code, 0) << sut.err;
-  EXPECT_EQ(out(), numbered_lines(0, 10, 3));
-  EXPECT_CONTAINS(sut.err, "10 items in, 9 out: 1 was skipped");
-}
-
