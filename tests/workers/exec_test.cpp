@@ -319,6 +319,20 @@ TEST(ExecTest, CleanupTellsOfABadEnd) {
             std::string::npos);
 }
 
+/// As cleanup() does of the last run.
+TEST(ExecTest, TheBadEndOfARunInTheMiddleIsSaid) {
+  ParamMap params = running({"sh", "-c", "lines=$(cat); echo \"$lines\"; exit 3"});
+  params.emplace_back("flush_after", std::int64_t{50'000'000});
+  auto sut = make_stage("exec", params);
+  ::testing::internal::CaptureStderr();
+  for (const char* item : {"1", "2"}) {
+    EXPECT_EQ(answers(*sut, item), Texts{item});
+  }
+  EXPECT_NE(::testing::internal::GetCapturedStderr().find("ended with exit code 3 after it had answered every item"),
+            std::string::npos);
+  sut->cleanup();
+}
+
 /// A background child still writes when the program itself has ended.
 TEST(ExecTest, AnswersOfABackgroundChildAreWaitedFor) {
   auto sut = make_stage("exec", running({"bash", "-c", "exec cat > >(sleep 0.1; sed s/^/x/)"}));
