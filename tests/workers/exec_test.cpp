@@ -333,6 +333,18 @@ TEST(ExecTest, TheBadEndOfARunInTheMiddleIsSaid) {
   sut->cleanup();
 }
 
+/// Only the death of its worker ends the program.
+TEST(ExecTest, ASignalToTheKeeperEndsNothing) {
+  auto sut = make_stage("exec", running({"sh", "-c", "while read x; do echo $PPID; done"}));
+  const Texts keeper = answers(*sut, "1");
+  ASSERT_EQ(keeper.size(), 1U);
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_EQ(::kill(std::stoi(keeper.front()), SIGTERM), 0);
+    EXPECT_EQ(answers(*sut, "1"), keeper);
+  }
+  sut->cleanup();
+}
+
 /// A background child still writes when the program itself has ended.
 TEST(ExecTest, AnswersOfABackgroundChildAreWaitedFor) {
   auto sut = make_stage("exec", running({"bash", "-c", "exec cat > >(sleep 0.1; sed s/^/x/)"}));
