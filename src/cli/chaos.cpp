@@ -163,8 +163,8 @@ class ChaosCommand {
         verdict_.trouble = too_soon() + "; " + once + " can be read only once: name a file with --input";
       }
     }
-    if (!options_.plan.output.empty()) {
-      place.deliver(options_.plan.output);
+    if (real_output && place.deliver(options_.plan.output)) {
+      real_output->keep_made();
     }
     kept_place.reset();
     base::unblock_all_signals();  // the report waits for its reader, and a signal must be able to end that
@@ -183,6 +183,7 @@ class ChaosCommand {
         if (coordinator.drained()) {
           throw Error("the undisturbed run was told to end before its source did; there is nothing to compare with");
         }
+        run.keep_outputs();
         return;
       case coord::Outcome::interrupted:
         throw Error("the undisturbed run was interrupted");
@@ -210,6 +211,9 @@ class ChaosCommand {
                         }});
     const coord::Outcome outcome = run_unwaited(coordinator);
     chaos.collect();
+    if (outcome != coord::Outcome::failed) {
+      run.keep_outputs();
+    }
     // A run that failed leaves items inside; they are no verdict on the recovery.
     coord::Audit audit = coord::audit(run.topology(), run.layout(), coordinator.view());
     if (outcome != coord::Outcome::done) {
@@ -255,13 +259,13 @@ class ChaosCommand {
                        fmt::format("items     {} in, {} out: {} lost, {} doubled, {} out of order\n", audit.in,
                                    audit.out, audit.lost, audit.doubled, audit.refused) +
                        fmt::format("recovery  {}\n", recovery_text(verdict_.chaos.recoveries_ns));
-    if (audit.dropped + audit.set_aside > 0) {
-      text += fmt::format("besides   {} dropped by full links, {} set aside by errors ({})\n", audit.dropped,
-                          audit.set_aside, count_text(audit.letters, "dead letter"));
-    }
     if (audit.losses > 0) {
       text += fmt::format("losses    {} of data outside, reported by sources and sinks; --log shows {}\n", audit.losses,
                           audit.losses == 1 ? "it" : "them");
+    }
+    if (audit.dropped + audit.set_aside > 0) {
+      text += fmt::format("besides   {} dropped by full links, {} set aside by errors ({})\n", audit.dropped,
+                          audit.set_aside, count_text(audit.letters, "dead letter"));
     }
     if (options_.verify && verdict_.runs > 0) {
       text += verdict_.differing == 0 ? "output    the same bytes as undisturbed\n"

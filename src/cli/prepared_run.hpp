@@ -23,8 +23,8 @@ class PreparedRun {
   coord::RunSetup setup();
   const plan::Topology& topology() const { return topology_; }
   const worker::Layout& layout() const { return layout_; }
-  /// After a run that failed: removes outputs that were made for it and are empty.
-  void remove_unused_outputs() { locks_.remove_unused(); }
+  /// After a run that did not fail: outputs that were made for it stay, even if they are empty.
+  void keep_outputs() { locks_.keep_made(); }
   /// The command that lists the dead letters of this run.
   std::string letters_command() const;
 

@@ -8,9 +8,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <pystream/error.hpp>
-#include <stdexcept>
 #include <random>
+#include <stdexcept>
 
 #include "coord/name_pattern.hpp"
 #include "support/refused_syscall.hpp"
@@ -45,6 +46,24 @@ TEST(OutputLocksTest, SecondRunIsRefusedAsLongAsTheFirstLives) {
     EXPECT_EQ(refusal({writes(dir / "other")}), "");
   }
   EXPECT_EQ(refusal({writes(dir / "out")}), "");
+}
+
+TEST(OutputLocksTest, WhatWasMadeAndIsEmptyGoesUnlessItIsKept) {
+  const TempFolder dir;
+  const FileClaim file = writes(dir / "new/out");
+  FileClaim folder = writes(dir / "made/deep");
+  folder.names = "{sequence}.png";
+  { const OutputLocks sut({file, folder}, kNoWarning); }
+  EXPECT_TRUE(std::filesystem::is_empty(dir.path()));
+  const OutputLocks other({writes(dir / "taken")}, kNoWarning);
+  EXPECT_NE(refusal({folder, writes(dir / "taken")}), "");
+  EXPECT_FALSE(std::filesystem::exists(dir / "made")) << "what was made before the refusal";
+  EXPECT_TRUE(std::filesystem::exists(dir / "taken")) << "another run's";
+  {
+    OutputLocks sut({folder}, kNoWarning);
+    sut.keep_made();
+  }
+  EXPECT_TRUE(std::filesystem::exists(dir / "made/deep"));
 }
 
 TEST(OutputLocksTest, FoldersAreLockedByTheNamesInThem) {
@@ -264,8 +283,6 @@ TEST(NamePatternTest, TellsWhetherANameFitsBoth) {
   EXPECT_FALSE(NamePattern::shell(many + "a").meets(NamePattern::braces("{sequence}.b")));
 }
 
-}  // namespace
-}  // namespace pystream::coord::test
 /// Brackets, above all: what fnmatch(3) takes must never count as a name that cannot be.
 TEST(NamePatternTest, TakesWhateverFnmatchTakes) {
   for (const auto& [pattern, name] : {std::pair("[[:digit:]]*.out", "000.out"), std::pair("[!]]*", "a7"),
@@ -294,3 +311,5 @@ TEST(NamePatternTest, TakesWhateverFnmatchTakes) {
   EXPECT_GT(fitting, 1000);
 }
 
+}  // namespace
+}  // namespace pystream::coord::test

@@ -272,6 +272,11 @@ TEST_F(ChaosPlace, LossesThatASourceReportsAreNotClean) {
   EXPECT_CONTAINS(twice.err, "fifo can be read only once");
 }
 
+TEST_F(ChaosPlace, ARefusalLeavesNoEmptyOutput) {
+  EXPECT_EQ(chaos(kFile, {"--verify", "--input", "-", "--output", "new.txt"}).exit_code, 2);
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "new.txt"));
+}
+
 TEST_F(ChaosPlace, WhatIsDeliveredDestroysNeitherInputNorPlan) {
   for (const char* name : {"in.txt", "./in.txt", "plan.json"}) {
     const ProgramRun run = chaos(kFile, {"--output", name});
