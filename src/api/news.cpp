@@ -42,6 +42,9 @@ void News::tell() {
 }
 
 void News::tell_all() {
+  if (telling_.is_mine()) {
+    return;
+  }
   const std::lock_guard lock(telling_);
   tell_with([](const std::string& text) {
     base::log(LogLevel::warning, text);

@@ -5,6 +5,8 @@
 #include <mutex>
 #include <string>
 
+#include "base/owned_mutex.hpp"
+
 namespace pystream::api {
 
 /// Warnings on their way to the user's logger. They are collected wherever they become known and told between calls,
@@ -14,14 +16,14 @@ class News {
   void add(std::string text);
   /// Tells what is there, in order; what the logger cannot take now, because a thread is in it, stays.
   void tell();
-  /// Waits for the logger.
+  /// Waits for the logger. Within the logger it does nothing.
   void tell_all();
 
  private:
   void tell_with(bool (*say)(const std::string& text));
 
-  std::mutex mutex_;    ///< guards texts_
-  std::mutex telling_;  ///< held while texts are told
+  std::mutex mutex_;          ///< guards texts_
+  base::OwnedMutex telling_;  ///< held while texts are told; the logger may call the pipeline
   std::atomic<bool> any_{false};
   std::deque<std::string> texts_;
 };

@@ -1,8 +1,20 @@
 #pragma once
 
+#include <atomic>
+#include <cstdint>
+
 namespace pystream::base {
 
 /// Makes pystream::draining() true for the rest of this process. Async-signal-safe.
 void set_draining() noexcept;
+
+/// While it lives, pystream::draining() is true also if this word is not 0: a stage that waits needs no signal then.
+class DrainCommand {
+ public:
+  explicit DrainCommand(const std::atomic<std::uint32_t>& command) noexcept;
+  ~DrainCommand();
+  DrainCommand(const DrainCommand&) = delete;
+  DrainCommand& operator=(const DrainCommand&) = delete;
+};
 
 }  // namespace pystream::base

@@ -8,13 +8,15 @@
 #include <string_view>
 #include <utility>
 
+#include "base/owned_mutex.hpp"
+
 namespace pystream {
 namespace {
 
 std::atomic<LogLevel> g_level{LogLevel::warning};
 
 struct Logger {
-  std::mutex mutex;
+  base::OwnedMutex mutex;
   LogSink sink;
 };
 
@@ -77,10 +79,15 @@ LogLevel log_level() {
 namespace base {
 
 void log(LogLevel level, std::string_view text) {
-  if (is_wanted(level)) {
-    const std::lock_guard lock(logger().mutex);
-    say(level, text);
+  if (!is_wanted(level)) {
+    return;
   }
+  if (logger().mutex.is_mine()) {  // the logger has called the library
+    usual_sink(level, text);
+    return;
+  }
+  const std::lock_guard lock(logger().mutex);
+  say(level, text);
 }
 
 bool try_log(LogLevel level, std::string_view text) {

@@ -5,10 +5,10 @@
 
 namespace pystream::base {
 
-/// Says something in this process, if the level is high enough. Not for coordinators and workers, whose copy of the
-/// logger may have been locked by a thread that they do not have.
+/// Says something in this process, if the level is high enough; within the logger, on standard error. Not for
+/// coordinators and workers, whose copy of the logger may have been locked by a thread that they do not have.
 void log(LogLevel level, std::string_view text);
-/// The same, but false, and nothing is said, if another thread is in the logger just now.
+/// The same, but false, and nothing is said, if a thread is in the logger just now.
 bool try_log(LogLevel level, std::string_view text);
 
 }  // namespace pystream::base

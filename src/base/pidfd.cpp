@@ -26,7 +26,7 @@ UniqueFd open_pidfd(pid_t pid) {
   UniqueFd fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
   if (!fd && (errno == ENOSYS || errno == EPERM)) {  // EPERM is what sandboxes say; the kernel has no such error here
     throw Error(std::string("the system call pidfd_open is missing (") + std::strerror(errno) +
-                "): pystream needs Linux 5.4 or newer, and does not run where something hides this call, such as "
+                "): pystream needs Linux 5.14 or newer, and does not run where something hides this call, such as "
                 "valgrind or the seccomp filter of an old container runtime");
   }
   if (!fd) {

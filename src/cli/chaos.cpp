@@ -1,10 +1,12 @@
 #include "coord/chaos.hpp"
 
 #include <spdlog/fmt/fmt.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <map>
+#include <pystream/params.hpp>
 #include <random>
 
 #include "base/blocked_signals.hpp"
@@ -69,7 +71,7 @@ struct Verdict {
 
   bool clean(std::uint64_t kills) const {
     return trouble.empty() && chaos.kills >= kills && audit.lost == 0 && audit.doubled == 0 && audit.refused == 0 &&
-           audit.dropped == 0 && audit.set_aside == 0 && differing == 0;
+           audit.dropped == 0 && audit.set_aside == 0 && audit.losses == 0 && differing == 0;
   }
   void add(const coord::ChaosFigures& figures, const coord::Audit& more) {
     chaos.kills += figures.kills;
@@ -82,6 +84,8 @@ struct Verdict {
     audit.refused += more.refused;
     audit.dropped += more.dropped;
     audit.set_aside += more.set_aside;
+    audit.letters += more.letters;
+    audit.losses += more.losses;
     audit.faults.insert(audit.faults.end(), more.faults.begin(), more.faults.end());
     ++runs;
   }
@@ -99,10 +103,18 @@ std::string recovery_text(std::vector<std::int64_t> times) {
   return fmt::format("p50 {}, p99 {}, max {} (of {})", at(0.5), at(0.99), at(1), times.size());
 }
 
-bool reads_standard_input(const plan::Plan& plan) {
+/// What the source reads if that can be read only once: standard input, another descriptor, or a FIFO; else empty.
+std::string read_only_once(const plan::Plan& plan) {
   const ParamValue* path = plan.source.stage->params.find("path");
   const auto* text = path == nullptr ? nullptr : std::get_if<std::string>(path);
-  return text != nullptr && (*text == "-" || *text == "/dev/stdin");
+  struct stat info {};
+  if (text == nullptr) {
+    return {};
+  }
+  if (*text == "-") {
+    return "standard input";
+  }
+  return descriptor_named(*text) || (::stat(text->c_str(), &info) == 0 && S_ISFIFO(info.st_mode)) ? *text : "";
 }
 
 class ChaosCommand {
@@ -115,7 +127,7 @@ class ChaosCommand {
 
   int run() {
     LoadedPlan loaded = load_plan(options_.plan);
-    const bool reads_once = reads_standard_input(loaded.plan);
+    const std::string once = read_only_once(loaded.plan);
     std::optional<coord::OutputLocks> real_output;  // the runs themselves write elsewhere
     if (options_.plan.output == "-") {
       throw BadUsage("--output: standard output takes the report; name a file for the output of the last run");
@@ -123,11 +135,11 @@ class ChaosCommand {
     if (!options_.plan.output.empty()) {
       real_output.emplace(checked_files(loaded, plan::make_topology(loaded.plan), true), warn);
     }
-    if (options_.verify && reads_once) {
-      throw BadUsage(
-          "--verify: the plan has to run twice, and standard input can be read only once; name a file with "
-          "--input");
+    if (options_.verify && !once.empty()) {
+      throw BadUsage("--verify: the plan has to run twice, and " + once +
+                     " can be read only once; name a file with --input");
     }
+    loaded.descriptors.open_input_fifos(loaded.plan, loaded.types);
     const base::BlockedSignals blocked;  // but for those that a run takes: the place is to be removed in any case
     std::optional<ChaosPlace> kept_place(std::in_place, loaded, options_.keep);
     ChaosPlace& place = *kept_place;
@@ -147,12 +159,12 @@ class ChaosCommand {
           ++verdict_.differing;
         }
       }
-      if (reads_once && verdict_.chaos.kills < options_.kills && verdict_.trouble.empty()) {
-        verdict_.trouble = too_soon() + "; standard input can be read only once: name a file with --input";
+      if (!once.empty() && verdict_.chaos.kills < options_.kills && verdict_.trouble.empty()) {
+        verdict_.trouble = too_soon() + "; " + once + " can be read only once: name a file with --input";
       }
     }
-    if (!options_.plan.output.empty()) {
-      place.deliver(options_.plan.output);
+    if (real_output && place.deliver(options_.plan.output)) {
+      real_output->keep_made();
     }
     kept_place.reset();
     base::unblock_all_signals();  // the report waits for its reader, and a signal must be able to end that
@@ -171,6 +183,7 @@ class ChaosCommand {
         if (coordinator.drained()) {
           throw Error("the undisturbed run was told to end before its source did; there is nothing to compare with");
         }
+        run.keep_outputs();
         return;
       case coord::Outcome::interrupted:
         throw Error("the undisturbed run was interrupted");
@@ -198,6 +211,9 @@ class ChaosCommand {
                         }});
     const coord::Outcome outcome = run_unwaited(coordinator);
     chaos.collect();
+    if (outcome != coord::Outcome::failed) {
+      run.keep_outputs();
+    }
     // A run that failed leaves items inside; they are no verdict on the recovery.
     coord::Audit audit = coord::audit(run.topology(), coordinator.view());
     if (outcome != coord::Outcome::done) {
@@ -243,9 +259,13 @@ class ChaosCommand {
                        fmt::format("items     {} in, {} out: {} lost, {} doubled, {} out of order\n", audit.in,
                                    audit.out, audit.lost, audit.doubled, audit.refused) +
                        fmt::format("recovery  {}\n", recovery_text(verdict_.chaos.recoveries_ns));
+    if (audit.losses > 0) {
+      text += fmt::format("losses    {} of data outside, reported by sources and sinks; --log shows {}\n", audit.losses,
+                          audit.losses == 1 ? "it" : "them");
+    }
     if (audit.dropped + audit.set_aside > 0) {
-      text +=
-          fmt::format("besides   {} dropped by full links, {} set aside by errors\n", audit.dropped, audit.set_aside);
+      text += fmt::format("besides   {} dropped by full links, {} set aside by errors ({})\n", audit.dropped,
+                          audit.set_aside, count_text(audit.letters, "dead letter"));
     }
     if (options_.verify && verdict_.runs > 0) {
       text += verdict_.differing == 0 ? "output    the same bytes as undisturbed\n"

@@ -96,13 +96,16 @@ std::string ChaosPlace::difference() const {
   return difference_of(folder_ / kUndisturbed, folder_ / kOutput);
 }
 
-void ChaosPlace::deliver(const std::string& output) const {
+bool ChaosPlace::deliver(const std::string& output) const {
   if (fs::is_directory(output_)) {
     fs::create_directories(output);
     fs::copy(output_, output, fs::copy_options::recursive | fs::copy_options::overwrite_existing);
   } else if (fs::exists(output_)) {
     copy_file(output_, output);
+  } else {
+    return false;
   }
+  return true;
 }
 
 }  // namespace pystream::cli

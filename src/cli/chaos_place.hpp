@@ -23,8 +23,8 @@ class ChaosPlace {
   void keep_undisturbed();
   /// In what the output that stands here now differs from that; empty: in nothing.
   std::string difference() const;
-  /// Copies the output that stands here to where --output has named.
-  void deliver(const std::string& output) const;
+  /// Copies the output that stands here to where --output has named. False: there is none.
+  bool deliver(const std::string& output) const;
 
  private:
   void redirect_sink(const LoadedPlan& loaded, plan::StageSpec& sink);

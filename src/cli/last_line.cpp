@@ -33,6 +33,14 @@ std::vector<std::string> missing(const RunEnd& end) {
   }
   if (end.outcome != coord::Outcome::done && audit.lost > 0) {
     parts.push_back("the rest did not get through");
+  } else if (audit.lost > 0) {
+    parts.push_back(counted(audit.lost, "was lost", "were lost") + " inside the pipeline");
+  }
+  if (end.outcome == coord::Outcome::done && audit.doubled > 0) {
+    parts.push_back(counted(audit.doubled, "was processed twice", "were processed twice"));
+  }
+  if (end.outcome == coord::Outcome::done && audit.refused > 0) {
+    parts.push_back(counted(audit.refused, "worker", "workers") + " found a damaged record or one out of order");
   }
   return parts;
 }
@@ -70,6 +78,9 @@ int exit_code(const RunEnd& end) {
       return kInterrupted;
     case coord::Outcome::done:
       break;
+  }
+  if (end.audit.lost + end.audit.doubled + end.audit.refused > 0) {
+    return kFailed;  // no plan asks for that
   }
   const bool given_up = end.audit.letters > 0 && !end.accept_dead_letters;
   return given_up || end.audit.losses > 0 ? kIncomplete : kDone;

@@ -213,7 +213,10 @@ std::vector<coord::FileClaim> checked_files(const LoadedPlan& loaded, const plan
   for (const fs::path& plugin : plugin_files(loaded.plan.plugins)) {
     with_plan.push_back({.where = {}, .stage = "pystream-coord", .path = plugin.string(), .names = {}});
   }
-  const Faults faults = coord::outputs_that_are_inputs(with_plan, standard_too);
+  Faults faults = coord::outputs_that_are_inputs(with_plan, standard_too);
+  if (standard_too) {
+    std::ranges::move(loaded.descriptors.not_open(claims), std::back_inserter(faults));
+  }
   if (!faults.empty()) {
     refuse(shown_file(loaded.file), faults);
   }

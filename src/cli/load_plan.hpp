@@ -43,7 +43,8 @@ std::vector<std::filesystem::path> plugin_files(const std::vector<std::string>& 
 LoadedPlan load_plan(const PlanOptions& options);
 
 /// What the stages of the plan read and write. Throws BadPlan if an output is an input (of a stage, or the plan file
-/// itself); `standard_too`: standard input and output count, as they do for a run.
+/// itself). `standard_too`: for a run; standard input and output count, and a named descriptor that is not open is a
+/// fault.
 std::vector<coord::FileClaim> checked_files(const LoadedPlan& loaded, const plan::Topology& topology,
                                             bool standard_too);
 

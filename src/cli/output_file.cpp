@@ -6,9 +6,9 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <optional>
+#include <pystream/params.hpp>
 #include <utility>
 
 #include "cli/frame.hpp"
@@ -19,24 +19,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kMostLinks = 40;  // as the kernel follows
-
-/// The descriptor that a name such as /dev/stdout stands for: opening it would begin at the front of the file again.
-std::optional<int> descriptor_in(const std::string& file) {
-  if (file == "/dev/stdout") {
-    return STDOUT_FILENO;
-  }
-  if (file == "/dev/stderr") {
-    return STDERR_FILENO;
-  }
-  for (const std::string_view folder : {"/dev/fd/", "/proc/self/fd/"}) {
-    int fd = -1;
-    const char* end = file.data() + file.size();
-    if (file.starts_with(folder) && std::from_chars(file.data() + folder.size(), end, fd).ptr == end) {
-      return fd;
-    }
-  }
-  return std::nullopt;
-}
 
 /// The standard descriptor that has this file open already, as in `-o out.txt > out.txt`.
 std::optional<int> standard_descriptor_of(const struct stat& status) {
@@ -74,7 +56,7 @@ OutputFile::OutputFile(std::string file, Existing existing, const std::vector<fs
   if (prints()) {
     return;
   }
-  std::optional<int> open = descriptor_in(file_);
+  std::optional<int> open = descriptor_named(file_);  // opening it would begin at the front of the file again
   struct stat status {};
   const bool exists = !open && ::stat(file_.c_str(), &status) == 0;
   if (exists && existing_ == Existing::refused) {

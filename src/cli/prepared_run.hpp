@@ -19,8 +19,8 @@ class PreparedRun {
   /// The parts that do not depend on the command; lives no longer than this object.
   coord::RunSetup setup() const { return assembly_.setup(); }
   const plan::Topology& topology() const { return topology_; }
-  /// After a run that failed: removes outputs that were made for it and are empty.
-  void remove_unused_outputs() { locks_.remove_unused(); }
+  /// After a run that did not fail: outputs that were made for it stay, even if they are empty.
+  void keep_outputs() { locks_.keep_made(); }
   /// The command that lists the dead letters of this run.
   std::string letters_command() const;
 

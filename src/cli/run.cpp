@@ -57,8 +57,8 @@ class RunCommand {
     running = &coordinator;
     const coord::Outcome outcome = run_unwaited(coordinator);
     progress_.clear();
-    if (outcome == coord::Outcome::failed) {
-      run.remove_unused_outputs();
+    if (outcome != coord::Outcome::failed) {
+      run.keep_outputs();
     }
     return finish({.outcome = outcome,
                    .failure = coordinator.failure() ? coordinator.failure()->text : "",

@@ -269,7 +269,6 @@ void Bookkeeping::send_events(std::size_t most_bytes) {
   }
 }
 
-/// `others_ms`: for a database that somebody else holds.
 /// False if that is of no use any more: it is too late, or somebody has asked to give up.
 bool Bookkeeping::wait_for_word(std::int64_t until_ns) const {
   const std::int64_t left_ms = (until_ns - base::now_ns() + 999'999) / 1'000'000;
@@ -282,6 +281,7 @@ bool Bookkeeping::wait_for_word(std::int64_t until_ns) const {
   return polled[1].revents == 0;
 }
 
+/// `others_ms`: for a database that another process holds.
 bool Bookkeeping::wait_until_ready(std::int64_t until_ns, int others_ms) {
   workers_started();
   const std::int64_t others_until_ns = base::now_ns() + std::int64_t{others_ms} * 1'000'000;

@@ -425,7 +425,7 @@ void Coordinator::drain() {
     setup_.draining();
   }
   for (plan::WorkerId id = 0; id < workers_.size(); ++id) {
-    if (setup_.topology->has_source(id)) {
+    if (setup_.topology->has_source(id) || setup_.topology->has_sink(id)) {  // a sink may wait for a FIFO's reader
       view_.workers[id].control->command.store(static_cast<std::uint32_t>(shm::Command::drain),
                                                std::memory_order_release);
     }
@@ -456,11 +456,14 @@ void Coordinator::stop_workers() {
   nudge(stopping_since_);
 }
 
+/// In no other stage: SIGTERM would end its poll() or sleep, for which SA_RESTART does nothing. A source that shares
+/// its process with other stages may have been left by the time that the signal arrives.
+bool Coordinator::is_in_source(plan::WorkerId id) const {
+  return setup_.topology->has_source(id) && view_.workers[id].page->hosted.load(std::memory_order_relaxed) == 0;
+}
+
 /// Signals and wake-ups may fall into a gap between a worker's last look and its sleep, so they are repeated.
 void Coordinator::nudge(nanoseconds time) {
-  const auto is_end = [&](plan::WorkerId id) {
-    return setup_.topology->has_source(id) || setup_.topology->has_sink(id);
-  };
   nudge_period_ = std::clamp(2 * nudge_period_, kFirstNudge, kLongestNudge);
   next_nudge_ = time + nudge_period_;
   const bool late = stop_requested_ || time - stopping_since_ > kStopGrace;
@@ -471,7 +474,7 @@ void Coordinator::nudge(nanoseconds time) {
     const bool stopping = supervisor_.stopping(id);
     if (stopping && late) {
       base::send_signal(workers_[id].process.pidfd, SIGKILL);
-    } else if (is_end(id) && (draining_ || stopping)) {  // a sink may wait for a FIFO's reader
+    } else if ((draining_ || stopping) && is_in_source(id)) {
       // Until its handler stands, a worker has SIGTERM blocked as this process has.
       base::send_signal(workers_[id].process.pidfd, SIGTERM);
     }

@@ -123,6 +123,7 @@ class Coordinator {
   void end_bookkeeping();
   std::string answer(std::string_view request);
   void log_line(plan::WorkerId id, const std::string& line);
+  bool is_in_source(plan::WorkerId id) const;
   std::chrono::nanoseconds next_deadline() const;
   /// Some workers are told to stop or to drain, again and again until they hear it.
   bool nudges() const { return draining_ || supervisor_.stopping() || supervisor_.failure(); }

@@ -1,5 +1,6 @@
 #include "coord/file_claims.hpp"
 
+#include <fnmatch.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -7,6 +8,7 @@
 #include <filesystem>
 #include <optional>
 #include <tuple>
+#include <utility>
 #include <variant>
 
 #include "coord/name_pattern.hpp"
@@ -20,6 +22,8 @@ namespace {
 namespace fs = std::filesystem;
 
 using FileId = std::pair<dev_t, ino_t>;
+
+constexpr int kMostLinks = 40;  // as the kernel follows
 
 std::optional<struct stat> look_at(const FileClaim& claim) {
   struct stat info {};
@@ -42,13 +46,20 @@ bool can_be_spoilt(const struct stat& info) {
   return S_ISREG(info.st_mode) || S_ISBLK(info.st_mode) || S_ISFIFO(info.st_mode);
 }
 
-/// Where a claim stands: its path without symbolic links, as far as it exists.
-fs::path real_path(const FileClaim& claim) {
+/// The path without symbolic links, as far as it exists. A link to a file that does not exist yet is followed too: what
+/// is written to the link makes that file.
+fs::path real_path(fs::path path) {
   std::error_code error;
-  const int fd = claim.use == FileUse::reads ? STDIN_FILENO : STDOUT_FILENO;
-  const fs::path named = claim.standard() ? "/proc/self/fd/" + std::to_string(fd) : claim.path;
-  const fs::path path = fs::weakly_canonical(fs::absolute(named, error), error);
+  for (int links = 0; links < kMostLinks && fs::is_symlink(path, error) && !fs::exists(path, error); ++links) {
+    path = path.parent_path() / fs::read_symlink(path, error);
+  }
+  path = fs::weakly_canonical(fs::absolute(path, error), error);
   return path.has_filename() ? path : path.parent_path();
+}
+
+fs::path path_of(const FileClaim& claim) {
+  const int fd = claim.use == FileUse::reads ? STDIN_FILENO : STDOUT_FILENO;
+  return claim.standard() ? "/proc/self/fd/" + std::to_string(fd) : claim.path;
 }
 
 /// Is `path` in that folder, directly or (`below`) further down?
@@ -66,11 +77,24 @@ bool is_in(const fs::path& path, const FileId& folder, bool below) {
 
 /// What a claim stands for in the file system.
 struct Place {
-  explicit Place(const FileClaim& claim) : found(look_at(claim)), path(real_path(claim)) {
-    is_folder = found ? S_ISDIR(found->st_mode) : claim.use == FileUse::writes && !claim.names.empty();
-    names = claim.use == FileUse::reads ? NamePattern::shell(claim.names) : NamePattern::braces(claim.names);
+  explicit Place(const FileClaim& of) : claim(of), found(look_at(of)), path(real_path(path_of(of))) {
+    is_folder = found ? S_ISDIR(found->st_mode) : of.use == FileUse::writes && !of.names.empty();
+    names = of.use == FileUse::reads ? NamePattern::shell(of.names) : NamePattern::braces(of.names);
   }
 
+  /// Does a folder's pattern or template fit this name?
+  bool takes(const std::string& name) const {
+    if (claim.use == FileUse::writes) {
+      return names.meets(NamePattern::name(name));
+    }
+    return ::fnmatch(claim.names.empty() ? "*" : claim.names.c_str(), name.c_str(), FNM_PERIOD) == 0;
+  }
+  /// Is this folder the direct parent of that path?
+  bool holds(const fs::path& real) const {
+    return found ? is_in(real, id_of(*found), false) : real.parent_path() == path;
+  }
+
+  const FileClaim& claim;
   std::optional<struct stat> found;
   fs::path path;
   bool is_folder = false;
@@ -81,11 +105,7 @@ bool same_file(const Place& input, const Place& output) {
   return input.found && output.found && id_of(*input.found) == id_of(*output.found) && can_be_spoilt(*input.found);
 }
 
-NamePattern own_name(const Place& place) {
-  return NamePattern::name(place.path.filename().string());
-}
-
-bool spoils(const FileClaim& reader, const Place& input, const Place& output) {
+bool spoils(const Place& input, const Place& output) {
   if (!input.is_folder && !output.is_folder) {
     return same_file(input, output);
   }
@@ -93,14 +113,48 @@ bool spoils(const FileClaim& reader, const Place& input, const Place& output) {
     return false;
   }
   if (!input.is_folder) {  // a file that is read, a folder that is written
-    return output.found && is_in(input.path, id_of(*output.found), false) && own_name(input).meets(output.names);
+    return output.holds(input.path) && output.takes(input.path.filename().string());
   }
   const FileId folder = id_of(*input.found);
+  const bool recursive = input.claim.recursive;
   if (!output.is_folder) {
-    return is_in(output.path, folder, reader.recursive) && input.names.meets(own_name(output));
+    return is_in(output.path, folder, recursive) && input.takes(output.path.filename().string());
   }
   const bool same_folder = output.found && id_of(*output.found) == folder;
-  return (same_folder || (reader.recursive && is_in(output.path, folder, true))) && input.names.meets(output.names);
+  return (same_folder || (recursive && is_in(output.path, folder, true))) && input.names.meets(output.names);
+}
+
+/// Does this entry of a folder that is read lead to the output? A hard link to a file of an output folder does not: a
+/// new file takes that name.
+bool leads_to(const Place& output, const fs::directory_entry& entry) {
+  std::error_code error;
+  const bool link = entry.is_symlink(error);
+  if (!output.is_folder) {
+    return output.found ? can_be_spoilt(*output.found) && id_of(entry.path()) == id_of(*output.found)
+                        : link && real_path(entry.path()) == output.path;
+  }
+  const fs::path real = link ? real_path(entry.path()) : fs::path();
+  return link && output.holds(real) && output.takes(real.filename().string());
+}
+
+/// The file in a folder that is read which leads to the output. The entries are those that the source "files" takes.
+std::optional<fs::path> entry_that_leads_to(const Place& output, const Place& input, const fs::path& folder) {
+  std::error_code error;
+  fs::directory_iterator entries(folder, error);
+  for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
+    const std::string name = entries->path().filename().string();
+    std::error_code ignored;
+    if (!fs::is_directory(entries->symlink_status(ignored))) {
+      if (input.takes(name) && leads_to(output, *entries)) {
+        return entries->path();
+      }
+    } else if (input.claim.recursive && !name.starts_with('.')) {
+      if (auto found = entry_that_leads_to(output, input, entries->path())) {
+        return found;
+      }
+    }
+  }
+  return std::nullopt;
 }
 
 std::string shown(const FileClaim& claim) {
@@ -110,15 +164,26 @@ std::string shown(const FileClaim& claim) {
   return plan::in_quotes(claim.path);
 }
 
-plan::PlanFault fault(const FileClaim& reader, const Place& input, const FileClaim& writer, const Place& output) {
-  std::string what = shown(writer) + ", which is the input of " + reader.stage;
-  if (input.is_folder || output.is_folder) {
-    what = shown(writer) + ", where what is written could be read by " + reader.stage;
-  }
-  return {.where = writer.where,
-          .found = what + " (" + shown(reader) + ")",
+/// `input`: what is read there, as the message names it.
+plan::PlanFault fault(const Place& reader, const Place& writer, const std::string& relation, const std::string& input) {
+  return {.where = writer.claim.where,
+          .found = shown(writer.claim) + relation + reader.claim.stage + " (" + input + ")",
           .expected = "another output: the input file is the output file, and would be destroyed",
           .hint = {}};
+}
+
+std::optional<plan::PlanFault> fault_of(const Place& reader, const Place& writer) {
+  constexpr const char* kIs = ", which is the input of ";
+  if (spoils(reader, writer)) {
+    const bool folder = reader.is_folder || writer.is_folder;
+    return fault(reader, writer, folder ? ", where what is written could be read by " : kIs, shown(reader.claim));
+  }
+  const auto entry = reader.is_folder ? entry_that_leads_to(writer, reader, reader.claim.path) : std::nullopt;
+  if (!entry) {
+    return std::nullopt;
+  }
+  return fault(reader, writer, writer.is_folder ? ", where an item could replace the input of " : kIs,
+               plan::in_quotes(entry->string()));
 }
 
 std::vector<std::string> texts_of(const ParamValue& value) {
@@ -205,17 +270,17 @@ std::vector<FileClaim> file_claims(const plan::Topology& topology, plan::TypeCat
 
 std::vector<plan::PlanFault> outputs_that_are_inputs(const std::vector<FileClaim>& claims, bool standard_too) {
   std::vector<plan::PlanFault> faults;
-  std::vector<std::pair<const FileClaim*, Place>> inputs;
-  std::vector<std::pair<const FileClaim*, Place>> outputs;
+  std::vector<Place> inputs;
+  std::vector<Place> outputs;
   for (const FileClaim& claim : claims) {
     if (standard_too || !claim.standard()) {
-      (claim.use == FileUse::reads ? inputs : outputs).emplace_back(&claim, claim);
+      (claim.use == FileUse::reads ? inputs : outputs).emplace_back(claim);
     }
   }
-  for (const auto& [writer, output] : outputs) {
-    for (const auto& [reader, input] : inputs) {
-      if (spoils(*reader, input, output)) {
-        faults.push_back(fault(*reader, input, *writer, output));
+  for (const Place& output : outputs) {
+    for (const Place& input : inputs) {
+      if (auto fault = fault_of(input, output)) {
+        faults.push_back(std::move(*fault));
       }
     }
   }

@@ -24,8 +24,9 @@ struct FileClaim {
 
 std::vector<FileClaim> file_claims(const plan::Topology& topology, plan::TypeCatalog types);
 
-/// A fault for each output that is an input, by device and inode: the same file by whatever name, or a file in a folder
-/// that is read, if its name fits. `standard_too`: standard input and output count, as they do for a run.
+/// A fault for each output that is an input, by device and inode: the same file by whatever name, a file in a folder
+/// that is read, if its name fits, or a file to which an entry of such a folder leads. `standard_too`: standard input
+/// and output count, as they do for a run.
 std::vector<plan::PlanFault> outputs_that_are_inputs(const std::vector<FileClaim>& claims, bool standard_too);
 
 }  // namespace pystream::coord

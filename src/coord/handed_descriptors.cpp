@@ -10,8 +10,11 @@
 #include <string>
 #include <system_error>
 #include <utility>
+#include <variant>
 
 #include "base/system_error.hpp"
+#include "plan/json.hpp"
+#include "plan/param_check.hpp"
 
 namespace pystream::coord {
 namespace {
@@ -37,6 +40,12 @@ std::optional<int> descriptor_behind(fs::path path) {
   return std::nullopt;
 }
 
+/// What this process opened itself closes at an exec; a descriptor from its parent cannot.
+bool is_inherited(int fd) {
+  const int flags = ::fcntl(fd, F_GETFD);
+  return flags >= 0 && (flags & FD_CLOEXEC) == 0;
+}
+
 }  // namespace
 
 template <class Visit>
@@ -49,42 +58,57 @@ void HandedDescriptors::for_each_path(plan::Node& node, plan::TypeCatalog types,
     return;
   }
   for (const ParamSpec& spec : type->info.params) {
-    const ParamValue* value = node.stage->params.find(spec.name);
-    const auto* path = value == nullptr ? nullptr : std::get_if<std::string>(value);
-    if (path != nullptr && (spec.file == FileUse::reads || spec.file == FileUse::writes)) {
-      visit(node, spec, std::string(*path));
+    const ParamValue* given = node.stage->params.find(spec.name);
+    if (given == nullptr || (spec.file != FileUse::reads && spec.file != FileUse::writes)) {
+      continue;
     }
+    ParamValue value = *given;
+    const Place place{.where = plan::pointer_to(plan::pointer_to(node.where, "params"), spec.name), .use = spec.file};
+    if (auto* path = std::get_if<std::string>(&value)) {
+      visit(place, *path);
+    } else if (auto* list = std::get_if<ParamList>(&value)) {
+      for (ParamValue& entry : *list) {
+        if (auto* listed = std::get_if<std::string>(&entry)) {
+          visit(place, *listed);
+        }
+      }
+    }
+    node.stage->params.set(spec.name, std::move(value));
   }
 }
 
 HandedDescriptors::HandedDescriptors(plan::Plan& plan, plan::TypeCatalog types) {
   for (plan::Node* node : {&plan.source, &plan.sink, &plan.root}) {
-    for_each_path(*node, types,
-                  [&](plan::Node& of, const ParamSpec& spec, const std::string& path) { hand_over(of, spec, path); });
+    for_each_path(*node, types, [&](const Place& place, std::string& path) { hand_over(place, path); });
   }
 }
 
-void HandedDescriptors::hand_over(plan::Node& node, const ParamSpec& spec, const std::string& path) {
+void HandedDescriptors::hand_over(const Place& place, std::string& path) {
   const auto fd = descriptor_behind(path);
   if (!fd) {
     return;
   }
-  if (*fd == (spec.file == FileUse::reads ? STDIN_FILENO : STDOUT_FILENO)) {
-    node.stage->params.set(spec.name, "-");
-  } else if (base::UniqueFd copy(::fcntl(*fd, F_DUPFD_CLOEXEC, kFirstHandedFd)); copy) {
-    hand_over_as(node, spec, std::move(copy));
+  if (*fd == (place.use == FileUse::reads ? STDIN_FILENO : STDOUT_FILENO)) {
+    path = "-";
+    return;
+  }
+  base::UniqueFd copy(is_inherited(*fd) ? ::fcntl(*fd, F_DUPFD_CLOEXEC, kFirstHandedFd) : -1);
+  if (copy) {
+    hand_over_as(path, std::move(copy));
+  } else {
+    missing_.emplace_back(place.where, path);
   }
 }
 
-void HandedDescriptors::hand_over_as(plan::Node& node, const ParamSpec& spec, base::UniqueFd fd) {
-  node.stage->params.set(spec.name, "/dev/fd/" + std::to_string(fd.get()));
+void HandedDescriptors::hand_over_as(std::string& path, base::UniqueFd fd) {
+  path = "/dev/fd/" + std::to_string(fd.get());
   fds_.push_back(std::move(fd));
 }
 
 void HandedDescriptors::open_input_fifos(plan::Plan& plan, plan::TypeCatalog types) {
-  for_each_path(plan.source, types, [&](plan::Node& node, const ParamSpec& spec, const std::string& path) {
+  for_each_path(plan.source, types, [&](const Place& place, std::string& path) {
     struct stat info {};
-    if (spec.file != FileUse::reads || descriptor_named(path) || ::stat(path.c_str(), &info) != 0 ||
+    if (place.use != FileUse::reads || descriptor_named(path) || ::stat(path.c_str(), &info) != 0 ||
         !S_ISFIFO(info.st_mode)) {
       return;
     }
@@ -93,8 +117,23 @@ void HandedDescriptors::open_input_fifos(plan::Plan& plan, plan::TypeCatalog typ
     if (!fd) {
       base::throw_errno("cannot open the FIFO " + path);
     }
-    hand_over_as(node, spec, std::move(fd));
+    hand_over_as(path, std::move(fd));
   });
+}
+
+std::vector<plan::PlanFault> HandedDescriptors::not_open(const std::vector<FileClaim>& claims) const {
+  std::vector<plan::PlanFault> faults;
+  for (const auto& [where, path] : missing_) {
+    if (std::ranges::any_of(claims,
+                            [&](const FileClaim& claim) { return claim.where == where && claim.path == path; })) {
+      faults.push_back({.where = where,
+                        .found = plan::in_quotes(path) + ", a descriptor that is not open",
+                        .expected = "a descriptor that was open when pystream-coord was started, such as 3 after "
+                                    "3< FILE or 3> FILE",
+                        .hint = {}});
+    }
+  }
+  return faults;
 }
 
 std::map<plan::WorkerId, std::vector<int>> HandedDescriptors::of_workers(const std::vector<FileClaim>& claims) const {

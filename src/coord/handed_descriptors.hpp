@@ -2,6 +2,7 @@
 
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/unique_fd.hpp"
@@ -16,8 +17,8 @@ namespace pystream::coord {
 class HandedDescriptors {
  public:
   HandedDescriptors() = default;
-  /// Replaces the paths in `plan`, as far as the descriptors are open: by "-" for standard input and output, else by
-  /// the number under which the worker gets it. A symbolic link to such a path counts as the path.
+  /// Replaces the paths in `plan`, as far as this process inherited the descriptors: by "-" for standard input and
+  /// output, else by the number under which the worker gets it. A symbolic link to such a path counts as the path.
   HandedDescriptors(plan::Plan& plan, plan::TypeCatalog types);
 
   /// Opens the FIFOs that sources read, and replaces their paths likewise. While the coordinator holds a FIFO open, its
@@ -26,17 +27,26 @@ class HandedDescriptors {
   /// the writer. Throws std::system_error.
   void open_input_fifos(plan::Plan& plan, plan::TypeCatalog types);
 
+  /// A fault for each claim whose descriptor was not replaced: in a worker its number could mean the shared memory.
+  std::vector<plan::PlanFault> not_open(const std::vector<FileClaim>& claims) const;
+
   /// Those that the claims of each worker name, in order.
   std::map<plan::WorkerId, std::vector<int>> of_workers(const std::vector<FileClaim>& claims) const;
 
  private:
-  /// Calls `visit(node, parameter, path)` for each path that a stage reads or writes.
+  struct Place {
+    std::string where;  ///< JSON pointer of the parameter
+    FileUse use = FileUse::reads;
+  };
+
+  /// Calls `visit(place, path)` for each path that a stage reads or writes; it may replace the path.
   template <class Visit>
   static void for_each_path(plan::Node& node, plan::TypeCatalog types, const Visit& visit);
-  void hand_over(plan::Node& node, const ParamSpec& spec, const std::string& path);
-  void hand_over_as(plan::Node& node, const ParamSpec& spec, base::UniqueFd fd);
+  void hand_over(const Place& place, std::string& path);
+  void hand_over_as(std::string& path, base::UniqueFd fd);
 
   std::vector<base::UniqueFd> fds_;
+  std::vector<std::pair<std::string, std::string>> missing_;  ///< parameter and path
 };
 
 }  // namespace pystream::coord

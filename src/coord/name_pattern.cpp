@@ -18,6 +18,15 @@ std::size_t width_of(std::string_view place) {
   return std::clamp<std::size_t>(width, 1, kWidest);
 }
 
+/// Where the bracket ends that begins at `start`. npos for none, and for those that only fnmatch(3) can read: with
+/// classes, a "]" in front, or escapes.
+std::size_t end_of_plain_bracket(std::string_view pattern, std::size_t start) {
+  std::size_t first = start + 1;
+  first += first < pattern.size() && (pattern[first] == '!' || pattern[first] == '^') ? 1 : 0;
+  const std::size_t end = pattern.find_first_of("[]\\", first);
+  return end != pattern.npos && end > first && pattern[end] == ']' ? end : pattern.npos;
+}
+
 }  // namespace
 
 NamePattern NamePattern::name(std::string_view name) {
@@ -32,12 +41,16 @@ NamePattern NamePattern::shell(std::string_view pattern) {
     out.then_anything();
   }
   for (std::size_t i = 0; i < pattern.size(); ++i) {
-    const std::size_t close = pattern[i] == '[' ? pattern.find(']', i + 2) : pattern.npos;
+    const std::size_t close = end_of_plain_bracket(pattern, i);
+    if (pattern[i] == '[' && close == pattern.npos) {
+      out.then_anything();
+      return out;
+    }
     if (pattern[i] == '*') {
       out.then_anything();
-    } else if (pattern[i] == '?' || close != pattern.npos) {
+    } else if (pattern[i] == '?' || pattern[i] == '[') {
       out.parts_.push_back({.characters = Characters().set()});
-      i = close != pattern.npos ? close : i;
+      i = pattern[i] == '[' ? close : i;
     } else {
       i += pattern[i] == '\\' && i + 1 < pattern.size() ? 1 : 0;
       out.add_text(pattern.substr(i, 1));

@@ -11,7 +11,8 @@ namespace pystream::coord {
 class NamePattern {
  public:
   static NamePattern name(std::string_view name);
-  /// "*.txt": * ? [...] and \ as in a shell. Empty: every name.
+  /// "*.txt": * ? [...] and \ as in a shell; behind a bracket with a class, an escape or a "]" in front anything may
+  /// follow. Empty: every name.
   static NamePattern shell(std::string_view pattern);
   /// "{sequence:06}.{extension}": whatever stands in braces is any text, and so is what comes before the extension.
   static NamePattern braces(std::string_view text);

@@ -90,6 +90,17 @@ int bind_to(int fd, const std::string& name) {
   return 0;
 }
 
+/// What has to be made for that path, outermost first.
+std::vector<std::filesystem::path> missing_of(const std::filesystem::path& path) {
+  struct stat info {};
+  if (path.empty() || ::lstat(path.c_str(), &info) == 0) {
+    return {};
+  }
+  auto missing = missing_of(path.has_filename() ? path.parent_path() : path.parent_path().parent_path());
+  missing.push_back(path);
+  return missing;
+}
+
 int lock_file(const Target& target) {
   while (::flock(target.fd.get(), (target.shared ? LOCK_SH : LOCK_EX) | LOCK_NB) != 0) {
     if (errno != EINTR) {
@@ -103,6 +114,19 @@ int lock_file(const Target& target) {
 
 OutputLocks::OutputLocks(const std::vector<FileClaim>& claims, const std::function<void(const std::string&)>& warn)
     : warn_(warn) {
+  try {
+    lock(claims);
+  } catch (...) {
+    remove_unused();
+    throw;
+  }
+}
+
+OutputLocks::~OutputLocks() {
+  remove_unused();
+}
+
+void OutputLocks::lock(const std::vector<FileClaim>& claims) {
   for (const FileClaim& claim : claims) {
     if (claim.use == FileUse::writes && !claim.names.empty()) {
       lock_folder(claim);
@@ -110,16 +134,6 @@ OutputLocks::OutputLocks(const std::vector<FileClaim>& claims, const std::functi
       lock_one_file(claim);
     }
   }
-}
-
-/// What has to be made for that path.
-void OutputLocks::note_missing(const std::filesystem::path& path) {
-  struct stat info {};
-  if (path.empty() || ::lstat(path.c_str(), &info) == 0) {
-    return;
-  }
-  note_missing(path.has_filename() ? path.parent_path() : path.parent_path().parent_path());
-  made_.push_back(path);
 }
 
 void OutputLocks::remove_unused() {
@@ -135,9 +149,7 @@ void OutputLocks::remove_unused() {
 }
 
 void OutputLocks::lock_one_file(const FileClaim& claim) {
-  if (!claim.standard()) {
-    note_missing(claim.path);
-  }
+  const auto missing = claim.standard() ? std::vector<std::filesystem::path>() : missing_of(claim.path);
   auto target = open_target(claim);
   if (!target || !is_new(target->fd.get(), {})) {
     return;
@@ -150,6 +162,7 @@ void OutputLocks::lock_one_file(const FileClaim& claim) {
     warn_of(target->name, error);
   }
   hold_name_of(claim, target->fd.get(), target->name);
+  made_.insert(made_.end(), missing.begin(), missing.end());  // not before: it could be another run's by now
   held_.push_back(std::move(target->fd));
 }
 
@@ -169,7 +182,7 @@ void OutputLocks::hold_name_of(const FileClaim& claim, int file, const std::stri
 }
 
 void OutputLocks::lock_folder(const FileClaim& claim) {
-  note_missing(claim.path);
+  const auto missing = missing_of(claim.path);
   std::error_code ignored;  // the sink tells why a folder cannot be made
   std::filesystem::create_directories(claim.path, ignored);
   struct stat info {};
@@ -179,6 +192,7 @@ void OutputLocks::lock_folder(const FileClaim& claim) {
   }
   hold({.device = info.st_dev, .inode = info.st_ino, .pid = ::getpid(), .names = claim.names}, claim,
        claim.path + " (" + claim.names + ")");
+  made_.insert(made_.end(), missing.begin(), missing.end());
 }
 
 /// First takes the address and then looks at those of others: of two runs that begin at the same instant at least one

@@ -17,17 +17,23 @@ namespace pystream::coord {
 
 /// Keeps two runs from writing one file at the same time: while it lives, each file that the run writes is locked
 /// (flock(2), so the lock ends with the process), and so are the names that it writes in a folder (FolderHold). A file
-/// or folder that does not exist yet is made. Descriptors that were inherited are shared on purpose: any number of runs
+/// or folder that does not exist yet is made, and removed at the end if it is still empty, unless keep_made() was
+/// called. Descriptors that were inherited are shared on purpose: any number of runs
 /// may write there, but none may take the same file for itself.
 class OutputLocks {
  public:
   /// Throws Error with the process that holds a lock. `warn` is told where the file system has no locks.
   OutputLocks(const std::vector<FileClaim>& claims, const std::function<void(const std::string&)>& warn);
-  /// For a run that has failed: what was made for it and is still empty goes.
-  void remove_unused();
+  ~OutputLocks();
+  OutputLocks(const OutputLocks&) = delete;
+  OutputLocks& operator=(const OutputLocks&) = delete;
+
+  /// For a run that has not failed: its output may be empty.
+  void keep_made() { made_.clear(); }
 
  private:
-  void note_missing(const std::filesystem::path& path);
+  void lock(const std::vector<FileClaim>& claims);
+  void remove_unused();
   void lock_one_file(const FileClaim& claim);
   void lock_folder(const FileClaim& claim);
   void hold_name_of(const FileClaim& claim, int file, const std::string& name);

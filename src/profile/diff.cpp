@@ -282,7 +282,9 @@ Comparison compare(const std::vector<KeyWindows>& before, const std::vector<KeyW
 std::vector<std::string> failures(const Comparison& comparison, const std::vector<FailCondition>& conditions) {
   std::vector<std::string> keys;
   for (const Change& change : comparison.changes) {
-    keys.push_back(change.key);
+    if (std::ranges::find(keys, change.key) == keys.end()) {  // one change for each metric
+      keys.push_back(change.key);
+    }
   }
   std::vector<std::string> lines;
   for (const FailCondition& condition : conditions) {

@@ -201,10 +201,14 @@ int run_worker(WorkerStart start) {
   base::kill_points_are_for(start.id);
   take_process_name(start.topology->workers.at(start.id).name);
   if (!start.topology->has_source(start.id)) {
-    drain_at_sigterm(SA_RESTART);  // only a source's read() is to give EINTR
+    // The coordinator does not signal this worker. Somebody who signals the whole group does, and its read() and
+    // write() are to go on; poll() and sleeps give EINTR all the same.
+    drain_at_sigterm(SA_RESTART);
   }
   const shm::Segment segment = shm::Segment::attach(std::move(start.segment));
   Monitor monitor(segment.map_worker(start.id), start.bell.get());
+  static_assert(static_cast<std::uint32_t>(shm::Command::run) == 0);
+  const base::DrainCommand drain_command(monitor.control().command);
   const CrashHandler crash_handler(*monitor.end().page);
   return run_attached(start, segment, monitor);
 }

@@ -84,6 +84,80 @@ TEST_F(FilesOfRuns, OutputAmongTheFilesOfAFolderIsRefused) {
   }
 }
 
+TEST_F(FilesOfRuns, OutputToWhichAnEntryOfAFolderLeadsIsRefused) {
+  fs::create_directories(folder_ / "sub/deep");
+  fs::create_directories(folder_ / "sub/.hidden");
+  fs::create_directory(folder_ / "out");
+  folder_.write("soft.txt", "soft");
+  folder_.write("sub/hard", "hard");
+  folder_.write("out/000.out", "item");
+  fs::create_symlink("../soft.txt", folder_ / "sub/link");
+  fs::create_hard_link(folder_ / "sub/hard", folder_ / "hard.txt");
+  fs::create_symlink("../../in.txt", folder_ / "sub/deep/link");
+  fs::create_symlink("../../new.txt", folder_ / "sub/.hidden/link");
+  fs::create_symlink("../to-come.txt", folder_ / "sub/to-come");
+  fs::create_symlink("sub/unborn.txt", folder_ / "unborn");
+  fs::create_symlink("../out/000.out", folder_ / "sub/item");
+  fs::create_symlink("../later/001.png", folder_ / "sub/later");
+  fs::create_hard_link(folder_ / "sub/hard", folder_ / "out/001.out");
+  const std::string deep = R"(, "recursive": true)";
+  struct Case {
+    std::string source;
+    std::string sink;
+    std::string found;  ///< or why it is fine
+  };
+  const std::vector<Case> refused{
+      {files_from("sub"), file_to("soft.txt"), "\"soft.txt\", which is the input of Source (\"sub/link\")"},
+      {files_from("sub"), file_to("hard.txt"), "\"hard.txt\", which is the input of Source (\"sub/hard\")"},
+      {files_from("sub", deep), file_to("in.txt"), "which is the input of Source (\"sub/deep/link\")"},
+      {files_from("sub"), file_to("to-come.txt"), "which is the input of Source (\"sub/to-come\")"},
+      {files_from("sub"), file_to("unborn"), "where what is written could be read by Source"},
+      {files_from("sub"), folder_to("out"), "where an item could replace the input of Source (\"sub/item\")"},
+      {files_from("sub"), folder_to("later", "{sequence:03}.png"), "the input of Source (\"sub/later\")"},
+  };
+  for (const Case& example : refused) {
+    for (const char* command : {"run", "validate"}) {
+      const ProgramRun sut = run(plan_of(example.source, example.sink), {}, command);
+      EXPECT_EQ(sut.exit_code, 2) << example.sink << sut.err;
+      EXPECT_CONTAINS(sut.err, example.found);
+    }
+  }
+  EXPECT_EQ(folder_.read("soft.txt") + folder_.read("hard.txt") + folder_.read("out/000.out"), "softharditem");
+  EXPECT_EQ(folder_.read("in.txt"), kContent);
+  EXPECT_FALSE(fs::exists(folder_ / "to-come.txt") || fs::exists(folder_ / "sub/unborn.txt"));
+  const std::vector<Case> fine{
+      {files_from("sub", R"(, "pattern": "l*")"), file_to("hard.txt"), ""},
+      {files_from("sub"), file_to("in.txt"), ""},
+      {files_from("sub", deep), file_to("new.txt"), "hidden folders are not read"},
+      {files_from("sub", R"(, "pattern": "h*")"), folder_to("out"), "an item takes the place of a hard link"},
+      {files_from("sub", R"(, "pattern": "item")"), folder_to("out", "x{sequence:03}.out"), ""},
+  };
+  for (const Case& example : fine) {
+    EXPECT_EQ(run(plan_of(example.source, example.sink), {}, "validate").exit_code, 0) << example.sink << example.found;
+  }
+}
+
+/// A link that is put there when the run has begun.
+TEST_F(FilesOfRuns, EntryThatBecomesALinkToTheOutputIsAnError) {
+  for (int i = 100; i < 150; ++i) {
+    folder_.write("sub/" + std::to_string(i), "item");
+  }
+  const std::string waits = R"({"source": )" + files_from("sub") +
+                            R"(, "links": {"capacity": {"items": 1}}, "profiler": {"enabled": false},
+      "stages": [{"type": "exec", "params": {"in_flight": 1, "command": ["sh", "-c",
+        "while read line; do touch begun; until [ -e go ]; do sleep 0.02; done; echo $line; done"]}}], "sink": )";
+  for (const auto& [sink, target] :
+       {std::pair(file_to("out.txt"), "out.txt"), std::pair(folder_to("out"), "out/000.out")}) {
+    const ProgramRun sut = shell(waits + sink + "}",
+                                 "rm -f begun go sub/149; printf item > sub/149; "
+                                 "$run -q & until [ -e begun ]; do sleep 0.02; done; "
+                                 "ln -sf ../" +
+                                     std::string(target) + " sub/149; touch go; wait $!");
+    EXPECT_EQ(sut.exit_code, 1) << sut.err;
+    EXPECT_CONTAINS(sut.err, "sub/149 is an output of this run");
+  }
+}
+
 TEST_F(FilesOfRuns, StandardOutputInAFolderThatIsReadIsRefused) {
   folder_.write("sub/a.txt", "a\n");
   const ProgramRun sut = shell(plan_of(files_from("sub"), kStdout), "$run -q > sub/all.txt");
@@ -214,10 +288,23 @@ TEST_F(FilesOfRuns, DescriptorIsWrittenWhereItStands) {
   EXPECT_EQ(folder_.read("out.txt"), std::string("before\n") + kContent + kContent + "behind\n");
 }
 
+/// In a worker its number would be the shared memory, or a descriptor that another stage was handed.
 TEST_F(FilesOfRuns, DescriptorThatIsNotOpenIsAnError) {
-  const ProgramRun sut = shell(plan_of(lines_from("/dev/fd/77"), file_to("out.txt")), "$run -q");
-  EXPECT_EQ(sut.exit_code, 1);
-  EXPECT_CONTAINS(sut.err, "/dev/fd/77");
+  const std::string plan = plan_of(lines_from("in.txt"), file_to("out.txt"));
+  const std::vector<std::pair<std::string, std::string>> lines{
+      {"$run -q --input /dev/fd/77 77<&-", "/source/params/path: found \"/dev/fd/77\""},
+      {"$run -q --output /dev/fd/3 3>&-", "/sink/params/path: found \"/dev/fd/3\""},
+      {"$run -q --output /dev/fd/4 4>&-", "/sink/params/path: found \"/dev/fd/4\""},
+      {"ln -s /dev/fd/3 link; $run -q --output link 3>&-", "/sink/params/path: found \"link\""},
+      {"$run -q --input /dev/fd/7 --output /dev/fd/10 7< in.txt 10>&-", "found \"/dev/fd/10\""},
+  };
+  for (const auto& [line, found] : lines) {
+    const ProgramRun sut = shell(plan, line);
+    EXPECT_EQ(sut.exit_code, 2) << line << sut.err;
+    EXPECT_CONTAINS(sut.err, found + ", a descriptor that is not open");
+  }
+  EXPECT_EQ(shell(plan_of(lines_from("in.txt"), file_to("/dev/fd/3")), "$run -q 3> out.txt").exit_code, 0);
+  EXPECT_EQ(folder_.read("out.txt"), kContent);
 }
 
 // ---- a FIFO that nobody reads ----

@@ -34,6 +34,19 @@ TEST(LastLine, WhatThePlanAsksForIsSaidAndIsNoFailure) {
   EXPECT_EQ(exit_code(end), kDone);
 }
 
+/// Nothing asks for these: whatever the supervisor thinks of the run, it is no success.
+TEST(LastLine, WhatIsLostOrDoubledInsideIsAFailure) {
+  const RunEnd lost = end_with({.in = 10, .out = 9, .lost = 1});
+  EXPECT_EQ(last_line(lost), "10 items in, 9 out: 1 was lost inside the pipeline");
+  EXPECT_EQ(exit_code(lost), kFailed);
+  const RunEnd doubled = end_with({.in = 10, .out = 12, .doubled = 2});
+  EXPECT_EQ(last_line(doubled), "10 items in, 12 out: 2 were processed twice");
+  EXPECT_EQ(exit_code(doubled), kFailed);
+  const RunEnd refused = end_with({.in = 10, .out = 10, .refused = 1});
+  EXPECT_EQ(last_line(refused), "10 items in, 10 out: 1 worker found a damaged record or one out of order");
+  EXPECT_EQ(exit_code(refused), kFailed);
+}
+
 TEST(LastLine, AFailureAndAStopSayHowManyCameOut) {
   const RunEnd failed = end_with({.in = 10, .out = 6, .lost = 4}, coord::Outcome::failed);
   EXPECT_EQ(last_line(failed), "failed: no more; 10 items in, 6 out: the rest did not get through");

@@ -1,13 +1,16 @@
 #include "coord/output_locks.hpp"
 
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <gtest/gtest.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <pystream/error.hpp>
+#include <random>
 #include <stdexcept>
 
 #include "coord/name_pattern.hpp"
@@ -43,6 +46,24 @@ TEST(OutputLocksTest, SecondRunIsRefusedAsLongAsTheFirstLives) {
     EXPECT_EQ(refusal({writes(dir / "other")}), "");
   }
   EXPECT_EQ(refusal({writes(dir / "out")}), "");
+}
+
+TEST(OutputLocksTest, WhatWasMadeAndIsEmptyGoesUnlessItIsKept) {
+  const TempFolder dir;
+  const FileClaim file = writes(dir / "new/out");
+  FileClaim folder = writes(dir / "made/deep");
+  folder.names = "{sequence}.png";
+  { const OutputLocks sut({file, folder}, kNoWarning); }
+  EXPECT_TRUE(std::filesystem::is_empty(dir.path()));
+  const OutputLocks other({writes(dir / "taken")}, kNoWarning);
+  EXPECT_NE(refusal({folder, writes(dir / "taken")}), "");
+  EXPECT_FALSE(std::filesystem::exists(dir / "made")) << "what was made before the refusal";
+  EXPECT_TRUE(std::filesystem::exists(dir / "taken")) << "another run's";
+  {
+    OutputLocks sut({folder}, kNoWarning);
+    sut.keep_made();
+  }
+  EXPECT_TRUE(std::filesystem::exists(dir / "made/deep"));
 }
 
 TEST(OutputLocksTest, FoldersAreLockedByTheNamesInThem) {
@@ -260,6 +281,34 @@ TEST(NamePatternTest, TellsWhetherANameFitsBoth) {
   EXPECT_TRUE(meet("x[0-9]y", "x{sequence}y"));
   const std::string many(2000, '*');
   EXPECT_FALSE(NamePattern::shell(many + "a").meets(NamePattern::braces("{sequence}.b")));
+}
+
+/// Brackets, above all: what fnmatch(3) takes must never count as a name that cannot be.
+TEST(NamePatternTest, TakesWhateverFnmatchTakes) {
+  for (const auto& [pattern, name] : {std::pair("[[:digit:]]*.out", "000.out"), std::pair("[!]]*", "a7"),
+                                      std::pair("[a\\]b]c", "]c"), std::pair("[]a]c", "]c"), std::pair("a[", "a[")}) {
+    EXPECT_EQ(::fnmatch(pattern, name, FNM_PERIOD), 0) << pattern;
+    EXPECT_TRUE(NamePattern::shell(pattern).meets(NamePattern::name(name))) << pattern;
+  }
+  EXPECT_FALSE(NamePattern::shell("a[0-9].png").meets(NamePattern::braces("{sequence}.jpg"))) << "a plain bracket";
+  std::mt19937 random(1);
+  const auto text_of = [&](std::string_view characters) {
+    std::string text(std::uniform_int_distribution<std::size_t>(1, 8)(random), ' ');
+    for (char& c : text) {
+      c = characters[std::uniform_int_distribution<std::size_t>(0, characters.size() - 1)(random)];
+    }
+    return text;
+  };
+  int fitting = 0;
+  for (int i = 0; i < 200'000; ++i) {
+    const std::string pattern = text_of("ab]]![[\\:-*?.^");
+    const std::string name = text_of("ab][.!-");
+    if (::fnmatch(pattern.c_str(), name.c_str(), FNM_PERIOD) == 0) {
+      ++fitting;
+      ASSERT_TRUE(NamePattern::shell(pattern).meets(NamePattern::name(name))) << pattern << " " << name;
+    }
+  }
+  EXPECT_GT(fitting, 1000);
 }
 
 }  // namespace

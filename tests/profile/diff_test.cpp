@@ -132,7 +132,7 @@ TEST(DiffTest, ConditionsNameStagesByTheirLastPart) {
     return keys;
   };
   const std::vector<std::string> names{"MainPipeline__A__Work", "MainPipeline__B__Rest", "MainPipeline__C__Rest"};
-  const Comparison sut = compare(named(names, 1), named(names, 2), {Metric::mean});
+  const Comparison sut = compare(named(names, 1), named(names, 2), {Metric::mean, Metric::p50, Metric::p99});
   for (const char* right :
        {"Work:mean>+50%", "A.Work:mean>+50%", "B/Rest:mean>+50%", "MainPipeline__C__Rest:mean>+50%"}) {
     EXPECT_TRUE(failures(sut, {parse_fail_condition(right)}).empty()) << right;

@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -251,6 +252,32 @@ TEST_F(ChaosPlace, StandardInputIsReadOnlyOnce) {
   const ProgramRun once = chaos(kFile, {"--input", "-"}, "1000");
   EXPECT_EQ(once.exit_code, 1) << once.out;
   EXPECT_CONTAINS(once.out, "of 1000 kills; standard input can be read only once: name a file with --input");
+}
+
+/// What was read ahead from a pipe dies with the source, which says so.
+TEST_F(ChaosPlace, LossesThatASourceReportsAreNotClean) {
+  folder_.write("plan.json", R"({"source": {"type": "lines", "params": {"path": "-"}},
+      "stages": [{"type": "wait", "params": {"time": "1ms"}}],
+      "links": {"capacity": {"bytes": "4KiB"}}, "sink": )" +
+                                 kFile + "}");
+  ASSERT_EQ(::mkfifo((folder_ / "fifo").c_str(), 0600), 0);
+  const std::string sut = PYSTREAM_TEST_COORD " chaos plan.json --mode all --kills 6 --seed 1";
+  for (const std::string& line : {"yes | " + sut, "{ yes > fifo; } 2>&- & exec " + sut + " --input fifo"}) {
+    const ProgramRun run = run_program({"sh", "-c", line}, options_);
+    EXPECT_EQ(run.exit_code, 1) << run.out << run.err;
+    EXPECT_EQ(run.out.find("too soon"), std::string::npos) << "the writer goes on: " << run.out;
+    EXPECT_CONTAINS(run.out, "losses ");
+    EXPECT_CONTAINS(run.out, "of data outside, reported by sources and sinks");
+    EXPECT_CONTAINS(run.out, "verdict   not clean");
+  }
+  const ProgramRun twice = coord({"chaos", "plan.json", "--input", "fifo", "--verify"}, options_);
+  EXPECT_EQ(twice.exit_code, 2);
+  EXPECT_CONTAINS(twice.err, "fifo can be read only once");
+}
+
+TEST_F(ChaosPlace, ARefusalLeavesNoEmptyOutput) {
+  EXPECT_EQ(chaos(kFile, {"--verify", "--input", "-", "--output", "new.txt"}).exit_code, 2);
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "new.txt"));
 }
 
 TEST_F(ChaosPlace, WhatIsDeliveredDestroysNeitherInputNorPlan) {

@@ -3,7 +3,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <string>
+#include <thread>
 
 #include "support/pipeline_run.hpp"
 #include "system/fault_plan.hpp"
@@ -240,6 +243,84 @@ TEST_F(Drain, LinesReadAheadFromAFifoComeOutAndTheRestStaysInIt) {
   }
 }
 
+/// A signal ends a poll() or a sleep of a user's stage with EINTR.
+TEST_F(Drain, InterruptsNoSink) {
+  const std::string text =
+      plan(R"({"type": "generate", "params": {"size": 8}})", pass("Pass"),
+           R"(, "links": {"capacity": {"items": 40}}, "profiler": {"enabled": false})",
+           R"("sink": {"type": "test.slow_sink", "params": {"time": "20ms", "fails_if_interrupted": true}})");
+  bool long_enough = false;
+  for (const char* duration : {"1s", "10s", "40s"}) {  // the start is part of it, and may be slow
+    const ProgramRun sut = run(text, {"--duration", duration});
+    ASSERT_EQ(sut.exit_code, 0) << sut.err;
+    long_enough = contains(sut.err, "draining: ");
+    if (long_enough) {
+      break;
+    }
+  }
+  EXPECT_TRUE(long_enough);
+}
+
+/// A pipe cannot be given back what was taken from it.
+TEST_F(Ends, LinesThatWereReadAheadOfTheLimitOfItemsAreSaidToBeLost) {
+  std::string lines;
+  for (int i = 0; i < 1000; ++i) {
+    lines += std::to_string(1000 + i) + "\n";
+  }
+  folder_.write("in.txt", lines);
+  for (const std::string mode : {"parallel", "serial"}) {
+    folder_.write("plan.json", plan(R"({"type": "lines", "params": {"path": "-"}})", pass("Pass"),
+                                    R"(, "mode": ")" + mode + "\"" + kNoProfile));
+    const std::string run = PYSTREAM_TEST_COORD " run -q plan.json";
+    const ProgramRun piped = run_program({"sh", "-c", "cat in.txt | " + run + " --items 5"}, options_);
+    EXPECT_EQ(piped.exit_code, 3) << piped.err;
+    EXPECT_EQ(out(), "1000\n1001\n1002\n1003\n1004\n");
+    EXPECT_CONTAINS(piped.err, "lost: lines: the run ended before its source (--items");
+    EXPECT_CONTAINS(piped.err, "5 items in, 5 out: 1 loss");
+    const ProgramRun all = run_program({"sh", "-c", "cat in.txt | " + run + " --items 1000"}, options_);
+    EXPECT_EQ(all.exit_code, 0) << all.err;
+    const ProgramRun file = run_program({"sh", "-c", run + " --items 5 < in.txt"}, options_);
+    EXPECT_EQ(file.exit_code, 0) << file.err;
+  }
+  folder_.write("plan.json", plan(R"({"type": "files", "params": {"path": "-"}})", pass("Pass")));
+  const ProgramRun listed = run_program(
+      {"sh", "-c", "printf 'in.txt\\nin.txt\\n' | " PYSTREAM_TEST_COORD " run -q plan.json --items 1"}, options_);
+  EXPECT_EQ(listed.exit_code, 3) << listed.err;
+  EXPECT_CONTAINS(listed.err, "lost: files: the run ended before its source (--items");
+}
+
+/// One byte after another comes in time, but the rest of the item does not come at once.
+TEST_F(Drain, AWriterThatTricklesDoesNotHoldItUp) {
+  struct Case {
+    std::string source;
+    std::string begin;
+  };
+  for (const Case& one : {Case{lines_of(fifo_.path()), "one\ntw"},
+                          Case{R"({"type": "frames", "params": {"path": ")" + fifo_.path() + R"(", "bytes": 100000}})",
+                               std::string(100'000, 'a') + "b"}}) {
+    fifo_.rest();
+    fifo_.put(one.begin);
+    std::filesystem::remove(folder_ / "out.txt");
+    PipelineRun sut(from(one.source), folder_, {"-q"});
+    EXPECT_TRUE(wait_until([&] { return !out().empty(); })) << sut.errors();
+    std::atomic<bool> over = false;
+    int written = 0;
+    std::jthread trickle([&] {
+      while (!over && written < 6000) {
+        fifo_.put("x");
+        ++written;
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      }
+    });
+    sut.signal(SIGTERM);
+    EXPECT_EQ(sut.wait(), 3) << sut.errors();
+    over = true;
+    trickle.join();
+    EXPECT_LT(written, 6000) << "it waited for the writer";
+    EXPECT_CONTAINS(sut.errors(), "bytes were read and are no item");
+  }
+}
+
 TEST_F(Drain, APartOfALineIsSaidToBeLost) {
   fifo_.put("one\ntwo\nthr");
   PipelineRun sut(from(lines_of(fifo_.path())), folder_, {"-q"});
@@ -317,6 +398,19 @@ TEST_F(Ends, DeadLettersAreOnTheLastLineAndInTheExitCode) {
   const ProgramRun unprofiled = run(text.substr(0, text.size() - 1) + kNoProfile + "}", {"-q"});
   EXPECT_EQ(unprofiled.exit_code, 3);
   EXPECT_CONTAINS(unprofiled.err, "dead-letters list --run last");
+}
+
+/// The last segment of a serial pipeline has a stage in front of its sink.
+TEST_F(Ends, WhatAStageBesideTheSinkSkipsHasNotComeOut) {
+  folder_.write("in.txt", numbered_lines(0, 10));
+  const ProgramRun sut = run(plan(R"({"type": "lines", "params": {"path": "in.txt"}})",
+                                  R"({"name": "Child", "mode": "parallel", "stages": [)" + pass("In") + "]}, " +
+                                      crash_stage("Bad", "throw", 3, R"(, "on_error": "skip")"),
+                                  R"(, "mode": "serial")" + kNoProfile),
+                             {"-q"});
+  EXPECT_EQ(sut.exit_code, 0) << sut.err;
+  EXPECT_EQ(out(), numbered_lines(0, 10, 3));
+  EXPECT_CONTAINS(sut.err, "10 items in, 9 out: 1 was skipped");
 }
 
 TEST_F(Ends, DropsThatThePlanAsksForAreSaidAndNoFailure) {

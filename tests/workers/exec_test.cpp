@@ -319,6 +319,32 @@ TEST(ExecTest, CleanupTellsOfABadEnd) {
             std::string::npos);
 }
 
+/// As cleanup() does of the last run.
+TEST(ExecTest, TheBadEndOfARunInTheMiddleIsSaid) {
+  ParamMap params = running({"sh", "-c", "lines=$(cat); echo \"$lines\"; exit 3"});
+  params.emplace_back("flush_after", std::int64_t{50'000'000});
+  auto sut = make_stage("exec", params);
+  ::testing::internal::CaptureStderr();
+  for (const char* item : {"1", "2"}) {
+    EXPECT_EQ(answers(*sut, item), Texts{item});
+  }
+  EXPECT_NE(::testing::internal::GetCapturedStderr().find("ended with exit code 3 after it had answered every item"),
+            std::string::npos);
+  sut->cleanup();
+}
+
+/// Only the death of its worker ends the program.
+TEST(ExecTest, ASignalToTheKeeperEndsNothing) {
+  auto sut = make_stage("exec", running({"sh", "-c", "while read x; do echo $PPID; done"}));
+  const Texts keeper = answers(*sut, "1");
+  ASSERT_EQ(keeper.size(), 1U);
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_EQ(::kill(std::stoi(keeper.front()), SIGTERM), 0);
+    EXPECT_EQ(answers(*sut, "1"), keeper);
+  }
+  sut->cleanup();
+}
+
 /// A background child still writes when the program itself has ended.
 TEST(ExecTest, AnswersOfABackgroundChildAreWaitedFor) {
   auto sut = make_stage("exec", running({"bash", "-c", "exec cat > >(sleep 0.1; sed s/^/x/)"}));

@@ -151,14 +151,10 @@ class Exec final : public AsyncStage {
     if (all_answered) {
       await_goodbye();
     }
-    const std::optional<int> status = program_->wait(std::chrono::milliseconds(0));
-    program_->kill();
-    if (all_answered && !status) {
-      std::fprintf(stderr, "exec: \"%s\" did not end within 2 s of the end of its input; killed\n", name());
-    } else if (all_answered && *status != 0) {
-      std::fprintf(stderr, "exec: \"%s\" ended with %s after it had answered every item\n", name(),
-                   describe_status(*status).c_str());
+    if (all_answered) {
+      note_end(program_->wait(std::chrono::milliseconds(0)));
     }
+    program_->kill();
     if (all_answered) {
       refuse_answers_without_item();
     }
@@ -266,6 +262,8 @@ class Exec final : public AsyncStage {
       crash(status ? "ended" : "closed its standard output");
     }
     refuse_answers_without_item();
+    const std::int64_t left_ns = std::max<std::int64_t>(0, moved_ns_ + kGoodbyeNs - now_ns());
+    note_end(program_->wait(std::chrono::milliseconds(left_ns / 1'000'000)));
     program_.reset();
     program_.emplace(command_);
     to_program_ = std::exchange(for_next_, {});
@@ -276,6 +274,16 @@ class Exec final : public AsyncStage {
     moved_ns_ = now_ns();
     if (finishing_) {
       close_input_after_items();
+    }
+  }
+
+  /// A run that has answered every item has ended so, or (nullopt) is killed now.
+  void note_end(const std::optional<int>& status) const {
+    if (!status) {
+      std::fprintf(stderr, "exec: \"%s\" did not end within 2 s of the end of its input; killed\n", name());
+    } else if (*status != 0) {
+      std::fprintf(stderr, "exec: \"%s\" ended with %s after it had answered every item\n", name(),
+                   describe_status(*status).c_str());
     }
   }
 

@@ -186,7 +186,7 @@ class Files : public RawSource<FilesCursor> {
     if (emit_path_) {
       out.emit_bytes(std::as_bytes(std::span(path)));
     } else {
-      emit_content(path, list_ != nullptr, out);
+      emit_content(path, out);
     }
     return true;
   }
@@ -196,6 +196,7 @@ class Files : public RawSource<FilesCursor> {
   void cleanup() override {
     if (list_ != nullptr) {
       list_->leave_at(cursor().list);
+      reader_->lose_ahead();
     }
   }
 
@@ -223,11 +224,10 @@ class Files : public RawSource<FilesCursor> {
   static constexpr std::uint64_t kLongestPath = 1 << 16;
   static constexpr std::size_t kMostWithoutSize = std::size_t{1} << 30;
 
-  /// `listed`: nobody could know before the run that it is read.
-  static void emit_content(const std::string& path, bool listed, Output& out) {
+  static void emit_content(const std::string& path, Output& out) {
     struct stat info {};
     const Descriptor file = open_regular(path, info);
-    if (listed && is_output_of_this_run(file.get(), path)) {
+    if (is_output_of_this_run(file.get(), info, path)) {
       throw Error("files: " + path + " is an output of this run, and would be destroyed");
     }
     // Some files (below /proc) have a size only once they are read.

@@ -67,7 +67,12 @@ class Frames final : public RawSource<StreamCursor> {
 
   void resume() override { input_.resume(cursor()); }
 
-  void cleanup() override { input_.leave_at(cursor()); }
+  void cleanup() override {
+    input_.leave_at(cursor());
+    if (buffered()) {
+      input_.report_ahead(filled_);
+    }
+  }
 
  private:
   void commit() {
@@ -77,8 +82,9 @@ class Frames final : public RawSource<StreamCursor> {
 
   /// Fills the frame. False at the end, or if it was interrupted.
   bool fill(std::span<std::byte> frame) {
+    InputStream::Patience patience;
     while (filled_ < size_) {
-      const InputStream::Result result = read(frame.subspan(filled_));
+      const InputStream::Result result = read(frame.subspan(filled_), patience);
       if (result.status == InputStream::Status::interrupted) {
         return false;
       }
@@ -94,11 +100,11 @@ class Frames final : public RawSource<StreamCursor> {
     return true;
   }
 
-  InputStream::Result read(std::span<std::byte> to) {
+  InputStream::Result read(std::span<std::byte> to, InputStream::Patience& patience) {
     if (!draining() || !buffered()) {
       return input_.read(to);
     }
-    const InputStream::Result result = input_.read_rest(to);
+    const InputStream::Result result = input_.read_rest(to, patience);
     if (result.status == InputStream::Status::interrupted) {
       report_loss("frames: the run was ended within a frame of " + input_.name() + ": its first " +
                   std::to_string(filled_) + " of " + std::to_string(size_) + " bytes were read and are no item");

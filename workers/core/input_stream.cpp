@@ -18,8 +18,6 @@ namespace {
 
 /// A signal between the look at draining() and poll() would be missed: no wait is longer than this.
 constexpr int kLookAgainMs = 100;
-/// The rest of an item that is being written comes at once.
-constexpr int kRestMs = 100;
 /// In surviving_number(), beside the bytes taken: a read was under way, which may have taken as many more as it asked
 /// for.
 constexpr std::uint64_t kReading = std::uint64_t{1} << 63;
@@ -128,22 +126,24 @@ std::optional<InputStream::Result> InputStream::take(std::span<std::byte> to) {
   return std::nullopt;
 }
 
-InputStream::Result InputStream::read_rest(std::span<std::byte> to) {
-  const std::int64_t until = now_ns() + kRestMs * std::int64_t{1'000'000};
+InputStream::Result InputStream::read_rest(std::span<std::byte> to, Patience& patience) {
+  std::int64_t wait_ns = 0;  // first without waiting: a slow machine must not lose what is there
   while (true) {
-    const std::int64_t left_ms = (until - now_ns()) / 1'000'000;
+    const std::int64_t began = now_ns();
     pollfd ready{.fd = fd_, .events = POLLIN, .revents = 0};
-    const int count = left_ms > 0 ? ::poll(&ready, 1, static_cast<int>(left_ms)) : 0;
-    if (count == 0) {
-      return {Status::interrupted};
-    }
+    const int count = ::poll(&ready, 1, static_cast<int>((wait_ns + 999'999) / 1'000'000));
     if (count < 0 && errno != EINTR) {  // the nudges of a drain interrupt it all the time
       throw_errno(who_ + ": cannot wait for " + name_, errno);
     }
+    patience.left_ns -= wait_ns > 0 ? now_ns() - began : 0;
     const auto result = count > 0 ? take(to) : std::nullopt;
     if (result && result->status != Status::interrupted) {
       return *result;
     }
+    if (patience.left_ns <= 0) {
+      return {Status::interrupted};
+    }
+    wait_ns = patience.left_ns;
   }
 }
 
@@ -152,6 +152,12 @@ void InputStream::leave_at(const StreamCursor& cursor) const {
       ::lseek(fd_, static_cast<off_t>(cursor.offset), SEEK_SET) < 0) {
     throw_errno(who_ + ": cannot set the position of " + name_ + " to byte " + std::to_string(cursor.offset), errno);
   }
+}
+
+void InputStream::report_ahead(std::uint64_t bytes) const {
+  report_loss(who_ + ": the run ended before its source (--items, or a failure), and " + std::to_string(bytes) +
+              " bytes behind the last item had been read from " + name_ +
+              ", which cannot be read again; read from a regular file, or limit what is written there");
 }
 
 void InputStream::resume(StreamCursor& cursor) {

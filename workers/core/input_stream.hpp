@@ -37,9 +37,13 @@ class InputStream {
   /// Reads up to to.size() bytes (at least one, if the status is `data`). While the pipeline drains nothing is taken
   /// any more from what cannot be read again.
   Result read(std::span<std::byte> to);
-  /// As read() from what cannot be read again, also while the pipeline drains: waits only a moment, as it is for the
-  /// rest of an item. `interrupted`: the rest does not come.
-  Result read_rest(std::span<std::byte> to);
+  /// How much longer to wait for the rest of an item that is being written. What is there costs nothing.
+  struct Patience {
+    std::int64_t left_ns = 100'000'000;
+  };
+  /// As read() from what cannot be read again, also while the pipeline drains: one piece of the rest of an item.
+  /// `patience`: for the whole rest. `interrupted`: it does not come.
+  Result read_rest(std::span<std::byte> to, Patience& patience);
   bool seekable() const noexcept { return seekable_; }
   std::uint64_t offset() const noexcept { return offset_; }
   /// Goes on where the cursor says. If the stream cannot seek, reports what was taken from it and not committed.
@@ -47,6 +51,8 @@ class InputStream {
   /// All items up to the cursor are committed, and no more will be read: a regular file on standard input is left where
   /// the next program that shares it can go on.
   void leave_at(const StreamCursor& cursor) const;
+  /// The run ends before its source, and so many bytes were read that are no items: reports them as lost.
+  void report_ahead(std::uint64_t bytes) const;
   /// The path, or "standard input".
   const std::string& name() const noexcept { return name_; }
   const std::string& who() const noexcept { return who_; }

@@ -91,9 +91,10 @@ InputStream::Status LineReader::fill() {
 /// Byte by byte: what is behind the line stays where it is, for whoever reads on.
 InputStream::Status LineReader::fill_to_line_end() {
   make_room();
+  InputStream::Patience patience;
   for (std::size_t i = 0; i < kReadAhead; ++i) {
     const auto room = std::as_writable_bytes(std::span(buffer_).subspan(end_, 1));
-    const InputStream::Result result = input_.read_rest(room);
+    const InputStream::Result result = input_.read_rest(room, patience);
     end_ += result.bytes;
     if (result.status != InputStream::Status::data) {
       return result.status;
@@ -113,6 +114,12 @@ void LineReader::lose_rest() {
   skipped_ = 0;
   report_loss(input_.who() + ": the run was ended within a line of " + input_.name() + ": its first " +
               std::to_string(bytes) + " bytes were read and are no item");
+}
+
+void LineReader::lose_ahead() const {
+  if (buffered()) {
+    input_.report_ahead(end_ - begin_ + skipped_);
+  }
 }
 
 void LineReader::refuse_line() {

@@ -24,6 +24,8 @@ class LineReader {
   bool buffered() const { return !input_.seekable() && (begin_ < end_ || skipped_ > 0); }
   /// Offset behind the line that next() gave last.
   std::uint64_t consumed() const { return consumed_; }
+  /// At the end of a run: reports as lost what is buffered().
+  void lose_ahead() const;
   /// Forgets what was read ahead: the stream stands elsewhere now.
   void restart();
 

@@ -50,7 +50,10 @@ class Lines final : public RawSource<StreamCursor> {
     reader_.restart();
   }
 
-  void cleanup() override { input_.leave_at(cursor()); }
+  void cleanup() override {
+    input_.leave_at(cursor());
+    reader_.lose_ahead();
+  }
 
  private:
   InputStream input_;

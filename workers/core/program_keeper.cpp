@@ -101,8 +101,9 @@ bool kill_children() {
 
 class Keeper {
  public:
-  /// `signals` gives SIGCHLD, and SIGTERM once the worker is dead.
-  Keeper(pid_t program, int control, int signals) : program_(program), control_(control), signals_(signals) {}
+  /// `signals` gives SIGCHLD, and SIGTERM once the worker `parent` is dead.
+  Keeper(pid_t program, pid_t parent, int control, int signals)
+      : program_(program), parent_(parent), control_(control), signals_(signals) {}
 
   [[noreturn]] void run() {
     while (!is_told_to_end()) {
@@ -123,7 +124,7 @@ class Keeper {
     bool told = ends[0].revents != 0;
     signalfd_siginfo info{};
     while (ends[1].revents != 0 && ::read(signals_, &info, sizeof info) == sizeof info) {
-      told = told || info.ssi_signo == SIGTERM;
+      told = told || (info.ssi_signo == SIGTERM && ::getppid() != parent_);  // anybody can send SIGTERM
     }
     return told;
   }
@@ -165,6 +166,7 @@ class Keeper {
   }
 
   pid_t program_;
+  pid_t parent_;
   int control_;
   int signals_;
   bool ended_ = false;
@@ -210,7 +212,7 @@ void keep_program(const ProgramStart& start) {
     ::kill(-program, SIGKILL);
     give_up(start.report, StartFault::descriptors);
   }
-  Keeper(program, kControl, kSignals).run();
+  Keeper(program, start.parent, kControl, kSignals).run();
 }
 
 }  // namespace pystream::core

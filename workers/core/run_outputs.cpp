@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdint>
 #include <filesystem>
@@ -87,10 +88,9 @@ std::vector<HeldFolder> folders_of_this_run() {
   return folders;
 }
 
-bool is_written_in_a_folder(const fs::path& path) {
-  static const std::vector<HeldFolder> held = folders_of_this_run();
+bool is_written_in_a_folder(const fs::path& path, const std::vector<HeldFolder>& held) {
   struct stat folder {};
-  if (held.empty() || ::stat(path.has_parent_path() ? path.parent_path().c_str() : ".", &folder) != 0) {
+  if (::stat(path.has_parent_path() ? path.parent_path().c_str() : ".", &folder) != 0) {
     return false;
   }
   const std::string name = path.filename().string();
@@ -103,14 +103,9 @@ bool is_written_in_a_folder(const fs::path& path) {
   return false;
 }
 
-/// Lines such as "1: FLOCK  ADVISORY  WRITE 708 fe:00:468 0 EOF". A file system may give its device another number
-/// there, so a file on another one can have this inode too; but that one is not locked.
-bool is_locked_by_this_run(int file) {
-  struct stat info {};
-  if (::fstat(file, &info) != 0) {
-    return false;
-  }
-  const std::string inode = ":" + std::to_string(info.st_ino);
+/// Lines such as "1: FLOCK  ADVISORY  WRITE 708 fe:00:468 0 EOF": the inodes of those that the coordinator holds.
+std::vector<std::string> inodes_locked_by_this_run() {
+  std::vector<std::string> inodes;
   std::ifstream locks("/proc/locks");
   for (std::string line; std::getline(locks, line);) {
     std::istringstream words(line);
@@ -120,25 +115,35 @@ bool is_locked_by_this_run(int file) {
     std::string access;
     std::string place;
     pid_t pid = 0;
-    if (words >> number >> kind >> advisory >> access >> pid >> place && kind == "FLOCK" && pid == ::getppid() &&
-        place.ends_with(inode)) {
-      // The lock is a shared one on an inherited descriptor. (Only for this look: it ends with the descriptor.)
-      const bool free = ::flock(file, LOCK_EX | LOCK_NB) == 0;
-      return !free || ::flock(file, LOCK_UN) != 0;
+    if (words >> number >> kind >> advisory >> access >> pid >> place && kind == "FLOCK" && pid == ::getppid()) {
+      inodes.push_back(place.substr(place.rfind(':') + 1));
     }
   }
-  return false;
+  return inodes;
+}
+
+/// A file system may give its device another number in /proc/locks, so a file on another one can have this inode too;
+/// but that one is not locked.
+bool is_locked_by_this_run(int file, const struct stat& info) {
+  static const std::vector<std::string> inodes = inodes_locked_by_this_run();
+  if (inodes.empty() || std::ranges::find(inodes, std::to_string(info.st_ino)) == inodes.end()) {
+    return false;
+  }
+  // The lock is a shared one on an inherited descriptor. (Only for this look: it ends with the descriptor.)
+  const bool free = ::flock(file, LOCK_EX | LOCK_NB) == 0;
+  return !free || ::flock(file, LOCK_UN) != 0;
 }
 
 }  // namespace
 
-bool is_output_of_this_run(int file, const std::string& path) {
-  if (is_locked_by_this_run(file) || is_written_in_a_folder(path)) {
+bool is_output_of_this_run(int file, const struct stat& info, const std::string& path) {
+  static const std::vector<HeldFolder> held = folders_of_this_run();
+  if (is_locked_by_this_run(file, info) || (!held.empty() && is_written_in_a_folder(path, held))) {
     return true;
   }
   std::error_code error;
-  const fs::path real = fs::read_symlink("/proc/self/fd/" + std::to_string(file), error);
-  return !error && is_written_in_a_folder(real);
+  const fs::path real = held.empty() ? fs::path() : fs::read_symlink("/proc/self/fd/" + std::to_string(file), error);
+  return !real.empty() && is_written_in_a_folder(real, held);
 }
 
 }  // namespace pystream::core
