@@ -2,7 +2,7 @@
  * free is the least of their positions, both sleep on one word, and the producer sleeps on the word of one that has not
  * released enough. A kill at any instant. See link.pml for what stands for what.
  *
- * BREAK: 15 the producer always sleeps on the word of the first consumer   16 it remembers one sleep for both
+ * BREAK: 15 the producer always sleeps on the word of the first consumer   16 its call wakes one of them
  *   17 what the first consumer has released is free   6 (waiting.pml)
  */
 #ifndef BREAK
@@ -32,28 +32,18 @@ byte finished;
 /* One call wakes all that sleep on the word. */
 inline wake_readers() {
   atomic { if :: MUST_WAKE(reader[0], written) -> reader[0].looked_at = reader[0].asleep_at :: else fi };
-#if BREAK == 16
-  atomic {
-    if
-    :: reader[1].asleep_at != 0 && reader[1].asleep_at != written + 1 && reader[1].asleep_at != reader[0].ended ->
-       reader[1].looked_at = reader[1].asleep_at
-    :: else
-    fi
-  };
-#else
   atomic { if :: MUST_WAKE(reader[1], written) -> reader[1].looked_at = reader[1].asleep_at :: else fi };
-#endif
   atomic {
     if
     :: reader[0].looked_at != 0 || reader[1].looked_at != 0 ->
+#if BREAK == 16
+       if :: reader[0].in_kernel -> reader[0].in_kernel = false :: else -> reader[1].in_kernel = false fi;
+#else
        reader[0].in_kernel = false;
        reader[1].in_kernel = false;
-       if :: reader[0].looked_at != 0 -> reader[0].ended = reader[0].looked_at :: else fi;
-#if BREAK == 16
-       if :: reader[1].looked_at != 0 -> reader[0].ended = reader[1].looked_at :: else fi;
-#else
-       if :: reader[1].looked_at != 0 -> reader[1].ended = reader[1].looked_at :: else fi;
 #endif
+       if :: reader[0].looked_at != 0 -> reader[0].ended = reader[0].looked_at :: else fi;
+       if :: reader[1].looked_at != 0 -> reader[1].ended = reader[1].looked_at :: else fi;
        reader[0].looked_at = 0;
        reader[1].looked_at = 0
     :: else

@@ -85,9 +85,9 @@ class Encode final : public ImageStage {
 
 std::unique_ptr<StageAdapter> make(const std::string& type, const Params& params) {
   if (type == "image.decode") {
-    return detail::host(std::make_unique<Decode>(params));
+    return detail::adapt(std::make_unique<Decode>(params));
   }
-  return detail::host(std::make_unique<Encode>(params));
+  return detail::adapt(std::make_unique<Encode>(params));
 }
 
 }  // namespace

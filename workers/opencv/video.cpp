@@ -250,9 +250,9 @@ class VideoWrite final : public RawSink<VideoWriteCursor> {
 
 std::unique_ptr<StageAdapter> make(const std::string& type, const Params& params) {
   if (type == "video.read") {
-    return detail::host(std::make_unique<VideoRead>(params));
+    return detail::adapt(std::make_unique<VideoRead>(params));
   }
-  return detail::host(std::make_unique<VideoWrite>(params));
+  return detail::adapt(std::make_unique<VideoWrite>(params));
 }
 
 }  // namespace
