@@ -203,7 +203,7 @@ TEST(OutputFilePlugins, StayAsTheyAre) {
   const std::string before = read_file(plugin);
   folder.write("with_plugin.json", R"({"plugins": ["./libodd.so"], "source": {"type": "lines"},
       "stages": [], "sink": {"type": "discard"}})");
-  const RunOptions at{.environment = {"PYSTREAM_PLUGIN_PATH=" + folder.path()}, .directory = folder.path()};
+  const RunOptions at{.environment = {"PYSTREAM_PLUGIN_PATH=" + folder.path().string()}, .directory = folder.path()};
   for (const std::vector<std::string>& command :
        {std::vector<std::string>{"graph", "with_plugin.json"}, {"schema", "--plugin", "libodd.so"}}) {
     std::vector<std::string> words = command;

@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/codec.hpp"
 #include "coord/control_socket.hpp"
 #include "coord/live_status.hpp"
 #include "support/child.hpp"
@@ -87,7 +88,7 @@ TEST(HangTest, AStageWithoutATimeoutIsShownWarnedOfAndNamed) {
 /// Whether the coordinator answers, and says that an item is in work.
 bool shows_an_item(const PipelineRun& run) {
   const auto answer = coord::ask_coordinator(run.pid(), "figures");
-  const auto workers = answer ? coord::decode_live_status(*answer).workers : std::vector<coord::LiveWorker>();
+  const auto workers = answer ? base::decode<coord::LiveStatus>(*answer).workers : std::vector<coord::LiveWorker>();
   return std::ranges::any_of(workers, [](const coord::LiveWorker& worker) { return !worker.item.empty(); });
 }
 

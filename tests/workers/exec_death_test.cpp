@@ -96,9 +96,9 @@ TEST(ExecDeathTest, AnInputThatIsClosedBeforeTheEndOfTheItemsCrashesTheStage) {
       {
         ::alarm(30);
         auto sut = make_stage("exec", running({"sh", "-c", "sleep 0.2; exec <&-; sleep 100"}));
-        submit(*sut->async(), "x");
+        submit(*sut->taker()->async(), "x");
         CollectingOutput out;
-        while (!sut->async()->collect(out, milliseconds(100))) {
+        while (!sut->taker()->async()->collect(out, milliseconds(100))) {
         }
       },
       ::testing::KilledBySignal(SIGABRT), "closed its standard input");
