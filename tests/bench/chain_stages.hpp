@@ -143,7 +143,7 @@ inline void run_whole(ForkPipeline& pipeline, std::uint64_t items, RunTimes& tim
 
 /// A source, `stages` stages and a sink.
 inline std::vector<StageFactory> chain_of(StageFactory source, const StageFactory& stage, std::size_t stages,
-                                           StageFactory sink) {
+                                          StageFactory sink) {
   std::vector<StageFactory> all{std::move(source)};
   all.insert(all.end(), stages, stage);
   all.push_back(std::move(sink));
@@ -152,12 +152,12 @@ inline std::vector<StageFactory> chain_of(StageFactory source, const StageFactor
 
 template <std::size_t kBytes>
 std::vector<StageFactory> typed_chain(std::uint64_t items, std::size_t stages, RunTimes* times,
-                                       const StageFactory& stage = make_hosted<TypedAddOne<kBytes>>()) {
+                                      const StageFactory& stage = make_hosted<TypedAddOne<kBytes>>()) {
   return chain_of(make_hosted<TypedNumbers<kBytes>>(items, times), stage, stages, make_hosted<TypedSum<kBytes>>(times));
 }
 
 inline std::vector<StageFactory> raw_chain(std::uint64_t items, std::size_t bytes, std::size_t stages,
-                                            RunTimes* times) {
+                                           RunTimes* times) {
   return chain_of(make_hosted<RawNumbers>(items, bytes, times), make_hosted<RawAddOne>(), stages,
                   make_hosted<RawSum>(times));
 }
