@@ -105,13 +105,21 @@ class TraceWriter {
     bool same_call(const Slice& other) const { return stage->worker == other.stage->worker && input == other.input; }
   };
 
-  /// Rows have a stage's own time, without that of the stages which it calls: from the last to the first of those that
-  /// one call went through, a stage that overlaps the next one lasts longer by all of that one.
+  /// Rows have a stage's own time, without that of the stages which it calls. From the last to the first of those that
+  /// one call went through, a stage lasts longer by each one that begins before it ends, those inside that one not
+  /// counted.
   static void nest(std::span<Slice> call) {
-    for (std::size_t i = call.size() - 1; i-- > 0;) {
-      const Slice& next = call[i + 1];
-      if (call[i].end_ns > next.start_ns) {
-        call[i].end_ns = std::max(next.end_ns, call[i].end_ns + next.end_ns - next.start_ns);
+    for (std::size_t i = call.size(); i-- > 0;) {
+      std::int64_t& end = call[i].end_ns;
+      std::int64_t inner_end = 0;
+      for (const Slice& inner : call.subspan(i + 1)) {
+        if (inner.start_ns >= end) {
+          break;
+        }
+        if (inner.start_ns >= inner_end) {
+          inner_end = inner.end_ns;
+          end = std::max(inner_end, end + inner_end - inner.start_ns);
+        }
       }
     }
   }
