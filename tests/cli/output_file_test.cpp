@@ -201,8 +201,9 @@ TEST(OutputFilePlugins, StayAsTheyAre) {
   const std::string plugin = folder / "libodd.so";
   fs::copy_file(odd_plugin("stateful"), plugin);
   const std::string before = read_file(plugin);
-  folder.write("with_plugin.json", R"({"plugins": ["./libodd.so"], "source": {"type": "lines"},
-      "stages": [], "sink": {"type": "discard"}})");
+  folder.write("with_plugin.json", R"({"plugins": ["./libodd.so"],
+      "source": {"type": "generate", "params": {"count": 1}}, "stages": [{"name": "A", "type": "wait"}],
+      "sink": {"type": "discard"}})");
   const RunOptions at{.environment = {"PYSTREAM_PLUGIN_PATH=" + folder.path().string()}, .directory = folder.path()};
   for (const std::vector<std::string>& command :
        {std::vector<std::string>{"graph", "with_plugin.json"}, {"schema", "--plugin", "libodd.so"}}) {
