@@ -2,6 +2,28 @@
 
 namespace pystream::worker {
 
+inline void ItemExecutor::tag(const shm::Record& record) {
+  work_.flow.tag = {.sequence = record.sequence,
+                    .part = record.part,
+                    .attempt = work_.faults.attempt_at(record.number),
+                    .entered_ns = record.entered_ns};
+  work_.flow.input = &record;
+  work_.monitor.begin_item(record.number, record.sequence);
+  work_.output.begin_input();
+}
+
+inline void ItemExecutor::finish(const shm::Record& record) {
+  work_.output.end_input(record.closes);
+  work_.committer.finish_input(record.number, record.closes);
+}
+
+/// The output ends first: should a mark have to wait for room, then nothing of this item is counted yet.
+inline void ItemExecutor::finish_item(const shm::Record& record) {
+  work_.output.end_input(record.closes);
+  work_.meter.stop_item(work_.flow.tag, record.number, work_.output.came_out());
+  work_.committer.finish_input(record.number, record.closes);
+}
+
 bool ItemExecutor::take_next() {
   shm::RingReader& link = work_.inputs.link();
   const shm::Record* record = link.try_peek();
@@ -29,16 +51,6 @@ void ItemExecutor::take(const shm::Record& record) {
   }
 }
 
-void ItemExecutor::tag(const shm::Record& record) {
-  work_.flow.tag = {.sequence = record.sequence,
-                    .part = record.part,
-                    .attempt = work_.faults.attempt_at(record.number),
-                    .entered_ns = record.entered_ns};
-  work_.flow.input = &record;
-  work_.monitor.begin_item(record.number, record.sequence);
-  work_.output.begin_input();
-}
-
 void ItemExecutor::take_item(const shm::Record& record) {
   tag(record);
   if (work_.faults.is_poison(record.number)) {
@@ -62,18 +74,6 @@ void ItemExecutor::take_failed(const std::string& reason) {
   work_.faults.retry_or_give_up(record, reason, [&] { work_.chain.process(Item(work_.flow.tag, record.payload)); });
   finish_item(record);
   link.advance();
-}
-
-/// The output ends first: should a mark have to wait for room, then nothing of this item is counted yet.
-void ItemExecutor::finish_item(const shm::Record& record) {
-  work_.output.end_input(record.closes);
-  work_.meter.stop_item(work_.flow.tag, record.number, work_.output.came_out());
-  work_.committer.finish_input(record.number, record.closes);
-}
-
-void ItemExecutor::finish(const shm::Record& record) {
-  work_.output.end_input(record.closes);
-  work_.committer.finish_input(record.number, record.closes);
 }
 
 }  // namespace pystream::worker

@@ -12,15 +12,7 @@ void Meter::set_clock() {
   }
 }
 
-void Meter::stop_item(const Item::Tag& tag, std::uint64_t input, std::uint64_t came_out) {
-  count_exits(came_out);
-  if (!every_) {
-    ages_.add((chain_.source() != nullptr) ? came_out : 1, tag.entered_ns);
-    exit_ages_.add(exits_ ? came_out : 0, tag.entered_ns);
-  }
-  if (!chain_.clock().timing()) {
-    return;
-  }
+void Meter::record_item(const Item::Tag& tag, std::uint64_t input, std::uint64_t came_out) {
   chain_.clock().stop(tag, input, every_);
   if (exits_ && came_out > 0) {
     const std::int64_t latency = chain_.clock().last() - tag.entered_ns;

@@ -55,7 +55,16 @@ class Meter {
 
   void start_item(std::uint64_t sequence) { chain_.clock().start(every_ || recorder_.wants(sequence)); }
   /// The item `input`, which start_item() began, has let out `came_out` items.
-  void stop_item(const Item::Tag& tag, std::uint64_t input, std::uint64_t came_out);
+  void stop_item(const Item::Tag& tag, std::uint64_t input, std::uint64_t came_out) {
+    count_exits(came_out);
+    if (!every_) {
+      ages_.add(chain_.source() != nullptr ? came_out : 1, tag.entered_ns);
+      exit_ages_.add(exits_ ? came_out : 0, tag.entered_ns);
+    }
+    if (chain_.clock().timing()) {
+      record_item(tag, input, came_out);
+    }
+  }
   /// `items` went through in one call, and let out `came_out`; all entered at once.
   void count_batch(std::uint32_t items, std::uint64_t came_out, std::int64_t entered_ns);
   /// Items left the segment that stop_item() and count_batch() do not hear of.
@@ -87,6 +96,7 @@ class Meter {
   std::int64_t finish();
 
  private:
+  void record_item(const Item::Tag& tag, std::uint64_t input, std::uint64_t came_out);
   void set_clock();
   std::uint32_t exit_index() const { return monitor_.end().entry.hosted; }
 
