@@ -124,8 +124,10 @@ void HandedDescriptors::open_input_fifos(plan::Plan& plan, plan::TypeCatalog typ
 std::vector<plan::PlanFault> HandedDescriptors::not_open(const std::vector<FileClaim>& claims) const {
   std::vector<plan::PlanFault> faults;
   for (const auto& [where, path] : missing_) {
-    if (std::ranges::any_of(claims,
-                            [&](const FileClaim& claim) { return claim.where == where && claim.path == path; })) {
+    const auto is_meant = [&where = where, &path = path](const FileClaim& claim) {
+      return claim.where == where && claim.path == path;
+    };
+    if (std::ranges::any_of(claims, is_meant)) {
       faults.push_back({.where = where,
                         .found = plan::in_quotes(path) + ", a descriptor that is not open",
                         .expected = "a descriptor that was open when pystream-coord was started, such as 3 after "

@@ -261,8 +261,9 @@ TEST_F(ChaosPlace, LossesThatASourceReportsAreNotClean) {
       "links": {"capacity": {"bytes": "4KiB"}}, "sink": )" +
                                  kFile + "}");
   ASSERT_EQ(::mkfifo((folder_ / "fifo").c_str(), 0600), 0);
-  const std::string sut = PYSTREAM_TEST_COORD " chaos plan.json --mode all --kills 6 --seed 1";
-  for (const std::string& line : {"yes | " + sut, "{ yes > fifo; } 2>&- & exec " + sut + " --input fifo"}) {
+  const std::string sut = PYSTREAM_TEST_COORD " chaos plan.json --mode all --kills 12 --seed 1";
+  const std::string yes = "yes " + std::string(200, 'y');  // few lines are read ahead at once
+  for (const std::string& line : {yes + " | " + sut, "{ " + yes + " > fifo; } 2>&- & exec " + sut + " --input fifo"}) {
     const ProgramRun run = run_program({"sh", "-c", line}, options_);
     EXPECT_EQ(run.exit_code, 1) << run.out << run.err;
     EXPECT_EQ(run.out.find("too soon"), std::string::npos) << "the writer goes on: " << run.out;
