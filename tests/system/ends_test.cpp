@@ -170,6 +170,19 @@ TEST_F(Ends, WhatAStageHasDoneBeforeItFailsComesOut) {
   }
 }
 
+/// The row around the child waits for room in the child's link when that fails.
+TEST_F(Ends, ARowWhoseChildFailsWhileItWaitsForRoomEnds) {
+  folder_.write("in.txt", numbered_lines(0, 100));
+  const std::string row = R"({"name": "Row", "mode": "serial", "stages": [
+      {"name": "Many", "type": "test.repeat", "params": {"n": 3000}},
+      {"name": "Child", "mode": "parallel", "stages": [)" +
+                          crash_stage("Bad", "throw", 2, R"(, "on_error": "fail")") + "]}, " + pass("Behind") + "]}";
+  const ProgramRun result = run(plan(R"({"type": "lines", "params": {"path": "in.txt"}})", row + ", " + pass("B"),
+                                     R"(, "links": {"capacity": {"bytes": "16KiB"}})"));
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_CONTAINS(result.err, "Bad failed on item 2");
+}
+
 TEST_F(Ends, WhatStandsBehindAStageThatDiesForGoodComesOut) {
   folder_.write("in.txt", numbered_lines(0, 100));
   const ProgramRun result =
