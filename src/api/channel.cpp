@@ -7,9 +7,9 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <string>
 
+#include "base/codec.hpp"
 #include "base/system_error.hpp"
 
 namespace pystream::api {
@@ -17,97 +17,17 @@ namespace {
 
 constexpr std::size_t kLongestText = 8192;
 constexpr int kMostUnread = 64 << 10;  ///< bytes, as the kernel counts them; the socket holds some three times as much
-constexpr std::size_t kLongestMessage = 128 << 10;
-
-class Writer {
- public:
-  template <class T>
-  void put(const T& value) {
-    bytes_.append(reinterpret_cast<const char*>(&value), sizeof(value));
-  }
-  void put(const std::string& text) {
-    const auto size = static_cast<std::uint32_t>(std::min(text.size(), kLongestText));
-    put(size);
-    bytes_.append(text, 0, size);
-  }
-  const std::string& bytes() const { return bytes_; }
-
- private:
-  std::string bytes_;
-};
-
-/// What is missing reads as zero; both ends are one program.
-class Reader {
- public:
-  explicit Reader(std::string_view bytes) : left_(bytes) {}
-  template <class T>
-  T get() {
-    T value{};
-    if (left_.size() >= sizeof(T)) {
-      std::memcpy(&value, left_.data(), sizeof(T));
-      left_.remove_prefix(sizeof(T));
-    }
-    return value;
-  }
-  std::string text() {
-    const std::size_t size = std::min<std::size_t>(get<std::uint32_t>(), left_.size());
-    std::string text(left_.substr(0, size));
-    left_.remove_prefix(size);
-    return text;
-  }
-
- private:
-  std::string_view left_;
-};
-
-std::string encode(const Message& message) {
-  Writer out;
-  out.put(message.kind);
-  out.put(message.reason.stage);
-  out.put(message.reason.signal);
-  out.put(message.reason.item.has_value());
-  out.put(message.reason.item.value_or(0));
-  out.put(message.reason.text);
-  out.put(static_cast<std::uint32_t>(message.workers.size()));
-  for (const Message::Worker& worker : message.workers) {
-    out.put(worker.pid);
-    out.put(worker.restarts);
-  }
-  out.put(static_cast<std::uint32_t>(message.figures.size()));
-  for (const Message::Figures& figures : message.figures) {
-    out.put(figures.key);
-    out.put(figures.latency_s);
-    out.put(figures.items_per_s);
-  }
-  return out.bytes();
-}
-
-Message decode(std::string_view bytes) {
-  Reader in(bytes);
-  Message message{.kind = in.get<Message::Kind>()};
-  message.reason.stage = in.text();
-  message.reason.signal = in.get<int>();
-  const bool has_item = in.get<bool>();
-  const auto item = in.get<std::uint64_t>();
-  if (has_item) {
-    message.reason.item = item;
-  }
-  message.reason.text = in.text();
-  const auto workers = std::min<std::size_t>(in.get<std::uint32_t>(), kLongestMessage / sizeof(Message::Worker));
-  for (std::size_t i = 0; i < workers; ++i) {
-    const auto pid = in.get<pid_t>();
-    message.workers.push_back({.pid = pid, .restarts = in.get<std::uint32_t>()});
-  }
-  const auto keys = std::min<std::size_t>(in.get<std::uint32_t>(), kLongestMessage / sizeof(double));
-  for (std::size_t i = 0; i < keys; ++i) {
-    std::string key = in.text();
-    const auto latency_s = in.get<double>();
-    message.figures.push_back({.key = std::move(key), .latency_s = latency_s, .items_per_s = in.get<double>()});
-  }
-  return message;
-}
-
 }  // namespace
+
+auto fields(base::MaybeConst<Message::Worker> auto& w) {
+  return std::tie(w.pid, w.restarts);
+}
+auto fields(base::MaybeConst<Message::Figures> auto& f) {
+  return std::tie(f.key, f.latency_s, f.items_per_s);
+}
+auto fields(base::MaybeConst<Message> auto& m) {
+  return std::tie(m.kind, m.reason.stage, m.reason.signal, m.reason.item, m.reason.text, m.workers, m.figures);
+}
 
 std::pair<Channel, Channel> Channel::make_pair() {
   std::array<int, 2> fds{};
@@ -118,33 +38,37 @@ std::pair<Channel, Channel> Channel::make_pair() {
 }
 
 bool Channel::send(const Message& message) {
-  const std::string bytes = encode(message);
-  ssize_t sent = 0;
-  do {
-    sent = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
-  } while (sent < 0 && errno == EINTR);
-  return sent >= 0 || errno == EAGAIN;
+  return try_send(message) || errno == EAGAIN;
 }
 
 bool Channel::send_report(const std::string& text) {
   int unread = 0;
-  if (::ioctl(fd_.get(), SIOCOUTQ, &unread) != 0 || unread > kMostUnread) {
-    return false;
-  }
-  const std::string bytes = encode({.kind = Message::Kind::report, .reason = {.text = text}});
-  return ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) >= 0;
+  return ::ioctl(fd_.get(), SIOCOUTQ, &unread) == 0 && unread <= kMostUnread &&
+         try_send({.kind = Message::Kind::report, .reason = {.text = text}});
+}
+
+bool Channel::try_send(Message message) {
+  message.reason.text.resize(std::min(message.reason.text.size(), kLongestText));
+  const std::string bytes = base::Encoder().put(message).bytes();
+  ssize_t sent = 0;
+  do {
+    sent = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  } while (sent < 0 && errno == EINTR);
+  return sent >= 0;
 }
 
 std::optional<Message> Channel::receive() {
-  std::string buffer(kLongestMessage, '\0');
+  std::string buffer;
   ssize_t got = 0;
   do {
-    got = ::recv(fd_.get(), buffer.data(), buffer.size(), 0);
+    got = ::recv(fd_.get(), nullptr, 0, MSG_PEEK | MSG_TRUNC);  // the size of the next message
+    buffer.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
+    got = got > 0 ? ::recv(fd_.get(), buffer.data(), buffer.size(), 0) : got;
   } while (got < 0 && errno == EINTR);
   if (got == 0 || (got < 0 && errno != EAGAIN)) {
     closed_ = true;
   }
-  return got > 0 ? std::optional(decode(std::string_view(buffer.data(), static_cast<std::size_t>(got)))) : std::nullopt;
+  return got > 0 ? std::optional(base::Decoder(buffer).get<Message>()) : std::nullopt;
 }
 
 }  // namespace pystream::api

@@ -2,15 +2,12 @@
 
 #include <algorithm>
 
+#include "base/codec.hpp"
 #include "profile/figures.hpp"
 #include "profile/format.hpp"
-#include "profile/wire.hpp"
 
 namespace pystream::coord {
 namespace {
-
-using profile::Decoder;
-using profile::Encoder;
 
 std::uint64_t minus(std::uint64_t a, std::uint64_t b) {
   return a > b ? a - b : 0;
@@ -27,51 +24,25 @@ T at_or_empty(const std::vector<T>& values, std::size_t index) {
 
 }  // namespace
 
-std::string encode(const LiveStatus& s) {
-  Encoder out;
-  out.put(s.pid).put(s.run).put(s.name).put(s.state).put(s.time_ns).put(s.uptime_s).put(s.stages.size());
-  for (const LiveStage& stage : s.stages) {
-    out.put(stage.key).put(stage.role).put(stage.worker).put(stage.items).put(stage.errors).put(stage.total_ns);
-    out.put(stage.max_ns).put(stage.histogram.size());
-    for (const auto& [bucket, items] : stage.histogram) {
-      out.put(bucket).put(items);
-    }
-  }
-  out.put(s.workers.size());
-  for (const LiveWorker& worker : s.workers) {
-    out.put(worker.name).put(worker.pid).put(worker.phase).put(worker.waiting_ns).put(worker.working_ns);
-    out.put(worker.blocked_ns).put(worker.restarts).put(worker.item).put(worker.item_age_ns);
-  }
-  out.put(s.links.size());
-  for (const LiveLink& link : s.links) {
-    out.put(link.name).put(link.consumer).put(link.items).put(link.bytes).put(link.capacity).put(link.dropped);
-  }
-  return out.bytes();
+auto fields(base::MaybeConst<LiveStage> auto& s) {
+  return std::tie(s.key, s.role, s.worker, s.items, s.errors, s.total_ns, s.max_ns, s.histogram);
+}
+auto fields(base::MaybeConst<LiveWorker> auto& w) {
+  return std::tie(w.name, w.pid, w.phase, w.waiting_ns, w.working_ns, w.blocked_ns, w.restarts, w.item, w.item_age_ns);
+}
+auto fields(base::MaybeConst<LiveLink> auto& l) {
+  return std::tie(l.name, l.consumer, l.items, l.bytes, l.capacity, l.dropped);
+}
+auto fields(base::MaybeConst<LiveStatus> auto& s) {
+  return std::tie(s.pid, s.run, s.name, s.state, s.time_ns, s.uptime_s, s.stages, s.workers, s.links);
+}
+
+std::string encode(const LiveStatus& status) {
+  return base::Encoder().put(status).bytes();
 }
 
 LiveStatus decode_live_status(std::string_view bytes) {
-  Decoder in(bytes);
-  const auto get = [&](auto&... values) { ((values = in.get<std::remove_reference_t<decltype(values)>>()), ...); };
-  LiveStatus s;
-  get(s.pid, s.run, s.name, s.state, s.time_ns, s.uptime_s);
-  for (auto left = in.get<std::size_t>(); left > 0; --left) {
-    LiveStage& stage = s.stages.emplace_back();
-    get(stage.key, stage.role, stage.worker, stage.items, stage.errors, stage.total_ns, stage.max_ns);
-    for (auto buckets = in.get<std::size_t>(); buckets > 0; --buckets) {
-      auto& [bucket, items] = stage.histogram.emplace_back();
-      get(bucket, items);
-    }
-  }
-  for (auto left = in.get<std::size_t>(); left > 0; --left) {
-    LiveWorker& worker = s.workers.emplace_back();
-    get(worker.name, worker.pid, worker.phase, worker.waiting_ns, worker.working_ns, worker.blocked_ns, worker.restarts,
-        worker.item, worker.item_age_ns);
-  }
-  for (auto left = in.get<std::size_t>(); left > 0; --left) {
-    LiveLink& link = s.links.emplace_back();
-    get(link.name, link.consumer, link.items, link.bytes, link.capacity, link.dropped);
-  }
-  return s;
+  return base::Decoder(bytes).get<LiveStatus>();
 }
 
 std::vector<LiveFigures> figures_between(const LiveStatus& before, const LiveStatus& now) {
@@ -137,7 +108,8 @@ std::string to_json(const LiveStatus& before, const LiveStatus& now) {
            ", \"fill\": " + json_number(f.fill) + ", \"dropped\": " + std::to_string(f.dropped);
     if (f.worker != nullptr) {
       out += ", \"worker\": " + json_string(f.worker->name) + ", \"pid\": " + std::to_string(f.worker->pid) +
-             ", \"state\": " + json_string(f.worker->phase) + ", \"restarts\": " + std::to_string(f.worker->restarts) +
+             ", \"state\": " + json_string(f.worker->phase) +
+             ", \"restarts\": " + std::to_string(f.worker->restarts) +
              ", \"waiting\": " + json_number(f.waiting) + ", \"working\": " + json_number(f.working) +
              ", \"blocked\": " + json_number(f.blocked) + ", \"in_work\": " + json_string(f.worker->item) +
              ", \"in_work_s\": " + json_number(static_cast<double>(f.worker->item_age_ns) * 1e-9);

@@ -18,37 +18,11 @@ namespace {
 constexpr int kPauseMs = 5;
 constexpr std::array kMayPass{ENOSPC, EDQUOT, EIO, EINTR, EAGAIN, EMFILE, ENFILE, ENOMEM, ESTALE};
 
-struct Posted {
-  LetterRun run;
-  DeadLetter letter;
-  std::string bytes;
-};
-
-Posted decode_posted(std::string_view body) {
-  Decoder in(body);
-  Posted posted;
-  posted.run.database = in.get<std::string>();
-  posted.run.number = in.get<std::int64_t>();
-  posted.run.unprofiled.name = in.get<std::string>();
-  posted.run.unprofiled.coordinator_pid = in.get<std::uint64_t>();
-  posted.run.unprofiled.started = in.get<double>();
-  posted.letter.stage = in.get<std::string>();
-  posted.letter.sequence = in.get<std::uint64_t>();
-  posted.letter.input = in.get<std::uint64_t>();
-  posted.letter.part = in.get<std::uint32_t>();
-  posted.letter.attempts = in.get<std::uint32_t>();
-  posted.letter.reason = in.get<std::string>();
-  posted.letter.signal = in.get<int>();
-  posted.letter.stack = in.get<std::string>();
-  posted.bytes = in.get<std::string>();
-  return posted;
-}
-
 /// Tries until the letter is kept. False if nobody waits for it any more.
-bool keep(LetterDesk& desk, Channel& channel, const Posted& posted) {
+bool keep(LetterDesk& desk, Channel& channel, const DeadLetter& letter, const std::string& bytes) {
   std::string told;
   while (true) {
-    const auto result = desk.try_keep(posted.letter, std::as_bytes(std::span(posted.bytes)));
+    const auto result = desk.try_keep(letter, std::as_bytes(std::span(bytes)));
     if (result.kept) {
       return channel.send(MessageType::letter_kept, {});
     }
@@ -100,13 +74,11 @@ LetterDesk::Result LetterDesk::try_keep(DeadLetter letter, std::span<const std::
 }
 
 std::string encode(const LetterRun& run, const DeadLetter& letter, std::span<const std::byte> bytes) {
-  Encoder out;
-  out.put(run.database.native()).put(run.number).put(run.unprofiled.name).put(run.unprofiled.coordinator_pid);
-  out.put(run.unprofiled.started);
-  out.put(letter.stage).put(letter.sequence).put(letter.input).put(letter.part).put(letter.attempts);
-  out.put(letter.reason).put(letter.signal).put(letter.stack);
-  out.put(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
-  return out.bytes();
+  return Encoder()
+      .put(run)
+      .put(letter)
+      .put(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()))
+      .bytes();
 }
 
 LetterDesk::Result decode_waiting(std::string_view body) {
@@ -127,11 +99,13 @@ int run_letter_desk(base::UniqueFd channel_fd) {
       if (!message || message->type != MessageType::letter) {
         continue;
       }
-      const Posted posted = decode_posted(message->body);
+      Decoder in(message->body);
+      auto run = in.get<LetterRun>();
+      const auto letter = in.get<DeadLetter>();
       if (!desk) {
-        desk.emplace(posted.run);
+        desk.emplace(std::move(run));
       }
-      if (!keep(*desk, channel, posted)) {
+      if (!keep(*desk, channel, letter, in.get<std::string>())) {
         break;
       }
     }

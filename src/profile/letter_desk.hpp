@@ -15,6 +15,10 @@ struct LetterRun {
   UnprofiledRun unprofiled{};
 };
 
+auto fields(base::MaybeConst<LetterRun> auto& r) {
+  return std::tie(r.database, r.number, r.unprofiled);
+}
+
 /// Takes dead letters of one run in a process that was exec'd. Used by one thread.
 class LetterDesk {
  public:

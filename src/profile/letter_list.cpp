@@ -5,8 +5,8 @@
 #include <filesystem>
 #include <iterator>
 
+#include "base/codec.hpp"
 #include "profile/schema.hpp"
-#include "profile/wire.hpp"
 
 namespace pystream::profile {
 namespace {
@@ -20,26 +20,10 @@ std::string read_input() {
   return input;
 }
 
-LetterQuery decode_query(std::string_view bytes) {
-  Decoder in(bytes);
-  LetterQuery query;
-  query.run.database = in.get<std::string>();
-  query.run.number = in.get<std::int64_t>();
-  query.run.unprofiled.coordinator_pid = in.get<std::uint64_t>();
-  query.run.unprofiled.started = in.get<double>();
-  query.most = in.get<std::uint64_t>();
-  return query;
-}
-
-void put(Encoder& out, const DeadLetter& letter, std::string_view bytes) {
-  out.put(letter.stage).put(letter.sequence).put(letter.attempts).put(letter.reason).put(letter.signal);
-  out.put(letter.stack).put(bytes);
-}
-
-std::string letters_for(const LetterQuery& query) {
-  Encoder out;
+std::vector<ListedLetter> letters_for(const LetterQuery& query) {
+  std::vector<ListedLetter> listed;
   if (!std::filesystem::exists(query.run.database)) {
-    return out.put(std::uint64_t{0}).bytes();  // it is made with the first letter
+    return listed;  // it is made with the first letter
   }
   Database database(query.run.database, Database::Mode::read);
   auto run = query.run.number != 0
@@ -47,41 +31,27 @@ std::string letters_for(const LetterQuery& query) {
                  : run_of(database, query.run.unprofiled.coordinator_pid, query.run.unprofiled.started);
   std::vector<DeadLetter> letters = run ? list_letters(database, run) : std::vector<DeadLetter>();
   letters.resize(std::min<std::uint64_t>(letters.size(), query.most));
-  out.put(std::uint64_t{letters.size()});
-  for (const DeadLetter& letter : letters) {
-    put(out, letter, read_letter_bytes(database, letter.id));
+  for (DeadLetter& letter : letters) {
+    std::string bytes = read_letter_bytes(database, letter.id);
+    listed.push_back({.letter = std::move(letter), .bytes = std::move(bytes)});
   }
-  return out.bytes();
+  return listed;
 }
 
 }  // namespace
 
 std::string encode(const LetterQuery& query) {
-  Encoder out;
-  out.put(query.run.database.native()).put(query.run.number).put(query.run.unprofiled.coordinator_pid);
-  out.put(query.run.unprofiled.started).put(query.most);
-  return out.bytes();
+  return base::Encoder().put(query).bytes();
 }
 
 std::vector<ListedLetter> decode_letters(std::string_view bytes) {
-  std::vector<ListedLetter> all;
-  Decoder in(bytes);
-  for (auto left = in.get<std::uint64_t>(); left > 0; --left) {
-    ListedLetter& listed = all.emplace_back();
-    listed.letter.stage = in.get<std::string>();
-    listed.letter.sequence = in.get<std::uint64_t>();
-    listed.letter.attempts = in.get<std::uint32_t>();
-    listed.letter.reason = in.get<std::string>();
-    listed.letter.signal = in.get<int>();
-    listed.letter.stack = in.get<std::string>();
-    listed.bytes = in.get<std::string>();
-  }
-  return all;
+  return base::Decoder(bytes).get<std::vector<ListedLetter>>();
 }
 
 int run_letter_list() {
   try {
-    const std::string letters = letters_for(decode_query(read_input()));
+    const auto query = base::Decoder(read_input()).get<LetterQuery>();
+    const std::string letters = base::Encoder().put(letters_for(query)).bytes();
     if (std::fwrite(letters.data(), 1, letters.size(), stdout) != letters.size() || std::fflush(stdout) != 0) {
       throw ProfilingError("the dead letters could not be written to standard output");
     }

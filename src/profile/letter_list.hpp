@@ -14,10 +14,18 @@ struct LetterQuery {
   std::uint64_t most = 0;  ///< the first so many
 };
 
+auto fields(base::MaybeConst<LetterQuery> auto& q) {
+  return std::tie(q.run, q.most);
+}
+
 struct ListedLetter {
   DeadLetter letter;
   std::string bytes;
 };
+
+auto fields(base::MaybeConst<ListedLetter> auto& l) {
+  return std::tie(l.letter, l.bytes);
+}
 
 std::string encode(const LetterQuery& query);
 std::vector<ListedLetter> decode_letters(std::string_view bytes);

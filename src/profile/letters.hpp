@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/codec.hpp"
 #include "profile/store_database.hpp"
 #include "profile/store_lock.hpp"
 
@@ -27,6 +28,11 @@ struct DeadLetter {
   std::string file;  ///< large items: a file beside the database
 };
 
+/// What one process sends to another that keeps or lists letters; the rest is the database's.
+auto fields(base::MaybeConst<DeadLetter> auto& l) {
+  return std::tie(l.stage, l.sequence, l.input, l.part, l.attempts, l.reason, l.signal, l.stack);
+}
+
 /// Items larger than this stand in a file beside the database.
 inline constexpr std::uint64_t kLargestLetterInside = 1 << 20;
 
@@ -36,6 +42,10 @@ struct UnprofiledRun {
   std::uint64_t coordinator_pid = 0;
   double started = 0;  ///< Unix time
 };
+
+auto fields(base::MaybeConst<UnprofiledRun> auto& r) {
+  return std::tie(r.name, r.coordinator_pid, r.started);
+}
 
 /// Writes dead letters of one worker. Used by one thread.
 class LetterStore {

@@ -1,66 +1,18 @@
 #pragma once
 
 #include <cstdint>
-#include <cstring>
 #include <optional>
-#include <pystream/error.hpp>
 #include <string>
 #include <string_view>
-#include <type_traits>
 
+#include "base/codec.hpp"
 #include "base/unique_fd.hpp"
 
-/// Messages between processes of one pipeline and those that open its database for them: all are of one build, on one
-/// machine.
+/// Messages between processes of one pipeline and those that open its database for them.
 namespace pystream::profile {
 
-class Encoder {
- public:
-  template <class T>
-  requires std::is_arithmetic_v<T> Encoder& put(T value) {
-    bytes_.append(reinterpret_cast<const char*>(&value), sizeof(value));
-    return *this;
-  }
-  Encoder& put(std::string_view text) {
-    put(static_cast<std::uint64_t>(text.size()));
-    bytes_.append(text);
-    return *this;
-  }
-  const std::string& bytes() const { return bytes_; }
-
- private:
-  std::string bytes_;
-};
-
-/// Throws Error if there is less than asked for.
-class Decoder {
- public:
-  explicit Decoder(std::string_view bytes) : bytes_(bytes) {}
-  template <class T>
-  T get() {
-    if constexpr (std::is_same_v<T, std::string>) {
-      const auto size = get<std::uint64_t>();
-      return std::string(take(size));
-    } else {
-      static_assert(std::is_arithmetic_v<T>);
-      T value{};
-      std::memcpy(&value, take(sizeof(T)).data(), sizeof(T));
-      return value;
-    }
-  }
-  bool empty() const { return bytes_.empty(); }
-
- private:
-  std::string_view take(std::uint64_t size) {
-    if (size > bytes_.size()) {
-      throw Error("a message to or from the bookkeeper is cut short");
-    }
-    const std::string_view taken = bytes_.substr(0, size);
-    bytes_.remove_prefix(size);
-    return taken;
-  }
-  std::string_view bytes_;
-};
+using base::Decoder;
+using base::Encoder;
 
 enum class MessageType : std::uint8_t {
   begin = 1,     ///< to the bookkeeper: RunDescription
