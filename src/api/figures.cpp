@@ -1,7 +1,9 @@
 #include "api/figures.hpp"
 
 #include <algorithm>
-#include <cstdio>
+
+#include "base/number_text.hpp"
+#include "base/text_table.hpp"
 
 namespace pystream::api {
 namespace {
@@ -65,28 +67,15 @@ void add_profiles(const std::vector<StageFigures>& stages, const std::vector<std
 namespace pystream {
 
 std::string to_table(const Profiles& profiles) {
-  constexpr std::size_t kLeast = 12;
-  std::size_t width = kLeast;
-  for (const auto& [key, latency] : profiles.latency) {
-    width = std::max(width, key.size());
-  }
-  const auto line = [width](const std::string& key, const std::string& latency, const std::string& throughput) {
-    char text[512];
-    std::snprintf(text, sizeof(text), "%-*.200s  %14s  %20s\n", static_cast<int>(std::min<std::size_t>(width, 200)),
-                  key.c_str(), latency.c_str(), throughput.c_str());
-    return std::string(text);
-  };
-  const auto number = [](double value, int digits) {
-    char text[64];
-    std::snprintf(text, sizeof(text), "%.*f", digits, value);
-    return std::string(text);
-  };
-  std::string table = line("Stage", "Latency (s)", "Throughput (items/s)");
+  base::TextTable table({{.title = "Stage", .least = 12},
+                         {.title = "Latency (s)", .right = true, .least = 14},
+                         {.title = "Throughput (items/s)", .right = true}});
   for (const auto& [key, latency] : profiles.latency) {
     const auto found = profiles.throughput.find(key);
-    table += line(key, number(latency, 6), number(found != profiles.throughput.end() ? found->second : 0, 2));
+    table.add({key, base::fixed_text(latency, 6),
+               base::fixed_text(found != profiles.throughput.end() ? found->second : 0, 2)});
   }
-  return table;
+  return table.text({});
 }
 
 }  // namespace pystream

@@ -7,8 +7,8 @@
 
 #include "base/display_text.hpp"
 #include "cli/standard_error.hpp"
-#include "cli/summary_table.hpp"
 #include "cli/terminal.hpp"
+#include "cli/text.hpp"
 #include "plan/stage_names.hpp"
 
 namespace pystream::cli {

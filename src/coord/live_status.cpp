@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "base/codec.hpp"
+#include "base/escaped_text.hpp"
 #include "profile/figures.hpp"
-#include "profile/format.hpp"
 
 namespace pystream::coord {
 namespace {
@@ -92,33 +92,31 @@ std::vector<LiveFigures> figures_between(const LiveStatus& before, const LiveSta
 }
 
 std::string to_json(const LiveStatus& before, const LiveStatus& now) {
-  using profile::json_number;
-  using profile::json_string;
   std::string out = "{\"pid\": " + std::to_string(now.pid) + ", \"run\": " + std::to_string(now.run) +
-                    ", \"name\": " + json_string(now.name) + ", \"state\": " + json_string(now.state) +
-                    ", \"uptime_s\": " + json_number(now.uptime_s) + ", \"stages\": [";
+                    ", \"name\": " + base::json_string(now.name) + ", \"state\": " + base::json_string(now.state) +
+                    ", \"uptime_s\": " + base::json_number(now.uptime_s) + ", \"stages\": [";
   bool first = true;
   for (const LiveFigures& f : figures_between(before, now)) {
     out += first ? "" : ", ";
     first = false;
-    out += "{\"key\": " + json_string(f.stage->key) + ", \"role\": " + json_string(f.stage->role) +
+    out += "{\"key\": " + base::json_string(f.stage->key) + ", \"role\": " + base::json_string(f.stage->role) +
            ", \"items\": " + std::to_string(f.stage->items) + ", \"errors\": " + std::to_string(f.stage->errors) +
-           ", \"items_per_s\": " + json_number(f.items_per_s) + ", \"mean_s\": " + json_number(f.mean_s) +
-           ", \"p50_s\": " + json_number(f.p50_s) + ", \"p99_s\": " + json_number(f.p99_s) +
-           ", \"fill\": " + json_number(f.fill) + ", \"dropped\": " + std::to_string(f.dropped);
+           ", \"items_per_s\": " + base::json_number(f.items_per_s) + ", \"mean_s\": " + base::json_number(f.mean_s) +
+           ", \"p50_s\": " + base::json_number(f.p50_s) + ", \"p99_s\": " + base::json_number(f.p99_s) +
+           ", \"fill\": " + base::json_number(f.fill) + ", \"dropped\": " + std::to_string(f.dropped);
     if (f.worker != nullptr) {
-      out += ", \"worker\": " + json_string(f.worker->name) + ", \"pid\": " + std::to_string(f.worker->pid) +
-             ", \"state\": " + json_string(f.worker->phase) +
+      out += ", \"worker\": " + base::json_string(f.worker->name) + ", \"pid\": " + std::to_string(f.worker->pid) +
+             ", \"state\": " + base::json_string(f.worker->phase) +
              ", \"restarts\": " + std::to_string(f.worker->restarts) +
-             ", \"waiting\": " + json_number(f.waiting) + ", \"working\": " + json_number(f.working) +
-             ", \"blocked\": " + json_number(f.blocked) + ", \"in_work\": " + json_string(f.worker->item) +
-             ", \"in_work_s\": " + json_number(static_cast<double>(f.worker->item_age_ns) * 1e-9);
+             ", \"waiting\": " + base::json_number(f.waiting) + ", \"working\": " + base::json_number(f.working) +
+             ", \"blocked\": " + base::json_number(f.blocked) + ", \"in_work\": " + base::json_string(f.worker->item) +
+             ", \"in_work_s\": " + base::json_number(static_cast<double>(f.worker->item_age_ns) * 1e-9);
     }
     out += "}";
   }
   out += "], \"links\": [";
   for (const LiveLink& link : now.links) {
-    out += std::string(&link == now.links.data() ? "" : ", ") + "{\"name\": " + json_string(link.name) +
+    out += std::string(&link == now.links.data() ? "" : ", ") + "{\"name\": " + base::json_string(link.name) +
            ", \"items\": " + std::to_string(link.items) + ", \"bytes\": " + std::to_string(link.bytes) +
            ", \"capacity_bytes\": " + std::to_string(link.capacity) + ", \"dropped\": " + std::to_string(link.dropped) +
            "}";

@@ -4,11 +4,10 @@
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <cstdio>
 #include <random>
 
+#include "base/number_text.hpp"
 #include "plan/stage_names.hpp"
-#include "profile/format.hpp"
 #include "shm/profile_abi.hpp"
 
 namespace pystream::profile {
@@ -200,13 +199,11 @@ const KeyWindows* find(const std::vector<KeyWindows>& keys, const std::string& k
 }
 
 std::string signed_percent(double change) {
-  std::array<char, 32> text{};
-  std::snprintf(text.data(), text.size(), "%+.1f %%", change * 100);
-  return text.data();
+  return (std::signbit(change) ? "" : "+") + base::percent_text(change);
 }
 
 std::string shown(Metric metric, double value) {
-  return metric == Metric::throughput ? format_count(value) + "/s" : format_time(value);
+  return metric == Metric::throughput ? base::number_text(value) + "/s" : base::time_text(value);
 }
 
 }  // namespace
@@ -325,7 +322,7 @@ std::string to_table(const Comparison& comparison, const base::TextTable::Look& 
     notes += "A run has fewer than " + std::to_string(kFewestBlocks) +
              " windows: the intervals take items as independent and are too narrow. Run longer for a gate.\n";
   }
-  return table.text(look) + lines_within(notes, look);
+  return table.text(look) + base::lines_within(notes, look);
 }
 
 }  // namespace pystream::profile

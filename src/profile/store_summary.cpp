@@ -3,6 +3,7 @@
 #include <cmath>
 #include <iterator>
 
+#include "base/number_text.hpp"
 #include "profile/bottleneck.hpp"
 #include "profile/figures.hpp"
 #include "profile/run_description.hpp"
@@ -70,10 +71,6 @@ void add_passages(KeySummary& key, const std::vector<Passage>& passages) {
   add_percentiles(key, histogram, largest);
 }
 
-std::string percent(double share) {
-  return std::to_string(static_cast<int>(std::lround(share * 100))) + " %";
-}
-
 void name_bottleneck(RunSummary& summary) {
   std::vector<KeySummary*> stages;
   std::vector<StageLoad> loads;
@@ -99,10 +96,9 @@ void name_bottleneck(RunSummary& summary) {
   const bool waiting_behind =
       std::any_of(stages.begin() + static_cast<std::ptrdiff_t>(at), stages.end(),
                   [&](const KeySummary* k) { return k->worker != key.worker && k->waiting > kClearly; });
-  summary.bottleneck = key.key + ": its worker works " + percent(key.working) + " of the time";
+  summary.bottleneck = key.key + ": its worker works " + base::percent_text(key.working, 0) + " of the time";
   if (key.restarts > 0) {
-    summary.bottleneck +=
-        " and was restarted " + std::to_string(key.restarts) + (key.restarts == 1 ? " time" : " times");
+    summary.bottleneck += " and was restarted " + base::count_text(key.restarts, "time");
   }
   if (blocked_before || waiting_behind) {
     summary.bottleneck += std::string(", ") + (blocked_before ? "stages before it are blocked" : "") +
