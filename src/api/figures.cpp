@@ -12,7 +12,7 @@ double mean_s(std::uint64_t sum_ns, std::uint64_t count) {
   return count > 0 ? static_cast<double>(sum_ns) * 1e-9 / static_cast<double>(count) : 0;
 }
 
-double per_second(const StageFigures& stage) {
+double per_second(const StageCounts& stage) {
   const std::int64_t span = stage.last_end_ns - stage.first_end_ns;
   return stage.items > 1 && span > 0 ? static_cast<double>(stage.items - 1) / (static_cast<double>(span) * 1e-9) : 0;
 }
@@ -24,39 +24,24 @@ bool is_inside(const std::string& stage, const std::string& pipeline) {
 
 }  // namespace
 
-std::vector<StageFigures> read_figures(const plan::Topology& topology, const shm::SupervisorView& view) {
-  std::vector<StageFigures> all(topology.hosted.size());
-  const auto get = [](const std::atomic<std::uint64_t>& counter) { return counter.load(std::memory_order_relaxed); };
-  for (plan::WorkerId id = 0; id < topology.workers.size(); ++id) {
-    const auto& worker = view.workers[id];
-    std::size_t index = 0;
-    for (const plan::Segment& segment : topology.workers[id].segments) {
-      for (const plan::HostedId hosted : segment.hosted) {
-        const shm::HostedStats& stats = worker.stats[index++];
-        all[hosted] = {.key = topology.hosted[hosted].key, .items = get(stats.items), .errors = get(stats.errors)};
-      }
-    }
-  }
-  return all;
-}
-
 void add_profiles(const std::vector<StageFigures>& stages, const std::vector<std::string>& pipeline_keys,
                   Profiles& profiles) {
-  for (const StageFigures& stage : stages) {
-    if (stage.timed > 0) {
-      profiles.latency[stage.key] = mean_s(stage.timed_ns, stage.timed);
-      profiles.throughput[stage.key] = per_second(stage);
+  for (const auto& [key, counts] : stages) {
+    if (counts.timed > 0) {
+      profiles.latency[key] = mean_s(counts.timed_ns, counts.timed);
+      profiles.throughput[key] = per_second(counts);
     }
   }
   for (const std::string& key : pipeline_keys) {
     const auto inside = [&](const StageFigures& stage) { return is_inside(stage.key, key); };
     const auto first = std::find_if(stages.begin(), stages.end(), inside);
     const auto end = std::find_if_not(first, stages.end(), inside);
-    if (first == end || std::prev(end)->timed == 0) {
+    if (first == end || std::prev(end)->counts.timed == 0) {
       continue;
     }
-    const StageFigures& last = *std::prev(end);
-    const double entered = first == stages.begin() ? 0 : mean_s(std::prev(first)->age_ns, std::prev(first)->timed);
+    const StageCounts& last = std::prev(end)->counts;
+    const double entered =
+        first == stages.begin() ? 0 : mean_s(std::prev(first)->counts.age_ns, std::prev(first)->counts.timed);
     profiles.latency[key] = std::max(mean_s(last.age_ns, last.timed) - entered, 0.0);
     profiles.throughput[key] = per_second(last);
   }

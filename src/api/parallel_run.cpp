@@ -7,6 +7,7 @@
 
 #include "api/patience.hpp"
 #include "base/clock.hpp"
+#include "profile/figures.hpp"
 
 namespace pystream::api {
 namespace {
@@ -41,18 +42,19 @@ LinkStatus link_status(Session& session, plan::LinkId id) {
 PipelineStatus session_status(Session& session) {
   const std::vector<Message::Worker> workers = session.workers();
   const plan::Topology& topology = session.topology();
-  const std::vector<StageFigures> figures = read_figures(topology, session.view());
+  const std::vector<std::uint32_t> places = profile::places_in_workers(topology);
   std::vector<GivenUpItems> given_up = read_given_up(topology, session.view());
   PipelineStatus status{.coordinator = session.coordinator(), .given_up = 0, .stages = {}, .links = {}};
   for (plan::LinkId id = 0; id < topology.links.size(); ++id) {
     status.links.push_back(link_status(session, id));
   }
-  for (std::size_t i = 0; i < figures.size(); ++i) {
+  for (std::size_t i = 0; i < topology.hosted.size(); ++i) {
     const plan::WorkerId id = topology.hosted[i].worker;
-    StageStatus stage{.key = figures[i].key,
+    const shm::HostedStats& stats = session.view().workers[id].stats[places[i]];
+    StageStatus stage{.key = topology.hosted[i].key,
                       .pid = topology.workers[id].external ? ::getpid() : workers[id].pid,
-                      .items = figures[i].items,
-                      .errors = figures[i].errors,
+                      .items = stats.items.load(std::memory_order_relaxed),
+                      .errors = stats.errors.load(std::memory_order_relaxed),
                       .restarts = workers[id].restarts};
     if (const auto input = topology.workers[id].segments.front().input) {
       stage.link_fill = status.links[*input].fill;

@@ -31,6 +31,13 @@ concept HasFields = requires(T& value) {
   fields(value);
 };
 
+/// `size` counts most of which are 0.
+template <class List>
+struct Sparse {
+  List& counts;
+  std::size_t size;
+};
+
 class Encoder {
  public:
   template <Scalar T>
@@ -63,6 +70,16 @@ class Encoder {
   template <class A, class B>
   Encoder& put(const std::pair<A, B>& values) {
     return put(values.first).put(values.second);
+  }
+  template <class List>
+  Encoder& put(const Sparse<List>& list) {
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> used;
+    for (std::size_t i = 0; i < list.counts.size(); ++i) {
+      if (list.counts[i] > 0) {
+        used.emplace_back(i, list.counts[i]);
+      }
+    }
+    return put(used);
   }
   template <HasFields T>
   Encoder& put(const T& value) {
@@ -112,9 +129,18 @@ class Decoder {
     read(values.first);
     read(values.second);
   }
+  template <class List>
+  void read(Sparse<List>& list) {
+    list.counts.assign(list.size, 0);
+    for (const auto& [index, count] : get<std::vector<std::pair<std::uint64_t, std::uint64_t>>>()) {
+      if (index < list.size) {
+        list.counts[index] = count;
+      }
+    }
+  }
   template <HasFields T>
   void read(T& value) {
-    std::apply([this](auto&... parts) { (read(parts), ...); }, fields(value));
+    std::apply([this](auto&&... parts) { (read(parts), ...); }, fields(value));
   }
 
   std::string_view take(std::uint64_t size) {

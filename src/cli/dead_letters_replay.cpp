@@ -20,7 +20,7 @@
 #include "plan/stage_names.hpp"
 #include "profile/letters.hpp"
 #include "profile/run_description.hpp"
-#include "profile/summary.hpp"
+#include "profile/store_summary.hpp"
 
 namespace pystream::cli {
 namespace {

@@ -34,7 +34,7 @@ int list(bool json) {
   for (const coord::LiveStatus& status : pipelines) {
     table.add({std::to_string(status.pid), status.name, status.run > 0 ? std::to_string(status.run) : "-", status.state,
                base::time_text(status.uptime_s),
-               status.stages.empty() ? "-" : std::to_string(status.stages.back().items),
+               status.stages.empty() ? "-" : std::to_string(status.stages.back().figures.items),
                std::to_string(status.workers.size())});
   }
   print(table.text(look_of(STDOUT_FILENO)));

@@ -31,10 +31,10 @@ base::TextTable empty_table() {
 
 }  // namespace
 
-std::string summary_table(std::span<const coord::StageSummary> stages, const base::TextTable::Look& look) {
+std::string summary_table(std::span<const profile::KeySummary> stages, const base::TextTable::Look& look) {
   base::TextTable table = empty_table();
-  const coord::StageSummary* bottleneck = nullptr;
-  for (const coord::StageSummary& stage : stages) {
+  const profile::KeySummary* bottleneck = nullptr;
+  for (const profile::KeySummary& stage : stages) {
     table.add({plan::short_key(stage.key), std::to_string(stage.items), pretty_time(stage.mean_s),
                pretty_time(stage.p99_s), stage.items_per_s > 0 ? pretty_count(stage.items_per_s) : "-",
                share(stage.working), share(stage.waiting), share(stage.blocked), std::to_string(stage.restarts),

@@ -4,11 +4,11 @@
 #include <string>
 
 #include "base/text_table.hpp"
-#include "coord/run_summary.hpp"
+#include "profile/summary.hpp"
 
 namespace pystream::cli {
 
 /// The table at the end of a run: a row per stage, the bottleneck marked and named below.
-std::string summary_table(std::span<const coord::StageSummary> stages, const base::TextTable::Look& look);
+std::string summary_table(std::span<const profile::KeySummary> stages, const base::TextTable::Look& look);
 
 }  // namespace pystream::cli

@@ -104,11 +104,11 @@ class TopScreen {
       const auto then = old.find(pid);
       const double cpu = then != old.end() && seconds > 0 ? (usage_[pid].cpu_s - then->second.cpu_s) / seconds : 0;
       table.add({plan::short_key(f.stage->key), of_worker(pid > 0 ? std::to_string(pid) : "-"),
-                 of_worker(f.worker != nullptr ? state_of(*f.worker) : ""), base::number_text(f.items_per_s),
-                 base::time_text(f.p50_s), base::time_text(f.p99_s),
+                 of_worker(f.worker != nullptr ? state_of(*f.worker) : ""), base::number_text(f.did.items_per_s),
+                 base::time_text(f.did.p50_s), base::time_text(f.did.p99_s),
                  of_worker(f.stage->role == "source" ? "-" : base::percent_text(f.fill)),
-                 of_worker(base::percent_text(f.waiting)), of_worker(base::percent_text(f.working)),
-                 of_worker(base::percent_text(f.blocked)),
+                 of_worker(base::percent_text(f.did.waiting)), of_worker(base::percent_text(f.did.working)),
+                 of_worker(base::percent_text(f.did.blocked)),
                  of_worker(f.worker != nullptr ? std::to_string(f.worker->restarts) : ""),
                  of_worker(base::size_text(static_cast<std::uint64_t>(usage_[pid].memory_bytes))),
                  of_worker(base::percent_text(cpu))});

@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/codec.hpp"
+#include "plan/topology.hpp"
 #include "profile/run_description.hpp"
 #include "shm/segment.hpp"
 
@@ -16,10 +18,18 @@ struct Figures {
   std::int64_t first_end_ns = 0, last_end_ns = 0;
   std::vector<std::uint64_t> histogram{};
 
+  /// What another time added; for the figures of a window.
+  void add(const Figures& more);
   /// What was added since `before`. min_ns and max_ns: of the window that ends now, as far as the histogram tells.
   Figures since(const Figures& before) const;
   bool any() const { return items + errors + timed + waiting_ns + working_ns + blocked_ns > 0; }
 };
+
+auto fields(base::MaybeConst<Figures> auto& f) {
+  return std::tuple_cat(std::tie(f.items, f.samples, f.errors, f.timed, f.timed_ns, f.total_ns, f.min_ns, f.max_ns,
+                                 f.waiting_ns, f.working_ns, f.blocked_ns, f.first_end_ns, f.last_end_ns),
+                        std::tuple(base::Sparse(f.histogram, shm::kBuckets)));
+}
 
 /// The same of a link.
 struct LinkFigures {
@@ -29,15 +39,16 @@ struct LinkFigures {
   std::uint64_t fill_bytes = 0;
 };
 
-Figures read_figures(const shm::SupervisorView& view, const KeyDescription& key);
+/// Of each of Topology::hosted, its place among the HostedStats of its worker.
+std::vector<std::uint32_t> places_in_workers(const plan::Topology& topology);
+
+/// `place`: among the worker's HostedStats.
+Figures read_figures(const shm::SupervisorView& view, std::uint32_t worker, std::uint32_t place);
 /// Of a pipeline inside another: items, time and ends, exact as long as every item that enters it comes out; how long
 /// single items take only their rows tell.
 Figures derived_figures(const shm::SupervisorView& view, const RunDescription& run, const KeyDescription& key);
 LinkFigures read_link(const shm::SupervisorView& view, std::uint32_t link);
 /// Smallest and largest time of the items that ended in window `number`; false if there were none.
 bool read_window(const shm::SupervisorView& view, const KeyDescription& key, std::uint64_t number, Figures& into);
-
-/// The value that `share` of the items in a histogram do not exceed, in seconds, within 1/32.
-double percentile_s(const std::vector<std::uint64_t>& histogram, double share, std::uint64_t max_ns);
 
 }  // namespace pystream::profile

@@ -19,10 +19,12 @@ struct CodecWhole {
   std::optional<std::uint64_t> number;
   std::filesystem::path path;
   std::vector<CodecPart> parts;
+  std::vector<std::uint64_t> counts = std::vector<std::uint64_t>(100);
   bool operator==(const CodecWhole&) const = default;
 };
 auto fields(MaybeConst<CodecWhole> auto& whole) {
-  return std::tie(whole.kind, whole.number, whole.path, whole.parts);
+  return std::tuple_cat(std::tie(whole.kind, whole.number, whole.path, whole.parts),
+                        std::tuple(Sparse(whole.counts, 100)));
 }
 
 namespace {
