@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <pystream/enums.hpp>
 #include <pystream/item_run.hpp>
 #include <pystream/stage.hpp>
 #include <span>
@@ -13,8 +14,6 @@
 
 /// Type erasure: whatever form a source, stage or sink has, a worker hosts it as one `Hosted`.
 namespace pystream {
-
-enum class StageKind { source, stage, sink };
 
 /// A source, stage or sink as a worker sees it. Used by one thread.
 class Hosted {

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <pystream/enums.hpp>
 #include <pystream/hosted.hpp>
 #include <string>
 #include <type_traits>
@@ -24,29 +25,6 @@ enum class Results {
 enum class StartMethod {
   fork,   ///< copies of this process: any callable works. Figures hold for heaps below 64 MiB; beyond, use spawn
   spawn,  ///< a worker program is run: only registered stage types (see PYSTREAM_STAGE and RegisteredStage)
-};
-
-/// What a full link does with one more item. Dropped items are counted: PipelineStatus, LinkStatus::dropped.
-enum class Overflow {
-  block,        ///< the producer waits; nothing is ever dropped
-  drop_newest,  ///< the item is not written
-  drop_oldest,  ///< the oldest item that the consumer has not begun gives way
-};
-
-/// What follows when a stage's worker dies with an item in work. The worker is started again in every case but the
-/// last.
-enum class OnCrash {
-  replay,  ///< the item is tried again; after `max_attempts` deaths it becomes a dead letter
-  skip,    ///< the item is given up at the first death
-  fail,    ///< the pipeline ends: PipelineTerminated with stage, signal and item
-};
-
-/// What follows when a stage throws. Its worker is not restarted for it.
-enum class OnError {
-  dead_letter,  ///< the item is kept in the profile database; where none can be made, it is as `fail`
-  skip,         ///< the item is given up and counted (StageStatus::errors)
-  retry,        ///< the item is tried again, up to `max_attempts` times; then as dead_letter
-  fail,         ///< the pipeline ends: PipelineTerminated with stage, item and message
 };
 
 /// How much a link holds; what is not set the library chooses.

@@ -14,9 +14,6 @@ namespace pystream::api {
 namespace {
 
 static_assert(main_pipeline_name == plan::kMainPipeline && separator == plan::kSeparator);
-static_assert(static_cast<int>(Overflow::drop_oldest) == static_cast<int>(plan::Overflow::drop_oldest));
-static_assert(static_cast<int>(OnCrash::fail) == static_cast<int>(plan::OnCrash::fail));
-static_assert(static_cast<int>(OnError::fail) == static_cast<int>(plan::OnError::fail));
 
 constexpr std::string_view kAny = "any";
 
@@ -46,8 +43,8 @@ plan::StageSpec spec_of(const detail::StageParts& parts) {
   plan::StageSpec spec;
   spec.type = parts.registered.type;
   spec.params = parts.registered.params;
-  spec.faults = {.on_crash = static_cast<plan::OnCrash>(options.on_crash),
-                 .on_error = static_cast<plan::OnError>(options.on_error),
+  spec.faults = {.on_crash = options.on_crash,
+                 .on_error = options.on_error,
                  .max_attempts = options.max_attempts,
                  .timeout = options.timeout,
                  .start_timeout = options.start_timeout};
@@ -222,9 +219,7 @@ plan::Plan make_plan(const PipelineTree& tree, const ParallelOptions& options, c
   plan.entry = plan::EndKind::external;
   plan.exit = plan::EndKind::external;
   plan.plugins = options.plugins;
-  plan.links = {.items = options.capacity.items,
-                .bytes = options.capacity.bytes,
-                .overflow = static_cast<plan::Overflow>(options.overflow)};
+  plan.links = {.items = options.capacity.items, .bytes = options.capacity.bytes, .overflow = options.overflow};
   plan.restarts = {.max_restarts = options.restarts.max_restarts,
                    .window = options.restarts.window,
                    .backoff_first = options.restarts.backoff_first,

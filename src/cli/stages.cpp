@@ -31,7 +31,7 @@ struct Options {
 };
 
 std::string kind_of(const StageType& type) {
-  return type.kind == StageKind::source ? "source" : type.kind == StageKind::sink ? "sink" : "stage";
+  return std::string(to_string(type.kind));
 }
 
 std::string list(const std::vector<PluginTypes>& catalog) {

@@ -8,10 +8,6 @@
 namespace pystream::coord {
 namespace {
 
-std::string role_name(plan::Role role) {
-  return role == plan::Role::source ? "source" : role == plan::Role::sink ? "sink" : "stage";
-}
-
 std::string_view phase_name(std::uint32_t phase) {
   static constexpr std::array<std::string_view, 8> kNames{"absent",  "starting", "waiting",  "working",
                                                           "blocked", "cleaning", "finished", "failed"};
@@ -29,7 +25,7 @@ std::vector<profile::KeySummary> summarize(const plan::Topology& topology, const
     profile::KeySummary& stage =
         all.emplace_back(profile::summary_of(profile::read_figures(view, hosted.worker, places[id])));
     stage.key = hosted.key;
-    stage.role = role_name(hosted.role);
+    stage.role = std::string(to_string(hosted.role));
     stage.worker = topology.workers[hosted.worker].name;
     stage.restarts = restarts[hosted.worker];
   }
@@ -42,7 +38,7 @@ void add_live_stages(LiveStatus& status, const plan::Topology& topology, const s
   for (plan::HostedId id = 0; id < topology.hosted.size(); ++id) {
     const plan::HostedSpec& hosted = topology.hosted[id];
     status.stages.push_back({.key = hosted.key,
-                             .role = role_name(hosted.role),
+                             .role = std::string(to_string(hosted.role)),
                              .worker = hosted.worker,
                              .figures = profile::read_figures(view, hosted.worker, places[id])});
   }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <pystream/enums.hpp>
 #include <pystream/params.hpp>
 #include <string>
 #include <string_view>
@@ -17,9 +18,10 @@ namespace pystream::plan {
 using Duration = std::chrono::nanoseconds;
 
 enum class Mode { serial, parallel };
-enum class Overflow { block, drop_newest, drop_oldest };
-enum class OnCrash { replay, skip, fail };
-enum class OnError { dead_letter, skip, retry, fail };
+using pystream::OnCrash;
+using pystream::OnError;
+using pystream::Overflow;
+using pystream::to_string;
 
 /// How much a link holds. Without a value the library chooses (see topology.hpp).
 struct LinkOptions {
@@ -142,8 +144,5 @@ inline constexpr std::size_t kMaxStages = 10'000;  ///< stages and pipelines, at
 std::optional<std::string> stage_name_fault(std::string_view name);
 
 std::string_view to_string(Mode mode);
-std::string_view to_string(Overflow overflow);
-std::string_view to_string(OnCrash on_crash);
-std::string_view to_string(OnError on_error);
 
 }  // namespace pystream::plan

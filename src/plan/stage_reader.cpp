@@ -175,16 +175,4 @@ const StageType* find_type(TypeCatalog types, std::string_view name) {
   return found == types.end() ? nullptr : &*found;
 }
 
-std::string_view to_string(StageKind kind) {
-  switch (kind) {
-    case StageKind::source:
-      return "source";
-    case StageKind::stage:
-      return "stage";
-    case StageKind::sink:
-      return "sink";
-  }
-  return "stage";
-}
-
 }  // namespace pystream::plan

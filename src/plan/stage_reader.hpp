@@ -21,6 +21,5 @@ StageSpec read_stage(const ObjectReader& reader, StageKind kind, const StageCont
 LinkOptions read_links(const ParamValue& value, std::string where, std::vector<PlanFault>& faults);
 
 const StageType* find_type(TypeCatalog types, std::string_view name);
-std::string_view to_string(StageKind kind);
 
 }  // namespace pystream::plan

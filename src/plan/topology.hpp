@@ -14,7 +14,7 @@ using WorkerId = std::uint32_t;
 using LinkId = std::uint32_t;
 using HostedId = std::uint32_t;  ///< index into Topology::hosted
 
-enum class Role { source, stage, sink };
+using Role = StageKind;
 
 /// A source, stage or sink in its place.
 struct HostedSpec {

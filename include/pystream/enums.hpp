@@ -1,0 +1,37 @@
+#pragma once
+
+#include <string_view>
+
+/// What options, plans, shared memory and messages name alike. A name is that of the enumerator.
+namespace pystream {
+
+enum class StageKind { source, stage, sink };
+std::string_view to_string(StageKind kind);
+
+/// What a full link does with one more item. Dropped items are counted: PipelineStatus, LinkStatus::dropped.
+enum class Overflow {
+  block,        ///< the producer waits; nothing is ever dropped
+  drop_newest,  ///< the item is not written
+  drop_oldest,  ///< the oldest item that the consumer has not begun gives way
+};
+std::string_view to_string(Overflow overflow);
+
+/// What follows when a stage's worker dies with an item in work. The worker is started again in every case but the
+/// last.
+enum class OnCrash {
+  replay,  ///< the item is tried again; after `max_attempts` deaths it becomes a dead letter
+  skip,    ///< the item is given up at the first death
+  fail,    ///< the pipeline ends: PipelineTerminated with stage, signal and item
+};
+std::string_view to_string(OnCrash on_crash);
+
+/// What follows when a stage throws. Its worker is not restarted for it.
+enum class OnError {
+  dead_letter,  ///< the item is kept in the profile database; where none can be made, it is as `fail`
+  skip,         ///< the item is given up and counted (StageStatus::errors)
+  retry,        ///< the item is tried again, up to `max_attempts` times; then as dead_letter
+  fail,         ///< the pipeline ends: PipelineTerminated with stage, item and message
+};
+std::string_view to_string(OnError on_error);
+
+}  // namespace pystream
