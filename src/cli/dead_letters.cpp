@@ -1,3 +1,4 @@
+#include "base/number_text.hpp"
 #include "cli/commands.hpp"
 #include "cli/dead_letters_replay.hpp"
 #include "cli/output_file.hpp"
@@ -5,10 +6,9 @@
 #include "cli/terminal.hpp"
 #include "cli/text.hpp"
 #include "plan/stage_names.hpp"
-#include "profile/format.hpp"
 #include "profile/home.hpp"
 #include "profile/letters.hpp"
-#include "profile/summary.hpp"
+#include "profile/store_summary.hpp"
 
 namespace pystream::cli {
 namespace {
@@ -34,7 +34,7 @@ std::string listed(const std::vector<profile::DeadLetter>& letters) {
                          {.title = "reason", .cut = Cut::end}});
   for (const profile::DeadLetter& letter : letters) {
     table.add({std::to_string(letter.id), std::to_string(letter.run), plan::short_key(letter.stage),
-               std::to_string(letter.sequence), std::to_string(letter.attempts), size_text(letter.size),
+               std::to_string(letter.sequence), std::to_string(letter.attempts), base::size_text(letter.size),
                plan::short_key(letter.reason)});
   }
   return table.text(look_of(STDOUT_FILENO));
@@ -66,10 +66,10 @@ int show(const LetterOptions& options) {
   }
   const profile::DeadLetter letter = profile::read_letter(database, options.id);
   std::string text = "letter    " + std::to_string(letter.id) + "\nrun       " + std::to_string(letter.run) +
-                     "\ntime      " + profile::format_date(letter.time) + "\nstage     " + letter.stage +
-                     "\nitem      " + std::to_string(letter.sequence) +
+                     "\ntime      " + base::date_text(letter.time) + "\nstage     " + letter.stage + "\nitem      " +
+                     std::to_string(letter.sequence) +
                      (letter.part > 0 ? ", part " + std::to_string(letter.part) : "") + "\nattempts  " +
-                     std::to_string(letter.attempts) + "\nsize      " + size_text(letter.size) + "\nreason    " +
+                     std::to_string(letter.attempts) + "\nsize      " + base::size_text(letter.size) + "\nreason    " +
                      letter.reason + "\n";
   if (letter.signal != 0) {
     text += "signal    " + std::to_string(letter.signal) + "\n";

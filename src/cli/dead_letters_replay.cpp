@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "base/blocked_signals.hpp"
+#include "base/number_text.hpp"
 #include "cli/frame.hpp"
 #include "cli/last_line.hpp"
 #include "cli/prepared_run.hpp"
@@ -19,7 +20,7 @@
 #include "plan/stage_names.hpp"
 #include "profile/home.hpp"
 #include "profile/letters.hpp"
-#include "profile/summary.hpp"
+#include "profile/store_summary.hpp"
 
 namespace pystream::cli {
 namespace {
@@ -169,7 +170,7 @@ int replay_dead_letters(ReplayOptions options) {
   const coord::Outcome outcome = run_unwaited(coordinator);
   const coord::Audit audit = coord::audit(run.topology(), coordinator.view());
   // Not on standard output, which may be the sink's.
-  warn(fmt::format("{} replayed from {} on: {} came out, {} set aside again", count_text(audit.in, "letter"),
+  warn(fmt::format("{} replayed from {} on: {} came out, {} set aside again", base::count_text(audit.in, "letter"),
                    plan::short_key(stage), audit.out, audit.set_aside));
   const RunEnd end{.outcome = outcome,
                    .failure = coordinator.failure() ? coordinator.failure()->text : "",

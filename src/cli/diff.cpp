@@ -3,7 +3,7 @@
 #include "cli/commands.hpp"
 #include "cli/terminal.hpp"
 #include "profile/home.hpp"
-#include "profile/summary.hpp"
+#include "profile/store_summary.hpp"
 
 namespace pystream::cli {
 namespace {

@@ -5,6 +5,7 @@
 #include "cli/terminal.hpp"
 #include "profile/format.hpp"
 #include "profile/home.hpp"
+#include "profile/store_summary.hpp"
 
 namespace pystream::cli {
 namespace {

@@ -1,10 +1,10 @@
+#include "base/number_text.hpp"
 #include "cli/commands.hpp"
 #include "cli/terminal.hpp"
 #include "plan/stage_names.hpp"
-#include "profile/format.hpp"
 #include "profile/home.hpp"
 #include "profile/past_runs.hpp"
-#include "profile/summary.hpp"
+#include "profile/store_summary.hpp"
 
 namespace pystream::cli {
 namespace {
@@ -34,8 +34,8 @@ std::string listed(const std::vector<profile::PastRun>& runs) {
                          {.title = "letters", .right = true, .drop = 1},
                          {.title = "reason", .cut = Cut::end, .drop = 6}});
   for (const profile::PastRun& run : runs) {
-    table.add({std::to_string(run.run), run.name, profile::format_date(run.started).substr(0, kToTheMinute),
-               run.duration_s ? profile::format_time(*run.duration_s) : "-", run.outcome, count_or_dash(run.items),
+    table.add({std::to_string(run.run), run.name, base::date_text(run.started).substr(0, kToTheMinute),
+               run.duration_s ? base::time_text(*run.duration_s) : "-", run.outcome, count_or_dash(run.items),
                count_or_dash(run.errors), count_or_dash(run.restarts), count_or_dash(run.dropped),
                std::to_string(run.dead_letters), plan::short_key(run.reason)});
   }

@@ -5,7 +5,7 @@
 #include "cli/commands.hpp"
 #include "cli/output_file.hpp"
 #include "profile/home.hpp"
-#include "profile/summary.hpp"
+#include "profile/store_summary.hpp"
 
 namespace pystream::cli {
 namespace {

@@ -12,7 +12,7 @@
 #include "plan/stage_names.hpp"
 #include "profile/events.hpp"
 #include "profile/home.hpp"
-#include "profile/summary.hpp"
+#include "profile/store_summary.hpp"
 
 namespace pystream::cli {
 namespace {

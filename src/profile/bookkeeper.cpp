@@ -15,7 +15,7 @@
 #include "base/process_start.hpp"
 #include "profile/recorder.hpp"
 #include "profile/store_rows.hpp"
-#include "profile/summary.hpp"
+#include "profile/store_summary.hpp"
 
 namespace pystream::profile {
 namespace {
@@ -241,9 +241,9 @@ bool Bookkeeper::write_windows(std::uint64_t number, std::int64_t now, int patie
     std::map<std::size_t, RunStore::KeyWindow> keys;
     for (std::size_t i = 0; i < store_->keys().size(); ++i) {
       const ProfileKey& key = store_->keys()[i];
-      RunStore::KeyWindow window{
-          .total = key.derived() ? derived_figures(view_, store_->keys(), key) : read_figures(view_, key),
-          .window = {}};
+      RunStore::KeyWindow window{.total = key.derived() ? derived_figures(view_, store_->keys(), key)
+                                                        : read_figures(view_, key.worker, key.index),
+                                 .window = {}};
       window.window = window.total.since(written_[i]);
       if (!key.derived() && now - last_write_ns_ < 2 * shm::kWindowNs) {
         read_window(view_, key, static_cast<std::uint64_t>(store_->start_ns() / shm::kWindowNs) + number,

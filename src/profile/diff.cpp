@@ -4,11 +4,11 @@
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <cstdio>
 #include <random>
 
+#include "base/number_text.hpp"
 #include "plan/stage_names.hpp"
-#include "profile/format.hpp"
+#include "profile/histogram.hpp"
 #include "shm/profile_abi.hpp"
 
 namespace pystream::profile {
@@ -58,24 +58,6 @@ Block block_of(const WindowFigures& window) {
   return block;
 }
 
-double percentile(const Block& block, double share) {
-  double total = 0;
-  for (const double items : block.histogram) {
-    total += items;
-  }
-  double below = 0;
-  for (std::size_t i = 0; i < block.histogram.size(); ++i) {
-    below += block.histogram[i];
-    if (below > 0 && below >= share * total) {
-      // Within the bucket as if its items were spread evenly, so that a change smaller than a bucket shows.
-      const double inside = std::clamp((share * total - (below - block.histogram[i])) / block.histogram[i], 0.0, 1.0);
-      const auto low = static_cast<double>(shm::bucket_low(i));
-      return (low + inside * (static_cast<double>(shm::bucket_low(i + 1)) - low)) * 1e-9;
-    }
-  }
-  return 0;
-}
-
 double value_of(const Block& block, Metric metric) {
   switch (metric) {
     case Metric::mean:
@@ -84,13 +66,13 @@ double value_of(const Block& block, Metric metric) {
       }
       return block.items > 0 ? block.total_ns / block.items * 1e-9 : 0;
     case Metric::p50:
-      return percentile(block, 0.5);
+      return interpolated_percentile_s(block.histogram, 0.5);
     case Metric::p90:
-      return percentile(block, 0.9);
+      return interpolated_percentile_s(block.histogram, 0.9);
     case Metric::p99:
-      return percentile(block, 0.99);
+      return interpolated_percentile_s(block.histogram, 0.99);
     case Metric::p999:
-      return percentile(block, 0.999);
+      return interpolated_percentile_s(block.histogram, 0.999);
     case Metric::max:
       return block.max_ns * 1e-9;
     case Metric::throughput:
@@ -200,13 +182,11 @@ const KeyWindows* find(const std::vector<KeyWindows>& keys, const std::string& k
 }
 
 std::string signed_percent(double change) {
-  std::array<char, 32> text{};
-  std::snprintf(text.data(), text.size(), "%+.1f %%", change * 100);
-  return text.data();
+  return (std::signbit(change) ? "" : "+") + base::percent_text(change);
 }
 
 std::string shown(Metric metric, double value) {
-  return metric == Metric::throughput ? format_count(value) + "/s" : format_time(value);
+  return metric == Metric::throughput ? base::number_text(value) + "/s" : base::time_text(value);
 }
 
 }  // namespace
@@ -327,7 +307,7 @@ std::string to_table(const Comparison& comparison, const base::TextTable::Look& 
     notes += "A run has fewer than " + std::to_string(kFewestBlocks) +
              " windows: the intervals take items as independent and are too narrow. Run longer for a gate.\n";
   }
-  return table.text(look) + lines_within(notes, look);
+  return table.text(look) + base::lines_within(notes, look);
 }
 
 }  // namespace pystream::profile

@@ -2,8 +2,9 @@
 
 #include <algorithm>
 
+#include "base/escaped_text.hpp"
+#include "base/number_text.hpp"
 #include "plan/stage_names.hpp"
-#include "profile/format.hpp"
 #include "profile/report_charts.hpp"
 
 namespace pystream::profile {
@@ -57,11 +58,11 @@ document.querySelectorAll('#whatif input').forEach(i=>i.addEventListener('input'
 )js";
 
 std::string card(const std::string& value, const std::string& label) {
-  return "<div class=\"card\"><b>" + html_text(value) + "</b><span>" + html_text(label) + "</span></div>";
+  return "<div class=\"card\"><b>" + base::html_text(value) + "</b><span>" + base::html_text(label) + "</span></div>";
 }
 
 std::string cell(const std::string& text) {
-  return "<td>" + html_text(text) + "</td>";
+  return "<td>" + base::html_text(text) + "</td>";
 }
 
 std::string head(const RunSummary& summary) {
@@ -76,22 +77,22 @@ std::string head(const RunSummary& summary) {
     drops += key.dropped;
     errors += key.errors;
   }
-  std::string html = "<h1>" + html_text(summary.name) + ", run " + std::to_string(summary.run) + "</h1><p>" +
-                     format_date(summary.started) + " on " + html_text(summary.host) + ", <span class=\"" +
+  std::string html = "<h1>" + base::html_text(summary.name) + ", run " + std::to_string(summary.run) + "</h1><p>" +
+                     base::date_text(summary.started) + " on " + base::html_text(summary.host) + ", <span class=\"" +
                      (summary.outcome == "failed" || summary.outcome == "lost" ? "bad" : "") + "\">" +
-                     html_text(summary.outcome) + "</span>" +
-                     (summary.reason.empty() ? "" : ": " + html_text(plan::short_key(summary.reason))) +
+                     base::html_text(summary.outcome) + "</span>" +
+                     (summary.reason.empty() ? "" : ": " + base::html_text(plan::short_key(summary.reason))) +
                      "</p><div class=\"cards\">";
   if (main != nullptr) {
-    html += card(format_count(static_cast<double>(main->items)), "items");
-    html += card(main->items_per_s > 0 ? format_count(main->items_per_s) : "-", "items/s");
-    html += card(format_time(main->p50_s), "latency p50") + card(format_time(main->p99_s), "latency p99");
+    html += card(base::number_text(static_cast<double>(main->items)), "items");
+    html += card(main->items_per_s > 0 ? base::number_text(main->items_per_s) : "-", "items/s");
+    html += card(base::time_text(main->p50_s), "latency p50") + card(base::time_text(main->p99_s), "latency p99");
   }
-  html += card(format_time(summary.duration_s), "duration") + card(std::to_string(restarts), "restarts");
+  html += card(base::time_text(summary.duration_s), "duration") + card(std::to_string(restarts), "restarts");
   html += card(std::to_string(errors), "errors") + card(std::to_string(drops), "drops");
   html += card(std::to_string(summary.dead_letters), "dead letters") + "</div>";
   if (!summary.bottleneck.empty()) {
-    html += "<p><b>Bottleneck:</b> " + html_text(plan::short_key(summary.bottleneck)) + ".</p>";
+    html += "<p><b>Bottleneck:</b> " + base::html_text(plan::short_key(summary.bottleneck)) + ".</p>";
   }
   return html;
 }
@@ -103,11 +104,11 @@ std::string table(const RunSummary& summary) {
       "<th>p99.9</th><th>max</th><th>items/s</th><th>restarts</th><th>drops</th><th>errors</th></tr></thead><tbody>";
   for (const KeySummary& key : summary.keys) {
     html += std::string("<tr") + (key.bottleneck ? " class=\"hot\"" : "") + ">" + cell(plan::short_key(key.key));
-    html += cell(std::to_string(key.items)) + cell(format_time(key.mean_s));
+    html += cell(std::to_string(key.items)) + cell(base::time_text(key.mean_s));
     for (const double time : {key.p50_s, key.p90_s, key.p99_s, key.p999_s, key.max_s}) {
-      html += cell(key.samples > 0 ? format_time(time) : "-");
+      html += cell(key.samples > 0 ? base::time_text(time) : "-");
     }
-    html += cell(key.items_per_s > 0 ? format_count(key.items_per_s) : "-") + cell(std::to_string(key.restarts));
+    html += cell(key.items_per_s > 0 ? base::number_text(key.items_per_s) : "-") + cell(std::to_string(key.restarts));
     html += cell(std::to_string(key.dropped)) + cell(std::to_string(key.errors)) + "</tr>";
   }
   return html + "</tbody></table></div>";
@@ -140,13 +141,13 @@ std::string what_if(const RunSummary& summary) {
   std::string html =
       "<h2>What if a stage had replicas?</h2><p>With a core for each of them the slowest worker sets the pace: "
       "<b id=\"predicted\"></b></p><div class=\"scroll\"><table id=\"whatif\" data-now=\"" +
-      json_number(main->items_per_s) +
+      base::json_number(main->items_per_s) +
       "\"><thead><tr><th>worker</th><th>time an item</th><th>replicas</th><th>could do</th></tr></thead><tbody>";
   for (const Worker& worker : workers) {
     // An item of the pipeline costs this worker so much; filtered items cost those behind the filter nothing.
     const double service = std::max(worker.busy_s / std::max(entered, 1.0), 1e-9);
-    html += "<tr data-name=\"" + html_text(plan::short_key(worker.name)) + "\" data-service=\"" + json_number(service) +
-            "\">" + cell(plan::short_key(worker.name)) + cell(format_time(service)) +
+    html += "<tr data-name=\"" + base::html_text(plan::short_key(worker.name)) + "\" data-service=\"" +
+            base::json_number(service) + "\">" + cell(plan::short_key(worker.name)) + cell(base::time_text(service)) +
             "<td><input type=\"number\" min=\"1\" max=\"64\" value=\"1\" aria-label=\"replicas\"></td><td "
             "class=\"capacity\"></td></tr>";
   }
@@ -158,8 +159,8 @@ std::string events(const ReportData& data) {
   std::size_t shown = 0;
   for (const ReportEvent& event : data.events) {
     if (event.kind != "start" && ++shown <= 200) {
-      rows += "<tr>" + cell(format_time(event.time_s)) + cell(event.kind) + cell(plan::short_key(event.worker)) +
-              "<td style=\"text-align:left;white-space:normal\">" + html_text(plan::short_key(event.text)) +
+      rows += "<tr>" + cell(base::time_text(event.time_s)) + cell(event.kind) + cell(plan::short_key(event.worker)) +
+              "<td style=\"text-align:left;white-space:normal\">" + base::html_text(plan::short_key(event.text)) +
               "</td></tr>";
     }
   }
@@ -180,7 +181,7 @@ std::string to_html(const ReportData& data) {
   std::string html =
       "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
       "content=\"width=device-width\"><title>" +
-      html_text(summary.name) + ", run " + std::to_string(summary.run) + "</title><style>" + kStyle +
+      base::html_text(summary.name) + ", run " + std::to_string(summary.run) + "</title><style>" + kStyle +
       "</style></head><body>" + head(summary);
   html += "<h2>Workers and links</h2>" + graph_chart(data);
   html += "<h2>Stages</h2>" + table(summary);

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "profile/summary.hpp"
+#include "profile/store_summary.hpp"
 #include "profile/windows.hpp"
 
 namespace pystream::profile {

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstdio>
 
+#include "base/escaped_text.hpp"
+#include "base/number_text.hpp"
 #include "plan/stage_names.hpp"
-#include "profile/format.hpp"
 #include "shm/profile_abi.hpp"
 
 namespace pystream::profile {
@@ -16,20 +16,17 @@ constexpr std::array<const char*, 10> kColours{"#2563eb", "#d97706", "#059669", 
                                                "#0891b2", "#be185d", "#65a30d", "#475569", "#ea580c"};
 
 std::string number(double value) {
-  std::array<char, 32> text{};
-  std::snprintf(text.data(), text.size(), "%.2f", value);
-  return text.data();
+  return base::fixed_text(value, 2);
 }
 
 /// A place on a time axis with marks every `step` seconds.
 std::string seconds(double value, double step) {
-  std::array<char, 32> text{};
-  std::snprintf(text.data(), text.size(), "%.*f s", step < 0.1 ? 2 : step < 1 ? 1 : 0, value);
-  return text.data();
+  return base::fixed_text(value, step < 0.1 ? 2 : step < 1 ? 1 : 0) + " s";
 }
 
 std::string text_at(double x, double y, std::string_view text, const std::string& attributes = {}) {
-  return "<text x=\"" + number(x) + "\" y=\"" + number(y) + "\" " + attributes + ">" + html_text(text) + "</text>";
+  return "<text x=\"" + number(x) + "\" y=\"" + number(y) + "\" " + attributes + ">" + base::html_text(text) +
+         "</text>";
 }
 
 std::string line(double x1, double y1, double x2, double y2, const std::string& attributes) {
@@ -41,12 +38,12 @@ std::string rectangle(double x, double y, double width, double height, const std
                       const std::string& title = {}) {
   return "<rect x=\"" + number(x) + "\" y=\"" + number(y) + "\" width=\"" + number(std::max(width, 0.0)) +
          "\" height=\"" + number(std::max(height, 0.0)) + "\" " + attributes +
-         (title.empty() ? "/>" : "><title>" + html_text(title) + "</title></rect>");
+         (title.empty() ? "/>" : "><title>" + base::html_text(title) + "</title></rect>");
 }
 
 std::string svg(double width, double height, const std::string& content, const std::string& label) {
   return "<svg viewBox=\"0 0 " + number(width) + " " + number(height) + "\" role=\"img\" aria-label=\"" +
-         html_text(label) + "\" style=\"max-width:" + number(width) + "px\">" + content + "</svg>\n";
+         base::html_text(label) + "\" style=\"max-width:" + number(width) + "px\">" + content + "</svg>\n";
 }
 
 /// From pale to red with the share of time a worker works.
@@ -137,7 +134,7 @@ std::string graph_chart(const ReportData& data) {
     const auto [x2, y2] = place(to);
     const double middle = box_height / 2;
     const std::string label =
-        format_percent(link.fill) + (link.dropped > 0 ? ", " + std::to_string(link.dropped) + " dropped" : "");
+        base::percent_text(link.fill) + (link.dropped > 0 ? ", " + std::to_string(link.dropped) + " dropped" : "");
     if (y1 == y2 && x2 > x1 && x2 - x1 < kBoxWidth + kGap + 1) {
       content +=
           line(x1 + kBoxWidth + 2, y1 + middle, x2 - 2, y2 + middle, "class=\"link\" marker-end=\"url(#arrow)\"");
@@ -161,25 +158,23 @@ std::string graph_chart(const ReportData& data) {
   for (std::size_t i = 0; i < boxes.size(); ++i) {
     const WorkerBox& box = boxes[i];
     const auto [x, y] = place(i);
-    const std::string title = plan::short_key(box.name) + ": waits " + format_percent(box.waiting) + ", works " +
-                              format_percent(box.working) + ", is blocked " + format_percent(box.blocked);
+    const std::string title = plan::short_key(box.name) + ": waits " + base::percent_text(box.waiting) + ", works " +
+                              base::percent_text(box.working) + ", is blocked " + base::percent_text(box.blocked);
     content += rectangle(x, y, kBoxWidth, box_height,
                          "rx=\"8\" class=\"box" + std::string(box.bottleneck ? " hot" : "") +
                              "\" style=\"fill:" + heat(box.working) + "\"",
                          title);
     content += text_at(x + 10, y + 20, shortened(plan::short_key(box.name), 22), "class=\"name\"");
-    content += text_at(
-        x + 10, y + 36,
-        "works " + format_percent(box.working) +
-            (box.restarts > 0 ? ", " + std::to_string(box.restarts) + (box.restarts == 1 ? " restart" : " restarts")
-                              : ""),
-        "class=\"small onheat\"");
+    content += text_at(x + 10, y + 36,
+                       "works " + base::percent_text(box.working) +
+                           (box.restarts > 0 ? ", " + base::count_text(box.restarts, "restart") : ""),
+                       "class=\"small onheat\"");
     for (std::size_t s = 0; s < std::min<std::size_t>(box.stages.size(), 8); ++s) {
       const KeySummary& stage = *box.stages[s];
       const std::string name =
           stage.key.substr(stage.key.rfind("__") == std::string::npos ? 0 : stage.key.rfind("__") + 2);
       content += text_at(x + 10, y + 54 + 16 * static_cast<double>(s),
-                         shortened(name, 13) + " " + format_time(stage.mean_s), "class=\"small onheat\"");
+                         shortened(name, 13) + " " + base::time_text(stage.mean_s), "class=\"small onheat\"");
     }
     if (box.bottleneck) {
       content += text_at(x + kBoxWidth / 2, y - 5, "bottleneck", "class=\"small warn\" text-anchor=\"middle\"");
@@ -215,7 +210,7 @@ std::string throughput_chart(const ReportData& data) {
   std::string content;
   for (int i = 0; i <= 4; ++i) {
     content += line(kLeft, y(top * i / 4), kLeft + width, y(top * i / 4), "class=\"grid\"");
-    content += text_at(kLeft - 8, y(top * i / 4) + 4, i == 0 ? "0" : format_count(top * i / 4),
+    content += text_at(kLeft - 8, y(top * i / 4) + 4, i == 0 ? "0" : base::number_text(top * i / 4),
                        "class=\"small\" text-anchor=\"end\"");
   }
   const double step = round_number(end / 8);
@@ -232,7 +227,7 @@ std::string throughput_chart(const ReportData& data) {
     }
     const bool main = shown[i]->key == "MainPipeline";
     content += "<polyline fill=\"none\" stroke=\"" + std::string(colour) + "\" stroke-width=\"" + (main ? "3" : "1.5") +
-               "\" points=\"" + points + "\"><title>" + html_text(plan::short_key(shown[i]->key)) +
+               "\" points=\"" + points + "\"><title>" + base::html_text(plan::short_key(shown[i]->key)) +
                "</title></polyline>";
     if (shown[i]->windows.size() == 1) {
       content += "<circle r=\"3\" fill=\"" + std::string(colour) + "\" cx=\"" + points.substr(0, points.find(',')) +
@@ -251,8 +246,8 @@ std::string throughput_chart(const ReportData& data) {
                  line(x(event.time_s), kTop, x(event.time_s), kTop + height,
                       event.kind == "crash" ? "class=\"crash\"" : "class=\"restart\"") +
                  "<title>" +
-                 html_text(number(event.time_s) + " s: " + event.kind + " of " + plan::short_key(event.worker) + " " +
-                           plan::short_key(event.text)) +
+                 base::html_text(number(event.time_s) + " s: " + event.kind + " of " + plan::short_key(event.worker) +
+                                 " " + plan::short_key(event.text)) +
                  "</title></g>";
     }
   }
@@ -275,13 +270,13 @@ std::string state_bars(const ReportData& data) {
         {{key.working, "working"}, {key.waiting, "waiting"}, {key.blocked, "blocked"}}};
     for (const auto& [share, name] : parts) {
       content += rectangle(x, y, width * share, kBar, "class=\"" + std::string(name) + "\"",
-                           std::string(name) + " " + format_percent(share));
+                           std::string(name) + " " + base::percent_text(share));
       x += width * share;
     }
-    content +=
-        text_at(kLeft + width + 10, y + kBar - 3,
-                format_percent(key.working) + " / " + format_percent(key.waiting) + " / " + format_percent(key.blocked),
-                "class=\"small\"");
+    content += text_at(kLeft + width + 10, y + kBar - 3,
+                       base::percent_text(key.working) + " / " + base::percent_text(key.waiting) + " / " +
+                           base::percent_text(key.blocked),
+                       "class=\"small\"");
     y += kRow;
   }
   return svg(kWidth, y + 4, content, "working, waiting and blocked time");
@@ -320,10 +315,11 @@ std::string latency_chart(const KeyWindows& key, const KeySummary& summary) {
     const auto low = static_cast<double>(shm::bucket_low(i * kPerBar)) * 1e-9;
     const auto high = static_cast<double>(shm::bucket_low((i + 1) * kPerBar)) * 1e-9;
     const double tall = height * std::sqrt(bars[i] / most);
-    content += rectangle(x, kTop + height - tall, width - 1, tall, "class=\"bar\"",
-                         format_time(low) + " to " + format_time(high) + ": " + format_count(bars[i]) + " items");
+    content +=
+        rectangle(x, kTop + height - tall, width - 1, tall, "class=\"bar\"",
+                  base::time_text(low) + " to " + base::time_text(high) + ": " + base::number_text(bars[i]) + " items");
     if ((i - first) % std::max<std::size_t>((last - first) / 6, 1) == 0) {
-      content += text_at(x, kHeight - 16, format_time(low), "class=\"small\"");
+      content += text_at(x, kHeight - 16, base::time_text(low), "class=\"small\"");
     }
   }
   const auto mark = [&](double seconds, const char* name, double row) {
@@ -331,8 +327,8 @@ std::string latency_chart(const KeyWindows& key, const KeySummary& summary) {
     const double x = kLeft + width * (static_cast<double>(bucket) / kPerBar - static_cast<double>(first) + 0.125);
     if (x >= kLeft && x <= kWidth - kLeft) {
       content += line(x, kTop + row, x, kTop + height, "class=\"mark\"");
-      content += text_at(std::min(x + 3, kWidth - 90), kTop + row + 8, std::string(name) + " " + format_time(seconds),
-                         "class=\"small\"");
+      content += text_at(std::min(x + 3, kWidth - 90), kTop + row + 8,
+                         std::string(name) + " " + base::time_text(seconds), "class=\"small\"");
     }
   };
   mark(summary.p50_s, "p50", -12);

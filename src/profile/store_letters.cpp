@@ -6,10 +6,10 @@
 #include <functional>
 #include <iterator>
 
+#include "base/escaped_text.hpp"
 #include "base/kill_point.hpp"
 #include "base/system_error.hpp"
 #include "base/unique_fd.hpp"
-#include "profile/format.hpp"
 #include "profile/letters.hpp"
 #include "profile/schema.hpp"
 #include "shm/profile_abi.hpp"
@@ -177,10 +177,10 @@ std::string to_json(const std::vector<DeadLetter>& letters) {
       return ", \"" + std::string(name) + "\": " + std::to_string(value);
     };
     out += (out.size() > 1 ? ",\n " : "") + std::string("{\"letter\": ") + std::to_string(letter.id) +
-           number("run", letter.run) + ", \"time\": " + json_number(letter.time) +
-           ", \"stage\": " + json_string(letter.stage) + number("item", letter.sequence) + number("part", letter.part) +
-           number("attempts", letter.attempts) + number("size", letter.size) + number("signal", letter.signal) +
-           ", \"reason\": " + json_string(letter.reason) + "}";
+           number("run", letter.run) + ", \"time\": " + base::json_number(letter.time) +
+           ", \"stage\": " + base::json_string(letter.stage) + number("item", letter.sequence) +
+           number("part", letter.part) + number("attempts", letter.attempts) + number("size", letter.size) +
+           number("signal", letter.signal) + ", \"reason\": " + base::json_string(letter.reason) + "}";
   }
   return out + "]\n";
 }

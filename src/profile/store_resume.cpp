@@ -1,6 +1,7 @@
 // What a bookkeeper finds of its run that a predecessor has written.
 
 #include "profile/schema.hpp"
+#include "profile/store_figures.hpp"
 #include "profile/store_run.hpp"
 #include "profile/windows.hpp"
 
@@ -29,63 +30,33 @@ bool RunStore::find_run() {
 
 /// Of a window that was closed before its time, for somebody who asked for the figures. Returns what it covers.
 std::int64_t RunStore::add_standing_window(std::size_t key, std::uint64_t number, Figures& to) {
-  Statement statement(*database_,
-                      "SELECT items, samples, errors, timed, timed_ns, total_ns, min_ns, max_ns, waiting_ns, "
-                      "working_ns, blocked_ns, histogram, span_ns FROM windows WHERE stage = ? AND window = ?");
+  Statement statement(*database_, std::string("SELECT ") + kFigureColumns +
+                                      ", histogram, span_ns FROM windows WHERE stage = ? AND window = ?");
   statement.bind(1, stage_ids_.at(key)).bind(2, number);
   if (!statement.step()) {
     return 0;
   }
-  if (statement.number(3) > 0) {
-    to.min_ns = to.timed > 0 ? std::min(to.min_ns, statement.number(6)) : statement.number(6);
-    to.max_ns = std::max(to.max_ns, statement.number(7));
+  Figures standing = figures_in(statement, 0);
+  standing.histogram.resize(shm::kBuckets);
+  for (const auto& [bucket, items] : histogram_pairs(statement.blob(kFigures))) {
+    standing.histogram[std::min<std::size_t>(bucket, shm::kBuckets - 1)] += items;
   }
-  to.items += statement.number(0);
-  to.samples += statement.number(1);
-  to.errors += statement.number(2);
-  to.timed += statement.number(3);
-  to.timed_ns += statement.number(4);
-  to.total_ns += statement.number(5);
-  to.waiting_ns += statement.number(8);
-  to.working_ns += statement.number(9);
-  to.blocked_ns += statement.number(10);
-  to.histogram.resize(shm::kBuckets);
-  for (const auto& [bucket, items] : histogram_pairs(statement.blob(11))) {
-    to.histogram[std::min<std::size_t>(bucket, shm::kBuckets - 1)] += items;
-  }
-  return statement.integer(12);
+  to.add(standing);
+  return statement.integer(kFigures + 1);
 }
 
 RunStore::Written RunStore::read_written() {
   Written written;
   written.links.resize(link_ids_.size());
-  Statement totals(*database_,
-                   "SELECT items, samples, errors, timed, timed_ns, total_ns, min_ns, max_ns, waiting_ns, working_ns, "
-                   "blocked_ns FROM stages WHERE id = ?");
-  Statement buckets(*database_, "SELECT low_ns, items FROM histograms WHERE stage = ?");
+  Statement totals(*database_, std::string("SELECT ") + kFigureColumns + " FROM stages WHERE id = ?");
   for (std::size_t i = 0; i < stage_ids_.size(); ++i) {
     totals.bind(1, stage_ids_[i]);
-    if (!totals.step()) {
-      continue;
+    if (totals.step()) {
+      Figures figures = figures_in(totals, 0);
+      figures.histogram = read_histogram(*database_, stage_ids_[i]);
+      written.keys[i] = std::move(figures);
     }
-    Figures figures{.items = totals.number(0),
-                    .samples = totals.number(1),
-                    .errors = totals.number(2),
-                    .timed = totals.number(3),
-                    .timed_ns = totals.number(4),
-                    .total_ns = totals.number(5),
-                    .min_ns = totals.number(6),
-                    .max_ns = totals.number(7),
-                    .waiting_ns = totals.number(8),
-                    .working_ns = totals.number(9),
-                    .blocked_ns = totals.number(10)};
     totals.reset();
-    figures.histogram.resize(shm::kBuckets);
-    buckets.bind(1, stage_ids_[i]);
-    while (buckets.step()) {
-      figures.histogram[shm::bucket_of(buckets.number(0))] = buckets.number(1);
-    }
-    written.keys[i] = std::move(figures);
   }
   Statement links(*database_, "SELECT items, dropped FROM links WHERE id = ?");
   for (std::size_t i = 0; i < link_ids_.size(); ++i) {

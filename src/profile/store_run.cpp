@@ -9,6 +9,7 @@
 
 #include "base/unique_fd.hpp"
 #include "profile/schema.hpp"
+#include "profile/store_figures.hpp"
 
 namespace pystream::profile {
 namespace {
@@ -146,21 +147,13 @@ void RunStore::mark_lost_runs() {
 
 void RunStore::write_windows(std::uint64_t number, std::int64_t span_ns, std::map<std::size_t, KeyWindow> keys,
                              const std::vector<LinkWindow>& links) {
-  Statement window(*database_,
-                   "INSERT OR REPLACE INTO windows(stage, window, span_ns, items, samples, errors, timed, timed_ns, "
-                   "total_ns, min_ns, max_ns, waiting_ns, working_ns, blocked_ns, histogram) "
-                   "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
-  Statement total(
-      *database_,
-      "UPDATE stages SET items=?, samples=?, errors=?, timed=?, timed_ns=?, total_ns=?, min_ns=?, max_ns=?, "
-      "first_end_ns=?, last_end_ns=?, waiting_ns=?, working_ns=?, blocked_ns=?, rows_lost=? WHERE id=?");
+  Statement window(*database_, std::string("INSERT OR REPLACE INTO windows(stage, window, span_ns, ") + kFigureColumns +
+                                   ", histogram) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+  Statement total(*database_, std::string("UPDATE stages SET (") + kFigureColumns +
+                                  ", first_end_ns, last_end_ns, rows_lost) = (?,?,?,?,?,?,?,?,?,?,?,?,?,?) WHERE id=?");
   Statement bucket(*database_,
                    "INSERT INTO histograms(stage, low_ns, high_ns, items) VALUES(?, ?, ?, ?) "
                    "ON CONFLICT(stage, low_ns) DO UPDATE SET items = excluded.items");
-  const auto bind_figures = [](Statement& to, int at, const Figures& f) {
-    to.bind(at, f.items).bind(at + 1, f.samples).bind(at + 2, f.errors).bind(at + 3, f.timed).bind(at + 4, f.timed_ns);
-    to.bind(at + 5, f.total_ns).bind(at + 6, f.min_ns).bind(at + 7, f.max_ns);
-  };
   for (auto& [index, key] : keys) {
     const std::int64_t stage = stage_ids_.at(index);
     const std::vector<std::uint64_t> added = key.window.histogram;
@@ -168,12 +161,10 @@ void RunStore::write_windows(std::uint64_t number, std::int64_t span_ns, std::ma
     const std::vector<std::uint32_t> pairs = sparse(key.window.histogram);
     window.bind(1, stage).bind(2, number).bind(3, standing_ns + span_ns);
     bind_figures(window, 4, key.window);
-    window.bind(12, key.window.waiting_ns).bind(13, key.window.working_ns).bind(14, key.window.blocked_ns);
     window.bind_blob(15, std::as_bytes(std::span(pairs))).run();
     bind_figures(total, 1, key.total);
     const auto since_start = [&](std::int64_t ns) { return ns != 0 ? ns - info_.start_ns : 0; };
-    total.bind(9, since_start(key.total.first_end_ns)).bind(10, since_start(key.total.last_end_ns));
-    total.bind(11, key.total.waiting_ns).bind(12, key.total.working_ns).bind(13, key.total.blocked_ns);
+    total.bind(12, since_start(key.total.first_end_ns)).bind(13, since_start(key.total.last_end_ns));
     total.bind(14, key.total.rows_lost).bind(15, stage).run();
     for (std::size_t i = 0; i < key.total.histogram.size(); ++i) {
       if (added[i] > 0) {

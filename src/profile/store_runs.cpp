@@ -1,4 +1,4 @@
-#include "profile/format.hpp"
+#include "base/escaped_text.hpp"
 #include "profile/past_runs.hpp"
 
 namespace pystream::profile {
@@ -40,9 +40,9 @@ std::string to_json(const std::vector<PastRun>& runs) {
   std::string out = "[";
   for (const PastRun& run : runs) {
     out += (out.size() > 1 ? ",\n " : "") + std::string("{\"run\": ") + std::to_string(run.run) +
-           ", \"name\": " + json_string(run.name) + ", \"outcome\": " + json_string(run.outcome) +
-           ", \"reason\": " + json_string(run.reason) + ", \"started\": " + json_number(run.started) +
-           ", \"duration_s\": " + (run.duration_s ? json_number(*run.duration_s) : "null") +
+           ", \"name\": " + base::json_string(run.name) + ", \"outcome\": " + base::json_string(run.outcome) +
+           ", \"reason\": " + base::json_string(run.reason) + ", \"started\": " + base::json_number(run.started) +
+           ", \"duration_s\": " + (run.duration_s ? base::json_number(*run.duration_s) : "null") +
            ", \"items\": " + json_or_null(run.items) + ", \"errors\": " + json_or_null(run.errors) +
            ", \"restarts\": " + json_or_null(run.restarts) + ", \"dropped\": " + json_or_null(run.dropped) +
            ", \"dead_letters\": " + std::to_string(run.dead_letters) + "}";

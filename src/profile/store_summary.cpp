@@ -1,47 +1,20 @@
+#include "profile/store_summary.hpp"
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <iterator>
 
-#include "profile/bottleneck.hpp"
-#include "profile/figures.hpp"
+#include "base/number_text.hpp"
 #include "profile/home.hpp"
 #include "profile/schema.hpp"
-#include "profile/summary.hpp"
+#include "profile/store_figures.hpp"
 #include "profile/windows.hpp"
 
 namespace pystream::profile {
 namespace {
 
 constexpr double kNs = 1e-9;
-
-std::vector<std::uint64_t> histogram_of(Database& database, std::int64_t stage) {
-  Statement statement(database, "SELECT low_ns, items FROM histograms WHERE stage = ?");
-  statement.bind(1, stage);
-  std::vector<std::uint64_t> histogram(shm::kBuckets);
-  while (statement.step()) {
-    histogram[shm::bucket_of(statement.number(0))] += statement.number(1);
-  }
-  return histogram;
-}
-
-void add_percentiles(KeySummary& key, const std::vector<std::uint64_t>& histogram, std::uint64_t max_ns) {
-  key.p50_s = percentile_s(histogram, 0.5, max_ns);
-  key.p90_s = percentile_s(histogram, 0.9, max_ns);
-  key.p99_s = percentile_s(histogram, 0.99, max_ns);
-  key.p999_s = percentile_s(histogram, 0.999, max_ns);
-}
-
-double ratio(double a, double b) {
-  return b > 0 ? a / b : 0;
-}
-
-/// See KeySummary::rank_error. `effective`: so many samples of equal weight tell as much.
-double rank_error(const KeySummary& key, double effective) {
-  constexpr double kConfidence = 1.96;  // of a normal distribution: 95 %
-  const double unseen = 1 - ratio(static_cast<double>(key.samples), static_cast<double>(key.items));
-  return unseen > 0 && effective > 0 ? std::min(kConfidence * std::sqrt(0.25 * unseen / effective), 0.5) : 0;
-}
 
 /// How long single items took through a pipeline inside another.
 void add_passages(KeySummary& key, const std::vector<Passage>& passages) {
@@ -67,40 +40,19 @@ void add_passages(KeySummary& key, const std::vector<Passage>& passages) {
   key.rank_error = rank_error(key, sum * sum / squares);
   key.min_s = static_cast<double>(smallest) * kNs;
   key.max_s = static_cast<double>(largest) * kNs;
-  add_percentiles(key, histogram, largest);
-}
-
-std::string percent(double share) {
-  return std::to_string(static_cast<int>(std::lround(share * 100))) + " %";
+  set_percentiles(key, histogram, largest);
 }
 
 void name_bottleneck(RunSummary& summary, std::span<const WorkerLink> links) {
-  std::vector<KeySummary*> stages;
-  std::vector<StageLoad> loads;
-  for (KeySummary& key : summary.keys) {
-    if (key.role != "pipeline" && key.items > 0) {
-      stages.push_back(&key);
-      loads.push_back({.worker = key.worker,
-                       .blocked = key.blocked,
-                       .busy_s = key.busy_s,
-                       .working_s = key.working * key.active_s,
-                       .active_s = key.active_s,
-                       .items = key.items,
-                       .slowest_s = key.max_s,
-                       .waiting = key.waiting});
-    }
-  }
-  const auto found = find_bottleneck(loads, links);
-  if (!found) {
+  const auto limiting = mark_bottleneck(summary.keys, links);
+  if (!limiting) {
     return;
   }
-  const auto [at, blocked_before, waiting_behind] = *found;
-  KeySummary& key = *stages[at];
-  key.bottleneck = true;
-  summary.bottleneck = key.key + ": its worker works " + percent(key.working) + " of the time";
+  const auto [at, blocked_before, waiting_behind] = *limiting;
+  const KeySummary& key = *at;
+  summary.bottleneck = key.key + ": its worker works " + base::percent_text(key.working, 0) + " of the time";
   if (key.restarts > 0) {
-    summary.bottleneck +=
-        " and was restarted " + std::to_string(key.restarts) + (key.restarts == 1 ? " time" : " times");
+    summary.bottleneck += " and was restarted " + base::count_text(key.restarts, "time");
   }
   if (blocked_before || waiting_behind) {
     summary.bottleneck += std::string(", ") + (blocked_before ? "stages before it are blocked" : "") +
@@ -157,48 +109,43 @@ RunSummary read_summary(Database& database, std::int64_t run) {
     }
   }
   std::map<std::int64_t, std::string> workers;
-  Statement statement(database,
-                      "SELECT id, key, role, worker_name, items, errors, timed, timed_ns, total_ns, min_ns, max_ns, "
-                      "first_end_ns, last_end_ns, waiting_ns, working_ns, blocked_ns, restarts, rows, sampled_shift, "
-                      "rows_lost, worker, samples FROM stages WHERE run = ? ORDER BY position");
-  statement.bind(1, run);
-  while (statement.step()) {
-    KeySummary key{.key = statement.text(1), .role = statement.text(2), .worker = statement.text(3)};
-    const bool derived = statement.is_null(20);
+  Statement row(database, std::string("SELECT id, key, role, worker_name, worker, first_end_ns, last_end_ns, restarts, "
+                                      "rows, sampled_shift, rows_lost, ") +
+                              kFigureColumns + " FROM stages WHERE run = ? ORDER BY position");
+  row.bind(1, run);
+  while (row.step()) {
+    const std::int64_t id = row.integer(0);
+    const bool pipeline = row.text(2) == "pipeline";
+    const bool derived = row.is_null(4);
+    Figures figures = figures_in(row, 11);
+    figures.first_end_ns = row.integer(5);
+    figures.last_end_ns = row.integer(6);
+    if (pipeline) {
+      figures.waiting_ns = figures.working_ns = figures.blocked_ns = 0;  // those of a worker
+    } else {
+      figures.rows_lost = row.number(10);
+    }
     if (!derived) {
-      workers[statement.integer(20)] = key.worker;
+      workers[row.integer(4)] = row.text(3);
+      figures.histogram = read_histogram(database, id);
     }
-    const auto value = [&](int column) { return static_cast<double>(statement.integer(column)); };
-    key.items = statement.number(4);
-    key.errors = statement.number(5);
-    key.samples = statement.number(21);
-    key.busy_s = value(8) * kNs;
-    const bool pipeline = key.role == "pipeline";
-    // Version 1 of the schema had no total time of pipelines.
-    const bool by_samples = pipeline && value(8) == 0;
-    key.mean_s = by_samples ? ratio(value(7), value(6)) * kNs : ratio(value(8), value(4)) * kNs;
-    key.min_s = value(9) * kNs;
-    key.max_s = value(10) * kNs;
-    key.items_per_s = items_per_second(key.items, (value(12) - value(11)) * kNs);
+    KeySummary key = summary_of(figures);
+    key.key = row.text(1);
+    key.role = row.text(2);
+    key.worker = row.text(3);
+    if (pipeline && figures.total_ns == 0 && figures.timed > 0) {  // version 1 of the schema had no total of pipelines
+      key.mean_s = static_cast<double>(figures.timed_ns) / static_cast<double>(figures.timed) * kNs;
+    }
     if (!pipeline) {
-      const double all = value(13) + value(14) + value(15);
-      key.active_s = all * kNs;
-      key.waiting = ratio(value(13), all);
-      key.working = ratio(value(14), all);
-      key.blocked = ratio(value(15), all);
-      key.restarts = static_cast<std::uint32_t>(statement.integer(16));
+      key.restarts = static_cast<std::uint32_t>(row.integer(7));
     }
-    key.rows = statement.number(17);
-    key.one_row_in = std::uint64_t{1} << std::min<std::int64_t>(statement.integer(18), 62);
-    key.rows_lost = pipeline ? 0 : statement.number(19);
-    if (const auto drops = dropped.find(statement.integer(20)); !pipeline && drops != dropped.end()) {
+    key.rows = row.number(8);
+    key.one_row_in = std::uint64_t{1} << std::min<std::int64_t>(row.integer(9), 62);
+    if (const auto drops = dropped.find(row.integer(4)); !pipeline && drops != dropped.end()) {
       key.dropped = std::exchange(drops->second, 0);  // the first stage of the worker
     }
     if (derived) {
-      add_passages(key, read_passages(database, statement.integer(0)));
-    } else {
-      add_percentiles(key, histogram_of(database, statement.integer(0)), statement.number(10));
-      key.rank_error = rank_error(key, static_cast<double>(key.samples));
+      add_passages(key, read_passages(database, id));
     }
     summary.keys.push_back(std::move(key));
   }

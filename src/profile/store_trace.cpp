@@ -6,8 +6,10 @@
 #include <span>
 #include <vector>
 
+#include "base/escaped_text.hpp"
+#include "base/number_text.hpp"
+#include "base/text_table.hpp"
 #include "plan/stage_names.hpp"
-#include "profile/format.hpp"
 #include "profile/trace.hpp"
 
 namespace pystream::profile {
@@ -75,7 +77,7 @@ class TraceWriter {
     if (!run.step()) {
       throw ProfilingError("there is no run " + std::to_string(run_) + " in " + database_.path().string());
     }
-    event('M', 0, ",\"name\":\"process_name\",\"args\":{\"name\":" + json_string(run.text(0)) + "}");
+    event('M', 0, ",\"name\":\"process_name\",\"args\":{\"name\":" + base::json_string(run.text(0)) + "}");
     run.reset();
     Statement workers(
         database_,
@@ -90,7 +92,7 @@ class TraceWriter {
   void name_lane(std::int64_t worker, std::size_t lane) {
     const std::string name = worker_names_[worker] + (lane > 0 ? " (" + std::to_string(lane + 1) + ")" : "");
     const std::int64_t order = worker * kManyLanes + static_cast<std::int64_t>(lane);
-    event('M', track_of(worker, lane), ",\"name\":\"thread_name\",\"args\":{\"name\":" + json_string(name) + "}");
+    event('M', track_of(worker, lane), ",\"name\":\"thread_name\",\"args\":{\"name\":" + base::json_string(name) + "}");
     event('M', track_of(worker, lane),
           ",\"name\":\"thread_sort_index\",\"args\":{\"sort_index\":" + std::to_string(order) + "}");
   }
@@ -159,7 +161,7 @@ class TraceWriter {
       const std::int64_t track = track_of(slice.stage->worker, slice.lane);
       const std::string at = ",\"ts\":" + microseconds(slice.start_ns);
       event('X', track,
-            ",\"cat\":\"stage\",\"name\":" + json_string(slice.stage->name) + at +
+            ",\"cat\":\"stage\",\"name\":" + base::json_string(slice.stage->name) + at +
                 ",\"dur\":" + microseconds(slice.end_ns - slice.start_ns) + ",\"args\":{\"sequence\":" + number + "}");
       if (path.size() > 1) {
         const bool last = i + 1 == path.size();
@@ -205,8 +207,9 @@ class TraceWriter {
     rows.bind(1, run_);
     while (rows.step()) {
       event('i', rows.is_null(3) ? 0 : track_of(rows.integer(3)),
-            ",\"cat\":\"event\",\"name\":" + json_string(rows.text(1)) + ",\"ts\":" + microseconds(rows.integer(0)) +
-                ",\"s\":\"t\",\"args\":{\"text\":" + json_string(rows.text(2)) + "}");
+            ",\"cat\":\"event\",\"name\":" + base::json_string(rows.text(1)) +
+                ",\"ts\":" + microseconds(rows.integer(0)) +
+                ",\"s\":\"t\",\"args\":{\"text\":" + base::json_string(rows.text(2)) + "}");
     }
   }
 
@@ -217,8 +220,8 @@ class TraceWriter {
     rows.bind(1, run_);
     while (rows.step()) {
       event('C', 0,
-            ",\"name\":" + json_string("fill " + plan::short_key(rows.text(0))) +
-                ",\"ts\":" + microseconds(rows.integer(1)) + ",\"args\":{\"items\":" + json_number(rows.real(2)) + "}");
+            ",\"name\":" + base::json_string("fill " + plan::short_key(rows.text(0))) + ",\"ts\":" +
+                microseconds(rows.integer(1)) + ",\"args\":{\"items\":" + base::json_number(rows.real(2)) + "}");
     }
   }
 
@@ -231,10 +234,6 @@ class TraceWriter {
   std::map<std::int64_t, std::vector<std::int64_t>> lane_ends_;  ///< by worker: when each lane is free again
   bool first_ = true;
 };
-
-std::string padded(const std::string& text, std::size_t width) {
-  return text.size() < width ? std::string(width - text.size(), ' ') + text : text;
-}
 
 }  // namespace
 
@@ -253,10 +252,8 @@ std::string item_path(Database& database, std::int64_t run, std::uint64_t sequen
     std::int64_t start_ns, end_ns;
   };
   std::vector<Step> steps;
-  std::size_t width = 5;
   while (rows.step()) {
     steps.push_back({plan::short_key(rows.text(0)), rows.integer(1), rows.integer(2)});
-    width = std::max(width, steps.back().key.size());
   }
   if (steps.empty()) {
     Statement next(database,
@@ -267,18 +264,19 @@ std::string item_path(Database& database, std::int64_t run, std::uint64_t sequen
     throw ProfilingError("item " + std::to_string(sequence) + " was not recorded singly in run " + std::to_string(run) +
                          (more ? "; the next one that was is " + next.text(0) : std::string()));
   }
-  std::string text = "item " + std::to_string(sequence) + " of run " + std::to_string(run) + "\n" +
-                     std::string("stage") + std::string(width - 5, ' ') + padded("begins", 12) + padded("waited", 12) +
-                     padded("works", 12) + "\n";
+  base::TextTable table({{.title = "stage"},
+                         {.title = "begins", .right = true, .least = 10},
+                         {.title = "waited", .right = true, .least = 10},
+                         {.title = "works", .right = true, .least = 10}});
   std::int64_t before = steps.front().start_ns;
   for (const Step& step : steps) {
-    const auto time = [](std::int64_t ns) { return format_time(static_cast<double>(ns < 0 ? 0 : ns) * 1e-9); };
-    text += step.key + std::string(width - step.key.size(), ' ') +
-            padded(time(step.start_ns - steps.front().start_ns), 12) + padded(time(step.start_ns - before), 12) +
-            padded(time(step.end_ns - step.start_ns), 12) + "\n";
+    const auto time = [](std::int64_t ns) { return base::time_text(static_cast<double>(ns < 0 ? 0 : ns) * 1e-9); };
+    table.add({step.key, time(step.start_ns - steps.front().start_ns), time(step.start_ns - before),
+               time(step.end_ns - step.start_ns)});
     before = step.end_ns;
   }
-  return text + "in all " + format_time(static_cast<double>(before - steps.front().start_ns) * 1e-9) + "\n";
+  return "item " + std::to_string(sequence) + " of run " + std::to_string(run) + "\n" + table.text({}) + "in all " +
+         base::time_text(static_cast<double>(before - steps.front().start_ns) * 1e-9) + "\n";
 }
 
 }  // namespace pystream::profile

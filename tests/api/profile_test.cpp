@@ -2,7 +2,7 @@
 #include <unistd.h>
 
 #include "api/api_support.hpp"
-#include "profile/summary.hpp"
+#include "profile/store_summary.hpp"
 #include "support/temp_folder.hpp"
 
 /// What pipelines of this process leave in the profile database, also serial ones.

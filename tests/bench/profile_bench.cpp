@@ -16,7 +16,7 @@
 #include "bench/chain_stages.hpp"
 #include "bench/harness.hpp"
 #include "profile/recorder.hpp"
-#include "profile/summary.hpp"
+#include "profile/store_summary.hpp"
 #include "support/temp_folder.hpp"
 
 namespace {

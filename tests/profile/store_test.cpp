@@ -9,7 +9,7 @@
 #include "profile/schema.hpp"
 #include "profile/store_rows.hpp"
 #include "profile/store_run.hpp"
-#include "profile/summary.hpp"
+#include "profile/store_summary.hpp"
 #include "profile/windows.hpp"
 #include "support/temp_folder.hpp"
 
