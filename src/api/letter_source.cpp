@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/child_process.hpp"
-#include "profile/letter_list.hpp"
+#include "store/letter_list.hpp"
 
 namespace pystream::api {
 namespace {
@@ -11,7 +11,7 @@ namespace {
 constexpr std::size_t kMostBytes = std::size_t{1} << 30;
 constexpr std::chrono::minutes kPatience(1);
 
-DeadLetter public_letter(const profile::ListedLetter& listed) {
+DeadLetter public_letter(const store::ListedLetter& listed) {
   DeadLetter letter{.stage = listed.letter.stage,
                     .sequence = listed.letter.sequence,
                     .attempts = listed.letter.attempts,
@@ -33,7 +33,7 @@ std::vector<DeadLetter> LetterSource::read(std::size_t most) const {
         "that it gave when it started");
   }
   const base::ChildResult result = base::run_child({.arguments = {program.string(), "list-letters"},
-                                                    .input = profile::encode({.run = run, .most = most}),
+                                                    .input = store::encode({.run = run, .most = most}),
                                                     .deadline = kPatience,
                                                     .output_limit = kMostBytes});
   if (result.end == base::ChildResult::End::wrote_too_much) {
@@ -44,7 +44,7 @@ std::vector<DeadLetter> LetterSource::read(std::size_t most) const {
                          (result.errors.empty() ? program.string() + " " + base::describe_end(result) : result.errors));
   }
   std::vector<DeadLetter> letters;
-  for (const profile::ListedLetter& listed : profile::decode_letters(result.output)) {
+  for (const store::ListedLetter& listed : store::decode_letters(result.output)) {
     letters.push_back(public_letter(listed));
   }
   return letters;

@@ -9,7 +9,7 @@
 #include <functional>
 
 #include "base/clock.hpp"
-#include "profile/store_run.hpp"
+#include "store/run_store.hpp"
 #include "support/temp_folder.hpp"
 
 /// What the coordinator does with its bookkeeper.
@@ -60,7 +60,7 @@ class BookkeepingTest : public testing::Test {
   }
   bool database_says(const std::string& sql, std::int64_t expected) const {
     return elsewhere([&] {
-      profile::Database database(description_.database, profile::Database::Mode::read);
+      store::Database database(description_.database, store::Database::Mode::read);
       const auto found = database.query_integer(sql);
       std::fprintf(stderr, "%s: %ld\n", sql.c_str(), static_cast<long>(found.value_or(-1)));
       return found == expected;
@@ -82,7 +82,7 @@ class BookkeepingTest : public testing::Test {
 
 TEST_F(BookkeepingTest, EventsThatADeadBookkeeperHasWrittenAreNotWrittenAgain) {
   ASSERT_TRUE(elsewhere([&] {  // it died before it could say so
-    profile::RunStore store(description_);
+    store::RunStore store(description_);
     store.begin();
     store.write_events({{.kind = "start", .worker = "A"}, {.kind = "crash", .worker = "A"}});
     return true;
