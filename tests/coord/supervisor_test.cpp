@@ -488,8 +488,8 @@ TEST_F(SupervisorTest, ARowAroundAWorkerThatFailedEndsItsOutputToo) {
   topology_ = plan::make_topology(plan_);
   sut_.emplace(topology_, plan_.restarts);
   const auto worker_named = [&](std::string_view name) {
-    return static_cast<plan::WorkerId>(
-        std::ranges::find(topology_.workers, name, &plan::WorkerSpec::name) - topology_.workers.begin());
+    return static_cast<plan::WorkerId>(std::ranges::find(topology_.workers, name, &plan::WorkerSpec::name) -
+                                       topology_.workers.begin());
   };
   const plan::WorkerId outer = worker_named("MainPipeline__Row");
   const plan::WorkerId inner = worker_named("MainPipeline__Row__Child__Inner");
