@@ -16,17 +16,19 @@ SEES = {
     "shm": ["base"],
     "plan": ["base"],
     "profile": ["base", "shm", "plan"],
-    "worker": ["base", "shm", "plan", "profile"],
-    "coord": ["base", "shm", "plan", "profile", "worker"],
-    "api": ["base", "shm", "plan", "profile", "worker", "coord"],
-    "cli": ["base", "shm", "plan", "profile", "worker", "coord", "api"],
+    "store": ["base", "shm", "plan", "profile"],
+    "report": ["base", "shm", "plan", "profile", "store"],
+    "worker": ["base", "shm", "plan", "profile", "store"],
+    "coord": ["base", "shm", "plan", "profile", "store", "worker"],
+    "api": ["base", "shm", "plan", "profile", "store", "worker", "coord"],
+    "cli": ["base", "shm", "plan", "profile", "store", "report", "worker", "coord", "api"],
 }
 
 # Start of an include, and the only files that may have it.
 ROOMS = [
     ("boost/interprocess/", r"src/shm/mapping\.cpp"),
     ("nlohmann/", r"src/plan/[^/]+"),
-    ("sqlite3", r"src/profile/store[^/]*\.cpp"),
+    ("sqlite3", r"src/store/database\.cpp"),
     ("CLI/", r"src/cli/[^/]+"),
 ]
 
@@ -129,7 +131,8 @@ GOOD = {
     "src/base/clock.hpp": "#include <time.h>\n#include <pystream/item.hpp>\n",
     "src/shm/mapping.cpp": '#include <boost/interprocess/mapped_region.hpp>\n#include "base/clock.hpp"\n',
     "src/plan/json.cpp": '#include <nlohmann/json.hpp>\n#include "plan/json.hpp"\n',
-    "src/profile/store.cpp": '#include <sqlite3.h>\n#include "shm/ring.hpp"\n',
+    "src/store/database.cpp": '#include <sqlite3.h>\n#include "profile/sampling.hpp"\n',
+    "src/report/diff.cpp": '#include "store/windows.hpp"\n',
     "src/meson.build": "kill_point_sources = files(\n  'shm/sleep.cpp',\n)\n",
     "src/shm/waiting.hpp": '#include "base/kill_point.hpp"\n',
     "src/shm/sleep.cpp": '#include "shm/waiting.hpp"\n',
@@ -150,12 +153,15 @@ BAD = {
     "src/attic/things.cpp": '#include "base/clock.hpp"\n',
     "src/shm/segment.cpp": "#include <boost/interprocess/mapped_region.hpp>\n",
     "src/cli/graph.cpp": "#include <nlohmann/json.hpp>\n",
-    "src/profile/summary.cpp": "#include <sqlite3.h>\n",
+    "src/store/letters.cpp": "#include <sqlite3.h>\n",
+    "src/profile/summary.cpp": '#include "store/database.hpp"\n',
+    "src/store/windows.cpp": '#include "report/diff.hpp"\n',
+    "src/coord/run_summary.cpp": '#include "report/summary_text.hpp"\n',
     "src/coord/options.cpp": "#include <CLI/CLI.hpp>\n",
     "include/pystream/stage.hpp": "",
     "include/pystream/item.hpp": '#include "plan/plan.hpp"\n',
     "include/pystream/error.hpp": "#include <boost/version.hpp>\n",
-    "src/profile/store_rows.cpp": '#include "shm/waiting.hpp"\n',
+    "src/store/row_store.cpp": '#include "shm/waiting.hpp"\n',
     "workers/core/lines.cpp": '#include "base/clock.hpp"\n',
 }
 

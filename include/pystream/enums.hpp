@@ -1,9 +1,12 @@
 #pragma once
 
-/// What a plan chooses from; the library and its users share it.
+#include <string_view>
+
+/// What options, plans, shared memory and messages name alike. A name is that of the enumerator.
 namespace pystream {
 
 enum class StageKind { source, stage, sink };
+std::string_view to_string(StageKind kind);
 
 /// What a full link does with one more item. Dropped items are counted: PipelineStatus, LinkStatus::dropped.
 enum class Overflow {
@@ -11,6 +14,7 @@ enum class Overflow {
   drop_newest,  ///< the item is not written
   drop_oldest,  ///< the oldest item that the consumer has not begun gives way
 };
+std::string_view to_string(Overflow overflow);
 
 /// What follows when a stage's worker dies with an item in work. The worker is started again in every case but the
 /// last.
@@ -19,6 +23,7 @@ enum class OnCrash {
   skip,    ///< the item is given up at the first death
   fail,    ///< the pipeline ends: PipelineTerminated with stage, signal and item
 };
+std::string_view to_string(OnCrash on_crash);
 
 /// What follows when a stage throws. Its worker is not restarted for it.
 enum class OnError {
@@ -27,5 +32,6 @@ enum class OnError {
   retry,        ///< the item is tried again, up to `max_attempts` times; then as dead_letter
   fail,         ///< the pipeline ends: PipelineTerminated with stage, item and message
 };
+std::string_view to_string(OnError on_error);
 
 }  // namespace pystream

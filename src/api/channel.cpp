@@ -17,24 +17,6 @@ namespace {
 
 constexpr std::size_t kLongestText = 8192;
 constexpr int kMostUnread = 64 << 10;  ///< bytes, as the kernel counts them; the socket holds some three times as much
-constexpr std::size_t kLongestMessage = 128 << 10;
-
-std::string encoded(const Message& message) {
-  Message shortened = message;
-  shortened.reason.text.resize(std::min(shortened.reason.text.size(), kLongestText));
-  return base::encode(shortened);
-}
-
-/// Of one that is longer than the buffer what there is.
-Message decoded(std::string_view bytes) {
-  Message message;
-  try {
-    base::Decoder in(bytes);
-    in(message);
-  } catch (const Error&) {
-  }
-  return message;
-}
 
 }  // namespace
 
@@ -47,34 +29,37 @@ std::pair<Channel, Channel> Channel::make_pair() {
 }
 
 bool Channel::send(const Message& message) {
-  const std::string bytes = encoded(message);
-  ssize_t sent = 0;
-  do {
-    sent = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
-  } while (sent < 0 && errno == EINTR);
-  return sent >= 0 || errno == EAGAIN;
+  return try_send(message) || errno == EAGAIN;
 }
 
 bool Channel::send_report(const std::string& text) {
   int unread = 0;
-  if (::ioctl(fd_.get(), SIOCOUTQ, &unread) != 0 || unread > kMostUnread) {
-    return false;
-  }
-  const std::string bytes = encoded({.kind = Message::Kind::report, .reason = {.text = text}});
-  return ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) >= 0;
+  return ::ioctl(fd_.get(), SIOCOUTQ, &unread) == 0 && unread <= kMostUnread &&
+         try_send({.kind = Message::Kind::report, .reason = {.text = text}});
+}
+
+bool Channel::try_send(Message message) {
+  message.reason.text.resize(std::min(message.reason.text.size(), kLongestText));
+  const std::string bytes = base::encode(message);
+  ssize_t sent = 0;
+  do {
+    sent = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  } while (sent < 0 && errno == EINTR);
+  return sent >= 0;
 }
 
 std::optional<Message> Channel::receive() {
-  std::string buffer(kLongestMessage, '\0');
+  std::string buffer;
   ssize_t got = 0;
   do {
-    got = ::recv(fd_.get(), buffer.data(), buffer.size(), 0);
+    got = ::recv(fd_.get(), nullptr, 0, MSG_PEEK | MSG_TRUNC);  // the size of the next message
+    buffer.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
+    got = got > 0 ? ::recv(fd_.get(), buffer.data(), buffer.size(), 0) : got;
   } while (got < 0 && errno == EINTR);
   if (got == 0 || (got < 0 && errno != EAGAIN)) {
     closed_ = true;
   }
-  return got > 0 ? std::optional(decoded(std::string_view(buffer.data(), static_cast<std::size_t>(got))))
-                 : std::nullopt;
+  return got > 0 ? std::optional(base::decode<Message>(buffer)) : std::nullopt;
 }
 
 }  // namespace pystream::api

@@ -68,6 +68,8 @@ class Channel {
   bool closed() const { return closed_; }
 
  private:
+  bool try_send(Message message);
+
   base::PrivateFd fd_;
   bool closed_ = false;
 };

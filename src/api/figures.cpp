@@ -1,7 +1,9 @@
 #include "api/figures.hpp"
 
 #include <algorithm>
-#include <cstdio>
+
+#include "base/number_text.hpp"
+#include "base/text_table.hpp"
 
 namespace pystream::api {
 namespace {
@@ -10,7 +12,7 @@ double mean_s(std::uint64_t sum_ns, std::uint64_t count) {
   return count > 0 ? static_cast<double>(sum_ns) * 1e-9 / static_cast<double>(count) : 0;
 }
 
-double per_second(const StageFigures& stage) {
+double per_second(const StageCounts& stage) {
   const std::int64_t span = stage.last_end_ns - stage.first_end_ns;
   return stage.items > 1 && span > 0 ? static_cast<double>(stage.items - 1) / (static_cast<double>(span) * 1e-9) : 0;
 }
@@ -22,33 +24,24 @@ bool is_inside(const std::string& stage, const std::string& pipeline) {
 
 }  // namespace
 
-std::vector<StageFigures> read_figures(const plan::Topology& topology, const shm::SupervisorView& view) {
-  std::vector<StageFigures> all;
-  const auto get = [](const std::atomic<std::uint64_t>& counter) { return counter.load(std::memory_order_relaxed); };
-  for (const plan::HostedSpec& hosted : topology.hosted) {
-    const shm::HostedStats& stats = view.workers[hosted.worker].stats[hosted.index];
-    all.push_back({.key = hosted.key, .items = get(stats.items), .errors = get(stats.errors)});
-  }
-  return all;
-}
-
 void add_profiles(const std::vector<StageFigures>& stages, const std::vector<std::string>& pipeline_keys,
                   Profiles& profiles) {
-  for (const StageFigures& stage : stages) {
-    if (stage.timed > 0) {
-      profiles.latency[stage.key] = mean_s(stage.timed_ns, stage.timed);
-      profiles.throughput[stage.key] = per_second(stage);
+  for (const auto& [key, counts] : stages) {
+    if (counts.timed > 0) {
+      profiles.latency[key] = mean_s(counts.timed_ns, counts.timed);
+      profiles.throughput[key] = per_second(counts);
     }
   }
   for (const std::string& key : pipeline_keys) {
     const auto inside = [&](const StageFigures& stage) { return is_inside(stage.key, key); };
     const auto first = std::find_if(stages.begin(), stages.end(), inside);
     const auto end = std::find_if_not(first, stages.end(), inside);
-    if (first == end || std::prev(end)->timed == 0) {
+    if (first == end || std::prev(end)->counts.timed == 0) {
       continue;
     }
-    const StageFigures& last = *std::prev(end);
-    const double entered = first == stages.begin() ? 0 : mean_s(std::prev(first)->age_ns, std::prev(first)->timed);
+    const StageCounts& last = std::prev(end)->counts;
+    const double entered =
+        first == stages.begin() ? 0 : mean_s(std::prev(first)->counts.age_ns, std::prev(first)->counts.timed);
     profiles.latency[key] = std::max(mean_s(last.age_ns, last.timed) - entered, 0.0);
     profiles.throughput[key] = per_second(last);
   }
@@ -59,28 +52,15 @@ void add_profiles(const std::vector<StageFigures>& stages, const std::vector<std
 namespace pystream {
 
 std::string to_table(const Profiles& profiles) {
-  constexpr std::size_t kLeast = 12;
-  std::size_t width = kLeast;
-  for (const auto& [key, latency] : profiles.latency) {
-    width = std::max(width, key.size());
-  }
-  const auto line = [width](const std::string& key, const std::string& latency, const std::string& throughput) {
-    char text[512];
-    std::snprintf(text, sizeof(text), "%-*.200s  %14s  %20s\n", static_cast<int>(std::min<std::size_t>(width, 200)),
-                  key.c_str(), latency.c_str(), throughput.c_str());
-    return std::string(text);
-  };
-  const auto number = [](double value, int digits) {
-    char text[64];
-    std::snprintf(text, sizeof(text), "%.*f", digits, value);
-    return std::string(text);
-  };
-  std::string table = line("Stage", "Latency (s)", "Throughput (items/s)");
+  base::TextTable table({{.title = "Stage", .least = 12},
+                         {.title = "Latency (s)", .right = true, .least = 14},
+                         {.title = "Throughput (items/s)", .right = true}});
   for (const auto& [key, latency] : profiles.latency) {
     const auto found = profiles.throughput.find(key);
-    table += line(key, number(latency, 6), number(found != profiles.throughput.end() ? found->second : 0, 2));
+    table.add({key, base::fixed_text(latency, 6),
+               base::fixed_text(found != profiles.throughput.end() ? found->second : 0, 2)});
   }
-  return table;
+  return table.text({});
 }
 
 }  // namespace pystream

@@ -5,16 +5,11 @@
 #include <string>
 #include <vector>
 
-#include "plan/topology.hpp"
-#include "shm/segment.hpp"
-
 namespace pystream::api {
 
-/// What was measured of one stage.
-struct StageFigures {
-  std::string key;
+/// What this process counts of a stage that it calls itself. (Small: it stands among what every call touches.)
+struct StageCounts {
   std::uint64_t items = 0;
-  std::uint64_t errors = 0;
   std::uint64_t timed = 0;     ///< items in the next two sums
   std::uint64_t timed_ns = 0;  ///< inside the stage
   std::uint64_t age_ns = 0;    ///< from the pipeline's entrance to the end of the stage
@@ -22,8 +17,10 @@ struct StageFigures {
   std::int64_t last_end_ns = 0;
 };
 
-/// Keys, items and errors by the workers' counters, in the order of Topology::hosted.
-std::vector<StageFigures> read_figures(const plan::Topology& topology, const shm::SupervisorView& view);
+struct StageFigures {
+  std::string key;
+  StageCounts counts;
+};
 
 /// Adds to `profiles`. Stages as measured; a pipeline's latency is what lies between the end of the stage in front of
 /// it (or the entrance) and the end of its last stage, its throughput that of its last stage. Keys without items are

@@ -4,7 +4,7 @@
 
 #include "base/child_process.hpp"
 #include "base/codec.hpp"
-#include "profile/letter_list.hpp"
+#include "store/letter_list.hpp"
 
 namespace pystream::api {
 namespace {
@@ -12,7 +12,7 @@ namespace {
 constexpr std::size_t kMostBytes = std::size_t{1} << 30;
 constexpr std::chrono::minutes kPatience(1);
 
-DeadLetter public_letter(const profile::ListedLetter& listed) {
+DeadLetter public_letter(const store::ListedLetter& listed) {
   DeadLetter letter{.stage = listed.letter.stage,
                     .sequence = listed.letter.sequence,
                     .attempts = listed.letter.attempts,
@@ -33,11 +33,10 @@ std::vector<DeadLetter> LetterSource::read(std::size_t most) const {
         "this pipeline keeps no dead letters, since the worker program was not found; see the warning "
         "that it gave when it started");
   }
-  const base::ChildResult result =
-      base::run_child({.arguments = {program.string(), "list-letters"},
-                       .input = base::encode(profile::LetterQuery{.run = run, .most = most}),
-                       .deadline = kPatience,
-                       .output_limit = kMostBytes});
+  const base::ChildResult result = base::run_child({.arguments = {program.string(), "list-letters"},
+                                                    .input = base::encode(store::LetterQuery{.run = run, .most = most}),
+                                                    .deadline = kPatience,
+                                                    .output_limit = kMostBytes});
   if (result.end == base::ChildResult::End::wrote_too_much) {
     throw ProfilingError("the dead letters are larger than 1 GiB together; ask for fewer");
   }
@@ -46,7 +45,7 @@ std::vector<DeadLetter> LetterSource::read(std::size_t most) const {
                          (result.errors.empty() ? program.string() + " " + base::describe_end(result) : result.errors));
   }
   std::vector<DeadLetter> letters;
-  for (const profile::ListedLetter& listed : base::decode<std::vector<profile::ListedLetter>>(result.output)) {
+  for (const store::ListedLetter& listed : base::decode<std::vector<store::ListedLetter>>(result.output)) {
     letters.push_back(public_letter(listed));
   }
   return letters;

@@ -41,18 +41,18 @@ LinkStatus link_status(Session& session, plan::LinkId id) {
 PipelineStatus session_status(Session& session) {
   const std::vector<Message::Worker> workers = session.workers();
   const plan::Topology& topology = session.topology();
-  const std::vector<StageFigures> figures = read_figures(topology, session.view());
   std::vector<GivenUpItems> given_up = read_given_up(topology, session.view());
   PipelineStatus status{.coordinator = session.coordinator(), .given_up = 0, .stages = {}, .links = {}};
   for (plan::LinkId id = 0; id < topology.item_links().size(); ++id) {
     status.links.push_back(link_status(session, id));
   }
-  for (std::size_t i = 0; i < figures.size(); ++i) {
+  for (std::size_t i = 0; i < topology.hosted.size(); ++i) {
     const plan::WorkerId id = topology.hosted[i].worker;
-    StageStatus stage{.key = figures[i].key,
+    const shm::HostedStats& stats = session.view().workers[id].stats[topology.hosted[i].index];
+    StageStatus stage{.key = topology.hosted[i].key,
                       .pid = topology.workers[id].external ? ::getpid() : workers[id].pid,
-                      .items = figures[i].items,
-                      .errors = figures[i].errors,
+                      .items = stats.items.load(std::memory_order_relaxed),
+                      .errors = stats.errors.load(std::memory_order_relaxed),
                       .restarts = workers[id].restarts};
     for (const plan::LinkId input : topology.workers[id].segments.front().inputs) {
       stage.link_fill = std::max(stage.link_fill, status.links[input].fill);

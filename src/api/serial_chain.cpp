@@ -134,7 +134,7 @@ void SerialChain::end() {
     if (step.spent_ns < 0) {
       continue;
     }
-    Counts& counts = step.counts;
+    StageCounts& counts = step.counts;
     ++counts.timed;
     counts.timed_ns += static_cast<std::uint64_t>(step.spent_ns);
     counts.age_ns += static_cast<std::uint64_t>(std::max<std::int64_t>(step.ended_ns - tag_.entered_ns, 0));

@@ -6,6 +6,7 @@
 #include <pystream/detail/stage_adapter.hpp>
 #include <vector>
 
+#include "api/figures.hpp"
 #include "api/serial_profile.hpp"
 #include "base/fast_clock.hpp"
 
@@ -19,16 +20,6 @@ namespace pystream::api {
 /// of an item that is tried again, which nobody here would look at and every call would pay for.
 class SerialChain {
  public:
-  /// Time and number of what one stage did; see StageFigures.
-  struct Counts {
-    std::uint64_t items = 0;
-    std::uint64_t timed = 0;
-    std::uint64_t timed_ns = 0;
-    std::uint64_t age_ns = 0;
-    std::int64_t first_end_ns = 0;
-    std::int64_t last_end_ns = 0;
-  };
-
   /// The last stage emits to `out`. `timing`: every stage's time is measured, at the cost of a clock read.
   SerialChain(const std::vector<ItemAdapter*>& stages, Output& out, bool timing);
   /// From now on what is timed also goes there. `hosted`: for each stage its number there; nullopt: it has a profile of
@@ -43,7 +34,7 @@ class SerialChain {
   /// The same for bytes.
   void process(std::span<const std::byte> bytes);
 
-  const Counts& counts(std::size_t stage) const { return steps_.at(stage).counts; }
+  const StageCounts& counts(std::size_t stage) const { return steps_.at(stage).counts; }
 
  private:
   class StepOutput;
@@ -53,7 +44,7 @@ class SerialChain {
     const ValueType* takes = nullptr;
     const ValueType* gives = nullptr;
     bool hands_over = false;  ///< what it gives is what the next stage takes, or leaves the chain
-    Counts counts{};
+    StageCounts counts{};
     std::int64_t spent_ns = -1;             ///< on the item in work; -1: it did not get so far
     std::int64_t ended_ns = 0;              ///< when the stage first handed over
     std::optional<std::uint32_t> hosted{};  ///< in profile_

@@ -300,15 +300,7 @@ std::vector<StageFigures> SerialRun::row_figures() const {
   const Lock lock(mutex_, deadline_in(options_.input_timeout));
   std::vector<StageFigures> all;
   for (std::size_t i = 0; i < row_.size(); ++i) {
-    const SerialChain::Counts& counts = chain_->counts(i);
-    all.push_back({.key = row_keys_[i],
-                   .items = counts.items,
-                   .errors = 0,
-                   .timed = counts.timed,
-                   .timed_ns = counts.timed_ns,
-                   .age_ns = counts.age_ns,
-                   .first_end_ns = counts.first_end_ns,
-                   .last_end_ns = counts.last_end_ns});
+    all.push_back({.key = row_keys_[i], .counts = chain_->counts(i)});
   }
   return all;
 }
@@ -333,7 +325,7 @@ PipelineStatus SerialRun::status() {
   }
   for (const StageFigures& figures : row_figures()) {
     for (StageStatus& stage : status.stages) {
-      stage.items = stage.key == figures.key ? figures.items : stage.items;
+      stage.items = stage.key == figures.key ? figures.counts.items : stage.items;
     }
   }
   return status;

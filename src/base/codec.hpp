@@ -23,6 +23,15 @@
 /// A field is a number, an enumerator, a text, a path, a message, or an optional, a pair or a vector of these.
 namespace pystream::base {
 
+/// A field: a list of `size` counts most of which are 0.
+template <class List>
+struct Sparse {
+  List& counts;
+  std::size_t size;
+};
+template <class List>
+Sparse(List&, std::size_t) -> Sparse<List>;
+
 class Encoder {
  public:
   template <class T>
@@ -66,6 +75,16 @@ class Encoder {
       put(value);
     }
   }
+  template <class List>
+  void put_parts(const Sparse<List>& list) {
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> used;
+    for (std::size_t i = 0; i < list.counts.size(); ++i) {
+      if (list.counts[i] > 0) {
+        used.emplace_back(i, list.counts[i]);
+      }
+    }
+    put(used);
+  }
 
   std::string bytes_;
 };
@@ -82,7 +101,7 @@ class Decoder {
     return value;
   }
   template <class... Fields>
-  void operator()(Fields&... fields) {
+  void operator()(Fields&&... fields) {
     (take(fields), ...);
   }
   bool empty() const { return bytes_.empty(); }
@@ -119,6 +138,15 @@ class Decoder {
   void take_parts(std::vector<T>& values) {
     for (auto left = get<std::uint64_t>(); left > 0; --left) {
       take(values.emplace_back());
+    }
+  }
+  template <class List>
+  void take_parts(Sparse<List>& list) {
+    list.counts.assign(list.size, 0);
+    for (const auto& [index, count] : get<std::vector<std::pair<std::uint64_t, std::uint64_t>>>()) {
+      if (index < list.size) {
+        list.counts[index] = count;
+      }
     }
   }
 

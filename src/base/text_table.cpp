@@ -49,6 +49,17 @@ void grow(Widths& widths, const Widths& natural, const std::vector<TextTable::Co
   }
 }
 
+/// Long names are cut in the middle.
+std::string with_short_words(std::string_view line, std::size_t width) {
+  std::string out;
+  while (!line.empty()) {
+    const std::string_view word = line.substr(0, line.find(' '));
+    out += shortened_middle(word, width) + (word.size() < line.size() ? " " : "");
+    line.remove_prefix(std::min(line.size(), word.size() + 1));
+  }
+  return out;
+}
+
 }  // namespace
 
 TextTable::TextTable(std::vector<Column> columns, std::size_t indent, bool header)
@@ -65,7 +76,7 @@ void TextTable::add(std::vector<std::string> cells, std::string style) {
 std::vector<std::size_t> TextTable::widths(const std::optional<std::size_t>& room) const {
   Widths natural;
   for (std::size_t i = 0; i < columns_.size(); ++i) {
-    natural.push_back(header_ ? display_width(columns_[i].title) : 0);
+    natural.push_back(std::max(header_ ? display_width(columns_[i].title) : 0, columns_[i].least));
     for (const Row& row : rows_) {
       natural[i] = std::max(natural[i], display_width(row.cells[i]));
     }
@@ -126,6 +137,17 @@ std::string TextTable::text(const Look& look) const {
   }
   for (const Row& row : rows_) {
     add_line(row.cells, row.style);
+  }
+  return out;
+}
+
+std::string lines_within(std::string_view text, const TextTable::Look& look) {
+  std::string out;
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(text.size(), line.size() + 1));
+    const std::string shown = printable_line(line);
+    out += (look.width ? wrapped(with_short_words(shown, *look.width), *look.width, 0) : shown) + "\n";
   }
   return out;
 }

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace pystream::base {
@@ -16,7 +17,8 @@ class TextTable {
     std::string title{};
     bool right = false;  ///< figures stand at the right edge
     Cut cut = Cut::never;
-    int drop = 0;  ///< where room is short, columns of a higher number go first; 0: this one stays
+    std::size_t least = 0;  ///< never narrower
+    int drop = 0;           ///< where room is short, columns of a higher number go first; 0: this one stays
   };
   /// How it is shown.
   struct Look {
@@ -46,5 +48,8 @@ class TextTable {
   std::size_t indent_;
   bool header_;
 };
+
+/// Every line of `text` made printable, and wrapped where a terminal is narrower.
+std::string lines_within(std::string_view text, const TextTable::Look& look);
 
 }  // namespace pystream::base

@@ -10,6 +10,7 @@
 #include <random>
 
 #include "base/blocked_signals.hpp"
+#include "base/number_text.hpp"
 #include "base/process_start.hpp"
 #include "cli/chaos_place.hpp"
 #include "cli/commands.hpp"
@@ -17,7 +18,6 @@
 #include "cli/prepared_run.hpp"
 #include "cli/standard_error.hpp"
 #include "cli/style.hpp"
-#include "cli/summary_table.hpp"
 #include "cli/terminal.hpp"
 #include "cli/text.hpp"
 #include "coord/audit.hpp"
@@ -255,7 +255,7 @@ class ChaosCommand {
     const Style style(STDOUT_FILENO);
     const coord::Audit& audit = verdict_.audit;
     std::string text = fmt::format("kills     {} and {} stops, in {}\n", verdict_.chaos.kills, verdict_.chaos.stops,
-                                   count_text(verdict_.runs, "run")) +
+                                   base::count_text(verdict_.runs, "run")) +
                        fmt::format("items     {} in, {} out: {} lost, {} doubled, {} out of order\n", audit.in,
                                    audit.out, audit.lost, audit.doubled, audit.refused) +
                        fmt::format("recovery  {}\n", recovery_text(verdict_.chaos.recoveries_ns));
@@ -265,11 +265,12 @@ class ChaosCommand {
     }
     if (audit.dropped + audit.set_aside > 0) {
       text += fmt::format("besides   {} dropped by full links, {} set aside by errors ({})\n", audit.dropped,
-                          audit.set_aside, count_text(audit.letters, "dead letter"));
+                          audit.set_aside, base::count_text(audit.letters, "dead letter"));
     }
     if (options_.verify && verdict_.runs > 0) {
-      text += verdict_.differing == 0 ? "output    the same bytes as undisturbed\n"
-                                      : fmt::format("output    differs in {}\n", count_text(verdict_.differing, "run"));
+      text += verdict_.differing == 0
+                  ? "output    the same bytes as undisturbed\n"
+                  : fmt::format("output    differs in {}\n", base::count_text(verdict_.differing, "run"));
     }
     if (verdict_.drained) {
       text += "drained   after the last kill; --verify lets the source come to its end\n";

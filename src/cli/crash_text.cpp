@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/number_text.hpp"
 #include "cli/text.hpp"
 #include "coord/symbols.hpp"
 #include "plan/stage_names.hpp"
@@ -44,7 +45,7 @@ std::string group_text(const coord::CrashGroup& group, coord::Symbols& symbols) 
   text += stack_text(crash.frames, symbols);
   text += fmt::format("  {:.2f} s of CPU time, {} of memory at most\n",
                       static_cast<double>((crash.usage.user_time + crash.usage.system_time).count()) * 1e-9,
-                      size_text(crash.usage.max_rss));
+                      base::size_text(crash.usage.max_rss));
   const std::size_t left_out = crash.last_lines.size() - std::min(crash.last_lines.size(), kLines);
   for (std::size_t i = left_out; i < crash.last_lines.size(); ++i) {
     text += "  | " + crash.last_lines[i] + "\n";

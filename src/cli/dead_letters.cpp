@@ -1,3 +1,4 @@
+#include "base/number_text.hpp"
 #include "cli/commands.hpp"
 #include "cli/dead_letters_replay.hpp"
 #include "cli/output_file.hpp"
@@ -5,10 +6,9 @@
 #include "cli/terminal.hpp"
 #include "cli/text.hpp"
 #include "plan/stage_names.hpp"
-#include "profile/format.hpp"
 #include "profile/home.hpp"
-#include "profile/letters.hpp"
-#include "profile/summary.hpp"
+#include "store/letters.hpp"
+#include "store/stored_summary.hpp"
 
 namespace pystream::cli {
 namespace {
@@ -23,7 +23,7 @@ struct LetterOptions {
   std::string folder;
 };
 
-std::string listed(const std::vector<profile::DeadLetter>& letters) {
+std::string listed(const std::vector<store::DeadLetter>& letters) {
   using Cut = base::TextTable::Cut;
   base::TextTable table({{.title = "letter", .right = true},
                          {.title = "run", .right = true, .drop = 1},
@@ -32,22 +32,22 @@ std::string listed(const std::vector<profile::DeadLetter>& letters) {
                          {.title = "attempts", .right = true, .drop = 2},
                          {.title = "size", .right = true, .drop = 3},
                          {.title = "reason", .cut = Cut::end}});
-  for (const profile::DeadLetter& letter : letters) {
+  for (const store::DeadLetter& letter : letters) {
     table.add({std::to_string(letter.id), std::to_string(letter.run), plan::short_key(letter.stage),
-               std::to_string(letter.sequence), std::to_string(letter.attempts), size_text(letter.size),
+               std::to_string(letter.sequence), std::to_string(letter.attempts), base::size_text(letter.size),
                plan::short_key(letter.reason)});
   }
   return table.text(look_of(STDOUT_FILENO));
 }
 
 int list(const LetterOptions& options) {
-  profile::Database database = profile::open_for_reading(profile::profiler_folder(options.folder));
-  const auto run = options.run.empty() ? std::nullopt : std::optional(profile::find_run(database, options.run, true));
-  std::vector<profile::DeadLetter> letters = profile::list_letters(database, run);
+  store::Database database = store::open_for_reading(profile::profiler_folder(options.folder));
+  const auto run = options.run.empty() ? std::nullopt : std::optional(store::find_run(database, options.run, true));
+  std::vector<store::DeadLetter> letters = store::list_letters(database, run);
   const StageOfRun stage(database, run, options.stage);
   std::erase_if(letters, [&](const auto& letter) { return !stage.includes(letter.stage); });
   if (options.json) {
-    print(profile::to_json(letters));
+    print(store::to_json(letters));
   } else {
     print(letters.empty() ? "no dead letters\n" : listed(letters));
   }
@@ -55,21 +55,21 @@ int list(const LetterOptions& options) {
 }
 
 int show(const LetterOptions& options) {
-  profile::Database database = profile::open_for_reading(profile::profiler_folder(options.folder));
+  store::Database database = store::open_for_reading(profile::profiler_folder(options.folder));
   if (options.bytes) {
-    write_output(options.output, profile::read_letter_bytes(database, options.id),
+    write_output(options.output, store::read_letter_bytes(database, options.id),
                  profile::database_files_in(profile::profiler_folder(options.folder)));
     return kDone;
   }
   if (!options.output.empty()) {
     throw BadUsage("--output needs --bytes");
   }
-  const profile::DeadLetter letter = profile::read_letter(database, options.id);
+  const store::DeadLetter letter = store::read_letter(database, options.id);
   std::string text = "letter    " + std::to_string(letter.id) + "\nrun       " + std::to_string(letter.run) +
-                     "\ntime      " + profile::format_date(letter.time) + "\nstage     " + letter.stage +
-                     "\nitem      " + std::to_string(letter.sequence) +
+                     "\ntime      " + base::date_text(letter.time) + "\nstage     " + letter.stage + "\nitem      " +
+                     std::to_string(letter.sequence) +
                      (letter.part > 0 ? ", part " + std::to_string(letter.part) : "") + "\nattempts  " +
-                     std::to_string(letter.attempts) + "\nsize      " + size_text(letter.size) + "\nreason    " +
+                     std::to_string(letter.attempts) + "\nsize      " + base::size_text(letter.size) + "\nreason    " +
                      letter.reason + "\n";
   if (letter.signal != 0) {
     text += "signal    " + std::to_string(letter.signal) + "\n";

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "base/blocked_signals.hpp"
+#include "base/number_text.hpp"
 #include "cli/frame.hpp"
 #include "cli/last_line.hpp"
 #include "cli/prepared_run.hpp"
@@ -18,8 +19,8 @@
 #include "coord/coordinator.hpp"
 #include "plan/stage_names.hpp"
 #include "profile/home.hpp"
-#include "profile/letters.hpp"
-#include "profile/summary.hpp"
+#include "store/letters.hpp"
+#include "store/stored_summary.hpp"
 
 namespace pystream::cli {
 namespace {
@@ -45,26 +46,26 @@ class ItemFolder {
 };
 
 /// `code`: what the command ends with if there are none.
-std::vector<profile::DeadLetter> chosen_letters(profile::Database& database, const ReplayOptions& options, int& code) {
-  std::vector<profile::DeadLetter> letters;
+std::vector<store::DeadLetter> chosen_letters(store::Database& database, const ReplayOptions& options, int& code) {
+  std::vector<store::DeadLetter> letters;
   std::optional<std::int64_t> run;
   for (const std::int64_t id : options.letters) {
-    letters.push_back(profile::read_letter(database, id));
+    letters.push_back(store::read_letter(database, id));
   }
   if (options.letters.empty()) {
-    run = profile::find_run(database, options.run);
-    letters = profile::list_letters(database, run);
+    run = store::find_run(database, options.run);
+    letters = store::list_letters(database, run);
   }
   const StageOfRun stage(database, run, options.stage);
-  std::erase_if(letters, [&](const profile::DeadLetter& letter) { return !stage.includes(letter.stage); });
+  std::erase_if(letters, [&](const store::DeadLetter& letter) { return !stage.includes(letter.stage); });
   code = stage.exit_code();
   return letters;
 }
 
 /// The one stage that all of them are of.
-std::string stage_of(const std::vector<profile::DeadLetter>& letters) {
+std::string stage_of(const std::vector<store::DeadLetter>& letters) {
   const std::string& stage = letters.front().stage;
-  for (const profile::DeadLetter& letter : letters) {
+  for (const store::DeadLetter& letter : letters) {
     if (letter.stage != stage) {
       throw BadUsage("found letters of " + plan::short_key(stage) + " and of " + plan::short_key(letter.stage) +
                      ", expected those of one stage; choose one with --stage");
@@ -143,13 +144,13 @@ int replay_dead_letters(ReplayOptions options) {
   const fs::path folder = profile::profiler_folder(options.folder);
   const base::BlockedSignals blocked;  // but for those that the run takes: the folder is to be removed in any case
   ItemFolder items;
-  std::vector<profile::DeadLetter> letters;
+  std::vector<store::DeadLetter> letters;
   int code = kDone;
   {
-    profile::Database database = profile::open_for_reading(folder);
+    store::Database database = store::open_for_reading(folder);
     letters = chosen_letters(database, options, code);
-    for (const profile::DeadLetter& letter : letters) {
-      items.add(profile::read_letter_bytes(database, letter.id));
+    for (const store::DeadLetter& letter : letters) {
+      items.add(store::read_letter_bytes(database, letter.id));
     }
   }
   if (letters.empty()) {
@@ -169,7 +170,7 @@ int replay_dead_letters(ReplayOptions options) {
   const coord::Outcome outcome = run_unwaited(coordinator);
   const coord::Audit audit = coord::audit(run.topology(), coordinator.view());
   // Not on standard output, which may be the sink's.
-  warn(fmt::format("{} replayed from {} on: {} came out, {} set aside again", count_text(audit.in, "letter"),
+  warn(fmt::format("{} replayed from {} on: {} came out, {} set aside again", base::count_text(audit.in, "letter"),
                    plan::short_key(stage), audit.out, audit.set_aside));
   const RunEnd end{.outcome = outcome,
                    .failure = coordinator.failure() ? coordinator.failure()->text : "",
@@ -181,7 +182,7 @@ int replay_dead_letters(ReplayOptions options) {
   }
   if (options.remove && outcome == coord::Outcome::done) {
     if (nothing_is_left_out(audit, letters.size())) {
-      profile::remove_letters(profile::database_in(folder), letters);
+      store::remove_letters(profile::database_in(folder), letters);
     } else {
       warn("--remove: not every letter came out or became a letter of the replay; all of them are kept");
     }

@@ -1,9 +1,9 @@
-#include "profile/diff.hpp"
+#include "report/diff.hpp"
 
 #include "cli/commands.hpp"
 #include "cli/terminal.hpp"
 #include "profile/home.hpp"
-#include "profile/summary.hpp"
+#include "store/stored_summary.hpp"
 
 namespace pystream::cli {
 namespace {
@@ -15,11 +15,11 @@ struct DiffOptions {
   std::string folder;
 };
 
-std::vector<profile::FailCondition> conditions_of(const DiffOptions& options) {
-  std::vector<profile::FailCondition> conditions;
+std::vector<report::FailCondition> conditions_of(const DiffOptions& options) {
+  std::vector<report::FailCondition> conditions;
   for (const std::string& text : options.fail_if) {
     try {
-      conditions.push_back(profile::parse_fail_condition(text));
+      conditions.push_back(report::parse_fail_condition(text));
     } catch (const Error& error) {
       throw BadUsage(std::string("--fail-if: ") + error.what());
     }
@@ -27,10 +27,10 @@ std::vector<profile::FailCondition> conditions_of(const DiffOptions& options) {
   return conditions;
 }
 
-std::vector<profile::Metric> metrics_of(const std::vector<profile::FailCondition>& conditions) {
-  using profile::Metric;
+std::vector<report::Metric> metrics_of(const std::vector<report::FailCondition>& conditions) {
+  using report::Metric;
   std::vector<Metric> metrics{Metric::mean, Metric::p50, Metric::p99, Metric::throughput};
-  for (const profile::FailCondition& condition : conditions) {
+  for (const report::FailCondition& condition : conditions) {
     if (std::find(metrics.begin(), metrics.end(), condition.metric) == metrics.end()) {
       metrics.push_back(condition.metric);
     }
@@ -38,10 +38,10 @@ std::vector<profile::Metric> metrics_of(const std::vector<profile::FailCondition
   return metrics;
 }
 
-std::vector<std::string> failures_of(const profile::Comparison& comparison,
-                                     const std::vector<profile::FailCondition>& conditions) {
+std::vector<std::string> failures_of(const report::Comparison& comparison,
+                                     const std::vector<report::FailCondition>& conditions) {
   try {
-    return profile::failures(comparison, conditions);
+    return report::failures(comparison, conditions);
   } catch (const Error& error) {
     throw BadUsage(std::string("--fail-if: ") + error.what());
   }
@@ -49,13 +49,13 @@ std::vector<std::string> failures_of(const profile::Comparison& comparison,
 
 int compare(const DiffOptions& options) {
   const auto conditions = conditions_of(options);
-  profile::Database database = profile::open_for_reading(profile::profiler_folder(options.folder));
+  store::Database database = store::open_for_reading(profile::profiler_folder(options.folder));
   const auto windows = [&](const std::string& run) {
-    return profile::read_windows(database, profile::read_summary(database, profile::find_run(database, run)).run);
+    return store::read_windows(database, store::read_summary(database, store::find_run(database, run)).run);
   };
-  const profile::Comparison comparison =
-      profile::compare(windows(options.before), windows(options.after), metrics_of(conditions));
-  print(profile::to_table(comparison, look_of(STDOUT_FILENO)));
+  const report::Comparison comparison =
+      report::compare(windows(options.before), windows(options.after), metrics_of(conditions));
+  print(report::to_table(comparison, look_of(STDOUT_FILENO)));
   if (comparison.changes.empty() && !conditions.empty()) {
     throw Error("the two runs have no stage in common: nothing could be compared");
   }

@@ -1,5 +1,5 @@
+#include "base/escaped_text.hpp"
 #include "cli/pipeline_graph.hpp"
-#include "profile/format.hpp"
 
 namespace pystream::cli {
 namespace {
@@ -7,7 +7,7 @@ namespace {
 constexpr std::string_view kFont = "Helvetica,Arial,sans-serif";
 
 std::string small(std::string_view text) {
-  return "<font point-size=\"10\" color=\"#5f6b7a\">" + profile::html_text(text) + "</font>";
+  return "<font point-size=\"10\" color=\"#5f6b7a\">" + base::html_text(text) + "</font>";
 }
 
 /// A worker is blue whatever it hosts, except that the two ends stand out.
@@ -44,10 +44,10 @@ void write_box(const Box& box, const std::string& indent, std::string& out) {
            " [shape=circle, fixedsize=true, width=0.14, height=0.14, label=\"\", fillcolor=\"#3f78c4\", "
            "color=\"#3f78c4\"];\n";
   } else if (box.is_leaf()) {
-    out += indent + box.id + " [label=<<b>" + profile::html_text(box.name) + "</b>" +
+    out += indent + box.id + " [label=<<b>" + base::html_text(box.name) + "</b>" +
            (box.type.empty() ? "" : "<br/>" + small(box.type)) + ">, " + leaf_style(box) + "];\n";
   } else {
-    out += indent + "subgraph cluster_" + box.id + " {\n" + indent + "  label=<<b>" + profile::html_text(box.name) +
+    out += indent + "subgraph cluster_" + box.id + " {\n" + indent + "  label=<<b>" + base::html_text(box.name) +
            "</b>  " + small(cluster_note(box)) + ">; labeljust=l; labelloc=t; margin=12; " + cluster_style(box) + "\n";
     for (const Box& inner : box.inside) {
       write_box(inner, indent + "  ", out);
@@ -73,7 +73,7 @@ std::string render_dot(const PipelineGraph& graph) {
     if (arrow.kind == Arrow::Kind::call) {
       out += " [color=\"#8fa9c9\", arrowsize=0.5]";
     } else if (!arrow.label.empty()) {
-      out += " [label=<" + profile::html_text(arrow.label) + ">]";
+      out += " [label=<" + base::html_text(arrow.label) + ">]";
     }
     out += ";\n";
   }

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/number_text.hpp"
 #include "cli/frame.hpp"
 #include "cli/text.hpp"
 
@@ -52,7 +53,7 @@ std::string last_line(const RunEnd& end) {
   if (end.outcome == coord::Outcome::done && parts.empty()) {
     return {};
   }
-  std::string line = fmt::format("{} in, {} out", count_text(end.audit.in, "item"), end.audit.out);
+  std::string line = fmt::format("{} in, {} out", base::count_text(end.audit.in, "item"), end.audit.out);
   if (!parts.empty()) {
     line += ": " + joined(parts, ", ");
   }

@@ -1,7 +1,7 @@
+#include "base/number_text.hpp"
 #include "cli/commands.hpp"
 #include "cli/live.hpp"
 #include "cli/terminal.hpp"
-#include "profile/format.hpp"
 
 namespace pystream::cli {
 namespace {
@@ -33,8 +33,8 @@ int list(bool json) {
                          {.title = "workers", .right = true, .drop = 1}});
   for (const coord::LiveStatus& status : pipelines) {
     table.add({std::to_string(status.pid), status.name, status.run > 0 ? std::to_string(status.run) : "-", status.state,
-               profile::format_time(status.uptime_s),
-               status.stages.empty() ? "-" : std::to_string(status.stages.back().items),
+               base::time_text(status.uptime_s),
+               status.stages.empty() ? "-" : std::to_string(status.stages.back().figures.items),
                std::to_string(status.workers.size())});
   }
   print(table.text(look_of(STDOUT_FILENO)));

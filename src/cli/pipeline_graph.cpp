@@ -3,6 +3,7 @@
 #include <map>
 #include <utility>
 
+#include "base/number_text.hpp"
 #include "cli/text.hpp"
 
 namespace pystream::cli {
@@ -172,10 +173,10 @@ class Builder {
       parts.emplace_back(plan::to_string(link.options.overflow));
     }
     if (link.options.items) {
-      parts.push_back(count_text(*link.options.items, "item"));
+      parts.push_back(base::count_text(*link.options.items, "item"));
     }
     if (link.options.bytes) {
-      parts.push_back(size_text(*link.options.bytes));
+      parts.push_back(base::size_text(*link.options.bytes));
     }
     return joined(parts, ", ");
   }

@@ -3,8 +3,9 @@
 #include "cli/commands.hpp"
 #include "cli/output_file.hpp"
 #include "cli/terminal.hpp"
-#include "profile/format.hpp"
 #include "profile/home.hpp"
+#include "report/summary_text.hpp"
+#include "store/stored_summary.hpp"
 
 namespace pystream::cli {
 namespace {
@@ -17,14 +18,14 @@ struct ProfileOptions {
 };
 
 int show(const ProfileOptions& options) {
-  profile::Database database = profile::open_for_reading(profile::profiler_folder(options.folder));
-  const profile::RunSummary summary = profile::read_summary(database, profile::find_run(database, options.run));
+  store::Database database = store::open_for_reading(profile::profiler_folder(options.folder));
+  const profile::RunSummary summary = store::read_summary(database, store::find_run(database, options.run));
   const bool to_terminal = options.output.empty() || options.output == "-";
   write_output(options.output,
-               options.format == "json" ? profile::to_json(summary)
+               options.format == "json" ? report::to_json(summary)
                : options.format == "csv"
-                   ? profile::to_csv(summary)
-                   : profile::to_table(summary, to_terminal ? look_of(STDOUT_FILENO) : base::TextTable::Look{}),
+                   ? report::to_csv(summary)
+                   : report::to_table(summary, to_terminal ? look_of(STDOUT_FILENO) : base::TextTable::Look{}),
                profile::database_files_in(profile::profiler_folder(options.folder)));
   return kDone;
 }

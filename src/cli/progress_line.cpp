@@ -7,12 +7,12 @@
 
 #include "base/display_text.hpp"
 #include "cli/standard_error.hpp"
-#include "cli/summary_table.hpp"
 #include "cli/terminal.hpp"
+#include "cli/text.hpp"
 #include "plan/stage_names.hpp"
 
 namespace pystream::cli {
-void ProgressLine::show(std::span<const coord::StageSummary> stages, std::uint32_t restarts) {
+void ProgressLine::show(std::span<const profile::KeySummary> stages, std::uint32_t restarts) {
   if (!enabled_ || stages.empty()) {
     return;
   }

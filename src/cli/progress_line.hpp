@@ -5,7 +5,7 @@
 #include <span>
 #include <string>
 
-#include "coord/run_summary.hpp"
+#include "profile/summary.hpp"
 
 namespace pystream::cli {
 
@@ -16,7 +16,7 @@ class ProgressLine {
   ~ProgressLine() { clear(); }
 
   /// Items that left the pipeline so far, their rate since the last call, the bottleneck, restarts.
-  void show(std::span<const coord::StageSummary> stages, std::uint32_t restarts);
+  void show(std::span<const profile::KeySummary> stages, std::uint32_t restarts);
   void clear();
 
  private:

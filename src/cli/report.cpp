@@ -1,4 +1,4 @@
-#include "profile/report.hpp"
+#include "report/report.hpp"
 
 #include "cli/commands.hpp"
 #include "cli/output_file.hpp"
@@ -14,8 +14,8 @@ struct ReportOptions {
 };
 
 int report(const ReportOptions& options) {
-  profile::Database database = profile::open_for_reading(profile::profiler_folder(options.folder));
-  const std::string html = profile::to_html(profile::read_report(database, profile::find_run(database, options.run)));
+  store::Database database = store::open_for_reading(profile::profiler_folder(options.folder));
+  const std::string html = report::to_html(report::read_report(database, store::find_run(database, options.run)));
   write_output(options.output, html, profile::database_files_in(profile::profiler_folder(options.folder)));
   return kDone;
 }

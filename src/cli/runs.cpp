@@ -1,10 +1,10 @@
+#include "base/number_text.hpp"
 #include "cli/commands.hpp"
 #include "cli/terminal.hpp"
 #include "plan/stage_names.hpp"
-#include "profile/format.hpp"
 #include "profile/home.hpp"
-#include "profile/past_runs.hpp"
-#include "profile/summary.hpp"
+#include "store/past_runs.hpp"
+#include "store/stored_summary.hpp"
 
 namespace pystream::cli {
 namespace {
@@ -20,7 +20,7 @@ std::string count_or_dash(const std::optional<std::uint64_t>& count) {
 
 constexpr std::size_t kToTheMinute = 16;  ///< of "2026-01-31 23:59:59"
 
-std::string listed(const std::vector<profile::PastRun>& runs) {
+std::string listed(const std::vector<store::PastRun>& runs) {
   using Cut = base::TextTable::Cut;
   base::TextTable table({{.title = "run", .right = true},
                          {.title = "name", .cut = Cut::middle},
@@ -33,9 +33,9 @@ std::string listed(const std::vector<profile::PastRun>& runs) {
                          {.title = "drops", .right = true, .drop = 7},
                          {.title = "letters", .right = true, .drop = 1},
                          {.title = "reason", .cut = Cut::end, .drop = 6}});
-  for (const profile::PastRun& run : runs) {
-    table.add({std::to_string(run.run), run.name, profile::format_date(run.started).substr(0, kToTheMinute),
-               run.duration_s ? profile::format_time(*run.duration_s) : "-", run.outcome, count_or_dash(run.items),
+  for (const store::PastRun& run : runs) {
+    table.add({std::to_string(run.run), run.name, base::date_text(run.started).substr(0, kToTheMinute),
+               run.duration_s ? base::time_text(*run.duration_s) : "-", run.outcome, count_or_dash(run.items),
                count_or_dash(run.errors), count_or_dash(run.restarts), count_or_dash(run.dropped),
                std::to_string(run.dead_letters), plan::short_key(run.reason)});
   }
@@ -43,10 +43,10 @@ std::string listed(const std::vector<profile::PastRun>& runs) {
 }
 
 int runs(const RunsOptions& options) {
-  profile::Database database = profile::open_for_reading(profile::profiler_folder(options.folder));
-  const std::vector<profile::PastRun> found = profile::list_runs(database);
+  store::Database database = store::open_for_reading(profile::profiler_folder(options.folder));
+  const std::vector<store::PastRun> found = store::list_runs(database);
   if (options.json) {
-    print(profile::to_json(found));
+    print(store::to_json(found));
   } else {
     print(found.empty() ? "no runs yet\n" : listed(found));
   }

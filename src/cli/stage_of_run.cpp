@@ -2,17 +2,17 @@
 
 #include "cli/frame.hpp"
 #include "plan/stage_names.hpp"
-#include "profile/past_runs.hpp"
+#include "store/past_runs.hpp"
 
 namespace pystream::cli {
 
-StageOfRun::StageOfRun(profile::Database& database, std::optional<std::int64_t> run, const std::string& name)
+StageOfRun::StageOfRun(store::Database& database, std::optional<std::int64_t> run, const std::string& name)
     : name_(name) {
   if (name.empty()) {
     key_ = "";
     return;
   }
-  const std::vector<std::string> keys = profile::stage_keys(database, run);
+  const std::vector<std::string> keys = store::stage_keys(database, run);
   try {
     key_ = plan::key_named(name, keys, run ? "run " + std::to_string(*run) : "any run");
     name_ = plan::short_key(*key_);

@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "profile/store_database.hpp"
+#include "store/database.hpp"
 
 namespace pystream::cli {
 
@@ -13,7 +13,7 @@ class StageOfRun {
  public:
   /// An empty name means all. One that the run does not have is told on standard error. Throws BadUsage if it may be
   /// several.
-  StageOfRun(profile::Database& database, std::optional<std::int64_t> run, const std::string& name);
+  StageOfRun(store::Database& database, std::optional<std::int64_t> run, const std::string& name);
 
   /// Whether the stage `key` is meant, or stands in the pipeline that is.
   bool includes(const std::string& key) const;

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "base/display_text.hpp"
+#include "base/number_text.hpp"
 #include "cli/commands.hpp"
 #include "cli/stage_catalog.hpp"
 #include "cli/style.hpp"
@@ -56,10 +57,10 @@ std::string list(const std::vector<PluginTypes>& catalog) {
 std::string value_text(const ParamSpec& spec, const ParamValue& value) {
   if (const auto* whole = std::get_if<std::int64_t>(&value); whole != nullptr && *whole >= 0) {
     if (spec.type == ParamType::size) {
-      return size_text(static_cast<std::uint64_t>(*whole));
+      return base::size_text(static_cast<std::uint64_t>(*whole));
     }
     if (spec.type == ParamType::duration) {
-      return *whole == 0 ? "0s" : duration_text(*whole);
+      return *whole == 0 ? "0s" : base::duration_text(*whole);
     }
   }
   return plan::dump_json(value, -1);
@@ -111,7 +112,7 @@ std::string details(const PluginTypes& plugin, const StageType& type) {
     rows.push_back({"output", type.info.output.empty() ? "any" : type.info.output});
   }
   if (type.checkpoint_bytes > 0) {
-    rows.push_back({"checkpoint", "up to " + size_text(type.checkpoint_bytes)});
+    rows.push_back({"checkpoint", "up to " + base::size_text(type.checkpoint_bytes)});
   }
   std::string out = style.bold(type.name) + "\n";
   if (!type.info.summary.empty()) {

@@ -4,19 +4,15 @@
 
 #include <cmath>
 
+#include "base/number_text.hpp"
+#include "cli/text.hpp"
 #include "plan/stage_names.hpp"
-#include "profile/format.hpp"
 
 namespace pystream::cli {
 namespace {
 
-std::string three_digits(double value) {
-  const int decimals = value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
-  return fmt::format("{:.{}f}", value, decimals);
-}
-
 std::string share(double value) {
-  return fmt::format("{:.0f} %", 100 * value);
+  return base::percent_text(value, 0);
 }
 
 base::TextTable empty_table() {
@@ -35,36 +31,10 @@ base::TextTable empty_table() {
 
 }  // namespace
 
-std::string pretty_time(double seconds) {
-  if (seconds < 999.5e-9) {
-    return fmt::format("{:.0f} ns", seconds * 1e9);
-  }
-  if (seconds < 999.5e-6) {
-    return three_digits(seconds * 1e6) + " us";
-  }
-  if (seconds < 999.5e-3) {
-    return three_digits(seconds * 1e3) + " ms";
-  }
-  return three_digits(seconds) + " s";
-}
-
-std::string pretty_count(double count) {
-  if (count < 999.5) {
-    return count == std::floor(count) ? fmt::format("{:.0f}", count) : three_digits(count);
-  }
-  if (count < 999.5e3) {
-    return three_digits(count * 1e-3) + " k";
-  }
-  if (count < 999.5e6) {
-    return three_digits(count * 1e-6) + " M";
-  }
-  return three_digits(count * 1e-9) + " G";
-}
-
-std::string summary_table(std::span<const coord::StageSummary> stages, const base::TextTable::Look& look) {
+std::string summary_table(std::span<const profile::KeySummary> stages, const base::TextTable::Look& look) {
   base::TextTable table = empty_table();
-  const coord::StageSummary* bottleneck = nullptr;
-  for (const coord::StageSummary& stage : stages) {
+  const profile::KeySummary* bottleneck = nullptr;
+  for (const profile::KeySummary& stage : stages) {
     table.add({plan::short_key(stage.key), std::to_string(stage.items), pretty_time(stage.mean_s),
                pretty_time(stage.p99_s), stage.items_per_s > 0 ? pretty_count(stage.items_per_s) : "-",
                share(stage.working), share(stage.waiting), share(stage.blocked), std::to_string(stage.restarts),
@@ -77,7 +47,7 @@ std::string summary_table(std::span<const coord::StageSummary> stages, const bas
     const std::string line =
         fmt::format("bottleneck: {} works {} of its time, {} an item", plan::short_key(bottleneck->key),
                     share(bottleneck->working), pretty_time(bottleneck->mean_s));
-    text += profile::lines_within(line, look);
+    text += base::lines_within(line, look);
   }
   return text;
 }

@@ -4,16 +4,11 @@
 #include <string>
 
 #include "base/text_table.hpp"
-#include "coord/run_summary.hpp"
+#include "profile/summary.hpp"
 
 namespace pystream::cli {
 
 /// The table at the end of a run: a row per stage, the bottleneck marked and named below.
-std::string summary_table(std::span<const coord::StageSummary> stages, const base::TextTable::Look& look);
-
-/// "1.23 ms", "45.6 µs"; three significant digits.
-std::string pretty_time(double seconds);
-/// "1.23 M", "45.6 k"; three significant digits.
-std::string pretty_count(double count);
+std::string summary_table(std::span<const profile::KeySummary> stages, const base::TextTable::Look& look);
 
 }  // namespace pystream::cli

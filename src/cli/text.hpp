@@ -1,6 +1,5 @@
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,13 +8,10 @@
 
 namespace pystream::cli {
 
-/// "64 MiB", "1.5 GiB", "17 bytes".
-std::string size_text(std::uint64_t bytes);
-/// "20ms", "1.5s": as plan files write it.
-std::string duration_text(std::int64_t nanoseconds);
-
-/// "1 link", "3 links".
-std::string count_text(std::size_t count, const std::string& noun);
+/// "1.23 ms", "45 ns"; three significant digits, but no parts of a nanosecond.
+std::string pretty_time(double seconds);
+/// "1.23 M", "45"; three significant digits.
+std::string pretty_count(double count);
 
 std::string joined(const std::vector<std::string>& words, std::string_view between);
 

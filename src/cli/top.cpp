@@ -11,6 +11,7 @@
 
 #include "base/codec.hpp"
 #include "base/display_text.hpp"
+#include "base/number_text.hpp"
 #include "cli/commands.hpp"
 #include "cli/live.hpp"
 #include "cli/style.hpp"
@@ -18,7 +19,6 @@
 #include "cli/text.hpp"
 #include "coord/control_socket.hpp"
 #include "plan/stage_names.hpp"
-#include "profile/format.hpp"
 
 namespace pystream::cli {
 namespace {
@@ -67,7 +67,7 @@ std::string state_of(const coord::LiveWorker& worker) {
   constexpr std::int64_t kAWhileNs = 2'000'000'000;
   return worker.item_age_ns < kAWhileNs
              ? worker.phase
-             : worker.item + " for " + profile::format_time(static_cast<double>(worker.item_age_ns) * 1e-9);
+             : worker.item + " for " + base::time_text(static_cast<double>(worker.item_age_ns) * 1e-9);
 }
 
 /// A narrow terminal keeps what tells where the time goes.
@@ -105,18 +105,18 @@ class TopScreen {
       const auto then = old.find(pid);
       const double cpu = then != old.end() && seconds > 0 ? (usage_[pid].cpu_s - then->second.cpu_s) / seconds : 0;
       table.add({plan::short_key(f.stage->key), of_worker(pid > 0 ? std::to_string(pid) : "-"),
-                 of_worker(f.worker != nullptr ? state_of(*f.worker) : ""), profile::format_count(f.items_per_s),
-                 profile::format_time(f.p50_s), profile::format_time(f.p99_s),
-                 of_worker(f.stage->role == "source" ? "-" : profile::format_percent(f.fill)),
-                 of_worker(profile::format_percent(f.waiting)), of_worker(profile::format_percent(f.working)),
-                 of_worker(profile::format_percent(f.blocked)),
+                 of_worker(f.worker != nullptr ? state_of(*f.worker) : ""), base::number_text(f.did.items_per_s),
+                 base::time_text(f.did.p50_s), base::time_text(f.did.p99_s),
+                 of_worker(f.stage->role == "source" ? "-" : base::percent_text(f.fill)),
+                 of_worker(base::percent_text(f.did.waiting)), of_worker(base::percent_text(f.did.working)),
+                 of_worker(base::percent_text(f.did.blocked)),
                  of_worker(f.worker != nullptr ? std::to_string(f.worker->restarts) : ""),
-                 of_worker(size_text(static_cast<std::uint64_t>(usage_[pid].memory_bytes))),
-                 of_worker(profile::format_percent(cpu))});
+                 of_worker(base::size_text(static_cast<std::uint64_t>(usage_[pid].memory_bytes))),
+                 of_worker(base::percent_text(cpu))});
     }
     const std::string title = now.name + "  pid " + std::to_string(now.pid) +
                               (now.run > 0 ? "  run " + std::to_string(now.run) : "") + "  " + now.state + "  up " +
-                              profile::format_time(now.uptime_s);
+                              base::time_text(now.uptime_s);
     before_ = now;
     const base::TextTable::Look look = look_of(STDOUT_FILENO);
     std::string shown = base::printable_line(title);

@@ -1,11 +1,11 @@
-#include "profile/trace.hpp"
+#include "report/trace.hpp"
 
 #include <optional>
 
 #include "cli/commands.hpp"
 #include "cli/output_file.hpp"
 #include "profile/home.hpp"
-#include "profile/summary.hpp"
+#include "store/stored_summary.hpp"
 
 namespace pystream::cli {
 namespace {
@@ -19,14 +19,14 @@ struct TraceOptions {
 };
 
 int trace(const TraceOptions& options) {
-  profile::Database database = profile::open_for_reading(profile::profiler_folder(options.folder));
-  const std::int64_t run = profile::find_run(database, options.run);
+  store::Database database = store::open_for_reading(profile::profiler_folder(options.folder));
+  const std::int64_t run = store::find_run(database, options.run);
   if (options.item) {
-    print(profile::item_path(database, run, *options.item));
+    print(report::item_path(database, run, *options.item));
   } else {
     OutputFile out(options.output, OutputFile::Existing::replaced,
                    profile::database_files_in(profile::profiler_folder(options.folder)));
-    profile::write_trace(database, run, options.items, [&](std::string_view text) { out.write(text); });
+    report::write_trace(database, run, options.items, [&](std::string_view text) { out.write(text); });
     out.commit();
   }
   return kDone;

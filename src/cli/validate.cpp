@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "base/memory.hpp"
+#include "base/number_text.hpp"
 #include "cli/commands.hpp"
 #include "cli/load_plan.hpp"
 #include "cli/style.hpp"
@@ -69,11 +70,11 @@ void add_worker(const Survey& survey, const plan::WorkerSpec& worker, bool on_te
 }
 
 std::string capacity_text(const shm::LinkSize& size) {
-  std::string text = size_text(size.ring_bytes) + " ring";
+  std::string text = base::size_text(size.ring_bytes) + " ring";
   if (size.items_limit > 0) {
-    text += ", at most " + count_text(size.items_limit, "item");
+    text += ", at most " + base::count_text(size.items_limit, "item");
   }
-  return text + ", items up to " + size_text(size.item_limit);
+  return text + ", items up to " + base::size_text(size.item_limit);
 }
 
 std::string report(const LoadedPlan& loaded, const Survey& survey) {
@@ -84,7 +85,7 @@ std::string report(const LoadedPlan& loaded, const Survey& survey) {
   for (const plan::WorkerSpec& worker : survey.topology.workers) {
     add_worker(survey, worker, look.width.has_value(), rows);
   }
-  out += style.bold(count_text(survey.topology.workers.size(), "worker process")) + "\n" + table(rows, 2, look);
+  out += style.bold(base::count_text(survey.topology.workers.size(), "worker process")) + "\n" + table(rows, 2, look);
   rows.clear();
   for (std::size_t i = 0; i < survey.topology.item_links().size(); ++i) {
     const plan::LinkSpec& link = survey.topology.links[i];
@@ -92,11 +93,11 @@ std::string report(const LoadedPlan& loaded, const Survey& survey) {
         {plan::short_key(link.name), capacity_text(survey.size_of(i)),
          link.options.overflow == plan::Overflow::block ? "" : std::string(plan::to_string(link.options.overflow))});
   }
-  out += "\n" + style.bold(count_text(rows.size(), "link")) + "\n" + table(rows, 2, look);
+  out += "\n" + style.bold(base::count_text(rows.size(), "link")) + "\n" + table(rows, 2, look);
   out += "\n" + style.bold("Shared memory") + "\n" +
-         table({{"reserved at the start", size_text(survey.memory.reserved)},
-                {"at most", size_text(survey.memory.limit)},
-                {"available now", size_text(survey.available)}},
+         table({{"reserved at the start", base::size_text(survey.memory.reserved)},
+                {"at most", base::size_text(survey.memory.limit)},
+                {"available now", base::size_text(survey.available)}},
                2, look);
   return out;
 }
@@ -153,8 +154,8 @@ int validate(const Options& options) {
   checked_files(loaded, survey.topology, false);
   print(options.json ? report_json(loaded, survey) : report(loaded, survey));
   if (!survey.fits()) {
-    warn("this plan needs " + size_text(survey.memory.reserved) + " of shared memory at once, but only " +
-         size_text(survey.available) +
+    warn("this plan needs " + base::size_text(survey.memory.reserved) + " of shared memory at once, but only " +
+         base::size_text(survey.available) +
          " is available now: it would not start; fewer workers or a smaller links.capacity.bytes take less");
   }
   return kDone;

@@ -10,9 +10,9 @@
 #include "cli/terminal.hpp"
 #include "coord/symbols.hpp"
 #include "plan/stage_names.hpp"
-#include "profile/events.hpp"
 #include "profile/home.hpp"
-#include "profile/summary.hpp"
+#include "store/events.hpp"
+#include "store/stored_summary.hpp"
 
 namespace pystream::cli {
 namespace {
@@ -25,7 +25,7 @@ struct WhyOptions {
 };
 
 /// "stage KEY was killed …": KEY; else the worker's name.
-std::string key_of(const profile::StoredEvent& event) {
+std::string key_of(const store::StoredEvent& event) {
   constexpr std::string_view kBefore = "stage ";
   if (!event.text.starts_with(kBefore)) {
     return event.worker;
@@ -67,12 +67,12 @@ std::string with_names(const std::string& text, coord::Symbols& symbols) {
 }
 
 int why(const WhyOptions& options) {
-  profile::Database database = profile::open_for_reading(profile::profiler_folder(options.folder));
-  const std::int64_t run = profile::find_run(database, options.run);
-  std::vector<profile::StoredEvent> crashes = profile::list_events(database, run, "crash");
+  store::Database database = store::open_for_reading(profile::profiler_folder(options.folder));
+  const std::int64_t run = store::find_run(database, options.run);
+  std::vector<store::StoredEvent> crashes = store::list_events(database, run, "crash");
   const StageOfRun stage(database, run, options.stage);
   std::erase_if(crashes, [&](const auto& event) { return !stage.includes(key_of(event)); });
-  const profile::RunEnd end = profile::read_run_end(database, run);
+  const store::RunEnd end = store::read_run_end(database, run);
   std::string text = fmt::format("run {}: {}{}\n", run, end.outcome, end.reason.empty() ? "" : ", " + end.reason);
   if (crashes.empty()) {
     text += options.stage.empty() ? "no worker has died\n" : "stage " + stage.name() + " has not died\n";

@@ -497,7 +497,7 @@ void Coordinator::wake_links_of(plan::WorkerId id) {
   }
 }
 
-std::vector<StageSummary> Coordinator::summary() const {
+std::vector<profile::KeySummary> Coordinator::summary() const {
   std::vector<std::uint32_t> restarts;
   for (plan::WorkerId id = 0; id < workers_.size(); ++id) {
     restarts.push_back(supervisor_.restarts(id));

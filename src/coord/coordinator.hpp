@@ -83,7 +83,7 @@ class Coordinator {
   bool interrupted() const { return interrupted_; }
   /// Its sources were told to end: by drain(), a signal, or `pystream-coord stop`.
   bool drained() const { return draining_; }
-  std::vector<StageSummary> summary() const;
+  std::vector<profile::KeySummary> summary() const;
   std::uint32_t restarts() const;
   /// 0 while the worker does not run.
   pid_t pid_of(plan::WorkerId id) const { return workers_.at(id).running ? workers_.at(id).process.pid : 0; }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "base/number_text.hpp"
+
 namespace pystream::coord {
 namespace {
 
@@ -10,10 +12,6 @@ using namespace std::chrono_literals;
 
 constexpr std::chrono::nanoseconds kFirst = 1s;
 constexpr std::chrono::nanoseconds kLongest = 30s;
-
-std::string items_text(std::uint64_t items) {
-  return std::to_string(items) + (items == 1 ? " item" : " items");
-}
 
 /// The workers that have not ended, for a pipeline without an item between its workers.
 std::string still_running(const LiveStatus& status) {
@@ -62,7 +60,7 @@ std::string DrainNotice::text(const LiveStatus& status, const std::string& advic
   for (const std::uint32_t consumer : fullest->consumers) {
     where += (where.empty() ? "" : ", ") + status.workers.at(consumer).name;
   }
-  return "draining: " + items_text(inside) + " inside, " +
+  return "draining: " + base::count_text(inside, "item") + " inside, " +
          (fullest->items == inside ? (inside == 1 ? "it is" : "all of them are")
                                    : std::to_string(fullest->items) + " are") +
          " in or in front of " + where + "; " + advice;

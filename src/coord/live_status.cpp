@@ -2,15 +2,11 @@
 
 #include <algorithm>
 
+#include "base/escaped_text.hpp"
 #include "profile/figures.hpp"
-#include "profile/format.hpp"
 
 namespace pystream::coord {
 namespace {
-
-std::uint64_t minus(std::uint64_t a, std::uint64_t b) {
-  return a > b ? a - b : 0;
-}
 
 double ratio(double a, double b) {
   return b > 0 ? a / b : 0;
@@ -29,73 +25,58 @@ std::vector<LiveFigures> figures_between(const LiveStatus& before, const LiveSta
   for (std::size_t i = 0; i < now.stages.size(); ++i) {
     const LiveStage& stage = now.stages[i];
     const LiveStage old = at_or_empty(before.stages, i);
-    LiveFigures figures{.stage = &stage};
-    const auto items = static_cast<double>(minus(stage.items, old.items));
-    figures.items_per_s = ratio(items, seconds);
-    figures.mean_s = ratio(static_cast<double>(minus(stage.total_ns, old.total_ns)) * 1e-9, items);
-    std::vector<std::uint64_t> histogram(shm::kBuckets);
-    for (const auto& [bucket, count] : stage.histogram) {
-      histogram[std::min<std::size_t>(bucket, shm::kBuckets - 1)] += count;
-    }
-    for (const auto& [bucket, count] : old.histogram) {
-      std::uint64_t& cell = histogram[std::min<std::size_t>(bucket, shm::kBuckets - 1)];
-      cell = minus(cell, count);
-    }
-    figures.p50_s = profile::percentile_s(histogram, 0.5, stage.max_ns);
-    figures.p99_s = profile::percentile_s(histogram, 0.99, stage.max_ns);
+    LiveFigures between{.stage = &stage};
+    profile::Figures figures = stage.figures.since(old.figures);
+    figures.max_ns = stage.figures.max_ns;
     if (stage.worker < now.workers.size()) {
-      const LiveWorker& worker = now.workers[stage.worker];
-      const LiveWorker then = at_or_empty(before.workers, stage.worker);
-      figures.worker = &worker;
-      const auto waiting = static_cast<double>(minus(worker.waiting_ns, then.waiting_ns));
+      between.worker = &now.workers[stage.worker];
       // What an item takes is counted when it is done; one that takes long must not look like no work at all.
-      const double in_work = std::min(static_cast<double>(worker.item_age_ns), seconds * 1e9);
-      const auto working = std::max(static_cast<double>(minus(worker.working_ns, then.working_ns)), in_work);
-      const auto blocked = static_cast<double>(minus(worker.blocked_ns, then.blocked_ns));
-      const double total = waiting + working + blocked;
-      figures.waiting = ratio(waiting, total);
-      figures.working = ratio(working, total);
-      figures.blocked = ratio(blocked, total);
+      const double in_work = std::min(static_cast<double>(between.worker->item_age_ns), seconds * 1e9);
+      figures.working_ns = std::max(figures.working_ns, static_cast<std::uint64_t>(std::max(in_work, 0.0)));
     }
+    between.did = profile::summary_of(figures);
+    between.did.items_per_s = ratio(static_cast<double>(figures.items), seconds);
     for (const LiveLink& link : now.links) {
       if (link.capacity > 0 && std::ranges::find(link.consumers, stage.worker) != link.consumers.end()) {
-        figures.fill =
-            std::max(figures.fill, ratio(static_cast<double>(link.bytes), static_cast<double>(link.capacity)));
-        figures.dropped += link.dropped;
+        between.fill =
+            std::max(between.fill, ratio(static_cast<double>(link.bytes), static_cast<double>(link.capacity)));
+        between.did.dropped += link.dropped;
       }
     }
-    all.push_back(figures);
+    all.push_back(std::move(between));
   }
   return all;
 }
 
 std::string to_json(const LiveStatus& before, const LiveStatus& now) {
-  using profile::json_number;
-  using profile::json_string;
   std::string out = "{\"pid\": " + std::to_string(now.pid) + ", \"run\": " + std::to_string(now.run) +
-                    ", \"name\": " + json_string(now.name) + ", \"state\": " + json_string(now.state) +
-                    ", \"uptime_s\": " + json_number(now.uptime_s) + ", \"stages\": [";
+                    ", \"name\": " + base::json_string(now.name) + ", \"state\": " + base::json_string(now.state) +
+                    ", \"uptime_s\": " + base::json_number(now.uptime_s) + ", \"stages\": [";
   bool first = true;
   for (const LiveFigures& f : figures_between(before, now)) {
     out += first ? "" : ", ";
     first = false;
-    out += "{\"key\": " + json_string(f.stage->key) + ", \"role\": " + json_string(f.stage->role) +
-           ", \"items\": " + std::to_string(f.stage->items) + ", \"errors\": " + std::to_string(f.stage->errors) +
-           ", \"items_per_s\": " + json_number(f.items_per_s) + ", \"mean_s\": " + json_number(f.mean_s) +
-           ", \"p50_s\": " + json_number(f.p50_s) + ", \"p99_s\": " + json_number(f.p99_s) +
-           ", \"fill\": " + json_number(f.fill) + ", \"dropped\": " + std::to_string(f.dropped);
+    out += "{\"key\": " + base::json_string(f.stage->key) + ", \"role\": " + base::json_string(f.stage->role) +
+           ", \"items\": " + std::to_string(f.stage->figures.items) +
+           ", \"errors\": " + std::to_string(f.stage->figures.errors) +
+           ", \"items_per_s\": " + base::json_number(f.did.items_per_s) +
+           ", \"mean_s\": " + base::json_number(f.did.mean_s) + ", \"p50_s\": " + base::json_number(f.did.p50_s) +
+           ", \"p99_s\": " + base::json_number(f.did.p99_s) + ", \"fill\": " + base::json_number(f.fill) +
+           ", \"dropped\": " + std::to_string(f.did.dropped);
     if (f.worker != nullptr) {
-      out += ", \"worker\": " + json_string(f.worker->name) + ", \"pid\": " + std::to_string(f.worker->pid) +
-             ", \"state\": " + json_string(f.worker->phase) + ", \"restarts\": " + std::to_string(f.worker->restarts) +
-             ", \"waiting\": " + json_number(f.waiting) + ", \"working\": " + json_number(f.working) +
-             ", \"blocked\": " + json_number(f.blocked) + ", \"in_work\": " + json_string(f.worker->item) +
-             ", \"in_work_s\": " + json_number(static_cast<double>(f.worker->item_age_ns) * 1e-9);
+      out +=
+          ", \"worker\": " + base::json_string(f.worker->name) + ", \"pid\": " + std::to_string(f.worker->pid) +
+          ", \"state\": " + base::json_string(f.worker->phase) +
+          ", \"restarts\": " + std::to_string(f.worker->restarts) +
+          ", \"waiting\": " + base::json_number(f.did.waiting) + ", \"working\": " + base::json_number(f.did.working) +
+          ", \"blocked\": " + base::json_number(f.did.blocked) + ", \"in_work\": " + base::json_string(f.worker->item) +
+          ", \"in_work_s\": " + base::json_number(static_cast<double>(f.worker->item_age_ns) * 1e-9);
     }
     out += "}";
   }
   out += "], \"links\": [";
   for (const LiveLink& link : now.links) {
-    out += std::string(&link == now.links.data() ? "" : ", ") + "{\"name\": " + json_string(link.name) +
+    out += std::string(&link == now.links.data() ? "" : ", ") + "{\"name\": " + base::json_string(link.name) +
            ", \"items\": " + std::to_string(link.items) + ", \"bytes\": " + std::to_string(link.bytes) +
            ", \"capacity_bytes\": " + std::to_string(link.capacity) + ", \"dropped\": " + std::to_string(link.dropped) +
            "}";

@@ -2,8 +2,10 @@
 
 #include <cstdint>
 #include <string>
-#include <utility>
 #include <vector>
+
+#include "profile/figures.hpp"
+#include "profile/summary.hpp"
 
 /// What a coordinator tells of its pipeline while it runs; counters since the pipeline began.
 namespace pystream::coord {
@@ -12,31 +14,21 @@ struct LiveStage {
   std::string key;
   std::string role;
   std::uint32_t worker = 0;
-  std::uint64_t items = 0;
-  std::uint64_t errors = 0;
-  std::uint64_t total_ns = 0;
-  std::uint64_t max_ns = 0;
-  std::vector<std::pair<std::uint32_t, std::uint64_t>> histogram{};  ///< bucket, items
+  profile::Figures figures{};
 
-  static void fields(auto& self, auto& code) {
-    code(self.key, self.role, self.worker, self.items, self.errors, self.total_ns, self.max_ns, self.histogram);
-  }
+  static void fields(auto& self, auto& code) { code(self.key, self.role, self.worker, self.figures); }
 };
 
 struct LiveWorker {
   std::string name;
   std::int64_t pid = 0;  ///< 0: does not run
   std::string phase;
-  std::uint64_t waiting_ns = 0;
-  std::uint64_t working_ns = 0;
-  std::uint64_t blocked_ns = 0;
   std::uint32_t restarts = 0;
   std::string item;              ///< "item 7": what is in work, "" if nothing is
   std::int64_t item_age_ns = 0;  ///< how long
 
   static void fields(auto& self, auto& code) {
-    code(self.name, self.pid, self.phase, self.waiting_ns, self.working_ns, self.blocked_ns, self.restarts);
-    code(self.item, self.item_age_ns);
+    code(self.name, self.pid, self.phase, self.restarts, self.item, self.item_age_ns);
   }
 };
 
@@ -73,13 +65,8 @@ struct LiveStatus {
 struct LiveFigures {
   const LiveStage* stage = nullptr;
   const LiveWorker* worker = nullptr;
-  double items_per_s = 0;
-  double mean_s = 0;
-  double p50_s = 0;
-  double p99_s = 0;
-  double waiting = 0, working = 0, blocked = 0;  ///< shares of the time between
-  double fill = 0;                               ///< of its input link, 0 to 1
-  std::uint64_t dropped = 0;
+  profile::KeySummary did{};  ///< between the looks; `dropped`: since the pipeline began
+  double fill = 0;            ///< of its input link, 0 to 1
 };
 /// `before`: an earlier status of the same pipeline; an empty one: since it began.
 std::vector<LiveFigures> figures_between(const LiveStatus& before, const LiveStatus& now);

@@ -22,6 +22,7 @@ using pystream::OnCrash;
 using pystream::OnError;
 using pystream::Overflow;
 using pystream::StageKind;
+using pystream::to_string;
 
 /// How much a link holds. Without a value the library chooses (see topology.hpp).
 struct LinkOptions {
@@ -145,9 +146,5 @@ inline constexpr std::size_t kMaxStages = 10'000;  ///< stages and pipelines, at
 std::optional<std::string> stage_name_fault(std::string_view name);
 
 std::string_view to_string(Mode mode);
-std::string_view to_string(StageKind kind);
-std::string_view to_string(Overflow overflow);
-std::string_view to_string(OnCrash on_crash);
-std::string_view to_string(OnError on_error);
 
 }  // namespace pystream::plan

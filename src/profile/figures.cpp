@@ -38,8 +38,28 @@ Figures Figures::since(const Figures& before) const {
   return result;
 }
 
-Figures read_figures(const shm::SupervisorView& view, const ProfileKey& key) {
-  const shm::SupervisorView::Worker& worker = view.workers.at(key.worker);
+void Figures::add(const Figures& more) {
+  if (more.timed > 0) {
+    min_ns = timed > 0 ? std::min(min_ns, more.min_ns) : more.min_ns;
+    max_ns = std::max(max_ns, more.max_ns);
+  }
+  items += more.items;
+  samples += more.samples;
+  errors += more.errors;
+  timed += more.timed;
+  timed_ns += more.timed_ns;
+  total_ns += more.total_ns;
+  waiting_ns += more.waiting_ns;
+  working_ns += more.working_ns;
+  blocked_ns += more.blocked_ns;
+  histogram.resize(std::max(histogram.size(), more.histogram.size()));
+  for (std::size_t i = 0; i < more.histogram.size(); ++i) {
+    histogram[i] += more.histogram[i];
+  }
+}
+
+Figures read_figures(const shm::SupervisorView& view, std::uint32_t worker_id, std::uint32_t index) {
+  const shm::SupervisorView::Worker& worker = view.workers.at(worker_id);
   const shm::WorkerPage& page = *worker.page;
   Figures figures;
   figures.waiting_ns = get(page.waiting_ns);
@@ -48,7 +68,7 @@ Figures read_figures(const shm::SupervisorView& view, const ProfileKey& key) {
   figures.first_end_ns = page.first_end_ns.load(std::memory_order_relaxed);
   figures.last_end_ns = page.last_end_ns.load(std::memory_order_relaxed);
   figures.rows_lost = get(worker.rows->lost);
-  const shm::HostedStats& stats = worker.stats[key.index];
+  const shm::HostedStats& stats = worker.stats[index];
   figures.items = get(stats.items);
   figures.samples = get(stats.samples);
   figures.errors = get(stats.errors);
@@ -68,11 +88,12 @@ Figures read_figures(const shm::SupervisorView& view, const ProfileKey& key) {
 /// An item is in it from the end of the stage before it to the end of its own last stage; both keep the sum of their
 /// items' ages there.
 Figures derived_figures(const shm::SupervisorView& view, std::span<const ProfileKey> keys, const ProfileKey& key) {
-  const Figures last = read_figures(view, keys[key.last]);
+  const auto figures_of = [&](std::uint32_t at) { return read_figures(view, keys[at].worker, keys[at].index); };
+  const Figures last = figures_of(key.last);
   Figures figures{
       .items = last.items, .total_ns = last.age_ns, .first_end_ns = last.first_end_ns, .last_end_ns = last.last_end_ns};
   if (key.before) {
-    const Figures before = read_figures(view, keys[*key.before]);
+    const Figures before = figures_of(*key.before);
     const double came_out = before.items > 0 ? static_cast<double>(last.items) / static_cast<double>(before.items) : 0;
     figures.total_ns = minus(last.age_ns, static_cast<std::uint64_t>(static_cast<double>(before.age_ns) * came_out));
   }
@@ -99,23 +120,6 @@ bool read_window(const shm::SupervisorView& view, const ProfileKey& key, std::ui
   into.min_ns = get(window.min_ns);
   into.max_ns = get(window.max_ns);
   return true;
-}
-
-double percentile_s(const std::vector<std::uint64_t>& histogram, double share, std::uint64_t max_ns) {
-  std::uint64_t total = 0;
-  for (const std::uint64_t items : histogram) {
-    total += items;
-  }
-  const double rank = share * static_cast<double>(total);
-  std::uint64_t below = 0;
-  for (std::size_t i = 0; i < histogram.size(); ++i) {
-    below += histogram[i];
-    if (below > 0 && static_cast<double>(below) >= rank) {
-      // The bucket's middle may lie beyond the largest value seen.
-      return std::min(shm::bucket_middle(i), static_cast<double>(max_ns)) * 1e-9;
-    }
-  }
-  return 0;
 }
 
 }  // namespace pystream::profile

@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "base/codec.hpp"
 #include "profile/keys.hpp"
 #include "shm/segment.hpp"
 
@@ -17,9 +18,17 @@ struct Figures {
   std::int64_t first_end_ns = 0, last_end_ns = 0;
   std::vector<std::uint64_t> histogram{};
 
+  /// What another time added; for the figures of a window.
+  void add(const Figures& more);
   /// What was added since `before`. min_ns and max_ns: of the window that ends now, as far as the histogram tells.
   Figures since(const Figures& before) const;
   bool any() const { return items + errors + timed + waiting_ns + working_ns + blocked_ns > 0; }
+
+  static void fields(auto& self, auto& code) {
+    code(self.items, self.samples, self.errors, self.timed, self.timed_ns, self.total_ns, self.min_ns, self.max_ns);
+    code(self.waiting_ns, self.working_ns, self.blocked_ns, self.first_end_ns, self.last_end_ns);
+    code(base::Sparse{self.histogram, shm::kBuckets});
+  }
 };
 
 /// The same of a link.
@@ -30,15 +39,13 @@ struct LinkFigures {
   std::uint64_t fill_bytes = 0;
 };
 
-Figures read_figures(const shm::SupervisorView& view, const ProfileKey& key);
+/// `index`: among the worker's HostedStats.
+Figures read_figures(const shm::SupervisorView& view, std::uint32_t worker, std::uint32_t index);
 /// Of a pipeline inside another: items, time and ends, exact as long as every item that enters it comes out; how long
 /// single items take only their rows tell.
 Figures derived_figures(const shm::SupervisorView& view, std::span<const ProfileKey> keys, const ProfileKey& key);
 LinkFigures read_link(const shm::SupervisorView& view, std::uint32_t link);
 /// Smallest and largest time of the items that ended in window `number`; false if there were none.
 bool read_window(const shm::SupervisorView& view, const ProfileKey& key, std::uint64_t number, Figures& into);
-
-/// The value that `share` of the items in a histogram do not exceed, in seconds, within 1/32.
-double percentile_s(const std::vector<std::uint64_t>& histogram, double share, std::uint64_t max_ns);
 
 }  // namespace pystream::profile

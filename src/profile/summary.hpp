@@ -3,10 +3,12 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
-#include "profile/store_database.hpp"
+#include "profile/bottleneck.hpp"
+#include "profile/figures.hpp"
 
 /// What a run's profile says, for people and programs: `pystream-coord profile`, get_profiles().
 namespace pystream::profile {
@@ -73,14 +75,19 @@ struct RunSummary {
   }
 };
 
-/// Throws ProfilingError if there is no such run.
-RunSummary read_summary(Database& database, std::int64_t run);
+/// Of counters: all but names, restarts, drops and rows.
+KeySummary summary_of(const Figures& figures);
+void set_percentiles(KeySummary& key, const std::vector<std::uint64_t>& histogram, std::uint64_t max_ns);
+/// See KeySummary::rank_error. `effective`: so many samples of equal weight tell as much.
+double rank_error(const KeySummary& key, double effective);
 
-/// "last", "last-1", … or a number, turned into the number of a run. `unprofiled`: runs that have left dead letters and
-/// nothing else count too. Throws ProfilingError.
-std::int64_t find_run(Database& database, const std::string& which, bool unprofiled = false);
-
-/// The profile database of a folder, for reading. Throws ProfilingError if there is none, or of a newer version.
-Database open_for_reading(const std::filesystem::path& folder);
+/// The stage that limits the others.
+struct LimitingStage {
+  KeySummary* key = nullptr;
+  bool blocked_before = false;  ///< the stages upstream wait for it
+  bool waiting_behind = false;  ///< the stages downstream do
+};
+/// Marks it, if there is one; see find_bottleneck().
+std::optional<LimitingStage> mark_bottleneck(std::vector<KeySummary>& keys, std::span<const WorkerLink> links);
 
 }  // namespace pystream::profile

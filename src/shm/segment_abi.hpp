@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <pystream/enums.hpp>
 
 #include "shm/profile_abi.hpp"
 #include "shm/ring_abi.hpp"
@@ -79,8 +80,9 @@ struct ConsumerEntry {
   std::uint32_t reserved;
 };
 
-/// What happens to an item for which a link has no room. The same numbers as plan::Overflow.
-enum class Overflow : std::uint32_t { block = 0, drop_newest = 1, drop_oldest = 2 };
+using pystream::Overflow;
+static_assert(static_cast<int>(Overflow::block) == 0 && static_cast<int>(Overflow::drop_newest) == 1 &&
+              static_cast<int>(Overflow::drop_oldest) == 2);
 
 /// What the coordinator asks of a worker.
 enum class Command : std::uint32_t { run = 0, drain = 1, stop = 2 };

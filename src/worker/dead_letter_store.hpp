@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "profile/letter_desk.hpp"
+#include "store/letter_desk.hpp"
 #include "worker/dead_letters.hpp"
 #include "worker/monitor.hpp"
 
@@ -26,7 +26,7 @@ class DeadLetterStore final : public DeadLetters {
 
   Monitor& monitor_;
   std::vector<std::string> keys_;
-  std::optional<profile::LetterDesk> desk_;
+  std::optional<store::LetterDesk> desk_;
 };
 
 }  // namespace pystream::worker

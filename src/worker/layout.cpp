@@ -17,9 +17,6 @@ constexpr std::uint64_t kRows = 32 << 10;
 constexpr std::uint64_t kFewestRows = 1 << 10;
 constexpr std::uint64_t kAllRows = (64 << 20) / sizeof(shm::Row);
 
-static_assert(static_cast<int>(plan::Overflow::drop_newest) == static_cast<int>(shm::Overflow::drop_newest) &&
-              static_cast<int>(plan::Overflow::drop_oldest) == static_cast<int>(shm::Overflow::drop_oldest));
-
 shm::LinkSize size_of(const plan::LinkSpec& link, std::uint64_t ring_bytes) {
   if (link.is_terminal()) {
     return {.producer = link.producer.worker, .consumers = {link.producer.worker}};
@@ -36,7 +33,7 @@ shm::LinkSize size_of(const plan::LinkSpec& link, std::uint64_t ring_bytes) {
           .items_limit = link.options.items.value_or(0),
           .large_limit = link.options.items.value_or(kLargeAtOnce),
           .answers = link.answers,
-          .overflow = static_cast<shm::Overflow>(link.options.overflow)};
+          .overflow = link.options.overflow};
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ constexpr int kMostVainDeaths = 5;  ///< of helpers that did not answer
 
 }  // namespace
 
-profile::DeadLetter as_stored(const DeadLetters::Letter& letter, const std::string& key) {
+store::DeadLetter as_stored(const DeadLetters::Letter& letter, const std::string& key) {
   return {.stage = key,
           .sequence = letter.sequence,
           .input = letter.number,
@@ -31,16 +31,16 @@ profile::DeadLetter as_stored(const DeadLetters::Letter& letter, const std::stri
           .stack = letter.stack};
 }
 
-std::optional<profile::LetterRun> letter_run(const shm::ProfileConfig& config) {
+std::optional<store::LetterRun> letter_run(const shm::ProfileConfig& config) {
   const std::uint64_t run = config.run.load(std::memory_order_acquire);
   if (run == shm::kRunNotYet) {
     return std::nullopt;
   }
-  return profile::LetterRun{.database = std::string_view(config.path.data(), config.path_bytes),
-                            .number = run == shm::kNoRun ? 0 : static_cast<std::int64_t>(run),
-                            .unprofiled = {.name = std::string(config.name.data(), config.name_bytes),
-                                           .coordinator_pid = config.coordinator_pid,
-                                           .started = config.started}};
+  return store::LetterRun{.database = std::string_view(config.path.data(), config.path_bytes),
+                          .number = run == shm::kNoRun ? 0 : static_cast<std::int64_t>(run),
+                          .unprofiled = {.name = std::string(config.name.data(), config.name_bytes),
+                                         .coordinator_pid = config.coordinator_pid,
+                                         .started = config.started}};
 }
 
 LetterClient::LetterClient(std::filesystem::path program, Monitor& monitor, std::vector<std::string> keys)
@@ -81,12 +81,12 @@ void LetterClient::stop() {
   pidfd_.reset();
 }
 
-bool LetterClient::post(const Letter& letter, const profile::LetterRun& run) {
+bool LetterClient::post(const Letter& letter, const store::LetterRun& run) {
   if (!channel_) {
     start();
   }
-  const profile::DeadLetter stored = as_stored(letter, keys_.at(letter.hosted));
-  return channel_->send(profile::MessageType::letter, profile::encode(run, stored, letter.bytes));
+  const store::DeadLetter stored = as_stored(letter, keys_.at(letter.hosted));
+  return channel_->send(profile::MessageType::letter, store::encode(run, stored, letter.bytes));
 }
 
 /// True once the letter is on the disk; false if the helper died before.
@@ -97,7 +97,7 @@ bool LetterClient::wait_for_answer(const Letter& letter, LetterWait& wait) {
       return true;
     }
     if (answer && answer->type == profile::MessageType::letter_waits) {
-      const auto waiting = base::decode<profile::LetterDesk::Result>(answer->body);
+      const auto waiting = base::decode<store::LetterDesk::Result>(answer->body);
       if (waiting.hopeless) {
         throw StageFailed(letter.sequence, letter.reason + " (the item cannot be set aside: " + waiting.why + ")");
       }
@@ -117,7 +117,7 @@ bool LetterClient::wait_for_answer(const Letter& letter, LetterWait& wait) {
 
 void LetterClient::store(const Letter& letter) {
   LetterWait wait(monitor_);
-  std::optional<profile::LetterRun> run;
+  std::optional<store::LetterRun> run;
   while (!(run = letter_run(*monitor_.end().config))) {
     wait.pause();
   }

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "base/unique_fd.hpp"
-#include "profile/letter_desk.hpp"
 #include "profile/wire.hpp"
+#include "store/letter_desk.hpp"
 #include "worker/dead_letters.hpp"
 #include "worker/monitor.hpp"
 
@@ -16,12 +16,12 @@ namespace pystream::worker {
 class LetterWait;
 
 /// What a worker knows of a letter, as the database takes it.
-profile::DeadLetter as_stored(const DeadLetters::Letter& letter, const std::string& key);
+store::DeadLetter as_stored(const DeadLetters::Letter& letter, const std::string& key);
 /// Where a worker's letters go; nullopt while the run has no number yet.
-std::optional<profile::LetterRun> letter_run(const shm::ProfileConfig& config);
+std::optional<store::LetterRun> letter_run(const shm::ProfileConfig& config);
 
 /// Dead letters of a worker that must not open the database, because it was forked: a helper process, which was exec'd,
-/// keeps them (profile/letter_desk). It starts with the first letter; one that dies is replaced. store() returns only
+/// keeps them (store/letter_desk). It starts with the first letter; one that dies is replaced. store() returns only
 /// once the helper says that the letter is on the disk.
 class LetterClient final : public DeadLetters {
  public:
@@ -37,7 +37,7 @@ class LetterClient final : public DeadLetters {
  private:
   void start();
   void stop();
-  bool post(const Letter& letter, const profile::LetterRun& run);
+  bool post(const Letter& letter, const store::LetterRun& run);
   bool wait_for_answer(const Letter& letter, LetterWait& wait);
 
   std::filesystem::path program_;

@@ -12,10 +12,10 @@
 #include "base/standard_output.hpp"
 #include "base/system_error.hpp"
 #include "plan/plan_json.hpp"
-#include "profile/bookkeeper.hpp"
-#include "profile/letter_desk.hpp"
-#include "profile/letter_list.hpp"
 #include "shm/segment.hpp"
+#include "store/bookkeeper.hpp"
+#include "store/letter_desk.hpp"
+#include "store/letter_list.hpp"
 #include "worker/plugins.hpp"
 #include "worker/worker_process.hpp"
 
@@ -111,13 +111,13 @@ int worker_main(int argc, char** argv) {
       return describe(argc - 2, argv + 2);
     }
     if (argc == 2 && std::strcmp(argv[1], "bookkeeper") == 0) {
-      return profile::run_bookkeeper(base::UniqueFd(kBellFd), base::UniqueFd(kSegmentFd));
+      return store::run_bookkeeper(base::UniqueFd(kBellFd), base::UniqueFd(kSegmentFd));
     }
     if (argc == 2 && std::strcmp(argv[1], "letters") == 0) {
-      return profile::run_letter_desk(base::UniqueFd(kLettersFd));
+      return store::run_letter_desk(base::UniqueFd(kLettersFd));
     }
     if (argc == 2 && std::strcmp(argv[1], "list-letters") == 0) {
-      return profile::run_letter_list();
+      return store::run_letter_list();
     }
     // The word behind the parent's pid is the worker's name, for people who look at `ps`.
     const bool has_output = argc == 6 && std::strcmp(argv[5], "output") == 0;

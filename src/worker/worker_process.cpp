@@ -15,7 +15,7 @@
 #include "base/kill_point.hpp"
 #include "base/losses.hpp"
 #include "base/process_start.hpp"
-#include "profile/row_writer.hpp"
+#include "store/row_writer.hpp"
 #include "worker/crash_handler.hpp"
 #include "worker/dead_letter_store.hpp"
 #include "worker/last_end.hpp"
@@ -124,9 +124,9 @@ int run_attached(const WorkerStart& start, const shm::Segment& segment, Monitor&
       return EXIT_SUCCESS;
     }
     base::keep_in(end.page->losses, end.page->surviving);
-    std::optional<profile::RowWriter> rows;
+    std::optional<store::RowWriter> rows;
     if (end.config->enabled != 0 && start.opens_database) {
-      rows.emplace(*end.config, std::vector<profile::RowRing>{{.worker = start.id, .area = &end.profile}});
+      rows.emplace(*end.config, std::vector<store::RowRing>{{.worker = start.id, .area = &end.profile}});
     }
     const std::unique_ptr<DeadLetters> letters = make_dead_letters(start, monitor);
     Row row = Builder(start, segment, monitor, *letters, limits).build();

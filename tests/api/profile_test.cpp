@@ -2,7 +2,7 @@
 #include <unistd.h>
 
 #include "api/api_support.hpp"
-#include "profile/summary.hpp"
+#include "store/stored_summary.hpp"
 #include "support/temp_folder.hpp"
 
 /// What pipelines of this process leave in the profile database, also serial ones.
@@ -19,7 +19,7 @@ class ApiProfileTest : public ::testing::Test {
     const pid_t pid = ::fork();
     if (pid == 0) {
       try {
-        *answer = static_cast<long>(profile::open_for_reading(folder_.path()).query_integer(sql).value_or(-1));
+        *answer = static_cast<long>(store::open_for_reading(folder_.path()).query_integer(sql).value_or(-1));
       } catch (const std::exception& error) {
         std::fprintf(stderr, "%s\n", error.what());
       }

@@ -22,8 +22,10 @@ struct Whole {
   double share = 0;
   std::vector<Part> parts;
   std::vector<std::pair<std::uint32_t, std::string>> pairs;
+  std::vector<std::uint64_t> counts = std::vector<std::uint64_t>(100);
   static void fields(auto& self, auto& code) {
     code(self.text, self.path, self.color, self.flag, self.share, self.parts, self.pairs);
+    code(Sparse{self.counts, 100});
   }
   bool operator==(const Whole&) const = default;
 };

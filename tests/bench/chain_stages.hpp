@@ -56,7 +56,7 @@ struct TypedAddOne final : Stage<Block<kBytes>> {
 /// Typed, changed in place: the item is copied once, to where it will lie, as the bare chain does it.
 template <std::size_t kBytes>
 std::unique_ptr<StageAdapter> host_add_one_in_place() {
-  return detail::stage_parts([](Block<kBytes>& item) { ++item[0]; }).hosted;
+  return detail::stage_parts([](Block<kBytes>& item) { ++item[0]; }).adapter;
 }
 
 template <std::size_t kBytes>

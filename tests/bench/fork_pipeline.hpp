@@ -75,7 +75,7 @@ class ForkPipeline {
   }
 
   const plan::Topology& topology() const { return topology_; }
-  const std::vector<coord::StageSummary>& summary() const { return summary_; }
+  const std::vector<profile::KeySummary>& summary() const { return summary_; }
 
  private:
   static plan::Node stage_node(std::string name) {
@@ -91,7 +91,7 @@ class ForkPipeline {
   plan::Plan plan_;
   std::function<void()> ready_;
   plan::Topology topology_;
-  std::vector<coord::StageSummary> summary_;
+  std::vector<profile::KeySummary> summary_;
 };
 
 }  // namespace pystream::bench

@@ -16,7 +16,7 @@
 #include "bench/chain_stages.hpp"
 #include "bench/harness.hpp"
 #include "profile/recorder.hpp"
-#include "profile/summary.hpp"
+#include "store/stored_summary.hpp"
 #include "support/temp_folder.hpp"
 
 namespace {
@@ -266,7 +266,7 @@ Recorded read_recorded(const std::filesystem::path& folder) {
   const Shared<Recorded> recorded;
   Children reader;
   reader.start([&] {
-    profile::Database database = profile::open_for_reading(folder);
+    store::Database database = store::open_for_reading(folder);
     const auto number = [&](const char* sql) { return static_cast<double>(database.query_integer(sql).value_or(0)); };
     recorded->rows =
         number("SELECT count(*) FROM items JOIN stages ON stages.id = stage WHERE run = (SELECT max(id) FROM runs)");

@@ -5,26 +5,17 @@
 namespace pystream::cli {
 namespace {
 
-TEST(Text, Sizes) {
-  EXPECT_EQ(size_text(0), "0 bytes");
-  EXPECT_EQ(size_text(1), "1 byte");
-  EXPECT_EQ(size_text(1023), "1023 bytes");
-  EXPECT_EQ(size_text(1 << 20), "1 MiB");
-  EXPECT_EQ(size_text(3 << 19), "1.5 MiB");
-  EXPECT_EQ(size_text(std::uint64_t{1} << 40), "1024 GiB");
+TEST(Text, TimesHaveNoPartsOfANanosecond) {
+  EXPECT_EQ(pretty_time(0), "0 ns");
+  EXPECT_EQ(pretty_time(45.4e-9), "45 ns");
+  EXPECT_EQ(pretty_time(999.6e-9), "1.00 us");
+  EXPECT_EQ(pretty_time(0.0123), "12.3 ms");
 }
 
-TEST(Text, Durations) {
-  EXPECT_EQ(duration_text(7), "7ns");
-  EXPECT_EQ(duration_text(20'000'000), "20ms");
-  EXPECT_EQ(duration_text(1'500'000'000), "1.5s");
-  EXPECT_EQ(duration_text(90'000'000'000), "1.5min");
-}
-
-TEST(Text, Counts) {
-  EXPECT_EQ(count_text(1, "process"), "1 process");
-  EXPECT_EQ(count_text(0, "link"), "0 links");
-  EXPECT_EQ(count_text(4, "worker process"), "4 worker processes");
+TEST(Text, WholeCountsStayWhole) {
+  EXPECT_EQ(pretty_count(999), "999");
+  EXPECT_EQ(pretty_count(4.5), "4.50");
+  EXPECT_EQ(pretty_count(1'234'567), "1.23 M");
 }
 
 TEST(Text, Tables) {

@@ -10,7 +10,7 @@
 
 #include "base/clock.hpp"
 #include "profile/home.hpp"
-#include "profile/store_run.hpp"
+#include "store/run_store.hpp"
 #include "support/temp_folder.hpp"
 
 /// What the coordinator does with its bookkeeper.
@@ -62,7 +62,7 @@ class BookkeepingTest : public testing::Test {
   }
   bool database_says(const std::string& sql, std::int64_t expected) const {
     return elsewhere([&] {
-      profile::Database database(info_.database, profile::Database::Mode::read);
+      store::Database database(info_.database, store::Database::Mode::read);
       const auto found = database.query_integer(sql);
       std::fprintf(stderr, "%s: %ld\n", sql.c_str(), static_cast<long>(found.value_or(-1)));
       return found == expected;
@@ -84,7 +84,7 @@ class BookkeepingTest : public testing::Test {
 
 TEST_F(BookkeepingTest, EventsThatADeadBookkeeperHasWrittenAreNotWrittenAgain) {
   ASSERT_TRUE(elsewhere([&] {  // it died before it could say so
-    profile::RunStore store(info_);
+    store::RunStore store(info_);
     store.begin();
     store.write_events({{.kind = "start", .worker = "A"}, {.kind = "crash", .worker = "A"}});
     return true;

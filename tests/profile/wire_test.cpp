@@ -6,7 +6,6 @@
 #include <thread>
 
 #include "base/fast_clock.hpp"
-#include "profile/format.hpp"
 #include "profile/run_info.hpp"
 #include "profile/summary.hpp"
 
@@ -63,17 +62,6 @@ TEST(WireTest, Descriptions) {
   RunSummary summary{.run = 3, .name = "n", .bottleneck = "b"};
   summary.keys.push_back({.key = "K", .role = "stage", .items = 7, .p99_s = 0.5});
   EXPECT_EQ(base::encode(base::decode<RunSummary>(base::encode(summary))), base::encode(summary));
-}
-
-TEST(FormatTest, TimesAndCounts) {
-  EXPECT_EQ(format_time(0), "0.00 ns");
-  EXPECT_EQ(format_time(999.6e-9), "1.00 us");
-  EXPECT_EQ(format_time(0.0123), "12.3 ms");
-  EXPECT_EQ(format_time(4000), "4000 s");
-  EXPECT_EQ(format_count(999.6), "1.00 k");
-  EXPECT_EQ(format_count(1'234'567), "1.23 M");
-  EXPECT_EQ(json_string("a\"\\\n"), "\"a\\\"\\\\\\u000a\"");
-  EXPECT_EQ(html_text("<a & 'b'>"), "&lt;a &amp; &#39;b&#39;&gt;");
 }
 
 TEST(FastClockTest, AgreesWithTheKernel) {

@@ -1,0 +1,55 @@
+#include <pystream/enums.hpp>
+
+namespace pystream {
+
+std::string_view to_string(StageKind kind) {
+  switch (kind) {
+    case StageKind::source:
+      return "source";
+    case StageKind::stage:
+      return "stage";
+    case StageKind::sink:
+      return "sink";
+  }
+  return "stage";
+}
+
+std::string_view to_string(Overflow overflow) {
+  switch (overflow) {
+    case Overflow::block:
+      return "block";
+    case Overflow::drop_newest:
+      return "drop_newest";
+    case Overflow::drop_oldest:
+      return "drop_oldest";
+  }
+  return "block";
+}
+
+std::string_view to_string(OnCrash on_crash) {
+  switch (on_crash) {
+    case OnCrash::replay:
+      return "replay";
+    case OnCrash::skip:
+      return "skip";
+    case OnCrash::fail:
+      return "fail";
+  }
+  return "replay";
+}
+
+std::string_view to_string(OnError on_error) {
+  switch (on_error) {
+    case OnError::dead_letter:
+      return "dead_letter";
+    case OnError::skip:
+      return "skip";
+    case OnError::retry:
+      return "retry";
+    case OnError::fail:
+      return "fail";
+  }
+  return "dead_letter";
+}
+
+}  // namespace pystream
