@@ -12,7 +12,7 @@ std::string_view to_string(StageKind kind);
 enum class Overflow {
   block,        ///< the producer waits; nothing is ever dropped
   drop_newest,  ///< the item is not written
-  drop_oldest,  ///< the oldest item that the consumer has not begun gives way
+  drop_oldest,  ///< the oldest item that the consumer has not begun is evicted
 };
 std::string_view to_string(Overflow overflow);
 

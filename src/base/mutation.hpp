@@ -20,7 +20,7 @@ enum class Mutation {
   no_wake_of_consumer,           ///< publishes without a wake-up
   request_ends_sleep,            ///< takes a consumer that was woken for room for one that saw the commit
   free_by_first_consumer,        ///< takes what the first of several consumers has released for free
-  wait_for_first_consumer,       ///< waits for the first of several consumers, whichever has the room
+  wait_for_first_consumer,       ///< waits for the first of several consumers, although another one blocks
   no_wake_after_death,           ///< the coordinator does not wake a dead worker's neighbours
   ignore_releases_while_asleep,  ///< sleeps for input only, although output records refer to inputs
   ignore_lack_of_room,           ///< sleeps for input only, although a worker upstream may come to lack room

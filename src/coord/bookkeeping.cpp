@@ -156,7 +156,7 @@ std::int64_t Bookkeeping::run() const {
   return run == shm::kNoRun ? 0 : static_cast<std::int64_t>(run);
 }
 
-/// Takes what the bookkeeper has said; if it is no more, starts another.
+/// Takes the bookkeeper's messages. If the bookkeeper has died, starts another.
 void Bookkeeping::hear() {
   while (channel_) {
     if (const auto message = channel_->receive()) {

@@ -20,13 +20,13 @@
 ///   asleep_at = 0
 ///
 /// With both fences sequentially consistent, either the waiter sees the new word or the waker sees its announcement.
-/// The waker remembers the sleep as ended even if nobody was in the kernel yet: the word has changed, so the kernel
-/// lets nobody sleep on what was announced. Words only grow, so a later sleep is announced with another value, and
-/// several waiters may sleep on one word. (To announce no more than that one sleeps loses wake-ups: tests/model,
-/// BREAK 6.)
+/// The waker remembers the sleep as ended even if the waiter had not entered the kernel yet: the word has changed, so
+/// the kernel refuses a sleep on the announced value. Words only grow, so a later sleep is announced with another
+/// value, and several waiters may sleep on one word. (A waiter that announces only that it sleeps, and not on which
+/// value, loses wake-ups: tests/model, BREAK 6.)
 ///
-/// A waiter may sleep on a second word too; whoever changes that one wakes it and remembers nothing, because it goes to
-/// sleep again on what it saw of the first (BREAK 7).
+/// A waiter may sleep on a second word as well. The process that changes the second word wakes it and does not remember
+/// the sleep as ended, because the waiter sleeps again on the same value of the first word (BREAK 7).
 namespace pystream::shm {
 
 /// What a waiter announces that saw `seen`; odd. 0: awake.

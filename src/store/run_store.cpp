@@ -130,7 +130,7 @@ void RunStore::write_links() {
   }
 }
 
-/// Runs whose coordinator is no more, and that nobody could end.
+/// Marks the runs whose coordinator died before it could record their end.
 void RunStore::mark_lost_runs() {
   Statement running(*database_, "SELECT id, pid FROM runs WHERE outcome = 'running' AND host = ?");
   running.bind(1, host_name());

@@ -46,7 +46,7 @@ class FaultHandler {
   void give_up(const shm::Record& record, const std::string& reason, std::uint32_t attempts);
   /// The item has killed its worker too often: the stage in which the worker died does not see it again.
   void give_up_poison(const shm::Record& record);
-  /// A source threw and goes on: the item `sequence` stands for what it could not use.
+  /// A source threw and is called again: the number `sequence` is used up by what it could not read.
   void give_up_source(std::uint64_t sequence, const std::string& reason);
 
   bool is_poison(std::uint64_t number) const { return number == death_.number && death_.give_up; }

@@ -8,8 +8,8 @@
 namespace pystream::worker {
 namespace {
 
-/// A segment that waits for input and retains some for its readers leaves releases alone for so long, unless a worker
-/// upstream lacks room.
+/// A segment that sleeps for input, and retains earlier inputs for its readers, looks for releases only after this
+/// time, unless a worker upstream lacks room.
 constexpr std::int64_t kRetainNs = base::kKillPoints ? kSleepNs : 1'000'000;
 
 }  // namespace

@@ -72,7 +72,7 @@ class Meter {
   /// An asynchronous stage answered: answers overlap, so each is timed from its question on.
   void count_answer(const Item::Tag& tag, std::uint64_t input, std::int64_t asked_ns, std::uint64_t came_out);
 
-  /// The segment did something else for so long; it is no stage's time.
+  /// Time, in nanoseconds, that the segment did not spend on its stages.
   void exclude(std::int64_t ns) { chain_.clock().exclude(ns); }
   /// The worker waited for room in its output link. Until the consumer is done with its first item, the time counts as
   /// neither blocked nor working: the consumer starts.

@@ -52,8 +52,8 @@ struct SegmentWork {
   SegmentWork& operator=(const SegmentWork&) = delete;
 
   bool from_source() const { return chain.source() != nullptr; }
-  /// Output records may refer to inputs instead of copying them. Not where a link drops items, since it may drop what is
-  /// referred to; and not in a row, which also waits for its child, where it would not pass releases on.
+  /// Output records may refer to inputs instead of copying them. Not where a link drops items, since it may drop what
+  /// is referred to; and not in a row, which also waits for its child, where it would not pass releases on.
   bool may_refer() const;
 
   Monitor& monitor;

@@ -6,8 +6,8 @@
 
 namespace pystream::worker {
 
-/// A sleeping worker looks around at least this often. Where workers are killed on purpose it must not: a lost wake-up
-/// has to show as a hang.
+/// Longest sleep of a worker without a wake-up. Much longer in builds with kill points, so that a lost wake-up shows as
+/// a hang in the tests.
 inline constexpr std::int64_t kSleepNs = base::kKillPoints ? 100'000'000'000 : 1'000'000'000;
 
 }  // namespace pystream::worker

@@ -83,7 +83,7 @@ bool SourceExecutor::take_next() {
   return any || !more;
 }
 
-/// `given`: items that came of the call, but for one that stands for what the source could not use.
+/// `given`: items that the call emitted, without the one that takes the number of a fault.
 void SourceExecutor::finish(std::uint64_t given) {
   const std::uint64_t first = work_.committer.inputs_done();
   work_.output.end_input(0);

@@ -201,7 +201,7 @@ int run_worker(WorkerStart start) {
   base::kill_points_are_for(start.id);
   take_process_name(start.topology->workers.at(start.id).name);
   if (!start.topology->has_source(start.id)) {
-    // The coordinator does not signal this worker. Somebody who signals the whole group does, and its read() and
+    // The coordinator does not signal this worker. A signal to the whole process group reaches it, and its read() and
     // write() are to go on; poll() and sleeps give EINTR all the same.
     drain_at_sigterm(SA_RESTART);
   }

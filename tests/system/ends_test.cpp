@@ -274,7 +274,7 @@ TEST_F(Drain, InterruptsNoSink) {
   EXPECT_TRUE(long_enough);
 }
 
-/// A pipe cannot be given back what was taken from it.
+/// What was read from a pipe cannot be put back into it.
 TEST_F(Ends, LinesThatWereReadAheadOfTheLimitOfItemsAreSaidToBeLost) {
   std::string lines;
   for (int i = 0; i < 1000; ++i) {

@@ -52,8 +52,8 @@ inline void copy_words(std::byte* to, const void* from, std::size_t size) {
 }
 
 /// Items of one size at equal distances, as they lie in shared memory, and room for what becomes of them: what a worker
-/// fills in and a stage goes through with for_each_item(). Usually the run is named as a whole for whoever looks at a
-/// crash; where one item has to be told from another, each is named before its call.
+/// fills in and a stage goes through with for_each_item(). Usually crash reports name the run as a whole; where the
+/// culprit must be isolated, each item is named before its call.
 struct ItemRun {
   static constexpr std::uint32_t kMost = 64;  ///< items: bits of `sequences`
 
