@@ -112,8 +112,6 @@ class RingWriter {
   bool refers() const { return references_.any(); }
   /// Number of the oldest input a record refers to that some consumer has not released. Throws LinkCorrupt.
   std::optional<std::uint64_t> oldest_referred();
-  /// Payloads up to here lie in the ring itself.
-  std::size_t small_limit() const { return small_limit_; }
   /// A record without payload; false while the link is full.
   bool try_mark(RecordKind kind, const RecordTag& tag, std::uint8_t closes = 0);
   /// Sets `closes` of the newest record. REQUIRES: has_uncommitted().

@@ -5,7 +5,7 @@
 #include <pystream/stage.hpp>
 #include <string>
 
-#include "base/fast_clock.hpp"
+#include "base/clock.hpp"
 #include "shm/ring_reader.hpp"
 
 namespace pystream::worker {

@@ -24,7 +24,7 @@ bool BatchExecutor::fits(SegmentWork& work) {
   return sizes.any() && (work.output.terminal() || sizes.out <= work.ring.run_limit());
 }
 
-BatchExecutor::BatchExecutor(SegmentWork& work, ItemExecutor* items, SourceExecutor* source)
+BatchExecutor::BatchExecutor(SegmentWork& work, ItemExecutor& items, SourceExecutor* source)
     : work_(work),
       items_(items),
       source_(source),
@@ -83,7 +83,7 @@ void BatchExecutor::count(std::uint32_t items, std::uint32_t given) {
 void BatchExecutor::fail(const std::string& reason) {
   count(call_.done(), call_.keep());
   if (source_ == nullptr) {
-    items_->take_failed(reason);
+    items_.take_failed(reason);
     return;
   }
   work_.flow.next_sequence = work_.committer.inputs_done();

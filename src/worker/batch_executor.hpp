@@ -1,7 +1,7 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
+#include <string>
 
 #include "worker/batch_call.hpp"
 #include "worker/item_executor.hpp"
@@ -16,8 +16,8 @@ class BatchExecutor {
  public:
   /// The segment has one stage of plain items whose outputs need no look of their own.
   static bool fits(SegmentWork& work);
-  /// `items` or `source`: whichever takes the segment's single inputs. REQUIRES: fits().
-  BatchExecutor(SegmentWork& work, ItemExecutor* items, SourceExecutor* source);
+  /// `source`: of a segment with a source in front, else nullptr. REQUIRES: fits().
+  BatchExecutor(SegmentWork& work, ItemExecutor& items, SourceExecutor* source);
 
   /// How many inputs were taken. 0: the next one must be taken by itself, or there is none.
   std::uint32_t take();
@@ -32,7 +32,7 @@ class BatchExecutor {
   void fail(const std::string& reason);
 
   SegmentWork& work_;
-  ItemExecutor* items_;
+  ItemExecutor& items_;
   SourceExecutor* source_;
   BatchCall call_;
   bool names_each_;  ///< item in work, in the worker's page: a policy looks at single items

@@ -24,6 +24,10 @@ inline void ItemExecutor::finish_item(const shm::Record& record) {
   work_.committer.finish_input(record.number, record.closes);
 }
 
+inline void ItemExecutor::process(const shm::Record& record) {
+  work_.chain.process(Item(work_.flow.tag, record.payload));
+}
+
 bool ItemExecutor::take_next() {
   shm::RingReader& link = work_.inputs.link();
   const shm::Record* record = link.try_peek();
@@ -59,7 +63,7 @@ void ItemExecutor::take_item(const shm::Record& record) {
     return;
   }
   work_.meter.start_item(record.sequence);
-  const auto stages = [&] { work_.chain.process(Item(work_.flow.tag, record.payload)); };
+  const auto stages = [&] { process(record); };
   if (const auto reason = work_.faults.failure_of(stages)) {
     work_.faults.retry_or_give_up(record, *reason, stages);
   }
@@ -71,7 +75,7 @@ void ItemExecutor::take_failed(const std::string& reason) {
   const shm::Record& record = *link.try_peek();
   tag(record);
   work_.chain.note_given();
-  work_.faults.retry_or_give_up(record, reason, [&] { work_.chain.process(Item(work_.flow.tag, record.payload)); });
+  work_.faults.retry_or_give_up(record, reason, [&] { process(record); });
   finish_item(record);
   link.advance();
 }

@@ -19,6 +19,7 @@ class ItemExecutor {
  private:
   void take(const shm::Record& record);
   void take_item(const shm::Record& record);
+  void process(const shm::Record& record);
   void tag(const shm::Record& record);
   void finish_item(const shm::Record& record);
   void finish(const shm::Record& record);

@@ -17,7 +17,7 @@ SegmentRunner::SegmentRunner(SegmentParts parts, Monitor& monitor, DeadLetters& 
   }
   fresh_ = !work_.committer.restore();
   if (!async_ && BatchExecutor::fits(work_)) {
-    batches_.emplace(work_, &items_, source_ ? &*source_ : nullptr);
+    batches_.emplace(work_, items_, source_ ? &*source_ : nullptr);
   }
 }
 

@@ -290,10 +290,29 @@ std::span<std::byte> cursor_bytes(Object& object) {
   }
 }
 
-template <class Object>
-class SourceObjectAdapter final : public SourceAdapter {
+/// Keeps the object of a source or sink. `Role`: its adapter.
+template <class Role, class Object>
+class EndAdapter : public Role {
  public:
-  explicit SourceObjectAdapter(std::unique_ptr<Object> object) : object_(std::move(object)) {}
+  explicit EndAdapter(std::unique_ptr<Object> object) : object_(std::move(object)) {}
+  void start() override {
+    if constexpr (requires(Object & object) { object.start(); }) {
+      object_->start();
+    }
+  }
+  void resume() override { object_->resume(); }
+  void cleanup() override { object_->cleanup(); }
+  std::span<std::byte> cursor() override { return cursor_bytes(*object_); }
+  CheckpointBase* checkpoint() override { return checkpoint_of(*object_); }
+
+ protected:
+  std::unique_ptr<Object> object_;
+};
+
+template <class Object>
+class SourceObjectAdapter final : public EndAdapter<SourceAdapter, Object> {
+ public:
+  using EndAdapter<SourceAdapter, Object>::EndAdapter;
   bool produce(Output& out) override { return object_->produce(out); }
   bool buffered() override {
     if constexpr (std::is_base_of_v<RawSource<typename Object::Cursor>, Object>) {
@@ -302,15 +321,6 @@ class SourceObjectAdapter final : public SourceAdapter {
       return false;
     }
   }
-  void cleanup() override { object_->cleanup(); }
-  std::span<std::byte> cursor() override { return cursor_bytes(*object_); }
-  void start() override {
-    if constexpr (requires { object_->start(); }) {
-      object_->start();
-    }
-  }
-  void resume() override { object_->resume(); }
-  CheckpointBase* checkpoint() override { return checkpoint_of(*object_); }
   RunSizes run_sizes() const override { return {.in = 0, .out = run_payload_bytes<Object>()}; }
   void process_run(ItemRun& run) override {
     if constexpr (run_payload_bytes<Object>() != 0) {
@@ -326,24 +336,15 @@ class SourceObjectAdapter final : public SourceAdapter {
   }
 
  private:
-  std::unique_ptr<Object> object_;
+  using EndAdapter<SourceAdapter, Object>::object_;
 };
 
 template <class Object>
-class SinkObjectAdapter final : public SinkAdapter {
+class SinkObjectAdapter final : public EndAdapter<SinkAdapter, Object> {
  public:
-  explicit SinkObjectAdapter(std::unique_ptr<Object> object) : object_(std::move(object)) {}
+  using EndAdapter<SinkAdapter, Object>::EndAdapter;
   void process(const Item& in, Output&) override { object_->consume(in); }
-  void cleanup() override { object_->cleanup(); }
   void flush() override { object_->flush(); }
-  std::span<std::byte> cursor() override { return cursor_bytes(*object_); }
-  void start() override {
-    if constexpr (requires { object_->start(); }) {
-      object_->start();
-    }
-  }
-  void resume() override { object_->resume(); }
-  CheckpointBase* checkpoint() override { return checkpoint_of(*object_); }
   RunSizes run_sizes() const override { return {.in = run_payload_bytes<Object>(), .out = 0}; }
   void process_run(ItemRun& run) override {
     if constexpr (run_payload_bytes<Object>() != 0) {
@@ -356,7 +357,7 @@ class SinkObjectAdapter final : public SinkAdapter {
   }
 
  private:
-  std::unique_ptr<Object> object_;
+  using EndAdapter<SinkAdapter, Object>::object_;
 };
 
 template <class T>
