@@ -44,11 +44,11 @@ struct RestartOptions {
   std::chrono::nanoseconds backoff_limit = std::chrono::seconds(5);        ///< longest pause
 };
 
-/// What the supervisor does about one stage. Only in parallel pipelines; in a serial one an exception of a stage
+/// What the supervisor does about one source, stage or sink. Only in parallel pipelines; in a serial one an exception of a stage
 /// comes out of forward().
 struct StageOptions {
   OnCrash on_crash = OnCrash::replay;
-  OnError on_error = OnError::dead_letter;
+  std::optional<OnError> on_error{};                  ///< none: dead_letter; of a source: fail
   std::uint32_t max_attempts = 3;                     ///< deaths (with OnError::retry: exceptions) on one item
   std::optional<std::chrono::nanoseconds> timeout{};  ///< of one item; then the worker is killed. None: no deadline
   /// From start to ready; also of cleanup().

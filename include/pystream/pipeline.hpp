@@ -8,6 +8,7 @@
 #include <optional>
 #include <pystream/dead_letter.hpp>
 #include <pystream/detail/callable.hpp>
+#include <pystream/detail/callable_ends.hpp>
 #include <pystream/options.hpp>
 #include <pystream/status.hpp>
 #include <ranges>
@@ -65,9 +66,18 @@ class Loan {
 /// A streaming pipeline of stages: in this process (serialize()) or with every stage in a process of its own
 /// (parallelize()).
 ///
+/// Its ends are this program, which calls forward() and get_results(), or a source() and a sink() that run as workers
+/// too. With both, run() is the whole program:
+///
+///     pystream::Pipeline pipeline;
+///     pipeline.source([n = 0]() mutable { return n < 1000 ? std::optional(n++) : std::nullopt; }, "Numbers");
+///     pipeline.add([](int n) { return n * n; }, "Square");
+///     pipeline.sink([](int n) { std::cout << n << "\n"; }, "Print");
+///     return pipeline.run().complete() ? 0 : 3;
+///
 /// Threads: forward calls, get_results() and status() may come from different threads at once (one feeds, one reads);
-/// two feeding threads take turns. add(), serialize(), parallelize(), as_stage() and cleanup() belong to one thread,
-/// and no other call may run meanwhile. Processes: a Pipeline acts only in the process that made it; in a child of that
+/// two feeding threads take turns. add(), source(), sink(), serialize(), parallelize(), run(), as_stage() and cleanup()
+/// belong to one thread, and no other call may run meanwhile. Processes: a Pipeline acts only in the process that made it; in a child of that
 /// process every call throws PipelineUndefined, and its destructor does nothing.
 ///
 /// Every call that needs a running pipeline throws PipelineUndefined before serialize()/parallelize() and after
@@ -99,8 +109,48 @@ class Pipeline {
   /// Another pipeline; see as_stage().
   Pipeline& add(PipelineStage child, std::string name = {});
 
+  /// What the pipeline reads its items from: it runs as a worker in front of the first stage, and forward() throws. One
+  ///  - a callable `std::optional<Out>()` (std::nullopt: it has ended) or `bool(Output&)` (zero-copy; false: the end);
+  ///  - an object of a class derived from Source or RawSource, by value or by std::unique_ptr.
+  /// A source whose worker is killed continues where it was: the cursor is committed with the items. A callable's cursor
+  /// is what it keeps by value, if that is trivially copyable and at most 64 bytes, such as the count in the example
+  /// above. What else it keeps is as it was at parallelize(); make such a source a class with a cursor.
+  /// If `options.on_error` says nothing, an exception of the source ends the run once all items before it came out.
+  /// Throws InvalidStageName; Error if there is a source already.
+  template <class Form>
+  requires(!std::is_same_v<std::decay_t<Form>, RegisteredStage>) Pipeline& source(Form&& source,
+                                                                                  std::string name = "Source",
+                                                                                  StageOptions options = {}) {
+    detail::StageParts parts = detail::source_parts<std::decay_t<Form>>(std::forward<Form>(source));
+    parts.options = std::move(options);
+    return add_source(std::move(parts), std::move(name));
+  }
+  Pipeline& source(RegisteredStage source, std::string name = "Source", StageOptions options = {});
+  /// Where the pipeline puts its results: it runs as a worker behind the last stage, and get_results() throws. One
+  ///  - a callable `void(In)` or `void(const Item&)` (zero-copy);
+  ///  - an object of a class derived from Sink or RawSink, by value or by std::unique_ptr.
+  /// Its cursor is as that of a source. What it does to the outside world is at least once if its worker is killed; a
+  /// class with a cursor and resume() can make it once, see RawSink.
+  /// Throws InvalidStageName; Error if there is a sink already.
+  template <class Form>
+  requires(!std::is_same_v<std::decay_t<Form>, RegisteredStage>) Pipeline& sink(Form&& sink, std::string name = "Sink",
+                                                                                StageOptions options = {}) {
+    detail::StageParts parts = detail::sink_parts<std::decay_t<Form>>(std::forward<Form>(sink));
+    parts.options = std::move(options);
+    return add_sink(std::move(parts), std::move(name));
+  }
+  Pipeline& sink(RegisteredStage sink, std::string name = "Sink", StageOptions options = {});
+
+  /// Starts the pipeline as parallelize(), waits until its source has ended and everything has reached the sink, and
+  /// cleans up. Throws PipelineInitiationError (also without a source or a sink) and PipelineTerminated.
+  RunTotals run(const ParallelOptions& options = {});
+  /// Waits until the source has ended and everything that it gave was processed; false if that takes longer than
+  /// `timeout`. Without a sink, results may still wait for get_results(); with Results::all read them meanwhile. Throws
+  /// PipelineTerminated if the pipeline failed or was stopped from outside, Error if there is no source.
+  bool wait(std::chrono::nanoseconds timeout);
+
   /// Runs the pipeline in this process: forward() calls one stage after another. Parallel pipelines inside still get
-  /// their workers; forward() waits for their answers. Throws PipelineInitiationError (no stages, item types that do
+  /// their workers; forward() waits for their answers. With a source and a sink one worker runs it all. Throws PipelineInitiationError (no stages, item types that do
   /// not fit, workers that do not start).
   Pipeline& serialize(const SerialOptions& options = {});
   /// Starts the workers and returns when all are ready. Throws PipelineInitiationError.
@@ -168,8 +218,9 @@ class Pipeline {
   }
 
   /// Waits until nothing is in flight: everything that went in has come out as a result (read or not), was filtered
-  /// out, or was given up by a stage (status().given_up says how many). False if that took longer than `timeout`. With
-  /// Results::all somebody must read meanwhile.
+  /// out, or was given up by a stage (status().given_up says how many). A source ends first: it gives what it holds and
+  /// cannot read again (RawSource::buffered()). False if that took longer than `timeout`. With Results::all read them
+  /// meanwhile.
   bool drain(std::chrono::nanoseconds timeout);
   /// Ends the pipeline: stages finish the item in work (within two seconds), their cleanup() runs, workers end. What
   /// waits in links is dropped; call drain() first if it matters. Warnings that were not told yet, of items that were
@@ -201,6 +252,8 @@ class Pipeline {
 
  private:
   Pipeline& add_parts(detail::StageParts parts, std::string name);
+  Pipeline& add_source(detail::StageParts parts, std::string name);
+  Pipeline& add_sink(detail::StageParts parts, std::string name);
   bool forward_value(const void* value, const ValueType& type);
   std::size_t forward_values(const ValueType& type, const std::function<const void*()>& next);
   void take_result(const ValueType& type, const std::function<void(std::span<const std::byte>)>& decode);

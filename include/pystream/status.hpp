@@ -38,6 +38,21 @@ struct LinkStatus {
   double fill = 0;  ///< 0 to 1
 };
 
+/// What became of the items of a pipeline that has ended; see Pipeline::run().
+struct RunTotals {
+  std::uint64_t in = 0;        ///< items that the source gave
+  std::uint64_t out = 0;       ///< items that the sink took
+  std::uint64_t lost = 0;      ///< records that were in a link or in work when the run was stopped
+  std::uint64_t dropped = 0;   ///< by links that may drop (Overflow)
+  std::uint64_t given_up = 0;  ///< items that ended in an error: dead letters and skipped ones
+  std::uint64_t letters = 0;   ///< of these: dead letters, see Pipeline::dead_letters()
+  std::uint64_t losses = 0;    ///< losses that the source or the sink reported, see report_loss()
+
+  /// Everything that the source gave was processed. (`in` and `out` need not be equal: a stage may filter items out or
+  /// give several for one.)
+  bool complete() const { return lost == 0 && dropped == 0 && given_up == 0 && losses == 0; }
+};
+
 struct PipelineStatus {
   int coordinator = 0;         ///< 0: a serial pipeline without workers
   std::uint64_t given_up = 0;  ///< errors of all stages; see Pipeline::dead_letters()

@@ -19,13 +19,15 @@ struct Message {
     // from the coordinator
     ready,     ///< every worker is ready
     failed,    ///< `reason`; the workers are being stopped
-    ended,     ///< somebody else ended the pipeline; `reason.text`
+    done,      ///< the source has ended, and every worker behind it; last `workers` and `figures`, as below
+    ended,     ///< the pipeline was ended from outside; `reason.text`
     status,    ///< `workers`
     profiles,  ///< `figures`; none: `reason.text` says why
     report,    ///< `reason.text`: something that the user should know
     // from the user's process
     ask_status,
     ask_profiles,
+    drain,  ///< the source ends
     stop,
   };
   struct Worker {

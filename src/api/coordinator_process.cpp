@@ -6,6 +6,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -28,6 +29,7 @@
 #include "coord/fd_budget.hpp"
 #include "coord/heir.hpp"
 #include "coord/run_assembly.hpp"
+#include "coord/worker_streams.hpp"
 #include "worker/worker_process.hpp"
 
 namespace pystream::api {
@@ -47,13 +49,16 @@ void reset_signals() {
   base::unblock_all_signals();
 }
 
-/// Stages must not eat the user's input, and what the user's program has printed but not flushed is its own to print.
-void reset_stdio() {
+/// Stages must not eat the user's input; a source may.
+void take_standard_input_away() {
   const base::UniqueFd null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   if (!null || ::dup2(null.get(), STDIN_FILENO) < 0) {
     base::throw_errno("cannot take standard input away from the stages");
   }
-  ::__fpurge(stdout);
+}
+
+bool has_source(const plan::Topology& topology) {
+  return topology.has_source(0);
 }
 
 /// Made in the coordinator process, where nobody else uses it.
@@ -85,14 +90,17 @@ class UnwaitedErrors {
 std::unique_ptr<coord::Launcher> make_launcher(const CoordinatorStart& start, const std::vector<int>& user_fds) {
   const std::uint64_t fds = coord::fds_needed(*start.topology, user_fds.size()).worker;
   if (start.method == StartMethod::spawn) {
-    // What stages print goes where the user's program prints, whichever way they were started.
-    return std::make_unique<coord::SpawnLauncher>(
-        start.worker_program,
-        std::vector<coord::WorkerStreams>(start.topology->workers.size(),
-                                          {.input = false, .output = coord::WorkerStreams::Output::kept}),
-        fds);
+    std::vector<coord::WorkerStreams> streams = coord::streams_of(*start.topology);
+    for (coord::WorkerStreams& stream : streams) {
+      // What stages print goes where the user's program prints, whichever way they were started.
+      stream.output = coord::WorkerStreams::Output::kept;
+    }
+    return std::make_unique<coord::SpawnLauncher>(start.worker_program, std::move(streams), fds);
   }
   auto body = [&start](plan::WorkerId id, base::UniqueFd segment, base::UniqueFd bell) {
+    if (!start.topology->has_source(id)) {
+      take_standard_input_away();
+    }
     return worker::run_worker({.id = id,
                                .segment = std::move(segment),
                                .bell = std::move(bell),
@@ -131,6 +139,9 @@ class Service {
     const UnwaitedErrors unwaited(coordinator_.loop());
     const coord::Outcome outcome = coordinator_.run();
     if (outcome == coord::Outcome::failed) {
+      if (runs_alone()) {
+        channel_.send({.kind = Message::Kind::failed, .reason = *coordinator_.failure()});
+      }
       return EXIT_FAILURE;
     }
     if (heir_ && heir_->discarded() > 0) {
@@ -146,6 +157,12 @@ class Service {
     if ((heir_ || !channel_.send_report(text)) && log_level() <= LogLevel::warning) {
       say({}, text);
     }
+  }
+
+  /// The user's process neither feeds nor reads. It hears of a failure when all that was committed has come out, since
+  /// it then ends the pipeline.
+  bool runs_alone() const {
+    return std::ranges::none_of(start_.topology->workers, &plan::WorkerSpec::external);
   }
 
   /// nullptr: the profile is not wanted, or not possible.
@@ -179,22 +196,45 @@ class Service {
       }
     };
     setup.ready = [this] { channel_.send({.kind = Message::Kind::ready}); };
-    setup.draining = [this] {
-      if (!heir_) {
-        channel_.send({.kind = Message::Kind::ended,
-                       .reason = {.text = "the pipeline was ended from outside: its coordinator was sent SIGTERM"}});
+    setup.draining = [this] { tell_of_drain(); };
+    setup.ended = [this] {
+      if (!heir_ && !stopping_) {
+        Message last = status();
+        last.kind = Message::Kind::done;
+        Message figures = profiles();
+        last.figures = std::move(figures.figures);
+        last.reason = std::move(figures.reason);
+        channel_.send(last);
       }
     };
-    setup.failed = [this](const TerminationReason& reason) {
-      channel_.send({.kind = Message::Kind::failed, .reason = reason});
-    };
+    if (!runs_alone()) {
+      setup.failed = [this](const TerminationReason& reason) {
+        channel_.send({.kind = Message::Kind::failed, .reason = reason});
+      };
+    }
     return setup;
+  }
+
+  void tell_of_drain() {
+    if (heir_ || drain_asked_) {
+      return;
+    }
+    if (has_source(*start_.topology)) {
+      tell("the pipeline drains: its coordinator was sent SIGTERM");
+    } else {
+      channel_.send({.kind = Message::Kind::ended,
+                     .reason = {.text = "the pipeline was ended from outside: its coordinator was sent SIGTERM"}});
+    }
   }
 
   void on_message() {
     while (const auto message = channel_.receive()) {
       if (message->kind == Message::Kind::stop) {
+        stopping_ = true;
         coordinator_.stop();
+      } else if (message->kind == Message::Kind::drain) {
+        drain_asked_ = true;
+        coordinator_.drain();
       } else if (message->kind == Message::Kind::ask_status) {
         channel_.send(status());
       } else if (message->kind == Message::Kind::ask_profiles) {
@@ -245,6 +285,8 @@ class Service {
   Channel channel_;
   base::UniqueFd user_;
   std::optional<coord::Heir> heir_;  ///< once the user's process has died
+  bool stopping_ = false;            ///< the user's process has ended the pipeline
+  bool drain_asked_ = false;         ///< the user's process has asked for a drain
   coord::RunAssembly assembly_;
   coord::Coordinator coordinator_;
   base::UniqueFd timer_;
@@ -320,7 +362,10 @@ CoordinatorChild start_coordinator(const CoordinatorStart& start) {
       reset_signals();
       int code = EXIT_FAILURE;
       try {
-        reset_stdio();
+        if (!has_source(*start.topology)) {
+          take_standard_input_away();
+        }
+        ::__fpurge(stdout);  // what the user's program has printed but not flushed is its own to print
         code = coordinate(start, std::move(theirs), std::move(user));
       } catch (...) {
         say({}, "the coordinator failed to start");

@@ -65,40 +65,73 @@ PipelineStatus session_status(Session& session) {
 }
 
 ParallelRun::ParallelRun(PipelineTree& tree, const ParallelOptions& options, const PipelineOptions& pipeline)
-    : session_(tree, options, pipeline),
-      entry_(session_, session_.topology().fed_by_user().front(),
-             {.block = options.block_input, .timeout = options.input_timeout}),
-      exit_(session_, session_.topology().read_by_user().front(),
-            {.block = options.block_output, .timeout = options.output_timeout}) {}
+    : session_(tree, options, pipeline) {
+  if (!tree.source) {
+    entry_.emplace(session_, session_.topology().fed_by_user().front(),
+                   WaitOptions{.block = options.block_input, .timeout = options.input_timeout});
+  }
+  if (!tree.sink) {
+    exit_.emplace(session_, session_.topology().read_by_user().front(),
+                  WaitOptions{.block = options.block_output, .timeout = options.output_timeout});
+  }
+}
+
+Entry& ParallelRun::entry(const char* call) {
+  if (!entry_) {
+    throw Error(std::string(call) + " is for a pipeline without a source; stage " +
+                session_.topology().hosted.front().key + " makes the items of this one");
+  }
+  return *entry_;
+}
+
+Exit& ParallelRun::exit() {
+  if (!exit_) {
+    throw Error("get_results() is for a pipeline without a sink; stage " + session_.topology().hosted.back().key +
+                " takes the results of this one");
+  }
+  return *exit_;
+}
 
 bool ParallelRun::forward(const void* value, const ValueType& type, const std::stop_token& stop) {
-  return session_.on_links([&] { return entry_.forward(value, type, stop); });
+  return session_.on_links([&] { return entry("forward()").forward(value, type, stop); });
 }
 
 std::size_t ParallelRun::forward_all(const ValueType& type, const NextValue& next) {
-  return session_.on_links([&] { return entry_.forward_all(type, next); });
+  return session_.on_links([&] { return entry("forward_all()").forward_all(type, next); });
 }
 
 std::unique_ptr<LoanSlot> ParallelRun::loan(std::size_t size) {
-  return session_.on_links([&] { return entry_.loan(size); });
+  return session_.on_links([&] { return entry("loan()").loan(size); });
 }
 
 bool ParallelRun::take_result(const Decode& decode) {
-  return session_.on_links([&] { return exit_.take(decode); });
+  return session_.on_links([&] { return exit().take(decode); });
+}
+
+bool ParallelRun::wait(nanoseconds timeout) {
+  if (!has_source()) {
+    throw Error("wait() waits for the end of a source, and this pipeline has none; drain() waits for its results");
+  }
+  return session_.wait(timeout);
 }
 
 /// A worker gives its input back only after it has published what it made of it, so something in flight is always seen
 /// by a look at the links from the first to the last.
 bool ParallelRun::drain(nanoseconds timeout) {
+  if (has_source()) {
+    session_.drain();
+    return session_.wait(timeout);
+  }
   const std::int64_t until = base::now_ns() + patience(timeout).count();
   const auto& links = session_.view().links;
   const std::vector<plan::LinkId> results = session_.topology().read_by_user();
+  const auto item_links = static_cast<plan::LinkId>(session_.topology().item_links().size());
   const auto is_done = [&](plan::LinkId id) {
     return std::ranges::find(results, id) != results.end() ||
            links[id].read_position() >= links[id].producer->write_position.load(std::memory_order_seq_cst);
   };
   for (nanoseconds pause = 50us;; pause = std::min<nanoseconds>(2 * pause, 2ms)) {
-    if (std::ranges::all_of(std::views::iota(plan::LinkId{0}, static_cast<plan::LinkId>(links.size())), is_done)) {
+    if (std::ranges::all_of(std::views::iota(plan::LinkId{0}, item_links), is_done)) {
       return true;
     }
     const std::int64_t now = base::now_ns();

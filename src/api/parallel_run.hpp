@@ -7,7 +7,7 @@
 
 namespace pystream::api {
 
-/// A parallel pipeline: every stage in a worker, this process at both ends.
+/// A pipeline of workers. This process is at the ends where there is no source or sink.
 class ParallelRun final : public Run {
  public:
   ParallelRun(PipelineTree& tree, const ParallelOptions& options, const PipelineOptions& pipeline);
@@ -17,15 +17,21 @@ class ParallelRun final : public Run {
   std::unique_ptr<LoanSlot> loan(std::size_t size) override;
   bool take_result(const Decode& decode) override;
   bool drain(std::chrono::nanoseconds timeout) override;
+  bool wait(std::chrono::nanoseconds timeout) override;
+  RunTotals totals() const override { return session_.totals(); }
   Profiles profiles() override { return session_.profiles(); }
   PipelineStatus status() override;
   std::optional<LetterSource> letters() const override { return session_.letters(); }
   void stop() override;
 
  private:
+  Entry& entry(const char* call);
+  Exit& exit();
+  bool has_source() const { return !entry_; }
+
   Session session_;
-  Entry entry_;
-  Exit exit_;
+  std::optional<Entry> entry_;  ///< none: a source feeds the pipeline
+  std::optional<Exit> exit_;    ///< none: a sink takes the results
 };
 
 /// What status() says of a pipeline with workers.

@@ -17,6 +17,14 @@ ProfilerFolder& profiler_folder() {
   return folder;
 }
 
+detail::StageParts registered_parts(RegisteredStage stage, StageOptions options) {
+  detail::StageParts parts;
+  parts.registered = std::move(stage);
+  parts.input = parts.output = "any";
+  parts.options = std::move(options);
+  return parts;
+}
+
 }  // namespace
 
 void set_profiler_db_folder(std::filesystem::path path) {
@@ -92,12 +100,26 @@ Pipeline& Pipeline::add_parts(detail::StageParts parts, std::string name) {
   return *this;
 }
 
+Pipeline& Pipeline::add_source(detail::StageParts parts, std::string name) {
+  core().set_source({.name = {}, .stage = std::move(parts), .child = {}}, std::move(name));
+  return *this;
+}
+
+Pipeline& Pipeline::add_sink(detail::StageParts parts, std::string name) {
+  core().set_sink({.name = {}, .stage = std::move(parts), .child = {}}, std::move(name));
+  return *this;
+}
+
 Pipeline& Pipeline::add(RegisteredStage stage, std::string name, StageOptions options) {
-  detail::StageParts parts;
-  parts.registered = std::move(stage);
-  parts.input = parts.output = "any";
-  parts.options = std::move(options);
-  return add_parts(std::move(parts), std::move(name));
+  return add_parts(registered_parts(std::move(stage), std::move(options)), std::move(name));
+}
+
+Pipeline& Pipeline::source(RegisteredStage source, std::string name, StageOptions options) {
+  return add_source(registered_parts(std::move(source), std::move(options)), std::move(name));
+}
+
+Pipeline& Pipeline::sink(RegisteredStage sink, std::string name, StageOptions options) {
+  return add_sink(registered_parts(std::move(sink), std::move(options)), std::move(name));
 }
 
 Pipeline& Pipeline::add(PipelineStage child, std::string name) {
@@ -147,6 +169,12 @@ void Pipeline::stop_loop() {
 }
 bool Pipeline::drain(std::chrono::nanoseconds timeout) {
   return core().drain(timeout);
+}
+bool Pipeline::wait(std::chrono::nanoseconds timeout) {
+  return core().wait(timeout);
+}
+RunTotals Pipeline::run(const ParallelOptions& options) {
+  return core().run_to_end(options);
 }
 void Pipeline::cleanup() {
   core().cleanup();

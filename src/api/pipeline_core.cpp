@@ -70,30 +70,56 @@ Run& PipelineCore::run() const {
 void PipelineCore::add(TreeNode node, std::string name) {
   require_own_process();
   node.name = checked_name(*tree_, std::move(name));
-  const auto same = [&](const TreeNode& other) { return other.name == node.name; };
-  if (std::any_of(tree_->members.begin(), tree_->members.end(), same)) {
-    throw InvalidStageName("\"" + node.name +
-                           "\": another stage of this pipeline has that name; names are unique "
-                           "within a pipeline");
+  if (node.child && node.child->has_end()) {
+    throw Error("\"" + node.name + "\": a pipeline with a source or a sink cannot be a stage of another one");
   }
   tree_->members.push_back(std::move(node));
+}
+
+void PipelineCore::set_end(std::optional<TreeNode>& end, TreeNode node, std::string name, const char* what) {
+  require_own_process();
+  if (end) {
+    throw Error(std::string("the pipeline has a ") + what + " already: \"" + end->name + "\"");
+  }
+  node.name = checked_name(*tree_, std::move(name));
+  end = std::move(node);
+}
+
+void PipelineCore::set_source(TreeNode node, std::string name) {
+  set_end(tree_->source, std::move(node), std::move(name), "source");
+}
+
+void PipelineCore::set_sink(TreeNode node, std::string name) {
+  set_end(tree_->sink, std::move(node), std::move(name), "sink");
 }
 
 void PipelineCore::prepare(plan::Mode mode, const ParallelOptions& options) {
   require_own_process();
   cleanup();
+  if (tree_->source && options_.input_generator) {
+    throw PipelineInitiationError("the pipeline has both a source and an input_generator; leave one of them out");
+  }
   tree_->mode = mode;
   has_mode_ = true;
   resolve_registered(*tree_, options);
   check_tree(*tree_);
   const std::vector<PlacedStage> all = stages(*tree_);
-  input_.expect(all.front().parts->input, all.front().key + " takes");
-  output_.expect(all.back().parts->output, all.back().key + " gives");
+  // Where there is a source or a sink, the calls are refused whatever the type is.
+  input_.expect(tree_->source ? "any" : all.front().parts->input, all.front().key + " takes");
+  output_.expect(tree_->sink ? "any" : all.back().parts->output, all.back().key + " gives");
 }
 
 void PipelineCore::serialize(const SerialOptions& options) {
+  if (tree_->source.has_value() != tree_->sink.has_value()) {
+    throw PipelineInitiationError("a serial pipeline has a source and a sink, or neither; add the other one, or call "
+                                  "parallelize()");
+  }
   prepare(plan::Mode::serial, options.children);
-  run_ = std::make_shared<SerialRun>(*tree_, options, options_);
+  if (tree_->has_end()) {
+    run_ = std::make_shared<ParallelRun>(*tree_, options.children, options_);
+  } else {
+    run_ = std::make_shared<SerialRun>(*tree_, options, options_);
+  }
   has_run_ = true;
 }
 
@@ -171,6 +197,30 @@ bool PipelineCore::drain(std::chrono::nanoseconds timeout) {
   return run().drain(timeout);
 }
 
+bool PipelineCore::wait(std::chrono::nanoseconds timeout) {
+  return run().wait(timeout);
+}
+
+RunTotals PipelineCore::run_to_end(const ParallelOptions& options) {
+  require_own_process();
+  if (!tree_->source || !tree_->sink) {
+    throw PipelineInitiationError(std::string("run() needs a source and a sink, and this pipeline has no ") +
+                                  (tree_->source ? "sink" : "source") +
+                                  "; add it, or call parallelize() and feed or read the pipeline yourself");
+  }
+  parallelize(options);
+  try {
+    while (!run_->wait(std::chrono::hours(1))) {
+    }
+  } catch (...) {
+    cleanup();
+    throw;
+  }
+  const RunTotals totals = run_->totals();
+  cleanup();
+  return totals;
+}
+
 void PipelineCore::cleanup() {
   require_own_process();
   try {
@@ -225,6 +275,9 @@ std::unique_ptr<PipelineTree> PipelineCore::take_tree() {
   require_own_process();
   if (!has_mode_) {
     throw PipelineUndefined("a pipeline that becomes a stage needs a mode; call serialize() or parallelize() first");
+  }
+  if (tree_->has_end()) {
+    throw PipelineUndefined("a pipeline with a source or a sink cannot become a stage of another one");
   }
   cleanup();
   has_mode_ = false;

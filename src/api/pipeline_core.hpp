@@ -40,6 +40,8 @@ class PipelineCore {
   bool in_own_process() const;
 
   void add(TreeNode node, std::string name);
+  void set_source(TreeNode node, std::string name);
+  void set_sink(TreeNode node, std::string name);
   void serialize(const SerialOptions& options);
   void parallelize(const ParallelOptions& options);
   bool forward(const void* value, const ValueType& type, const std::stop_token& stop = {});
@@ -50,6 +52,9 @@ class PipelineCore {
   void start_loop(std::chrono::nanoseconds period);
   void stop_loop();
   bool drain(std::chrono::nanoseconds timeout);
+  bool wait(std::chrono::nanoseconds timeout);
+  /// From the start to the end of the source.
+  RunTotals run_to_end(const ParallelOptions& options);
   void cleanup();
   Profiles profiles() const;
   PipelineStatus status() const;
@@ -58,6 +63,7 @@ class PipelineCore {
 
  private:
   Run& run() const;
+  void set_end(std::optional<TreeNode>& end, TreeNode node, std::string name, const char* what);
   void prepare(plan::Mode mode, const ParallelOptions& options);
 
   PipelineOptions options_;

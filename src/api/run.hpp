@@ -40,6 +40,10 @@ class Run {
   virtual std::unique_ptr<LoanSlot> loan(std::size_t size) = 0;
   virtual bool take_result(const Decode& decode) = 0;
   virtual bool drain(std::chrono::nanoseconds timeout) = 0;
+  /// Waits for the end of the source and of all that it gave. Throws Error if there is no source.
+  virtual bool wait(std::chrono::nanoseconds timeout) = 0;
+  /// What became of the items. REQUIRES: wait() returned true.
+  virtual RunTotals totals() const = 0;
   /// Throws ProfilingError. REQUIRES: it was started with a profiler.
   virtual Profiles profiles() = 0;
   virtual PipelineStatus status() = 0;

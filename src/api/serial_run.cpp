@@ -189,7 +189,7 @@ void SerialRun::gather(PipelineTree& tree, const std::string& key) {
       row_hosted_.emplace_back();
     } else {
       if (!member.stage.adapter) {
-        own_.push_back(make_adapter(member.stage));
+        own_.push_back(make_adapter(member.stage, member.stage.registered.params));
       }
       StageAdapter& stage = member.stage.adapter ? *member.stage.adapter : *own_.back();
       if (stage.taker() == nullptr) {
@@ -294,6 +294,10 @@ std::unique_ptr<LoanSlot> SerialRun::loan(std::size_t size) {
 bool SerialRun::drain(std::chrono::nanoseconds timeout) {
   const Lock lock(mutex_, deadline_in(timeout));
   return lock.owns_lock();
+}
+
+bool SerialRun::wait(std::chrono::nanoseconds) {
+  throw Error("wait() waits for the end of a source, and this pipeline has none");
 }
 
 std::vector<StageFigures> SerialRun::row_figures() const {

@@ -79,6 +79,8 @@ class SerialRun final : public Run {
   std::unique_ptr<LoanSlot> loan(std::size_t size) override;
   bool take_result(const Decode& decode) override { return results_.take(decode); }
   bool drain(std::chrono::nanoseconds timeout) override;
+  bool wait(std::chrono::nanoseconds timeout) override;
+  RunTotals totals() const override { return {}; }
   /// Of children what the profile database says, of the row what was measured here.
   Profiles profiles() override;
   PipelineStatus status() override;

@@ -13,6 +13,8 @@
 #include "base/pidfd.hpp"
 #include "base/process_start.hpp"
 #include "base/system_error.hpp"
+#include "coord/audit.hpp"
+#include "coord/file_claims.hpp"
 #include "coord/inspect.hpp"
 #include "coord/run_assembly.hpp"
 #include "plan/plan_json.hpp"
@@ -83,6 +85,7 @@ Session::Session(PipelineTree& tree, const ParallelOptions& options, const Pipel
     if (!base::fill_standard_descriptors()) {
       base::throw_errno("cannot open /dev/null in place of a standard descriptor that is closed");
     }
+    claim_files(tree);
     create_segment(tree, options);
     start(tree, options);
     wait_until_ready(patience(longest_start(topology_)) + 5s);
@@ -102,6 +105,15 @@ Session::~Session() {
   stop();
 }
 
+/// As pystream-coord does it for a plan: no output is an input, and no two runs write one file.
+void Session::claim_files(const PipelineTree& tree) {
+  const std::vector<coord::FileClaim> files = coord::file_claims(topology_, tree.types);
+  if (const auto faults = coord::outputs_that_are_inputs(files, true); !faults.empty()) {
+    throw PipelineInitiationError(plan::to_string(faults.front(), "the pipeline"));
+  }
+  outputs_.emplace(files, [this](const std::string& text) { news_.add(text); });
+}
+
 void Session::create_segment(PipelineTree& tree, const ParallelOptions& options) {
   std::string text = options.start_method == StartMethod::spawn ? plan::write_plan(plan_) : std::string();
   segment_.emplace(coord::make_segment(plan_, topology_, checkpoint_bytes(tree), std::move(text)));
@@ -118,7 +130,9 @@ void Session::start(PipelineTree& tree, const ParallelOptions& options) {
                          .worker_program = {}};
   start.worker_program = worker_program_ = worker_program(options, plan_.profiler.enabled);
   if (options.start_method == StartMethod::fork) {
-    start.make = [all = stages(tree)](plan::HostedId id) { return make_adapter(*all.at(id).parts); };
+    start.make = [this, all = stages(tree)](plan::HostedId id) {
+      return make_adapter(*all.at(id).parts, topology_.hosted.at(id).node->stage->params);
+    };
   }
   coordinator_.emplace(start_coordinator(start));
 }
@@ -139,6 +153,9 @@ void Session::wait_until_ready(nanoseconds patience) {
     }
     const std::lock_guard lock(mutex_);
     look();
+    if (failure_ && failure_->item) {
+      return;  // a source gives items before the last worker is ready; the next call throws
+    }
     if (failure_) {
       throw PipelineTerminated(*failure_);
     }
@@ -160,11 +177,15 @@ void Session::take(const Message& message) {
     case Message::Kind::profiles:
       answer_ = message;
       return;
+    case Message::Kind::done:
+      done_ = message;
+      return;
     case Message::Kind::report:
       news_.add(message.reason.text);
       return;
     case Message::Kind::ask_status:
     case Message::Kind::ask_profiles:
+    case Message::Kind::drain:
     case Message::Kind::stop:
       return;
   }
@@ -186,7 +207,7 @@ void Session::look() {
   while (const auto message = coordinator_->channel.receive()) {
     take(*message);
   }
-  if (!failure_ && (coordinator_->channel.closed() || readable(coordinator_->pidfd.get(), 0ns))) {
+  if (!failure_ && !done_ && (coordinator_->channel.closed() || readable(coordinator_->pidfd.get(), 0ns))) {
     note_death();
   }
   if (failure_) {
@@ -239,6 +260,10 @@ void Session::check(std::int64_t now_ns) {
 Message Session::ask(Message::Kind question, Message::Kind answer, nanoseconds patience) {
   const std::int64_t until = base::now_ns() + patience.count();
   answer_.reset();
+  look();
+  if (done_) {
+    return *done_;
+  }
   coordinator_->channel.send({.kind = question});
   while (!failure_ && base::now_ns() < until) {
     if (wait_for_channel(kLookPeriod)) {
@@ -246,6 +271,9 @@ Message Session::ask(Message::Kind question, Message::Kind answer, nanoseconds p
     }
     if (answer_ && answer_->kind == answer) {
       return *std::exchange(answer_, std::nullopt);
+    }
+    if (done_) {
+      return *done_;
     }
   }
   if (failure_) {
@@ -282,6 +310,43 @@ std::optional<LetterSource> Session::letters() const {
   return run ? std::optional(LetterSource{.program = worker_program_, .run = *run}) : std::nullopt;
 }
 
+void Session::drain() {
+  const std::lock_guard lock(mutex_);
+  if (!stopped_) {
+    coordinator_->channel.send({.kind = Message::Kind::drain});
+  }
+}
+
+bool Session::wait(nanoseconds timeout) {
+  const std::int64_t until = base::now_ns() + patience(timeout).count();
+  for (;;) {
+    {
+      const std::lock_guard lock(mutex_);
+      look();
+      if (done_) {
+        return true;
+      }
+    }
+    const std::int64_t now = base::now_ns();
+    check(now);
+    if (now >= until) {
+      return false;
+    }
+    wait_for_channel(std::min(kLookPeriod, nanoseconds(until - now)));
+  }
+}
+
+RunTotals Session::totals() const {
+  const coord::Audit audit = coord::audit(topology_, view_);
+  return {.in = audit.in,
+          .out = audit.out,
+          .lost = audit.lost,
+          .dropped = audit.dropped,
+          .given_up = audit.set_aside,
+          .letters = audit.letters,
+          .losses = audit.losses};
+}
+
 void Session::stop() {
   {
     const std::lock_guard lock(mutex_);
@@ -296,6 +361,9 @@ void Session::stop() {
 /// REQUIRES: mutex_ is held.
 void Session::stop_coordinator() {
   stopped_ = true;
+  if (outputs_ && !failure_) {
+    outputs_->keep_made();
+  }
   failure_ = {.stage = {}, .signal = 0, .item = {}, .text = "the pipeline was cleaned up"};
   failed_.store(true, std::memory_order_relaxed);
   coordinator_->channel.send({.kind = Message::Kind::stop});

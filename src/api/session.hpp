@@ -15,6 +15,7 @@
 #include "api/letter_source.hpp"
 #include "api/news.hpp"
 #include "api/stage_tree.hpp"
+#include "coord/output_locks.hpp"
 #include "shm/segment.hpp"
 #include "worker/link_names.hpp"
 
@@ -56,10 +57,17 @@ class Session {
   Profiles profiles();
   /// Where the dead letters of this run are; nullopt: there can be none yet.
   std::optional<LetterSource> letters() const;
+  /// Asks the source to end. REQUIRES: there is one.
+  void drain();
+  /// Waits until the source has ended and every worker behind it; false: not in time. Throws PipelineTerminated.
+  bool wait(std::chrono::nanoseconds timeout);
+  /// What became of the items. REQUIRES: wait() returned true.
+  RunTotals totals() const;
   /// Ends all processes and reaps the coordinator; tells of everything that was not told yet. Idempotent.
   void stop();
 
  private:
+  void claim_files(const PipelineTree& tree);
   void create_segment(PipelineTree& tree, const ParallelOptions& options);
   void start(PipelineTree& tree, const ParallelOptions& options);
   void wait_until_ready(std::chrono::nanoseconds patience);
@@ -83,11 +91,13 @@ class Session {
 
   std::filesystem::path worker_program_;
   News news_;
+  std::optional<coord::OutputLocks> outputs_;  ///< of registered stages
 
   std::mutex mutex_;  ///< guards the channel and what follows
   GivenUpWatch given_up_;
   std::optional<TerminationReason> failure_;
   std::optional<Message> answer_;
+  std::optional<Message> done_;  ///< the last word of a coordinator whose workers have all ended by themselves
   bool ready_ = false;
   bool stopped_ = false;
   std::atomic<bool> failed_{false};

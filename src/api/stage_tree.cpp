@@ -8,6 +8,7 @@
 
 #include "coord/inspect.hpp"
 #include "plan/param_check.hpp"
+#include "plan/plan_reader.hpp"
 #include "plan/topology.hpp"
 #include "worker/plugins.hpp"
 
@@ -18,14 +19,26 @@ static_assert(main_pipeline_name == plan::kMainPipeline && separator == plan::kS
 
 constexpr std::string_view kAny = "any";
 
+std::string key_of(const TreeNode& node, const std::string& pipeline) {
+  return std::string(pipeline).append(plan::kSeparator).append(node.name);
+}
+
 void collect(PipelineTree& tree, const std::string& key, std::vector<PlacedStage>& out) {
+  const auto add = [&](TreeNode& node, StageKind kind) {
+    out.push_back({.key = key_of(node, key), .kind = kind, .parts = &node.stage});
+  };
+  if (tree.source) {
+    add(*tree.source, StageKind::source);
+  }
   for (TreeNode& member : tree.members) {
-    const std::string member_key = std::string(key).append(plan::kSeparator).append(member.name);
     if (member.child) {
-      collect(*member.child, member_key, out);
+      collect(*member.child, key_of(member, key), out);
     } else {
-      out.push_back({.key = member_key, .parts = &member.stage});
+      add(member, StageKind::stage);
     }
+  }
+  if (tree.sink) {
+    add(*tree.sink, StageKind::sink);
   }
 }
 
@@ -39,13 +52,13 @@ std::vector<plan::Node> nodes_of(const PipelineTree& tree) {
   return nodes;
 }
 
-plan::StageSpec spec_of(const detail::StageParts& parts) {
+plan::StageSpec spec_of(const detail::StageParts& parts, const plan::FaultPolicy& usual) {
   const StageOptions& options = parts.options;
   plan::StageSpec spec;
   spec.type = parts.registered.type;
   spec.params = parts.registered.params;
   spec.faults = {.on_crash = options.on_crash,
-                 .on_error = options.on_error,
+                 .on_error = options.on_error.value_or(usual.on_error),
                  .max_attempts = options.max_attempts,
                  .timeout = options.timeout,
                  .start_timeout = options.start_timeout};
@@ -59,8 +72,15 @@ plan::Node node_of(const TreeNode& member) {
     node.mode = member.child->mode;
     node.children = nodes_of(*member.child);
   } else {
-    node.stage = spec_of(member.stage);
+    node.stage = spec_of(member.stage, {});
   }
+  return node;
+}
+
+plan::Node end_of(const TreeNode& end, const plan::FaultPolicy& usual) {
+  plan::Node node;
+  node.name = end.name;
+  node.stage = spec_of(end.stage, usual);
   return node;
 }
 
@@ -144,29 +164,39 @@ Params checked_params(const std::string& key, const Params& given, const StageTy
   return params;
 }
 
-void resolve(const std::string& key, detail::StageParts& parts, TypeLookup& lookup) {
+const StageType& resolve(const PlacedStage& stage, TypeLookup& lookup) {
+  const auto& [key, kind, placed] = stage;
+  detail::StageParts& parts = *placed;
   const StageType* type = lookup.find(parts.registered.type);
   if (type == nullptr) {
     throw PipelineInitiationError("stage " + key + ": no stage type \"" + parts.registered.type +
                                   "\" is registered; link it into the program, or name its plugin in the options");
   }
-  if (type->kind != StageKind::stage) {
-    throw PipelineInitiationError("stage " + key + ": type \"" + parts.registered.type +
-                                  "\" is a source or sink; a Pipeline is fed by forward() and read by get_results()");
+  if (type->kind != kind) {
+    throw PipelineInitiationError("stage " + key + ": type \"" + parts.registered.type + "\" is a " +
+                                  std::string(to_string(type->kind)) + " and stands where a " +
+                                  std::string(to_string(kind)) +
+                                  " belongs; source(), add() and sink() take one each");
   }
   parts.registered.params = checked_params(key, parts.registered.params, *type);
   parts.input = type->info.input.empty() ? kAny : type->info.input;
   parts.output = type->info.output.empty() ? kAny : type->info.output;
+  return *type;
 }
 
 }  // namespace
 
 std::string checked_name(PipelineTree& tree, std::string name) {
   if (name.empty()) {
-    return "Stage_" + std::to_string(++tree.unnamed);
-  }
-  if (const auto fault = plan::stage_name_fault(name)) {
+    name = "Stage_" + std::to_string(++tree.unnamed);
+  } else if (const auto fault = plan::stage_name_fault(name)) {
     throw InvalidStageName("\"" + name + "\": " + *fault);
+  }
+  const auto same = [&](const TreeNode& other) { return other.name == name; };
+  if (std::ranges::any_of(tree.members, same) || (tree.source && same(*tree.source)) ||
+      (tree.sink && same(*tree.sink))) {
+    throw InvalidStageName("\"" + name +
+                           "\": another stage of this pipeline has that name; names are unique within a pipeline");
   }
   return name;
 }
@@ -178,11 +208,12 @@ std::vector<PlacedStage> stages(PipelineTree& tree) {
 }
 
 void resolve_registered(PipelineTree& tree, const ParallelOptions& options) {
+  tree.types.clear();
   try {
     TypeLookup lookup(options);
     for (const PlacedStage& stage : stages(tree)) {
       if (!stage.parts->registered.type.empty()) {
-        resolve(stage.key, *stage.parts, lookup);
+        tree.types.push_back(resolve(stage, lookup));
       } else if (options.start_method == StartMethod::spawn) {
         throw PipelineInitiationError("stage " + stage.key +
                                       " is a callable or an object of this process, which StartMethod::spawn cannot "
@@ -216,13 +247,43 @@ void check_tree(PipelineTree& tree) {
   }
 }
 
-plan::Plan make_plan(const PipelineTree& tree, const ParallelOptions& options, const PipelineOptions& pipeline) {
+namespace {
+
+/// Tells a registered sink what its items are (see plan::tell_sink_its_items()). Of a plan's stages their types say
+/// that; a callable or object says it by what it gives.
+void tell_sink_its_items(plan::Plan& plan, PipelineTree& tree) {
+  constexpr const char* kParam = "item_type";
+  Params& params = plan.sink.stage->params;
+  if (!params.has(kParam) || !params.string(kParam).empty()) {
+    return;
+  }
+  const std::vector<PlacedStage> all = stages(tree);
+  const auto says = [](const PlacedStage& stage) {
+    return stage.kind != StageKind::sink && stage.parts->output != kAny;
+  };
+  const auto last = std::find_if(all.rbegin(), all.rend(), says);
+  if (last != all.rend() && last->parts->registered.type.empty()) {
+    params.set(kParam, last->parts->output);
+  } else {
+    plan::tell_sink_its_items(plan, tree.types);
+  }
+}
+
+}  // namespace
+
+plan::Plan make_plan(PipelineTree& tree, const ParallelOptions& options, const PipelineOptions& pipeline) {
   plan::Plan plan;
   plan.root.name = plan::kMainPipeline;
   plan.root.mode = tree.mode;
   plan.root.children = nodes_of(tree);
-  plan.entry = plan::EndKind::external;
-  plan.exit = plan::EndKind::external;
+  plan.entry = tree.source ? plan::EndKind::hosted : plan::EndKind::external;
+  plan.exit = tree.sink ? plan::EndKind::hosted : plan::EndKind::external;
+  if (tree.source) {
+    plan.source = end_of(*tree.source, plan::usual_source_faults());
+  }
+  if (tree.sink) {
+    plan.sink = end_of(*tree.sink, {});
+  }
   plan.plugins = options.plugins;
   plan.links = {.items = options.capacity.items, .bytes = options.capacity.bytes, .overflow = options.overflow};
   plan.restarts = {.max_restarts = options.restarts.max_restarts,
@@ -231,6 +292,9 @@ plan::Plan make_plan(const PipelineTree& tree, const ParallelOptions& options, c
                    .backoff_limit = options.restarts.backoff_limit};
   plan.profiler.enabled = pipeline.use_profiler;
   plan.profiler.folder = pipeline.profiler_db_folder;
+  if (tree.sink) {
+    tell_sink_its_items(plan, tree);
+  }
   return plan;
 }
 
@@ -249,7 +313,7 @@ std::vector<std::uint64_t> checkpoint_bytes(PipelineTree& tree) {
   return all;
 }
 
-std::unique_ptr<StageAdapter> make_adapter(detail::StageParts& parts) {
+std::unique_ptr<StageAdapter> make_adapter(detail::StageParts& parts, const Params& params) {
   if (parts.adapter) {
     return std::move(parts.adapter);
   }
@@ -257,7 +321,7 @@ std::unique_ptr<StageAdapter> make_adapter(detail::StageParts& parts) {
   if (type == nullptr || !type->make) {
     throw Error("no stage type \"" + parts.registered.type + "\" is registered in this process");
   }
-  return type->make(parts.registered.params);
+  return type->make(params);
 }
 
 }  // namespace pystream::api

@@ -2,7 +2,10 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <pystream/detail/callable.hpp>
+#include <pystream/enums.hpp>
+#include <pystream/registry.hpp>
 #include <string>
 #include <vector>
 
@@ -22,16 +25,23 @@ struct TreeNode {
 
 struct PipelineTree {
   plan::Mode mode = plan::Mode::parallel;
+  std::optional<TreeNode> source{};  ///< of the outermost pipeline alone; none: the user's process feeds it
+  std::optional<TreeNode> sink{};    ///< as `source`; none: the user's process reads the results
   std::vector<TreeNode> members;
-  std::uint32_t unnamed = 0;  ///< members that were given no name
+  std::uint32_t unnamed = 0;       ///< members that were given no name
+  std::vector<StageType> types{};  ///< of the registered stages; by resolve_registered()
+
+  bool has_end() const { return source || sink; }
 };
 
-/// `name`, or the next Stage_n if it is empty. Throws InvalidStageName that says which rule is broken.
+/// `name`, or the next Stage_n if it is empty. Throws InvalidStageName that says which rule is broken, or that the
+/// pipeline has that name already.
 std::string checked_name(PipelineTree& tree, std::string name);
 
 /// A stage in its place. The order of stages() is that of plan::Topology::hosted.
 struct PlacedStage {
   std::string key;  ///< profile key
+  StageKind kind = StageKind::stage;
   detail::StageParts* parts = nullptr;
 };
 std::vector<PlacedStage> stages(PipelineTree& tree);
@@ -43,13 +53,14 @@ void resolve_registered(PipelineTree& tree, const ParallelOptions& options);
 /// Throws PipelineInitiationError if there is no stage, or a stage gives other items than the next one takes.
 void check_tree(PipelineTree& tree);
 
-/// The plan of a pipeline whose ends are the user's process.
-plan::Plan make_plan(const PipelineTree& tree, const ParallelOptions& options, const PipelineOptions& pipeline);
+/// The plan of a pipeline. Without a source or sink that end is the user's process.
+plan::Plan make_plan(PipelineTree& tree, const ParallelOptions& options, const PipelineOptions& pipeline);
 
 /// Upper limits of the checkpointed state, in the order of stages().
 std::vector<std::uint64_t> checkpoint_bytes(PipelineTree& tree);
 
-/// The stage to run: the object given to add() itself, or a new one of the registered type.
-std::unique_ptr<StageAdapter> make_adapter(detail::StageParts& parts);
+/// The stage to run: the object given to add() itself, or a new one of the registered type with the parameters of the
+/// plan.
+std::unique_ptr<StageAdapter> make_adapter(detail::StageParts& parts, const Params& params);
 
 }  // namespace pystream::api

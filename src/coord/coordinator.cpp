@@ -99,6 +99,9 @@ Outcome Coordinator::run() {
     }
     on_tick();
   }
+  if (setup_.ended && !supervisor_.failure() && !stop_requested_) {
+    setup_.ended();
+  }
   end_bookkeeping();
   if (supervisor_.failure()) {
     return Outcome::failed;

@@ -44,6 +44,8 @@ struct RunSetup {
   std::chrono::nanoseconds progress_period = std::chrono::seconds(1);
   /// Called once when every worker is ready for the first time.
   std::function<void()> ready{};
+  /// Called once when every worker has ended and the run has not failed, while the profile can still be asked for.
+  std::function<void()> ended{};
   /// Called once when the run has failed, before the workers are stopped.
   std::function<void(const TerminationReason&)> failed{};
   /// Called once when a drain begins.

@@ -11,7 +11,7 @@
 #include <type_traits>
 #include <utility>
 
-/// How Pipeline::add() makes a stage of whatever it is given.
+/// How Pipeline::add() makes a stage of what it is given.
 namespace pystream {
 
 /// A stage by the name and parameters of its registered type: the only kind that StartMethod::spawn takes.
@@ -86,17 +86,24 @@ struct is_unique_ptr<std::unique_ptr<T, Deleter>> : std::true_type {};
 template <class T>
 concept ObjectClass = StageClass<T> || RawStageClass<T> || AsyncStageClass<T>;
 
+/// An object by its class: what it takes and gives, and its adapter.
 template <class T>
-StageParts object_parts(std::unique_ptr<T> object) {
-  static_assert(!SourceClass<T> && !SinkClass<T>,
-                "pystream: sources and sinks belong to plans of pystream-coord; a Pipeline is fed by forward() or its "
-                "input_generator and read by get_results()");
-  static_assert(ObjectClass<T>, "pystream: a stage object derives from Stage, RawStage or AsyncStage");
+StageParts adapted_parts(std::unique_ptr<T> object) {
   StageParts parts;
   parts.input = input_name<T>();
   parts.output = output_name<T>();
   parts.adapter = adapt(std::move(object));
   return parts;
+}
+
+template <class T>
+StageParts object_parts(std::unique_ptr<T> object) {
+  static_assert(!SourceClass<T> && !SinkClass<T>,
+                "pystream: a source or sink stands at an end of the pipeline; give it to source() or sink()");
+  static_assert(ObjectClass<T>, "pystream: a stage object derives from Stage, RawStage or AsyncStage");
+  if constexpr (ObjectClass<T>) {
+    return adapted_parts(std::move(object));
+  }
 }
 
 template <class In, class Out, class Callable>

@@ -1,4 +1,4 @@
-// expect: sources and sinks belong to plans
+// expect: give it to source() or sink()
 #include <pystream/pipeline.hpp>
 
 struct Numbers : pystream::Source<int> {
