@@ -44,8 +44,8 @@ struct RestartOptions {
   std::chrono::nanoseconds backoff_limit = std::chrono::seconds(5);        ///< longest pause
 };
 
-/// What the supervisor does about one source, stage or sink. Only in parallel pipelines; in a serial one an exception of a stage
-/// comes out of forward().
+/// What the supervisor does about one source, stage or sink. Only in parallel pipelines; in a serial one an exception
+/// of a stage comes out of forward().
 struct StageOptions {
   OnCrash on_crash = OnCrash::replay;
   std::optional<OnError> on_error{};                  ///< none: dead_letter; of a source: fail

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <functional>
 #include <initializer_list>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <pystream/dead_letter.hpp>
@@ -77,8 +78,8 @@ class Loan {
 ///
 /// Threads: forward calls, get_results() and status() may come from different threads at once (one feeds, one reads);
 /// two feeding threads take turns. add(), source(), sink(), serialize(), parallelize(), run(), as_stage() and cleanup()
-/// belong to one thread, and no other call may run meanwhile. Processes: a Pipeline acts only in the process that made it; in a child of that
-/// process every call throws PipelineUndefined, and its destructor does nothing.
+/// belong to one thread, and no other call may run meanwhile. Processes: a Pipeline acts only in the process that made
+/// it; in a child of that process every call throws PipelineUndefined, and its destructor does nothing.
 ///
 /// Every call that needs a running pipeline throws PipelineUndefined before serialize()/parallelize() and after
 /// cleanup(), and PipelineTerminated once the pipeline has failed (get_results() first gives what had come out).
@@ -112,11 +113,11 @@ class Pipeline {
   /// What the pipeline reads its items from: it runs as a worker in front of the first stage, and forward() throws. One
   ///  - a callable `std::optional<Out>()` (std::nullopt: it has ended) or `bool(Output&)` (zero-copy; false: the end);
   ///  - an object of a class derived from Source or RawSource, by value or by std::unique_ptr.
-  /// A source whose worker is killed continues where it was: the cursor is committed with the items. A callable's cursor
-  /// is what it keeps by value, if that is trivially copyable and at most 64 bytes, such as the count in the example
-  /// above. What else it keeps is as it was at parallelize(); make such a source a class with a cursor.
-  /// If `options.on_error` says nothing, an exception of the source ends the run once all items before it came out.
-  /// Throws InvalidStageName; Error if there is a source already.
+  /// A source whose worker is killed continues where it was: the cursor is committed with the items. A callable's
+  /// cursor is what it keeps by value, if that is trivially copyable and at most 64 bytes, such as the count in the
+  /// example above. What else it keeps is as it was at parallelize(); make such a source a class with a cursor. If
+  /// `options.on_error` says nothing, an exception of the source ends the run once all items before it came out. Throws
+  /// InvalidStageName; Error if there is a source already.
   template <class Form>
   requires(!std::is_same_v<std::decay_t<Form>, RegisteredStage>) Pipeline& source(Form&& source,
                                                                                   std::string name = "Source",
@@ -150,8 +151,8 @@ class Pipeline {
   bool wait(std::chrono::nanoseconds timeout);
 
   /// Runs the pipeline in this process: forward() calls one stage after another. Parallel pipelines inside still get
-  /// their workers; forward() waits for their answers. With a source and a sink one worker runs it all. Throws PipelineInitiationError (no stages, item types that do
-  /// not fit, workers that do not start).
+  /// their workers; forward() waits for their answers. With a source and a sink one worker runs it all. Throws
+  /// PipelineInitiationError (no stages, item types that do not fit, workers that do not start).
   Pipeline& serialize(const SerialOptions& options = {});
   /// Starts the workers and returns when all are ready. Throws PipelineInitiationError.
   /// With StartMethod::fork: call it before this process starts threads (a warning names those there are).
@@ -217,6 +218,19 @@ class Pipeline {
     }
   }
 
+  /// The results that are there, at most `limit`, decoded, in order; none if there is none (with block_output: none for
+  /// output_timeout; it waits for the first alone). With Results::newest there is at most one. Throws as get_results().
+  template <class T>
+  std::vector<T> get_all_results(std::size_t limit = std::numeric_limits<std::size_t>::max()) {
+    require_payload<T>();
+    std::vector<T> results;
+    if constexpr (Payload<T>) {
+      take_results(limit, value_type<T>(),
+                   [&](std::span<const std::byte> bytes) { results.push_back(Codec<T>::decode(bytes)); });
+    }
+    return results;
+  }
+
   /// Waits until nothing is in flight: everything that went in has come out as a result (read or not), was filtered
   /// out, or was given up by a stage (status().given_up says how many). A source ends first: it gives what it holds and
   /// cannot read again (RawSource::buffered()). False if that took longer than `timeout`. With Results::all read them
@@ -257,6 +271,9 @@ class Pipeline {
   bool forward_value(const void* value, const ValueType& type);
   std::size_t forward_values(const ValueType& type, const std::function<const void*()>& next);
   void take_result(const ValueType& type, const std::function<void(std::span<const std::byte>)>& decode);
+
+  void take_results(std::size_t limit, const ValueType& type,
+                    const std::function<void(std::span<const std::byte>)>& decode);
 
   api::PipelineCore& core() const;
 

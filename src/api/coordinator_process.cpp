@@ -161,9 +161,7 @@ class Service {
 
   /// The user's process neither feeds nor reads. It hears of a failure when all that was committed has come out, since
   /// it then ends the pipeline.
-  bool runs_alone() const {
-    return std::ranges::none_of(start_.topology->workers, &plan::WorkerSpec::external);
-  }
+  bool runs_alone() const { return std::ranges::none_of(start_.topology->workers, &plan::WorkerSpec::external); }
 
   /// nullptr: the profile is not wanted, or not possible.
   coord::Bookkeeping* bookkeeping() const { return assembly_.profiling().bookkeeping.get(); }

@@ -1,6 +1,7 @@
 #include "api/entry.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/clock.hpp"
 #include "worker/worker_process.hpp"
@@ -70,6 +71,42 @@ bool Entry::forward(const void* value, const ValueType& type, const std::stop_to
   return true;
 }
 
+bool Entry::forward_one(const void* value, const ValueType& type, Clock::time_point deadline) {
+  const std::size_t size = type.size(value);
+  std::byte* room = reserve(size, deadline, {});
+  if (room == nullptr) {
+    return false;
+  }
+  type.encode(value, {room, size});
+  finish(size);
+  return true;
+}
+
+/// Makes a run of `value` and of those that follow it, as far as there is room now; how many it took. `value` is then
+/// the next one, nullptr at the end. What `next` throws leaves those before it in the run.
+std::size_t Entry::try_forward_run(const void*& value, std::size_t size, const NextValue& next) {
+  const std::uint32_t room = ring_.try_reserve_run(size, shm::kMostInRun);
+  if (room == 0) {
+    return 0;
+  }
+  const shm::RecordTag tag{.sequence = ring_.next_number(), .part = 0, .entered_ns = entered_ns_};
+  std::byte* to = ring_.run_start();
+  std::uint32_t items = 0;
+  try {
+    for (; value != nullptr && items < room; value = next()) {
+      std::memcpy(to, value, size);
+      to += size;
+      ++items;
+    }
+  } catch (...) {
+    value = nullptr;
+    ring_.finish_run(size, {.items = items, .sequences = shm::low_bits(items)}, tag);
+    throw;
+  }
+  ring_.finish_run(size, {.items = items, .sequences = shm::low_bits(items)}, tag);
+  return items;
+}
+
 std::size_t Entry::forward_all(const ValueType& type, const NextValue& next) {
   const Clock::time_point until = deadline();
   const Lock lock = take_turn(until);
@@ -80,15 +117,19 @@ std::size_t Entry::forward_all(const ValueType& type, const NextValue& next) {
     }
   };
   try {
-    while (const void* value = lock ? next() : nullptr) {
-      const std::size_t size = type.size(value);
-      std::byte* room = reserve(size, until, {});
-      if (room == nullptr) {
+    const bool in_runs =
+        type.plain_bytes != 0 && type.plain_bytes <= ring_.run_limit() && ring_.overflow() == shm::Overflow::block;
+    const void* value = lock ? next() : nullptr;
+    while (value != nullptr) {
+      if (const std::size_t run = in_runs ? try_forward_run(value, type.plain_bytes, next) : 0; run != 0) {
+        taken += run;
+        continue;
+      }
+      if (!forward_one(value, type, until)) {
         break;
       }
-      type.encode(value, {room, size});
-      finish(size);
       ++taken;
+      value = next();
     }
   } catch (...) {
     publish();  // what stood before the item that is at fault has been taken

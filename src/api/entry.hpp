@@ -38,6 +38,8 @@ class Entry {
   Clock::time_point deadline() const { return deadline_in(waiting_.block ? waiting_.timeout : Clock::duration{}); }
   std::byte* reserve(std::size_t size, Clock::time_point deadline, const std::stop_token& stop);
   void finish(std::size_t size);
+  bool forward_one(const void* value, const ValueType& type, Clock::time_point deadline);
+  std::size_t try_forward_run(const void*& value, std::size_t size, const NextValue& next);
   void commit();
 
   Session& session_;

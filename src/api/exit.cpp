@@ -22,7 +22,9 @@ bool Exit::take_now(const Decode& decode) {
       decode(record->payload);
     }
     ring_.advance();
-    ring_.release();
+    if (ring_.should_release()) {
+      ring_.release();
+    }
     if (is_item && is_newest) {
       return true;
     }
@@ -30,12 +32,38 @@ bool Exit::take_now(const Decode& decode) {
   return false;
 }
 
+/// An unlocked lock: not in time.
+Exit::Lock Exit::take_turn(Clock::time_point until) {
+  Lock lock(mutex_, std::try_to_lock);
+  if (!lock && waiting_.block) {
+    static_cast<void>(lock.try_lock_until(until));
+  }
+  return lock;
+}
+
 bool Exit::take(const Decode& decode) {
   const Clock::time_point until = deadline_in(waiting_.block ? waiting_.timeout : Clock::duration{});
-  std::unique_lock lock(mutex_, std::try_to_lock);
-  if (!lock && !(waiting_.block && lock.try_lock_until(until))) {
-    return false;
+  const Lock lock = take_turn(until);
+  return lock && wait_and_take(until, decode);
+}
+
+std::size_t Exit::take_all(std::size_t limit, const Decode& decode) {
+  const Clock::time_point until = deadline_in(waiting_.block ? waiting_.timeout : Clock::duration{});
+  const Lock lock = take_turn(until);
+  if (!lock || limit == 0 || !wait_and_take(until, decode)) {
+    return 0;
   }
+  std::size_t taken = 1;
+  try {
+    while (taken < limit && take_now(decode)) {
+      ++taken;
+    }
+  } catch (...) {  // the caller gets what was taken before; the next call meets this once more
+  }
+  return taken;
+}
+
+bool Exit::wait_and_take(Clock::time_point until, const Decode& decode) {
   while (!take_now(decode)) {
     if (session_.failed(base::now_ns())) {
       if (take_now(decode)) {
@@ -47,7 +75,9 @@ bool Exit::take(const Decode& decode) {
     if (left.count() <= 0) {
       return false;
     }
-    ring_.wait(spin_ns_, std::min(left, kLookPeriod).count());
+    if (!ring_.try_nap()) {
+      ring_.wait(spin_ns_, std::min(left, kLookPeriod).count());
+    }
   }
   return true;
 }

@@ -108,6 +108,10 @@ bool ParallelRun::take_result(const Decode& decode) {
   return session_.on_links([&] { return exit().take(decode); });
 }
 
+std::size_t ParallelRun::take_results(std::size_t limit, const Decode& decode) {
+  return session_.on_links([&] { return exit().take_all(limit, decode); });
+}
+
 bool ParallelRun::wait(nanoseconds timeout) {
   if (!has_source()) {
     throw Error("wait() waits for the end of a source, and this pipeline has none; drain() waits for its results");

@@ -16,6 +16,7 @@ class ParallelRun final : public Run {
   std::size_t forward_all(const ValueType& type, const NextValue& next) override;
   std::unique_ptr<LoanSlot> loan(std::size_t size) override;
   bool take_result(const Decode& decode) override;
+  std::size_t take_results(std::size_t limit, const Decode& decode) override;
   bool drain(std::chrono::nanoseconds timeout) override;
   bool wait(std::chrono::nanoseconds timeout) override;
   RunTotals totals() const override { return session_.totals(); }

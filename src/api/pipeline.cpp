@@ -161,6 +161,11 @@ void Pipeline::take_result(const ValueType& type, const std::function<void(std::
   core().take_result(type, decode);
 }
 
+void Pipeline::take_results(std::size_t limit, const ValueType& type,
+                            const std::function<void(std::span<const std::byte>)>& decode) {
+  core().take_results(limit, type, decode);
+}
+
 void Pipeline::start_loop(std::chrono::nanoseconds period) {
   core().start_loop(period);
 }

@@ -111,8 +111,9 @@ void PipelineCore::prepare(plan::Mode mode, const ParallelOptions& options) {
 
 void PipelineCore::serialize(const SerialOptions& options) {
   if (tree_->source.has_value() != tree_->sink.has_value()) {
-    throw PipelineInitiationError("a serial pipeline has a source and a sink, or neither; add the other one, or call "
-                                  "parallelize()");
+    throw PipelineInitiationError(
+        "a serial pipeline has a source and a sink, or neither; add the other one, or call "
+        "parallelize()");
   }
   prepare(plan::Mode::serial, options.children);
   if (tree_->has_end()) {
@@ -174,6 +175,12 @@ bool PipelineCore::take_result(const ValueType& type, const Decode& decode) {
   Run& here = run();
   output_.check(type, "get_results() was asked for items of type");
   return here.take_result(decode);
+}
+
+std::size_t PipelineCore::take_results(std::size_t limit, const ValueType& type, const Decode& decode) {
+  Run& here = run();
+  output_.check(type, "get_all_results() was asked for items of type");
+  return here.take_results(limit, decode);
 }
 
 void PipelineCore::start_loop(std::chrono::nanoseconds period) {

@@ -49,6 +49,7 @@ class PipelineCore {
   bool forward_generated(const std::stop_token& stop = {});
   std::unique_ptr<LoanSlot> loan(std::size_t size);
   bool take_result(const ValueType& type, const Decode& decode);
+  std::size_t take_results(std::size_t limit, const ValueType& type, const Decode& decode);
   void start_loop(std::chrono::nanoseconds period);
   void stop_loop();
   bool drain(std::chrono::nanoseconds timeout);

@@ -39,6 +39,8 @@ class Run {
   /// nullptr: no room in time.
   virtual std::unique_ptr<LoanSlot> loan(std::size_t size) = 0;
   virtual bool take_result(const Decode& decode) = 0;
+  /// As take_result(), and what else is there, at most `limit` in all; how many.
+  virtual std::size_t take_results(std::size_t limit, const Decode& decode) = 0;
   virtual bool drain(std::chrono::nanoseconds timeout) = 0;
   /// Waits for the end of the source and of all that it gave. Throws Error if there is no source.
   virtual bool wait(std::chrono::nanoseconds timeout) = 0;

@@ -71,19 +71,43 @@ bool ResultBox::wait_for_room(std::chrono::nanoseconds timeout, const std::stop_
   return true;
 }
 
-bool ResultBox::take(const Decode& decode) {
-  std::unique_lock lock(mutex_);
-  const auto there = [this] { return all_ ? !unread_.empty() : fresh_; };
-  if (!there() && !(block_ && changed_.wait_until(lock, deadline_in(timeout_), there))) {
-    return false;
-  }
+bool ResultBox::wait_for_one(std::unique_lock<std::mutex>& lock) {
+  return there() || (block_ && changed_.wait_until(lock, deadline_in(timeout_), [this] { return there(); }));
+}
+
+/// REQUIRES: there().
+void ResultBox::take_one(const Decode& decode) {
   decode(all_ ? unread_.front() : newest_);
   if (all_) {
     unread_.pop_front();
     changed_.notify_all();
   }
   fresh_ = false;
+}
+
+bool ResultBox::take(const Decode& decode) {
+  std::unique_lock lock(mutex_);
+  if (!wait_for_one(lock)) {
+    return false;
+  }
+  take_one(decode);
   return true;
+}
+
+std::size_t ResultBox::take_all(std::size_t limit, const Decode& decode) {
+  std::unique_lock lock(mutex_);
+  if (limit == 0 || !wait_for_one(lock)) {
+    return 0;
+  }
+  take_one(decode);
+  std::size_t taken = 1;
+  try {
+    for (; taken < limit && there(); ++taken) {
+      take_one(decode);
+    }
+  } catch (...) {  // the caller gets what was taken before; the next call meets this once more
+  }
+  return taken;
 }
 
 ChildCall::ChildCall(Session& session, plan::LinkId to, plan::LinkId from)

@@ -33,12 +33,17 @@ class ResultBox final : public Output {
   /// Waits until one more result is welcome; false if none is by then, or `stop` was requested.
   bool wait_for_room(std::chrono::nanoseconds timeout, const std::stop_token& stop);
   bool take(const Decode& decode);
+  /// As take(), and what else is there, at most `limit` in all; how many.
+  std::size_t take_all(std::size_t limit, const Decode& decode);
 
  protected:
   void emit_value(const void* value, const ValueType& type) override;
 
  private:
   void put();
+  bool wait_for_one(std::unique_lock<std::mutex>& lock);
+  bool there() const { return all_ ? !unread_.empty() : fresh_; }
+  void take_one(const Decode& decode);
 
   bool all_;
   std::size_t limit_;
@@ -78,6 +83,9 @@ class SerialRun final : public Run {
   std::size_t forward_all(const ValueType& type, const NextValue& next) override;
   std::unique_ptr<LoanSlot> loan(std::size_t size) override;
   bool take_result(const Decode& decode) override { return results_.take(decode); }
+  std::size_t take_results(std::size_t limit, const Decode& decode) override {
+    return results_.take_all(limit, decode);
+  }
   bool drain(std::chrono::nanoseconds timeout) override;
   bool wait(std::chrono::nanoseconds timeout) override;
   RunTotals totals() const override { return {}; }

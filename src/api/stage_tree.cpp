@@ -175,8 +175,7 @@ const StageType& resolve(const PlacedStage& stage, TypeLookup& lookup) {
   if (type->kind != kind) {
     throw PipelineInitiationError("stage " + key + ": type \"" + parts.registered.type + "\" is a " +
                                   std::string(to_string(type->kind)) + " and stands where a " +
-                                  std::string(to_string(kind)) +
-                                  " belongs; source(), add() and sink() take one each");
+                                  std::string(to_string(kind)) + " belongs; source(), add() and sink() take one each");
   }
   parts.registered.params = checked_params(key, parts.registered.params, *type);
   parts.input = type->info.input.empty() ? kAny : type->info.input;

@@ -7,6 +7,7 @@
 
 #include "base/futex.hpp"
 #include "base/kill_point.hpp"
+#include "base/nap.hpp"
 
 namespace pystream::shm {
 
@@ -140,7 +141,31 @@ bool RingReader::look_at_producer() {
   }
   check(written - position_ <= end_.link.ring_bytes && written > seen_written_, "impossible write position");
   seen_written_ = written;
+  looked_at_ = position_;
+  looked_number_ = number_;
   return true;
+}
+
+bool RingReader::try_nap() {
+  constexpr std::int64_t kNapNs = 20'000;
+  const std::uint64_t items = number_ - looked_number_;
+  const std::uint64_t bytes = position_ - looked_at_;
+  looked_number_ = number_;  // dry after this nap, it sleeps
+  if (items < 2 || one_at_a_time() || 2 * bytes > end_.link.ring_bytes ||
+      (end_.link.items_limit != 0 && 2 * items > end_.link.items_limit) ||
+      end_.peer->asleep_at[end_.index].load(std::memory_order_relaxed) != 0) {
+    return false;
+  }
+  base::nap(kNapNs);
+  return true;
+}
+
+bool RingReader::should_release() const {
+  constexpr std::uint64_t kShare = 8;  // of a link's room may be kept
+  const std::uint64_t items = number_ - end_.own->read_number.load(std::memory_order_relaxed);
+  return position_ == seen_written_ || one_at_a_time() || position_ - released_ > end_.link.ring_bytes / kShare ||
+         (end_.link.items_limit != 0 && kShare * items > end_.link.items_limit) ||
+         large_.end() != end_.own->large_released.load(std::memory_order_relaxed);
 }
 
 /// Nothing more is known to be published, or this link drops the oldest.

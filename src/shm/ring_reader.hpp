@@ -97,6 +97,15 @@ class RingReader {
   void release() { release(mark()); }
   bool has_unreleased() const { return position_ != released_ || run_.stepped() != 0; }
 
+  /// Between wait()s of a reader that keeps up with a busy producer: sleeps a short, fixed time instead, so that the
+  /// producer, which finds nobody asleep, need not wake it (a wake-up costs as much as many items). False, at once, if
+  /// that does not pay: the last look found fewer than two records, or the producer would fill the link meanwhile, or
+  /// waits for room. A reader that naps is only slow as far as the protocol of waiting.hpp is concerned.
+  /// REQUIRES: nothing more is there; what was stepped over is released.
+  bool try_nap();
+  /// True if the producer may soon lack the room of what was stepped over, or nothing more is known to be there.
+  bool should_release() const;
+
   /// Waits until there may be more to read: spins for `spin_ns`, then sleeps up to `timeout_ns`.
   void wait(std::int64_t spin_ns, std::int64_t timeout_ns) {
     wait_for_change(more(), {.spin_ns = spin_ns, .timeout_ns = timeout_ns});
@@ -149,6 +158,8 @@ class RingReader {
   std::uint64_t released_ = 0;
   std::uint64_t number_ = 0;
   std::uint64_t seen_written_ = 0;
+  std::uint64_t looked_at_ = 0;      ///< position_ when seen_written_ last changed
+  std::uint64_t looked_number_ = 0;  ///< number_ then
   EndedSleep producer_sleep_;
   LargeItems large_;
   bool remembers_large_;

@@ -34,7 +34,9 @@ void Inputs::wait() {
     wait_while_referred();
   } else {
     output_.cease_to_ask();
-    link().wait(spin_ns_, kSleepNs);
+    if (!link().try_nap()) {
+      link().wait(spin_ns_, kSleepNs);
+    }
   }
 }
 

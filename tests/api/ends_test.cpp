@@ -41,9 +41,7 @@ std::vector<int> doubles(int count) {
 
 /// Counts from 0; its count is its cursor, as a callable keeps it by value.
 auto numbers(int count) {
-  return [n = 0, count]() mutable -> std::optional<int> {
-    return n < count ? std::optional(n++) : std::nullopt;
-  };
+  return [n = 0, count]() mutable -> std::optional<int> { return n < count ? std::optional(n++) : std::nullopt; };
 }
 
 /// Never ends by itself.
@@ -373,9 +371,9 @@ TEST(EndsTest, ATerminatedCoordinatorDrains) {
 
 TEST(EndsTest, AFailureOfAStageComesOutOfWait) {
   Pipeline sut;
-  sut.source(forever).add([](int n) { return n; }, "Bad", {.on_error = OnError::fail}).sink([](int) {
-    throw std::runtime_error("no room on the shelf");
-  }, "Shelf", {.on_error = OnError::fail});
+  sut.source(forever)
+      .add([](int n) { return n; }, "Bad", {.on_error = OnError::fail})
+      .sink([](int) { throw std::runtime_error("no room on the shelf"); }, "Shelf", {.on_error = OnError::fail});
   EXPECT_TRUE(contains(message_of<PipelineTerminated>([&] { sut.run(); }), "no room on the shelf"));
 }
 

@@ -3,6 +3,8 @@
 #include <array>
 #include <cstring>
 #include <numeric>
+#include <ranges>
+#include <stdexcept>
 
 #include "api/api_support.hpp"
 
@@ -43,6 +45,65 @@ TEST(ParallelTest, RunsEveryStageInAProcessOfItsOwn) {
   EXPECT_NE((*pids)[0], ::getpid());
   EXPECT_NE((*pids)[1], ::getpid());
   EXPECT_NE((*pids)[0], (*pids)[1]);
+}
+
+TEST(ParallelTest, GetAllResultsGivesWhatIsThereInOrder) {
+  Pipeline sut;
+  sut.add(same).parallelize(kAllResults);
+  std::vector<int> items(10'000);
+  std::iota(items.begin(), items.end(), 0);
+  ASSERT_EQ(sut.forward_all(items), items.size());
+  std::vector<int> results;
+  while (results.size() < items.size()) {
+    const std::vector<int> more = sut.get_all_results<int>(1'500);
+    ASSERT_FALSE(more.empty()) << "after " << results.size();
+    ASSERT_LE(more.size(), 1'500U);
+    results.insert(results.end(), more.begin(), more.end());
+  }
+  EXPECT_EQ(results, items);
+  EXPECT_TRUE(sut.get_all_results<int>(0).empty());
+}
+
+TEST(ParallelTest, GetAllResultsGivesNothingWhereThereIsNone) {
+  Pipeline sut;
+  sut.add(same).parallelize({.results = Results::all});
+  EXPECT_TRUE(sut.get_all_results<int>().empty());
+}
+
+TEST(ParallelTest, NewestResultsAreOneAtMost) {
+  Pipeline sut;
+  sut.add(same).parallelize({.block_output = true, .output_timeout = kDeadline});
+  sut.forward_all({1, 2, 3});
+  ASSERT_TRUE(sut.drain(kDeadline));
+  EXPECT_EQ(sut.get_all_results<int>(), std::vector<int>{3});
+}
+
+/// Results that were read ahead of the release must not fill a link of few items.
+TEST(ParallelTest, SmallLinksGoOnWhileResultsAreRead) {
+  for (const std::uint64_t capacity : {1, 2, 3, 16}) {
+    ParallelOptions options = kAllResults;
+    options.capacity.items = capacity;
+    Pipeline sut;
+    sut.add(same).parallelize(options);
+    std::vector<int> items(2'000);
+    std::iota(items.begin(), items.end(), 0);
+    std::jthread feeder([&] { EXPECT_EQ(sut.forward_all(items), items.size()); });
+    EXPECT_EQ(read_all<int>(sut, items.size()), items);
+  }
+}
+
+/// Forwarded together they travel as runs; a generator that throws in the midst of one has forwarded those before.
+TEST(ParallelTest, WhatAThrowingRangeGaveBeforeIsForwarded) {
+  for (const int last : {0, 1, 511, 512, 1'000}) {
+    Pipeline sut;
+    sut.add(same).parallelize(kAllResults);
+    const auto items = std::views::iota(0) | std::views::transform([last](int n) {
+                         return n <= last ? n : throw std::runtime_error("the range is broken");
+                       });
+    EXPECT_EQ(message_of<std::runtime_error>([&] { sut.forward_all(items); }), "the range is broken");
+    EXPECT_EQ(read_all<int>(sut, static_cast<std::size_t>(last) + 1).back(), last);
+    EXPECT_TRUE(sut.drain(kDeadline));
+  }
 }
 
 TEST(ParallelTest, GivesEveryResultInOrder) {

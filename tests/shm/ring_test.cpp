@@ -35,6 +35,71 @@ TEST(RingTest, ItemsComeOutAsTheyWentIn) {
   EXPECT_EQ(link.reader.try_peek(), nullptr);
 }
 
+void put_and_take(Link& link, int records) {
+  for (int i = 0; i < records; ++i) {
+    ASSERT_TRUE(put(link.sut, "x"));
+  }
+  link.commit();
+  for (int i = 0; i < records; ++i) {
+    EXPECT_EQ(take(link.reader), "x");
+  }
+  EXPECT_EQ(link.reader.try_peek(), nullptr);
+  link.reader.release();
+}
+
+TEST(RingTest, NapsOnceAfterALookThatFoundSeveralRecords) {
+  Link link;
+  EXPECT_FALSE(link.reader.try_nap());
+  put_and_take(link, 1);
+  EXPECT_FALSE(link.reader.try_nap()) << "items come singly, so each is waited for";
+  put_and_take(link, 2);
+  EXPECT_TRUE(link.reader.try_nap());
+  EXPECT_FALSE(link.reader.try_nap()) << "dry after a nap, it sleeps";
+  put_and_take(link, 2);
+  EXPECT_TRUE(link.reader.try_nap());
+}
+
+TEST(RingTest, DoesNotNapWhileTheProducerCouldFillTheLink) {
+  Link bytes({.ring_bytes = 4096});
+  put_and_take(bytes, 4096 / 48 / 2 + 1);
+  EXPECT_FALSE(bytes.reader.try_nap());
+  Link items({.items_limit = 4});
+  put_and_take(items, 3);
+  EXPECT_FALSE(items.reader.try_nap());
+  put_and_take(items, 2);
+  EXPECT_TRUE(items.reader.try_nap());
+}
+
+TEST(RingTest, DoesNotNapWhileTheProducerWaitsForRoom) {
+  Link link;
+  put_and_take(link, 2);
+  link.segment.map_supervisor().links[0].producer->asleep_at[0] = 1;
+  EXPECT_FALSE(link.reader.try_nap());
+}
+
+TEST(RingTest, ShouldReleaseWhatTheProducerMaySoonLack) {
+  Link link({.ring_bytes = 4096});
+  for (int i = 0; i < 40; ++i) {
+    ASSERT_TRUE(put(link.sut, "x"));
+  }
+  link.commit();
+  EXPECT_EQ(take(link.reader), "x");
+  EXPECT_FALSE(link.reader.should_release());
+  for (int i = 0; i < 12; ++i) {
+    EXPECT_EQ(take(link.reader), "x");
+  }
+  EXPECT_TRUE(link.reader.should_release()) << "more than an eighth of the ring";
+  link.reader.release();
+  EXPECT_FALSE(link.reader.should_release());
+  for (int i = 0; i < 27; ++i) {
+    EXPECT_EQ(take(link.reader), "x");
+    if (link.reader.should_release()) {
+      link.reader.release();
+    }
+  }
+  EXPECT_FALSE(link.reader.has_unreleased()) << "nothing more is there";
+}
+
 TEST(RingTest, NothingIsSeenBeforeTheCommit) {
   Link link;
   EXPECT_FALSE(link.sut.has_uncommitted());

@@ -165,8 +165,8 @@ int run_under_timeout(const std::string& file, const char* signal, int seconds, 
   return status;
 }
 
-/// It signals its child and then the whole group; the stage keeps items inside until long after both. A slow machine may
-/// not have started the pipeline when the time is over; then it gets more.
+/// It signals its child and then the whole group; the stage keeps items inside until long after both. A slow machine
+/// may not have started the pipeline when the time is over; then it gets more.
 TEST_F(SignalsTest, TimeoutOfCoreutilsLosesNothing) {
   const std::string slow = R"({"name": "Slow", "type": "wait", "params": {"time": "2ms"}})";
   const std::string file = folder.write("plan.json", plan(0, slow));

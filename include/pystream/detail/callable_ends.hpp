@@ -149,5 +149,4 @@ StageParts sink_parts(Form sink) {
   }
 }
 
-
 }  // namespace pystream::detail
