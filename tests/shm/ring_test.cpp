@@ -73,7 +73,8 @@ TEST(RingTest, DoesNotNapWhileTheProducerCouldFillTheLink) {
 TEST(RingTest, DoesNotNapWhileTheProducerWaitsForRoom) {
   Link link;
   put_and_take(link, 2);
-  link.segment.map_supervisor().links[0].producer->asleep_at[0] = 1;
+  ProducerEnd producer = link.segment.map_producer(0);
+  producer.own->asleep_at[0] = 1;
   EXPECT_FALSE(link.reader.try_nap());
 }
 
