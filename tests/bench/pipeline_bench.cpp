@@ -20,14 +20,12 @@ constexpr std::size_t kStages = 3;
 constexpr const char* kUnit = "items/s";
 using Item = Block<64>;
 
-Item plus_one(Item item) {
-  ++item[0];
-  return item;
-}
-
 void add_stages(Pipeline& pipeline) {
   for (std::size_t i = 0; i < kStages; ++i) {
-    pipeline.add(plus_one);
+    pipeline.add([](Item item) {
+      ++item[0];
+      return item;
+    });
   }
 }
 
