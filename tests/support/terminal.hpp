@@ -19,7 +19,7 @@ namespace pystream::test {
 
 struct Screen {
   int status = 0;
-  std::string text;  ///< as the program has written it, "\r" left out
+  std::string text;  ///< as the program has written it; what it wrote over a line is a line of its own
 
   /// Without colours.
   std::string plain() const { return std::regex_replace(text, std::regex("\x1b\\[[0-9;]*[mKJH]"), ""); }
@@ -62,11 +62,9 @@ inline Screen run_on_terminal(std::vector<std::string> arguments, unsigned short
   std::array<char, 4096> chunk{};
   ssize_t got = 0;
   while ((got = ::read(terminal, chunk.data(), chunk.size())) > 0 || (got < 0 && errno == EINTR)) {
-    for (ssize_t i = 0; i < got; ++i) {
-      screen.text +=
-          chunk[static_cast<std::size_t>(i)] == '\r' ? "" : std::string(1, chunk[static_cast<std::size_t>(i)]);
-    }
+    screen.text.append(chunk.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
   }
+  screen.text = std::regex_replace(screen.text, std::regex("\r\n|\r"), "\n");
   ::waitpid(pid, &screen.status, 0);
   ::close(terminal);
   return screen;

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <cstring>
 #include <map>
+#include <set>
 #include <sstream>
 
 #include "shm/profile_abi.hpp"
@@ -189,9 +190,11 @@ TEST_F(ProfileTruthTest, AlsoAfterManyKills) {
   PipelineRun run(logged_plan_text(), folder_, {"--quiet"});
   ASSERT_TRUE(wait_until([&] { return run.workers().size() == 6; })) << run.errors();
   int kills = 0;
+  std::set<pid_t> killed;
   for (unsigned round = 0; kills < wanted && !run.ended(); ++round) {
     const std::vector<pid_t> workers = run.workers();
-    if (!workers.empty()) {  // the list may be short while one of them dies
+    // The list may be short while one of them dies, and has one that is dead until it is reaped.
+    if (!workers.empty() && killed.insert(workers[round % workers.size()]).second) {
       kills += ::kill(workers[round % workers.size()], SIGKILL) == 0 ? 1 : 0;
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(8 + round % 7));

@@ -185,7 +185,8 @@ TEST_F(ProgramTest, AnItemThatKillsABufferingProgramIsFound) {
 }
 
 TEST_F(ProgramTest, SigtermDrainsAProgramThatHoldsItsAnswersBack) {
-  const std::string source = R"({"type": "generate", "params": {"period": "1ms", "size": 3}})";
+  // Slowly: each time the program is asked for its answers it starts anew, and a slow machine has many items waiting.
+  const std::string source = R"({"type": "generate", "params": {"period": "10ms", "size": 3}})";
   for (const bool killed_before : {false, true}) {
     std::string text = plan(command(R"(["cat"])", R"(, "framing": {"fixed": 3}, "flush_after": "100ms")"));
     text.replace(text.find(R"({"type": "lines")"), text.find(R"(, "stages")") - text.find(R"({"type": "lines")"),
