@@ -51,7 +51,7 @@ control wait_for_first_consumer shm/shm_test 'ConsumersTest.TheProducerWaitsForT
 echo "== end to end"
 control no_wake_of_consumer kill_points/kill_points_test 'Forked/*LosesNothing/before_commit_1'
 control no_wake_after_death kill_points/kill_points_test 'Forked/*LosesNothing/before_wake_1'
-for mutation in ignore_releases_while_asleep ignore_lack_of_room no_request_upstream no_request_for_room; do
+for mutation in ignore_releases_while_asleep ignore_release_request no_request_upstream no_request_for_room; do
   control "$mutation" kill_points/kill_points_test 'KillPoints.OfWorkersThatPassItemsOn'
 done
 control journal_entry_in_place kill_points/kill_points_test 'Spawned/*OfTheFirstItem/before_commit_1'

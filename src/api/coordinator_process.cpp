@@ -27,7 +27,7 @@
 #include "base/process_start.hpp"
 #include "base/system_error.hpp"
 #include "coord/fd_budget.hpp"
-#include "coord/heir.hpp"
+#include "coord/orphan_drainer.hpp"
 #include "coord/run_assembly.hpp"
 #include "coord/worker_streams.hpp"
 #include "worker/worker_process.hpp"
@@ -36,7 +36,7 @@ namespace pystream::api {
 namespace {
 
 constexpr std::chrono::milliseconds kLastPatience = std::chrono::milliseconds(500);
-constexpr long kHeirPeriodNs = 2'000'000;
+constexpr long kOrphanPeriodNs = 2'000'000;
 
 /// Nothing of the user's signal handling goes on here. What a terminal sends is for the user's process, which this one
 /// outlives to drain.
@@ -128,8 +128,8 @@ class Service {
                   shm::Segment::attach(base::UniqueFd(::fcntl(start.segment, F_DUPFD_CLOEXEC, 0))),
                   make_launcher(start, user_fds)),
         coordinator_(setup()) {
-    if (bookkeeping() != nullptr) {
-      bookkeeping()->set_patience_with_others(kHeldDatabaseMs);
+    if (profiler() != nullptr) {
+      profiler()->set_patience_with_others(kHeldDatabaseMs);
     }
     coordinator_.loop().add(channel_.fd(), [this] { on_message(); });
     coordinator_.loop().add(user_.get(), [this] { inherit(); });
@@ -144,8 +144,8 @@ class Service {
       }
       return EXIT_FAILURE;
     }
-    if (heir_ && heir_->discarded() > 0) {
-      say({}, "the program that fed the pipeline has died; " + std::to_string(heir_->discarded()) +
+    if (orphan_drainer_ && orphan_drainer_->discarded() > 0) {
+      say({}, "the program that fed the pipeline has died; " + std::to_string(orphan_drainer_->discarded()) +
                   " results that nobody can read any more were discarded");
     }
     return EXIT_SUCCESS;
@@ -154,7 +154,7 @@ class Service {
  private:
   /// The user's process logs it with its next call; if it is gone, or does not call, it is said here.
   void tell(const std::string& text) {
-    if ((heir_ || !channel_.send_report(text)) && log_level() <= LogLevel::warning) {
+    if ((orphan_drainer_ || !channel_.send_report(text)) && log_level() <= LogLevel::warning) {
       say({}, text);
     }
   }
@@ -164,14 +164,14 @@ class Service {
   bool runs_alone() const { return std::ranges::none_of(start_.topology->workers, &plan::WorkerSpec::external); }
 
   /// nullptr: the profile is not wanted, or not possible.
-  coord::Bookkeeping* bookkeeping() const { return assembly_.profiling().bookkeeping.get(); }
+  coord::ProfilerClient* profiler() const { return assembly_.profiling().profiler.get(); }
 
   Message profiles() {
     Message message{.kind = Message::Kind::profiles};
-    const auto summary = bookkeeping() != nullptr ? bookkeeping()->profiles() : std::nullopt;
+    const auto summary = profiler() != nullptr ? profiler()->profiles() : std::nullopt;
     if (!summary) {
-      const std::string& why = bookkeeping() != nullptr ? bookkeeping()->failure() : assembly_.profiling().failure;
-      message.reason.text = why.empty() ? "the bookkeeper of the profiles does not answer" : why;
+      const std::string& why = profiler() != nullptr ? profiler()->failure() : assembly_.profiling().failure;
+      message.reason.text = why.empty() ? "the profiler process does not answer" : why;
       return message;
     }
     const auto throughput = summary->throughput();
@@ -196,7 +196,7 @@ class Service {
     setup.ready = [this] { channel_.send({.kind = Message::Kind::ready}); };
     setup.draining = [this] { tell_of_drain(); };
     setup.ended = [this] {
-      if (!heir_ && !stopping_) {
+      if (!orphan_drainer_ && !stopping_) {
         Message last = status();
         last.kind = Message::Kind::done;
         Message figures = profiles();
@@ -214,7 +214,7 @@ class Service {
   }
 
   void tell_of_drain() {
-    if (heir_ || drain_asked_) {
+    if (orphan_drainer_ || drain_asked_) {
       return;
     }
     if (has_source(*start_.topology)) {
@@ -258,13 +258,13 @@ class Service {
 
   void inherit() {
     coordinator_.loop().remove(user_.get());
-    if (heir_) {
+    if (orphan_drainer_) {
       return;
     }
-    heir_.emplace(*start_.topology, assembly_.segment());
+    orphan_drainer_.emplace(*start_.topology, assembly_.segment());
     coordinator_.drain();
     timer_.reset(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
-    const itimerspec period{.it_interval = {.tv_sec = 0, .tv_nsec = kHeirPeriodNs},
+    const itimerspec period{.it_interval = {.tv_sec = 0, .tv_nsec = kOrphanPeriodNs},
                             .it_value = {.tv_sec = 0, .tv_nsec = 1}};
     if (!timer_ || ::timerfd_settime(timer_.get(), 0, &period, nullptr) != 0) {
       base::throw_errno("cannot take over from the program that has died");
@@ -272,8 +272,8 @@ class Service {
     coordinator_.loop().add(timer_.get(), [this] {
       std::uint64_t times = 0;
       [[maybe_unused]] const ssize_t got = ::read(timer_.get(), &times, sizeof(times));
-      heir_->advance();
-      if (heir_->ended()) {
+      orphan_drainer_->advance();
+      if (orphan_drainer_->ended()) {
         coordinator_.loop().remove(timer_.get());
       }
     });
@@ -282,9 +282,9 @@ class Service {
   const CoordinatorStart& start_;
   Channel channel_;
   base::UniqueFd user_;
-  std::optional<coord::Heir> heir_;  ///< once the user's process has died
-  bool stopping_ = false;            ///< the user's process has ended the pipeline
-  bool drain_asked_ = false;         ///< the user's process has asked for a drain
+  std::optional<coord::OrphanDrainer> orphan_drainer_;  ///< once the user's process has died
+  bool stopping_ = false;                               ///< the user's process has ended the pipeline
+  bool drain_asked_ = false;                            ///< the user's process has asked for a drain
   coord::RunAssembly assembly_;
   coord::Coordinator coordinator_;
   base::UniqueFd timer_;

@@ -23,8 +23,8 @@ struct CoordinatorStart {
   StartMethod method = StartMethod::fork;
   /// fork: makes a stage, in its worker.
   std::function<std::unique_ptr<StageAdapter>(plan::HostedId)> make;
-  /// Runs as bookkeeper and keeps dead letters; with spawn also as worker. Empty: none was found, so there is neither
-  /// a profile nor a place for dead letters.
+  /// Runs as profiler process and keeps dead letters; with spawn also as worker. Empty: none was found, so there is
+  /// neither a profile nor a place for dead letters.
   std::filesystem::path worker_program;
 };
 

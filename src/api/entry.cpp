@@ -21,12 +21,12 @@ Entry::Entry(Session& session, plan::LinkId link, WaitOptions waiting)
       spin_ns_(worker::spin_ns(session.topology().workers.size() - 1)),
       ring_(session.segment().map_producer(link)) {}
 
-Entry::Lock Entry::take_turn(Clock::time_point deadline) {
+Entry::Lock Entry::take_turn(Deadline& deadline) {
   if (lender_.load(std::memory_order_relaxed) == std::this_thread::get_id()) {
     throw Error("this thread has a loan open; forward or destroy it first");
   }
   Lock lock(mutex_, std::try_to_lock);
-  if (lock || (waiting_.block && lock.try_lock_until(deadline))) {
+  if (lock || (waiting_.block && lock.try_lock_until(deadline.at()))) {
     const std::int64_t now = base::now_ns();
     if (now - entered_ns_ >= kTogetherNs) {
       entered_ns_ = now;
@@ -36,7 +36,7 @@ Entry::Lock Entry::take_turn(Clock::time_point deadline) {
   return lock;
 }
 
-std::byte* Entry::reserve(std::size_t size, Clock::time_point deadline, const std::stop_token& stop) {
+std::byte* Entry::reserve(std::size_t size, Deadline& deadline, const std::stop_token& stop) {
   std::byte* room = ring_.try_reserve(size);
   if (room == nullptr && ring_.has_uncommitted()) {
     commit();
@@ -49,7 +49,7 @@ std::byte* Entry::reserve(std::size_t size, Clock::time_point deadline, const st
   while (room == nullptr) {
     const std::int64_t now = base::now_ns();
     session_.check(now);
-    const std::chrono::nanoseconds left = deadline - Clock::now();
+    const std::chrono::nanoseconds left = deadline.at() - Clock::now();
     if (!waiting_.block || left.count() <= 0 || stop.stop_requested()) {
       return nullptr;
     }
@@ -68,7 +68,7 @@ void Entry::commit() {
 }
 
 bool Entry::forward(const void* value, const ValueType& type, const std::stop_token& stop) {
-  const Clock::time_point until = deadline();
+  Deadline until = deadline();
   const Lock lock = take_turn(until);
   const std::size_t size = lock ? type.size(value) : 0;
   std::byte* room = lock ? reserve(size, until, stop) : nullptr;
@@ -81,7 +81,7 @@ bool Entry::forward(const void* value, const ValueType& type, const std::stop_to
   return true;
 }
 
-bool Entry::forward_one(const void* value, const ValueType& type, Clock::time_point deadline) {
+bool Entry::forward_one(const void* value, const ValueType& type, Deadline& deadline) {
   const std::size_t size = type.size(value);
   std::byte* room = reserve(size, deadline, {});
   if (room == nullptr) {
@@ -118,7 +118,7 @@ std::size_t Entry::try_forward_run(const void*& value, std::size_t size, const N
 }
 
 std::size_t Entry::forward_all(const ValueType& type, const NextValue& next) {
-  const Clock::time_point until = deadline();
+  Deadline until = deadline();
   const Lock lock = take_turn(until);
   std::size_t taken = 0;
   const auto publish = [&] {
@@ -173,7 +173,7 @@ class Entry::Slot final : public LoanSlot {
 };
 
 std::unique_ptr<LoanSlot> Entry::loan(std::size_t size) {
-  const Clock::time_point until = deadline();
+  Deadline until = deadline();
   Lock lock = take_turn(until);
   std::byte* room = lock ? reserve(size, until, {}) : nullptr;
   return room != nullptr ? std::make_unique<Slot>(*this, std::move(lock), std::span(room, size)) : nullptr;

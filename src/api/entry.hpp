@@ -34,11 +34,11 @@ class Entry {
   using Clock = std::chrono::steady_clock;
 
   /// Waits for its turn; an unlocked lock: not in time.
-  Lock take_turn(Clock::time_point deadline);
-  Clock::time_point deadline() const { return deadline_in(waiting_.block ? waiting_.timeout : Clock::duration{}); }
-  std::byte* reserve(std::size_t size, Clock::time_point deadline, const std::stop_token& stop);
+  Lock take_turn(Deadline& deadline);
+  Deadline deadline() const { return Deadline(waiting_.block ? waiting_.timeout : Clock::duration{}); }
+  std::byte* reserve(std::size_t size, Deadline& deadline, const std::stop_token& stop);
   void finish(std::size_t size);
-  bool forward_one(const void* value, const ValueType& type, Clock::time_point deadline);
+  bool forward_one(const void* value, const ValueType& type, Deadline& deadline);
   std::size_t try_forward_run(const void*& value, std::size_t size, const NextValue& next);
   void commit();
 

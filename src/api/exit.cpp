@@ -33,22 +33,22 @@ bool Exit::take_now(const Decode& decode) {
 }
 
 /// An unlocked lock: not in time.
-Exit::Lock Exit::take_turn(Clock::time_point until) {
+Exit::Lock Exit::take_turn(Deadline& until) {
   Lock lock(mutex_, std::try_to_lock);
   if (!lock && waiting_.block) {
-    static_cast<void>(lock.try_lock_until(until));
+    static_cast<void>(lock.try_lock_until(until.at()));
   }
   return lock;
 }
 
 bool Exit::take(const Decode& decode) {
-  const Clock::time_point until = deadline_in(waiting_.block ? waiting_.timeout : Clock::duration{});
+  Deadline until(waiting_.block ? waiting_.timeout : Clock::duration{});
   const Lock lock = take_turn(until);
   return lock && wait_and_take(until, decode);
 }
 
 std::size_t Exit::take_all(std::size_t limit, const Decode& decode) {
-  const Clock::time_point until = deadline_in(waiting_.block ? waiting_.timeout : Clock::duration{});
+  Deadline until(waiting_.block ? waiting_.timeout : Clock::duration{});
   const Lock lock = take_turn(until);
   if (!lock || limit == 0 || !wait_and_take(until, decode)) {
     return 0;
@@ -63,7 +63,7 @@ std::size_t Exit::take_all(std::size_t limit, const Decode& decode) {
   return taken;
 }
 
-bool Exit::wait_and_take(Clock::time_point until, const Decode& decode) {
+bool Exit::wait_and_take(Deadline& until, const Decode& decode) {
   while (!take_now(decode)) {
     if (session_.failed(base::now_ns())) {
       if (take_now(decode)) {
@@ -71,7 +71,7 @@ bool Exit::wait_and_take(Clock::time_point until, const Decode& decode) {
       }
       session_.check(base::now_ns());
     }
-    const std::chrono::nanoseconds left = until - Clock::now();
+    const std::chrono::nanoseconds left = until.at() - Clock::now();
     if (left.count() <= 0) {
       return false;
     }

@@ -27,9 +27,9 @@ class Exit {
 
   using Lock = std::unique_lock<std::timed_mutex>;
 
-  Lock take_turn(Clock::time_point until);
+  Lock take_turn(Deadline& until);
   bool take_now(const Decode& decode);
-  bool wait_and_take(Clock::time_point until, const Decode& decode);
+  bool wait_and_take(Deadline& until, const Decode& decode);
 
   Session& session_;
   WaitOptions waiting_;

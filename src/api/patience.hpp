@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 
 namespace pystream::api {
 
@@ -19,5 +20,21 @@ inline std::chrono::nanoseconds patience(std::chrono::nanoseconds timeout) {
 inline std::chrono::steady_clock::time_point deadline_in(std::chrono::nanoseconds timeout) {
   return std::chrono::steady_clock::now() + patience(timeout);
 }
+
+/// The end of a wait, counted from the first time that it is asked for: a call that need not wait reads no clock.
+class Deadline {
+ public:
+  explicit Deadline(std::chrono::nanoseconds timeout) : timeout_(timeout) {}
+  std::chrono::steady_clock::time_point at() {
+    if (!at_) {
+      at_ = deadline_in(timeout_);
+    }
+    return *at_;
+  }
+
+ private:
+  std::chrono::nanoseconds timeout_;
+  std::optional<std::chrono::steady_clock::time_point> at_;
+};
 
 }  // namespace pystream::api

@@ -14,7 +14,7 @@ namespace {
 constexpr plan::WorkerId kRow = 0;  ///< the user's process
 constexpr int kNoBell = -1;
 
-std::unique_ptr<coord::Bookkeeping> start_bookkeeping(const plan::Plan& plan, const plan::Topology& topology,
+std::unique_ptr<coord::ProfilerClient> start_profiler(const plan::Plan& plan, const plan::Topology& topology,
                                                       const shm::Segment& segment, const std::string& wanted_program) {
   coord::RunSpec spec{.name = program_name(), .plan = &plan, .topology = &topology};
   spec.warn = [](const std::string& text) { base::log(LogLevel::warning, text); };
@@ -25,12 +25,12 @@ std::unique_ptr<coord::Bookkeeping> start_bookkeeping(const plan::Plan& plan, co
     return nullptr;
   }
   const base::BlockedSignals blocked;
-  auto bookkeeping = coord::Profiling::start(spec, segment).bookkeeping;
-  if (bookkeeping != nullptr) {
-    bookkeeping->workers_started();
-    bookkeeping->set_patience_with_others(kHeldDatabaseMs);
+  auto profiler = coord::Profiling::start(spec, segment).profiler;
+  if (profiler != nullptr) {
+    profiler->workers_started();
+    profiler->set_patience_with_others(kHeldDatabaseMs);
   }
-  return bookkeeping;
+  return profiler;
 }
 
 profile::Recorder make_recorder(worker::Monitor& monitor) {
@@ -45,14 +45,14 @@ SerialProfile::SerialProfile(const shm::Segment& segment)
 
 SerialProfile::SerialProfile(const plan::Plan& plan, const plan::Topology& topology, const std::string& worker_program)
     : own_segment_(std::make_unique<shm::Segment>(coord::make_segment(plan, topology))),
-      bookkeeping_(start_bookkeeping(plan, topology, *own_segment_, worker_program)),
+      profiler_(start_profiler(plan, topology, *own_segment_, worker_program)),
       monitor_(own_segment_->map_worker(kRow), kNoBell),
       recorder_(make_recorder(monitor_)),
       mark_(base::process_mark()) {}
 
 SerialProfile::~SerialProfile() {
   if (mark_ != base::process_mark()) {
-    static_cast<void>(bookkeeping_.release());  // in a child of the user's: its bookkeeper is not to be ended
+    static_cast<void>(profiler_.release());  // in a child of the user's: its profiler process is not to be ended
   }
 }
 
@@ -78,9 +78,9 @@ void SerialProfile::finish(const Item::Tag& tag, std::uint64_t came_out, std::in
 }
 
 void SerialProfile::end() {
-  if (bookkeeping_) {
-    bookkeeping_->end("done", {}, {});
-    bookkeeping_.reset();
+  if (profiler_) {
+    profiler_->end("done", {}, {});
+    profiler_.reset();
   }
 }
 

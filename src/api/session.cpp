@@ -26,9 +26,9 @@ namespace {
 using std::chrono::nanoseconds;
 using namespace std::chrono_literals;
 
-constexpr nanoseconds kStopPatience = 30s;    ///< workers have two seconds, then the bookkeeper writes what is left
+constexpr nanoseconds kStopPatience = 30s;  ///< workers have two seconds, then the profiler process writes what is left
 constexpr nanoseconds kAnswerPatience = 8s;   ///< it may wait for the profiles just now
-constexpr nanoseconds kProfilePatience = 8s;  ///< the coordinator waits five seconds for its bookkeeper
+constexpr nanoseconds kProfilePatience = 8s;  ///< the coordinator waits five seconds for its profiler process
 constexpr nanoseconds kDeathPatience = 2s;
 
 bool readable(int fd, nanoseconds patience) {
@@ -342,7 +342,7 @@ RunTotals Session::totals() const {
           .out = audit.out,
           .lost = audit.lost,
           .dropped = audit.dropped,
-          .given_up = audit.set_aside,
+          .given_up = audit.given_up,
           .letters = audit.letters,
           .losses = audit.losses};
 }

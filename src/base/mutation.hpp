@@ -23,7 +23,7 @@ enum class Mutation {
   wait_for_first_consumer,       ///< waits for the first of several consumers, although another one blocks
   no_wake_after_death,           ///< the coordinator does not wake a dead worker's neighbours
   ignore_releases_while_asleep,  ///< sleeps for input only, although output records refer to inputs
-  ignore_lack_of_room,           ///< sleeps for input only, although a worker upstream may come to lack room
+  ignore_release_request,        ///< sleeps for input only, although a worker upstream may come to lack room
   no_request_upstream,           ///< does not pass on that a worker upstream lacks room
   no_request_for_room,           ///< does not ask the consumer for room
   stale_cursor_in_run,           ///< commits an older cursor when a batch waits for room

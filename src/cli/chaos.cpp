@@ -71,7 +71,7 @@ struct Verdict {
 
   bool clean(std::uint64_t kills) const {
     return trouble.empty() && chaos.kills >= kills && audit.lost == 0 && audit.doubled == 0 && audit.refused == 0 &&
-           audit.dropped == 0 && audit.set_aside == 0 && audit.losses == 0 && differing == 0;
+           audit.dropped == 0 && audit.given_up == 0 && audit.losses == 0 && differing == 0;
   }
   void add(const coord::ChaosFigures& figures, const coord::Audit& more) {
     chaos.kills += figures.kills;
@@ -83,7 +83,7 @@ struct Verdict {
     audit.doubled += more.doubled;
     audit.refused += more.refused;
     audit.dropped += more.dropped;
-    audit.set_aside += more.set_aside;
+    audit.given_up += more.given_up;
     audit.letters += more.letters;
     audit.losses += more.losses;
     audit.faults.insert(audit.faults.end(), more.faults.begin(), more.faults.end());
@@ -263,9 +263,9 @@ class ChaosCommand {
       text += fmt::format("losses    {} of data outside, reported by sources and sinks; --log shows {}\n", audit.losses,
                           audit.losses == 1 ? "it" : "them");
     }
-    if (audit.dropped + audit.set_aside > 0) {
-      text += fmt::format("besides   {} dropped by full links, {} set aside by errors ({})\n", audit.dropped,
-                          audit.set_aside, base::count_text(audit.letters, "dead letter"));
+    if (audit.dropped + audit.given_up > 0) {
+      text += fmt::format("besides   {} dropped by full links, {} given up after errors ({})\n", audit.dropped,
+                          audit.given_up, base::count_text(audit.letters, "dead letter"));
     }
     if (options_.verify && verdict_.runs > 0) {
       text += verdict_.differing == 0

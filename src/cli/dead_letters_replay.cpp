@@ -135,7 +135,7 @@ void begin_with_letters(plan::Plan& plan, const std::string& stage, const fs::pa
 
 /// Each letter has come out, or it is a letter of the replay by now.
 bool nothing_is_left_out(const coord::Audit& audit, std::size_t letters) {
-  return audit.in == letters && audit.set_aside == audit.letters && audit.dropped == 0 && audit.losses == 0;
+  return audit.in == letters && audit.given_up == audit.letters && audit.dropped == 0 && audit.losses == 0;
 }
 
 }  // namespace
@@ -170,8 +170,8 @@ int replay_dead_letters(ReplayOptions options) {
   const coord::Outcome outcome = run_unwaited(coordinator);
   const coord::Audit audit = coord::audit(run.topology(), coordinator.view());
   // Not on standard output, which may be the sink's.
-  warn(fmt::format("{} replayed from {} on: {} came out, {} set aside again", base::count_text(audit.in, "letter"),
-                   plan::short_key(stage), audit.out, audit.set_aside));
+  warn(fmt::format("{} replayed from {} on: {} came out, {} given up again", base::count_text(audit.in, "letter"),
+                   plan::short_key(stage), audit.out, audit.given_up));
   const RunEnd end{.outcome = outcome,
                    .failure = coordinator.failure() ? coordinator.failure()->text : "",
                    .audit = audit,

@@ -23,8 +23,8 @@ std::vector<std::string> missing(const RunEnd& end) {
   if (audit.letters > 0) {
     parts.push_back(counted(audit.letters, "became a dead letter", "became dead letters"));
   }
-  if (audit.set_aside > audit.letters) {
-    parts.push_back(counted(audit.set_aside - audit.letters, "was skipped", "were skipped") + " (on_error, on_crash)");
+  if (audit.given_up > audit.letters) {
+    parts.push_back(counted(audit.given_up - audit.letters, "was skipped", "were skipped") + " (on_error, on_crash)");
   }
   if (audit.dropped > 0) {
     parts.push_back(counted(audit.dropped, "was dropped", "were dropped") + " by full links (overflow)");

@@ -13,7 +13,7 @@ plan::Topology affordable(plan::Topology topology) {
 }
 
 coord::RunAssembly assemble(const LoadedPlan& loaded, const plan::Topology& topology,
-                            const std::vector<coord::FileClaim>& files, const coord::Bookkeeping::Warn& warn) {
+                            const std::vector<coord::FileClaim>& files, const coord::ProfilerClient::Warn& warn) {
   std::string text = plan::write_plan(loaded.plan);
   shm::Segment segment = coord::make_segment(loaded.plan, topology, loaded.checkpoint_bytes(topology), text);
   if (const std::string note = profile::homeless_note(); !note.empty() && !loaded.plan.profiler.folder) {
@@ -33,7 +33,7 @@ coord::RunAssembly assemble(const LoadedPlan& loaded, const plan::Topology& topo
 
 }  // namespace
 
-PreparedRun::PreparedRun(const LoadedPlan& loaded, const coord::Bookkeeping::Warn& warn)
+PreparedRun::PreparedRun(const LoadedPlan& loaded, const coord::ProfilerClient::Warn& warn)
     : loaded_(loaded),
       topology_(affordable(plan::make_topology(loaded.plan))),
       files_(checked_files(loaded, topology_, true)),
@@ -41,8 +41,8 @@ PreparedRun::PreparedRun(const LoadedPlan& loaded, const coord::Bookkeeping::War
       assembly_(assemble(loaded, topology_, files_, warn)) {}
 
 std::string PreparedRun::letters_command() const {
-  const auto& bookkeeping = assembly_.profiling().bookkeeping;
-  const std::int64_t number = bookkeeping != nullptr ? bookkeeping->run() : 0;
+  const auto& profiler = assembly_.profiling().profiler;
+  const std::int64_t number = profiler != nullptr ? profiler->run() : 0;
   const auto& folder = loaded_.plan.profiler.folder;
   return "pystream-coord dead-letters list --run " + (number > 0 ? std::to_string(number) : "last") +
          (folder ? " --folder " + folder->string() : "");

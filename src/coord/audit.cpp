@@ -24,7 +24,7 @@ class Auditor {
       const auto failure = view_.workers[id].page->failure_kind.load(std::memory_order_acquire);
       audit_.refused += failure == static_cast<std::uint32_t>(shm::FailureKind::link) ? 1 : 0;
       for (const shm::HostedStats& stats : view_.workers[id].stats) {
-        audit_.set_aside += get(stats.errors);
+        audit_.given_up += get(stats.errors);
         audit_.letters += get(stats.letters);
       }
       audit_.losses += get(view_.workers[id].page->losses);

@@ -20,7 +20,7 @@ struct Audit {
   std::uint64_t doubled = 0;        ///< records done more often than they were written
   std::uint64_t refused = 0;        ///< workers that gave up on a record that was not the next one, or was damaged
   std::uint64_t dropped = 0;        ///< by links that may drop
-  std::uint64_t set_aside = 0;      ///< items that ended in an error: dead letters, or skipped
+  std::uint64_t given_up = 0;       ///< items that ended in an error: dead letters, or skipped
   std::uint64_t letters = 0;        ///< of these: dead letters
   std::uint64_t losses = 0;         ///< that sources and sinks have told: see report_loss()
   std::vector<std::string> faults;  ///< which link, and what

@@ -87,8 +87,8 @@ Coordinator::~Coordinator() {
 Outcome Coordinator::run() {
   started_ = now();
   next_progress_ = started_ + setup_.progress_period;
-  if (setup_.bookkeeping != nullptr) {
-    setup_.bookkeeping->attach(loop_);
+  if (setup_.profiler != nullptr) {
+    setup_.profiler->attach(loop_);
   }
   perform(supervisor_.start(started_));
   while (!over_) {
@@ -102,7 +102,7 @@ Outcome Coordinator::run() {
   if (setup_.ended && !supervisor_.failure() && !stop_requested_) {
     setup_.ended();
   }
-  end_bookkeeping();
+  end_profile();
   if (supervisor_.failure()) {
     return Outcome::failed;
   }
@@ -199,8 +199,8 @@ void Coordinator::on_bell() {
     if (setup_.ready) {
       setup_.ready();
     }
-    if (setup_.bookkeeping != nullptr) {
-      setup_.bookkeeping->workers_started();
+    if (setup_.profiler != nullptr) {
+      setup_.profiler->workers_started();
     }
   }
 }
@@ -283,11 +283,11 @@ void Coordinator::note_death(plan::WorkerId id, const CrashReport& report) {
 }
 
 void Coordinator::note(const std::string& kind, plan::WorkerId id, profile::Event event) {
-  if (setup_.bookkeeping != nullptr) {
+  if (setup_.profiler != nullptr) {
     event.time_ns = base::now_ns();
     event.kind = kind;
     event.worker = setup_.topology->workers[id].name;
-    setup_.bookkeeping->event(event);
+    setup_.profiler->event(event);
   }
 }
 
@@ -313,7 +313,7 @@ std::string Coordinator::answer(std::string_view request) {
 
 LiveStatus Coordinator::live_status() const {
   LiveStatus status{.pid = ::getpid(),
-                    .run = setup_.bookkeeping != nullptr ? setup_.bookkeeping->run() : 0,
+                    .run = setup_.profiler != nullptr ? setup_.profiler->run() : 0,
                     .name = setup_.name,
                     .state = supervisor_.stopping() || failure()           ? "stopping"
                              : draining_                                   ? "draining"
@@ -340,8 +340,8 @@ LiveStatus Coordinator::live_status() const {
   return status;
 }
 
-void Coordinator::end_bookkeeping() {
-  if (setup_.bookkeeping == nullptr) {
+void Coordinator::end_profile() {
+  if (setup_.profiler == nullptr) {
     return;
   }
   std::vector<std::uint32_t> restarts;
@@ -349,10 +349,10 @@ void Coordinator::end_bookkeeping() {
     restarts.push_back(supervisor_.restarts(id));
   }
   const auto& failure = supervisor_.failure();
-  setup_.bookkeeping->end(failure           ? "failed"
-                          : stop_requested_ ? "interrupted"
-                                            : "done",
-                          failure ? failure->text : "", restarts, Bookkeeping::kEndMs, signals_.fd());
+  setup_.profiler->end(failure           ? "failed"
+                       : stop_requested_ ? "interrupted"
+                                         : "done",
+                       failure ? failure->text : "", restarts, ProfilerClient::kEndMs, signals_.fd());
 }
 
 void Coordinator::log_line(plan::WorkerId id, const std::string& line) {

@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "base/event_loop.hpp"
-#include "coord/bookkeeping.hpp"
 #include "coord/control_socket.hpp"
 #include "coord/crash_report.hpp"
 #include "coord/drain_notice.hpp"
@@ -18,6 +17,7 @@
 #include "coord/launcher.hpp"
 #include "coord/live_status.hpp"
 #include "coord/oom_watch.hpp"
+#include "coord/profiler_client.hpp"
 #include "coord/run_summary.hpp"
 #include "coord/stack_requests.hpp"
 #include "coord/stall_watch.hpp"
@@ -34,7 +34,7 @@ struct RunSetup {
   plan::RestartPolicy restarts;
   const shm::Segment* segment = nullptr;
   Launcher* launcher = nullptr;
-  Bookkeeping* bookkeeping = nullptr;                  ///< none: no profile is written
+  ProfilerClient* profiler = nullptr;                  ///< none: no profile is written
   std::uint64_t items_limit = 0;                       ///< sources end after so many items; 0: no limit
   std::optional<std::chrono::nanoseconds> duration{};  ///< drain after so long
   /// A line of a worker's standard error, or the coordinator's own word (empty worker name).
@@ -122,7 +122,7 @@ class Coordinator {
   std::string cause_of_death(plan::WorkerId id, const base::ExitStatus& status);
   CrashReport report_of(plan::WorkerId id, const base::ExitStatus& status, const WorkerView& view);
   void note_death(plan::WorkerId id, const CrashReport& report);
-  void end_bookkeeping();
+  void end_profile();
   std::string answer(std::string_view request);
   void log_line(plan::WorkerId id, const std::string& line);
   bool is_in_source(plan::WorkerId id) const;

@@ -22,8 +22,8 @@ std::vector<WorkerView> Coordinator::read_views() const {
 }
 
 void Coordinator::tell(const std::string& text) {
-  if (setup_.bookkeeping != nullptr) {
-    setup_.bookkeeping->event({.time_ns = base::now_ns(), .kind = "report", .worker = {}, .text = text});
+  if (setup_.profiler != nullptr) {
+    setup_.profiler->event({.time_ns = base::now_ns(), .kind = "report", .worker = {}, .text = text});
   }
   if (setup_.log) {
     setup_.log({}, text);

@@ -10,8 +10,8 @@
 namespace pystream::coord {
 namespace {
 
-/// Shared memory, event loop, bell, signals, control socket, standard error, bookkeeper and its channel, an output's
-/// lock and the hold on its name.
+/// Shared memory, event loop, bell, signals, control socket, standard error, profiler process and its channel, an
+/// output's lock and the hold on its name.
 constexpr std::uint64_t kOfCoordinator = 10;
 /// A worker's pidfd and the read end of its standard error.
 constexpr std::uint64_t kOfEachWorker = 2;

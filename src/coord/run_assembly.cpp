@@ -15,7 +15,7 @@ shm::Segment make_segment(const plan::Plan& plan, const plan::Topology& topology
 
 Profiling Profiling::start(const RunSpec& spec, const shm::Segment& segment) {
   if (spec.worker_program.empty()) {
-    return {.bookkeeping = nullptr, .failure = "the worker program, which writes it, was not found"};
+    return {.profiler = nullptr, .failure = "the worker program, which writes it, was not found"};
   }
   try {
     const profile::RunInfo info =
@@ -24,10 +24,10 @@ Profiling Profiling::start(const RunSpec& spec, const shm::Segment& segment) {
       keep_only_letters(segment, info);
       return {};
     }
-    return {.bookkeeping = Bookkeeping::spawn(spec.worker_program, segment, info, spec.warn), .failure = {}};
+    return {.profiler = ProfilerClient::spawn(spec.worker_program, segment, info, spec.warn), .failure = {}};
   } catch (const std::exception& error) {
     spec.warn(std::string("no profile is written: ") + error.what());
-    return {.bookkeeping = nullptr, .failure = error.what()};
+    return {.profiler = nullptr, .failure = error.what()};
   }
 }
 
@@ -43,7 +43,7 @@ RunSetup RunAssembly::setup() const {
           .restarts = spec_.plan->restarts,
           .segment = &segment_,
           .launcher = launcher_.get(),
-          .bookkeeping = profiling_.bookkeeping.get()};
+          .profiler = profiling_.profiler.get()};
 }
 
 }  // namespace pystream::coord

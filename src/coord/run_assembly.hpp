@@ -5,9 +5,9 @@
 #include <span>
 #include <string>
 
-#include "coord/bookkeeping.hpp"
 #include "coord/coordinator.hpp"
 #include "coord/launcher.hpp"
+#include "coord/profiler_client.hpp"
 #include "plan/topology.hpp"
 #include "shm/segment.hpp"
 
@@ -22,23 +22,24 @@ struct RunSpec {
   std::string plan_text{};                 ///< for the profile
   std::filesystem::path worker_program{};  ///< keeps profile and dead letters; empty: there are neither
   bool workers_are_forked = false;         ///< they must not open the profile database
-  Bookkeeping::Warn warn{};                ///< told why there is no profile
+  ProfilerClient::Warn warn{};             ///< told why there is no profile
 };
 
 /// The shared memory of a run. `checkpoint_bytes` and `plan_text`: see worker::segment_spec().
 shm::Segment make_segment(const plan::Plan& plan, const plan::Topology& topology,
                           std::span<const std::uint64_t> checkpoint_bytes = {}, std::string plan_text = {});
 
-/// The bookkeeper of a run and, if there is none, why. A run without a profile keeps its dead letters all the same.
+/// The profiler process of a run and, if there is none, why. A run without a profile keeps its dead letters all the
+/// same.
 struct Profiling {
-  std::unique_ptr<Bookkeeping> bookkeeping;
+  std::unique_ptr<ProfilerClient> profiler;
   std::string failure;  ///< empty: the profile is not wanted
 
   /// Never throws for lack of a database. REQUIRES: no worker was started yet; `segment` lives longer.
   static Profiling start(const RunSpec& spec, const shm::Segment& segment);
 };
 
-/// Shared memory, bookkeeper and launcher of one run. The launcher starts the workers of `spec.topology`.
+/// Shared memory, profiler process and launcher of one run. The launcher starts the workers of `spec.topology`.
 class RunAssembly {
  public:
   RunAssembly(RunSpec spec, shm::Segment segment, std::unique_ptr<Launcher> launcher);

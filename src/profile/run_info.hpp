@@ -7,7 +7,7 @@
 
 #include "plan/topology.hpp"
 
-/// What the bookkeeper is told of a run.
+/// What the profiler process is told of a run.
 namespace pystream::profile {
 
 /// How much is recorded and kept.
@@ -29,8 +29,9 @@ struct RunInfo {
   double started = 0;         ///< Unix time; with coordinator_pid it tells runs apart
   std::int64_t start_ns = 0;  ///< CLOCK_MONOTONIC, a multiple of the window: times in the database count from here
   Retention retention;
-  bool workers_write_rows = true;  ///< false: they must not open the database, and the bookkeeper writes their rows
-  plan::Topology topology;         ///< without its nodes once it was decoded
+  bool workers_write_rows =
+      true;                 ///< false: they must not open the database, and the profiler process writes their rows
+  plan::Topology topology;  ///< without its nodes once it was decoded
 
   static void fields(auto& self, auto& code) {
     code(self.database, self.name, self.plan, self.version, self.coordinator_pid, self.started, self.start_ns);

@@ -11,7 +11,7 @@
 namespace pystream::profile {
 
 enum class MessageType : std::uint8_t {
-  begin = 1,     ///< to the bookkeeper: RunInfo
+  begin = 1,     ///< to the profiler process: RunInfo
   ready = 2,     ///< from it: number of the run and how many events stand there, or 0, 0 and what went wrong
   event = 3,     ///< to it, once it is ready: Event
   written = 7,   ///< from it: so many more events stand in the database

@@ -80,7 +80,7 @@ inline constexpr std::size_t kDatabasePath = 2048;
 inline constexpr std::size_t kRunName = 256;
 
 /// Values of ProfileConfig::run that are no number of a run.
-inline constexpr std::uint64_t kRunNotYet = 0;              ///< the bookkeeper still begins
+inline constexpr std::uint64_t kRunNotYet = 0;              ///< the profiler process still begins
 inline constexpr std::uint64_t kNoRun = ~std::uint64_t{0};  ///< it will not: there is no profile
 
 /// Written by the coordinator before it starts the first worker, but for `run`.
@@ -88,8 +88,8 @@ struct ProfileConfig {
   std::uint32_t enabled;          ///< 0: no rows are written
   std::uint32_t path_bytes;       ///< 0: nor dead letters
   std::uint64_t tick_multiplier;  ///< base::TickRate
-  /// Number of this run in the database. Workers begin without it, and their rows wait. Written by the bookkeeper once
-  /// the run stands there (release), or by the coordinator if it will not.
+  /// Number of this run in the database. Workers begin without it, and their rows wait. Written by the profiler process
+  /// once the run stands there (release), or by the coordinator if it will not.
   std::atomic<std::uint64_t> run;
   std::uint64_t max_history;      ///< rows of a stage
   std::uint64_t rows_per_second;  ///< of a worker; beyond it items are sampled
@@ -125,7 +125,7 @@ struct RowPage {
   std::atomic<std::uint32_t> history_shift;  ///< … because of max_history
 };
 
-/// See the top. Written by its worker, and applied once more by the bookkeeper after the end.
+/// See the top. Written by its worker, and applied once more by the profiler process after the end.
 struct Batch {
   std::uint64_t tag;       ///< inputs done after the commit; kInvalidPosition: none yet
   std::uint64_t applied;   ///< tag of the batch applied last

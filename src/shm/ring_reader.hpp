@@ -115,7 +115,7 @@ class RingReader {
 
   /// What changes when the producer begins or ceases to lack room; odd if it does. See ProducerPage::release_requested.
   /// It is waited for together with more().
-  Watched lack_of_room() {
+  Watched release_request() {
     const std::atomic<std::uint64_t>& request = end_.peer->release_requested;
     return {.word = request,
             .asleep_at = end_.own->asleep_at,

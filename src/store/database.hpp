@@ -85,7 +85,7 @@ class Database {
   /// The file was deleted or replaced: what is written here is lost.
   bool has_moved();
   /// Copies the log into the database; true if all of it could be. `truncate`: also empties the log file.
-  /// REQUIRES: the StoreLock is held, and this is the bookkeeper.
+  /// REQUIRES: the StoreLock is held, and this is the profiler process.
   bool checkpoint(bool truncate);
   std::int64_t last_id() const;
   int changes() const;

@@ -40,7 +40,7 @@ void RowStore::open() {
   database_ = std::move(database);
 }
 
-/// Empty while the bookkeeper has not written the run yet, or again.
+/// Empty while the profiler process has not written the run yet, or again.
 RowStore::Stages RowStore::read_stages(std::uint32_t worker) {
   // A worker's stages stand in their order, and the main pipeline, which it tracks as its last, at another place.
   Statement keys(*database_,

@@ -18,13 +18,13 @@ struct RowRing {
 };
 
 /// The thread that takes rows of workers from shared memory into the database: of a worker in its own process, or of
-/// all those that must not open the database in the bookkeeper's. Low priority; stages never wait for it. Every signal
-/// is blocked in it.
+/// all those that must not open the database in the profiler process's. Low priority; stages never wait for it. Every
+/// signal is blocked in it.
 class RowWriter {
  public:
   /// REQUIRES: this process was exec'd, and nobody else writes the rows of these workers.
   RowWriter(const shm::ProfileConfig& config, const std::vector<RowRing>& rings);
-  /// Writes what is left, for at most a second; the bookkeeper writes the rest.
+  /// Writes what is left, for at most a second; the profiler process writes the rest.
   ~RowWriter();
   RowWriter(const RowWriter&) = delete;
   RowWriter& operator=(const RowWriter&) = delete;

@@ -241,7 +241,7 @@ void RunStore::checkpoint(bool at_the_end) {
   }
 }
 
-/// Takes up the run of a bookkeeper that died.
+/// Takes up the run of a profiler process that died.
 bool RunStore::find_run() {
   const auto standing = run_of(*database_, info_.coordinator_pid, info_.started);
   if (!standing) {

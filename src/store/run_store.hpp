@@ -14,7 +14,7 @@
 
 namespace pystream::store {
 
-/// The bookkeeper's hand in the database: schema, the run with its stages and links, windows, events, retention,
+/// The profiler process's hand in the database: schema, the run with its stages and links, windows, events, retention,
 /// checkpoints. All but the constructor and checkpoint() is to be called under the lock, see store_lock.hpp.
 class RunStore {
  public:

@@ -33,7 +33,7 @@ BatchExecutor::BatchExecutor(SegmentWork& work, ItemExecutor& items, SourceExecu
 
 /// How many of the next inputs may go into one call.
 std::uint32_t BatchExecutor::limit() const {
-  std::uint64_t most = work_.pace.slow() || work_.output.resumes() ? 0 : work_.pace.run();
+  std::uint64_t most = work_.sizer.slow() || work_.output.resumes() ? 0 : work_.sizer.run();
   const std::uint64_t next = work_.committer.inputs_done();
   if (const std::uint64_t died_on = work_.faults.death().number; died_on >= next) {
     most = std::min(most, died_on - next);
@@ -103,7 +103,7 @@ std::uint32_t BatchExecutor::take() {
   const bool isolates = work_.committer.inputs_done() < work_.faults.death().seen_until;
   const bool one_by_one = names_each_ || (isolates && !base::mutated(base::Mutation::no_isolation_after_death));
   if (items > 1) {
-    work_.pace.note_several();
+    work_.sizer.note_several();
   }
   work_.chain.clock().start(false);
   work_.chain.clock().begin();

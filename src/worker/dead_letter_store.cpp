@@ -18,7 +18,7 @@ bool DeadLetterStore::try_store(const Letter& letter, LetterWait& wait) {
   }
   const auto result = desk_->try_keep(as_stored(letter, keys_.at(letter.hosted)), letter.bytes);
   if (result.hopeless) {
-    throw StageFailed(letter.sequence, letter.reason + " (the item cannot be set aside: " + result.why + ")");
+    throw StageFailed(letter.sequence, letter.reason + " (the item cannot become a dead letter: " + result.why + ")");
   }
   if (!result.kept && !result.why.empty()) {
     wait.complain(result.why);

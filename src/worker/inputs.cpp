@@ -46,14 +46,14 @@ void Inputs::wait() {
 void Inputs::wait_while_referred() {
   release();
   const shm::Watched more = link().more();
-  const shm::Watched lack_of_room = link().lack_of_room();
-  if ((lack_of_room.seen & 1) == 0) {
+  const shm::Watched release_request = link().release_request();
+  if ((release_request.seen & 1) == 0) {
     output_.cease_to_ask();
-    if (base::mutated(base::Mutation::ignore_lack_of_room)) {
+    if (base::mutated(base::Mutation::ignore_release_request)) {
       link().wait(spin_ns_, kSleepNs);
     }
-    shm::wait_for_either(more, lack_of_room, {.spin_ns = spin_ns_, .timeout_ns = kRetainNs});
-    if (more.changed() || lack_of_room.changed()) {
+    shm::wait_for_either(more, release_request, {.spin_ns = spin_ns_, .timeout_ns = kRetainNs});
+    if (more.changed() || release_request.changed()) {
       return;
     }
     release();

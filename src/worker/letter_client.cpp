@@ -99,7 +99,8 @@ bool LetterClient::wait_for_answer(const Letter& letter, LetterWait& wait) {
     if (answer && answer->type == profile::MessageType::letter_waits) {
       const auto waiting = base::decode<store::LetterDesk::Result>(answer->body);
       if (waiting.hopeless) {
-        throw StageFailed(letter.sequence, letter.reason + " (the item cannot be set aside: " + waiting.why + ")");
+        throw StageFailed(letter.sequence,
+                          letter.reason + " (the item cannot become a dead letter: " + waiting.why + ")");
       }
       if (!waiting.why.empty()) {
         wait.complain(waiting.why);
@@ -124,7 +125,8 @@ void LetterClient::store(const Letter& letter) {
   for (int deaths = 0; !post(letter, *run) || !wait_for_answer(letter, wait);) {
     stop();
     if (++deaths > kMostVainDeaths) {
-      throw StageFailed(letter.sequence, letter.reason + " (the item cannot be set aside: " + program_.string() +
+      throw StageFailed(letter.sequence, letter.reason +
+                                             " (the item cannot become a dead letter: " + program_.string() +
                                              ", which keeps dead letters, ends before it has kept one)");
     }
     wait.pause();

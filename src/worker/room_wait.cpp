@@ -25,7 +25,7 @@ void RoomWait::make_room() {
   const bool consumer_has_begun = ring_.items_inside() < ring_.next_number();
   monitor_.set_phase(shm::Phase::blocked);
   ring_.wait(full, {.spin_ns = spin_ns_, .timeout_ns = run_behind_ ? kLookBehindNs : kSleepNs});
-  pace_.note_own_sleep();
+  sizer_.note_own_sleep();
   monitor_.set_phase(shm::Phase::working);
   meter_.note_blocked(monitor_.now() - began, consumer_has_begun);
 }

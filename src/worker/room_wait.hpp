@@ -5,12 +5,12 @@
 #include <utility>
 
 #include "shm/ring_writer.hpp"
+#include "worker/batch_sizer.hpp"
 #include "worker/committer.hpp"
 #include "worker/inputs.hpp"
 #include "worker/link_output.hpp"
 #include "worker/meter.hpp"
 #include "worker/monitor.hpp"
-#include "worker/pace.hpp"
 
 namespace pystream::worker {
 
@@ -19,14 +19,14 @@ namespace pystream::worker {
 class RoomWait final : public RoomMaker {
  public:
   /// The parts may be constructed later than this.
-  RoomWait(shm::RingWriter& ring, Inputs& inputs, Committer& committer, Meter& meter, Monitor& monitor, Pace& pace,
-           std::int64_t spin_ns)
+  RoomWait(shm::RingWriter& ring, Inputs& inputs, Committer& committer, Meter& meter, Monitor& monitor,
+           BatchSizer& sizer, std::int64_t spin_ns)
       : ring_(ring),
         inputs_(inputs),
         committer_(committer),
         meter_(meter),
         monitor_(monitor),
-        pace_(pace),
+        sizer_(sizer),
         spin_ns_(spin_ns) {}
 
   /// The stage answers later than it takes its inputs: only the executor knows which of them are done.
@@ -43,7 +43,7 @@ class RoomWait final : public RoomMaker {
   Committer& committer_;
   Meter& meter_;
   Monitor& monitor_;
-  Pace& pace_;
+  BatchSizer& sizer_;
   std::int64_t spin_ns_;
   bool leaves_inputs_ = false;
   std::function<bool()> run_behind_;

@@ -103,11 +103,11 @@ bool SegmentRunner::run_batch() {
 
 /// Results of slow stages leave at once; fast ones share a commit.
 bool SegmentRunner::take_batch() {
-  work_.meter.begin(work_.pace.slow());
+  work_.meter.begin(work_.sizer.slow());
   std::uint32_t taken = 0;
-  while (taken < work_.pace.batch() && !ended() && work_.meter.has_room()) {
+  while (taken < work_.sizer.batch() && !ended() && work_.meter.has_room()) {
     if (taken > 0) {
-      work_.pace.note_several();
+      work_.sizer.note_several();
     }
     const std::uint32_t some = take_some();
     if (some == 0) {
@@ -124,7 +124,7 @@ bool SegmentRunner::take_batch() {
   }
   work_.meter.close();
   commit_and_release();
-  work_.pace.note(taken, work_.meter.finish());
+  work_.sizer.note(taken, work_.meter.finish());
   return true;
 }
 
@@ -180,7 +180,7 @@ void SegmentRunner::wait_for_input() {
   work_.monitor.set_phase(shm::Phase::waiting);
   const std::int64_t began = work_.monitor.now();
   work_.inputs.wait();
-  work_.pace.note_own_sleep();
+  work_.sizer.note_own_sleep();
   // Before the first input, the stages in front of this one start.
   work_.meter.note_waited(began, work_.monitor.now(), work_.committer.inputs_done() > 0);
   work_.monitor.set_phase(shm::Phase::working);

@@ -12,13 +12,13 @@ SegmentWork::SegmentWork(SegmentParts parts, Monitor& its_monitor, DeadLetters& 
       recorder(parts.profile, monitor.end().stats, parts.first_hosted,
                static_cast<std::uint32_t>(parts.stages.size()) + (parts.exits ? 1 : 0), monitor.rows()),
       ring(std::move(parts.output)),
-      room(ring, inputs, committer, meter, monitor, pace, parts.spin_ns),
+      room(ring, inputs, committer, meter, monitor, sizer, parts.spin_ns),
       output(ring, room, flow, place),
       chain(std::move(parts.stages), output, flow, monitor, recorder, parts.first_hosted),
       meter(recorder, chain, monitor, parts.exits),
       committer(ring, output, chain, meter, monitor, place, parts.checkpoints, parts.checkpoint_bytes),
       inputs(std::move(parts.inputs), committer.inputs_done(), ring, parts.spin_ns),
-      pace(parts.expected_item_ns, committer.has_checkpoints() || (inputs.any() && inputs.link().one_at_a_time())),
+      sizer(parts.expected_item_ns, committer.has_checkpoints() || (inputs.any() && inputs.link().one_at_a_time())),
       faults({.of_stages = std::move(parts.faults), .limits = parts.limits},
              read_past_death(monitor.control(), parts.index), chain, output, monitor, recorder, letters) {
   recorder.recover(committer.inputs_done());

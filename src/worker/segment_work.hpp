@@ -9,6 +9,7 @@
 #include "plan/plan.hpp"
 #include "profile/recorder.hpp"
 #include "shm/ring_writer.hpp"
+#include "worker/batch_sizer.hpp"
 #include "worker/chain.hpp"
 #include "worker/committer.hpp"
 #include "worker/fault_handler.hpp"
@@ -16,7 +17,6 @@
 #include "worker/link_output.hpp"
 #include "worker/meter.hpp"
 #include "worker/monitor.hpp"
-#include "worker/pace.hpp"
 #include "worker/room_wait.hpp"
 #include "worker/row_place.hpp"
 
@@ -68,7 +68,7 @@ struct SegmentWork {
   Meter meter;
   Committer committer;
   Inputs inputs;
-  Pace pace;
+  BatchSizer sizer;
   FaultHandler faults;
 };
 

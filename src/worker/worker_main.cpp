@@ -13,9 +13,9 @@
 #include "base/system_error.hpp"
 #include "plan/plan_json.hpp"
 #include "shm/segment.hpp"
-#include "store/bookkeeper.hpp"
 #include "store/letter_desk.hpp"
 #include "store/letter_list.hpp"
+#include "store/profiler_process.hpp"
 #include "worker/plugins.hpp"
 #include "worker/worker_process.hpp"
 
@@ -24,7 +24,7 @@ namespace {
 
 /// Descriptors that a coordinator hands to a worker program.
 constexpr int kSegmentFd = 3;
-constexpr int kBellFd = 4;     ///< of a bookkeeper: its channel to the coordinator
+constexpr int kBellFd = 4;     ///< of a profiler process: its channel to the coordinator
 constexpr int kOutputFd = 5;   ///< of a worker whose sink shares it with stages: the real standard output
 constexpr int kLettersFd = 3;  ///< of a keeper of dead letters: its channel to a worker
 
@@ -110,8 +110,8 @@ int worker_main(int argc, char** argv) {
     if (argc >= 2 && std::strcmp(argv[1], "describe") == 0) {
       return describe(argc - 2, argv + 2);
     }
-    if (argc == 2 && std::strcmp(argv[1], "bookkeeper") == 0) {
-      return store::run_bookkeeper(base::UniqueFd(kBellFd), base::UniqueFd(kSegmentFd));
+    if (argc == 2 && std::strcmp(argv[1], "profiler") == 0) {
+      return store::run_profiler_process(base::UniqueFd(kBellFd), base::UniqueFd(kSegmentFd));
     }
     if (argc == 2 && std::strcmp(argv[1], "letters") == 0) {
       return store::run_letter_desk(base::UniqueFd(kLettersFd));

@@ -34,7 +34,8 @@ constexpr std::int64_t kSpinNs = 5'000;
 class NoDeadLetters final : public DeadLetters {
  public:
   void store(const Letter& letter) override {
-    throw StageFailed(letter.sequence, letter.reason + " (the item is not set aside: this run keeps no dead letters)");
+    throw StageFailed(letter.sequence,
+                      letter.reason + " (the item does not become a dead letter: this run keeps none)");
   }
 };
 

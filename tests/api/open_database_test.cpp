@@ -265,10 +265,10 @@ TEST_F(WhoOpensTheDatabaseTest, NoProcessThatWasForked) {
     sut.forward(number);
     number += number % 10 == 3 ? 0 : 1;  // the last one is refused; again and again
     look();
-    return seen.contains("bookkeeper") && seen.contains("letters");
+    return seen.contains("profiler") && seen.contains("letters");
   }));
   sut.cleanup();
-  EXPECT_EQ(seen, (std::set<std::string>{"bookkeeper", "letters"}));
+  EXPECT_EQ(seen, (std::set<std::string>{"profiler", "letters"}));
   EXPECT_EQ(who_has_open(folder_.path()), std::set<std::string>());
 }
 
@@ -283,7 +283,7 @@ TEST_F(WhoOpensTheDatabaseTest, NoProcessThatWasForkedWithoutAProfile) {
   EXPECT_EQ(Connection(folder_.path()).ask("SELECT count(*) FROM dead_letters"), "1");
 }
 
-TEST_F(WhoOpensTheDatabaseTest, TheBookkeeperOfASerialPipeline) {
+TEST_F(WhoOpensTheDatabaseTest, TheProfilerProcessOfASerialPipeline) {
   Pipeline sut({.use_profiler = true, .profiler_db_folder = folder_.path()});
   sut.add([](int x) { return x; }, "Only").serialize();
   std::set<std::string> seen;
@@ -292,7 +292,7 @@ TEST_F(WhoOpensTheDatabaseTest, TheBookkeeperOfASerialPipeline) {
     seen.merge(who_has_open(folder_.path()));
     return !seen.empty();
   }));
-  EXPECT_EQ(seen, std::set<std::string>{"bookkeeper"});
+  EXPECT_EQ(seen, std::set<std::string>{"profiler"});
 }
 
 // Letters of forked workers.

@@ -57,7 +57,7 @@ Activity activity_of(const std::set<int>& pids) {
   return sum;
 }
 
-/// The coordinator, its workers and its bookkeeper.
+/// The coordinator, its workers and its profiler process.
 std::set<int> processes_of(const pystream::PipelineStatus& status) {
   std::set<int> pids{status.coordinator};
   std::ifstream children("/proc/" + std::to_string(status.coordinator) + "/task/" + std::to_string(status.coordinator) +

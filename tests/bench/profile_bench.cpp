@@ -3,7 +3,7 @@
 //
 // The rate of one run scatters by several percent, so there are many pairs of runs without and with a profile. Where
 // the cost goes is seen in processor times (part of which only fills what a run waits anyway), in two parts:
-// - Its own threads and process (writers, bookkeeper): nobody else runs in them, so a run with a profile tells it
+// - Its own threads and process (writers, profiler process): nobody else runs in them, so a run with a profile tells it
 //   exactly, less what its start and end take.
 // - What it costs in the threads of the stages: a run without and one with a profile at the same time, each thread on
 //   the core of its fellow in the other run, so that both meet the same machine. Each has half of it, and so records
@@ -236,9 +236,9 @@ void measure_pipeline(Bench& bench) {
     const double own = percent(own_ns, profiled.stages_ns);
     const double stages = change_of_stages(folder.path(), rounds, items);
     bench.add(subject, "ms of CPU", "start and end of a profiled run", start_and_end_ns * 1e-6);
-    bench.add(subject, "ms of CPU/s", "writers and bookkeeper",
+    bench.add(subject, "ms of CPU/s", "writers and profiler process",
               own_ns * 1e-6 * profiled.items_per_s / static_cast<double>(items));
-    bench.add(subject, "% more CPU", "writers and bookkeeper", own);
+    bench.add(subject, "% more CPU", "writers and profiler process", own);
     bench.add(subject, "% more CPU", "threads of stages", stages);
     bench.add(subject, "% more CPU", "a profile", own + stages);
   }

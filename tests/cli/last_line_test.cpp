@@ -18,7 +18,7 @@ TEST(LastLine, NothingIsSaidWhereEverythingArrived) {
 }
 
 TEST(LastLine, DeadLettersAreCountedAndAcceptedOnlyIfAsked) {
-  RunEnd end = end_with({.in = 10, .out = 8, .set_aside = 2, .letters = 2});
+  RunEnd end = end_with({.in = 10, .out = 8, .given_up = 2, .letters = 2});
   EXPECT_EQ(last_line(end), "10 items in, 8 out: 2 became dead letters; to see the dead letters: list them");
   EXPECT_EQ(exit_code(end), kIncomplete);
   end.accept_dead_letters = true;
@@ -28,7 +28,7 @@ TEST(LastLine, DeadLettersAreCountedAndAcceptedOnlyIfAsked) {
 }
 
 TEST(LastLine, WhatThePlanAsksForIsSaidAndIsNoFailure) {
-  const RunEnd end = end_with({.in = 10, .out = 6, .dropped = 3, .set_aside = 1});
+  const RunEnd end = end_with({.in = 10, .out = 6, .dropped = 3, .given_up = 1});
   EXPECT_EQ(last_line(end),
             "10 items in, 6 out: 1 was skipped (on_error, on_crash), 3 were dropped by full links (overflow)");
   EXPECT_EQ(exit_code(end), kDone);

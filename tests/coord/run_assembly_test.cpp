@@ -42,14 +42,14 @@ TEST_F(RunAssemblyTest, PutsTogetherWhatACoordinatorNeeds) {
   EXPECT_EQ(setup.restarts.max_restarts, 7U);
   EXPECT_EQ(setup.segment->plan(), "text");
   EXPECT_NE(setup.launcher, nullptr);
-  ASSERT_NE(setup.bookkeeping, nullptr);
-  setup.bookkeeping->end("done", {}, {0, 0, 0});
+  ASSERT_NE(setup.profiler, nullptr);
+  setup.profiler->end("done", {}, {0, 0, 0});
   EXPECT_EQ(warnings_, "");
 }
 
 TEST_F(RunAssemblyTest, WithoutAWorkerProgramThereIsNoProfile) {
   const RunAssembly sut(spec(""), segment(), std::make_unique<NoLauncher>());
-  EXPECT_EQ(sut.setup().bookkeeping, nullptr);
+  EXPECT_EQ(sut.setup().profiler, nullptr);
   EXPECT_NE(sut.profiling().failure, "");
   EXPECT_EQ(sut.segment().map_supervisor().config->path_bytes, 0U) << "no dead letters either";
 }
@@ -57,17 +57,17 @@ TEST_F(RunAssemblyTest, WithoutAWorkerProgramThereIsNoProfile) {
 TEST_F(RunAssemblyTest, ARunWithoutAProfileKeepsItsDeadLetters) {
   plan_.profiler.enabled = false;
   const RunAssembly sut(spec(PYSTREAM_TEST_WORKER), segment(), std::make_unique<NoLauncher>());
-  EXPECT_EQ(sut.setup().bookkeeping, nullptr);
+  EXPECT_EQ(sut.setup().profiler, nullptr);
   EXPECT_EQ(sut.profiling().failure, "");
   const shm::SupervisorView view = sut.segment().map_supervisor();
   EXPECT_GT(view.config->path_bytes, 0U);
   EXPECT_EQ(view.config->run.load(), shm::kNoRun);
 }
 
-TEST_F(RunAssemblyTest, ABookkeeperThatCannotBeStartedIsAWarning) {
+TEST_F(RunAssemblyTest, AProfilerProcessThatCannotBeStartedIsAWarning) {
   plan_.profiler.folder = "/" + std::string(shm::kDatabasePath, 'x');  // no room for it in the segment
   const RunAssembly sut(spec(PYSTREAM_TEST_WORKER), segment(), std::make_unique<NoLauncher>());
-  EXPECT_EQ(sut.setup().bookkeeping, nullptr);
+  EXPECT_EQ(sut.setup().profiler, nullptr);
   EXPECT_EQ(warnings_, "no profile is written: " + sut.profiling().failure + "\n");
 }
 

@@ -244,7 +244,7 @@ void answer(const Segment& segment, std::uint64_t times) {
   RingReader ring(segment.map_consumer(0), 0);
   std::uint64_t answered = 0;
   for (std::uint64_t i = 0; i < times;) {
-    const Watched lack = ring.lack_of_room();
+    const Watched lack = ring.release_request();
     if ((lack.seen & 1) != 0 && lack.seen != answered) {
       answered = lack.seen;
       ++i;

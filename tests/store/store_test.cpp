@@ -163,7 +163,7 @@ TEST_F(StoreTest, RowsGoOnInANewDatabaseAfterTheOldOneWasDeleted) {
     std::filesystem::remove(profile::database_in(folder_.path()).string() + end);
   }
   EXPECT_TRUE(store.has_moved());
-  EXPECT_THROW(sut.write(0, 10, 20, row), StoreError) << "only the bookkeeper makes it anew";
+  EXPECT_THROW(sut.write(0, 10, 20, row), StoreError) << "only the profiler process makes it anew";
   ASSERT_TRUE(store.lock().lock_within(1000));
   EXPECT_EQ(store.begin(), run);
   store.lock().unlock();

@@ -103,7 +103,7 @@ class PipelineRun {
   pid_t pid() const { return pid_; }
   void let_go() { gate_.reset(); }
   void signal(int number) const { ::kill(pid_, number); }
-  /// Its workers and its bookkeeper; also those between fork and exec. Not the process that lists the stage types
+  /// Its workers and its profiler process; also those between fork and exec. Not the process that lists the stage types
   /// before the start.
   std::vector<pid_t> children() const {
     std::vector<pid_t> all = children_of(pid_);
@@ -115,13 +115,13 @@ class PipelineRun {
   }
   std::vector<pid_t> workers() const {
     std::vector<pid_t> all = children();
-    std::erase_if(all, [](pid_t pid) { return has_word(pid, "bookkeeper"); });
+    std::erase_if(all, [](pid_t pid) { return has_word(pid, "profiler"); });
     return all;
   }
   /// 0: there is none.
-  pid_t bookkeeper() const {
+  pid_t profiler_process() const {
     const std::vector<pid_t> all = children();
-    const auto found = std::ranges::find_if(all, [](pid_t pid) { return has_word(pid, "bookkeeper"); });
+    const auto found = std::ranges::find_if(all, [](pid_t pid) { return has_word(pid, "profiler"); });
     return found != all.end() ? *found : 0;
   }
   bool ended() {

@@ -24,7 +24,7 @@ std::string plan_in(const TempFolder& folder) {
              "sink": {"type": "file_writer", "params": {"newline": "never", "path": ")" +
          (folder / "output") + R"("}}})";
 }
-constexpr std::size_t kChildren = 5;  ///< four workers and the bookkeeper
+constexpr std::size_t kChildren = 5;  ///< four workers and the profiler process
 
 /// Inode of the pipeline's shared memory; 0: the coordinator has none yet, or none any more.
 ino_t memory_of(pid_t coordinator) {
@@ -171,7 +171,7 @@ TEST(CoordinatorDeath, WhileItRestarts) {
     Tracee coordinator(run.pid());
     const ino_t memory = memory_of(run.pid());
     const std::vector<pid_t> before = run.children();
-    ::kill(before.at(2), SIGKILL);  // not the bookkeeper, the first, whose death nobody restarts
+    ::kill(before.at(2), SIGKILL);  // not the profiler process, the first, whose death nobody restarts
     for (int i = 0; i < step && !restarted && coordinator.run_to_system_call(); ++i) {
       restarted = coordinator.enters(SYS_epoll_wait) && run.children().size() == kChildren && run.children() != before;
     }

@@ -163,7 +163,7 @@ class LeftoversTest : public ::testing::Test {
     ASSERT_TRUE(wait_until([&] { return fs::exists(output) && fs::file_size(output) > 400'000; })) << run.errors();
     const Traces traces(run.pid());
     // The look itself must be able to see something.
-    EXPECT_GE(traces.processes.size(), 7U);  // coordinator, five workers, cat, bookkeeper
+    EXPECT_GE(traces.processes.size(), 7U);  // coordinator, five workers, cat, profiler process
     EXPECT_FALSE(traces.memories.empty());
     EXPECT_EQ(traces.sockets.size(), 2U);  // the control socket, and the hold on the name of the output
     EXPECT_EQ(traces.files, Names());

@@ -28,7 +28,7 @@ TEST_P(PoisonPlace, WhereNoLetterCanBeKeptThePipelineFailsAndSaysWhy) {
   EXPECT_EQ(result.run.exit_code, 1);
   EXPECT_CONTAINS(result.run.err, "stage Bad failed on item " + std::to_string(GetParam()) +
                                       ": the stage was killed by SIGABRT (Aborted), and its worker died 3 times");
-  EXPECT_CONTAINS(result.run.err, "cannot be set aside");
+  EXPECT_CONTAINS(result.run.err, "cannot become a dead letter");
 }
 
 TEST_P(PoisonPlace, ItemThatPassesAtTheLastAttemptIsNotLost) {
@@ -193,7 +193,7 @@ TEST_F(LargeLetter, FailsTheRunWhereItsFileCanNeverBe) {
   folder_.write("profiles/dead_letters", "a file of the user's");
   const ProgramRun sut = run("Bad");
   EXPECT_EQ(sut.exit_code, 1) << sut.err;
-  EXPECT_CONTAINS(sut.err, "the item cannot be set aside");
+  EXPECT_CONTAINS(sut.err, "the item cannot become a dead letter");
   EXPECT_CONTAINS(sut.err, "dead_letters");
 }
 

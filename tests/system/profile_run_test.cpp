@@ -218,7 +218,7 @@ TEST_F(ProfileSystemTest, EightWritersLoseAndDoubleNoRow) {
   expect_intact();
 }
 
-TEST_F(ProfileSystemTest, ABookkeeperThatIsKilledIsReplacedAndNothingIsCountedTwice) {
+TEST_F(ProfileSystemTest, AProfilerProcessThatIsKilledIsReplacedAndNothingIsCountedTwice) {
   const std::string bad =
       R"({"name": "Bad", "type": "test.crash", "params": {"how": "abort", "sequence": 2000, "every": 4000}})";
   PipelineRun run(plan_text(20'000, "100us", {bad}), folder_, {"--quiet"});
@@ -226,8 +226,8 @@ TEST_F(ProfileSystemTest, ABookkeeperThatIsKilledIsReplacedAndNothingIsCountedTw
   int kills = 0;
   for (int i = 0; i < 4; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(250 + 120 * i));
-    const pid_t bookkeeper = run.bookkeeper();
-    kills += bookkeeper != 0 && ::kill(bookkeeper, SIGKILL) == 0 ? 1 : 0;
+    const pid_t profiler_process = run.profiler_process();
+    kills += profiler_process != 0 && ::kill(profiler_process, SIGKILL) == 0 ? 1 : 0;
   }
   ASSERT_EQ(run.wait(), 0) << run.errors();
   EXPECT_EQ(kills, 4);
@@ -260,7 +260,7 @@ TEST_F(ProfileSystemTest, ThePlanSaysHowMuchIsKept) {
   EXPECT_NE(wrong.err.find("/profiler/keep_runs"), std::string::npos) << wrong.err;
 }
 
-/// Each is over before its bookkeeper has begun to look for old runs beside its work.
+/// Each is over before its profiler process has begun to look for old runs beside its work.
 TEST_F(ProfileSystemTest, ShortRunsMakeRoomForEachOtherToo) {
   const std::string file =
       plan(10, "0s", {R"({"name": "A", "type": "test.mix"})"}, R"(, "profiler": {"keep_runs": 2})");
@@ -343,13 +343,13 @@ TEST_F(ProfileSystemTest, WhereNoLetterCanBeKeptThePipelineFailsAndSaysSo) {
   const std::string stage = R"({"name": "Bad", "type": "test.crash", "params": {"how": "throw", "attempts": 99}})";
   const ProgramRun run = coord({"run", plan(10, "0s", {stage}, R"(, "profiler": {"enabled": false})")});
   EXPECT_EQ(run.exit_code, 1);
-  EXPECT_NE(run.err.find("cannot be set aside"), std::string::npos) << run.err;
+  EXPECT_NE(run.err.find("cannot become a dead letter"), std::string::npos) << run.err;
 }
 
-TEST_F(ProfileSystemTest, TheCoordinatorsDeathLeavesNoBookkeeper) {
+TEST_F(ProfileSystemTest, TheCoordinatorsDeathLeavesNoProfilerProcess) {
   PipelineRun run(plan_text(0, "100us", {R"({"name": "A", "type": "test.mix"})"}), folder_, {"--quiet"});
   ASSERT_TRUE(wait_until([&] { return std::filesystem::exists(database()) && run.workers().size() == 3; }));
-  ASSERT_NE(run.bookkeeper(), 0);
+  ASSERT_NE(run.profiler_process(), 0);
   run.signal(SIGKILL);
   EXPECT_TRUE(wait_until([&] { return run.ended() && nothing_is_left(); }));
   Sqlite sqlite(database());

@@ -41,7 +41,7 @@ TEST_F(Replay, TheLettersComeOutOfTheMendedPlanInTheirOrder) {
                                        ""));
   const ProgramRun run = replay({"mended.json", "--output", "rest.txt"});
   EXPECT_EQ(run.exit_code, 0) << run.err;
-  EXPECT_CONTAINS(run.err, "3 letters replayed from Bad on: 3 came out, 0 set aside again");
+  EXPECT_CONTAINS(run.err, "3 letters replayed from Bad on: 3 came out, 0 given up again");
   const std::string rest = folder_.read("rest.txt");
   std::string kept;
   for (int letter = 1; letter <= 3; ++letter) {
@@ -87,7 +87,7 @@ TEST_F(Replay, WhatFailsAgainIsALetterAgain) {
   run_broken(bad("Bad", 0, 50));
   const ProgramRun run = replay({"broken.json", "--output", "rest.txt", "--remove"});
   EXPECT_EQ(run.exit_code, 3) << run.err;
-  EXPECT_CONTAINS(run.err, "2 letters replayed from Bad on: 1 came out, 1 set aside again");
+  EXPECT_CONTAINS(run.err, "2 letters replayed from Bad on: 1 came out, 1 given up again");
   EXPECT_EQ(folder_.read("rest.txt"), "line 50\n");
   EXPECT_CONTAINS(coord({"dead-letters", "show", "3", "--bytes"}, options_).out, "line 0");
   EXPECT_EQ(coord({"dead-letters", "show", "1"}, options_).exit_code, 1);
@@ -153,7 +153,7 @@ TEST_F(Replay, LettersOfASinkGoToTheSinkAlone) {
     EXPECT_CONTAINS(list(), "file_writer: cannot rename");
     const ProgramRun run = replay({"plan.json", "--output", std::string("rest_") + mode + "/", "--remove"});
     EXPECT_EQ(run.exit_code, 0) << run.err;
-    EXPECT_CONTAINS(run.err, "1 letter replayed from Sink on: 1 came out, 0 set aside again");
+    EXPECT_CONTAINS(run.err, "1 letter replayed from Sink on: 1 came out, 0 given up again");
     EXPECT_EQ(folder_.read(std::string("rest_") + mode + "/0"), std::string("line 7\0\0\0\0", 10))
         << "as it came to the sink: the stage has added its copy's number once";
     EXPECT_EQ(list(), "no dead letters\n");

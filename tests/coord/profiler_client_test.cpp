@@ -1,4 +1,4 @@
-#include "coord/bookkeeping.hpp"
+#include "coord/profiler_client.hpp"
 
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -13,16 +13,16 @@
 #include "store/run_store.hpp"
 #include "support/temp_folder.hpp"
 
-/// What the coordinator does with its bookkeeper.
+/// What the coordinator does with its profiler process.
 namespace pystream::coord::test {
 namespace {
 
 constexpr std::int64_t kPatienceNs = 60'000'000'000;
 constexpr int kPatienceMs = 60'000;
 
-class BookkeepingTest : public testing::Test {
+class ProfilerClientTest : public testing::Test {
  protected:
-  BookkeepingTest() {
+  ProfilerClientTest() {
     info_.database = profile::database_in(folder_.path());
     info_.name = "test";
     info_.plan = "{}";
@@ -40,9 +40,9 @@ class BookkeepingTest : public testing::Test {
     spec.links = {{.producer = 0, .consumers = {1}, .ring_bytes = 4096, .item_limit = 4096}};
     return shm::Segment::create(spec);
   }
-  std::unique_ptr<Bookkeeping> start() {
-    return Bookkeeping::spawn(PYSTREAM_TEST_WORKER, segment_, info_,
-                              [this](const std::string& text) { warnings_ += text + "\n"; });
+  std::unique_ptr<ProfilerClient> start() {
+    return ProfilerClient::spawn(PYSTREAM_TEST_WORKER, segment_, info_,
+                                 [this](const std::string& text) { warnings_ += text + "\n"; });
   }
   /// True if `work` does not throw in a process of its own, and gives true there.
   static bool elsewhere(const std::function<bool()>& work) {
@@ -82,7 +82,7 @@ class BookkeepingTest : public testing::Test {
   std::string warnings_;
 };
 
-TEST_F(BookkeepingTest, EventsThatADeadBookkeeperHasWrittenAreNotWrittenAgain) {
+TEST_F(ProfilerClientTest, EventsThatADeadProfilerProcessHasWrittenAreNotWrittenAgain) {
   ASSERT_TRUE(elsewhere([&] {  // it died before it could say so
     store::RunStore store(info_);
     store.begin();
@@ -100,7 +100,7 @@ TEST_F(BookkeepingTest, EventsThatADeadBookkeeperHasWrittenAreNotWrittenAgain) {
   EXPECT_TRUE(database_says("SELECT count(*) FROM runs WHERE outcome = 'done'", 1));
 }
 
-TEST_F(BookkeepingTest, OneThatDiesIsReplaced) {
+TEST_F(ProfilerClientTest, OneThatDiesIsReplaced) {
   const auto sut = start();
   sut->event({.kind = "start", .worker = "A"});
   ::kill(child(), SIGKILL);
@@ -110,16 +110,16 @@ TEST_F(BookkeepingTest, OneThatDiesIsReplaced) {
   EXPECT_TRUE(database_says("SELECT count(*) FROM runs WHERE outcome = 'done'", 1));
 }
 
-TEST_F(BookkeepingTest, TooManyQuickDeathsEndTheProfileAndNothingElse) {
+TEST_F(ProfilerClientTest, TooManyQuickDeathsEndTheProfileAndNothingElse) {
   const auto sut = start();
   const std::int64_t until = base::now_ns() + kPatienceNs;
   while (warnings_.empty() && base::now_ns() < until) {
-    if (const pid_t bookkeeper = child(); bookkeeper != 0) {
-      ::kill(bookkeeper, SIGKILL);
+    if (const pid_t profiler_process = child(); profiler_process != 0) {
+      ::kill(profiler_process, SIGKILL);
     }
     sut->profiles(10);  // hears of the death; a successor that was quick may even answer
   }
-  EXPECT_EQ(warnings_, "no profile is written: the bookkeeper of the profiles died 6 times\n");
+  EXPECT_EQ(warnings_, "no profile is written: the profiler process died 6 times\n");
   EXPECT_NE(segment_.map_supervisor().config->run.load(), shm::kRunNotYet) << "so that no worker waits for it";
   EXPECT_EQ(child(), 0);
 }

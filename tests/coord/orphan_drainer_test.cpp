@@ -1,4 +1,4 @@
-#include "coord/heir.hpp"
+#include "coord/orphan_drainer.hpp"
 
 #include <gtest/gtest.h>
 
@@ -14,7 +14,7 @@ namespace {
 using namespace pystream::test;
 
 /// What the user's process feeds and reads, without the worker between the two: the test is that worker.
-class HeirTest : public ::testing::Test {
+class OrphanDrainerTest : public ::testing::Test {
  protected:
   static plan::Plan make_plan() {
     plan::Plan plan;
@@ -31,7 +31,7 @@ class HeirTest : public ::testing::Test {
   /// What it says of the damage; empty if it sees none.
   std::string error() const {
     try {
-      Heir(topology_, segment_).advance();
+      OrphanDrainer(topology_, segment_).advance();
     } catch (const Error& error) {
       return error.what();
     }
@@ -44,8 +44,8 @@ class HeirTest : public ::testing::Test {
       shm::Segment::create(worker::segment_spec(topology_, std::vector<std::uint64_t>(1), {}));
 };
 
-TEST_F(HeirTest, EndsWhatWasFedAndDiscardsWhatComesOut) {
-  Heir sut(topology_, segment_);
+TEST_F(OrphanDrainerTest, EndsWhatWasFedAndDiscardsWhatComesOut) {
+  OrphanDrainer sut(topology_, segment_);
   sut.advance();
   shm::RingReader fed = input();
   const shm::Record* end = fed.try_peek();
@@ -65,7 +65,7 @@ TEST_F(HeirTest, EndsWhatWasFedAndDiscardsWhatComesOut) {
   EXPECT_EQ(sut.discarded(), 2U);
 }
 
-TEST_F(HeirTest, WhatTheUserHadReadOfARunIsNotDiscarded) {
+TEST_F(OrphanDrainerTest, WhatTheUserHadReadOfARunIsNotDiscarded) {
   shm::RingWriter results = output();
   ASSERT_EQ(put_run(results, std::vector<std::string>(5, "r")), 5U);
   results.commit({.inputs_done = 5});
@@ -75,17 +75,17 @@ TEST_F(HeirTest, WhatTheUserHadReadOfARunIsNotDiscarded) {
     take(user);
     user.release();
   }
-  Heir sut(topology_, segment_);
+  OrphanDrainer sut(topology_, segment_);
   sut.advance();
   EXPECT_EQ(sut.discarded(), 3U);
 }
 
-TEST_F(HeirTest, ADamagedJournalOfWhatWasFedIsNamed) {
+TEST_F(OrphanDrainerTest, ADamagedJournalOfWhatWasFedIsNamed) {
   segment_.map_producer(0).own->write_position = 4096;
   EXPECT_TRUE(error().starts_with("link Entry -> A is damaged")) << error();
 }
 
-TEST_F(HeirTest, ADamagedResultIsNamed) {
+TEST_F(OrphanDrainerTest, ADamagedResultIsNamed) {
   shm::RingWriter results = output();
   put(results, "1");
   results.commit({.inputs_done = 1});

@@ -1,4 +1,4 @@
-#include "store/bookkeeper.hpp"
+#include "store/profiler_process.hpp"
 
 #include <gtest/gtest.h>
 #include <sys/socket.h>
@@ -61,21 +61,21 @@ void work_and_die(const shm::Segment& segment, bool committed) {
   }
 }
 
-/// A bookkeeper's whole life, in a thread.
+/// A profiler process's whole life, in a thread.
 void keep_books(const shm::Segment& segment, const profile::RunInfo& run) {
   auto [mine, its] = sockets();
-  std::thread bookkeeper([&segment, its = std::move(its)]() mutable {
-    EXPECT_EQ(Bookkeeper(profile::Channel(std::move(its)), segment).run(), 0);
+  std::thread profiler_process([&segment, its = std::move(its)]() mutable {
+    EXPECT_EQ(ProfilerProcess(profile::Channel(std::move(its)), segment).run(), 0);
   });
   profile::Channel channel(std::move(mine));
   channel.send(profile::MessageType::begin, base::encode(run));
   channel.send(profile::MessageType::go, {});
   channel.send(profile::MessageType::end,
                base::Encoder().put("done").put("").put(std::vector<std::uint32_t>()).bytes());
-  bookkeeper.join();
+  profiler_process.join();
 }
 
-TEST(BookkeeperTest, CountsWhatADeadWorkerHadCommittedAndWritesItsRows) {
+TEST(ProfilerProcessTest, CountsWhatADeadWorkerHadCommittedAndWritesItsRows) {
   const test::TempFolder folder;
   const shm::Segment segment = make_segment();
   work_and_die(segment, true);
@@ -89,7 +89,7 @@ TEST(BookkeeperTest, CountsWhatADeadWorkerHadCommittedAndWritesItsRows) {
   EXPECT_EQ(database.query_integer("SELECT count(*) FROM runs WHERE outcome = 'done'"), 1);
 }
 
-TEST(BookkeeperTest, CountsNothingThatADeadWorkerHadNotCommitted) {
+TEST(ProfilerProcessTest, CountsNothingThatADeadWorkerHadNotCommitted) {
   const test::TempFolder folder;
   const shm::Segment segment = make_segment();
   work_and_die(segment, false);

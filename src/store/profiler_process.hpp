@@ -19,9 +19,9 @@ namespace pystream::store {
 /// shared memory into windows once a second, writes events, the rows of workers that must not open the database and
 /// those that dead workers have left, and answers questions. It begins before the first worker and ends after the last;
 /// the coordinator's end of the channel is its only master. What the database does not take now it gets later.
-class Bookkeeper {
+class ProfilerProcess {
  public:
-  Bookkeeper(profile::Channel channel, const shm::Segment& segment);
+  ProfilerProcess(profile::Channel channel, const shm::Segment& segment);
 
   /// Returns the exit code of the process.
   int run();
@@ -74,6 +74,6 @@ class Bookkeeper {
 };
 
 /// The process's life after it was exec'd: signals of the terminal are ignored.
-int run_bookkeeper(base::UniqueFd channel, base::UniqueFd segment);
+int run_profiler_process(base::UniqueFd channel, base::UniqueFd segment);
 
 }  // namespace pystream::store

@@ -20,35 +20,35 @@
 
 namespace pystream::coord {
 
-/// What the bookkeeper has to know of a run. `name`: of the pipeline, for people. `workers_are_forked`: they must not
-/// open the database, so the bookkeeper writes their rows.
+/// What the profiler process has to know of a run. `name`: of the pipeline, for people. `workers_are_forked`: they must
+/// not open the database, so the profiler process writes their rows.
 profile::RunInfo describe_run(const plan::Plan& plan, const plan::Topology& topology, const std::string& plan_text,
                               const std::string& name, bool workers_are_forked = false);
 
 /// Tells workers where dead letters of a run without a profile go. REQUIRES: no worker was started yet.
 void keep_only_letters(const shm::Segment& segment, const profile::RunInfo& info);
 
-/// The coordinator's hand on its bookkeeper process. Neither opens a database in this process. A bookkeeper that dies
-/// is replaced by another, which goes on where it was; workers need none of them, their rows wait.
-class Bookkeeping {
+/// The coordinator's hand on its profiler process. Neither opens a database in this process. A profiler process that
+/// dies is replaced by another, which goes on where it was; workers need none of them, their rows wait.
+class ProfilerClient {
  public:
-  /// What became of a bookkeeper that could not begin, or that died too often, for people.
+  /// What became of a profiler process that could not begin, or that died too often, for people.
   using Warn = std::function<void(const std::string&)>;
 
-  /// Starts the bookkeeper, and tells the workers to record rows. Does not wait for the database. The bookkeeper is the
-  /// worker program in another role and no copy of this process: a copy would inherit what SQLite knows of the
-  /// connections that this process or a user's program in it has open. REQUIRES: no worker was started yet; `segment`
-  /// lives longer.
-  static std::unique_ptr<Bookkeeping> spawn(std::filesystem::path worker_program, const shm::Segment& segment,
-                                            const profile::RunInfo& info, Warn warn);
-  ~Bookkeeping();
-  Bookkeeping(const Bookkeeping&) = delete;
-  Bookkeeping& operator=(const Bookkeeping&) = delete;
+  /// Starts the profiler process, and tells the workers to record rows. Does not wait for the database. The profiler
+  /// process is the worker program in another role and no copy of this process: a copy would inherit what SQLite knows
+  /// of the connections that this process or a user's program in it has open. REQUIRES: no worker was started yet;
+  /// `segment` lives longer.
+  static std::unique_ptr<ProfilerClient> spawn(std::filesystem::path worker_program, const shm::Segment& segment,
+                                               const profile::RunInfo& info, Warn warn);
+  ~ProfilerClient();
+  ProfilerClient(const ProfilerClient&) = delete;
+  ProfilerClient& operator=(const ProfilerClient&) = delete;
 
-  /// From now until end() it listens to the bookkeeper, and starts another if it dies.
+  /// From now until end() it listens to the profiler process, and starts another if it dies.
   void attach(base::EventLoop& loop);
 
-  /// The workers have started: the bookkeeper, which has kept still for their sake (at most 0.3 s), may begin.
+  /// The workers have started: the profiler process, which has kept still for their sake (at most 0.3 s), may begin.
   void workers_started();
 
   /// Number of the run in the database; 0: not yet, or never.
@@ -68,8 +68,8 @@ class Bookkeeping {
            int timeout_ms = kEndMs, int give_up_fd = -1);
 
  private:
-  Bookkeeping(std::filesystem::path worker_program, const shm::Segment& segment, const profile::RunInfo& info,
-              Warn warn);
+  ProfilerClient(std::filesystem::path worker_program, const shm::Segment& segment, const profile::RunInfo& info,
+                 Warn warn);
   void start();
   void listen();
   void stop_listening();

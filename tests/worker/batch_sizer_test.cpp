@@ -1,4 +1,4 @@
-#include "worker/pace.hpp"
+#include "worker/batch_sizer.hpp"
 
 #include <gtest/gtest.h>
 
@@ -17,31 +17,31 @@ void wait_a_little() {
   std::this_thread::sleep_for(std::chrono::microseconds(50));
 }
 /// Until the items share commits; how many went one by one.
-std::uint32_t items_until_shared(Pace& pace) {
+std::uint32_t items_until_shared(BatchSizer& sizer) {
   std::uint32_t items = 0;
-  while (pace.batch() == 1 && items < 1'000'000) {
-    pace.note(1, kFast);
+  while (sizer.batch() == 1 && items < 1'000'000) {
+    sizer.note(1, kFast);
     ++items;
   }
   return items;
 }
 
-TEST(PaceTest, TheFirstItemsGoOneByOne) {
-  Pace sut(kUnknown, false);
+TEST(BatchSizerTest, TheFirstItemsGoOneByOne) {
+  BatchSizer sut(kUnknown, false);
   EXPECT_EQ(sut.batch(), 1U);
   EXPECT_TRUE(sut.slow());
   EXPECT_GT(items_until_shared(sut), 100U);
   EXPECT_FALSE(sut.slow());
 }
 
-TEST(PaceTest, FastItemsShareACommit) {
-  Pace sut(kFast, false);
+TEST(BatchSizerTest, FastItemsShareACommit) {
+  BatchSizer sut(kFast, false);
   EXPECT_GT(sut.batch(), 100U);
-  EXPECT_LE(sut.batch(), Pace::kLargestBatch);
+  EXPECT_LE(sut.batch(), BatchSizer::kLargestBatch);
 }
 
-TEST(PaceTest, SlowItemsDoNot) {
-  Pace sut(kFast, false);
+TEST(BatchSizerTest, SlowItemsDoNot) {
+  BatchSizer sut(kFast, false);
   for (int i = 0; i < 1000; ++i) {
     sut.note(1, kLong);
   }
@@ -49,21 +49,21 @@ TEST(PaceTest, SlowItemsDoNot) {
   EXPECT_TRUE(sut.slow());
 }
 
-TEST(PaceTest, StateIsCommittedWithEveryItem) {
-  const Pace sut(kFast, true);
+TEST(BatchSizerTest, StateIsCommittedWithEveryItem) {
+  const BatchSizer sut(kFast, true);
   EXPECT_EQ(sut.batch(), 1U);
 }
 
-TEST(PaceTest, AStageThatWaitsHasItsItemsCommittedOneByOneForAWhile) {
-  Pace sut(kFast, false);
+TEST(BatchSizerTest, AStageThatWaitsHasItsItemsCommittedOneByOneForAWhile) {
+  BatchSizer sut(kFast, false);
   wait_a_little();
   sut.note(100, kLong);
   EXPECT_EQ(sut.batch(), 1U);
   EXPECT_GT(items_until_shared(sut), 100U);
 }
 
-TEST(PaceTest, TheWhileGetsLongerEachTimeItWasTooShort) {
-  Pace sut(kFast, false);
+TEST(BatchSizerTest, TheWhileGetsLongerEachTimeItWasTooShort) {
+  BatchSizer sut(kFast, false);
   wait_a_little();
   sut.note(100, kLong);
   const std::uint32_t first = items_until_shared(sut);
@@ -72,8 +72,8 @@ TEST(PaceTest, TheWhileGetsLongerEachTimeItWasTooShort) {
   EXPECT_GT(items_until_shared(sut), first);
 }
 
-TEST(PaceTest, ItsOwnWorkersSleepIsNotTheStages) {
-  Pace sut(kFast, false);
+TEST(BatchSizerTest, ItsOwnWorkersSleepIsNotTheStages) {
+  BatchSizer sut(kFast, false);
   wait_a_little();
   sut.note_own_sleep();
   sut.note_several();
@@ -81,8 +81,8 @@ TEST(PaceTest, ItsOwnWorkersSleepIsNotTheStages) {
   EXPECT_GT(sut.batch(), 1U);
 }
 
-TEST(PaceTest, AStageThatWaitsBehindItsWorkersOwnSleepIsSeen) {
-  Pace sut(kFast, false);
+TEST(BatchSizerTest, AStageThatWaitsBehindItsWorkersOwnSleepIsSeen) {
+  BatchSizer sut(kFast, false);
   wait_a_little();
   sut.note_own_sleep();
   sut.note_several();
@@ -91,15 +91,15 @@ TEST(PaceTest, AStageThatWaitsBehindItsWorkersOwnSleepIsSeen) {
   EXPECT_EQ(sut.batch(), 1U);
 }
 
-TEST(PaceTest, ALongBatchOfManyItemsIsNoWait) {
-  Pace sut(kFast, false);
+TEST(BatchSizerTest, ALongBatchOfManyItemsIsNoWait) {
+  BatchSizer sut(kFast, false);
   wait_a_little();
-  sut.note(4 * Pace::kLargestBatch, kFast * 4 * Pace::kLargestBatch);
+  sut.note(4 * BatchSizer::kLargestBatch, kFast * 4 * BatchSizer::kLargestBatch);
   EXPECT_GT(sut.batch(), 1U);
 }
 
-TEST(PaceTest, WhoseWaitItWasIsNotGuessed) {
-  Pace sut(kFast, false);
+TEST(BatchSizerTest, WhoseWaitItWasIsNotGuessed) {
+  BatchSizer sut(kFast, false);
   sut.note_several();
   sut.note_own_sleep();
   wait_a_little();

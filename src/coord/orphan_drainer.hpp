@@ -11,10 +11,10 @@ namespace pystream::coord {
 
 /// Takes the place of a user's process that has died: ends what it fed, and takes the results that nobody can read
 /// any more, so that everything inside can come out. Never blocks.
-class Heir {
+class OrphanDrainer {
  public:
   /// REQUIRES: the user's process has ended. `topology` outlives this object. Throws LinkCorrupt, which names the link.
-  Heir(const plan::Topology& topology, const shm::Segment& segment);
+  OrphanDrainer(const plan::Topology& topology, const shm::Segment& segment);
 
   /// Does what can be done now; call it again after a short while until ended(). Throws LinkCorrupt.
   void advance();

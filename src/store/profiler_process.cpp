@@ -1,4 +1,4 @@
-#include "store/bookkeeper.hpp"
+#include "store/profiler_process.hpp"
 
 #include <poll.h>
 #include <sys/prctl.h>
@@ -44,10 +44,10 @@ void pause_ms(long milliseconds) {
 
 }  // namespace
 
-Bookkeeper::Bookkeeper(profile::Channel channel, const shm::Segment& segment)
+ProfilerProcess::ProfilerProcess(profile::Channel channel, const shm::Segment& segment)
     : channel_(std::move(channel)), segment_(segment), view_(segment.map_supervisor()) {}
 
-int Bookkeeper::run() {
+int ProfilerProcess::run() {
   if (!begin()) {
     return 1;
   }
@@ -58,7 +58,7 @@ int Bookkeeper::run() {
 }
 
 /// False if the database is busy or full just now.
-bool Bookkeeper::try_begin() {
+bool ProfilerProcess::try_begin() {
   if (!store_->lock().lock_within(kLastPatienceMs)) {
     return false;
   }
@@ -75,7 +75,7 @@ bool Bookkeeper::try_begin() {
 }
 
 /// Workers run already, and their rows wait.
-bool Bookkeeper::begin() {
+bool ProfilerProcess::begin() {
   const auto message = channel_.receive_within(kBeginMs);
   if (!message || message->type != profile::MessageType::begin) {
     return false;
@@ -126,7 +126,7 @@ bool Bookkeeper::begin() {
 }
 
 /// For workers that do not write their rows themselves.
-void Bookkeeper::start_row_writer() {
+void ProfilerProcess::start_row_writer() {
   std::vector<RowRing> rings;
   for (plan::WorkerId id = 0; id < info_.topology.workers.size(); ++id) {
     if (!info_.workers_write_rows || info_.topology.workers[id].external) {
@@ -139,7 +139,7 @@ void Bookkeeper::start_row_writer() {
   }
 }
 
-void Bookkeeper::serve() {
+void ProfilerProcess::serve() {
   while (true) {
     while (const auto message = channel_.receive()) {
       if (!handle(*message)) {
@@ -162,7 +162,7 @@ void Bookkeeper::serve() {
   }
 }
 
-bool Bookkeeper::handle(const profile::Message& message) {
+bool ProfilerProcess::handle(const profile::Message& message) {
   switch (message.type) {
     case profile::MessageType::event:
       events_.push_back(base::decode<profile::Event>(message.body));
@@ -179,7 +179,7 @@ bool Bookkeeper::handle(const profile::Message& message) {
   }
 }
 
-void Bookkeeper::look_at_links() {
+void ProfilerProcess::look_at_links() {
   for (std::uint32_t i = 0; i < links_.size(); ++i) {
     const profile::LinkFigures figures = profile::read_link(view_, i);
     LinkWatch& watch = links_[i];
@@ -190,7 +190,7 @@ void Bookkeeper::look_at_links() {
   }
 }
 
-void Bookkeeper::close_window(std::int64_t now) {
+void ProfilerProcess::close_window(std::int64_t now) {
   const auto number = static_cast<std::uint64_t>((next_window_ns_ - store_->start_ns()) / shm::kWindowNs - 1);
   write_windows(number, now, kWindowPatienceMs);
   next_window_ns_ = (now / shm::kWindowNs + 1) * shm::kWindowNs;
@@ -201,7 +201,7 @@ void Bookkeeper::close_window(std::int64_t now) {
 }
 
 /// A bit at a time: the workers' writers need the lock too.
-void Bookkeeper::retire_old_runs() {
+void ProfilerProcess::retire_old_runs() {
   if (!retiring_ || base::now_ns() - began_ns_ < kRetireAfterNs || !store_->lock().try_lock()) {
     return;
   }
@@ -214,7 +214,7 @@ void Bookkeeper::retire_old_runs() {
 }
 
 /// A run too short to have done it beside its work must not leave it to the next one, which may be as short.
-void Bookkeeper::retire_at_the_end() {
+void ProfilerProcess::retire_at_the_end() {
   const std::int64_t until = base::now_ns() + kLastRetiringNs;
   while (retiring_ && base::now_ns() < until && store_->lock().lock_within(kWindowPatienceMs)) {
     const StoreLock::Held held(store_->lock());
@@ -222,7 +222,7 @@ void Bookkeeper::retire_at_the_end() {
   }
 }
 
-void Bookkeeper::reopen_if_moved() {
+void ProfilerProcess::reopen_if_moved() {
   if (store_->has_moved()) {
     store_->begin();
     written_.clear();
@@ -231,7 +231,7 @@ void Bookkeeper::reopen_if_moved() {
 
 /// What was not written stays in `written_` as it is, and the next window covers the time since. False if the database
 /// does not take it.
-bool Bookkeeper::write_windows(std::uint64_t number, std::int64_t now, int patience_ms) {
+bool ProfilerProcess::write_windows(std::uint64_t number, std::int64_t now, int patience_ms) {
   if (!store_->lock().lock_within(patience_ms)) {
     return false;
   }
@@ -288,7 +288,7 @@ bool Bookkeeper::write_windows(std::uint64_t number, std::int64_t now, int patie
 }
 
 /// Counts what dead workers had committed and not yet counted. REQUIRES: no worker runs any more.
-void Bookkeeper::recover_workers() {
+void ProfilerProcess::recover_workers() {
   for (plan::WorkerId id = 0; id < info_.topology.workers.size(); ++id) {
     const plan::WorkerSpec& worker = info_.topology.workers[id];
     if (worker.external) {
@@ -310,7 +310,7 @@ void Bookkeeper::recover_workers() {
 }
 
 /// Of a worker that has ended.
-void Bookkeeper::write_left_rows(std::uint32_t id, std::int64_t give_up_at) {
+void ProfilerProcess::write_left_rows(std::uint32_t id, std::int64_t give_up_at) {
   const shm::WorkerEnd end = segment_.map_worker(id);
   const shm::ProfileArea& area = end.profile;
   const std::uint64_t tail = area.page->tail.load(std::memory_order_acquire);
@@ -340,7 +340,7 @@ void Bookkeeper::write_left_rows(std::uint32_t id, std::int64_t give_up_at) {
 }
 
 /// REQUIRES: no worker runs any more.
-void Bookkeeper::write_all_left_rows() {
+void ProfilerProcess::write_all_left_rows() {
   const std::int64_t give_up_at = base::now_ns() + kLastRowsNs;
   for (std::uint32_t id = 0; id < info_.topology.workers.size(); ++id) {
     write_left_rows(id, give_up_at);
@@ -350,7 +350,7 @@ void Bookkeeper::write_all_left_rows() {
   }
 }
 
-void Bookkeeper::tell_of_lost_rows() const {
+void ProfilerProcess::tell_of_lost_rows() const {
   std::uint64_t lost = 0;
   for (const shm::SupervisorView::Worker& worker : view_.workers) {
     lost += worker.rows->lost.load(std::memory_order_relaxed);
@@ -360,7 +360,7 @@ void Bookkeeper::tell_of_lost_rows() const {
   }
 }
 
-void Bookkeeper::finish() {
+void ProfilerProcess::finish() {
   row_writer_.reset();
   recover_workers();
   write_all_left_rows();
@@ -391,7 +391,7 @@ void Bookkeeper::finish() {
   }
 }
 
-void Bookkeeper::answer_profiles() {
+void ProfilerProcess::answer_profiles() {
   const std::int64_t now = base::now_ns();
   write_windows(static_cast<std::uint64_t>((now - store_->start_ns()) / shm::kWindowNs), now, kWindowPatienceMs);
   std::string body;
@@ -402,7 +402,7 @@ void Bookkeeper::answer_profiles() {
   channel_.send(profile::MessageType::profiles, body);
 }
 
-int run_bookkeeper(base::UniqueFd channel, base::UniqueFd segment_fd) {
+int run_profiler_process(base::UniqueFd channel, base::UniqueFd segment_fd) {
   for (const int ignored : {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGQUIT}) {
     std::signal(ignored, SIG_IGN);
   }
@@ -410,9 +410,9 @@ int run_bookkeeper(base::UniqueFd channel, base::UniqueFd segment_fd) {
   base::unblock_all_signals();
   try {
     const shm::Segment segment = shm::Segment::attach(std::move(segment_fd));
-    return Bookkeeper(profile::Channel(std::move(channel)), segment).run();
+    return ProfilerProcess(profile::Channel(std::move(channel)), segment).run();
   } catch (const std::exception& error) {
-    say(std::string("bookkeeper: ") + error.what());
+    say(std::string("profiler: ") + error.what());
     return 1;
   }
 }

@@ -10,14 +10,14 @@ namespace pystream::worker {
 /// A fast stage may still wait for the outside world now and then, as a source of live data does between two bursts.
 /// What it gave before would lie there uncommitted meanwhile. So a stage that was seen to wait has every item committed
 /// by itself, until it has not waited for a while; each time that was too short, the while gets longer.
-class Pace {
+class BatchSizer {
  public:
   static constexpr std::uint32_t kLargestBatch = 4096;
   static constexpr std::int64_t kBatchAimNs = 20'000;  ///< the items of one commit should take so long together
   static constexpr std::int64_t kSlowItemNs = 1'000;   ///< from here on every item is timed
 
   /// `expected_item_ns`: until it was measured. `one_by_one`: every item has a commit of its own, however fast.
-  Pace(std::int64_t expected_item_ns, bool one_by_one);
+  BatchSizer(std::int64_t expected_item_ns, bool one_by_one);
 
   /// Items of the next commit.
   std::uint32_t batch() const { return careful_ > 0 ? 1 : batch_; }

@@ -1,4 +1,4 @@
-#include "coord/bookkeeping.hpp"
+#include "coord/profiler_client.hpp"
 
 #include <poll.h>
 #include <sys/socket.h>
@@ -38,7 +38,7 @@ struct Sockets {
 Sockets make_sockets() {
   std::array<int, 2> fds{};
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds.data()) != 0) {
-    base::throw_errno("cannot make a socket for the bookkeeper");
+    base::throw_errno("cannot make a socket for the profiler process");
   }
   return {base::UniqueFd(fds[0]), base::UniqueFd(fds[1])};
 }
@@ -91,13 +91,13 @@ void keep_only_letters(const shm::Segment& segment, const profile::RunInfo& info
   view.config->run.store(shm::kNoRun, std::memory_order_release);
 }
 
-std::unique_ptr<Bookkeeping> Bookkeeping::spawn(std::filesystem::path worker_program, const shm::Segment& segment,
-                                                const profile::RunInfo& info, Warn warn) {
-  return std::unique_ptr<Bookkeeping>(new Bookkeeping(std::move(worker_program), segment, info, std::move(warn)));
+std::unique_ptr<ProfilerClient> ProfilerClient::spawn(std::filesystem::path worker_program, const shm::Segment& segment,
+                                                      const profile::RunInfo& info, Warn warn) {
+  return std::unique_ptr<ProfilerClient>(new ProfilerClient(std::move(worker_program), segment, info, std::move(warn)));
 }
 
-Bookkeeping::Bookkeeping(std::filesystem::path worker_program, const shm::Segment& segment,
-                         const profile::RunInfo& info, Warn warn)
+ProfilerClient::ProfilerClient(std::filesystem::path worker_program, const shm::Segment& segment,
+                               const profile::RunInfo& info, Warn warn)
     : program_(std::move(worker_program)),
       segment_(segment),
       view_(segment.map_supervisor()),
@@ -108,14 +108,14 @@ Bookkeeping::Bookkeeping(std::filesystem::path worker_program, const shm::Segmen
   start();
 }
 
-Bookkeeping::~Bookkeeping() {
+ProfilerClient::~ProfilerClient() {
   reap(0);
 }
 
-void Bookkeeping::start() {
+void ProfilerClient::start() {
   Sockets sockets = make_sockets();
   const pid_t pid =
-      base::start_helper({.arguments = {program_.string(), "bookkeeper"}, .fds = {segment_.fd(), sockets.its.get()}});
+      base::start_helper({.arguments = {program_.string(), "profiler"}, .fds = {segment_.fd(), sockets.its.get()}});
   sockets.its.reset();
   pidfd_ = base::open_pidfd(pid);
   channel_.emplace(std::move(sockets.mine));
@@ -128,36 +128,36 @@ void Bookkeeping::start() {
   }
 }
 
-void Bookkeeping::workers_started() {
+void ProfilerClient::workers_started() {
   if (!std::exchange(workers_started_, true) && channel_) {
     channel_->send(profile::MessageType::go, {});
   }
 }
 
-void Bookkeeping::attach(base::EventLoop& loop) {
+void ProfilerClient::attach(base::EventLoop& loop) {
   loop_ = &loop;
   listen();
 }
 
-void Bookkeeping::listen() {
+void ProfilerClient::listen() {
   if (loop_ != nullptr && channel_) {
     loop_->add(channel_->fd(), [this] { hear(); });
   }
 }
 
-void Bookkeeping::stop_listening() {
+void ProfilerClient::stop_listening() {
   if (loop_ != nullptr && channel_) {
     loop_->remove(channel_->fd());
   }
 }
 
-std::int64_t Bookkeeping::run() const {
+std::int64_t ProfilerClient::run() const {
   const std::uint64_t run = view_.config->run.load(std::memory_order_acquire);
   return run == shm::kNoRun ? 0 : static_cast<std::int64_t>(run);
 }
 
-/// Takes the bookkeeper's messages. If the bookkeeper has died, starts another.
-void Bookkeeping::hear() {
+/// Takes the profiler process's messages. If the profiler process has died, starts another.
+void ProfilerClient::hear() {
   while (channel_) {
     if (const auto message = channel_->receive()) {
       take(*message);
@@ -169,7 +169,7 @@ void Bookkeeping::hear() {
   }
 }
 
-void Bookkeeping::take(const profile::Message& message) {
+void ProfilerClient::take(const profile::Message& message) {
   switch (message.type) {
     case profile::MessageType::ready:
       take_ready(message);
@@ -196,7 +196,7 @@ void Bookkeeping::take(const profile::Message& message) {
   }
 }
 
-void Bookkeeping::take_ready(const profile::Message& message) {
+void ProfilerClient::take_ready(const profile::Message& message) {
   base::Decoder in(message.body);
   const auto run = in.get<std::int64_t>();
   const auto standing = in.get<std::uint64_t>();
@@ -213,13 +213,13 @@ void Bookkeeping::take_ready(const profile::Message& message) {
   send_events(kEventBytes);
 }
 
-void Bookkeeping::replace() {
+void ProfilerClient::replace() {
   stop_listening();
   reap(kDeathPatienceMs);
   quick_deaths_ = base::now_ns() - started_ns_ < kQuickNs ? quick_deaths_ + 1 : 0;
   if (quick_deaths_ > kMostQuickDeaths) {
     channel_.reset();
-    give_up("the bookkeeper of the profiles died " + std::to_string(quick_deaths_) + " times");
+    give_up("the profiler process died " + std::to_string(quick_deaths_) + " times");
     return;
   }
   try {
@@ -231,7 +231,7 @@ void Bookkeeping::replace() {
   }
 }
 
-void Bookkeeping::give_up(const std::string& why) {
+void ProfilerClient::give_up(const std::string& why) {
   stop_listening();
   reap(kDeathPatienceMs);
   channel_.reset();
@@ -241,7 +241,7 @@ void Bookkeeping::give_up(const std::string& why) {
   warn_("no profile is written: " + why);
 }
 
-void Bookkeeping::event(const profile::Event& event) {
+void ProfilerClient::event(const profile::Event& event) {
   if (!channel_) {
     return;
   }
@@ -254,8 +254,8 @@ void Bookkeeping::event(const profile::Event& event) {
   send_events(kEventBytes);
 }
 
-/// No more than the socket holds, so that this process never waits for a bookkeeper that waits for its database.
-void Bookkeeping::send_events(std::size_t most_bytes) {
+/// No more than the socket holds, so that this process never waits for a profiler process that waits for its database.
+void ProfilerClient::send_events(std::size_t most_bytes) {
   std::size_t on_their_way = 0;
   for (std::size_t i = 0; i < sent_; ++i) {
     on_their_way += events_[i].size();
@@ -270,7 +270,7 @@ void Bookkeeping::send_events(std::size_t most_bytes) {
 }
 
 /// False if that is of no use any more: it is too late, or somebody has asked to give up.
-bool Bookkeeping::wait_for_word(std::int64_t until_ns) const {
+bool ProfilerClient::wait_for_word(std::int64_t until_ns) const {
   const std::int64_t left_ms = (until_ns - base::now_ns() + 999'999) / 1'000'000;
   if (left_ms <= 0) {
     return false;
@@ -282,7 +282,7 @@ bool Bookkeeping::wait_for_word(std::int64_t until_ns) const {
 }
 
 /// `others_ms`: for a database that another process holds.
-bool Bookkeeping::wait_until_ready(std::int64_t until_ns, int others_ms) {
+bool ProfilerClient::wait_until_ready(std::int64_t until_ns, int others_ms) {
   workers_started();
   const std::int64_t others_until_ns = base::now_ns() + std::int64_t{others_ms} * 1'000'000;
   while (channel_ && !ready_) {
@@ -295,7 +295,7 @@ bool Bookkeeping::wait_until_ready(std::int64_t until_ns, int others_ms) {
   return channel_ && ready_;
 }
 
-std::optional<profile::RunSummary> Bookkeeping::profiles(int timeout_ms) {
+std::optional<profile::RunSummary> ProfilerClient::profiles(int timeout_ms) {
   const std::int64_t until = base::now_ns() + std::int64_t{timeout_ms} * 1'000'000;
   if (!wait_until_ready(until, kQuestionMs)) {
     return std::nullopt;
@@ -316,8 +316,8 @@ std::optional<profile::RunSummary> Bookkeeping::profiles(int timeout_ms) {
   return std::exchange(answer_, std::nullopt);
 }
 
-void Bookkeeping::end(const std::string& outcome, const std::string& reason, const std::vector<std::uint32_t>& restarts,
-                      int timeout_ms, int give_up_fd) {
+void ProfilerClient::end(const std::string& outcome, const std::string& reason,
+                         const std::vector<std::uint32_t>& restarts, int timeout_ms, int give_up_fd) {
   give_up_fd_ = give_up_fd;
   stop_listening();
   loop_ = nullptr;
@@ -347,7 +347,7 @@ void Bookkeeping::end(const std::string& outcome, const std::string& reason, con
   reap(done_ ? kDeathPatienceMs : 0);
 }
 
-void Bookkeeping::reap(int timeout_ms) {
+void ProfilerClient::reap(int timeout_ms) {
   if (!pidfd_) {
     return;
   }

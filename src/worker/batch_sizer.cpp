@@ -1,4 +1,4 @@
-#include "worker/pace.hpp"
+#include "worker/batch_sizer.hpp"
 
 #include <sys/resource.h>
 
@@ -16,7 +16,7 @@ std::int64_t waits_of_this_thread() {
 
 }  // namespace
 
-Pace::Pace(std::int64_t expected_item_ns, bool one_by_one)
+BatchSizer::BatchSizer(std::int64_t expected_item_ns, bool one_by_one)
     : item_ns_(expected_item_ns),
       one_by_one_(one_by_one),
       careful_(slow() ? kCareful : 0),
@@ -24,12 +24,12 @@ Pace::Pace(std::int64_t expected_item_ns, bool one_by_one)
   set_batch();
 }
 
-void Pace::set_batch() {
+void BatchSizer::set_batch() {
   const std::int64_t items = std::clamp(kBatchAimNs / (item_ns_ + 1), std::int64_t{1}, std::int64_t{kLargestBatch});
   batch_ = one_by_one_ ? 1 : static_cast<std::uint32_t>(items);
 }
 
-void Pace::note(std::uint32_t items, std::int64_t ns) {
+void BatchSizer::note(std::uint32_t items, std::int64_t ns) {
   const std::int64_t measured = ns / items;
   const std::int64_t longer = ns - items * item_ns_;  // than they should have taken
   item_ns_ = std::min(measured, item_ns_ + item_ns_ / 4 + 1);
@@ -49,7 +49,7 @@ void Pace::note(std::uint32_t items, std::int64_t ns) {
   }
 }
 
-void Pace::look_at_waits() {
+void BatchSizer::look_at_waits() {
   seen_waits_ = waits_of_this_thread();
   own_sleep_ = false;
 }

@@ -1,4 +1,4 @@
-#include "coord/heir.hpp"
+#include "coord/orphan_drainer.hpp"
 
 #include <algorithm>
 
@@ -6,11 +6,11 @@
 
 namespace pystream::coord {
 
-Heir::Heir(const plan::Topology& topology, const shm::Segment& segment) : topology_(topology) {
+OrphanDrainer::OrphanDrainer(const plan::Topology& topology, const shm::Segment& segment) : topology_(topology) {
   worker::naming_links(topology_, [&] { take_over(segment); });
 }
 
-void Heir::take_over(const shm::Segment& segment) {
+void OrphanDrainer::take_over(const shm::Segment& segment) {
   for (const plan::LinkId id : topology_.fed_by_user()) {
     shm::RingWriter ring(segment.map_producer(id));
     const bool ended = (ring.journal().flags & shm::kJournalEnded) != 0;
@@ -23,7 +23,7 @@ void Heir::take_over(const shm::Segment& segment) {
   }
 }
 
-void Heir::end(Fed& link) {
+void OrphanDrainer::end(Fed& link) {
   if (link.ended || !link.ring.try_mark(shm::RecordKind::end, {})) {
     return;
   }
@@ -32,7 +32,7 @@ void Heir::end(Fed& link) {
   link.ended = true;
 }
 
-void Heir::discard(Read& link) {
+void OrphanDrainer::discard(Read& link) {
   while (const shm::Record* record = link.ended ? nullptr : link.ring.try_peek()) {
     link.ended = record->kind == shm::RecordKind::end;
     discarded_ += record->is_item() ? 1 : 0;
@@ -41,7 +41,7 @@ void Heir::discard(Read& link) {
   }
 }
 
-void Heir::advance() {
+void OrphanDrainer::advance() {
   worker::naming_links(topology_, [this] {
     std::for_each(fed_.begin(), fed_.end(), end);
     for (Read& link : read_) {
@@ -50,7 +50,7 @@ void Heir::advance() {
   });
 }
 
-bool Heir::ended() const {
+bool OrphanDrainer::ended() const {
   return std::all_of(read_.begin(), read_.end(), [](const Read& link) { return link.ended; });
 }
 
