@@ -77,7 +77,7 @@ TEST(SpawnTest, ChecksTypesAndParameters) {
   EXPECT_TRUE(contains(refusal({"test.nothing"}), "\"test.nothing\""));
   EXPECT_TRUE(contains(refusal({"test.add", Params(ParamMap{{"wrong", 1}})}), "\"wrong\""));
   EXPECT_TRUE(contains(refusal({"test.add", Params(ParamMap{{"by", "much"}})}), "an integer"));
-  EXPECT_TRUE(contains(refusal({"lines"}), "source or sink"));
+  EXPECT_TRUE(contains(refusal({"lines"}), "\"lines\" is a source"));
 }
 
 TEST(SpawnTest, NamesAMissingWorkerProgram) {
