@@ -29,28 +29,6 @@ double run_pystream(const std::vector<pystream::StageFactory>& nodes, std::uint6
   return static_cast<double>(items) / times.seconds();
 }
 
-#ifdef PYSTREAM_HAVE_TBB
-template <std::size_t kBytes, bool kPointers>
-double run_tbb(std::uint64_t items) {
-  using Item = Block<kBytes>;
-  std::uint64_t sum = 0;
-  const auto make = [](std::uint64_t value) { return Item{value}; };
-  const auto leave = [&](const Item& item) { sum += item[0]; };
-  const std::int64_t began = pystream::base::now_ns();
-  if constexpr (kPointers) {
-    run_tbb_pointers<Item>(items, make, leave);
-  } else {
-    run_tbb_pipeline<Item>(items, make, leave);
-  }
-  const double seconds = static_cast<double>(pystream::base::now_ns() - began) * 1e-9;
-  if (sum != items * (items - 1) / 2 + items * kStages) {
-    std::fprintf(stderr, "oneTBB's pipeline lost items\n");
-    std::exit(EXIT_FAILURE);
-  }
-  return static_cast<double>(items) / seconds;
-}
-#endif
-
 /// Everything that takes items of this size; about `items` of them.
 template <std::size_t kBytes>
 void measure(Bench& bench, const std::string& subject, std::uint64_t items, const std::filesystem::path& folder) {
@@ -73,9 +51,9 @@ void measure(Bench& bench, const std::string& subject, std::uint64_t items, cons
 #ifdef PYSTREAM_HAVE_TBB
   // A pipeline of threads is some ten times slower than the others.
   if constexpr (kBytes <= 4096) {
-    contenders.push_back({"oneTBB, by value", [&] { return run_tbb<kBytes, false>(items / 8); }});
+    contenders.push_back({"oneTBB, by value", [&] { return tbb_rate<Block<kBytes>, false>(items / 8); }});
   }
-  contenders.push_back({"oneTBB, pointers", [&] { return run_tbb<kBytes, true>(items / 8); }});
+  contenders.push_back({"oneTBB, pointers", [&] { return tbb_rate<Block<kBytes>, true>(items / 8); }});
 #endif
   bench.measure(subject, kUnit, contenders);
 }

@@ -104,17 +104,6 @@ double run_together(std::uint64_t items) {
   return rate(items, began);
 }
 
-#ifdef PYSTREAM_HAVE_TBB
-double run_tbb(std::uint64_t items) {
-  std::uint64_t sum = 0;
-  const std::int64_t began = pystream::base::now_ns();
-  run_tbb_pipeline<Item>(
-      items, [](std::uint64_t value) { return Item{value}; }, [&](const Item& item) { sum += item[0]; });
-  require(sum == items * (items - 1) / 2 + items * kStages, "oneTBB's pipeline lost items");
-  return rate(items, began);
-}
-#endif
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -131,7 +120,7 @@ int main(int argc, char** argv) {
                     {"forward_all() and get_all_results()", [&] { return run_together(items / 4); }},
                     {"forward() and get_results()", [&] { return run_singly(items / 16); }},
 #ifdef PYSTREAM_HAVE_TBB
-                    {"oneTBB, by value", [&] { return run_tbb(items / 8); }},
+                    {"oneTBB, by value", [&] { return tbb_rate<Item, false>(items / 8); }},
 #endif
                 });
   return bench.finish();

@@ -4,8 +4,12 @@
 #include <tbb/parallel_pipeline.h>
 
 #include <cstdint>
+#include <cstdio>
+#include <cstdlib>
 #include <functional>
 #include <vector>
+
+#include "base/clock.hpp"
 
 /// oneTBB's pipeline of five in-order filters in threads, doing what the chain of processes does.
 namespace pystream::bench {
@@ -59,6 +63,27 @@ void run_tbb_pointers(std::uint64_t items, Make make, Leave leave) {
                                          tbb::make_filter<Item*, Item*>(kInOrder, add) &
                                          tbb::make_filter<Item*, Item*>(kInOrder, add) &
                                          tbb::make_filter<Item*, void>(kInOrder, [&](Item* item) { leave(*item); }));
+}
+
+/// Items a second through either of them, of items that count; ends the benchmark if not every item arrived.
+template <class Item, bool kPointers>
+double tbb_rate(std::uint64_t items) {
+  constexpr std::uint64_t kAdding = 3;  ///< filters
+  std::uint64_t sum = 0;
+  const auto make = [](std::uint64_t value) { return Item{value}; };
+  const auto leave = [&](const Item& item) { sum += item[0]; };
+  const std::int64_t began = base::now_ns();
+  if constexpr (kPointers) {
+    run_tbb_pointers<Item>(items, make, leave);
+  } else {
+    run_tbb_pipeline<Item>(items, make, leave);
+  }
+  const double seconds = static_cast<double>(base::now_ns() - began) * 1e-9;
+  if (sum != items * (items - 1) / 2 + items * kAdding) {
+    std::fprintf(stderr, "oneTBB's pipeline lost items\n");
+    std::exit(EXIT_FAILURE);
+  }
+  return static_cast<double>(items) / seconds;
 }
 
 }  // namespace pystream::bench
