@@ -98,7 +98,7 @@ std::unique_ptr<coord::Launcher> make_launcher(const CoordinatorStart& start, co
     return std::make_unique<coord::SpawnLauncher>(start.worker_program, std::move(streams), fds);
   }
   auto body = [&start](plan::WorkerId id, base::UniqueFd segment, base::UniqueFd bell) {
-    if (!start.topology->has_source(id)) {
+    if (has_source(*start.topology) && !start.topology->has_source(id)) {
       take_standard_input_away();
     }
     return worker::run_worker({.id = id,

@@ -67,28 +67,25 @@ void Entry::commit() {
   ring_.commit({.inputs_done = ring_.next_number(), .cycles = ring_.next_number()});
 }
 
-bool Entry::forward(const void* value, const ValueType& type, const std::stop_token& stop) {
-  Deadline until = deadline();
-  const Lock lock = take_turn(until);
-  const std::size_t size = lock ? type.size(value) : 0;
-  std::byte* room = lock ? reserve(size, until, stop) : nullptr;
+/// Without the commit.
+bool Entry::forward_one(const void* value, const ValueType& type, Deadline& deadline, const std::stop_token& stop) {
+  const std::size_t size = type.size(value);
+  std::byte* room = reserve(size, deadline, stop);
   if (room == nullptr) {
     return false;
   }
   type.encode(value, {room, size});
   finish(size);
-  commit();
   return true;
 }
 
-bool Entry::forward_one(const void* value, const ValueType& type, Deadline& deadline) {
-  const std::size_t size = type.size(value);
-  std::byte* room = reserve(size, deadline, {});
-  if (room == nullptr) {
+bool Entry::forward(const void* value, const ValueType& type, const std::stop_token& stop) {
+  Deadline until = deadline();
+  const Lock lock = take_turn(until);
+  if (!lock || !forward_one(value, type, until, stop)) {
     return false;
   }
-  type.encode(value, {room, size});
-  finish(size);
+  commit();
   return true;
 }
 
@@ -135,7 +132,7 @@ std::size_t Entry::forward_all(const ValueType& type, const NextValue& next) {
         taken += run;
         continue;
       }
-      if (!forward_one(value, type, until)) {
+      if (!forward_one(value, type, until, {})) {
         break;
       }
       ++taken;

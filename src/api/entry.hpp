@@ -38,7 +38,7 @@ class Entry {
   Deadline deadline() const { return Deadline(waiting_.block ? waiting_.timeout : Clock::duration{}); }
   std::byte* reserve(std::size_t size, Deadline& deadline, const std::stop_token& stop);
   void finish(std::size_t size);
-  bool forward_one(const void* value, const ValueType& type, Deadline& deadline);
+  bool forward_one(const void* value, const ValueType& type, Deadline& deadline, const std::stop_token& stop);
   std::size_t try_forward_run(const void*& value, std::size_t size, const NextValue& next);
   void commit();
 

@@ -112,7 +112,7 @@ std::size_t ParallelRun::take_results(std::size_t limit, const Decode& decode) {
   return session_.on_links([&] { return exit().take_all(limit, decode); });
 }
 
-bool ParallelRun::wait(nanoseconds timeout) {
+std::optional<RunTotals> ParallelRun::wait(nanoseconds timeout) {
   if (!has_source()) {
     throw Error("wait() waits for the end of a source, and this pipeline has none; drain() waits for its results");
   }
@@ -124,7 +124,7 @@ bool ParallelRun::wait(nanoseconds timeout) {
 bool ParallelRun::drain(nanoseconds timeout) {
   if (has_source()) {
     session_.drain();
-    return session_.wait(timeout);
+    return session_.wait(timeout).has_value();
   }
   const std::int64_t until = base::now_ns() + patience(timeout).count();
   const auto& links = session_.view().links;

@@ -18,8 +18,7 @@ class ParallelRun final : public Run {
   bool take_result(const Decode& decode) override;
   std::size_t take_results(std::size_t limit, const Decode& decode) override;
   bool drain(std::chrono::nanoseconds timeout) override;
-  bool wait(std::chrono::nanoseconds timeout) override;
-  RunTotals totals() const override { return session_.totals(); }
+  std::optional<RunTotals> wait(std::chrono::nanoseconds timeout) override;
   Profiles profiles() override { return session_.profiles(); }
   PipelineStatus status() override;
   std::optional<LetterSource> letters() const override { return session_.letters(); }

@@ -176,7 +176,7 @@ bool Pipeline::drain(std::chrono::nanoseconds timeout) {
   return core().drain(timeout);
 }
 bool Pipeline::wait(std::chrono::nanoseconds timeout) {
-  return core().wait(timeout);
+  return core().wait(timeout).has_value();
 }
 RunTotals Pipeline::run(const ParallelOptions& options) {
   return core().run_to_end(options);

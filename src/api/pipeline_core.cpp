@@ -204,7 +204,7 @@ bool PipelineCore::drain(std::chrono::nanoseconds timeout) {
   return run().drain(timeout);
 }
 
-bool PipelineCore::wait(std::chrono::nanoseconds timeout) {
+std::optional<RunTotals> PipelineCore::wait(std::chrono::nanoseconds timeout) {
   return run().wait(timeout);
 }
 
@@ -216,16 +216,17 @@ RunTotals PipelineCore::run_to_end(const ParallelOptions& options) {
                                   "; add it, or call parallelize() and feed or read the pipeline yourself");
   }
   parallelize(options);
+  std::optional<RunTotals> totals;
   try {
-    while (!run_->wait(std::chrono::hours(1))) {
+    while (!totals) {
+      totals = run_->wait(kForEver);
     }
   } catch (...) {
     cleanup();
     throw;
   }
-  const RunTotals totals = run_->totals();
   cleanup();
-  return totals;
+  return *totals;
 }
 
 void PipelineCore::cleanup() {

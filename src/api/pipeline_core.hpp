@@ -53,7 +53,7 @@ class PipelineCore {
   void start_loop(std::chrono::nanoseconds period);
   void stop_loop();
   bool drain(std::chrono::nanoseconds timeout);
-  bool wait(std::chrono::nanoseconds timeout);
+  std::optional<RunTotals> wait(std::chrono::nanoseconds timeout);
   /// From the start to the end of the source.
   RunTotals run_to_end(const ParallelOptions& options);
   void cleanup();

@@ -42,10 +42,9 @@ class Run {
   /// As take_result(), and what else is there, at most `limit` in all; how many.
   virtual std::size_t take_results(std::size_t limit, const Decode& decode) = 0;
   virtual bool drain(std::chrono::nanoseconds timeout) = 0;
-  /// Waits for the end of the source and of all that it gave. Throws Error if there is no source.
-  virtual bool wait(std::chrono::nanoseconds timeout) = 0;
-  /// What became of the items. REQUIRES: wait() returned true.
-  virtual RunTotals totals() const = 0;
+  /// Waits for the end of the source and of all that it gave; what became of the items, nullopt: not in time. Throws
+  /// Error if there is no source.
+  virtual std::optional<RunTotals> wait(std::chrono::nanoseconds timeout) = 0;
   /// Throws ProfilingError. REQUIRES: it was started with a profiler.
   virtual Profiles profiles() = 0;
   virtual PipelineStatus status() = 0;

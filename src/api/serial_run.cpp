@@ -320,7 +320,7 @@ bool SerialRun::drain(std::chrono::nanoseconds timeout) {
   return lock.owns_lock();
 }
 
-bool SerialRun::wait(std::chrono::nanoseconds) {
+std::optional<RunTotals> SerialRun::wait(std::chrono::nanoseconds) {
   throw Error("wait() waits for the end of a source, and this pipeline has none");
 }
 

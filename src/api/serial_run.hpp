@@ -87,8 +87,7 @@ class SerialRun final : public Run {
     return results_.take_all(limit, decode);
   }
   bool drain(std::chrono::nanoseconds timeout) override;
-  bool wait(std::chrono::nanoseconds timeout) override;
-  RunTotals totals() const override { return {}; }
+  std::optional<RunTotals> wait(std::chrono::nanoseconds timeout) override;
   /// Of children what the profile database says, of the row what was measured here.
   Profiles profiles() override;
   PipelineStatus status() override;

@@ -261,20 +261,17 @@ Message Session::ask(Message::Kind question, Message::Kind answer, nanoseconds p
   const std::int64_t until = base::now_ns() + patience.count();
   answer_.reset();
   look();
-  if (done_) {
-    return *done_;
-  }
   coordinator_->channel.send({.kind = question});
-  while (!failure_ && base::now_ns() < until) {
+  while (!failure_ && !done_ && base::now_ns() < until) {
     if (wait_for_channel(kLookPeriod)) {
       look();
     }
     if (answer_ && answer_->kind == answer) {
       return *std::exchange(answer_, std::nullopt);
     }
-    if (done_) {
-      return *done_;
-    }
+  }
+  if (done_) {
+    return *done_;
   }
   if (failure_) {
     throw PipelineTerminated(*failure_);
@@ -317,25 +314,26 @@ void Session::drain() {
   }
 }
 
-bool Session::wait(nanoseconds timeout) {
+std::optional<RunTotals> Session::wait(nanoseconds timeout) {
   const std::int64_t until = base::now_ns() + patience(timeout).count();
   for (;;) {
     {
       const std::lock_guard lock(mutex_);
       look();
       if (done_) {
-        return true;
+        return totals();
       }
     }
     const std::int64_t now = base::now_ns();
     check(now);
     if (now >= until) {
-      return false;
+      return std::nullopt;
     }
     wait_for_channel(std::min(kLookPeriod, nanoseconds(until - now)));
   }
 }
 
+/// REQUIRES: every worker has ended.
 RunTotals Session::totals() const {
   const coord::Audit audit = coord::audit(topology_, view_);
   return {.in = audit.in,

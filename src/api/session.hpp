@@ -59,15 +59,15 @@ class Session {
   std::optional<LetterSource> letters() const;
   /// Asks the source to end. REQUIRES: there is one.
   void drain();
-  /// Waits until the source has ended and every worker behind it; false: not in time. Throws PipelineTerminated.
-  bool wait(std::chrono::nanoseconds timeout);
-  /// What became of the items. REQUIRES: wait() returned true.
-  RunTotals totals() const;
+  /// Waits until the source has ended and every worker behind it; what became of the items, nullopt: not in time.
+  /// Throws PipelineTerminated.
+  std::optional<RunTotals> wait(std::chrono::nanoseconds timeout);
   /// Ends all processes and reaps the coordinator; tells of everything that was not told yet. Idempotent.
   void stop();
 
  private:
   void claim_files(const PipelineTree& tree);
+  RunTotals totals() const;
   void create_segment(PipelineTree& tree, const ParallelOptions& options);
   void start(PipelineTree& tree, const ParallelOptions& options);
   void wait_until_ready(std::chrono::nanoseconds patience);
