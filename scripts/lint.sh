@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What can be told of the sources without building them: format, floors, shell scripts.
+# What can be checked without a build: format, layers, shell scripts.
 #   scripts/lint.sh          tells what is wrong
 #   scripts/lint.sh --fix    formats the sources first
 # Checkers that are not installed are left out with a word; the format is that of clang-format 14, Debian 12's.
@@ -27,6 +27,6 @@ if [ "${1:-}" = --fix ]; then
   clang-format -i "${sources[@]}"
 fi
 check format clang-format --dry-run --Werror "${sources[@]}"
-check floors python3 tests/floors_test.py .
+check layers python3 tests/layers_test.py .
 check scripts shellcheck "${scripts[@]}"
 exit "$status"

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Includes point down only, and each third-party library has one room.
+"""Includes point down the layers only, and each third-party library is included in one place.
 
-floors_test.py ROOT         checks the sources under ROOT
-floors_test.py --self-test  checks that every rule can fail
+layers_test.py ROOT         checks the sources under ROOT
+layers_test.py --self-test  checks that every rule can fail
 """
 
 import pathlib
@@ -10,8 +10,8 @@ import re
 import sys
 import tempfile
 
-# What a floor sees, beside itself and the public headers.
-SEES = {
+# What a layer may include, beside its own files and the public headers.
+MAY_INCLUDE = {
     "base": [],
     "shm": ["base"],
     "plan": ["base"],
@@ -24,22 +24,28 @@ SEES = {
     "cli": ["base", "shm", "plan", "profile", "store", "report", "worker", "coord", "api"],
 }
 
+# Layers of the standard library alone, beside what PLACES gives them.
+PURE = ["plan", "report"]
+
 # Start of an include, and the only files that may have it.
-ROOMS = [
+PLACES = [
     ("boost/interprocess/", r"src/shm/mapping\.cpp"),
     ("nlohmann/", r"src/plan/[^/]+"),
     ("sqlite3", r"src/store/database\.cpp"),
     ("CLI/", r"src/cli/[^/]+"),
+    ("linux/futex.h", r"src/base/futex\.cpp"),
+    ("sys/epoll.h", r"src/base/event_loop\.cpp"),
+    ("dlfcn.h", r"(src/worker|workers)/.+"),
 ]
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTILINE)
 SOURCES = ["include/**/*.hpp", "src/**/*.hpp", "src/**/*.cpp", "workers/**/*.hpp", "workers/**/*.cpp"]
 
 
-def fault_of_room(file, name):
-    for start, room in ROOMS:
-        if name.startswith(start) and not re.fullmatch(room, file):
-            return f"only {room} includes {start}"
+def fault_of_place(file, name):
+    for start, place in PLACES:
+        if name.startswith(start) and not re.fullmatch(place, file):
+            return f"only {place} includes {start}"
     return None
 
 
@@ -49,15 +55,24 @@ def fault_of_public(bracket, name):
     return "a public header includes only public and standard headers"
 
 
-def fault_of_floor(floor, bracket, name):
+def fault_of_system(layer, name):
+    standard = re.fullmatch(r"[a-z_]+|pystream/.*", name)
+    if layer in PURE and not standard and not any(name.startswith(start) for start, _ in PLACES):
+        return f"{layer} includes no headers of the system"
+    return None
+
+
+def fault_of_layer(layer, bracket, name):
+    if bracket == "<" and fault_of_system(layer, name):
+        return fault_of_system(layer, name)
     if bracket == "<" or name.startswith("pystream/"):
         return None
     below = name.split("/")[0]
-    if floor not in SEES:
-        return f"src/{floor} is no floor of this house"
-    if below == floor or below in SEES[floor]:
+    if layer not in MAY_INCLUDE:
+        return f"src/{layer} is not a layer"
+    if below == layer or below in MAY_INCLUDE[layer]:
         return None
-    return f"{floor} sees only {', '.join([floor] + SEES[floor])}"
+    return f"{layer} includes only {', '.join([layer] + MAY_INCLUDE[layer])}"
 
 
 def is_of_workers(root, file, name):
@@ -65,14 +80,14 @@ def is_of_workers(root, file, name):
 
 
 def fault_of(root, file, bracket, name):
-    room = fault_of_room(file, name)
-    if room:
-        return room
+    misplaced = fault_of_place(file, name)
+    if misplaced:
+        return misplaced
     parts = file.split("/")
     if parts[0] == "include":
         return fault_of_public(bracket, name)
     if parts[0] == "src" and len(parts) > 2:
-        return fault_of_floor(parts[1], bracket, name)
+        return fault_of_layer(parts[1], bracket, name)
     if parts[0] == "workers" and bracket == '"' and not is_of_workers(root, file, name):
         return "stages include only public headers and files of workers/"
     return None
@@ -98,6 +113,16 @@ def headers_faults(root):
             yield f"include/pystream/{path.name}: is missing in tests/headers/meson.build"
 
 
+def documented_faults(root):
+    """The table of src/docs/architecture.md says what each layer may include."""
+    text = (root / "src/docs/architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \|([^|]*)\|[^|]*\|$", text.partition("| includes from |")[2], re.MULTILINE)
+    documented = {layer: re.findall(r"`(\w+)`", layers) for layer, layers in rows}
+    for layer in sorted(documented.keys() | MAY_INCLUDE.keys()):
+        if documented.get(layer) != MAY_INCLUDE.get(layer):
+            yield f"src/docs/architecture.md: layer {layer} may include {MAY_INCLUDE.get(layer)} in tests/layers_test.py"
+
+
 def seen_from(root, file, seen):
     """All headers of src that a file of src includes, directly or not."""
     path = root / "src" / file
@@ -121,12 +146,17 @@ def kill_points_faults(root):
 
 def check(root):
     faults = list(includes_faults(root)) + list(headers_faults(root)) + list(kill_points_faults(root))
+    faults += documented_faults(root)
     for fault in faults:
         print(fault)
     return faults
 
 
+TABLE = "| folder | includes from | facilities |\n|---|---|---|\n" + "".join(
+    f"| `{layer}` | {', '.join(f'`{other}`' for other in others)} | |\n" for layer, others in MAY_INCLUDE.items())
+
 GOOD = {
+    "src/docs/architecture.md": TABLE,
     "include/pystream/item.hpp": "#include <string>\n#include <pystream/error.hpp>\n",
     "src/base/clock.hpp": "#include <time.h>\n#include <pystream/item.hpp>\n",
     "src/shm/mapping.cpp": '#include <boost/interprocess/mapped_region.hpp>\n#include "base/clock.hpp"\n',
@@ -143,6 +173,9 @@ GOOD = {
 }
 
 BAD = {
+    "src/docs/architecture.md": TABLE.replace("| `shm` | `base`", "| `shm` | `plan`"),
+    "src/base/nap.cpp": "#include <linux/futex.h>\n",
+    "src/plan/names.cpp": "#include <unistd.h>\n",
     "src/base/clock.hpp": '#include "shm/segment.hpp"\n',
     "src/shm/ring.cpp": '  #  include "plan/plan.hpp"\n',
     "src/plan/plan.cpp": '#include "shm/segment.hpp"\n',
