@@ -67,7 +67,7 @@ auto func_serial(First first, Rest... rest) {
 /// A function that runs all of `functions` at once on the executor's threads and returns when all have ended. They
 /// carry their own inputs and outputs; the first exception comes out. `executor` must outlive the function. Fork
 /// workers (Pipeline::parallelize()) before the first call: its threads would be named in the warning there.
-std::function<void()> func_parallel_thread(std::vector<std::function<void()>> functions,
-                                           Executor& executor = default_executor());
+[[nodiscard]] std::function<void()> func_parallel_thread(std::vector<std::function<void()>> functions,
+                                                         Executor& executor = default_executor());
 
 }  // namespace pystream::functional

@@ -43,7 +43,7 @@ enum class FileUse {
 std::string_view to_string(FileUse use);
 
 /// The descriptor that a path such as /dev/stdin, /dev/stdout, /dev/fd/7 or /proc/self/fd/7 stands for; nullopt: none.
-std::optional<int> descriptor_named(std::string_view path);
+[[nodiscard]] std::optional<int> descriptor_named(std::string_view path);
 
 /// Description of one parameter: what `pystream-coord stages` prints and `validate` checks.
 struct ParamSpec {
@@ -86,8 +86,8 @@ class Params {
 };
 
 /// "64MiB", "1.5 GB", "4096" → bytes; nullopt if it is not a size.
-std::optional<std::uint64_t> parse_size(std::string_view text);
+[[nodiscard]] std::optional<std::uint64_t> parse_size(std::string_view text);
 /// "20ms", "5s", "1.5min", "100us", "2h" → duration; nullopt if it is not one (a unit is required).
-std::optional<std::chrono::nanoseconds> parse_duration(std::string_view text);
+[[nodiscard]] std::optional<std::chrono::nanoseconds> parse_duration(std::string_view text);
 
 }  // namespace pystream

@@ -148,7 +148,7 @@ class Pipeline {
   /// Waits until the source has ended and everything that it gave was processed; false if that takes longer than
   /// `timeout`. Without a sink, results may still wait for get_results(); with Results::all read them meanwhile. Throws
   /// PipelineTerminated if the pipeline failed or was stopped from outside, Error if there is no source.
-  bool wait(std::chrono::nanoseconds timeout);
+  [[nodiscard("false: it was not done in time")]] bool wait(std::chrono::nanoseconds timeout);
 
   /// Runs the pipeline in this process: forward() calls one stage after another. Parallel pipelines inside still get
   /// their workers; forward() waits for their answers. With a source and a sink one worker runs it all. Throws
@@ -161,20 +161,22 @@ class Pipeline {
   /// Sends an item into the pipeline. False if there was no room for input_timeout. Throws PayloadError if the first
   /// stage takes another type, ItemTooLarge; in a serial pipeline also what a stage throws.
   template <class T>
-  bool forward(const T& item) {
+  [[nodiscard("false: there was no room, and the item is not in the pipeline")]] bool forward(const T& item) {
     require_payload<T>();
     if constexpr (Payload<T>) {  // else the line above has said what is wrong
       return forward_value(&item, value_type<T>());
     }
   }
-  bool forward(const char* text) { return forward(std::string(text)); }
+  [[nodiscard("false: there was no room, and the item is not in the pipeline")]] bool forward(const char* text) {
+    return forward(std::string(text));
+  }
   /// Sends an item from the input generator. Throws Error if there is none.
-  bool forward();
+  [[nodiscard("false: there was no room, and the item is not in the pipeline")]] bool forward();
   /// Sends items that become visible together (as far as the link has room for them). Returns how many were taken:
   /// all, or those before the first that found no room in time. Throws as forward(); then those before the item that is
   /// at fault have been taken.
   template <std::ranges::input_range Items>
-  std::size_t forward_all(const Items& items) {
+  [[nodiscard("what is not counted is not in the pipeline")]] std::size_t forward_all(const Items& items) {
     using Value = std::ranges::range_value_t<Items>;
     require_payload<Value>();
     auto at = std::ranges::begin(items);
@@ -192,15 +194,15 @@ class Pipeline {
     });
   }
   template <class T>
-  std::size_t forward_all(std::initializer_list<T> items) {
+  [[nodiscard("what is not counted is not in the pipeline")]] std::size_t forward_all(std::initializer_list<T> items) {
     return forward_all(std::span<const T>(items.begin(), items.size()));
   }
   /// Room for an item of `size` bytes, to be filled in place. Throws ItemTooLarge, and Error if this thread has a
   /// loan open.
-  Loan loan(std::size_t size);
+  [[nodiscard]] Loan loan(std::size_t size);
 
   /// Forwards an item of the input generator every `period` from a thread of its own, until stop_loop(); 0: without a
-  /// pause. A loop that runs already goes on with the new period.
+  /// pause. An item for which there was no room is left out. A loop that runs already goes on with the new period.
   void start_loop(std::chrono::nanoseconds period = std::chrono::milliseconds(10));
   /// Ends the loop and rethrows what stopped it earlier, if anything did.
   void stop_loop();
@@ -209,7 +211,7 @@ class Pipeline {
   /// once; of an item that a stage gave up there is none, see dead_letters(). Throws PayloadError if results are of
   /// another type; then the result stays.
   template <class T>
-  std::optional<T> get_results() {
+  [[nodiscard("a result is given once")]] std::optional<T> get_results() {
     require_payload<T>();
     if constexpr (Payload<T>) {
       std::optional<T> result;
@@ -221,7 +223,8 @@ class Pipeline {
   /// The results that are there, at most `limit`, decoded, in order; none if there is none (with block_output: none for
   /// output_timeout; it waits for the first alone). With Results::newest there is at most one. Throws as get_results().
   template <class T>
-  std::vector<T> get_all_results(std::size_t limit = std::numeric_limits<std::size_t>::max()) {
+  [[nodiscard("a result is given once")]] std::vector<T> get_all_results(
+      std::size_t limit = std::numeric_limits<std::size_t>::max()) {
     require_payload<T>();
     std::vector<T> results;
     if constexpr (Payload<T>) {
@@ -235,7 +238,7 @@ class Pipeline {
   /// out, or was given up by a stage (status().given_up says how many). A source ends first: it gives what it holds and
   /// cannot read again (RawSource::buffered()). False if that took longer than `timeout`. With Results::all read them
   /// meanwhile.
-  bool drain(std::chrono::nanoseconds timeout);
+  [[nodiscard("false: it was not done in time")]] bool drain(std::chrono::nanoseconds timeout);
   /// Ends the pipeline: stages finish the item in work (within two seconds), their cleanup() runs, workers end. What
   /// waits in links is dropped; call drain() first if it matters. Warnings that were not told yet, of items that were
   /// given up or of workers that died, go to the logger. Does nothing if the pipeline does not run.
@@ -262,14 +265,14 @@ class Pipeline {
 
   /// Turns this pipeline into a stage of another one, of the mode it was given by serialize() or parallelize(). If it
   /// runs, it is cleaned up; afterwards it is empty. Throws PipelineUndefined if it has no mode yet.
-  PipelineStage as_stage();
+  [[nodiscard("this pipeline is empty afterwards")]] PipelineStage as_stage();
 
  private:
   Pipeline& add_parts(detail::StageParts parts, std::string name);
   Pipeline& add_source(detail::StageParts parts, std::string name);
   Pipeline& add_sink(detail::StageParts parts, std::string name);
-  bool forward_value(const void* value, const ValueType& type);
-  std::size_t forward_values(const ValueType& type, const std::function<const void*()>& next);
+  [[nodiscard]] bool forward_value(const void* value, const ValueType& type);
+  [[nodiscard]] std::size_t forward_values(const ValueType& type, const std::function<const void*()>& next);
   void take_result(const ValueType& type, const std::function<void(std::span<const std::byte>)>& decode);
 
   void take_results(std::size_t limit, const ValueType& type,

@@ -50,7 +50,7 @@ class AsyncStage {
   virtual void submit(const Item& in) = 0;
   /// Emits the answer to the oldest unanswered item; false if there is none within `wait`. An exception other than
   /// StageBroken is the answer: the item is dealt with as the stage's `on_error` says.
-  virtual bool collect(Output& out, std::chrono::nanoseconds wait) = 0;
+  [[nodiscard]] virtual bool collect(Output& out, std::chrono::nanoseconds wait) = 0;
   /// Nothing further is there to submit() at present, and perhaps nothing comes before an answer does: capacity() or
   /// the link's is reached, say. A stage that holds answers back until it gets more must give them after a while.
   virtual void flush() {}
@@ -84,7 +84,7 @@ class RawSource {
   /// item before the fault has come out; with `skip` and `dead_letter` the part is counted and left out, and produce()
   /// is called again. Exceptions that follow one another max_attempts times without an item and without a change of
   /// the cursor make the source fail in any case.
-  virtual bool produce(Output& out) = 0;
+  [[nodiscard]] virtual bool produce(Output& out) = 0;
   /// True while this object holds whole items that it cannot read again, such as lines read ahead from a pipe. While
   /// the pipeline drains, produce() is called for as long as this is true; it then waits for nothing and reads no
   /// further than to complete an item. A source that does not override this ends at once.

@@ -64,13 +64,13 @@ class Channel {
   bool send(const Message& message);
   /// The same for what matters less than other messages: false also if the other end has not taken much of what was
   /// sent before.
-  bool send_report(const std::string& text);
+  [[nodiscard]] bool send_report(const std::string& text);
   /// The next message; nullopt if there is none now, or never again (see closed()).
-  std::optional<Message> receive();
+  [[nodiscard]] std::optional<Message> receive();
   bool closed() const { return closed_; }
 
  private:
-  bool try_send(Message message);
+  [[nodiscard]] bool try_send(Message message);
 
   base::PrivateFd fd_;
   bool closed_ = false;

@@ -24,9 +24,9 @@ class Entry {
  public:
   Entry(Session& session, plan::LinkId link, WaitOptions waiting);
 
-  bool forward(const void* value, const ValueType& type, const std::stop_token& stop);
-  std::size_t forward_all(const ValueType& type, const NextValue& next);
-  std::unique_ptr<LoanSlot> loan(std::size_t size);
+  [[nodiscard]] bool forward(const void* value, const ValueType& type, const std::stop_token& stop);
+  [[nodiscard]] std::size_t forward_all(const ValueType& type, const NextValue& next);
+  [[nodiscard]] std::unique_ptr<LoanSlot> loan(std::size_t size);
 
  private:
   class Slot;
@@ -34,12 +34,13 @@ class Entry {
   using Clock = std::chrono::steady_clock;
 
   /// Waits for its turn; an unlocked lock: not in time.
-  Lock take_turn(Deadline& deadline);
+  [[nodiscard]] Lock take_turn(Deadline& deadline);
   Deadline deadline() const { return Deadline(waiting_.block ? waiting_.timeout : Clock::duration{}); }
-  std::byte* reserve(std::size_t size, Deadline& deadline, const std::stop_token& stop);
+  [[nodiscard]] std::byte* reserve(std::size_t size, Deadline& deadline, const std::stop_token& stop);
   void finish(std::size_t size);
-  bool forward_one(const void* value, const ValueType& type, Deadline& deadline, const std::stop_token& stop);
-  std::size_t try_forward_run(const void*& value, std::size_t size, const NextValue& next);
+  [[nodiscard]] bool forward_one(const void* value, const ValueType& type, Deadline& deadline,
+                                 const std::stop_token& stop);
+  [[nodiscard]] std::size_t try_forward_run(const void*& value, std::size_t size, const NextValue& next);
   void commit();
 
   Session& session_;

@@ -17,19 +17,19 @@ class Exit {
   Exit(Session& session, plan::LinkId link, WaitOptions waiting);
 
   /// A result; waits for it as the options say.
-  bool take(const Decode& decode);
+  [[nodiscard]] bool take(const Decode& decode);
   /// As take(), and what else has come out, at most `limit` results in all; how many. What `decode` throws of a later
   /// one than the first leaves that one unread, and comes out of the next call.
-  std::size_t take_all(std::size_t limit, const Decode& decode);
+  [[nodiscard]] std::size_t take_all(std::size_t limit, const Decode& decode);
 
  private:
   using Clock = std::chrono::steady_clock;
 
   using Lock = std::unique_lock<std::timed_mutex>;
 
-  Lock take_turn(Deadline& until);
-  bool take_now(const Decode& decode);
-  bool wait_and_take(Deadline& until, const Decode& decode);
+  [[nodiscard]] Lock take_turn(Deadline& until);
+  [[nodiscard]] bool take_now(const Decode& decode);
+  [[nodiscard]] bool wait_and_take(Deadline& until, const Decode& decode);
 
   Session& session_;
   WaitOptions waiting_;

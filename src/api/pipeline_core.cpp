@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <tuple>
 
 #include "api/parallel_run.hpp"
 #include "api/serial_run.hpp"
@@ -189,7 +190,10 @@ void PipelineCore::start_loop(std::chrono::nanoseconds period) {
     throw Error("start_loop() needs an input_generator; give one in PipelineOptions");
   }
   stop_loop();
-  loop_ = std::make_unique<LoopThread>([this](const std::stop_token& stop) { forward_generated(stop); }, period);
+  const auto cycle = [this](const std::stop_token& stop) {
+    std::ignore = forward_generated(stop);  // without room in time this item is left out, and the next one is tried
+  };
+  loop_ = std::make_unique<LoopThread>(cycle, period);
 }
 
 void PipelineCore::stop_loop() {

@@ -44,16 +44,16 @@ class PipelineCore {
   void set_sink(TreeNode node, std::string name);
   void serialize(const SerialOptions& options);
   void parallelize(const ParallelOptions& options);
-  bool forward(const void* value, const ValueType& type, const std::stop_token& stop = {});
-  std::size_t forward_all(const ValueType& type, const NextValue& next);
-  bool forward_generated(const std::stop_token& stop = {});
-  std::unique_ptr<LoanSlot> loan(std::size_t size);
+  [[nodiscard]] bool forward(const void* value, const ValueType& type, const std::stop_token& stop = {});
+  [[nodiscard]] std::size_t forward_all(const ValueType& type, const NextValue& next);
+  [[nodiscard]] bool forward_generated(const std::stop_token& stop = {});
+  [[nodiscard]] std::unique_ptr<LoanSlot> loan(std::size_t size);
   bool take_result(const ValueType& type, const Decode& decode);
   std::size_t take_results(std::size_t limit, const ValueType& type, const Decode& decode);
   void start_loop(std::chrono::nanoseconds period);
   void stop_loop();
-  bool drain(std::chrono::nanoseconds timeout);
-  std::optional<RunTotals> wait(std::chrono::nanoseconds timeout);
+  [[nodiscard]] bool drain(std::chrono::nanoseconds timeout);
+  [[nodiscard]] std::optional<RunTotals> wait(std::chrono::nanoseconds timeout);
   /// From the start to the end of the source.
   RunTotals run_to_end(const ParallelOptions& options);
   void cleanup();

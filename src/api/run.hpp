@@ -34,17 +34,17 @@ class Run {
  public:
   virtual ~Run() = default;
   /// False if there was no room in time, or `stop` was requested.
-  virtual bool forward(const void* value, const ValueType& type, const std::stop_token& stop) = 0;
-  virtual std::size_t forward_all(const ValueType& type, const NextValue& next) = 0;
+  [[nodiscard]] virtual bool forward(const void* value, const ValueType& type, const std::stop_token& stop) = 0;
+  [[nodiscard]] virtual std::size_t forward_all(const ValueType& type, const NextValue& next) = 0;
   /// nullptr: no room in time.
-  virtual std::unique_ptr<LoanSlot> loan(std::size_t size) = 0;
-  virtual bool take_result(const Decode& decode) = 0;
+  [[nodiscard]] virtual std::unique_ptr<LoanSlot> loan(std::size_t size) = 0;
+  [[nodiscard]] virtual bool take_result(const Decode& decode) = 0;
   /// As take_result(), and what else is there, at most `limit` in all; how many.
-  virtual std::size_t take_results(std::size_t limit, const Decode& decode) = 0;
-  virtual bool drain(std::chrono::nanoseconds timeout) = 0;
+  [[nodiscard]] virtual std::size_t take_results(std::size_t limit, const Decode& decode) = 0;
+  [[nodiscard]] virtual bool drain(std::chrono::nanoseconds timeout) = 0;
   /// Waits for the end of the source and of all that it gave; what became of the items, nullopt: not in time. Throws
   /// Error if there is no source.
-  virtual std::optional<RunTotals> wait(std::chrono::nanoseconds timeout) = 0;
+  [[nodiscard]] virtual std::optional<RunTotals> wait(std::chrono::nanoseconds timeout) = 0;
   /// Throws ProfilingError. REQUIRES: it was started with a profiler.
   virtual Profiles profiles() = 0;
   virtual PipelineStatus status() = 0;

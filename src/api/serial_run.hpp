@@ -31,10 +31,10 @@ class ResultBox final : public Output {
   void forward(const Item& in) override;
 
   /// Waits until one more result is welcome; false if none is by then, or `stop` was requested.
-  bool wait_for_room(std::chrono::nanoseconds timeout, const std::stop_token& stop);
-  bool take(const Decode& decode);
+  [[nodiscard]] bool wait_for_room(std::chrono::nanoseconds timeout, const std::stop_token& stop);
+  [[nodiscard]] bool take(const Decode& decode);
   /// As take(), and what else is there, at most `limit` in all; how many.
-  std::size_t take_all(std::size_t limit, const Decode& decode);
+  [[nodiscard]] std::size_t take_all(std::size_t limit, const Decode& decode);
 
  protected:
   void emit_value(const void* value, const ValueType& type) override;
@@ -101,7 +101,7 @@ class SerialRun final : public Run {
 
   std::vector<StageFigures> row_figures() const;
   void gather(PipelineTree& tree, const std::string& key);
-  Lock take_turn();
+  [[nodiscard]] Lock take_turn();
 
   SerialOptions options_;
   plan::Plan plan_;

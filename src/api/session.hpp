@@ -61,7 +61,7 @@ class Session {
   void drain();
   /// Waits until the source has ended and every worker behind it; what became of the items, nullopt: not in time.
   /// Throws PipelineTerminated.
-  std::optional<RunTotals> wait(std::chrono::nanoseconds timeout);
+  [[nodiscard]] std::optional<RunTotals> wait(std::chrono::nanoseconds timeout);
   /// Ends all processes and reaps the coordinator; tells of everything that was not told yet. Idempotent.
   void stop();
 

@@ -13,6 +13,6 @@ struct FdPlace {
 /// In a child between fork and exec: gives each descriptor its number; of the others only 0, 1 and 2 stay.
 /// Async-signal-safe. False if the system refuses, and errno says why: then nothing stands where it should, and the
 /// program must not be run, for it would take one file for another.
-bool place_fds(std::span<FdPlace> places) noexcept;
+[[nodiscard]] bool place_fds(std::span<FdPlace> places) noexcept;
 
 }  // namespace pystream::base

@@ -9,6 +9,6 @@ namespace pystream::base {
 /// coordinators and workers, whose copy of the logger may have been locked by a thread that they do not have.
 void log(LogLevel level, std::string_view text);
 /// The same, but false, and nothing is said, if a thread is in the logger just now.
-bool try_log(LogLevel level, std::string_view text);
+[[nodiscard]] bool try_log(LogLevel level, std::string_view text);
 
 }  // namespace pystream::base

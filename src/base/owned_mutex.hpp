@@ -14,7 +14,7 @@ class OwnedMutex {
     mutex_.lock();
     owner_.store(std::this_thread::get_id(), std::memory_order_relaxed);
   }
-  bool try_lock() {
+  [[nodiscard]] bool try_lock() {
     if (is_mine() || !mutex_.try_lock()) {
       return false;
     }

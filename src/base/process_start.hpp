@@ -17,6 +17,6 @@ void make_harmless(int signal) noexcept;
 /// Opens /dev/null in place of each of the descriptors 0, 1 and 2 that is closed: else the first files that are opened
 /// would stand there, and what is written to standard error would go into one of them. What takes their place refuses
 /// the wrong use just as a closed one does. False if a place stays closed.
-bool fill_standard_descriptors() noexcept;
+[[nodiscard]] bool fill_standard_descriptors() noexcept;
 
 }  // namespace pystream::base

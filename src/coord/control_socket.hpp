@@ -37,6 +37,6 @@ class ControlSocket {
 /// Coordinators of this user that run now (as root: of all users), by their process ids.
 std::vector<pid_t> running_coordinators();
 /// nullopt: it is gone, does not answer in time, or does not answer this user.
-std::optional<std::string> ask_coordinator(pid_t pid, std::string_view request, int timeout_ms = 2000);
+[[nodiscard]] std::optional<std::string> ask_coordinator(pid_t pid, std::string_view request, int timeout_ms = 2000);
 
 }  // namespace pystream::coord

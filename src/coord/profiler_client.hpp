@@ -79,7 +79,7 @@ class ProfilerClient {
   void replace();
   void give_up(const std::string& why);
   void send_events(std::size_t most_bytes);
-  bool wait_until_ready(std::int64_t until_ns, int others_ms);
+  [[nodiscard]] bool wait_until_ready(std::int64_t until_ns, int others_ms);
   bool wait_for_word(std::int64_t until_ns) const;
   void reap(int timeout_ms);
 

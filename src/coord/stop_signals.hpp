@@ -20,7 +20,7 @@ class StopSignals {
   explicit StopSignals(bool interrupts);
   int fd() const { return fd_.get(); }
   /// The next one that has come.
-  std::optional<Signal> next();
+  [[nodiscard]] std::optional<Signal> next();
 
  private:
   base::UniqueFd fd_;

@@ -16,7 +16,7 @@ struct ParsedJson {
   bool complete = false;            ///< false: this is no JSON (or nested too deep), `value` is not to be used
   std::vector<PlanFault> faults{};  ///< syntax, or doubled keys
 };
-ParsedJson parse_json(std::string_view text);
+[[nodiscard]] ParsedJson parse_json(std::string_view text);
 
 /// `indent` < 0: on one line.
 std::string dump_json(const ParamValue& value, int indent = 2);

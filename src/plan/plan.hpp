@@ -143,7 +143,7 @@ inline constexpr std::size_t kMaxNesting = 64;     ///< pipelines inside pipelin
 inline constexpr std::size_t kMaxStages = 10'000;  ///< stages and pipelines, at all levels together
 
 /// Which naming rule `name` breaks, as a sentence; nullopt if it breaks none. (Uniqueness is the caller's to check.)
-std::optional<std::string> stage_name_fault(std::string_view name);
+[[nodiscard]] std::optional<std::string> stage_name_fault(std::string_view name);
 
 std::string_view to_string(Mode mode);
 

@@ -29,7 +29,7 @@ std::string to_string(const PlanFault& fault, std::string_view file);
 using TypeCatalog = std::span<const StageType>;
 
 /// Just the plugin list of a plan text, so that the plugins can be inspected before the plan is validated.
-std::variant<std::vector<std::string>, std::vector<PlanFault>> read_plugin_names(std::string_view json);
+[[nodiscard]] std::variant<std::vector<std::string>, std::vector<PlanFault>> read_plugin_names(std::string_view json);
 
 /// `--set Stage.param=value`: `stage` is a name as plan/stage_names.hpp takes it, or "Source" / "Sink"; `value` is
 /// JSON, or a plain string if it is not JSON.
@@ -39,25 +39,25 @@ struct ParamOverride {
   std::string value;
 };
 /// Splits "Stage.param=value" at the last '.' before the first '='.
-std::variant<ParamOverride, PlanFault> parse_override(std::string_view text);
+[[nodiscard]] std::variant<ParamOverride, PlanFault> parse_override(std::string_view text);
 
 /// Everything is checked and every fault reported at once: keys, value types, names, nesting, stage types, their
 /// parameters and ranges, links whose two ends differ in item type, policies.
-std::variant<Plan, std::vector<PlanFault>> read_plan(std::string_view json, TypeCatalog types,
-                                                     std::span<const ParamOverride> overrides = {});
+[[nodiscard]] std::variant<Plan, std::vector<PlanFault>> read_plan(std::string_view json, TypeCatalog types,
+                                                                   std::span<const ParamOverride> overrides = {});
 
 /// A plan as JSON: how a coordinator hands it to its workers. It may hold what plan files must not: "external" as
 /// source or sink, and durations of parameters as plain nanoseconds; its key "$normalized" marks it. REQUIRES: every
 /// stage has a registered type (callables of the C++ API cannot be read back).
 std::string write_plan(const Plan& plan);
 /// What write_plan() wrote gives the same Plan again. Not for what people write: see read_plan().
-std::variant<Plan, std::vector<PlanFault>> read_written_plan(std::string_view json, TypeCatalog types);
+[[nodiscard]] std::variant<Plan, std::vector<PlanFault>> read_written_plan(std::string_view json, TypeCatalog types);
 
 /// A JSON Schema (draft 2020-12) of plan files, with the parameters of every stage type.
 std::string plan_schema(TypeCatalog types);
 
 /// Descriptions of stage types as JSON and back: how plugins are inspected in a child process.
 std::string write_catalog(TypeCatalog types);
-std::variant<std::vector<StageType>, std::vector<PlanFault>> read_catalog(std::string_view json);
+[[nodiscard]] std::variant<std::vector<StageType>, std::vector<PlanFault>> read_catalog(std::string_view json);
 
 }  // namespace pystream::plan

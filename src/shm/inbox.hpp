@@ -21,7 +21,7 @@ class InboxCopy {
     std::uint64_t next_position;
   };
   /// What a predecessor claimed and did not do; not validated.
-  std::optional<Claimed> try_recover(std::uint64_t inputs_done) const;
+  [[nodiscard]] std::optional<Claimed> try_recover(std::uint64_t inputs_done) const;
   /// Copies `record`, whose payload is the copy then. It counts once it is claimed. REQUIRES: fits().
   void copy(Record& record);
   bool fits(const Record& record) const { return record.payload.size() <= bytes_ - kInboxPayload; }

@@ -63,7 +63,7 @@ class RingReader {
   /// next `ahead(s, most)`. What ends them is for try_peek(). Throws LinkCorrupt. REQUIRES: !one_at_a_time(); limit is
   /// at most kMostInRun.
   template <class Ahead>
-  FoundItems try_items(std::size_t size, std::uint32_t limit, const Ahead& ahead);
+  [[nodiscard]] FoundItems try_items(std::size_t size, std::uint32_t limit, const Ahead& ahead);
   /// Steps over the first `items` of what try_items() found. REQUIRES: nothing was stepped over in between.
   void advance_items(std::uint32_t items) {
     if (run_.inside()) {
@@ -140,9 +140,9 @@ class RingReader {
   const std::byte* ring_at(std::uint64_t position) const { return end_.ring + (position & mask_); }
   void take_over(std::uint64_t inputs_done, std::optional<std::uint64_t> referred);
   void take_over_inbox(std::uint64_t inputs_done);
-  const Record* try_claim();
+  [[nodiscard]] const Record* try_claim();
   bool overrun();
-  const Record* try_peek_further();
+  [[nodiscard]] const Record* try_peek_further();
   bool look_at_producer();
   const Record* parse(std::uint64_t left);
   const Record* parse_special(std::uint64_t number_and_kind, std::uint64_t left);

@@ -70,7 +70,7 @@ class RingWriter {
 
   /// Room for a payload, contiguous and aligned; nullptr while the link is full. A second call without finish()
   /// gives up the first. Throws ItemTooLarge, Error if the large area gets no memory, or LinkCorrupt.
-  std::byte* try_reserve(std::size_t size) {
+  [[nodiscard]] std::byte* try_reserve(std::size_t size) {
     if (size <= small_limit_ && head_ + record_bytes(size) <= room_end_ && next_number_ < number_end_) {
       reserved_large_.reset();
       return payload_at_head();
@@ -98,7 +98,7 @@ class RingWriter {
   /// Room for `items` payloads of `size` bytes, one behind another: for all of them, or as many as a run or the limit
   /// of items allows; 0 while the link is full. REQUIRES: size is at most run_limit(), and items at most kMostInRun; as
   /// for try_reserve().
-  std::uint32_t try_reserve_run(std::size_t size, std::uint32_t items);
+  [[nodiscard]] std::uint32_t try_reserve_run(std::size_t size, std::uint32_t items);
   /// Where the first payload of a run goes. It is aligned to kRecordAlign.
   std::byte* run_start() const { return payload_at_head() + sizeof(RunHead); }
   /// Makes the first payloads of the reserved run a record. REQUIRES: `of` has an item, and no more than were reserved.
@@ -107,13 +107,13 @@ class RingWriter {
   std::size_t run_limit() const { return small_limit_ - std::min(small_limit_, sizeof(RunHead)); }
   /// A record whose payload stays in a link upstream; false while this link is full. It counts with the payload's size.
   /// Throws ItemTooLarge, or LinkCorrupt. REQUIRES: this link blocks.
-  bool try_refer(const ReferTo& to, const RecordTag& tag);
+  [[nodiscard]] bool try_refer(const ReferTo& to, const RecordTag& tag);
   /// True if some record refers to an input, as far as was seen.
   bool refers() const { return references_.any(); }
   /// Number of the oldest input a record refers to that some consumer has not released. Throws LinkCorrupt.
   std::optional<std::uint64_t> oldest_referred();
   /// A record without payload; false while the link is full.
-  bool try_mark(RecordKind kind, const RecordTag& tag, std::uint8_t closes = 0);
+  [[nodiscard]] bool try_mark(RecordKind kind, const RecordTag& tag, std::uint8_t closes = 0);
   /// Sets `closes` of the newest record. REQUIRES: has_uncommitted().
   void set_closes(std::uint8_t closes);
 
@@ -168,7 +168,7 @@ class RingWriter {
   };
   std::byte* payload_at_head() const { return ring_.at(head_) + sizeof(RecordHeader); }
   bool fits_in_front(std::size_t size) const;
-  std::byte* try_reserve_further(std::size_t size);
+  [[nodiscard]] std::byte* try_reserve_further(std::size_t size);
   bool has_room(Need need);
   bool make_room(Need need);
   bool fits(Need need, const Freed& freed) const;

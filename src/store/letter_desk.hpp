@@ -30,10 +30,10 @@ class LetterDesk {
     static void fields(auto& self, auto& code) { code(self.kept, self.hopeless, self.why); }
   };
   /// One try; after a failure the caller tries again with the same letter. `letter.run` is filled in here.
-  Result try_keep(DeadLetter letter, std::span<const std::byte> bytes);
+  [[nodiscard]] Result try_keep(DeadLetter letter, std::span<const std::byte> bytes);
 
  private:
-  bool try_store(DeadLetter& letter, std::span<const std::byte> bytes);
+  [[nodiscard]] bool try_store(DeadLetter& letter, std::span<const std::byte> bytes);
 
   LetterRun run_;
   std::optional<LetterStore> store_;

@@ -53,12 +53,12 @@ class LetterStore {
   /// The number of a run without a profile; with its first letter it gets one, and the database is made if there is
   /// none. nullopt: another process is writing, try again. Throws ProfilingError if there can be no database, else as
   /// try_store() does.
-  std::optional<std::int64_t> try_find_run(const UnprofiledRun& run);
+  [[nodiscard]] std::optional<std::int64_t> try_find_run(const UnprofiledRun& run);
 
   /// True once the letter is on the disk, also over a loss of power; a letter that is there already is not stored
   /// twice. False: another process is writing, try again with the same letter. Throws StoreError or std::system_error
   /// if it cannot be written now.
-  bool try_store(const DeadLetter& letter, std::span<const std::byte> bytes);
+  [[nodiscard]] bool try_store(const DeadLetter& letter, std::span<const std::byte> bytes);
 
  private:
   std::string write_file(const DeadLetter& letter, std::span<const std::byte> bytes) const;

@@ -383,6 +383,8 @@ void ProfilerProcess::finish() {
       store_->write_restarts(restarts_);
       store_->end(outcome_, reason_);
       transaction.commit();
+    } else {
+      say("the end of this run is not in the profile database: another program holds it");
     }
     retire_at_the_end();
     store_->checkpoint(true);

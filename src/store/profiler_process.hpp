@@ -35,12 +35,12 @@ class ProfilerProcess {
     std::uint64_t largest_fill_bytes = 0;
   };
 
-  bool begin();
-  bool try_begin();
+  [[nodiscard]] bool begin();
+  [[nodiscard]] bool try_begin();
   void start_row_writer();
   void serve();
   /// False after the last message.
-  bool handle(const profile::Message& message);
+  [[nodiscard]] bool handle(const profile::Message& message);
   void look_at_links();
   void close_window(std::int64_t now);
   bool write_windows(std::uint64_t number, std::int64_t now, int patience_ms);

@@ -33,7 +33,8 @@ class RowStore {
   /// Writes the rows [from, head) of `worker`, where `row(n)` gives row n. nullopt: another process is writing, or the
   /// database is not there for the moment; nothing was written. Throws StoreError if it cannot be written.
   template <class Source>
-  std::optional<Result> write(std::uint32_t worker, std::uint64_t from, std::uint64_t head, const Source& row) {
+  [[nodiscard]] std::optional<Result> write(std::uint32_t worker, std::uint64_t from, std::uint64_t head,
+                                            const Source& row) {
     rows_.clear();
     if (!begin(worker)) {
       return std::nullopt;
@@ -60,7 +61,7 @@ class RowStore {
 
   using Stages = std::map<std::uint32_t, Stage>;  ///< of one worker, by index in it
 
-  bool begin(std::uint32_t worker);
+  [[nodiscard]] bool begin(std::uint32_t worker);
   void open();
   Stages read_stages(std::uint32_t worker);
   std::uint64_t cursor(std::uint32_t worker);

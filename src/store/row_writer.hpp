@@ -49,7 +49,7 @@ class RowWriter {
   void run();
   Look look(bool stopping);
   bool anything_waits() const;
-  bool write_waiting_rows(Ring& ring);
+  [[nodiscard]] bool write_waiting_rows(Ring& ring);
   void complain(const std::string& why);
 
   const shm::ProfileConfig& config_;

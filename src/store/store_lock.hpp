@@ -14,9 +14,9 @@ class StoreLock {
   explicit StoreLock(const std::filesystem::path& database);
 
   /// False if another process holds it: try later. Throws std::system_error if the system refuses locks at all.
-  bool try_lock();
+  [[nodiscard]] bool try_lock();
   /// Tries again every millisecond for so long.
-  bool lock_within(int milliseconds);
+  [[nodiscard]] bool lock_within(int milliseconds);
   void unlock();
 
   /// Unlocks at the end of a scope.

@@ -35,7 +35,7 @@ class Committer {
   /// A stage has checkpointed state, so every input is committed by itself.
   bool has_checkpoints() const { return saved_.any(); }
   /// Gives the stages what the predecessor committed and resumes them. False if nothing was ever committed.
-  bool restore();
+  [[nodiscard]] bool restore();
 
   /// Before an input, or between two: what the next commit says of the cursors.
   void keep_cursors() { cursors_.keep(); }

@@ -22,7 +22,7 @@ class DeadLetterStore final : public DeadLetters {
   void store(const Letter& letter) override;
 
  private:
-  bool try_store(const Letter& letter, LetterWait& wait);
+  [[nodiscard]] bool try_store(const Letter& letter, LetterWait& wait);
 
   Monitor& monitor_;
   std::vector<std::string> keys_;

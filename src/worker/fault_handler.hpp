@@ -37,7 +37,7 @@ class FaultHandler {
 
   /// What the stages threw, as a text; nothing if they did not throw. What is not theirs passes through.
   template <class Stages>
-  std::optional<std::string> failure_of(const Stages& stages) const;
+  [[nodiscard]] std::optional<std::string> failure_of(const Stages& stages) const;
 
   /// A stage threw on the item of `record`: withdraws what it gave, and calls `again` as often as the policy allows.
   /// Throws StageFailed if the policy is to fail.

@@ -37,8 +37,8 @@ class LetterClient final : public DeadLetters {
  private:
   void start();
   void stop();
-  bool post(const Letter& letter, const store::LetterRun& run);
-  bool wait_for_answer(const Letter& letter, LetterWait& wait);
+  [[nodiscard]] bool post(const Letter& letter, const store::LetterRun& run);
+  [[nodiscard]] bool wait_for_answer(const Letter& letter, LetterWait& wait);
 
   std::filesystem::path program_;
   Monitor& monitor_;

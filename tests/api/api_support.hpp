@@ -12,6 +12,7 @@
 #include <pystream/pystream.hpp>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <vector>
 
 namespace pystream::test {

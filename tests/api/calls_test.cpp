@@ -21,15 +21,15 @@ void start(Pipeline& pipeline, Mode mode) {
 /// Every call that needs a running pipeline, by name.
 std::vector<std::pair<const char*, std::function<void(Pipeline&)>>> calls() {
   return {
-      {"forward(1)", [](Pipeline& pipeline) { pipeline.forward(1); }},
-      {"forward()", [](Pipeline& pipeline) { pipeline.forward(); }},
+      {"forward(1)", [](Pipeline& pipeline) { static_cast<void>(pipeline.forward(1)); }},
+      {"forward()", [](Pipeline& pipeline) { static_cast<void>(pipeline.forward()); }},
       {"forward_all",
        [](Pipeline& pipeline) {
-         pipeline.forward_all({1, 2});
+         EXPECT_EQ(pipeline.forward_all({1, 2}), 2U);
        }},
-      {"loan", [](Pipeline& pipeline) { pipeline.loan(4); }},
-      {"get_results", [](Pipeline& pipeline) { pipeline.get_results<int>(); }},
-      {"drain", [](Pipeline& pipeline) { pipeline.drain(kDeadline); }},
+      {"loan", [](Pipeline& pipeline) { static_cast<void>(pipeline.loan(4)); }},
+      {"get_results", [](Pipeline& pipeline) { static_cast<void>(pipeline.get_results<int>()); }},
+      {"drain", [](Pipeline& pipeline) { static_cast<void>(pipeline.drain(kDeadline)); }},
       {"status", [](Pipeline& pipeline) { pipeline.status(); }},
       {"a loop",
        [](Pipeline& pipeline) {
@@ -64,7 +64,7 @@ TEST_P(CallsTest, AreRefusedBeforeTheStartAndAfterCleanup) {
   expect_all_throw<PipelineUndefined>(sut, "before the start");
   EXPECT_THROW(sut.get_profiles(), PipelineUndefined);
   start(sut, GetParam());
-  sut.forward(5);
+  EXPECT_TRUE(sut.forward(5));
   EXPECT_EQ(sut.get_results<int>(), 5);
   sut.cleanup();
   expect_all_throw<PipelineUndefined>(sut, "after cleanup()");
@@ -72,7 +72,7 @@ TEST_P(CallsTest, AreRefusedBeforeTheStartAndAfterCleanup) {
   sut.stop_loop();
   sut.cleanup();
   start(sut, GetParam());
-  sut.forward(6);
+  EXPECT_TRUE(sut.forward(6));
   EXPECT_EQ(sut.get_results<int>(), 6);
 }
 
@@ -81,11 +81,11 @@ TEST_P(CallsTest, AnotherTypeIsRefusedAndChangesNothing) {
   sut.add(same, "A");
   start(sut, GetParam());
   EXPECT_TRUE(
-      contains(message_of<PayloadError>([&] { sut.forward(std::string("x")); }), "MainPipeline__A takes int32"));
-  EXPECT_THROW(sut.forward_all({1.0, 2.0}), PayloadError);
-  sut.forward(7);
+      contains(message_of<PayloadError>([&] { static_cast<void>(sut.forward(std::string("x"))); }), "MainPipeline__A takes int32"));
+  EXPECT_THROW(std::ignore = sut.forward_all({1.0, 2.0}), PayloadError);
+  EXPECT_TRUE(sut.forward(7));
   EXPECT_TRUE(
-      contains(message_of<PayloadError>([&] { sut.get_results<std::string>(); }), "MainPipeline__A gives int32"));
+      contains(message_of<PayloadError>([&] { static_cast<void>(sut.get_results<std::string>()); }), "MainPipeline__A gives int32"));
   EXPECT_EQ(sut.get_results<int>(), 7);
 }
 
@@ -106,7 +106,7 @@ TEST_P(CallsTest, EveryCallFromAThreadOfItsOwnAtOnce) {
   };
   until_over([&] { sut.status(); });
   until_over([&] { sut.get_profiles(); });
-  until_over([&] { sut.drain(1ms); });
+  until_over([&] { static_cast<void>(sut.drain(1ms)); });
   for (int feeder = 0; feeder < 2; ++feeder) {
     threads.emplace_back([&] {
       for (int i = 0; i < kItems; ++i) {
@@ -154,7 +154,7 @@ TEST(FailedPipelineTest, EveryCallTellsWhatFailedUntilItIsStartedAgain) {
   Pipeline sut({.input_generator = [] { return 1; }, .use_profiler = true});
   sut.add([broken](int x) { return *broken > 0 ? (std::abort(), x) : x; }, "Bad", {.on_crash = OnCrash::fail});
   sut.parallelize(kAllResults);
-  sut.forward(1);
+  EXPECT_TRUE(sut.forward(1));
   ASSERT_TRUE(wait_until([&] {
     try {
       return sut.get_results<int>().has_value();
@@ -163,13 +163,13 @@ TEST(FailedPipelineTest, EveryCallTellsWhatFailedUntilItIsStartedAgain) {
     }
   }));
   expect_all_throw<PipelineTerminated>(sut, "after the failure");
-  EXPECT_TRUE(contains(message_of<PipelineTerminated>([&] { sut.forward(1); }), "MainPipeline__Bad"));
+  EXPECT_TRUE(contains(message_of<PipelineTerminated>([&] { static_cast<void>(sut.forward(1)); }), "MainPipeline__Bad"));
   EXPECT_THROW(sut.get_profiles(), PipelineTerminated);
   sut.cleanup();
   expect_all_throw<PipelineUndefined>(sut, "after the failure and cleanup()");
   *broken = 0;
   sut.parallelize(kAllResults);
-  sut.forward(3);
+  EXPECT_TRUE(sut.forward(3));
   EXPECT_EQ(sut.get_results<int>(), 3);
 }
 
@@ -196,12 +196,12 @@ TEST(TooLargeTest, IsRefusedByEveryWayIn) {
   const std::string large(1001, 'x');
   Pipeline sut({.input_generator = [&] { return large; }});
   sut.add([](const std::string& text) { return text; }).parallelize(small_links());
-  expect_sizes([&] { sut.forward(large); });
-  expect_sizes([&] { sut.forward(); });
-  expect_sizes([&] { sut.loan(1001); });
-  expect_sizes([&] { sut.forward_all(std::vector<std::string>{"first", large, "never"}); });
+  expect_sizes([&] { static_cast<void>(sut.forward(large)); });
+  expect_sizes([&] { static_cast<void>(sut.forward()); });
+  expect_sizes([&] { static_cast<void>(sut.loan(1001)); });
+  expect_sizes([&] { std::ignore = sut.forward_all(std::vector<std::string>{"first", large, "never"}); });
   EXPECT_EQ(sut.get_results<std::string>(), "first");  // what stood before it has been taken
-  sut.forward("next");
+  EXPECT_TRUE(sut.forward("next"));
   EXPECT_EQ(sut.get_results<std::string>(), "next");
 }
 
@@ -211,7 +211,7 @@ TEST(TooLargeTest, OfAStageIsThatStagesError) {
           {.on_error = OnError::skip});
   sut.add([](const std::string& text) { return static_cast<int>(text.size()); }, "Measure");
   sut.parallelize(small_links());
-  sut.forward_all({999, 1001, 1000});
+  EXPECT_EQ(sut.forward_all({999, 1001, 1000}), 3U);
   EXPECT_EQ(read_all<int>(sut, 2), (std::vector<int>{999, 1000}));
   EXPECT_EQ(sut.status().stages[0].errors, 1U);
 
@@ -219,8 +219,8 @@ TEST(TooLargeTest, OfAStageIsThatStagesError) {
   strict.add([](int size) { return std::string(static_cast<std::size_t>(size), 'x'); }, "Blow",
              {.on_error = OnError::fail});
   strict.parallelize(small_links());
-  strict.forward(1001);
-  const std::string message = message_of<PipelineTerminated>([&] { strict.get_results<std::string>(); });
+  EXPECT_TRUE(strict.forward(1001));
+  const std::string message = message_of<PipelineTerminated>([&] { static_cast<void>(strict.get_results<std::string>()); });
   for (const char* part : {"MainPipeline__Blow", "1001", "1000"}) {
     EXPECT_TRUE(contains(message, part));
   }

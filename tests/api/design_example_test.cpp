@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <pystream/pystream.hpp>
+#include <tuple>
 using namespace std::chrono_literals;
 
 // As the design has it:
@@ -32,7 +33,7 @@ TEST(DesignExampleTest, DoesWhatItsCommentsSay) {
   EXPECT_EQ(result, 84);
   std::size_t n = pipeline.forward_all(std::vector<int>{1, 2, 3});  // published together; how many were taken
   EXPECT_EQ(n, 3U);
-  pipeline.forward();                                 // an item from input_generator
+  EXPECT_TRUE(pipeline.forward());                                 // an item from input_generator
   pipeline.start_loop(10ms);  pipeline.stop_loop();
   bool empty = pipeline.drain(5s);                    // true once nothing is in flight
   EXPECT_TRUE(empty);
@@ -45,5 +46,5 @@ TEST(DesignExampleTest, DoesWhatItsCommentsSay) {
   }
   EXPECT_EQ(latency.size(), 6U);
   pipeline.cleanup();                                 // forward() afterwards throws PipelineUndefined
-  EXPECT_THROW(pipeline.forward(1), pystream::PipelineUndefined);
+  EXPECT_THROW(std::ignore = pipeline.forward(1), pystream::PipelineUndefined);
 }

@@ -198,7 +198,7 @@ TEST(EndsTest, WithASourceAloneTheProgramReadsTheResults) {
   sut.source(numbers(kItems)).add(doubled).parallelize(kAllResults);
   EXPECT_EQ(read_all<int>(sut, kItems), doubles(kItems));
   EXPECT_TRUE(sut.wait(kDeadline));
-  const std::string told = message_of<Error>([&] { sut.forward(1); });
+  const std::string told = message_of<Error>([&] { static_cast<void>(sut.forward(1)); });
   EXPECT_TRUE(contains(told, "forward() is for a pipeline without a source"));
   EXPECT_TRUE(contains(told, "MainPipeline__Source"));
 }
@@ -219,10 +219,10 @@ TEST(EndsTest, WithASinkAloneTheProgramFeedsThePipeline) {
   }
   ASSERT_TRUE(sut.drain(kDeadline));
   EXPECT_EQ(values(seen), doubles(100));
-  const std::string told = message_of<Error>([&] { sut.get_results<int>(); });
+  const std::string told = message_of<Error>([&] { static_cast<void>(sut.get_results<int>()); });
   EXPECT_TRUE(contains(told, "without a sink"));
   EXPECT_TRUE(contains(told, "MainPipeline__Keep"));
-  EXPECT_TRUE(contains(message_of<Error>([&] { sut.wait(1s); }), "drain()"));
+  EXPECT_TRUE(contains(message_of<Error>([&] { static_cast<void>(sut.wait(1s)); }), "drain()"));
 }
 
 TEST(EndsTest, WaitGivesUpInTime) {
@@ -418,7 +418,7 @@ TEST(EndsTest, SaysWhatIsMissingOrTooMuch) {
   no_source.add(doubled).sink(sink);
   EXPECT_TRUE(contains(message_of<PipelineInitiationError>([&] { no_source.run(); }), "no source"));
   no_source.parallelize();
-  EXPECT_TRUE(contains(message_of<PipelineUndefined>([&] { no_source.as_stage(); }), "source or a sink"));
+  EXPECT_TRUE(contains(message_of<PipelineUndefined>([&] { static_cast<void>(no_source.as_stage()); }), "source or a sink"));
 
   Pipeline both({.input_generator = [] { return 1; }});
   both.source(forever).add(doubled).sink(sink);

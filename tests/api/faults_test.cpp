@@ -59,7 +59,7 @@ TEST(FaultsTest, ACleanupThatGoesWrongIsTold) {
     {
       Pipeline sut;
       sut.add(AtTheEnd(each.act), "Writer").parallelize(kAllResults);
-      sut.forward(1);
+      EXPECT_TRUE(sut.forward(1));
       EXPECT_EQ(sut.get_results<int>(), 1);
     }
     set_logger({});
@@ -112,7 +112,7 @@ TEST(FaultsTest, ACrashingItemIsTriedAgain) {
     return x;
   });
   sut.parallelize(kAllResults);
-  sut.forward_all({1, 2, 3, 4});
+  EXPECT_EQ(sut.forward_all({1, 2, 3, 4}), 4U);
   EXPECT_EQ(read_all<int>(sut, 4), (std::vector<int>{1, 2, 3, 4}));
 }
 
@@ -121,11 +121,11 @@ TEST(FaultsTest, TerminatedTellsStageSignalAndItem) {
   sut.add(same, "Good");
   sut.add([](int x) { return x == 2 ? (std::abort(), x) : x; }, "Bad", {.on_crash = OnCrash::fail});
   sut.parallelize({.block_output = true, .output_timeout = kDeadline, .results = Results::all});
-  sut.forward_all({0, 1, 2, 3});
+  EXPECT_EQ(sut.forward_all({0, 1, 2, 3}), 4U);
   EXPECT_EQ(sut.get_results<int>(), 0);
   EXPECT_EQ(sut.get_results<int>(), 1);
   try {
-    sut.get_results<int>();
+    EXPECT_TRUE(sut.get_results<int>());
     FAIL();
   } catch (const PipelineTerminated& error) {
     EXPECT_EQ(error.reason().stage, "MainPipeline__Bad");
@@ -133,10 +133,10 @@ TEST(FaultsTest, TerminatedTellsStageSignalAndItem) {
     EXPECT_EQ(error.reason().item, 2U);
     EXPECT_TRUE(contains(error.what(), "MainPipeline__Bad"));
   }
-  EXPECT_THROW(sut.forward(1), PipelineTerminated);
-  EXPECT_THROW(sut.drain(kDeadline), PipelineTerminated);
+  EXPECT_THROW(std::ignore = sut.forward(1), PipelineTerminated);
+  EXPECT_THROW(std::ignore = sut.drain(kDeadline), PipelineTerminated);
   sut.cleanup();
-  EXPECT_THROW(sut.forward(1), PipelineUndefined);
+  EXPECT_THROW(std::ignore = sut.forward(1), PipelineUndefined);
 }
 
 TEST(FaultsTest, AStageThatThrowsForGoodEndsThePipelineWithItsMessage) {
@@ -144,9 +144,9 @@ TEST(FaultsTest, AStageThatThrowsForGoodEndsThePipelineWithItsMessage) {
   sut.add([](int x) { return x == 1 ? throw std::runtime_error("no such camera") : x; }, "Camera",
           {.on_error = OnError::fail});
   sut.parallelize(kAllResults);
-  sut.forward_all({0, 1});
+  EXPECT_EQ(sut.forward_all({0, 1}), 2U);
   EXPECT_EQ(sut.get_results<int>(), 0);
-  const std::string message = message_of<PipelineTerminated>([&] { sut.get_results<int>(); });
+  const std::string message = message_of<PipelineTerminated>([&] { static_cast<void>(sut.get_results<int>()); });
   EXPECT_TRUE(contains(message, "no such camera"));
   EXPECT_TRUE(contains(message, "MainPipeline__Camera"));
   EXPECT_TRUE(contains(message, "item 1"));
@@ -159,7 +159,7 @@ TEST(FaultsTest, AThrowingItemCanBeSkippedOrRetried) {
   sut.add([tries](int x) { return x == 2 && ++*tries < 3 ? throw std::runtime_error("busy") : x; }, "Retries",
           {.on_error = OnError::retry});
   sut.parallelize(kAllResults);
-  sut.forward_all({0, 1, 2, 3});
+  EXPECT_EQ(sut.forward_all({0, 1, 2, 3}), 4U);
   EXPECT_EQ(read_all<int>(sut, 3), (std::vector<int>{0, 2, 3}));
   EXPECT_EQ(*tries, 3);
 }
@@ -176,7 +176,7 @@ TEST(FaultsTest, AHangingStageIsKilledAndTheItemTriedAgain) {
       },
       "Hangs", {.timeout = 100ms});
   sut.parallelize(kAllResults);
-  sut.forward_all({0, 1, 2});
+  EXPECT_EQ(sut.forward_all({0, 1, 2}), 3U);
   EXPECT_EQ(read_all<int>(sut, 3), (std::vector<int>{0, 1, 2}));
 }
 
@@ -225,7 +225,7 @@ TEST(FaultsTest, EverythingEndsWithTheCoordinatorAndNothingHangs) {
     EXPECT_THROW(sut.status(), PipelineTerminated);
     sut.cleanup();
     sut.parallelize(kAllResults);
-    sut.forward(1);
+    EXPECT_TRUE(sut.forward(1));
     EXPECT_EQ(sut.get_results<int>(), 1);
   }
 }
@@ -237,8 +237,8 @@ TEST(FaultsTest, AChildOfASerialPipelineThatEndsDoesNotHangForward) {
   Pipeline sut;
   sut.add(child.as_stage(), "Child").serialize({.results = Results::all});
   EXPECT_TRUE(sut.forward(0));
-  EXPECT_TRUE(contains(message_of<PipelineTerminated>([&] { sut.forward(1); }), "MainPipeline__Child__Bad"));
-  EXPECT_THROW(sut.forward(2), PipelineTerminated);
+  EXPECT_TRUE(contains(message_of<PipelineTerminated>([&] { static_cast<void>(sut.forward(1)); }), "MainPipeline__Child__Bad"));
+  EXPECT_THROW(std::ignore = sut.forward(2), PipelineTerminated);
 }
 
 TEST(FaultsTest, ATerminatedCoordinatorSaysSo) {
@@ -248,7 +248,7 @@ TEST(FaultsTest, ATerminatedCoordinatorSaysSo) {
   std::string message;
   ASSERT_TRUE(wait_until([&] {
     try {
-      sut.forward(1);
+      EXPECT_TRUE(sut.forward(1));
       return false;
     } catch (const PipelineTerminated& error) {
       message = error.what();
@@ -328,7 +328,7 @@ TEST(FaultsTest, ADamagedLinkOfThisProcessIsNamedByItsEnds) {
   Pipeline sut;
   sut.add(same, "A").add(same, "B").parallelize(kAllResults);
   damage(sut.status().coordinator, 2);
-  EXPECT_TRUE(contains(message_of<Error>([&] { sut.get_results<int>(); }), "link B -> Exit is damaged"));
+  EXPECT_TRUE(contains(message_of<Error>([&] { static_cast<void>(sut.get_results<int>()); }), "link B -> Exit is damaged"));
 }
 
 TEST(FaultsTest, ADamagedLinkFromAChildIsNamedByItsEnds) {
@@ -340,7 +340,7 @@ TEST(FaultsTest, ADamagedLinkFromAChildIsNamedByItsEnds) {
   const pid_t worker = workers_of(sut).front();
   ASSERT_EQ(::kill(worker, SIGSTOP), 0);  // so that it says nothing else meanwhile
   damage(sut.status().coordinator, 1);
-  EXPECT_TRUE(contains(message_of<Error>([&] { sut.forward(2); }), "link Child__B -> MainPipeline is damaged"));
+  EXPECT_TRUE(contains(message_of<Error>([&] { static_cast<void>(sut.forward(2)); }), "link Child__B -> MainPipeline is damaged"));
   ::kill(worker, SIGCONT);
 }
 

@@ -27,7 +27,7 @@ template <class Look>
 std::string in_worker(Look look) {
   Pipeline sut;
   sut.add([look](int) -> std::string { return look(); }).parallelize(kAllResults);
-  sut.forward(0);
+  EXPECT_TRUE(sut.forward(0));
   return sut.get_results<std::string>().value_or("");
 }
 
@@ -86,7 +86,7 @@ TEST(ForkTest, TheCoordinatorOutlivesTheThreadThatMadeIt) {
   Pipeline sut;
   sut.add(same);
   std::jthread([&] { sut.parallelize(kAllResults); }).join();
-  sut.forward(1);
+  EXPECT_TRUE(sut.forward(1));
   EXPECT_EQ(sut.get_results<int>(), 1);
 }
 
@@ -103,7 +103,7 @@ TEST(ForkTest, StagesMayUseTheUsersFiles) {
   ASSERT_EQ(::pipe(fds.data()), 0);
   Pipeline sut;
   sut.add([fds](int x) { return static_cast<int>(::write(fds[1], &x, sizeof(x))); }).parallelize(kAllResults);
-  sut.forward(7);
+  EXPECT_TRUE(sut.forward(7));
   EXPECT_EQ(sut.get_results<int>(), 4);
   int got = 0;
   EXPECT_EQ(::read(fds[0], &got, sizeof(got)), 4);
@@ -187,8 +187,8 @@ TEST(ForkTest, WhatTheUserHasPrintedComesOutOnceAndWhatAStagePrintsToo) {
          return x;
        })
         .parallelize(kAllResults);
-    sut.forward(1);
-    sut.get_results<int>();
+    EXPECT_TRUE(sut.forward(1));
+    EXPECT_TRUE(sut.get_results<int>());
     sut.cleanup();
     std::printf("after");
   });
@@ -205,8 +205,8 @@ TEST(ForkTest, WhatAStageSaysOnStandardErrorCarriesItsName) {
            },
            "Careful")
         .parallelize(kAllResults);
-    sut.forward(1);
-    sut.get_results<int>();
+    EXPECT_TRUE(sut.forward(1));
+    EXPECT_TRUE(sut.get_results<int>());
   });
   EXPECT_EQ(text, "pystream: MainPipeline__Careful: careful\n");
 }
@@ -233,7 +233,7 @@ TEST(ForkTest, TakesNoLockThatAnotherThreadHolds) {
   const SharedCount crashes;
   Pipeline sut;
   sut.add([crashes](int x) { return (*crashes)++ == 0 ? (std::abort(), x) : x; }).parallelize(kAllResults);
-  sut.forward(1);
+  EXPECT_TRUE(sut.forward(1));
   EXPECT_EQ(sut.get_results<int>(), 1);  // the coordinator has told of the crash and started the worker again
   lock.unlock();
   holder.join();
@@ -258,7 +258,7 @@ TEST(ForkTest, WarnsOfThreadsByName) {
   ASSERT_TRUE(wait_until([&] { return named.load(); }));
   Pipeline sut;
   sut.add(same).parallelize(kAllResults);
-  sut.forward(1);
+  EXPECT_TRUE(sut.forward(1));
   EXPECT_EQ(sut.get_results<int>(), 1);  // and it works
   set_logger({});
   EXPECT_TRUE(contains(said, "camera-reader"));
@@ -272,7 +272,7 @@ TEST(ForkTest, AChildOfTheUsersHasNoPipeline) {
   if (child == 0) {
     int wrong = 0;
     try {
-      sut->forward(1);
+      EXPECT_TRUE(sut->forward(1));
       wrong |= 1;
     } catch (const PipelineUndefined&) {
     }
@@ -287,7 +287,7 @@ TEST(ForkTest, AChildOfTheUsersHasNoPipeline) {
   int status = 0;
   ::waitpid(child, &status, 0);
   EXPECT_EQ(status, 0);
-  sut->forward(2);
+  EXPECT_TRUE(sut->forward(2));
   EXPECT_EQ(sut->get_results<int>(), 2);
 }
 
@@ -296,7 +296,7 @@ TEST(ForkTest, TheUsersOwnWaitMayTakeTheCoordinator) {
   {
     Pipeline sut;
     sut.add(same).parallelize(kAllResults);
-    sut.forward(1);
+    EXPECT_TRUE(sut.forward(1));
     EXPECT_EQ(sut.get_results<int>(), 1);
     sut.cleanup();
   }
@@ -304,7 +304,7 @@ TEST(ForkTest, TheUsersOwnWaitMayTakeTheCoordinator) {
   Pipeline sut;
   sut.add(same).parallelize(kAllResults);
   std::jthread waiter([] { ::waitpid(-1, nullptr, 0); });
-  sut.forward(1);
+  EXPECT_TRUE(sut.forward(1));
   EXPECT_EQ(sut.get_results<int>(), 1);
   sut.cleanup();
 }
@@ -320,8 +320,8 @@ TEST(ForkTest, DestructorsOfTheUsersObjectsRunOnlyInTheUsersProcess) {
   {
     Pipeline sut;
     sut.add(same).parallelize(kAllResults);
-    sut.forward(1);
-    sut.get_results<int>();
+    EXPECT_TRUE(sut.forward(1));
+    EXPECT_TRUE(sut.get_results<int>());
   }
   EXPECT_EQ(*count, 0);
 }

@@ -92,7 +92,7 @@ TEST_F(GivenUpTest, ByAnExceptionIsLoggedCountedAndKept) {
     Pipeline sut(options(profiler));
     sut.add([](int x) { return x; }, "First").add(refuse_threes, "Choosy").parallelize(kAllResults);
     for (int i = 0; i < 20; ++i) {
-      sut.forward(i);
+      EXPECT_TRUE(sut.forward(i));
     }
     EXPECT_EQ(read_all<int>(sut, 18).size(), 18U);
     ASSERT_TRUE(sut.drain(kDeadline));
@@ -127,7 +127,7 @@ TEST_F(GivenUpTest, ByAnExceptionIsLoggedCountedAndKept) {
 TEST_F(GivenUpTest, ItIsToldWithCleanupAtTheLatest) {
   Pipeline sut(options());
   sut.add(refuse_threes, "Choosy").parallelize(kAllResults);
-  sut.forward_all({3, 13, 23});
+  EXPECT_EQ(sut.forward_all({3, 13, 23}), 3U);
   const auto& stats = [&] { return sut.status().given_up; };
   EXPECT_TRUE(wait_until([&] { return stats() == 3; }));
   sut.cleanup();
@@ -141,7 +141,7 @@ TEST_F(GivenUpTest, ByTheDeathsOfItsWorkerIsLoggedCountedAndKept) {
           {.max_attempts = 2});
   sut.parallelize(kAllResults);
   for (const char* text : {"good", "bad", "better"}) {
-    sut.forward(text);
+    EXPECT_TRUE(sut.forward(text));
   }
   EXPECT_EQ(read_all<std::string>(sut, 2), (std::vector<std::string>{"good", "better"}));
   EXPECT_EQ(sut.status().given_up, 1U);
@@ -162,7 +162,7 @@ TEST_F(GivenUpTest, ByTheDeathsOfItsWorkerIsLoggedCountedAndKept) {
 TEST_F(GivenUpTest, LettersThatCannotBeReadAreNoEmptyList) {
   Pipeline sut(options());
   sut.add(refuse_threes, "Choosy").parallelize(kAllResults);
-  sut.forward_all({3, 4});
+  EXPECT_EQ(sut.forward_all({3, 4}), 2U);
   EXPECT_EQ(sut.get_results<int>(), 4);
   const auto before = std::signal(SIGCHLD, SIG_IGN);
   EXPECT_EQ(sut.dead_letters().size(), 1U);
@@ -178,7 +178,7 @@ TEST_F(GivenUpTest, LettersThatCannotBeReadAreNoEmptyList) {
 TEST_F(GivenUpTest, SkippedItemsAreToldAndCountedAndNotKept) {
   Pipeline sut(options());
   sut.add(refuse_threes, "Skips", {.on_error = OnError::skip}).parallelize(kAllResults);
-  sut.forward_all({3, 4});
+  EXPECT_EQ(sut.forward_all({3, 4}), 2U);
   EXPECT_EQ(sut.get_results<int>(), 4);
   EXPECT_EQ(sut.status().given_up, 1U);
   EXPECT_TRUE(sut.dead_letters().empty());
@@ -194,7 +194,7 @@ TEST_F(GivenUpTest, OfParallelChildrenOfASerialPipelineToo) {
   sut.add([](int x) { return x; }, "Own").add(child.as_stage(), "Child");
   sut.serialize({.results = Results::all});
   for (const int x : {2, 3, 4}) {
-    sut.forward(x);
+    EXPECT_TRUE(sut.forward(x));
   }
   EXPECT_EQ(sut.status().given_up, 1U);
   ASSERT_EQ(sut.dead_letters().size(), 1U);
@@ -209,7 +209,7 @@ TEST_F(GivenUpTest, WithoutAnyThereAreNoLettersAndNoWarnings) {
   EXPECT_THROW(sut.dead_letters(), PipelineUndefined);
   sut.add(refuse_threes, "Choosy").parallelize(kAllResults);
   EXPECT_TRUE(sut.dead_letters().empty());
-  sut.forward(1);
+  EXPECT_TRUE(sut.forward(1));
   EXPECT_EQ(sut.get_results<int>(), 1);
   sut.cleanup();
   EXPECT_TRUE(sut.dead_letters().empty());
@@ -225,8 +225,8 @@ TEST_F(GivenUpTest, LettersOfOtherRunsAndPipelinesAreNotMixedIn) {
   sut.add(refuse_threes, "Choosy");
   for (int round = 0; round < 2; ++round) {
     sut.parallelize(kAllResults);
-    other.forward(3);
-    sut.forward(13 + round * 10);
+    EXPECT_TRUE(other.forward(3));
+    EXPECT_TRUE(sut.forward(13 + round * 10));
     ASSERT_TRUE(sut.drain(kDeadline));
     ASSERT_TRUE(other.drain(kDeadline));
     ASSERT_EQ(sut.dead_letters().size(), 1U);
@@ -239,7 +239,7 @@ TEST_F(GivenUpTest, LettersCanBeReadWhileChildrenAreReapedByTheKernel) {
   std::signal(SIGCHLD, SIG_IGN);
   Pipeline sut(options());
   sut.add(refuse_threes, "Choosy").parallelize(kAllResults);
-  sut.forward(3);
+  EXPECT_TRUE(sut.forward(3));
   ASSERT_TRUE(sut.drain(kDeadline));
   EXPECT_EQ(sut.dead_letters().size(), 1U);
   sut.cleanup();
@@ -264,7 +264,7 @@ TEST_F(GivenUpTest, AHungWorkerTellsItsStackBeforeItIsKilled) {
   }
   Pipeline sut(options());
   sut.add(hangs_once(SharedCount(), [] {}), "Hangs", {.max_attempts = 1, .timeout = 100ms}).parallelize(kAllResults);
-  sut.forward(7);
+  EXPECT_TRUE(sut.forward(7));
   ASSERT_TRUE(sut.drain(kDeadline));
   const std::vector<DeadLetter> letters = sut.dead_letters();
   ASSERT_EQ(letters.size(), 1U);
@@ -283,7 +283,7 @@ TEST_F(GivenUpTest, AHungWorkerThatTakesNoSignalsIsKilledAllTheSame) {
     ::pthread_sigmask(SIG_SETMASK, &all, nullptr);
   };
   sut.add(hangs_once(SharedCount(), block_all), "Deaf", {.timeout = 100ms}).parallelize(kAllResults);
-  sut.forward(7);
+  EXPECT_TRUE(sut.forward(7));
   EXPECT_EQ(sut.get_results<int>(), 7);
 }
 

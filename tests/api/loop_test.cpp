@@ -24,7 +24,7 @@ TEST(LoopTest, AGeneratorMayHaveNothing) {
 TEST(LoopTest, NeedsAGenerator) {
   Pipeline sut;
   sut.add([](int x) { return x; }).serialize();
-  EXPECT_TRUE(contains(message_of<Error>([&] { sut.forward(); }), "input_generator"));
+  EXPECT_TRUE(contains(message_of<Error>([&] { static_cast<void>(sut.forward()); }), "input_generator"));
   EXPECT_TRUE(contains(message_of<Error>([&] { sut.start_loop(); }), "input_generator"));
   sut.stop_loop();  // none runs: nothing happens
 }
@@ -108,7 +108,7 @@ TEST(LoopTest, StopsAndStartsAgain) {
   ASSERT_TRUE(wait_until([&] { return made > 5; }));
   sut.stop_loop();
   const int stopped_at = made;
-  sut.forward(1);
+  EXPECT_TRUE(sut.forward(1));
   EXPECT_EQ(made, stopped_at);
   sut.start_loop(0ms);
   sut.start_loop(1ms);  // goes on with another period

@@ -91,7 +91,7 @@ TEST(NestingTest, OnlyTheMainPipelinesProfilerCounts) {
         sut.add(child.as_stage(), "Child");
         std::filesystem::remove_all(of_child);  // what it wrote as a pipeline of its own
         start(sut, outer);
-        sut.forward_all({1, 2, 3});
+        EXPECT_EQ(sut.forward_all({1, 2, 3}), 3U);
         EXPECT_EQ(read_all<int>(sut, 3), (std::vector<int>{2, 3, 4}));
         if (profiled) {
           const Profiles profiles = sut.get_profiles();
@@ -121,8 +121,8 @@ TEST(NestingTest, ASerialChildOfAParallelPipelineIsOneProcess) {
   child.serialize();
   Pipeline sut;
   sut.add(child.as_stage(), "Child").parallelize(kAllResults);
-  sut.forward(1);
-  sut.get_results<int>();
+  EXPECT_TRUE(sut.forward(1));
+  EXPECT_TRUE(sut.get_results<int>());
   EXPECT_EQ((*pids)[0], (*pids)[1]);
   EXPECT_NE((*pids)[0], ::getpid());
 }
@@ -147,7 +147,7 @@ TEST(NestingTest, ASerialPipelineHandsOneItemAtATimeToItsParallelChild) {
       .add(child.as_stage(), "Child");
   sut.serialize({.results = Results::all});
   for (int i = 0; i < 20; ++i) {
-    sut.forward(i);
+    EXPECT_TRUE(sut.forward(i));
     EXPECT_EQ(sut.get_results<int>(), i);  // forward() has waited for it
   }
   EXPECT_EQ(here, ::getpid());
@@ -163,7 +163,7 @@ TEST(NestingTest, AParallelChildMayPassLargeItemsOn) {
   sut.serialize({.results = Results::all});
   for (const std::size_t size : {100U, 2U << 20}) {
     const std::string text(size, 'x');
-    sut.forward(text);
+    EXPECT_TRUE(sut.forward(text));
     EXPECT_EQ(sut.get_results<std::string>(), text + "!");
   }
 }
@@ -178,7 +178,7 @@ TEST(NestingTest, AnExceptionBehindAChildLosesOnlyItsOwnItem) {
   Pipeline sut;
   sut.add(child.as_stage(), "Child").add([](int x) { return x == 10 ? throw std::runtime_error("ten") : x; });
   sut.serialize({.results = Results::all});
-  EXPECT_THROW(sut.forward(1), std::runtime_error);
+  EXPECT_THROW(std::ignore = sut.forward(1), std::runtime_error);
   EXPECT_TRUE(sut.forward(2));
   EXPECT_EQ(sut.get_results<int>(), 20);
   EXPECT_EQ(sut.get_results<int>(), 21);

@@ -61,7 +61,7 @@ class OpenDatabaseTest : public ::testing::Test {
   OpenDatabaseTest() {
     Pipeline earlier(options());
     earlier.add([](int x) { return x; }, "Earlier").serialize();
-    earlier.forward(1);
+    EXPECT_TRUE(earlier.forward(1));
     earlier.cleanup();
     Connection(folder_.path()).run("CREATE TABLE mine(x)");
   }
@@ -155,7 +155,7 @@ TEST_F(OpenDatabaseTest, AWriteTransactionThatIsOpenEvenAfterCleanup) {
   user.run("BEGIN IMMEDIATE; INSERT INTO mine VALUES(1)");
   Pipeline sut(options());
   sut.add([](int x) { return x; }, "First").parallelize(kAllResults);
-  sut.forward(1);
+  EXPECT_TRUE(sut.forward(1));
   EXPECT_EQ(sut.get_results<int>(), 1);
   EXPECT_TRUE(contains(message_of<ProfilingError>([&] { sut.get_profiles(); }), "holds"));
   const auto began = std::chrono::steady_clock::now();
@@ -191,7 +191,7 @@ TEST_F(OpenDatabaseTest, ASerialPipelineIsProfiledToo) {
   Pipeline sut(options());
   sut.add([](int x) { return x; }, "First").serialize();
   for (int i = 0; i < kItems; ++i) {
-    sut.forward(i);
+    EXPECT_TRUE(sut.forward(i));
   }
   sut.cleanup();
   user.run("COMMIT");
@@ -262,7 +262,7 @@ TEST_F(WhoOpensTheDatabaseTest, NoProcessThatWasForked) {
   const auto look = [&] { seen.merge(who_has_open(folder_.path())); };
   int number = 0;
   EXPECT_TRUE(wait_until([&] {
-    sut.forward(number);
+    EXPECT_TRUE(sut.forward(number));
     number += number % 10 == 3 ? 0 : 1;  // the last one is refused; again and again
     look();
     return seen.contains("profiler") && seen.contains("letters");
@@ -275,8 +275,8 @@ TEST_F(WhoOpensTheDatabaseTest, NoProcessThatWasForked) {
 TEST_F(WhoOpensTheDatabaseTest, NoProcessThatWasForkedWithoutAProfile) {
   Pipeline sut({.profiler_db_folder = folder_.path()});
   sut.add(refuse_tens, "Choosy").parallelize(kAllResults);
-  sut.forward(3);
-  sut.forward(4);
+  EXPECT_TRUE(sut.forward(3));
+  EXPECT_TRUE(sut.forward(4));
   EXPECT_EQ(sut.get_results<int>(), 5);
   EXPECT_EQ(who_has_open(folder_.path()), std::set<std::string>{"letters"});
   sut.cleanup();
@@ -288,7 +288,7 @@ TEST_F(WhoOpensTheDatabaseTest, TheProfilerProcessOfASerialPipeline) {
   sut.add([](int x) { return x; }, "Only").serialize();
   std::set<std::string> seen;
   EXPECT_TRUE(wait_until([&] {
-    sut.forward(1);
+    EXPECT_TRUE(sut.forward(1));
     seen.merge(who_has_open(folder_.path()));
     return !seen.empty();
   }));
@@ -313,8 +313,8 @@ TEST_F(ForkedLettersTest, AProcessThatKeepsThemIsReplacedWhenItDies) {
   Pipeline sut({.profiler_db_folder = folder_.path()});
   sut.add(refuse_tens, "Choosy").parallelize(kAllResults);
   for (int i = 0; i < 3; ++i) {
-    sut.forward(10 * i + 3);
-    sut.forward(i);
+    EXPECT_TRUE(sut.forward(10 * i + 3));
+    EXPECT_TRUE(sut.forward(i));
     EXPECT_EQ(sut.get_results<int>(), i + 1);
     const pid_t pid = keeper();
     ASSERT_NE(pid, 0);
@@ -329,8 +329,8 @@ TEST_F(ForkedLettersTest, LargeItemsStandInFilesOfTheirOwn) {
   Pipeline sut({.profiler_db_folder = folder_.path()});
   sut.add([](const std::string& text) -> std::string { throw std::runtime_error("no " + text.substr(0, 1)); });
   sut.parallelize(kAllResults);
-  sut.forward(std::string(3 << 20, 'x'));
-  sut.forward(std::string("y"));
+  EXPECT_TRUE(sut.forward(std::string(3 << 20, 'x')));
+  EXPECT_TRUE(sut.forward(std::string("y")));
   EXPECT_TRUE(sut.drain(kDeadline));
   sut.cleanup();
   const Connection user(folder_.path());
@@ -350,11 +350,11 @@ TEST_F(ForkedLettersTest, WithoutTheWorkerProgramThereAreNoneAndThePipelineSaysS
   ::setenv("PYSTREAM_WORKER", "/nowhere/pystream-worker", 1);
   Pipeline sut({.use_profiler = true, .profiler_db_folder = folder_.path()});
   sut.add(refuse_tens, "Choosy").parallelize(kAllResults);
-  sut.forward(4);
+  EXPECT_TRUE(sut.forward(4));
   EXPECT_EQ(sut.get_results<int>(), 5);
   EXPECT_TRUE(contains(message_of<ProfilingError>([&] { sut.get_profiles(); }), "worker program"));
-  sut.forward(13);
-  EXPECT_TRUE(contains(message_of<PipelineTerminated>([&] { sut.get_results<int>(); }), "no threes"));
+  EXPECT_TRUE(sut.forward(13));
+  EXPECT_TRUE(contains(message_of<PipelineTerminated>([&] { static_cast<void>(sut.get_results<int>()); }), "no threes"));
   sut.cleanup();
   ::unsetenv("PYSTREAM_WORKER");
   set_logger({});

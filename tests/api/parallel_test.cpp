@@ -40,7 +40,7 @@ TEST(ParallelTest, RunsEveryStageInAProcessOfItsOwn) {
     return x * 2;
   });
   sut.parallelize(kAllResults);
-  sut.forward(4);
+  EXPECT_TRUE(sut.forward(4));
   EXPECT_EQ(sut.get_results<int>(), 10);
   EXPECT_NE((*pids)[0], ::getpid());
   EXPECT_NE((*pids)[1], ::getpid());
@@ -73,7 +73,7 @@ TEST(ParallelTest, GetAllResultsGivesNothingWhereThereIsNone) {
 TEST(ParallelTest, NewestResultsAreOneAtMost) {
   Pipeline sut;
   sut.add(same).parallelize({.block_output = true, .output_timeout = kDeadline});
-  sut.forward_all({1, 2, 3});
+  EXPECT_EQ(sut.forward_all({1, 2, 3}), 3U);
   ASSERT_TRUE(sut.drain(kDeadline));
   EXPECT_EQ(sut.get_all_results<int>(), std::vector<int>{3});
 }
@@ -100,7 +100,7 @@ TEST(ParallelTest, WhatAThrowingRangeGaveBeforeIsForwarded) {
     const auto items = std::views::iota(0) | std::views::transform([last](int n) {
                          return n <= last ? n : throw std::runtime_error("the range is broken");
                        });
-    EXPECT_EQ(message_of<std::runtime_error>([&] { sut.forward_all(items); }), "the range is broken");
+    EXPECT_EQ(message_of<std::runtime_error>([&] { static_cast<void>(sut.forward_all(items)); }), "the range is broken");
     EXPECT_EQ(read_all<int>(sut, static_cast<std::size_t>(last) + 1).back(), last);
     EXPECT_TRUE(sut.drain(kDeadline));
   }
@@ -124,7 +124,7 @@ TEST(ParallelTest, GivesAResultOnce) {
   Pipeline sut;
   sut.add(same).parallelize();
   EXPECT_EQ(sut.get_results<int>(), std::nullopt);
-  sut.forward(7);
+  EXPECT_TRUE(sut.forward(7));
   ASSERT_TRUE(sut.drain(kDeadline));
   EXPECT_EQ(sut.get_results<int>(), 7);
   EXPECT_EQ(sut.get_results<int>(), std::nullopt);
@@ -134,7 +134,7 @@ TEST(ParallelTest, NewestReplacesWhatWasNotRead) {
   Pipeline sut;
   sut.add(same).parallelize();
   for (int i = 0; i < 100; ++i) {
-    sut.forward(i);
+    EXPECT_TRUE(sut.forward(i));
   }
   ASSERT_TRUE(sut.drain(kDeadline));
   EXPECT_EQ(sut.get_results<int>(), 99);
@@ -189,7 +189,7 @@ TEST(ParallelTest, ForwardWaitsUntilThereIsRoom) {
   const Gate gate;
   Pipeline sut;
   sut.add(gate).parallelize({.input_timeout = kDeadline, .capacity = {.items = 1, .bytes = {}}});
-  sut.forward(1);
+  EXPECT_TRUE(sut.forward(1));
   ASSERT_TRUE(wait_until([&] { return *gate.inside == 1; }));
   std::jthread opener([&] { *gate.open = 1; });
   EXPECT_TRUE(sut.forward(2));
@@ -199,7 +199,7 @@ TEST(ParallelTest, BlockOutputWaitsForAResultAndGivesUpInTime) {
   const Gate gate;
   Pipeline sut;
   sut.add(gate).parallelize({.block_output = true, .output_timeout = 20ms});
-  sut.forward(1);
+  EXPECT_TRUE(sut.forward(1));
   const auto began = std::chrono::steady_clock::now();
   EXPECT_EQ(sut.get_results<int>(), std::nullopt);
   EXPECT_GE(std::chrono::steady_clock::now() - began, 20ms);
@@ -248,7 +248,7 @@ TEST(ParallelTest, RefusesAnItemThatIsTooLarge) {
   sut.add([](std::string text) { return text; });
   sut.parallelize({.block_output = true, .output_timeout = kDeadline, .capacity = {.items = {}, .bytes = 100'000}});
   try {
-    sut.forward(std::string(100'001, 'x'));
+    EXPECT_TRUE(sut.forward(std::string(100'001, 'x')));
     FAIL();
   } catch (const ItemTooLarge& error) {
     EXPECT_EQ(error.size(), 100'001U);
@@ -269,7 +269,7 @@ TEST(ParallelTest, LendsRoomInSharedMemory) {
   Loan loan = sut.loan(1024);
   ASSERT_TRUE(loan);
   EXPECT_EQ(loan.bytes().size(), 1024U);
-  EXPECT_THROW(sut.loan(4), Error);
+  EXPECT_THROW(std::ignore = sut.loan(4), Error);
   EXPECT_THROW(loan.forward(1025), Error);
   const std::uint16_t seven = 7;
   std::memcpy(loan.bytes().data(), &seven, sizeof(seven));
@@ -280,7 +280,7 @@ TEST(ParallelTest, LendsRoomInSharedMemory) {
 TEST(ParallelTest, StagesSeeSequenceAndAttempt) {
   Pipeline sut;
   sut.add([](const Item& in, Output& out) { out.emit(in.sequence() * 10 + in.attempt()); }).parallelize(kAllResults);
-  sut.forward_all({5, 5, 5});
+  EXPECT_EQ(sut.forward_all({5, 5, 5}), 3U);
   EXPECT_EQ(read_all<std::uint64_t>(sut, 3), (std::vector<std::uint64_t>{1, 11, 21}));
 }
 
@@ -293,7 +293,7 @@ TEST(ParallelTest, FiltersAndMultipliesItems) {
     }
   });
   sut.parallelize(kAllResults);
-  sut.forward_all({1, 2, 3, 4});
+  EXPECT_EQ(sut.forward_all({1, 2, 3, 4}), 4U);
   EXPECT_EQ(read_all<int>(sut, 6), (std::vector<int>{200, 201, 400, 401, 402, 403}));
 }
 
@@ -302,7 +302,7 @@ TEST(ParallelTest, DrainTellsWhetherSomethingIsInFlight) {
   Pipeline sut;
   sut.add(same).add(gate).add(same).parallelize();
   EXPECT_TRUE(sut.drain(0s));
-  sut.forward(1);
+  EXPECT_TRUE(sut.forward(1));
   EXPECT_FALSE(sut.drain(20ms));
   *gate.open = 1;
   EXPECT_TRUE(sut.drain(kDeadline));
@@ -319,10 +319,10 @@ TEST(ParallelTest, CleanupRunsInEveryWorkerOnce) {
   {
     Pipeline sut;
     sut.add(Cleaned(cleaned)).add(std::make_unique<Cleaned>(cleaned)).parallelize();
-    sut.forward(1);
+    EXPECT_TRUE(sut.forward(1));
     sut.cleanup();
     EXPECT_EQ(*cleaned, 2);
-    EXPECT_THROW(sut.forward(1), PipelineUndefined);
+    EXPECT_THROW(std::ignore = sut.forward(1), PipelineUndefined);
     sut.parallelize();
   }
   EXPECT_EQ(*cleaned, 4);  // the destructor cleans up, too
@@ -339,7 +339,7 @@ TEST(ParallelTest, CleanupDoesNotWaitForWhatIsQueued) {
   });
   sut.parallelize();
   for (int i = 0; i < kItems; ++i) {
-    sut.forward(i);
+    EXPECT_TRUE(sut.forward(i));
   }
   sut.cleanup();
   EXPECT_LT(*begun, kItems);  // all of them would take 20 seconds
@@ -351,15 +351,15 @@ TEST(ParallelTest, KeepsStateInItsCheckpoint) {
   };
   Pipeline sut;
   sut.add(Counter()).parallelize(kAllResults);
-  sut.forward_all({0, 0, 0});
+  EXPECT_EQ(sut.forward_all({0, 0, 0}), 3U);
   EXPECT_EQ(read_all<int>(sut, 3), (std::vector<int>{1, 2, 3}));
 }
 
 TEST(ParallelTest, TellsItsStatus) {
   Pipeline sut;
   sut.add(same, "A").add(same, "B").parallelize(kAllResults);
-  sut.forward(1);
-  sut.get_results<int>();
+  EXPECT_TRUE(sut.forward(1));
+  EXPECT_TRUE(sut.get_results<int>());
   ASSERT_TRUE(wait_until([&] { return sut.status().stages[1].items == 1; }));
   const PipelineStatus status = sut.status();
   EXPECT_GT(status.coordinator, 0);
@@ -384,7 +384,7 @@ TEST(ParallelTest, ProfilesEveryStageAndPipeline) {
       .add(same, "Fast")
       .parallelize(kAllResults);
   for (int i = 0; i < 20; ++i) {
-    sut.forward(i);
+    EXPECT_TRUE(sut.forward(i));
   }
   read_all<int>(sut, 20);
   const Profiles profiles = sut.get_profiles();

@@ -44,7 +44,7 @@ TEST_F(ApiProfileTest, ASerialPipelineInThisProcessHasARunOfItsOwn) {
       "Slow");
   sut.serialize();
   for (int i = 0; i < 100; ++i) {
-    sut.forward(i);
+    EXPECT_TRUE(sut.forward(i));
   }
   const Profiles profiles = sut.get_profiles();
   sut.cleanup();
@@ -68,7 +68,7 @@ TEST_F(ApiProfileTest, ASerialRowStandsBesideTheWorkersOfItsChildren) {
   sut.add([](int x) { return x + 1; }, "After");
   sut.serialize({.block_output = true, .output_timeout = kDeadline});
   for (int i = 0; i < 50; ++i) {
-    sut.forward(i);
+    EXPECT_TRUE(sut.forward(i));
     EXPECT_EQ(sut.get_results<int>(), 2 * (i + 1) + 1);
   }
   sut.cleanup();
@@ -161,7 +161,7 @@ TEST_F(ApiProfileTest, AskingForFiguresDoesNotCountItemsTwice) {
   sut.add([](int x) { return x + 1; }, "A");
   sut.parallelize(kAllResults);
   for (int i = 0; i < 20; ++i) {
-    sut.forward_all(std::vector<int>(10, i));
+    EXPECT_EQ(sut.forward_all(std::vector<int>(10, i)), 10U);
     read_all<int>(sut, 10);
     EXPECT_GT(sut.get_profiles().latency.at("MainPipeline__A"), 0);
   }
@@ -184,7 +184,7 @@ TEST_F(ApiProfileTest, DeadLettersAreKeptWithoutAProfiler) {
       "Choosy");
   sut.parallelize(kAllResults);
   for (int i = 0; i < 6; ++i) {
-    sut.forward(i);
+    EXPECT_TRUE(sut.forward(i));
   }
   EXPECT_EQ(read_all<int>(sut, 5), (std::vector<int>{0, 1, 2, 4, 5}));
   sut.cleanup();

@@ -63,7 +63,7 @@ TEST(ClosedDescriptors, AreNotTakenByTheLibrary) {
       Pipeline sut;
       sut.add(same, "First").add(same, "Second").parallelize(kAllResults);
       for (int i = 0; i < 200; ++i) {
-        sut.forward(i);
+        EXPECT_TRUE(sut.forward(i));
         [[maybe_unused]] const ssize_t put = ::write(closed, "printed by the program\n", 23);
         if (i == 100) {
           ::kill(static_cast<pid_t>(sut.status().stages[0].pid), SIGKILL);
@@ -93,7 +93,7 @@ TEST(ResourcesTest, AThousandPipelinesBesideAnotherInAThreadedProcessLeaveNothin
     Pipeline sut({.use_profiler = i % 100 == 0});
     sut.add(same).add(same);
     sut.parallelize({.block_output = true, .output_timeout = kDeadline, .capacity = {.items = {}, .bytes = 65536}});
-    sut.forward(i);
+    EXPECT_TRUE(sut.forward(i));
     ASSERT_EQ(sut.get_results<int>(), i);
     sut.cleanup();
   };
@@ -126,7 +126,7 @@ TEST(ResourcesTest, SerialPipelinesLeaveNothingBehind) {
   for (int i = 0; i < 1000; ++i) {
     Pipeline sut;
     sut.add(same).serialize();
-    sut.forward(i);
+    EXPECT_TRUE(sut.forward(i));
   }
   EXPECT_EQ(open_fds(), fds);
 }
@@ -138,13 +138,13 @@ TEST(ResourcesTest, TwoPipelinesSideBySide) {
     Pipeline second;
     second.add([](int x) { return x * 2; }).parallelize(kAllResults);
     for (int i = 0; i < 1000; ++i) {
-      first.forward(i);
-      second.forward(i);
+      EXPECT_TRUE(first.forward(i));
+      EXPECT_TRUE(second.forward(i));
       ASSERT_EQ(first.get_results<int>(), i + 1);
       ASSERT_EQ(second.get_results<int>(), 2 * i);
     }
   }
-  first.forward(1);
+  EXPECT_TRUE(first.forward(1));
   EXPECT_EQ(first.get_results<int>(), 2);
 }
 
@@ -153,7 +153,7 @@ TEST(ResourcesTest, TwoThreadsStartAndEndPipelinesOfTheirOwnAtOnce) {
     for (int i = 0; i < 50; ++i) {
       Pipeline sut;
       sut.add([factor](int x) { return x * factor; }).parallelize(kAllResults);
-      sut.forward(i);
+      EXPECT_TRUE(sut.forward(i));
       EXPECT_EQ(sut.get_results<int>(), i * factor);
     }
   };

@@ -42,7 +42,7 @@ TEST(SerialTest, ACleanupThatThrowsIsToldAndTheOtherStagesAreCleanedUp) {
   {
     Pipeline sut;
     sut.add(FailsAtTheEnd(), "A").add(FailsAtTheEnd(true), "B").add(Cleaned(cleaned), "C").serialize();
-    sut.forward(1);
+    EXPECT_TRUE(sut.forward(1));
     EXPECT_EQ(sut.get_results<int>(), 1);
   }
   set_logger({});
@@ -72,7 +72,7 @@ TEST(SerialTest, GivesAResultOnce) {
   Pipeline sut;
   sut.add(plus_one).serialize();
   EXPECT_EQ(sut.get_results<int>(), std::nullopt);
-  sut.forward(1);
+  EXPECT_TRUE(sut.forward(1));
   EXPECT_EQ(sut.get_results<int>(), 2);
   EXPECT_EQ(sut.get_results<int>(), std::nullopt);
 }
@@ -80,7 +80,7 @@ TEST(SerialTest, GivesAResultOnce) {
 TEST(SerialTest, ReplacesAnUnreadResultByANewerOne) {
   Pipeline sut;
   sut.add(plus_one).serialize();
-  sut.forward_all({1, 2, 3});
+  EXPECT_EQ(sut.forward_all({1, 2, 3}), 3U);
   EXPECT_EQ(sut.get_results<int>(), 4);
 }
 
@@ -100,7 +100,7 @@ TEST(SerialTest, KeepsAllResultsInOrderAndRefusesBeyondTheLimit) {
 TEST(SerialTest, WaitsForAResultIfAskedTo) {
   Pipeline sut;
   sut.add(plus_one).serialize({.block_output = true, .output_timeout = kDeadline});
-  std::jthread feeder([&] { sut.forward(1); });
+  std::jthread feeder([&] { static_cast<void>(sut.forward(1)); });
   EXPECT_EQ(sut.get_results<int>(), 2);
 }
 
@@ -120,8 +120,8 @@ TEST(SerialTest, TakesEveryFormOfStage) {
   sut.add([](const Item& in, Output& out) { out.emit_bytes(in.bytes()); });
   sut.add(Doubling());
   sut.serialize({.results = Results::all});
-  sut.forward(1);
-  sut.forward(-1);  // filtered out
+  EXPECT_TRUE(sut.forward(1));
+  EXPECT_TRUE(sut.forward(-1));  // filtered out
   EXPECT_EQ(sut.get_results<std::string>(), "20!");
   EXPECT_EQ(sut.get_results<std::string>(), "20!");
   EXPECT_EQ(sut.get_results<std::string>(), std::nullopt);
@@ -143,14 +143,14 @@ TEST(SerialTest, MovesValuesFromStageToStage) {
     return text;
   });
   sut.serialize();
-  sut.forward("a");
+  EXPECT_TRUE(sut.forward("a"));
   EXPECT_TRUE(same);
 }
 
 TEST(SerialTest, LetsAStagesExceptionOutOfForwardAndGoesOn) {
   Pipeline sut;
   sut.add([](int x) { return x == 13 ? throw std::invalid_argument("thirteen") : x; }).serialize();
-  EXPECT_EQ(message_of<std::invalid_argument>([&] { sut.forward(13); }), "thirteen");
+  EXPECT_EQ(message_of<std::invalid_argument>([&] { static_cast<void>(sut.forward(13)); }), "thirteen");
   EXPECT_TRUE(sut.forward(14));
   EXPECT_EQ(sut.get_results<int>(), 14);
 }
@@ -162,11 +162,11 @@ TEST(SerialTest, CleansStagesUpOnceAndIsUndefinedAfterwards) {
   sut.cleanup();
   sut.cleanup();
   EXPECT_EQ(*cleaned, 1);
-  EXPECT_THROW(sut.forward(1), PipelineUndefined);
-  EXPECT_THROW(sut.get_results<int>(), PipelineUndefined);
-  EXPECT_THROW(sut.drain(1s), PipelineUndefined);
+  EXPECT_THROW(std::ignore = sut.forward(1), PipelineUndefined);
+  EXPECT_THROW(std::ignore = sut.get_results<int>(), PipelineUndefined);
+  EXPECT_THROW(std::ignore = sut.drain(1s), PipelineUndefined);
   EXPECT_THROW(sut.status(), PipelineUndefined);
-  EXPECT_THROW(sut.loan(4), PipelineUndefined);
+  EXPECT_THROW(std::ignore = sut.loan(4), PipelineUndefined);
   EXPECT_THROW(sut.start_loop(), PipelineUndefined);
 }
 
@@ -175,7 +175,7 @@ TEST(SerialTest, RunsAgainAfterCleanup) {
   sut.add(plus_one).serialize();
   sut.cleanup();
   sut.serialize();
-  sut.forward(1);
+  EXPECT_TRUE(sut.forward(1));
   EXPECT_EQ(sut.get_results<int>(), 2);
 }
 
@@ -184,7 +184,7 @@ TEST(SerialTest, LendsRoomForAnItem) {
   sut.add([](std::string text) { return text + "!"; }).serialize();
   Loan loan = sut.loan(4);
   ASSERT_TRUE(loan);
-  EXPECT_THROW(sut.forward("x"), Error);  // the same thread
+  EXPECT_THROW(std::ignore = sut.forward("x"), Error);  // the same thread
   std::memcpy(loan.bytes().data(), "abcd", 4);
   loan.forward(2);
   EXPECT_EQ(sut.get_results<std::string>(), "ab!");
@@ -205,11 +205,11 @@ TEST(SerialTest, ALoanMayOutliveItsPipeline) {
 TEST(SerialTest, RefusesToFeedItselfFromAStage) {
   Pipeline sut;
   sut.add([&](int x) {
-       sut.forward(x);
+       EXPECT_TRUE(sut.forward(x));
        return x;
      })
       .serialize();
-  EXPECT_THROW(sut.forward(1), Error);
+  EXPECT_THROW(std::ignore = sut.forward(1), Error);
 }
 
 TEST(SerialTest, ProfilesEveryStageAndPipeline) {
@@ -225,7 +225,7 @@ TEST(SerialTest, ProfilesEveryStageAndPipeline) {
   sut.add(child.as_stage(), "Child");
   sut.serialize();
   for (int i = 0; i < 20; ++i) {
-    sut.forward(i);
+    EXPECT_TRUE(sut.forward(i));
   }
   const Profiles profiles = sut.get_profiles();
   EXPECT_EQ(profiles.latency.size(), 4U);

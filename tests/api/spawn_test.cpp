@@ -21,7 +21,7 @@ RegisteredStage add(int by) {
 TEST(SpawnTest, RunsRegisteredStagesInAWorkerProgram) {
   Pipeline sut;
   sut.add(add(5), "A").add(RegisteredStage{"test.add"}, "B").parallelize(spawned());
-  sut.forward(1);
+  EXPECT_TRUE(sut.forward(1));
   EXPECT_EQ(sut.get_results<int>(), 7);  // 1 + 5 + the default of 1
   EXPECT_EQ(sut.status().stages.size(), 2U);
 }
@@ -31,7 +31,7 @@ TEST(SpawnTest, NestsToo) {
   child.add(add(1)).add(add(2)).parallelize(spawned());
   Pipeline sut;
   sut.add(add(10)).add(child.as_stage(), "Child").add(add(20)).parallelize(spawned());
-  sut.forward_all({0, 100});
+  EXPECT_EQ(sut.forward_all({0, 100}), 2U);
   EXPECT_EQ(read_all<int>(sut, 2), (std::vector<int>{33, 133}));
 }
 
@@ -41,7 +41,7 @@ TEST(SpawnTest, ASerialPipelineMayHaveSpawnedChildren) {
   Pipeline sut;
   sut.add(child.as_stage(), "Child")
       .serialize({.block_output = true, .output_timeout = kDeadline, .children = spawned()});
-  sut.forward(1);
+  EXPECT_TRUE(sut.forward(1));
   const int pid = sut.get_results<int>().value_or(0);
   EXPECT_GT(pid, 0);
   EXPECT_NE(pid, ::getpid());
@@ -51,7 +51,7 @@ TEST(SpawnTest, AKilledWorkerIsStartedAgain) {
   Pipeline sut;
   sut.add(add(1), "A").parallelize(spawned());
   for (int i = 0; i < 5; ++i) {
-    sut.forward(i);
+    EXPECT_TRUE(sut.forward(i));
     EXPECT_EQ(sut.get_results<int>(), i + 1);
     ASSERT_TRUE(wait_until([&] {
       const int pid = sut.status().stages[0].pid;

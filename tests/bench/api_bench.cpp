@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <functional>
 #include <pystream/pystream.hpp>
@@ -24,6 +25,13 @@ double seconds_of(const std::function<void()>& what) {
   const auto began = Clock::now();
   what();
   return std::chrono::duration<double>(Clock::now() - began).count();
+}
+
+void require(bool holds, const char* what) {
+  if (!holds) {
+    std::fprintf(stderr, "%s\n", what);
+    std::exit(EXIT_FAILURE);
+  }
 }
 
 double median(std::vector<double> values) {
@@ -61,8 +69,7 @@ void measure_start_with_profile() {
     pystream::Pipeline pipeline({.use_profiler = true});
     add_stages(pipeline, 8);
     start.push_back(seconds_of([&] { pipeline.parallelize({.block_output = true}); }));
-    pipeline.forward(1);
-    pipeline.get_results<int>();
+    require(pipeline.forward(1) && pipeline.get_results<int>(), "the item did not come out");
     pipeline.cleanup();
   }
   std::printf("the same with a profile                     %8.2f ms   (at most 20), the slowest %.2f ms\n",
@@ -77,8 +84,7 @@ void measure_start_and_cleanup() {
     pystream::Pipeline pipeline;
     add_stages(pipeline, 8);
     start.push_back(seconds_of([&] { pipeline.parallelize({.block_output = true}); }));
-    pipeline.forward(1);
-    pipeline.get_results<int>();
+    require(pipeline.forward(1) && pipeline.get_results<int>(), "the item did not come out");
     for (const pystream::StageStatus& stage : pipeline.status().stages) {
       memory.push_back(private_kib(stage.pid));
     }
@@ -99,15 +105,15 @@ void measure_throughput() {
     const std::vector<int> batch(1000, 1);
     const double alone = seconds_of([&] {
       for (int i = 0; i < kItems; ++i) {
-        pipeline.forward(i);
+        require(pipeline.forward(i), "an item found no room");
       }
-      pipeline.drain(60s);
+      require(pipeline.drain(60s), "items are still inside after a minute");
     });
     const double batched = seconds_of([&] {
       for (int i = 0; i < kItems / 1000; ++i) {
-        pipeline.forward_all(batch);
+        require(pipeline.forward_all(batch) == batch.size(), "an item found no room");
       }
-      pipeline.drain(60s);
+      require(pipeline.drain(60s), "items are still inside after a minute");
     });
     std::printf("parallel, %d stages: forward() %6.2f M items/s, forward_all() %6.2f M items/s\n", stages,
                 kItems / alone * 1e-6, kItems / batched * 1e-6);

@@ -75,8 +75,9 @@ void measure(Bench& bench, const std::string& contender, std::chrono::duration<d
     pipeline.add([](int x) { return x; });
   }
   pipeline.parallelize({.block_output = true});
-  pipeline.forward(1);
-  pipeline.get_results<int>();
+  if (!pipeline.forward(1) || !pipeline.get_results<int>()) {
+    give_up("the item did not come out");
+  }
   std::this_thread::sleep_for(std::chrono::milliseconds(200));
   const std::set<int> pids = processes_of(pipeline.status());
   if (pids.size() <= kWorkers) {

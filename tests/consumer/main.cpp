@@ -4,6 +4,5 @@ int main() {
   pystream::Pipeline pipeline;
   pipeline.add([](int x) { return x + 1; }).add([](int x) { return x * 2; });
   pipeline.parallelize({.block_output = true});
-  pipeline.forward(20);
-  return pipeline.get_results<int>() == 42 ? 0 : 1;
+  return pipeline.forward(20) && pipeline.get_results<int>() == 42 ? 0 : 1;
 }

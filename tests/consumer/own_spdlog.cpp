@@ -18,7 +18,9 @@ int main() {
   pystream::Pipeline pipeline;
   pipeline.add([](int x) { return x + 1; });
   pipeline.parallelize({.block_output = true});
-  pipeline.forward(41);
+  if (!pipeline.forward(41)) {
+    return 1;
+  }
   own.info("the answer is {}", pipeline.get_results<int>().value_or(0));
   return text.str().find("the answer is 42") != std::string::npos ? 0 : 1;
 }

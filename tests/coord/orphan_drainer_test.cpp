@@ -58,7 +58,7 @@ TEST_F(OrphanDrainerTest, EndsWhatWasFedAndDiscardsWhatComesOut) {
   results.commit({.inputs_done = 2});
   sut.advance();
   EXPECT_FALSE(sut.ended());
-  results.try_mark(shm::RecordKind::end, {});
+  ASSERT_TRUE(results.try_mark(shm::RecordKind::end, {}));
   results.commit({.inputs_done = 3});
   sut.advance();
   EXPECT_TRUE(sut.ended());

@@ -16,9 +16,9 @@ int main() {
   std::this_thread::sleep_for(500ms);
   pipeline.stop_loop();
 
-  pipeline.drain(5s);
+  const bool drained = pipeline.drain(5s);
   const auto newest = pipeline.get_results<double>();
   std::cout << "newest: " << newest.value_or(0) << "\n\n" << pystream::to_table(pipeline.get_profiles());
   pipeline.cleanup();
-  return newest && measured > 1 ? 0 : 1;
+  return drained && newest && measured > 1 ? 0 : 1;
 }

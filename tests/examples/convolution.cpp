@@ -52,7 +52,9 @@ pystream::Pipeline make_pipeline(int convolutions) {
 double run(pystream::Pipeline& pipeline, int items) {
   const auto began = std::chrono::steady_clock::now();
   for (int i = 0; i < items; ++i) {
-    pipeline.forward(std::vector<int>(kStages));
+    if (!pipeline.forward(std::vector<int>(kStages))) {
+      return -1;
+    }
   }
   for (int i = 0; i < items; ++i) {
     if (pipeline.get_results<std::vector<int>>() != std::vector<int>(kStages, 1)) {

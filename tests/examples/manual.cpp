@@ -28,9 +28,11 @@ int main() {
   pipeline.parallelize({.results = pystream::Results::all});
 
   for (const char* line : {"# a list", "apples", "pears", "# not this", "plums"}) {
-    pipeline.forward(line);
+    if (!pipeline.forward(line)) {
+      return 1;  // the first link stayed full for ten seconds
+    }
   }
-  pipeline.drain(5s);
+  const bool drained = pipeline.drain(5s);
   int count = 0;
   while (const auto line = pipeline.get_results<std::string>()) {
     std::cout << *line << "\n";
@@ -38,5 +40,5 @@ int main() {
   }
   std::cout << "\n" << pystream::to_table(pipeline.get_profiles());
   pipeline.cleanup();
-  return count == 3 ? 0 : 1;
+  return drained && count == 3 ? 0 : 1;
 }

@@ -37,7 +37,9 @@ int main() {
 
   int results = 0;
   for (int i = 0; i < 50; ++i) {
-    pipeline.forward(Samples(10'000, 0.01F * static_cast<float>(i)));
+    if (!pipeline.forward(Samples(10'000, 0.01F * static_cast<float>(i)))) {
+      return 1;
+    }
   }
   while (results < 50 && pipeline.get_results<double>()) {
     ++results;

@@ -9,6 +9,7 @@
 #include <exception>
 #include <string>
 #include <string_view>
+#include <tuple>
 
 #include "shm/ring_reader.hpp"
 #include "shm/ring_writer.hpp"
@@ -53,7 +54,7 @@ void write(RingWriter& ring) {
     put_run(ring, 12, 5);
     put_run(ring, 2, 100);
   }
-  ring.try_mark(RecordKind::tombstone, {});
+  std::ignore = ring.try_mark(RecordKind::tombstone, {});
   ring.commit({.inputs_done = ring.next_number()});
 }
 

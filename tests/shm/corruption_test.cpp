@@ -62,7 +62,7 @@ class CorruptionTest : public ::testing::TestWithParam<Overflow> {
     put(writer, payload_of(0, 10));
     put(writer, payload_of(1, 2000));
     put(writer, "");
-    writer.try_mark(RecordKind::tombstone, {});
+    EXPECT_TRUE(writer.try_mark(RecordKind::tombstone, {}));
     put(writer, payload_of(2, 8192 - 2048));
     put(writer, payload_of(3, 200));
     if (writer.overflow() == Overflow::block) {

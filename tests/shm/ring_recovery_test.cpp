@@ -91,8 +91,8 @@ std::vector<Step> producer_script() {
       },
       rollback_and_write,
       [](RingWriter& ring) {
-        ring.try_mark(RecordKind::tombstone, {.sequence = 9}, 2);
-        ring.try_mark(RecordKind::end, {.sequence = 10});
+        static_cast<void>(ring.try_mark(RecordKind::tombstone, {.sequence = 9}, 2));
+        static_cast<void>(ring.try_mark(RecordKind::end, {.sequence = 10}));
         ring.commit({.inputs_done = 10, .flags = kJournalEnded});
       },
   };

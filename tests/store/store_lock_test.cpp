@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 #include <system_error>
+#include <tuple>
 
 #include "support/refused_syscall.hpp"
 #include "support/temp_folder.hpp"
@@ -35,7 +36,7 @@ TEST(StoreLockTest, SystemThatRefusesLocksIsToldByItsReason) {
         ::_exit(2);
       }
       try {
-        sut.lock_within(1000);
+        std::ignore = sut.lock_within(1000);
       } catch (const std::system_error& told) {
         const std::string text = told.what();
         ::_exit(told.code().value() == error && text.find(dir / "db.lock") != text.npos ? 0 : 1);

@@ -121,11 +121,12 @@ TEST_F(StoreTest, BeyondTheHistoryEverySecondRowGoes) {
 TEST_F(StoreTest, TheMainPipelineIsTheLastOfItsWorkersKeys) {
   const std::int64_t run = begin_run();
   RowStore sut(profile::database_in(folder_.path()), {.run = run});
-  sut.write(1, 0, 1, [](std::uint64_t n) {
+  const auto of_pipeline = [](std::uint64_t n) {
     shm::Row pipeline = row(n);
     pipeline.hosted_and_ns |= std::uint64_t{1} << 48;
     return pipeline;
-  });
+  };
+  static_cast<void>(sut.write(1, 0, 1, of_pipeline));
   EXPECT_EQ(count("SELECT count(*) FROM ItemRows WHERE key = 'MainPipeline'"), 1);
 }
 
@@ -163,7 +164,7 @@ TEST_F(StoreTest, RowsGoOnInANewDatabaseAfterTheOldOneWasDeleted) {
     std::filesystem::remove(profile::database_in(folder_.path()).string() + end);
   }
   EXPECT_TRUE(store.has_moved());
-  EXPECT_THROW(sut.write(0, 10, 20, row), StoreError) << "only the profiler process makes it anew";
+  EXPECT_THROW(static_cast<void>(sut.write(0, 10, 20, row)), StoreError) << "only the profiler process makes it anew";
   ASSERT_TRUE(store.lock().lock_within(1000));
   EXPECT_EQ(store.begin(), run);
   store.lock().unlock();
@@ -366,7 +367,7 @@ TEST_F(StoreTest, OldRunsGo) {
 TEST_F(StoreTest, OldRunsGoUntilTheDatabaseIsSmallEnough) {
   for (int i = 0; i < 3; ++i) {
     const std::int64_t run = begin_run();
-    RowStore(profile::database_in(folder_.path()), {.run = run}).write(0, 0, 20'000, row);
+    static_cast<void>(RowStore(profile::database_in(folder_.path()), {.run = run}).write(0, 0, 20'000, row));
     finish(run);
   }
   const auto used = static_cast<std::uint64_t>(count("PRAGMA page_count") * count("PRAGMA page_size"));
@@ -384,7 +385,7 @@ TEST_F(StoreTest, NeitherRunsThatStillRunNorDeadLettersGo) {
   const std::int64_t running = begin_run();
   const std::int64_t ended = begin_run();
   finish(ended);
-  LetterStore(profile::database_in(folder_.path())).try_store({.run = ended, .stage = "MainPipeline__Sink"}, {});
+  static_cast<void>(LetterStore(profile::database_in(folder_.path())).try_store({.run = ended, .stage = "MainPipeline__Sink"}, {}));
   profile::RunInfo few = info();
   few.retention.runs = 1;
   const std::int64_t own = begin_run(few);

@@ -148,6 +148,12 @@ class RiggedWorker {
   std::unique_ptr<worker::Row> row_;
 };
 
+inline void put_end(shm::RingWriter& ring) {
+  if (!ring.try_mark(shm::RecordKind::end, {})) {
+    throw std::runtime_error("the input link of the test has no room for its end");
+  }
+}
+
 /// Publishes items, and an end mark if `ended`.
 inline void feed(const shm::Segment& segment, std::uint32_t link, const std::vector<std::string>& items,
                  bool ended = true) {
@@ -158,7 +164,7 @@ inline void feed(const shm::Segment& segment, std::uint32_t link, const std::vec
     }
   }
   if (ended) {
-    ring.try_mark(shm::RecordKind::end, {});
+    put_end(ring);
   }
   ring.commit({.inputs_done = ring.next_number()});
 }
@@ -169,7 +175,7 @@ inline void feed_run(const shm::Segment& segment, std::uint32_t link, const std:
   if (put_run(ring, items) < items.size()) {
     throw std::runtime_error("the input link of the test is too small");
   }
-  ring.try_mark(shm::RecordKind::end, {});
+  put_end(ring);
   ring.commit({.inputs_done = ring.next_number()});
 }
 

@@ -5,6 +5,7 @@
 #include <csignal>
 #include <filesystem>
 #include <thread>
+#include <tuple>
 
 #include "support/left_processes.hpp"
 #include "support/stage_driver.hpp"
@@ -179,7 +180,7 @@ std::string fault_of(const ParamMap& params, const Texts& items) {
     }
     stage.finish();
     while (out.items().size() < items.size()) {
-      stage.collect(out, seconds(1));
+      std::ignore = stage.collect(out, seconds(1));
     }
     sut->cleanup();
   } catch (const StageBroken& fault) {
