@@ -1,13 +1,13 @@
 #include "base/kill_point.hpp"
 
-#include <signal.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <array>
 #include <charconv>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <string_view>
 
 /// Part of libraries with kill points only.

@@ -17,10 +17,10 @@ struct Target {
   ParamValue* stage;
 };
 
-std::string name_in(const ParamValue& node, std::string fallback) {
+std::string name_in(const ParamValue& node, const std::string& fallback) {
   const ParamValue* name = find_key(node, "name");
   const auto* text = name == nullptr ? nullptr : std::get_if<std::string>(name);
-  return text == nullptr ? std::move(fallback) : *text;
+  return text == nullptr ? fallback : *text;
 }
 
 void collect_targets(ParamValue& pipeline, const std::string& prefix, std::size_t level, std::vector<Target>& out) {

@@ -74,7 +74,7 @@ std::string items_given(const HostedSpec& hosted, const std::string& taken, Type
     return framing != nullptr && (*framing == ParamValue("lines") || *framing == ParamValue("path")) ? "string"
                                                                                                      : "bytes";
   }
-  if (const std::string given = item_type(hosted, types, &StageInfo::output); given != "any") {
+  if (std::string given = item_type(hosted, types, &StageInfo::output); given != "any") {
     return given;
   }
   return item_type(hosted, types, &StageInfo::input) == "any" ? taken : "";
