@@ -26,9 +26,9 @@ Moment moment() {
   Moment best;
   std::uint64_t best_width = ~std::uint64_t{0};
   for (int i = 0; i < 5; ++i) {
-    const std::uint64_t before = __rdtsc();
+    const std::uint64_t before = read_ticks();
     const std::int64_t ns = now_ns();
-    const std::uint64_t width = __rdtsc() - before;
+    const std::uint64_t width = read_ticks() - before;
     if (width < best_width) {
       best_width = width;
       best = {.ticks = before + width / 2, .ns = ns};
