@@ -47,6 +47,8 @@ control no_wake_of_consumer shm/shm_test 'WaitingTest.AReaderThatSleepsIsWoken'
 control request_ends_sleep shm/shm_test 'WaitingTest.AReaderThatWasWokenForRoom*'
 control free_by_first_consumer shm/shm_test 'ConsumersTest.FreeIsWhatBoth*'
 control wait_for_first_consumer shm/shm_test 'ConsumersTest.TheProducerWaitsForTheOne*'
+control no_time_bound shm/shm_test 'TimeBoundLinkTest.TheLinkHoldsTheFewest*'
+control no_growth_when_dry shm/shm_test 'TimeBoundLinkTest.HoldsMoreOnce*'
 
 echo "== end to end"
 control no_wake_of_consumer kill_points/kill_points_test 'Forked/*LosesNothing/before_commit_1'

@@ -34,6 +34,10 @@ struct LinkCapacity {
   /// smaller ones as many as it holds.
   std::optional<std::uint64_t> items{};
   std::optional<std::uint64_t> bytes{};  ///< payload bytes; also the size of the largest item (default 64 MiB)
+  /// At most what the link's consumer works off in this time, and never less than what keeps both ends busy. 0: no
+  /// bound. Default: 100 ms. It holds for links that wait when they are full and that a worker reads, outside serial
+  /// pipelines; not for forward() with `block_input` off.
+  std::optional<std::chrono::nanoseconds> time{};
 };
 
 /// Restart intensity of a pipeline: more than `max_restarts` within `window` without any progress end it.

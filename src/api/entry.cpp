@@ -19,7 +19,11 @@ Entry::Entry(Session& session, plan::LinkId link, WaitOptions waiting)
     : session_(session),
       waiting_(waiting),
       spin_ns_(worker::spin_ns(session.topology().workers.size() - 1)),
-      ring_(session.segment().map_producer(link)) {}
+      ring_(session.segment().map_producer(link)) {
+  if (!waiting_.block) {
+    ring_.lift_time_bound();
+  }
+}
 
 Entry::Lock Entry::take_turn(Deadline& deadline) {
   if (lender_.load(std::memory_order_relaxed) == std::this_thread::get_id()) {

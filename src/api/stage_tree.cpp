@@ -284,7 +284,10 @@ plan::Plan make_plan(PipelineTree& tree, const ParallelOptions& options, const P
     plan.sink = end_of(*tree.sink, {});
   }
   plan.plugins = options.plugins;
-  plan.links = {.items = options.capacity.items, .bytes = options.capacity.bytes, .overflow = options.overflow};
+  plan.links = {.items = options.capacity.items,
+                .bytes = options.capacity.bytes,
+                .time = options.capacity.time,
+                .overflow = options.overflow};
   plan.restarts = {.max_restarts = options.restarts.max_restarts,
                    .window = options.restarts.window,
                    .backoff_first = options.restarts.backoff_first,

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
@@ -20,7 +21,8 @@
 ///     static void fields(auto& self, auto& code) { code(self.time_ns, self.text); }
 ///   };
 ///
-/// A field is a number, an enumerator, a text, a path, a message, or an optional, a pair or a vector of these.
+/// A field is a number, an enumerator, a text, a path, a duration, a message, or an optional, a pair or a vector of
+/// these.
 namespace pystream::base {
 
 /// A field: a list of `size` counts most of which are 0.
@@ -63,6 +65,10 @@ class Encoder {
   template <class T>
   void put_parts(const std::optional<T>& value) {
     put(value.has_value()).put(value.value_or(T{}));
+  }
+  template <class Ticks, class Unit>
+  void put_parts(const std::chrono::duration<Ticks, Unit>& value) {
+    put(value.count());
   }
   template <class First, class Second>
   void put_parts(const std::pair<First, Second>& value) {
@@ -128,6 +134,10 @@ class Decoder {
     if (!has_value) {
       value.reset();
     }
+  }
+  template <class Ticks, class Unit>
+  void take_parts(std::chrono::duration<Ticks, Unit>& value) {
+    value = std::chrono::duration<Ticks, Unit>(get<Ticks>());
   }
   template <class First, class Second>
   void take_parts(std::pair<First, Second>& value) {

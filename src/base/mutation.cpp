@@ -11,7 +11,7 @@
 namespace pystream::base {
 namespace {
 
-constexpr std::array<std::string_view, 22> kNames{"none",
+constexpr std::array<std::string_view, 24> kNames{"none",
                                                   "journal_entry_in_place",
                                                   "position_before_journal",
                                                   "release_before_commit",
@@ -32,6 +32,8 @@ constexpr std::array<std::string_view, 22> kNames{"none",
                                                   "no_request_upstream",
                                                   "no_request_for_room",
                                                   "stale_cursor_in_run",
+                                                  "no_time_bound",
+                                                  "no_growth_when_dry",
                                                   "no_isolation_after_death"};
 
 }  // namespace

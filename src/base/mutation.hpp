@@ -27,6 +27,8 @@ enum class Mutation {
   no_request_upstream,           ///< does not pass on that a worker upstream lacks room
   no_request_for_room,           ///< does not ask the consumer for room
   stale_cursor_in_run,           ///< commits an older cursor when a batch waits for room
+  no_time_bound,                 ///< lets a link hold what fits, however long its consumer takes
+  no_growth_when_dry,            ///< leaves the time bound as it is although it starves the consumer
   no_isolation_after_death,      ///< does not name the items of a batch that were in work at a death
 };
 

@@ -74,6 +74,9 @@ std::string capacity_text(const shm::LinkSize& size) {
   if (size.items_limit > 0) {
     text += ", at most " + base::count_text(size.items_limit, "item");
   }
+  if (size.time_limit_ns > 0) {
+    text += ", " + base::duration_text(static_cast<std::int64_t>(size.time_limit_ns)) + " of work";
+  }
   return text + ", items up to " + base::size_text(size.item_limit);
 }
 
@@ -126,6 +129,7 @@ ParamValue link_json(const Survey& survey, std::size_t id) {
                   {"ring_bytes", number(size.ring_bytes)},
                   {"item_bytes_limit", number(size.item_limit)},
                   {"items_limit", size.items_limit > 0 ? number(size.items_limit) : ParamValue()},
+                  {"time_limit_ns", size.time_limit_ns > 0 ? number(size.time_limit_ns) : ParamValue()},
                   {"overflow", ParamValue(std::string(plan::to_string(link.options.overflow)))}};
 }
 

@@ -28,10 +28,11 @@ using pystream::to_string;
 struct LinkOptions {
   std::optional<std::uint64_t> items;  ///< at most so many items in the link
   std::optional<std::uint64_t> bytes;  ///< payload bytes; also the largest item
+  std::optional<Duration> time;        ///< at most what the consumer works off in this time; 0: no bound
   Overflow overflow = Overflow::block;
 
   bool operator==(const LinkOptions&) const = default;
-  static void fields(auto& self, auto& code) { code(self.items, self.bytes, self.overflow); }
+  static void fields(auto& self, auto& code) { code(self.items, self.bytes, self.time, self.overflow); }
 };
 
 /// What a stage may use; 0 or empty: no limit.

@@ -145,6 +145,10 @@ const KeyTable& capacity_keys() {
   static const KeyTable kKeys{
       with_range(key("items", ParamType::integer, "at most so many items"), 1, kMaxCount),
       with_range(key("bytes", ParamType::size, "payload; also the size of the largest item"), 1, kMaxLinkBytes),
+      at_least(key("time", ParamType::duration,
+                   "at most what the stage behind works off in this time, and what keeps both ends busy (100ms); 0: no "
+                   "bound"),
+               0),
   };
   return kKeys;
 }

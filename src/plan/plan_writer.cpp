@@ -64,6 +64,7 @@ ObjectWriter links_object(const LinkOptions& options) {
   ObjectWriter capacity;
   capacity.put("items", options.items);
   capacity.put("bytes", options.bytes);
+  capacity.put("time", options.time);
   ObjectWriter out;
   out.put("capacity", std::move(capacity));
   out.put("overflow", options.overflow, LinkOptions{}.overflow);

@@ -166,6 +166,7 @@ LinkOptions read_links(const ParamValue& value, std::string where, std::vector<P
     const ObjectReader bounds(*capacity, reader.at("capacity"), capacity_keys(), faults);
     bounds.read("items", options.items);
     bounds.read("bytes", options.bytes);
+    bounds.read("time", options.time);
   }
   return options;
 }

@@ -166,6 +166,7 @@ class Builder {
   void set_options(LinkSpec& link, const LinkOptions& wanted) {
     link.options.items = wanted.items ? wanted.items : plan_.links.items;
     link.options.bytes = wanted.bytes ? wanted.bytes : plan_.links.bytes;
+    link.options.time = wanted.time ? wanted.time : plan_.links.time;
     link.options.overflow = link.answers ? Overflow::block : wanted.overflow;
   }
 

@@ -50,6 +50,21 @@ void Consumers::look(Freed& freed, const Written& written, std::uint64_t committ
   }
 }
 
+bool Consumers::any_dry(std::uint64_t committed, std::uint64_t number) const {
+  return std::any_of(peers_.begin(), peers_.end(), [&](const Peer& peer) {
+    return peer.page->done_number.load(std::memory_order_relaxed) == number ||
+           peer.page->asleep_at.load(std::memory_order_relaxed) == asleep_on(committed);
+  });
+}
+
+std::uint64_t Consumers::wanted_at_once() const {
+  std::uint64_t most = 0;
+  for (const Peer& peer : peers_) {
+    most = std::max(most, peer.page->wanted_at_once.load(std::memory_order_relaxed));
+  }
+  return most;
+}
+
 std::uint64_t Consumers::done_number() const {
   std::uint64_t least = kInvalidPosition;
   for (const Peer& peer : peers_) {

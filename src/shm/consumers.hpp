@@ -35,6 +35,10 @@ class Consumers {
     return all_of(
         [&](const Peer& peer) { return peer.page->read_position.load(std::memory_order_acquire) == committed; });
   }
+  /// Some consumer waits for more than what was committed: all of it is done, or it sleeps behind it.
+  bool any_dry(std::uint64_t committed, std::uint64_t number) const;
+  /// The most items that one of them may have to see before it is done with the first; untrusted.
+  std::uint64_t wanted_at_once() const;
   /// All items with a smaller number are done.
   std::uint64_t done_number() const;
 

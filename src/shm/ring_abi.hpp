@@ -71,6 +71,9 @@ struct ProducerPage {
   /// first byte is overwritten (label: EVICT); the consumer looks at it after it has copied a record.
   std::atomic<std::uint64_t> tail_position;
   std::atomic<std::uint64_t> large_written;  ///< ordinal of the first large record not yet committed; relaxed
+  /// Items that may be in the link by the time bound at present; 0: there is no bound. Relaxed: a hint as to when the
+  /// producer is worth waking, and for people.
+  std::atomic<std::uint64_t> time_limit;
   alignas(kLine) std::atomic<std::uint64_t> populated;  ///< bytes of the large area that have memory
   /// Odd since the producer, or one upstream of it, found no room for a record; even again once it looks and finds
   /// some. Its low half is a futex word: a consumer that waits for input and retains some for others sleeps on it too
@@ -96,6 +99,8 @@ struct ConsumerPage {
   std::atomic<std::uint64_t> done_large;
   /// One more with each release, be it of memory or of room under a limit; release store after all of the above.
   std::atomic<std::uint64_t> releases;
+  /// Items that the consumer may have to see before it is done with the first of them; relaxed, for the time bound.
+  std::atomic<std::uint64_t> wanted_at_once;
   /// asleep_on() the write position that the consumer saw, while it sleeps (label: SLEEP); 0: awake.
   alignas(kLine) std::atomic<std::uint64_t> asleep_at;
 };

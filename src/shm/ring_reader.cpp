@@ -146,13 +146,31 @@ bool RingReader::look_at_producer() {
   return true;
 }
 
+/// Items that the link may hold, as far as its producer says; kInvalidPosition: as many as fit.
+std::uint64_t RingReader::items_limit() const {
+  const std::uint64_t by_time = end_.peer->time_limit.load(std::memory_order_relaxed);
+  const std::uint64_t limit = end_.link.items_limit;
+  return std::min(limit != 0 ? limit : kInvalidPosition, by_time != 0 ? by_time : kInvalidPosition);
+}
+
+void RingReader::want_at_once(std::uint64_t items) {
+  ConsumerPage& own = *end_.own;
+  own.wanted_at_once.store(items, std::memory_order_relaxed);
+  // The producer may already wait under a lower limit, and nothing may be done before it goes on.
+  const std::uint64_t releases = own.releases.load(std::memory_order_relaxed) + 1;
+  own.releases.store(releases, std::memory_order_release);
+  std::atomic_thread_fence(std::memory_order_seq_cst);  // SLEEP
+  if (producer_sleep_.must_wake(end_.peer->asleep_at[end_.index], releases)) {
+    base::futex_wake(own.releases);
+  }
+}
+
 bool RingReader::try_nap() {
   constexpr std::int64_t kNapNs = 20'000;
   const std::uint64_t items = number_ - looked_number_;
   const std::uint64_t bytes = position_ - looked_at_;
   looked_number_ = number_;  // dry after this nap, it sleeps
-  if (items < 2 || one_at_a_time() || 2 * bytes > end_.link.ring_bytes ||
-      (end_.link.items_limit != 0 && 2 * items > end_.link.items_limit) ||
+  if (items < 2 || one_at_a_time() || 2 * bytes > end_.link.ring_bytes || items > items_limit() / 2 ||
       end_.peer->asleep_at[end_.index].load(std::memory_order_relaxed) != 0) {
     return false;
   }
@@ -219,8 +237,7 @@ bool RingReader::stays_full(const Mark& mark) const {
   const std::uint64_t bytes = seen_written_ - mark.position;
   const std::uint64_t items = published_number() - mark.done;
   const std::uint64_t large = end_.peer->large_written.load(std::memory_order_relaxed) - mark.large_ordinal;
-  return bytes != 0 && (bytes > link.ring_bytes / 4 * 3 || (link.items_limit != 0 && items > link.items_limit / 2) ||
-                        large > link.large_limit / 2);
+  return bytes != 0 && (bytes > link.ring_bytes / 4 * 3 || items > items_limit() / 2 || large > link.large_limit / 2);
 }
 
 /// `referred`: kInvalidPosition if nothing is.

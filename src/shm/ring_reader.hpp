@@ -103,6 +103,9 @@ class RingReader {
   /// waits for room. A reader that naps is only slow as far as the protocol of waiting.hpp is concerned.
   /// REQUIRES: nothing more is there; what was stepped over is released.
   bool try_nap();
+  /// Tells the producer that this reader may have to see so many items before it is done with the first of them: a time
+  /// bound allows as many.
+  void want_at_once(std::uint64_t items);
   /// True if the producer may soon lack the room of what was stepped over, or nothing more is known to be there.
   bool should_release() const;
 
@@ -151,6 +154,7 @@ class RingReader {
   void step_in_run(std::uint32_t items);
   void release_up_to(const Mark& until, std::uint64_t referred);
   bool stays_full(const Mark& mark) const;
+  std::uint64_t items_limit() const;
 
   ConsumerEnd end_;
   std::uint64_t mask_;

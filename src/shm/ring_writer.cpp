@@ -4,6 +4,7 @@
 #include <bit>
 #include <pystream/error.hpp>
 
+#include "base/clock.hpp"
 #include "base/kill_point.hpp"
 
 namespace pystream::shm {
@@ -21,7 +22,8 @@ RingWriter::RingWriter(ProducerEnd end)
       small_limit_(std::min(end_.link.ring_bytes / kLargeShare, end_.link.item_limit)),
       journal_(*end_.own, check_),
       large_(end_, check_),
-      consumers_(end_) {
+      consumers_(end_),
+      bound_(static_cast<std::int64_t>(end_.link.time_limit_ns)) {
   rollback();
   if (end_.link.ring_bytes == 0) {
     return;  // nobody reads a terminal link
@@ -61,16 +63,45 @@ void RingWriter::look_at_consumers() {
   set_room();
 }
 
+void RingWriter::learn() {
+  look_at_consumers();
+  if (bound_.applies()) {
+    bound_.look({.now_ns = base::now_ns(),
+                 .done = freed_.done_number,
+                 .dry = any_dry(),
+                 .wanted = consumers_.wanted_at_once()});
+    set_room();
+  }
+}
+
+bool RingWriter::any_dry() const {
+  return consumers_.any_dry(journal_.committed(), journal_.entry().next_number);
+}
+
+void RingWriter::lift_time_bound() {
+  bound_ = TimeBound(0);
+  set_room();
+}
+
+/// Items that may be in the link and not done; kInvalidPosition: as many as fit.
+std::uint64_t RingWriter::items_limit() const {
+  const std::uint64_t limit = end_.link.items_limit;
+  return std::min(limit != 0 ? limit : kInvalidPosition, bound_.limit());
+}
+
 void RingWriter::set_room() {
   room_end_ = freed_.position + end_.link.ring_bytes;
-  number_end_ = end_.link.items_limit != 0 ? freed_.done_number + end_.link.items_limit : kInvalidPosition;
+  const std::uint64_t limit = items_limit();
+  number_end_ = limit != kInvalidPosition ? freed_.done_number + limit : kInvalidPosition;
+  if (end_.link.time_limit_ns != 0) {
+    end_.own->time_limit.store(bound_.applies() ? bound_.limit() : 0, std::memory_order_relaxed);
+  }
 }
 
 /// One more record, of a large item if `large`, is within what the link may hold that is not done.
 bool RingWriter::within_limits(bool large, const Freed& freed) const {
-  const LinkEntry& link = end_.link;
-  return (link.items_limit == 0 || next_number_ - freed.done_number < link.items_limit) &&
-         (!large || large_.is_free(freed) || large_.ordinal() - freed.done_large < link.large_limit);
+  return next_number_ - freed.done_number < items_limit() &&
+         (!large || large_.is_free(freed) || large_.ordinal() - freed.done_large < end_.link.large_limit);
 }
 
 bool RingWriter::fits(Need need, const Freed& freed) const {
@@ -94,7 +125,7 @@ bool RingWriter::make_room(Need need) {
     }
     return fits(need, freed_);
   }
-  look_at_consumers();
+  learn();
   if (fits(need, freed_)) {
     return true;
   }
@@ -131,7 +162,24 @@ std::uint32_t RingWriter::try_reserve_run(std::size_t size, std::uint32_t items)
   if ((head_ + bytes > room_end_ || next_number_ >= number_end_) && !has_room({.ring = bytes})) {
     return 0;
   }
-  return static_cast<std::uint32_t>(std::min(most, number_end_ - next_number_));
+  return static_cast<std::uint32_t>(most <= number_end_ - next_number_ ? most : room_for_run(most));
+}
+
+/// How many of the items of a run, at least one, the limits of items allow. REQUIRES: one more item is within them.
+std::uint64_t RingWriter::room_for_run(std::uint64_t most) {
+  std::uint64_t hard = number_end_ - next_number_;
+  if (!bound_.applies()) {
+    return std::min(most, hard);
+  }
+  learn();
+  const std::uint64_t inside = next_number_ - freed_.done_number;
+  hard = end_.link.items_limit != 0 ? std::min(most, end_.link.items_limit - inside) : most;
+  const std::uint64_t left = bound_.limit() - std::min(bound_.limit(), inside);
+  const std::uint64_t room = std::min(hard, std::max(left, bound_.run_excess()));
+  if (room < hard) {
+    bound_.note_cut();
+  }
+  return room;
 }
 
 void RingWriter::finish_run(std::size_t size, const RunItems& of, const RecordTag& tag) {
@@ -186,6 +234,10 @@ void RingWriter::set_closes(std::uint8_t closes) {
 }
 
 void RingWriter::commit(const Done& done) {
+  if (bound_.watches_commit()) [[unlikely]] {
+    bound_.note_commit(any_dry());
+    set_room();
+  }
   journal_.commit(mark(), done);
   base::kill_point(base::KillPoint::before_wake);
   consumers_.wake(head_);
@@ -201,9 +253,13 @@ void RingWriter::commit_inputs_done(std::uint64_t inputs_done) {
 }
 
 void RingWriter::wait(const Watched& since, const Patience& patience) {
-  if (!eviction_) {  // there a commit is all it takes to make room
-    wait_for_change(since, patience);
+  if (eviction_) {
+    return;  // there a commit is all it takes to make room
   }
+  if (!has_uncommitted() && next_number_ - freed_.done_number >= bound_.limit()) {
+    bound_.note_wait();
+  }
+  wait_for_change(since, patience);
 }
 
 }  // namespace pystream::shm

@@ -14,6 +14,7 @@
 #include "shm/large_area.hpp"
 #include "shm/references.hpp"
 #include "shm/segment.hpp"
+#include "shm/time_bound.hpp"
 #include "shm/waiting.hpp"
 
 namespace pystream::shm {
@@ -155,6 +156,9 @@ class RingWriter {
   std::uint64_t next_number() const { return next_number_; }
   std::uint64_t outputs() const { return outputs_; }
   Overflow overflow() const { return static_cast<Overflow>(end_.link.overflow); }
+  /// From here on the link holds as much as fits. For a caller that does not wait while the link is full: the time
+  /// bound learns from waiting.
+  void lift_time_bound();
   /// An item was thrown away because there was no room.
   void count_dropped();
   /// Records that some consumer is not done with, committed or not.
@@ -174,6 +178,11 @@ class RingWriter {
   bool fits(Need need, const Freed& freed) const;
   bool within_limits(bool large, const Freed& freed) const;
   void look_at_consumers();
+  /// Looks at the consumers, and adapts the time bound to what they have done.
+  void learn();
+  bool any_dry() const;
+  std::uint64_t items_limit() const;
+  std::uint64_t room_for_run(std::uint64_t most);
   void set_room();
   void finish_large(std::size_t size, const RecordTag& tag);
   void write_header(RecordKind kind, const RecordTag& tag, std::uint32_t payload, std::uint8_t closes);
@@ -185,6 +194,7 @@ class RingWriter {
   Journal journal_;
   LargeArea large_;
   Consumers consumers_;
+  TimeBound bound_;
   std::optional<Eviction> eviction_;  ///< on a link that drops the oldest
   References references_;
   std::uint64_t head_ = 0;

@@ -22,7 +22,7 @@
 namespace pystream::shm {
 
 inline constexpr std::uint64_t kMagic = 0x6d61657274737970;  // "pystream"
-inline constexpr std::uint32_t kAbiVersion = 9;
+inline constexpr std::uint32_t kAbiVersion = 10;
 
 /// Behind it stand WorkerEntry[workers], LinkEntry[links] and ConsumerEntry[consumers].
 struct SegmentHeader {
@@ -62,10 +62,11 @@ struct LinkEntry {
   std::uint64_t large_offset;
   std::uint64_t large_bytes;
   std::uint64_t inbox_offset;
-  std::uint64_t inbox_bytes;  ///< 0: not a link that drops the oldest
-  std::uint64_t item_limit;   ///< bytes of the largest item
-  std::uint64_t items_limit;  ///< items in the link at once; 0: as many as fit
-  std::uint64_t large_limit;  ///< large items in the link at once
+  std::uint64_t inbox_bytes;    ///< 0: not a link that drops the oldest
+  std::uint64_t item_limit;     ///< bytes of the largest item
+  std::uint64_t items_limit;    ///< items in the link at once; 0: as many as fit
+  std::uint64_t large_limit;    ///< large items in the link at once
+  std::uint64_t time_limit_ns;  ///< the link holds at most what its consumers work off in this time; 0: no bound
   std::uint32_t producer;
   std::uint32_t first_consumer;  ///< index of its first ConsumerEntry; the others follow
   std::uint32_t consumers;       ///< at least 1, of a link that drops the oldest exactly 1
@@ -213,7 +214,7 @@ struct CheckpointHeader {
   std::uint64_t bytes;  ///< that follow: for each stage with state its size (u64) and its bytes
 };
 
-static_assert(sizeof(SegmentHeader) == 72 && sizeof(WorkerEntry) == 72 && sizeof(LinkEntry) == 104 &&
+static_assert(sizeof(SegmentHeader) == 72 && sizeof(WorkerEntry) == 72 && sizeof(LinkEntry) == 112 &&
               sizeof(ConsumerEntry) == 16);
 static_assert(sizeof(ControlPage) <= kPage && sizeof(WorkerPage) <= kWorkerPageBytes);
 

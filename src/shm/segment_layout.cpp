@@ -103,6 +103,7 @@ void SegmentLayout::add(const LinkSize& size) {
   entry.item_limit = size.item_limit;
   entry.items_limit = size.items_limit;
   entry.large_limit = size.large_limit;
+  entry.time_limit_ns = size.time_limit_ns;
   entry.producer = size.producer;
   entry.answers = size.answers ? 1 : 0;
   entry.overflow = static_cast<std::uint32_t>(size.overflow);

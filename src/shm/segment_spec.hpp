@@ -17,6 +17,7 @@ struct LinkSize {
   std::uint64_t item_limit = 0;          ///< bytes of the largest item
   std::uint64_t items_limit = 0;         ///< 0: as many as fit
   std::uint64_t large_limit = 4;
+  std::uint64_t time_limit_ns = 0;  ///< see TimeBound; 0: no bound
   bool answers = false;
   Overflow overflow = Overflow::block;
 };

@@ -13,6 +13,7 @@ constexpr std::uint32_t kLargestAnswerBatch = 256;  ///< answers that share a co
 AsyncExecutor::AsyncExecutor(SegmentWork& work, AsyncStage& stage)
     : work_(work), lane_(stage), isolate_until_(work.monitor.control().isolate_until.load(std::memory_order_relaxed)) {
   work_.room.leave_inputs();
+  work_.inputs.link().want_at_once(stage.capacity());
 }
 
 bool AsyncExecutor::one_at_a_time() const {

@@ -13,11 +13,22 @@ constexpr std::uint64_t kSmallestRing = 64 << 10;
 constexpr std::uint64_t kAllRings = 512 << 20;  ///< the rings of very many links are smaller
 constexpr std::uint64_t kItemLimit = 64 << 20;
 constexpr std::uint64_t kLargeAtOnce = 4;
+constexpr plan::Duration kTimeLimit = std::chrono::milliseconds(100);
 constexpr std::uint64_t kRows = 32 << 10;
 constexpr std::uint64_t kFewestRows = 1 << 10;
 constexpr std::uint64_t kAllRows = (64 << 20) / sizeof(shm::Row);
 
-shm::LinkSize size_of(const plan::LinkSpec& link, std::uint64_t ring_bytes) {
+/// A time bound learns from how a consumer works off this link alone. One that reads several links waits for the
+/// others, a row waits for its children, and the user's process reads when it likes.
+std::uint64_t time_limit_ns(const plan::Topology& topology, const plan::LinkSpec& link) {
+  const bool applies = !link.answers && link.options.overflow == plan::Overflow::block &&
+                       std::ranges::all_of(link.consumers, [&](plan::SegmentRef at) {
+                         return !topology.workers[at.worker].external && topology.segment(at).inputs.size() == 1;
+                       });
+  return applies ? static_cast<std::uint64_t>(link.options.time.value_or(kTimeLimit).count()) : 0;
+}
+
+shm::LinkSize size_of(const plan::Topology& topology, const plan::LinkSpec& link, std::uint64_t ring_bytes) {
   if (link.is_terminal()) {
     return {.producer = link.producer.worker, .consumers = {link.producer.worker}};
   }
@@ -32,6 +43,7 @@ shm::LinkSize size_of(const plan::LinkSpec& link, std::uint64_t ring_bytes) {
           .item_limit = limit,
           .items_limit = link.options.items.value_or(0),
           .large_limit = link.options.items.value_or(kLargeAtOnce),
+          .time_limit_ns = time_limit_ns(topology, link),
           .answers = link.answers,
           .overflow = link.options.overflow};
 }
@@ -47,7 +59,7 @@ shm::SegmentSpec segment_spec(const plan::Topology& topology, std::span<const st
   const std::uint64_t row_share = std::bit_floor(kAllRows / std::max<std::uint64_t>(topology.workers.size(), 1));
   const std::uint64_t rows = std::max(std::bit_ceil(profiler.rows_per_second / 2), kRows);
   for (const plan::LinkSpec& link : topology.links) {
-    spec.links.push_back(size_of(link, ring_bytes));
+    spec.links.push_back(size_of(topology, link, ring_bytes));
   }
   for (const plan::WorkerSpec& worker : topology.workers) {
     shm::WorkerSize size{.hosted = 0, .segments = static_cast<std::uint32_t>(worker.segments.size())};

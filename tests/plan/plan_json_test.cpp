@@ -20,7 +20,7 @@ constexpr const char* kFull = R"({
     {"type": "image.encode"}
   ],
   "sink": {"name": "Disk", "type": "file_writer", "params": {"directory": "out"}},
-  "links": {"capacity": {"items": 64, "bytes": "64MiB"}, "overflow": "block"},
+  "links": {"capacity": {"items": 64, "bytes": "64MiB", "time": "250ms"}, "overflow": "block"},
   "profiler": {"enabled": false, "folder": "profiles"},
   "restarts": {"max_restarts": 3, "window": "30s", "backoff_first": "1ms", "backoff_limit": "1s"}
 })";
@@ -33,7 +33,7 @@ TEST(ReadPlanTest, ReadsEveryKey) {
   EXPECT_EQ(sut.source.stage->params.string("path"), "photos");
   EXPECT_EQ(sut.source.name, "");
   EXPECT_EQ(sut.sink.name, "Disk");
-  EXPECT_EQ(sut.links, (LinkOptions{.items = 64, .bytes = 64U << 20U, .overflow = Overflow::block}));
+  EXPECT_EQ(sut.links, (LinkOptions{.items = 64, .bytes = 64U << 20U, .time = 250ms, .overflow = Overflow::block}));
   EXPECT_FALSE(sut.profiler.enabled);
   EXPECT_EQ(sut.profiler.folder, "profiles");
   EXPECT_EQ(sut.restarts, (RestartPolicy{.max_restarts = 3, .window = 30s, .backoff_first = 1ms, .backoff_limit = 1s}));
@@ -48,7 +48,7 @@ TEST(ReadPlanTest, ReadsEveryKey) {
                                         .timeout = 5s,
                                         .start_timeout = 2min}));
   EXPECT_EQ(decode.limits, (Limits{.memory = 512U << 20U, .cpu_time = 1h, .nice = 5, .affinity = {0, 1}}));
-  EXPECT_EQ(decode.input_link, (LinkOptions{.items = 8, .bytes = {}, .overflow = Overflow::drop_oldest}));
+  EXPECT_EQ(decode.input_link, (LinkOptions{.items = 8, .overflow = Overflow::drop_oldest}));
 }
 
 TEST(ReadPlanTest, DefaultsAreThoseOfThePlanStructs) {
@@ -125,6 +125,7 @@ TEST(ReadPlanTest, WrongValuesOfPlanKeys) {
   EXPECT_EQ(fault(R"("links": {"overflow": "drop"})").substr(0, 30), "/links/overflow: found \"drop\",");
   EXPECT_EQ(fault(R"("links": {"capacity": {"items": 0}})"),
             "/links/capacity/items: found 0, expected an integer from 1 to 1000000000");
+  EXPECT_EQ(fault(R"("links": {"capacity": {"time": 5}})").substr(0, 36), "/links/capacity/time: found 5, expec");
   EXPECT_EQ(fault(R"("links": {"capacity": {"bytes": "64 apples"}})"),
             "/links/capacity/bytes: found \"64 apples\", expected a size from 1B to 1TiB, in bytes or as text such as "
             "\"64MiB\"");

@@ -20,7 +20,7 @@ void expect_all(std::initializer_list<Entry> table) {
 }
 
 TEST(AbiTest, VersionOfTheNumbersBelow) {
-  EXPECT_EQ(kAbiVersion, 9U);
+  EXPECT_EQ(kAbiVersion, 10U);
   EXPECT_EQ(kMagic, 0x6d61657274737970U);
 }
 
@@ -58,6 +58,7 @@ TEST(AbiTest, SizesAndOffsets) {
       {"ProducerPage::dropped", offsetof(ProducerPage, dropped), 16},
       {"ProducerPage::tail_position", offsetof(ProducerPage, tail_position), 24},
       {"ProducerPage::large_written", offsetof(ProducerPage, large_written), 32},
+      {"ProducerPage::time_limit", offsetof(ProducerPage, time_limit), 40},
       {"ProducerPage::populated", offsetof(ProducerPage, populated), 128},
       {"ProducerPage::release_requested", offsetof(ProducerPage, release_requested), 136},
       {"ProducerPage::journal", offsetof(ProducerPage, journal), 256},
@@ -70,6 +71,7 @@ TEST(AbiTest, SizesAndOffsets) {
       {"ConsumerPage::done_number", offsetof(ConsumerPage, done_number), 40},
       {"ConsumerPage::done_large", offsetof(ConsumerPage, done_large), 48},
       {"ConsumerPage::releases", offsetof(ConsumerPage, releases), 56},
+      {"ConsumerPage::wanted_at_once", offsetof(ConsumerPage, wanted_at_once), 64},
       {"ConsumerPage::asleep_at", offsetof(ConsumerPage, asleep_at), 128},
       {"Inbox::next_position", offsetof(Inbox, next_position), 48},
       {"ControlPage::command", offsetof(ControlPage, command), 0},
@@ -109,17 +111,18 @@ TEST(AbiTest, SizesAndOffsets) {
       {"WorkerEntry::rows", offsetof(WorkerEntry, rows), 48},
       {"WorkerEntry::hosted", offsetof(WorkerEntry, hosted), 56},
       {"WorkerEntry::segments", offsetof(WorkerEntry, segments), 68},
-      {"LinkEntry", sizeof(LinkEntry), 104},
+      {"LinkEntry", sizeof(LinkEntry), 112},
       {"LinkEntry::producer_offset", offsetof(LinkEntry, producer_offset), 0},
       {"LinkEntry::ring_offset", offsetof(LinkEntry, ring_offset), 8},
       {"LinkEntry::large_offset", offsetof(LinkEntry, large_offset), 24},
       {"LinkEntry::inbox_offset", offsetof(LinkEntry, inbox_offset), 40},
       {"LinkEntry::item_limit", offsetof(LinkEntry, item_limit), 56},
-      {"LinkEntry::producer", offsetof(LinkEntry, producer), 80},
-      {"LinkEntry::first_consumer", offsetof(LinkEntry, first_consumer), 84},
-      {"LinkEntry::consumers", offsetof(LinkEntry, consumers), 88},
-      {"LinkEntry::answers", offsetof(LinkEntry, answers), 92},
-      {"LinkEntry::overflow", offsetof(LinkEntry, overflow), 96},
+      {"LinkEntry::time_limit_ns", offsetof(LinkEntry, time_limit_ns), 80},
+      {"LinkEntry::producer", offsetof(LinkEntry, producer), 88},
+      {"LinkEntry::first_consumer", offsetof(LinkEntry, first_consumer), 92},
+      {"LinkEntry::consumers", offsetof(LinkEntry, consumers), 96},
+      {"LinkEntry::answers", offsetof(LinkEntry, answers), 100},
+      {"LinkEntry::overflow", offsetof(LinkEntry, overflow), 104},
       {"ConsumerEntry", sizeof(ConsumerEntry), 16},
       {"ConsumerEntry::page_offset", offsetof(ConsumerEntry, page_offset), 0},
       {"ConsumerEntry::worker", offsetof(ConsumerEntry, worker), 8},

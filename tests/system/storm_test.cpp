@@ -143,6 +143,12 @@ const Storm kStorms[] = {
      .source = R"({"type": "test.bursts", "params": {"count": 3000, "burst": 50}})",
      .mode = "serial",
      .links = R"("links": {"capacity": {"items": 20}}, )"},
+    // The time bound cuts runs and blocks producers all the time.
+    {.name = "LinksBoundedByTime",
+     .stages =
+         R"({"name": "A", "type": "test.count"}, {"name": "B", "type": "wait", "params": {"time": "20us"}}, {"name": "C", "type": "test.repeat", "params": {"n": 3}}, {"name": "D", "type": "test.mix"})",
+     .source = R"({"type": "generate", "params": {"count": 5000, "size": 0, "max_size": 300}})",
+     .links = R"("links": {"capacity": {"time": "100us"}}, )"},
     {.name = "Program",
      .stages =
          R"({"name": "A", "type": "test.add"}, {"name": "B", "type": "exec", "params": {"command": ["cat"], "framing": "u32"}})",

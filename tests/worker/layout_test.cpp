@@ -47,6 +47,31 @@ TEST(LayoutTest, LinkOptionsAndStatesCount) {
   EXPECT_EQ(sut.workers[0].checkpoint_bytes, 108U) << "of the segment that needs most";
 }
 
+std::uint64_t time_limit_of_first(const plan::Plan& plan) {
+  return segment_spec(plan::make_topology(plan), {}, {}).links[0].time_limit_ns;
+}
+
+TEST(LayoutTest, LinksThatWaitAreBoundedByTime) {
+  plan::Plan plan = make_plan(Mode::parallel, {make_stage("A"), make_stage("B")});
+  EXPECT_EQ(time_limit_of_first(plan), 100'000'000U);
+  plan.links.time = std::chrono::milliseconds(7);
+  EXPECT_EQ(time_limit_of_first(plan), 7'000'000U);
+  plan.root.children[0].stage->input_link.emplace().time = plan::Duration(0);
+  EXPECT_EQ(time_limit_of_first(plan), 0U) << "the stage's own option";
+}
+
+TEST(LayoutTest, LinksThatDropOrAnswerOrLeadToTheUserAreNot) {
+  plan::Plan drops = make_plan(Mode::parallel, {make_stage("A")});
+  drops.links.overflow = plan::Overflow::drop_newest;
+  EXPECT_EQ(time_limit_of_first(drops), 0U);
+  EXPECT_EQ(time_limit_of_first(row_with_child()), 0U);
+  plan::Plan of_user = make_plan(Mode::parallel, {make_stage("A")});
+  of_user.entry = of_user.exit = plan::EndKind::external;
+  const shm::SegmentSpec sut = segment_spec(plan::make_topology(of_user), {}, {});
+  EXPECT_GT(sut.links[0].time_limit_ns, 0U) << "forward() waits for the stage";
+  EXPECT_EQ(sut.links[1].time_limit_ns, 0U);
+}
+
 TEST(LayoutTest, WithoutAProfileThereAreNoRows) {
   const plan::Plan plan = row_with_child();
   const plan::Topology topology = plan::make_topology(plan);
