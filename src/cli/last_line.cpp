@@ -9,6 +9,7 @@
 #include "base/number_text.hpp"
 #include "cli/frame.hpp"
 #include "cli/text.hpp"
+#include "plan/stage_names.hpp"
 
 namespace pystream::cli {
 namespace {
@@ -46,6 +47,25 @@ std::vector<std::string> missing(const RunEnd& end) {
   return parts;
 }
 
+/// "gave up 7 items: 4 in front of Slow, 3 in front of Sink".
+std::string given_up(const coord::Audit& audit) {
+  std::uint64_t all = 0;
+  std::vector<std::string> places;
+  for (const coord::Audit::Left& left : audit.left) {
+    all += left.items;
+    places.push_back(fmt::format("{} in front of {}", left.items, plan::short_key(left.stage)));
+  }
+  return all > 0 ? "gave up " + base::count_text(all, "item") + ": " + joined(places, ", ") : "gave up no item";
+}
+
+std::string stopped(const RunEnd& end) {
+  if (!end.drain_timeout) {
+    return "stopped at once; items inside the pipeline were not finished; ";
+  }
+  return "stopped, as the drain took longer than " + base::duration_text(end.drain_timeout->count()) +
+         " (--drain-timeout); " + given_up(end.audit) + "; ";
+}
+
 }  // namespace
 
 std::string last_line(const RunEnd& end) {
@@ -64,7 +84,7 @@ std::string last_line(const RunEnd& end) {
     case coord::Outcome::done:
       return line;
     case coord::Outcome::interrupted:
-      return "stopped at once; items inside the pipeline were not finished; " + line;
+      return stopped(end) + line;
     case coord::Outcome::failed:
       break;
   }

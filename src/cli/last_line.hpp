@@ -1,6 +1,8 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "coord/audit.hpp"
@@ -11,10 +13,11 @@ namespace pystream::cli {
 /// How a run ended, for its last line and its exit code.
 struct RunEnd {
   coord::Outcome outcome = coord::Outcome::done;
-  std::string failure;               ///< why, if it failed
-  coord::Audit audit;                ///< of all its items
-  std::string letters_command;       ///< lists its dead letters
-  bool accept_dead_letters = false;  ///< they are no reason for another exit code
+  std::string failure;                                      ///< why, if it failed
+  coord::Audit audit;                                       ///< of all its items
+  std::string letters_command;                              ///< lists its dead letters
+  std::optional<std::chrono::nanoseconds> drain_timeout{};  ///< by which it was stopped, if it was
+  bool accept_dead_letters = false;                         ///< they are no reason for another exit code
 };
 
 /// The last line without its "pystream-coord: "; empty if every item arrived.

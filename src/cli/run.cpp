@@ -19,21 +19,28 @@ struct RunOptions {
   PlanOptions plan;
   std::uint64_t items = 0;
   std::string duration;
+  std::string drain_timeout = "10s";
   bool quiet = false;
   bool accept_dead_letters = false;
   std::string log_level = "info";
 };
 
-std::optional<std::chrono::nanoseconds> duration_of(const RunOptions& options) {
-  if (options.duration.empty()) {
+/// `given`: of the option `name`; empty: none.
+std::optional<std::chrono::nanoseconds> duration_of(const std::string& name, const std::string& given) {
+  if (given.empty()) {
     return std::nullopt;
   }
-  const auto duration = parse_duration(options.duration);
+  const auto duration = parse_duration(given);
   if (!duration) {
-    throw BadUsage("--duration: found \"" + options.duration +
-                   "\", expected a number with a unit, such as 10s or 500ms");
+    throw BadUsage(name + ": found \"" + given + "\", expected a number with a unit, such as 10s or 500ms");
   }
   return duration;
+}
+
+/// None: a drain takes as long as it does.
+std::optional<std::chrono::nanoseconds> drain_timeout_of(const RunOptions& options) {
+  const auto timeout = duration_of("--drain-timeout", options.drain_timeout);
+  return timeout && timeout->count() > 0 ? timeout : std::nullopt;
 }
 
 class RunCommand {
@@ -42,13 +49,15 @@ class RunCommand {
       : options_(std::move(options)), progress_(!options_.quiet && ::isatty(STDERR_FILENO) == 1) {}
 
   int run() {
-    const auto duration = duration_of(options_);
+    const auto duration = duration_of("--duration", options_.duration);
+    const auto drain_timeout = drain_timeout_of(options_);
     LoadedPlan loaded = load_plan(options_.plan);
     loaded.descriptors.open_input_fifos(loaded.plan, loaded.types);
     PreparedRun run(loaded, [this](const std::string& text) { log({}, text); });
     coord::RunSetup setup = run.setup();
     setup.items_limit = options_.items;
     setup.duration = duration;
+    setup.drain_timeout = drain_timeout;
     setup.log = [this](const auto& worker, const auto& line) { log(worker, line); };
     setup.crashed = [this](const coord::CrashReport& report) { crashes_.add(report); };
     const coord::Coordinator* running = nullptr;
@@ -64,6 +73,7 @@ class RunCommand {
                    .failure = coordinator.failure() ? coordinator.failure()->text : "",
                    .audit = coord::audit(run.topology(), coordinator.view()),
                    .letters_command = run.letters_command(),
+                   .drain_timeout = coordinator.drain_timed_out() ? drain_timeout : std::nullopt,
                    .accept_dead_letters = options_.accept_dead_letters},
                   coordinator);
   }
@@ -113,6 +123,11 @@ void add_run(CLI::App& app, Command& chosen) {
       ->check(whole_number())
       ->type_name("N");
   command.add_option("--duration", options->duration, "Drain after this time")->type_name("TIME");
+  command
+      .add_option("--drain-timeout", options->drain_timeout,
+                  "Stop a drain that takes longer, and tell which items were given up; 0s: let it take its time")
+      ->capture_default_str()
+      ->type_name("TIME");
   command.add_flag(
       "-q,--quiet", options->quiet,
       "No progress, no log, no word about a long drain, no table; errors, and what did not arrive, are still "

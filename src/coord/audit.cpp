@@ -50,6 +50,9 @@ class Auditor {
     }
     for (const plan::LinkId input : segment.inputs) {
       compare(input, done);
+      if (const std::uint64_t items = left_items(input, done); items > 0) {
+        audit_.left.push_back({.stage = name_of(segment, input), .items = items});
+      }
     }
     if (topology_.links[output].is_terminal() && !segment.hosted.empty()) {
       const shm::HostedStats& last = stats_of(segment.hosted.back());
@@ -60,12 +63,23 @@ class Auditor {
     }
   }
 
-  /// Of the records done, those that were items.
-  std::uint64_t done_items(plan::LinkId link, std::uint64_t done) const {
+  std::string name_of(const plan::Segment& segment, plan::LinkId input) const {
+    return segment.hosted.empty() ? topology_.workers[topology_.links[input].consumers.front().worker].name
+                                  : topology_.hosted[segment.hosted.front()].key;
+  }
+
+  /// Of the records that are not done, those that are items.
+  std::uint64_t left_items(plan::LinkId link, std::uint64_t done) const {
     const shm::JournalEntry& journal = journal_of(*view_.links[link].producer);
     const std::uint64_t left = journal.next_number - std::min(done, journal.next_number);
     const std::uint64_t end_marks = left > 0 && (journal.flags & shm::kJournalEnded) != 0 ? 1 : 0;
-    const std::uint64_t missed = left - end_marks + view_.links[link].overrun();
+    return left - end_marks;
+  }
+
+  /// Of the records done, those that were items.
+  std::uint64_t done_items(plan::LinkId link, std::uint64_t done) const {
+    const shm::JournalEntry& journal = journal_of(*view_.links[link].producer);
+    const std::uint64_t missed = left_items(link, done) + view_.links[link].overrun();
     return journal.outputs - std::min(journal.outputs, missed);
   }
 

@@ -24,6 +24,12 @@ struct Audit {
   std::uint64_t letters = 0;        ///< of these: dead letters
   std::uint64_t losses = 0;         ///< that sources and sinks have told: see report_loss()
   std::vector<std::string> faults;  ///< which link, and what
+  /// Items that were never done, in front of a stage.
+  struct Left {
+    std::string stage;  ///< key
+    std::uint64_t items = 0;
+  };
+  std::vector<Left> left;  ///< in the order of the items' way, where there are any
 };
 
 /// REQUIRES: every worker has ended.

@@ -121,6 +121,9 @@ nanoseconds Coordinator::next_deadline() const {
   if (nudges()) {
     next = std::min(next, next_nudge_);
   }
+  if (drain_ends_ && !supervisor_.stopping()) {
+    next = std::min(next, *drain_ends_);
+  }
   return next;
 }
 
@@ -137,6 +140,9 @@ void Coordinator::on_tick() {
   }
   if (nudges() && time >= next_nudge_) {
     nudge(time);
+  }
+  if (!supervisor_.stopping() && drain_ends_ && time >= *drain_ends_) {
+    end_drain();
   }
   if (!supervisor_.stopping() && drain_notice_.is_due(time)) {
     tell_of_drain();
@@ -414,8 +420,17 @@ void Coordinator::on_signal() {
 void Coordinator::tell_of_drain() {
   if (setup_.log) {
     const std::string how = setup_.takes_interrupts ? "Ctrl-C or SIGTERM " : "SIGTERM ";
-    setup_.log({}, DrainNotice::text(live_status(), how + (interrupts_.any() ? "again" : "twice") + " stops at once"));
+    const LiveStatus status = live_status();
+    setup_.log({}, DrainNotice::text(told_of_drain_, status,
+                                     how + (interrupts_.any() ? "again" : "twice") + " stops at once"));
+    told_of_drain_ = status;
   }
+}
+
+void Coordinator::end_drain() {
+  drain_timed_out_ = true;
+  stop_requested_ = true;
+  stop();
 }
 
 void Coordinator::drain() {
@@ -424,6 +439,10 @@ void Coordinator::drain() {
   }
   draining_ = true;
   drain_notice_.begin(now());
+  told_of_drain_ = live_status();
+  if (setup_.drain_timeout) {
+    drain_ends_ = now() + *setup_.drain_timeout;
+  }
   if (setup_.draining) {
     setup_.draining();
   }

@@ -37,6 +37,8 @@ struct RunSetup {
   ProfilerClient* profiler = nullptr;                  ///< none: no profile is written
   std::uint64_t items_limit = 0;                       ///< sources end after so many items; 0: no limit
   std::optional<std::chrono::nanoseconds> duration{};  ///< drain after so long
+  /// A drain that takes longer is a stop; none: it takes as long as it does.
+  std::optional<std::chrono::nanoseconds> drain_timeout{};
   /// A line of a worker's standard error, or the coordinator's own word (empty worker name).
   std::function<void(const std::string& worker, const std::string& line)> log{};
   /// Called about once a `progress_period` while the pipeline runs.
@@ -85,6 +87,8 @@ class Coordinator {
   bool interrupted() const { return interrupted_; }
   /// Its sources were told to end: by drain(), a signal, or `pystream-coord stop`.
   bool drained() const { return draining_; }
+  /// The drain took longer than RunSetup::drain_timeout.
+  bool drain_timed_out() const { return drain_timed_out_; }
   std::vector<profile::KeySummary> summary() const;
   std::uint32_t restarts() const;
   /// 0 while the worker does not run.
@@ -118,6 +122,7 @@ class Coordinator {
   void tell(const std::string& text);
   void nudge(std::chrono::nanoseconds now);
   void tell_of_drain();
+  void end_drain();
   void note(const std::string& kind, plan::WorkerId id, profile::Event event = {});
   std::string cause_of_death(plan::WorkerId id, const base::ExitStatus& status);
   CrashReport report_of(plan::WorkerId id, const base::ExitStatus& status, const WorkerView& view);
@@ -148,6 +153,9 @@ class Coordinator {
   bool interrupted_ = false;
   bool ready_announced_ = false;
   bool failure_told_ = false;
+  bool drain_timed_out_ = false;
+  std::optional<std::chrono::nanoseconds> drain_ends_;
+  LiveStatus told_of_drain_;  ///< at the last notice, or when the drain began
   bool over_ = false;
   std::chrono::nanoseconds started_{};
   std::chrono::nanoseconds stopping_since_{};

@@ -1,6 +1,7 @@
 #include "coord/drain_notice.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 
 #include "base/number_text.hpp"
@@ -24,6 +25,39 @@ std::string still_running(const LiveStatus& status) {
   return names;
 }
 
+/// Seconds until every link is empty if its consumers go on as they did since `before`; none: one of them did nothing.
+/// What is further up has to pass every link behind it. (Links stand in the order of the items' way.)
+std::optional<double> time_left(const LiveStatus& before, const LiveStatus& now) {
+  const double seconds = static_cast<double>(now.time_ns - before.time_ns) * 1e-9;
+  double longest = 0;
+  std::uint64_t to_come = 0;
+  for (std::size_t i = 0; i < now.links.size() && i < before.links.size(); ++i) {
+    to_come += now.links[i].items;
+    const std::uint64_t done = now.links[i].done - std::min(now.links[i].done, before.links[i].done);
+    if (to_come > 0 && done == 0) {
+      return std::nullopt;
+    }
+    if (done > 0) {
+      longest = std::max(longest, static_cast<double>(to_come) * seconds / static_cast<double>(done));
+    }
+  }
+  return longest;
+}
+
+/// "; about 12 s at this rate"; nothing of a time that is too short to tell.
+std::string time_text(const LiveStatus& before, const LiveStatus& now) {
+  constexpr std::int64_t kShortNs = 200'000'000;
+  if (now.time_ns - before.time_ns < kShortNs) {
+    return "";
+  }
+  const auto seconds = time_left(before, now);
+  if (!seconds) {
+    return "; how long is not known, as a stage has finished no item lately";
+  }
+  return *seconds < 1 ? "; less than a second at this rate"
+                      : "; about " + std::to_string(std::llround(*seconds)) + " s at this rate";
+}
+
 }  // namespace
 
 void DrainNotice::begin(std::chrono::nanoseconds now) {
@@ -42,28 +76,28 @@ bool DrainNotice::is_due(std::chrono::nanoseconds now) {
   return true;
 }
 
-std::string DrainNotice::text(const LiveStatus& status, const std::string& advice) {
+std::string DrainNotice::text(const LiveStatus& before, const LiveStatus& now, const std::string& advice) {
   std::uint64_t inside = 0;
   const LiveLink* fullest = nullptr;
-  for (const LiveLink& link : status.links) {
+  for (const LiveLink& link : now.links) {
     inside += link.items;
     if (fullest == nullptr || link.items > fullest->items) {
       fullest = &link;
     }
   }
   if (inside == 0) {
-    const std::string names = still_running(status);
+    const std::string names = still_running(now);
     return "draining: no item waits between workers; still running: " + (names.empty() ? "nothing" : names) + "; " +
            advice;
   }
   std::string where;
   for (const std::uint32_t consumer : fullest->consumers) {
-    where += (where.empty() ? "" : ", ") + status.workers.at(consumer).name;
+    where += (where.empty() ? "" : ", ") + now.workers.at(consumer).name;
   }
   return "draining: " + base::count_text(inside, "item") + " inside, " +
          (fullest->items == inside ? (inside == 1 ? "it is" : "all of them are")
                                    : std::to_string(fullest->items) + " are") +
-         " in or in front of " + where + "; " + advice;
+         " in or in front of " + where + time_text(before, now) + "; " + advice;
 }
 
 }  // namespace pystream::coord

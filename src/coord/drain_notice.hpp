@@ -15,8 +15,9 @@ class DrainNotice {
   void begin(std::chrono::nanoseconds now);
   /// True once for each time it is to be told.
   bool is_due(std::chrono::nanoseconds now);
-  /// What is inside, where most of it is, and `advice`: how to stop at once.
-  static std::string text(const LiveStatus& status, const std::string& advice);
+  /// What is inside, where most of it is, how long it takes at the rate since `before` (an earlier status of the same
+  /// pipeline), and `advice`: how to stop at once.
+  static std::string text(const LiveStatus& before, const LiveStatus& now, const std::string& advice);
 
  private:
   std::optional<std::chrono::nanoseconds> next_;

@@ -77,9 +77,9 @@ std::string to_json(const LiveStatus& before, const LiveStatus& now) {
   out += "], \"links\": [";
   for (const LiveLink& link : now.links) {
     out += std::string(&link == now.links.data() ? "" : ", ") + "{\"name\": " + base::json_string(link.name) +
-           ", \"items\": " + std::to_string(link.items) + ", \"bytes\": " + std::to_string(link.bytes) +
-           ", \"capacity_bytes\": " + std::to_string(link.capacity) + ", \"dropped\": " + std::to_string(link.dropped) +
-           "}";
+           ", \"items\": " + std::to_string(link.items) + ", \"items_done\": " + std::to_string(link.done) +
+           ", \"bytes\": " + std::to_string(link.bytes) + ", \"capacity_bytes\": " + std::to_string(link.capacity) +
+           ", \"dropped\": " + std::to_string(link.dropped) + "}";
   }
   return out + "]}";
 }

@@ -36,12 +36,13 @@ struct LiveLink {
   std::string name;
   std::vector<std::uint32_t> consumers;  ///< workers
   std::uint64_t items = 0;               ///< inside now
+  std::uint64_t done = 0;                ///< by all consumers, since the pipeline began
   std::uint64_t bytes = 0;
   std::uint64_t capacity = 0;
   std::uint64_t dropped = 0;
 
   static void fields(auto& self, auto& code) {
-    code(self.name, self.consumers, self.items, self.bytes, self.capacity, self.dropped);
+    code(self.name, self.consumers, self.items, self.done, self.bytes, self.capacity, self.dropped);
   }
 };
 

@@ -58,6 +58,7 @@ void add_live_stages(LiveStatus& status, const plan::Topology& topology, const s
       link.consumers.push_back(consumer.worker);
     }
     link.items = figures.fill_items;
+    link.done = figures.items;
     link.bytes = figures.fill_bytes;
     link.dropped = figures.dropped;
   }

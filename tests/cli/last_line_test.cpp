@@ -58,5 +58,22 @@ TEST(LastLine, AFailureAndAStopSayHowManyCameOut) {
   EXPECT_EQ(exit_code(stopped), kInterrupted);
 }
 
+TEST(LastLine, ADrainThatTookTooLongSaysWhatItGaveUpAndWhere) {
+  RunEnd end =
+      end_with({.in = 20,
+                .out = 13,
+                .lost = 8,
+                .left = {{.stage = "MainPipeline__Slow", .items = 6}, {.stage = "MainPipeline__Sink", .items = 1}}},
+               coord::Outcome::interrupted);
+  end.drain_timeout = std::chrono::milliseconds(1500);
+  EXPECT_EQ(last_line(end),
+            "stopped, as the drain took longer than 1.5s (--drain-timeout); gave up 7 items: 6 in front of Slow, 1 in "
+            "front of Sink; 20 items in, 13 out: the rest did not get through");
+  EXPECT_EQ(exit_code(end), kInterrupted);
+  end.audit = {.in = 20, .out = 20};
+  EXPECT_EQ(last_line(end),
+            "stopped, as the drain took longer than 1.5s (--drain-timeout); gave up no item; 20 items in, 20 out");
+}
+
 }  // namespace
 }  // namespace pystream::cli

@@ -35,16 +35,43 @@ TEST(DrainNoticeTest, IsDueAfterASecondAndThenNowAndThen) {
 }
 
 TEST(DrainNoticeTest, SaysHowManyItemsAreInsideAndWhere) {
-  EXPECT_EQ(DrainNotice::text(status_of({120, 17}), "press x"),
+  EXPECT_EQ(DrainNotice::text({}, status_of({120, 17}), "press x"),
             "draining: 137 items inside, 120 are in or in front of Slow; press x");
-  EXPECT_EQ(DrainNotice::text(status_of({0, 5}), "press x"),
+  EXPECT_EQ(DrainNotice::text({}, status_of({0, 5}), "press x"),
             "draining: 5 items inside, all of them are in or in front of Sink; press x");
-  EXPECT_EQ(DrainNotice::text(status_of({1, 0}), "press x"),
+  EXPECT_EQ(DrainNotice::text({}, status_of({1, 0}), "press x"),
             "draining: 1 item inside, it is in or in front of Slow; press x");
 }
 
+/// Items done of each link since a status of two seconds ago.
+std::string after_two_seconds(std::vector<std::uint64_t> inside, std::vector<std::uint64_t> done) {
+  LiveStatus before = status_of(inside);
+  before.time_ns = 1'000'000'000;
+  LiveStatus now = before;
+  now.time_ns = 3'000'000'000;
+  for (std::size_t i = 0; i < done.size(); ++i) {
+    before.links[i].done = 70;
+    now.links[i].done = 70 + done[i];
+  }
+  return DrainNotice::text(before, now, "press x");
+}
+
+TEST(DrainNoticeTest, SaysHowLongTheRestTakesAtTheRateOfLate) {
+  EXPECT_EQ(after_two_seconds({120, 17}, {20, 30}),
+            "draining: 137 items inside, 120 are in or in front of Slow; about 12 s at this rate; press x");
+  EXPECT_EQ(after_two_seconds({100, 20}, {200, 2}),
+            "draining: 120 items inside, 100 are in or in front of Slow; about 120 s at this rate; press x")
+      << "what is further up passes the slowest stage too";
+  EXPECT_EQ(after_two_seconds({0, 5}, {0, 30}),
+            "draining: 5 items inside, all of them are in or in front of Sink; less than a second at this rate; press "
+            "x");
+  EXPECT_EQ(after_two_seconds({5, 0}, {0, 0}),
+            "draining: 5 items inside, all of them are in or in front of Slow; how long is not known, as a stage has "
+            "finished no item lately; press x");
+}
+
 TEST(DrainNoticeTest, NamesWhoStillRunsIfNoItemIsInside) {
-  EXPECT_EQ(DrainNotice::text(status_of({0, 0}), "press x"),
+  EXPECT_EQ(DrainNotice::text({}, status_of({0, 0}), "press x"),
             "draining: no item waits between workers; still running: Slow (working), Sink (waiting); press x");
 }
 
