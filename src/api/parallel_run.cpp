@@ -8,6 +8,7 @@
 
 #include "api/patience.hpp"
 #include "base/clock.hpp"
+#include "profile/link_figures.hpp"
 
 namespace pystream::api {
 namespace {
@@ -16,24 +17,11 @@ using std::chrono::nanoseconds;
 using namespace std::chrono_literals;
 
 LinkStatus link_status(Session& session, plan::LinkId id) {
-  const auto& link = session.view().links[id];
-  const std::uint64_t read =
-      std::max(link.read_position(), link.producer->tail_position.load(std::memory_order_relaxed));
-  const std::uint64_t read_number = link.done_number();
-  const std::uint64_t written = link.producer->write_position.load(std::memory_order_acquire);
-  const std::uint64_t number = link.producer->written_number.load(std::memory_order_relaxed);
-  const shm::LinkEntry& entry = session.segment().link(id);
-  LinkStatus status{.name = session.topology().links[id].name,
-                    .items = number > read_number ? number - read_number : 0,
-                    .dropped = link.producer->dropped.load(std::memory_order_relaxed) + link.overrun()};
-  if (written > read && entry.ring_bytes > 0) {
-    status.fill = std::min(1.0, static_cast<double>(written - read) / static_cast<double>(entry.ring_bytes));
-  }
-  if (entry.items_limit > 0) {
-    status.fill = std::max(status.fill,
-                           std::min(1.0, static_cast<double>(status.items) / static_cast<double>(entry.items_limit)));
-  }
-  return status;
+  const profile::LinkFigures figures = profile::read_link(session.segment(), session.view(), id);
+  return {.name = session.topology().links[id].name,
+          .items = figures.fill_items,
+          .dropped = figures.dropped + session.view().links[id].overrun(),
+          .fill = figures.fill};
 }
 
 }  // namespace

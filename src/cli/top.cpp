@@ -73,18 +73,20 @@ std::string state_of(const coord::LiveWorker& worker) {
 /// A narrow terminal keeps what tells where the time goes.
 base::TextTable empty_table() {
   return base::TextTable({{.title = "stage", .cut = base::TextTable::Cut::middle},
-                          {.title = "pid", .right = true, .drop = 7},
+                          {.title = "pid", .right = true, .drop = 8},
                           {.title = "state", .cut = base::TextTable::Cut::middle, .drop = 1},
                           {.title = "items/s", .right = true},
-                          {.title = "p50", .right = true, .drop = 8},
+                          {.title = "p50", .right = true, .drop = 9},
                           {.title = "p99", .right = true, .drop = 3},
                           {.title = "in link", .right = true, .drop = 4},
-                          {.title = "waiting", .right = true, .drop = 5},
+                          {.title = "queueing", .right = true, .drop = 5},
+                          {.title = "oldest", .right = true, .drop = 10},
+                          {.title = "waiting", .right = true, .drop = 6},
                           {.title = "working", .right = true},
                           {.title = "blocked", .right = true, .drop = 2},
-                          {.title = "restarts", .right = true, .drop = 6},
-                          {.title = "memory", .right = true, .drop = 10},
-                          {.title = "cpu", .right = true, .drop = 9}});
+                          {.title = "restarts", .right = true, .drop = 7},
+                          {.title = "memory", .right = true, .drop = 12},
+                          {.title = "cpu", .right = true, .drop = 11}});
 }
 
 class TopScreen {
@@ -108,6 +110,8 @@ class TopScreen {
                  of_worker(f.worker != nullptr ? state_of(*f.worker) : ""), base::number_text(f.did.items_per_s),
                  base::time_text(f.did.p50_s), base::time_text(f.did.p99_s),
                  of_worker(f.stage->role == "source" ? "-" : base::percent_text(f.fill)),
+                 of_worker(f.queueing_s > 0 ? base::time_text(f.queueing_s) : "-"),
+                 of_worker(f.oldest_s > 0 ? base::time_text(f.oldest_s) : "-"),
                  of_worker(base::percent_text(f.did.waiting)), of_worker(base::percent_text(f.did.working)),
                  of_worker(base::percent_text(f.did.blocked)),
                  of_worker(f.worker != nullptr ? std::to_string(f.worker->restarts) : ""),

@@ -327,7 +327,7 @@ LiveStatus Coordinator::live_status() const {
                                                                            : "starting",
                     .time_ns = base::now_ns(),
                     .uptime_s = std::chrono::duration<double>(now() - started_).count()};
-  add_live_stages(status, *setup_.topology, view_);
+  add_live_stages(status, *setup_.topology, *setup_.segment, view_);
   for (plan::WorkerId id = 0; id < workers_.size(); ++id) {
     LiveWorker& worker = status.workers.at(id);
     worker.pid = workers_[id].running ? workers_[id].process.pid : 0;
@@ -339,9 +339,6 @@ LiveStatus Coordinator::live_status() const {
     if (!workers_[id].running) {
       worker.phase = "not running";
     }
-  }
-  for (std::uint32_t id = 0; id < status.links.size(); ++id) {
-    status.links[id].capacity = setup_.segment->link(id).ring_bytes;
   }
   return status;
 }

@@ -37,9 +37,12 @@ std::vector<LiveFigures> figures_between(const LiveStatus& before, const LiveSta
     between.did = profile::summary_of(figures);
     between.did.items_per_s = ratio(static_cast<double>(figures.items), seconds);
     for (const LiveLink& link : now.links) {
-      if (link.capacity > 0 && std::ranges::find(link.consumers, stage.worker) != link.consumers.end()) {
-        between.fill =
-            std::max(between.fill, ratio(static_cast<double>(link.bytes), static_cast<double>(link.capacity)));
+      if (std::ranges::find(link.consumers, stage.worker) != link.consumers.end()) {
+        const LiveLink old_link = at_or_empty(before.links, static_cast<std::size_t>(&link - now.links.data()));
+        const double rate = ratio(static_cast<double>(link.done - std::min(link.done, old_link.done)), seconds);
+        between.fill = std::max(between.fill, link.fill);
+        between.queueing_s = std::max(between.queueing_s, ratio(static_cast<double>(link.items), rate));
+        between.oldest_s = std::max(between.oldest_s, static_cast<double>(link.oldest_ns) * 1e-9);
         between.did.dropped += link.dropped;
       }
     }
@@ -62,6 +65,7 @@ std::string to_json(const LiveStatus& before, const LiveStatus& now) {
            ", \"items_per_s\": " + base::json_number(f.did.items_per_s) +
            ", \"mean_s\": " + base::json_number(f.did.mean_s) + ", \"p50_s\": " + base::json_number(f.did.p50_s) +
            ", \"p99_s\": " + base::json_number(f.did.p99_s) + ", \"fill\": " + base::json_number(f.fill) +
+           ", \"queueing_s\": " + base::json_number(f.queueing_s) + ", \"oldest_s\": " + base::json_number(f.oldest_s) +
            ", \"dropped\": " + std::to_string(f.did.dropped);
     if (f.worker != nullptr) {
       out +=
@@ -79,7 +83,8 @@ std::string to_json(const LiveStatus& before, const LiveStatus& now) {
     out += std::string(&link == now.links.data() ? "" : ", ") + "{\"name\": " + base::json_string(link.name) +
            ", \"items\": " + std::to_string(link.items) + ", \"items_done\": " + std::to_string(link.done) +
            ", \"bytes\": " + std::to_string(link.bytes) + ", \"capacity_bytes\": " + std::to_string(link.capacity) +
-           ", \"dropped\": " + std::to_string(link.dropped) + "}";
+           ", \"dropped\": " + std::to_string(link.dropped) + ", \"fill\": " + base::json_number(link.fill) +
+           ", \"oldest_s\": " + base::json_number(static_cast<double>(link.oldest_ns) * 1e-9) + "}";
   }
   return out + "]}";
 }

@@ -38,11 +38,14 @@ struct LiveLink {
   std::uint64_t items = 0;               ///< inside now
   std::uint64_t done = 0;                ///< by all consumers, since the pipeline began
   std::uint64_t bytes = 0;
-  std::uint64_t capacity = 0;
+  std::uint64_t capacity = 0;  ///< bytes
   std::uint64_t dropped = 0;
+  double fill = 0;             ///< see profile::LinkFigures
+  std::int64_t oldest_ns = 0;  ///< age of the oldest item in it; 0: none
 
   static void fields(auto& self, auto& code) {
     code(self.name, self.consumers, self.items, self.done, self.bytes, self.capacity, self.dropped);
+    code(self.fill, self.oldest_ns);
   }
 };
 
@@ -68,6 +71,9 @@ struct LiveFigures {
   const LiveWorker* worker = nullptr;
   profile::KeySummary did{};  ///< between the looks; `dropped`: since the pipeline began
   double fill = 0;            ///< of its input link, 0 to 1
+  /// How long an item is in its input link and in work, at the rate between the looks; 0: nothing was done.
+  double queueing_s = 0;
+  double oldest_s = 0;  ///< age of the oldest item in its input link; 0: there is none
 };
 /// `before`: an earlier status of the same pipeline; an empty one: since it began.
 std::vector<LiveFigures> figures_between(const LiveStatus& before, const LiveStatus& now);

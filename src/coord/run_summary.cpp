@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "profile/figures.hpp"
+#include "profile/link_figures.hpp"
 
 namespace pystream::coord {
 namespace {
@@ -38,7 +39,8 @@ std::vector<profile::KeySummary> summarize(const plan::Topology& topology, const
   return all;
 }
 
-void add_live_stages(LiveStatus& status, const plan::Topology& topology, const shm::SupervisorView& view) {
+void add_live_stages(LiveStatus& status, const plan::Topology& topology, const shm::Segment& segment,
+                     const shm::SupervisorView& view) {
   for (const plan::HostedSpec& hosted : topology.hosted) {
     status.stages.push_back({.key = hosted.key,
                              .role = std::string(to_string(hosted.role)),
@@ -51,7 +53,7 @@ void add_live_stages(LiveStatus& status, const plan::Topology& topology, const s
                               .phase = std::string(phase_name(page.phase.load(std::memory_order_acquire)))});
   }
   for (std::uint32_t id = 0; id < topology.item_links().size(); ++id) {
-    const profile::LinkFigures figures = profile::read_link(view, id);
+    const profile::LinkFigures figures = profile::read_link(segment, view, id);
     LiveLink& link = status.links.emplace_back();
     link.name = topology.links[id].name;
     for (const plan::SegmentRef consumer : topology.links[id].consumers) {
@@ -60,7 +62,10 @@ void add_live_stages(LiveStatus& status, const plan::Topology& topology, const s
     link.items = figures.fill_items;
     link.done = figures.items;
     link.bytes = figures.fill_bytes;
+    link.capacity = segment.link(id).ring_bytes;
     link.dropped = figures.dropped;
+    link.fill = figures.fill;
+    link.oldest_ns = figures.oldest_ns;
   }
 }
 

@@ -16,6 +16,7 @@ std::vector<profile::KeySummary> summarize(const plan::Topology& topology, const
                                            const std::vector<std::uint32_t>& restarts);
 
 /// Adds every stage, worker and link with its counters as they are now.
-void add_live_stages(LiveStatus& status, const plan::Topology& topology, const shm::SupervisorView& view);
+void add_live_stages(LiveStatus& status, const plan::Topology& topology, const shm::Segment& segment,
+                     const shm::SupervisorView& view);
 
 }  // namespace pystream::coord

@@ -101,17 +101,6 @@ Figures derived_figures(const shm::SupervisorView& view, std::span<const Profile
   return figures;
 }
 
-LinkFigures read_link(const shm::SupervisorView& view, std::uint32_t link) {
-  const shm::SupervisorView::Link& ends = view.links.at(link);
-  // The consumer's side first: so the difference is never negative.
-  const std::uint64_t read = ends.done_number();
-  const std::uint64_t read_position = ends.read_position();
-  return {.items = read,
-          .dropped = get(ends.producer->dropped),
-          .fill_items = minus(get(ends.producer->written_number), read),
-          .fill_bytes = minus(get(ends.producer->write_position), read_position)};
-}
-
 bool read_window(const shm::SupervisorView& view, const ProfileKey& key, std::uint64_t number, Figures& into) {
   const shm::HostedStats::Window& window = view.workers.at(key.worker).stats[key.index].windows[number % 2];
   if (window.number.load(std::memory_order_acquire) != number) {

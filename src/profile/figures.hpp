@@ -31,20 +31,11 @@ struct Figures {
   }
 };
 
-/// The same of a link.
-struct LinkFigures {
-  std::uint64_t items = 0;  ///< that the consumer has taken
-  std::uint64_t dropped = 0;
-  std::uint64_t fill_items = 0;
-  std::uint64_t fill_bytes = 0;
-};
-
 /// `index`: among the worker's HostedStats.
 Figures read_figures(const shm::SupervisorView& view, std::uint32_t worker, std::uint32_t index);
 /// Of a pipeline inside another: items, time and ends, exact as long as every item that enters it comes out; how long
 /// single items take only their rows tell.
 Figures derived_figures(const shm::SupervisorView& view, std::span<const ProfileKey> keys, const ProfileKey& key);
-LinkFigures read_link(const shm::SupervisorView& view, std::uint32_t link);
 /// Smallest and largest time of the items that ended in window `number`; false if there were none.
 bool read_window(const shm::SupervisorView& view, const ProfileKey& key, std::uint64_t number, Figures& into);
 

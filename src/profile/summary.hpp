@@ -39,6 +39,10 @@ struct KeySummary {
   double active_s = 0;  ///< of its worker: waiting, working and blocked
   std::uint32_t restarts = 0;
   std::uint64_t dropped = 0;  ///< items that the link in front of it threw away
+  bool has_link = false;      ///< there is a link in front of it
+  double fill = 0;            ///< of that link: mean share of the limit that would hold its producer up, 0 to 1
+  double queueing_s = 0;      ///< mean time of an item in that link and in work, by the items in it and the rate
+  double oldest_s = 0;        ///< largest age of the oldest item in that link, since it entered the pipeline
   std::uint64_t rows = 0;     ///< single items in the database
   std::uint64_t one_row_in = 1;
   std::uint64_t rows_lost = 0;  ///< of its worker
@@ -49,6 +53,7 @@ struct KeySummary {
     code(self.mean_s, self.min_s, self.p50_s, self.p90_s, self.p99_s, self.p999_s, self.max_s, self.rank_error);
     code(self.items_per_s, self.waiting, self.working, self.blocked, self.busy_s, self.active_s);
     code(self.restarts, self.dropped, self.rows, self.one_row_in, self.rows_lost, self.bottleneck);
+    code(self.has_link, self.fill, self.queueing_s, self.oldest_s);
   }
 };
 

@@ -6,6 +6,7 @@
 #include "base/number_text.hpp"
 #include "plan/stage_names.hpp"
 #include "report/report_charts.hpp"
+#include "store/schema.hpp"
 
 namespace pystream::report {
 namespace {
@@ -101,14 +102,18 @@ std::string table(const profile::RunSummary& summary) {
   std::string html =
       "<div "
       "class=\"scroll\"><table><thead><tr><th>key</th><th>items</th><th>mean</th><th>p50</th><th>p90</th><th>p99</th>"
-      "<th>p99.9</th><th>max</th><th>items/s</th><th>restarts</th><th>drops</th><th>errors</th></tr></thead><tbody>";
+      "<th>p99.9</th><th>max</th><th>items/s</th><th>in "
+      "link</th><th>queueing</th><th>oldest</th><th>restarts</th><th>drops</th><th>errors</th></tr></thead><tbody>";
   for (const profile::KeySummary& key : summary.keys) {
     html += std::string("<tr") + (key.bottleneck ? " class=\"hot\"" : "") + ">" + cell(plan::short_key(key.key));
     html += cell(std::to_string(key.items)) + cell(base::time_text(key.mean_s));
     for (const double time : {key.p50_s, key.p90_s, key.p99_s, key.p999_s, key.max_s}) {
       html += cell(key.samples > 0 ? base::time_text(time) : "-");
     }
-    html += cell(key.items_per_s > 0 ? base::number_text(key.items_per_s) : "-") + cell(std::to_string(key.restarts));
+    html += cell(key.items_per_s > 0 ? base::number_text(key.items_per_s) : "-");
+    html += cell(key.has_link ? base::percent_text(key.fill) : "-");
+    html += cell(key.has_link ? base::time_text(key.queueing_s) : "-");
+    html += cell(key.oldest_s > 0 ? base::time_text(key.oldest_s) : "-") + cell(std::to_string(key.restarts));
     html += cell(std::to_string(key.dropped)) + cell(std::to_string(key.errors)) + "</tr>";
   }
   return html + "</tbody></table></div>";
@@ -206,12 +211,16 @@ ReportData read_report(store::Database& database, std::int64_t run) {
                   .keys = store::read_windows(database, run),
                   .links = {},
                   .events = {}};
+  const bool old = database.query_integer("PRAGMA user_version").value_or(0) < store::kLinkFillVersion;
+  const std::string fill = old ? "avg(fill_bytes) / max(capacity_bytes, 1)" : "avg(fill)";
   store::Statement links(
       database,
       "SELECT links.name, (SELECT worker_name FROM stages WHERE stages.run = links.run AND worker = producer), "
       "(SELECT worker_name FROM stages WHERE stages.run = links.run AND worker = consumer), "
-      "coalesce((SELECT avg(fill_bytes) FROM link_windows WHERE link = links.id), 0) / max(capacity_bytes, 1), "
-      "dropped FROM links WHERE run = ? ORDER BY position");
+      "coalesce((SELECT " +
+          fill +
+          " FROM link_windows WHERE link = links.id), 0), "
+          "dropped FROM links WHERE run = ? ORDER BY position");
   links.bind(1, run);
   while (links.step()) {
     data.links.push_back({.name = links.text(0),

@@ -13,7 +13,7 @@ struct ReportLink {
   std::string name;
   std::string producer;  ///< names of workers
   std::string consumer;
-  double fill = 0;  ///< mean share of its capacity, 0 to 1
+  double fill = 0;  ///< mean share of the limit that would hold its producer up, 0 to 1
   std::uint64_t dropped = 0;
 };
 

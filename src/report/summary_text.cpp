@@ -21,17 +21,20 @@ base::TextTable empty_table() {
   return base::TextTable({{.title = "key", .cut = base::TextTable::Cut::middle},
                           {.title = "items", .right = true},
                           {.title = "mean", .right = true},
-                          {.title = "p50", .right = true, .drop = 7},
-                          {.title = "p90", .right = true, .drop = 10},
+                          {.title = "p50", .right = true, .drop = 8},
+                          {.title = "p90", .right = true, .drop = 13},
                           {.title = "p99", .right = true, .drop = 3},
-                          {.title = "p99.9", .right = true, .drop = 11},
-                          {.title = "max", .right = true, .drop = 8},
+                          {.title = "p99.9", .right = true, .drop = 14},
+                          {.title = "max", .right = true, .drop = 10},
                           {.title = "items/s", .right = true, .drop = 2},
-                          {.title = "waiting", .right = true, .drop = 9},
+                          {.title = "waiting", .right = true, .drop = 11},
                           {.title = "working", .right = true, .drop = 1},
                           {.title = "blocked", .right = true, .drop = 4},
+                          {.title = "in link", .right = true, .drop = 9},
+                          {.title = "queueing", .right = true, .drop = 7},
+                          {.title = "oldest", .right = true, .drop = 12},
                           {.title = "restarts", .right = true, .drop = 6},
-                          {.title = "drops", .right = true, .drop = 12},
+                          {.title = "drops", .right = true, .drop = 15},
                           {.title = "errors", .right = true, .drop = 5}});
 }
 
@@ -51,6 +54,9 @@ Cells cells_of(const profile::KeySummary& key) {
           share(key.waiting),
           share(key.working),
           share(key.blocked),
+          key.has_link ? base::percent_text(key.fill) : "-",
+          key.has_link ? base::time_text(key.queueing_s) : "-",
+          key.has_link && key.oldest_s > 0 ? base::time_text(key.oldest_s) : "-",
           stage ? std::to_string(key.restarts) : "-",
           stage ? std::to_string(key.dropped) : "-",
           stage ? std::to_string(key.errors) : "-"};
@@ -152,6 +158,7 @@ std::string to_json(const profile::RunSummary& s) {
            number("waiting", k.waiting) + number("working", k.working) + number("blocked", k.blocked) +
            number("busy_s", k.busy_s) + count("restarts", k.restarts) + count("dropped", k.dropped) +
            count("rows", k.rows) + count("one_row_in", k.one_row_in) + count("rows_lost", k.rows_lost) +
+           number("fill", k.fill) + number("queueing_s", k.queueing_s) + number("oldest_s", k.oldest_s) +
            ", \"bottleneck\": " + (k.bottleneck ? "true" : "false") + "}";
   }
   return out + "\n  ]\n}\n";
@@ -162,7 +169,7 @@ std::string to_csv(const profile::RunSummary& s) {
       "run,key,role,items,errors,samples,mean_s,min_s,p50_s,p90_s,p99_s,p999_s,max_s,rank_error,items_per_s,waiting,"
       "working,"
       "blocked,"
-      "restarts,dropped,rows,one_row_in,rows_lost,bottleneck\n";
+      "restarts,dropped,rows,one_row_in,rows_lost,bottleneck,fill,queueing_s,oldest_s\n";
   for (const profile::KeySummary& k : s.keys) {
     out += std::to_string(s.run) + "," + k.key + "," + k.role + "," + std::to_string(k.items) + "," +
            std::to_string(k.errors) + "," + std::to_string(k.samples);
@@ -173,7 +180,11 @@ std::string to_csv(const profile::RunSummary& s) {
     for (const std::uint64_t value : {std::uint64_t{k.restarts}, k.dropped, k.rows, k.one_row_in, k.rows_lost}) {
       out += "," + std::to_string(value);
     }
-    out += k.bottleneck ? ",1\n" : ",0\n";
+    out += k.bottleneck ? ",1" : ",0";
+    for (const double value : {k.fill, k.queueing_s, k.oldest_s}) {
+      out += "," + base::json_number(value);
+    }
+    out += "\n";
   }
   return out;
 }

@@ -17,7 +17,7 @@ TimeBound::TimeBound(std::int64_t time_ns, std::uint64_t fewest)
     : time_ns_(std::max<std::int64_t>(time_ns, 0)), fewest_(fewest), limit_(static_cast<double>(fewest)) {}
 
 void TimeBound::grow() {
-  blocked_ = false;
+  watched_ = 0;
   if (!base::mutated(base::Mutation::no_growth_when_dry)) {
     limit_ = std::min(2 * limit_, kMost);
   }
@@ -26,7 +26,7 @@ void TimeBound::grow() {
 void TimeBound::look(const Seen& seen) {
   if (seen.dry) {
     starved_ = true;
-    if (blocked_) {
+    if (watched_ > 0) {
       grow();
     }
   }
@@ -35,11 +35,11 @@ void TimeBound::look(const Seen& seen) {
 }
 
 void TimeBound::note_commit(bool dry) {
-  if (blocked_ && dry) {
+  if (watched_ > 0 && dry) {
     starved_ = true;
     grow();
   }
-  blocked_ = cut_;
+  watched_ = cut_ ? kWatched : std::max(watched_ - 1, 0);
   cut_ = false;
 }
 

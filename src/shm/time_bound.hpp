@@ -11,8 +11,8 @@ namespace pystream::shm {
 /// from what it checks anyway: the count of items that are done. It has no clock; the caller gives the times.
 ///
 /// - The limit starts at the fewest items that keep both ends busy.
-/// - It doubles whenever a consumer ran dry because of it: while the producer waited for the limit, or until the
-///   producer's next commit after that.
+/// - It doubles whenever a consumer ran dry because of it: while the producer waited for the limit, or in the producer's
+///   next gap, which ends with its second commit after that (the first is of what it had in hand while it waited).
 /// - It is at least an eighth of what was done in the given time. So a producer that waits for fast consumers sleeps
 ///   for long, and is seldom woken.
 /// - It shrinks by a tenth a second towards what is done in the given time, unless a consumer ran dry meanwhile.
@@ -43,23 +43,25 @@ class TimeBound {
   };
   void look(const Seen& seen);
   /// The producer waits for the limit, and has committed everything.
-  void note_wait() { blocked_ = true; }
+  void note_wait() { watched_ = kWatched; }
   /// The limit has cut a run.
   void note_cut() { cut_ = true; }
   /// The next commit is to be noted.
-  bool watches_commit() const { return blocked_ || cut_; }
+  bool watches_commit() const { return watched_ > 0 || cut_; }
   /// The producer commits. `dry`: as in Seen, before this commit.
   void note_commit(bool dry);
 
  private:
+  static constexpr int kWatched = 2;  ///< commits after a wait
+
   void grow();
   void learn(const Seen& seen);
 
   std::int64_t time_ns_;
   std::uint64_t fewest_;
   double limit_;
-  bool blocked_ = false;  ///< by the limit, since the commit before last
-  bool cut_ = false;      ///< what is not yet committed is a run that was cut
+  int watched_ = 0;   ///< so many commits from here on end a gap that the limit may have caused
+  bool cut_ = false;  ///< what is not yet committed is a run that was cut
   // The window of time in which the consumers' speed is measured.
   std::int64_t began_ns_ = 0;  ///< 0: none yet
   std::uint64_t begun_done_ = 0;

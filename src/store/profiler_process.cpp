@@ -181,12 +181,14 @@ bool ProfilerProcess::handle(const profile::Message& message) {
 
 void ProfilerProcess::look_at_links() {
   for (std::uint32_t i = 0; i < links_.size(); ++i) {
-    const profile::LinkFigures figures = profile::read_link(view_, i);
+    const profile::LinkFigures figures = profile::read_link(segment_, view_, i);
     LinkWatch& watch = links_[i];
     ++watch.looks;
     watch.fill_items += static_cast<double>(figures.fill_items);
     watch.fill_bytes += static_cast<double>(figures.fill_bytes);
     watch.largest_fill_bytes = std::max(watch.largest_fill_bytes, figures.fill_bytes);
+    watch.fill += figures.fill;
+    watch.oldest_ns = std::max(watch.oldest_ns, figures.oldest_ns);
   }
 }
 
@@ -255,7 +257,7 @@ bool ProfilerProcess::write_windows(std::uint64_t number, std::int64_t now, int 
     }
     std::vector<RunStore::LinkWindow> links;
     for (std::uint32_t i = 0; i < links_.size(); ++i) {
-      const profile::LinkFigures figures = profile::read_link(view_, i);
+      const profile::LinkFigures figures = profile::read_link(segment_, view_, i);
       const LinkWatch& watch = links_[i];
       const double looks = static_cast<double>(std::max<std::uint64_t>(watch.looks, 1));
       links.push_back({.total = figures,
@@ -263,7 +265,9 @@ bool ProfilerProcess::write_windows(std::uint64_t number, std::int64_t now, int 
                        .dropped = figures.dropped - std::min(figures.dropped, watch.last.dropped),
                        .fill_items = watch.fill_items / looks,
                        .fill_bytes = watch.fill_bytes / looks,
-                       .largest_fill_bytes = watch.largest_fill_bytes});
+                       .largest_fill_bytes = watch.largest_fill_bytes,
+                       .fill = watch.fill / looks,
+                       .oldest_ns = watch.oldest_ns});
     }
     Transaction transaction(store_->database());
     store_->write_windows(number, now - last_write_ns_, keys, links);

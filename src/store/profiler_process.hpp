@@ -8,6 +8,7 @@
 
 #include "base/clock.hpp"
 #include "profile/figures.hpp"
+#include "profile/link_figures.hpp"
 #include "profile/wire.hpp"
 #include "shm/segment.hpp"
 #include "store/row_writer.hpp"
@@ -33,6 +34,8 @@ class ProfilerProcess {
     double fill_items = 0;
     double fill_bytes = 0;
     std::uint64_t largest_fill_bytes = 0;
+    double fill = 0;
+    std::int64_t oldest_ns = 0;
   };
 
   [[nodiscard]] bool begin();

@@ -176,15 +176,17 @@ void RunStore::write_windows(std::uint64_t number, std::int64_t span_ns, std::ma
   }
   Statement link(
       *database_,
-      "INSERT INTO link_windows VALUES(?, ?, ?, ?, ?, ?, ?) ON CONFLICT(link, window) DO UPDATE SET "
+      "INSERT INTO link_windows(link, window, items, dropped, fill_items, fill_bytes, largest_fill_bytes, fill, "
+      "oldest_ns) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(link, window) DO UPDATE SET "
       "items = items + excluded.items, dropped = dropped + excluded.dropped, fill_items = excluded.fill_items, "
-      "fill_bytes = excluded.fill_bytes, "
+      "fill_bytes = excluded.fill_bytes, fill = excluded.fill, oldest_ns = max(oldest_ns, excluded.oldest_ns), "
       "largest_fill_bytes = max(largest_fill_bytes, excluded.largest_fill_bytes)");
   Statement link_total(*database_, "UPDATE links SET items = ?, dropped = ? WHERE id = ?");
   for (std::size_t i = 0; i < links.size(); ++i) {
     const LinkWindow& figures = links[i];
     link.bind(1, link_ids_.at(i)).bind(2, number).bind(3, figures.items).bind(4, figures.dropped);
-    link.bind(5, figures.fill_items).bind(6, figures.fill_bytes).bind(7, figures.largest_fill_bytes).run();
+    link.bind(5, figures.fill_items).bind(6, figures.fill_bytes).bind(7, figures.largest_fill_bytes);
+    link.bind(8, figures.fill).bind(9, figures.oldest_ns).run();
     link_total.bind(1, figures.total.items).bind(2, figures.total.dropped).bind(3, link_ids_[i]).run();
   }
 }

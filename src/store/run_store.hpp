@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "profile/figures.hpp"
+#include "profile/link_figures.hpp"
 #include "profile/run_info.hpp"
 #include "store/database.hpp"
 #include "store/store_lock.hpp"
@@ -41,6 +42,8 @@ class RunStore {
     double fill_items = 0;
     double fill_bytes = 0;
     std::uint64_t largest_fill_bytes = 0;
+    double fill = 0;
+    std::int64_t oldest_ns = 0;  ///< the largest age that was seen
   };
   /// One moment's figures: `total` since the pipeline began, `window` since the last time.
   struct KeyWindow {

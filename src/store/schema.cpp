@@ -97,6 +97,8 @@ CREATE TABLE link_windows(
   fill_items REAL NOT NULL,      -- mean of some looks a second
   fill_bytes REAL NOT NULL,
   largest_fill_bytes INTEGER NOT NULL,
+  fill REAL NOT NULL DEFAULT 0,          -- mean share of the limit that would hold the producer up, 0 to 1
+  oldest_ns INTEGER NOT NULL DEFAULT 0,  -- largest age of the oldest item in the link
   PRIMARY KEY(link, window)
 ) WITHOUT ROWID;
 CREATE TABLE events(
@@ -260,6 +262,11 @@ void migrate(Database& database) {
   Transaction transaction(database);
   if (version < 1) {
     database.execute(kTables);
+  } else if (version < kLinkFillVersion) {
+    database.execute(
+        "ALTER TABLE link_windows ADD COLUMN fill REAL NOT NULL DEFAULT 0; "
+        "ALTER TABLE link_windows ADD COLUMN oldest_ns INTEGER NOT NULL DEFAULT 0; "
+        "UPDATE link_windows SET fill = fill_bytes / max((SELECT capacity_bytes FROM links WHERE id = link), 1)");
   }
   database.execute(kViews);
   database.execute("PRAGMA user_version=" + std::to_string(kSchemaVersion) +

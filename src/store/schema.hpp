@@ -9,7 +9,8 @@
 /// Whoever changes a table raises kSchemaVersion and adds a step to migrate(); columns are only ever added.
 namespace pystream::store {
 
-inline constexpr int kSchemaVersion = 2;
+inline constexpr int kSchemaVersion = 3;
+inline constexpr int kLinkFillVersion = 3;  ///< from here on link_windows has `fill` and `oldest_ns`
 /// PRAGMA application_id: "pstr".
 inline constexpr int kApplicationId = 0x70737472;
 

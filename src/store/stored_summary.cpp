@@ -77,6 +77,43 @@ std::vector<profile::WorkerLink> read_links(Database& database, std::int64_t run
   return links;
 }
 
+/// What the database has of the links that a worker reads.
+struct InputLink {
+  std::uint64_t dropped = 0;
+  double fill = 0;
+  double items = 0;  ///< in it, on average
+  double oldest_s = 0;
+};
+
+/// By consumer.
+std::map<std::int64_t, InputLink> read_inputs(Database& database, std::int64_t run) {
+  const bool old = database.query_integer("PRAGMA user_version").value_or(0) < kLinkFillVersion;
+  const std::string windows = "FROM link_windows WHERE link = links.id";
+  Statement statement(database, "SELECT consumer, dropped, (SELECT " +
+                                    std::string(old ? "avg(fill_bytes)" : "avg(fill)") + " " + windows + ")" +
+                                    (old ? " / max(capacity_bytes, 1)" : "") + ", (SELECT avg(fill_items) " + windows +
+                                    "), " + (old ? "0" : "(SELECT max(oldest_ns) " + windows + ") * 1e-9") +
+                                    " FROM links WHERE run = ?");
+  statement.bind(1, run);
+  std::map<std::int64_t, InputLink> inputs;
+  while (statement.step()) {
+    InputLink& input = inputs[statement.integer(0)];
+    input.dropped += statement.number(1);
+    input.fill = std::max(input.fill, statement.real(2));
+    input.items = std::max(input.items, statement.real(3));
+    input.oldest_s = std::max(input.oldest_s, statement.real(4));
+  }
+  return inputs;
+}
+
+void add_input(profile::KeySummary& key, const InputLink& input) {
+  key.has_link = true;
+  key.dropped = input.dropped;
+  key.fill = input.fill;
+  key.queueing_s = key.items_per_s > 0 ? input.items / key.items_per_s : 0;
+  key.oldest_s = input.oldest_s;
+}
+
 }  // namespace
 
 profile::RunSummary read_summary(Database& database, std::int64_t run) {
@@ -100,14 +137,7 @@ profile::RunSummary read_summary(Database& database, std::int64_t run) {
                .keys = {},
                .bottleneck = {}};
   }
-  std::map<std::int64_t, std::uint64_t> dropped;  // by consumer
-  {
-    Statement statement(database, "SELECT consumer, sum(dropped) FROM links WHERE run = ? GROUP BY consumer");
-    statement.bind(1, run);
-    while (statement.step()) {
-      dropped[statement.integer(0)] = statement.number(1);
-    }
-  }
+  std::map<std::int64_t, InputLink> inputs = read_inputs(database, run);
   std::map<std::int64_t, std::string> workers;
   Statement row(database, std::string("SELECT id, key, role, worker_name, worker, first_end_ns, last_end_ns, restarts, "
                                       "rows, sampled_shift, rows_lost, ") +
@@ -141,8 +171,9 @@ profile::RunSummary read_summary(Database& database, std::int64_t run) {
     }
     key.rows = row.number(8);
     key.one_row_in = std::uint64_t{1} << std::min<std::int64_t>(row.integer(9), 62);
-    if (const auto drops = dropped.find(row.integer(4)); !pipeline && drops != dropped.end()) {
-      key.dropped = std::exchange(drops->second, 0);  // the first stage of the worker
+    if (const auto input = inputs.find(row.integer(4)); !pipeline && input != inputs.end()) {
+      add_input(key, input->second);
+      inputs.erase(input);  // it is that of the first stage of the worker
     }
     if (derived) {
       add_passages(key, read_passages(database, id));

@@ -19,7 +19,15 @@ LiveStatus status_at(double seconds, std::uint64_t items) {
   stage.figures.histogram.resize(shm::kBuckets);
   stage.figures.histogram[shm::bucket_of(1'000)] = items;
   status.workers.push_back({.name = "W", .pid = 8, .phase = "waiting", .restarts = 2});
-  status.links.push_back({.name = "L", .consumers = {0}, .items = 1, .bytes = 25, .capacity = 100, .dropped = 3});
+  status.links.push_back({.name = "L",
+                          .consumers = {0},
+                          .items = 1,
+                          .done = items,
+                          .bytes = 25,
+                          .capacity = 100,
+                          .dropped = 3,
+                          .fill = 0.25,
+                          .oldest_ns = 40'000'000});
   return status;
 }
 
@@ -42,6 +50,8 @@ TEST(LiveStatus, FiguresAreOfTheTimeBetween) {
   EXPECT_DOUBLE_EQ(sut[0].did.waiting, 0.75);
   EXPECT_DOUBLE_EQ(sut[0].did.working, 0.25);
   EXPECT_DOUBLE_EQ(sut[0].fill, 0.25);
+  EXPECT_DOUBLE_EQ(sut[0].queueing_s, 1 / 200.) << "one item inside, 200 a second";
+  EXPECT_DOUBLE_EQ(sut[0].oldest_s, 0.04);
   EXPECT_EQ(sut[0].did.dropped, 3U);
   EXPECT_EQ(sut[0].worker->name, "W");
 }

@@ -69,6 +69,17 @@ TEST_F(TimeBoundTest, DoublesWhenAConsumerRunsDryBeforeTheNextCommit) {
   EXPECT_TRUE(sut_.watches_commit());
   sut_.note_commit(true);
   EXPECT_EQ(sut_.limit(), 16U);
+}
+
+/// The commit after a wait is of what the producer had in hand; the gap comes behind it.
+TEST_F(TimeBoundTest, DoublesWhenAConsumerRunsDryInTheGapAfterAWait) {
+  pass(0, 0);
+  sut_.note_wait();
+  pass(1000, 4);
+  sut_.note_commit(false);
+  EXPECT_EQ(sut_.limit(), 8U);
+  sut_.note_commit(true);
+  EXPECT_EQ(sut_.limit(), 16U);
   EXPECT_FALSE(sut_.watches_commit());
 }
 
@@ -80,6 +91,7 @@ TEST_F(TimeBoundTest, AConsumerThatIsDryBecauseTheProducerIsSlowChangesNothing) 
   EXPECT_EQ(sut_.limit(), 125U) << "an eighth of what is done in the time";
   pass(0, 0, true);
   sut_.note_wait();
+  sut_.note_commit(false);
   sut_.note_commit(false);
   sut_.note_commit(true);
   EXPECT_EQ(sut_.limit(), 125U) << "that was a commit later";

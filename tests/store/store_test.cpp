@@ -182,7 +182,14 @@ TEST_F(StoreTest, ANewerSchemaIsRefusedWithBothVersions) {
 TEST_F(StoreTest, AnOlderDatabaseIsBroughtUpToDateAndKeepsItsRuns) {
   begin_run();
   Database(profile::database_in(folder_.path()), Database::Mode::write)
-      .execute("DROP VIEW StageSummary; UPDATE stages SET timed = 2, timed_ns = 3000; PRAGMA user_version=1");
+      .execute(
+          "DROP VIEW StageSummary; UPDATE stages SET timed = 2, timed_ns = 3000; "
+          "ALTER TABLE link_windows DROP COLUMN fill; ALTER TABLE link_windows DROP COLUMN oldest_ns; "
+          "PRAGMA user_version=1");
+  {
+    Database old = open_for_reading(folder_.path());
+    EXPECT_EQ(read_summary(old, 1).run, 1) << "readers take it as it is";
+  }
   EXPECT_EQ(begin_run(), 2);
   EXPECT_EQ(count("PRAGMA user_version"), kSchemaVersion);
   EXPECT_EQ(count("SELECT mean_s * 1e9 FROM StageSummary WHERE run = 1 AND key = 'MainPipeline'"), 1500)
@@ -211,6 +218,26 @@ TEST_F(StoreTest, AWindowThatIsWrittenTwiceHoldsBoth) {
   EXPECT_EQ(count("SELECT span_ns FROM windows WHERE window = 3"), shm::kWindowNs);
   EXPECT_EQ(count("SELECT min_ns * 1000 + max_ns FROM windows WHERE window = 3"), 50'100);
   EXPECT_EQ(count("SELECT length(histogram) FROM windows WHERE window = 3"), 16);
+}
+
+TEST_F(StoreTest, AStageHasTheFillAndTheQueueOfTheLinkInFrontOfIt) {
+  RunStore store(info());
+  ASSERT_TRUE(store.lock().lock_within(1000));
+  const std::int64_t run = store.begin();
+  const profile::Figures sink{.items = 101, .first_end_ns = 1'000'000'000, .last_end_ns = 2'000'000'000};
+  store.write_windows(0, shm::kWindowNs, {{2, {.total = sink, .window = sink}}},
+                      {{.items = 60, .fill_items = 10, .fill = 0.5, .oldest_ns = 30'000'000}});
+  store.write_windows(1, shm::kWindowNs, {}, {{.items = 41, .fill_items = 20, .fill = 1, .oldest_ns = 50'000'000}});
+  store.lock().unlock();
+  Database database = open_for_reading(folder_.path());
+  const profile::RunSummary summary = read_summary(database, run);
+  const profile::KeySummary* key = summary.find("MainPipeline__Sink");
+  ASSERT_NE(key, nullptr);
+  EXPECT_TRUE(key->has_link);
+  EXPECT_DOUBLE_EQ(key->fill, 0.75);
+  EXPECT_DOUBLE_EQ(key->queueing_s, 0.15) << "15 items, and 100 a second";
+  EXPECT_DOUBLE_EQ(key->oldest_s, 0.05);
+  EXPECT_FALSE(summary.find("MainPipeline__Source")->has_link);
 }
 
 /// From the end of the source, which stands in front of it, to the end of the sink.

@@ -260,7 +260,7 @@ TEST_F(Drain, LinesReadAheadFromAFifoComeOutAndTheRestStaysInIt) {
 TEST_F(Drain, InterruptsNoSink) {
   const std::string text =
       plan(R"({"type": "generate", "params": {"size": 8}})", pass("Pass"),
-           R"(, "links": {"capacity": {"items": 40}}, "profiler": {"enabled": false})",
+           R"(, "links": {"capacity": {"items": 40, "time": "0s"}}, "profiler": {"enabled": false})",
            R"("sink": {"type": "test.slow_sink", "params": {"time": "20ms", "fails_if_interrupted": true}})");
   bool long_enough = false;
   for (const char* duration : {"1s", "10s", "40s"}) {  // the start is part of it, and may be slow

@@ -193,7 +193,7 @@ TEST_F(ProgramTest, SigtermDrainsAProgramThatHoldsItsAnswersBack) {
                  source);
     text.replace(text.find(R"(["cat"])"), 7,
                  R"~(["python3", "-c", "import sys; sys.stdout.buffer.write(sys.stdin.buffer.read())"])~");
-    PipelineRun run(text, folder_, {"--quiet"});
+    PipelineRun run(text, folder_, {"--quiet", "--drain-timeout", "0s"});
     ASSERT_TRUE(wait_until([&] { return has_output(); }, 60s)) << run.errors();
     if (killed_before) {
       for (const pid_t worker : run.workers()) {
