@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # Has SPIN look at every interleaving of the models of commit, wake-up and recovery (tests/model), and shows that each
-# thing that can be left out of them is missed. Usage: scripts/check_model.sh [KILLS] (2; a few minutes)
+# thing that can be left out of them is missed. Usage: scripts/check_model.sh [KILLS] [full]
+# KILLS: how many processes are killed (2: up to ten minutes; 1: half of that). full: also what takes minutes alone.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 command -v spin >/dev/null || { echo "check_model.sh: spin is not installed (Debian's package spin)" >&2; exit 1; }
 kills=${1:-2}
+extent=${2:-}
 models=$PWD/tests/model
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -22,15 +24,16 @@ search() {
   cat pan.log
 }
 
-# proven MODEL MODE [ROOM]
+# proven MODEL MODE [ROOM] [KILLS]
 proven() {
-  search "$1" MODE="$2" ROOM="${3:-1}" KILLS="$kills" >/dev/null
+  local deaths=${4:-$kills}
+  search "$1" MODE="$2" ROOM="${3:-1}" KILLS="$deaths" >/dev/null
   if ! grep -q 'errors: 0' pan.log || grep -qE 'max search depth too small|out of memory|memory limit' pan.log; then
     cat pan.log >&2
     echo "$1, mode $2, room ${3:-1}: not proven" >&2
     exit 1
   fi
-  echo "$1, mode $2, room ${3:-1}, $kills kills: $(awk '/states, stored/ {print $1}' pan.log) states, no error"
+  echo "$1, mode $2, room ${3:-1}, $deaths kills: $(awk '/states, stored/ {print $1}' pan.log) states, no error"
 }
 for mode in 0 1 2 3; do
   proven link "$mode"
@@ -42,11 +45,31 @@ done
 for room in 1 2; do
   proven fan 0 "$room"
 done
+for mode in 0 1; do
+  proven dealing "$mode"
+  proven dealing "$mode" 2 1
+  if [ "$extent" = full ] && [ "$kills" != 1 ]; then
+    proven dealing "$mode" 2
+  fi
+done
+for mode in 0 1 2 3; do
+  proven collecting "$mode"
+done
+proven collecting 0 2 1
+for mode_and_room in '0 1' '1 1' '2 2' '3 2'; do
+  read -r mode room <<<"$mode_and_room"
+  proven zip "$mode" "$room"
+done
 
 # What is left out, and the model, mode and room in which it shows.
 for broken in 'link 1 1 1' 'link 2 1 1' 'link 3 1 1' 'link 4 1 1' 'link 5 2 1' 'link 6 1 1' 'link 7 3 1' 'link 8 3 1' \
   'link 9 3 2' 'link 10 3 1' 'link 13 3 1' 'link 14 3 1' 'row 1 1 1' 'row 11 0 1' 'row 12 1 1' \
-  'fan 6 0 1' 'fan 15 0 1' 'fan 16 0 1' 'fan 17 0 1'; do
+  'fan 6 0 1' 'fan 15 0 1' 'fan 16 0 1' 'fan 17 0 1' \
+  'dealing 1 0 1' 'dealing 4 0 1' 'dealing 6 0 1' 'dealing 15 0 1' 'dealing 18 0 1' 'dealing 21 0 1' \
+  'dealing 23 0 1' 'dealing 24 0 1' 'dealing 25 0 1' 'dealing 27 0 1' 'dealing 27 1 1' 'dealing 29 0 1' \
+  'collecting 4 1 1' 'collecting 11 0 1' 'collecting 20 1 1' 'collecting 22 0 1' 'collecting 26 1 1' \
+  'collecting 28 0 1' \
+  'zip 30 1 1' 'zip 30 2 2' 'zip 30 3 2'; do
   read -r model number mode room <<<"$broken"
   search "$model" MODE="$mode" ROOM="$room" KILLS=1 BREAK="$number" >/dev/null
   if grep -q 'errors: 0' pan.log; then

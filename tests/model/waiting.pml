@@ -8,6 +8,10 @@ typedef Waiter {
   bool in_kernel;
   byte looked_at;   /* the asleep_at that the waker has loaded */
   byte ended        /* the asleep_at that the waker remembers as ended */
+#if BREAK == 27
+  ;
+  byte sleeps
+#endif
 };
 
 typedef Link {
@@ -27,6 +31,9 @@ inline forget(waiter) {
 inline announce(waiter, seen) {
 #if BREAK == 6
   waiter.asleep_at = 99
+#elif BREAK == 27
+  waiter.sleeps++;
+  waiter.asleep_at = waiter.sleeps
 #else
   waiter.asleep_at = seen + 1
 #endif
@@ -37,7 +44,7 @@ inline announce(waiter, seen) {
 inline rise(waiter) {
   atomic {
     waiter.asleep_at = 0;
-#if BREAK != 6 && BREAK != 7
+#if BREAK != 6 && BREAK != 7 && BREAK != 27
     forget(waiter)
 #endif
   }
@@ -58,16 +65,24 @@ inline sleep(waiter, word, seen) {
   rise(waiter)
 }
 
+#if BREAK == 27
+#define MUST_WAKE(waiter, word) (waiter.asleep_at != 0 && waiter.asleep_at != waiter.ended)
+#else
 #define MUST_WAKE(waiter, word) \
   (waiter.asleep_at != 0 && waiter.asleep_at != word + 1 && waiter.asleep_at != waiter.ended)
+#endif
 
 /* After the store of `word`. The sleep is over whether or not the waiter was in the kernel yet: it compares there. */
 inline wake(waiter, word) {
   if
   :: atomic { MUST_WAKE(waiter, word) -> waiter.looked_at = waiter.asleep_at };
      atomic {
-       waiter.in_kernel = false;
+#if BREAK == 27
+       if :: waiter.in_kernel -> waiter.ended = waiter.looked_at :: else fi;
+#else
        waiter.ended = waiter.looked_at;
+#endif
+       waiter.in_kernel = false;
        waiter.looked_at = 0
      }
   :: else
