@@ -47,6 +47,14 @@ control no_wake_of_consumer shm/shm_test 'WaitingTest.AReaderThatSleepsIsWoken'
 control request_ends_sleep shm/shm_test 'WaitingTest.AReaderThatWasWokenForRoom*'
 control free_by_first_consumer shm/shm_test 'ConsumersTest.FreeIsWhatBoth*'
 control wait_for_first_consumer shm/shm_test 'ConsumersTest.TheProducerWaitsForTheOne*'
+control deal_from_first shm/shm_test 'DealingTest.ASuccessorOfTheProducer*'
+control no_wake_to_step_over shm/shm_test 'OneItemDealingTest.*:DealingToThreeTest.*'
+control end_wakes_one shm/shm_test 'DealingTest.TheEndWakesAll'
+control keep_stepped_over worker/worker_test 'DealtSegmentTest.WhatIsForOthers*'
+control forget_stepped_over shm/shm_test 'DealingTest.ASuccessorFindsReleased*'
+control one_input_number worker/worker_test "$steps/Collects"
+control forget_collect_turn worker/worker_test "$steps/Collects"
+control collect_without_output worker/worker_test "$steps/CollectsAndFilters"
 control no_time_bound shm/shm_test 'TimeBoundLinkTest.TheLinkHoldsTheFewest*'
 control no_growth_when_dry shm/shm_test 'TimeBoundLinkTest.HoldsMoreOnce*'
 

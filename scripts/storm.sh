@@ -15,9 +15,9 @@ cat >"$work/plan.json" <<PLAN
 {"plugins": ["libpystream_testing.so"],
  "source": {"type": "generate", "params": {"size": 8}},
  "stages": [{"name": "Add", "type": "test.add"},
-            {"name": "Row", "mode": "serial", "stages": [{"name": "Mix", "type": "test.mix"},
+            {"name": "Row", "mode": "serial", "replicas": 2, "stages": [{"name": "Mix", "type": "test.mix"},
                                                          {"name": "Some", "type": "test.filter", "params": {"n": 3}}]},
-            {"name": "Twice", "type": "test.repeat"}],
+            {"name": "Twice", "type": "test.repeat", "replicas": 2}],
  "sink": {"type": "file_writer", "params": {"newline": "never", "path": "$work/out.bin"}}}
 PLAN
 "$build/src/cli/pystream-coord" chaos "$work/plan.json" --kills "$kills" --items "$items" --seed "$seed" --interval 3ms \

@@ -57,6 +57,16 @@ struct StageOptions {
   std::optional<std::chrono::nanoseconds> timeout{};  ///< of one item; then the worker is killed. None: no deadline
   /// From start to ready; also of cleanup().
   std::chrono::nanoseconds start_timeout = std::chrono::seconds(60);
+  /// So many of the stage run beside one another, each in a process of its own: item 0 goes to the first, item 1 to the
+  /// second, and so on; results come out in the order of the items. Each has a state of its own. Only of stages of
+  /// parallel pipelines; at most 64.
+  std::uint32_t replicas = 1;
+};
+
+/// How a pipeline runs inside another one.
+struct ChildOptions {
+  /// So many of it run beside one another; see StageOptions::replicas.
+  std::uint32_t replicas = 1;
 };
 
 /// How Pipeline::parallelize() runs a pipeline.

@@ -108,7 +108,7 @@ class Pipeline {
   /// A registered stage type with parameters.
   Pipeline& add(RegisteredStage stage, std::string name = {}, StageOptions options = {});
   /// Another pipeline; see as_stage().
-  Pipeline& add(PipelineStage child, std::string name = {});
+  Pipeline& add(PipelineStage child, std::string name = {}, ChildOptions options = {});
 
   /// What the pipeline reads its items from: it runs as a worker in front of the first stage, and forward() throws. One
   ///  - a callable `std::optional<Out>()` (std::nullopt: it has ended) or `bool(Output&)` (zero-copy; false: the end);

@@ -122,12 +122,14 @@ Pipeline& Pipeline::sink(RegisteredStage sink, std::string name, StageOptions op
   return add_sink(registered_parts(std::move(sink), std::move(options)), std::move(name));
 }
 
-Pipeline& Pipeline::add(PipelineStage child, std::string name) {
+Pipeline& Pipeline::add(PipelineStage child, std::string name, ChildOptions options) {
   std::unique_ptr<api::PipelineTree> tree = std::move(child).take();
   if (!tree) {
     throw PipelineUndefined("this pipeline stage was added before; as_stage() gives one for one place");
   }
-  core().add({.name = {}, .stage = {}, .child = std::move(tree)}, std::move(name));
+  api::TreeNode node{.name = {}, .stage = {}, .child = std::move(tree)};
+  node.stage.options.replicas = options.replicas;
+  core().add(std::move(node), std::move(name));
   return *this;
 }
 

@@ -18,6 +18,7 @@
 #include "coord/inspect.hpp"
 #include "coord/run_assembly.hpp"
 #include "plan/plan_json.hpp"
+#include "plan/replicas.hpp"
 #include "worker/letter_client.hpp"
 
 namespace pystream::api {
@@ -81,6 +82,10 @@ Session::Session(PipelineTree& tree, const ParallelOptions& options, const Pipel
           options.results == Results::newest ? plan::Overflow::drop_oldest : plan::Overflow::block;
     }
   }
+  if (const auto link = plan::link_that_cannot_deal(topology_)) {
+    throw PipelineInitiationError("link " + topology_.links[*link].name + ": found Overflow::drop_oldest, expected " +
+                                  plan::kCannotDeal);
+  }
   try {
     if (!base::fill_standard_descriptors()) {
       base::throw_errno("cannot open /dev/null in place of a standard descriptor that is closed");
@@ -116,7 +121,12 @@ void Session::claim_files(const PipelineTree& tree) {
 
 void Session::create_segment(PipelineTree& tree, const ParallelOptions& options) {
   std::string text = options.start_method == StartMethod::spawn ? plan::write_plan(plan_) : std::string();
-  segment_.emplace(coord::make_segment(plan_, topology_, checkpoint_bytes(tree), std::move(text)));
+  const std::vector<std::uint64_t> of_stages = checkpoint_bytes(tree);
+  std::vector<std::uint64_t> state_bytes;
+  for (const plan::HostedSpec& hosted : topology_.hosted) {
+    state_bytes.push_back(of_stages.at(hosted.in_plan));
+  }
+  segment_.emplace(coord::make_segment(plan_, topology_, state_bytes, std::move(text)));
   segment_mark_ = base::PrivateMark(segment_->fd());
   view_ = segment_->map_supervisor();
 }
@@ -131,7 +141,8 @@ void Session::start(PipelineTree& tree, const ParallelOptions& options) {
   start.worker_program = worker_program_ = worker_program(options, plan_.profiler.enabled);
   if (options.start_method == StartMethod::fork) {
     start.make = [this, all = stages(tree)](plan::HostedId id) {
-      return make_adapter(*all.at(id).parts, topology_.hosted.at(id).node->stage->params);
+      const plan::HostedSpec& hosted = topology_.hosted.at(id);
+      return make_adapter(*all.at(hosted.in_plan).parts, hosted.node->stage->params);
     };
   }
   coordinator_.emplace(start_coordinator(start));

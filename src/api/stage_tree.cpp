@@ -9,6 +9,7 @@
 #include "coord/inspect.hpp"
 #include "plan/param_check.hpp"
 #include "plan/plan_reader.hpp"
+#include "plan/replicas.hpp"
 #include "plan/topology.hpp"
 #include "worker/plugins.hpp"
 
@@ -68,6 +69,7 @@ plan::StageSpec spec_of(const detail::StageParts& parts, const plan::FaultPolicy
 plan::Node node_of(const TreeNode& member) {
   plan::Node node;
   node.name = member.name;
+  node.replicas = member.stage.options.replicas;
   if (member.child) {
     node.mode = member.child->mode;
     node.children = nodes_of(*member.child);
@@ -80,6 +82,7 @@ plan::Node node_of(const TreeNode& member) {
 plan::Node end_of(const TreeNode& end, const plan::FaultPolicy& usual) {
   plan::Node node;
   node.name = end.name;
+  node.replicas = end.stage.options.replicas;
   node.stage = spec_of(end.stage, usual);
   return node;
 }
@@ -88,6 +91,42 @@ bool has_empty_pipeline(const PipelineTree& tree) {
   return tree.members.empty() || std::any_of(tree.members.begin(), tree.members.end(), [](const TreeNode& member) {
            return member.child && has_empty_pipeline(*member.child);
          });
+}
+
+/// Throws PipelineInitiationError if `after`, which gets what `before` gives, takes other items.
+void check_types(const PlacedStage& before, const PlacedStage& after) {
+  const std::string& given = before.parts->output;
+  const std::string& taken = after.parts->input;
+  if (given != taken && given != kAny && taken != kAny) {
+    throw PipelineInitiationError("stage " + before.key + " gives items of type " + given + ", but stage " + after.key +
+                                  " takes " + taken + "; change one of them, or add a stage between that converts");
+  }
+}
+
+void check_replicas(const plan::Node& pipeline, const std::string& key) {
+  for (const plan::Node& child : pipeline.children) {
+    const std::string child_key = std::string(key).append(plan::kSeparator).append(child.name);
+    if (const auto fault = plan::replicas_fault(child, pipeline.mode)) {
+      throw PipelineInitiationError("stage " + child_key + ": found " + std::to_string(child.replicas) +
+                                    " replicas, expected " + *fault);
+    }
+    check_replicas(child, child_key);
+  }
+}
+
+/// Throws PipelineInitiationError where replicas cannot be.
+void check_replicas(const plan::Plan& plan) {
+  for (const plan::Node* end : {&plan.source, &plan.sink}) {
+    if (end->replicas != 1) {
+      throw PipelineInitiationError("stage " + end->name + ": found " + std::to_string(end->replicas) +
+                                    " replicas, expected 1: a pipeline has one source and one sink");
+    }
+  }
+  check_replicas(plan.root, std::string(plan::kMainPipeline));
+  if (plan::count_replicas(plan.root) > plan::kMaxStages) {
+    throw PipelineInitiationError("the pipeline has more than " + std::to_string(plan::kMaxStages) +
+                                  " stages, each replica counted; use fewer replicas");
+  }
 }
 
 const StageType* find_in(const std::vector<StageType>& types, const std::string& name) {
@@ -232,16 +271,11 @@ void check_tree(PipelineTree& tree) {
   }
   const std::vector<PlacedStage> all = stages(tree);
   const plan::Plan plan = make_plan(tree, {}, {});
+  check_replicas(plan);
   const plan::Topology topology = plan::make_topology(plan);
   for (plan::HostedId id = 0; id < topology.hosted.size(); ++id) {
-    const std::string& taken = all[id].parts->input;
-    for (const plan::HostedId before : topology.upstream(id)) {
-      const std::string& given = all[before].parts->output;
-      if (given != taken && given != kAny && taken != kAny) {
-        throw PipelineInitiationError("stage " + all[before].key + " gives items of type " + given + ", but stage " +
-                                      all[id].key + " takes " + taken +
-                                      "; change one of them, or add a stage between that converts");
-      }
+    for (const plan::HostedId upstream : topology.upstream(id)) {
+      check_types(all[topology.hosted[upstream].in_plan], all[topology.hosted[id].in_plan]);
     }
   }
 }

@@ -19,7 +19,7 @@ struct PipelineTree;
 /// A stage, or a pipeline in its place.
 struct TreeNode {
   std::string name;
-  detail::StageParts stage;
+  detail::StageParts stage;             ///< of a pipeline just its options.replicas
   std::unique_ptr<PipelineTree> child;  ///< set: a pipeline
 };
 
@@ -38,7 +38,7 @@ struct PipelineTree {
 /// pipeline has that name already.
 std::string checked_name(PipelineTree& tree, std::string name);
 
-/// A stage in its place. The order of stages() is that of plan::Topology::hosted.
+/// A stage in its place. The order of stages() is that of plan::HostedSpec::in_plan.
 struct PlacedStage {
   std::string key;  ///< profile key
   StageKind kind = StageKind::stage;

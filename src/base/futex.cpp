@@ -34,22 +34,28 @@ futex_waitv waiter(const FutexWait& wait) {
 static_assert(std::endian::native == std::endian::little, "the futex word is the first half of the position");
 static_assert(sizeof(std::atomic<std::uint64_t>) == 8 && std::atomic<std::uint64_t>::is_always_lock_free);
 
-void futex_wait(const std::atomic<std::uint64_t>& word, std::uint64_t seen, std::int64_t timeout_ns) {
-  const timespec timeout = timespec_of(timeout_ns);
-  ::syscall(SYS_futex, &word, FUTEX_WAIT, static_cast<std::uint32_t>(seen), &timeout, nullptr, 0);
+void futex_wait(const std::atomic<std::uint64_t>& word, std::uint64_t seen, std::int64_t timeout_ns,
+                std::uint32_t bits) {
+  if (bits == kEverySleeper) {
+    const timespec timeout = timespec_of(timeout_ns);
+    ::syscall(SYS_futex, &word, FUTEX_WAIT, static_cast<std::uint32_t>(seen), &timeout, nullptr, 0);
+  } else {
+    const timespec until = timespec_of(now_ns() + timeout_ns);  // unlike FUTEX_WAIT's, this one is a point in time
+    ::syscall(SYS_futex, &word, FUTEX_WAIT_BITSET, static_cast<std::uint32_t>(seen), &until, nullptr, bits);
+  }
 }
 
 void futex_wait_either(const FutexWait& first, const FutexWait& second, std::int64_t timeout_ns) {
   std::array<futex_waitv, 2> waiters{waiter(first), waiter(second)};
-  const timespec until = timespec_of(now_ns() + timeout_ns);  // unlike FUTEX_WAIT's, this one is a point in time
+  const timespec until = timespec_of(now_ns() + timeout_ns);
   const long woken = ::syscall(SYS_futex_waitv, waiters.data(), waiters.size(), 0, &until, CLOCK_MONOTONIC);
   if (woken < 0 && (errno == ENOSYS || errno == EPERM)) {
     futex_wait(first.word, first.seen, std::min(timeout_ns, kPollNs));
   }
 }
 
-bool futex_wake(const std::atomic<std::uint64_t>& word) {
-  return ::syscall(SYS_futex, &word, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0) > 0;
+bool futex_wake(const std::atomic<std::uint64_t>& word, std::uint32_t bits) {
+  return ::syscall(SYS_futex, &word, FUTEX_WAKE_BITSET, INT_MAX, nullptr, nullptr, bits) > 0;
 }
 
 }  // namespace pystream::base

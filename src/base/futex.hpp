@@ -7,9 +7,14 @@
 /// this process may only read.
 namespace pystream::base {
 
+/// Which sleepers on a word are meant: those that sleep with one of these bits.
+inline constexpr std::uint32_t kEverySleeper = ~std::uint32_t{0};
+
 /// Sleeps while the low half of `word` is the low half of `seen`, for at most `timeout_ns`; may also return early
-/// (a signal, a wake-up meant to make the caller look around). The caller looks again whatever the reason.
-void futex_wait(const std::atomic<std::uint64_t>& word, std::uint64_t seen, std::int64_t timeout_ns);
+/// (a signal, a wake-up meant to make the caller look around). The caller looks again whatever the reason. REQUIRES:
+/// `bits` is not 0.
+void futex_wait(const std::atomic<std::uint64_t>& word, std::uint64_t seen, std::int64_t timeout_ns,
+                std::uint32_t bits = kEverySleeper);
 
 struct FutexWait {
   const std::atomic<std::uint64_t>& word;
@@ -20,7 +25,7 @@ struct FutexWait {
 /// sleeps on the first, and no longer than a millisecond.
 void futex_wait_either(const FutexWait& first, const FutexWait& second, std::int64_t timeout_ns);
 
-/// Wakes everyone who sleeps on `word`; false if nobody did.
-bool futex_wake(const std::atomic<std::uint64_t>& word);
+/// Wakes those that sleep on `word` with one of `bits`; false if there are none. Who sleeps on two words has all bits.
+bool futex_wake(const std::atomic<std::uint64_t>& word, std::uint32_t bits = kEverySleeper);
 
 }  // namespace pystream::base

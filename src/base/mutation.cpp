@@ -11,7 +11,7 @@
 namespace pystream::base {
 namespace {
 
-constexpr std::array<std::string_view, 24> kNames{"none",
+constexpr std::array<std::string_view, 32> kNames{"none",
                                                   "journal_entry_in_place",
                                                   "position_before_journal",
                                                   "release_before_commit",
@@ -26,6 +26,14 @@ constexpr std::array<std::string_view, 24> kNames{"none",
                                                   "request_ends_sleep",
                                                   "free_by_first_consumer",
                                                   "wait_for_first_consumer",
+                                                  "deal_from_first",
+                                                  "no_wake_to_step_over",
+                                                  "end_wakes_one",
+                                                  "keep_stepped_over",
+                                                  "forget_stepped_over",
+                                                  "one_input_number",
+                                                  "forget_collect_turn",
+                                                  "collect_without_output",
                                                   "no_wake_after_death",
                                                   "ignore_releases_while_asleep",
                                                   "ignore_release_request",

@@ -21,6 +21,14 @@ enum class Mutation {
   request_ends_sleep,            ///< takes a consumer that was woken for room for one that saw the commit
   free_by_first_consumer,        ///< takes what the first of several consumers has released for free
   wait_for_first_consumer,       ///< waits for the first of several consumers, although another one blocks
+  deal_from_first,               ///< a successor deals from the first consumer on
+  no_wake_to_step_over,          ///< without room, leaves consumers asleep that were dealt nothing
+  end_wakes_one,                 ///< wakes one consumer of several for the end
+  keep_stepped_over,             ///< does not release what was dealt to others before it sleeps
+  forget_stepped_over,           ///< a successor takes its first record for the one behind its last own
+  one_input_number,              ///< journals how far it is in the first of several links only
+  forget_collect_turn,           ///< does not journal whose turn it is
+  collect_without_output,        ///< commits what was collected without output by a store into the valid entry
   no_wake_after_death,           ///< the coordinator does not wake a dead worker's neighbours
   ignore_releases_while_asleep,  ///< sleeps for input only, although output records refer to inputs
   ignore_release_request,        ///< sleeps for input only, although a worker upstream may come to lack room

@@ -64,9 +64,9 @@ std::vector<store::DeadLetter> chosen_letters(store::Database& database, const R
 
 /// The one stage that all of them are of.
 std::string stage_of(const std::vector<store::DeadLetter>& letters) {
-  const std::string& stage = letters.front().stage;
+  const std::string stage = plan::without_replicas(letters.front().stage);
   for (const store::DeadLetter& letter : letters) {
-    if (letter.stage != stage) {
+    if (plan::without_replicas(letter.stage) != stage) {
       throw BadUsage("found letters of " + plan::short_key(stage) + " and of " + plan::short_key(letter.stage) +
                      ", expected those of one stage; choose one with --stage");
     }
@@ -81,7 +81,7 @@ const plan::Node& first_node(const plan::Topology& topology, const std::string& 
     for (const plan::Segment& segment : worker.segments) {
       const std::size_t first = segment.inputs.empty() ? 1 : 0;
       for (std::size_t i = first; i < segment.hosted.size(); ++i) {
-        if (topology.hosted[segment.hosted[i]].key == stage) {
+        if (plan::without_replicas(topology.hosted[segment.hosted[i]].key) == stage) {
           return *topology.hosted[segment.hosted[first]].node;
         }
       }

@@ -1,10 +1,12 @@
 #include "cli/pipeline_graph.hpp"
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
 #include "base/number_text.hpp"
 #include "cli/text.hpp"
+#include "plan/stage_names.hpp"
 
 namespace pystream::cli {
 namespace {
@@ -27,12 +29,31 @@ std::string joined_key(const std::string& key, const std::string& name) {
   return std::string(key).append(plan::kSeparator).append(name);
 }
 
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+
+/// The replicas of a stage or pipeline are drawn once: the worker of the first one.
+std::string first_replica(std::string_view worker) {
+  std::string out;
+  for (std::size_t at = 0; at < worker.size(); ++at) {
+    out += worker[at];
+    if (worker[at] == plan::kReplica && at + 1 < worker.size() && is_digit(worker[at + 1])) {
+      out += '1';
+      while (at + 1 < worker.size() && is_digit(worker[at + 1])) {
+        ++at;
+      }
+    }
+  }
+  return out;
+}
+
 /// Follows the plan as make_topology() does, and finds everything again by its profile key.
 class Builder {
  public:
   Builder(const plan::Plan& plan, const plan::Topology& topology) : plan_(plan), topology_(topology) {
     for (HostedId id = 0; id < topology.hosted.size(); ++id) {
-      hosted_[topology.hosted[id].node] = id;
+      hosted_.emplace(topology.hosted[id].node, id);  // of replicas the first
     }
     for (WorkerId id = 0; id < topology.workers.size(); ++id) {
       workers_[topology.workers[id].name] = id;
@@ -68,19 +89,43 @@ class Builder {
     for (WorkerId worker = 0; worker < topology_.workers.size(); ++worker) {
       for (const plan::Segment& segment : topology_.workers[worker].segments) {
         for (std::size_t i = 1; i < segment.hosted.size(); ++i) {
-          out.push_back({Arrow::Kind::call, hosted_id(segment.hosted[i - 1]), hosted_id(segment.hosted[i]), {}});
+          add(out, {Arrow::Kind::call, id_of(segment.hosted[i - 1]), id_of(segment.hosted[i]), {}});
         }
       }
     }
     for (const plan::LinkSpec& link : topology_.links) {
       for (const plan::SegmentRef consumer : link.consumers) {
-        out.push_back({Arrow::Kind::link, last_leaf(link.producer), first_leaf(consumer), label(link)});
+        if (is_drawn(consumer)) {
+          add(out, {Arrow::Kind::link, last_leaf(link.producer), first_leaf(consumer), label(link)});
+        }
       }
     }
     return out;
   }
 
  private:
+  /// Replicas have the same arrows.
+  static void add(std::vector<Arrow>& arrows, Arrow arrow) {
+    const auto same = [&](const Arrow& other) { return other.from == arrow.from && other.to == arrow.to; };
+    if (std::ranges::none_of(arrows, same)) {
+      arrows.push_back(std::move(arrow));
+    }
+  }
+  std::string id_of(HostedId id) const { return hosted_id(hosted_.at(topology_.hosted[id].node)); }
+  /// A worker that only deals to replicas, or collects from them, is not.
+  bool is_drawn(plan::SegmentRef at) const {
+    const std::string& name = topology_.workers[at.worker].name;
+    const std::size_t mark = name.rfind(plan::kReplica);
+    const std::string_view part = mark == std::string::npos ? "" : std::string_view(name).substr(mark + 1);
+    return part != plan::kDealer && part != plan::kCollector;
+  }
+  static std::string shown_name(const std::string& name, const Node& node) {
+    return plan::replicas_name(name, node.replicas);
+  }
+  static std::string replica_key(const std::string& key, const Node& node) {
+    return node.replicas > 1 ? key + plan::kReplica + "1" : key;
+  }
+
   std::string next_id() { return "b" + std::to_string(boxes_++); }
 
   Box user(std::string_view end) {
@@ -90,10 +135,10 @@ class Builder {
 
   Box leaf(const Node& node, Box::Kind kind, bool own_process) const {
     const HostedId id = hosted_.at(&node);
-    const std::string& key = topology_.hosted[id].key;
+    const std::string key = plan::without_replicas(topology_.hosted[id].key);
     return {.kind = kind,
             .id = hosted_id(id),
-            .name = key.substr(key.rfind(plan::kSeparator) + plan::kSeparator.size()),
+            .name = shown_name(key.substr(key.rfind(plan::kSeparator) + plan::kSeparator.size()), node),
             .type = node.stage->type,
             .own_process = own_process};
   }
@@ -106,14 +151,16 @@ class Builder {
 
   void add_parallel(const Node& pipeline, const std::string& key, std::vector<Box>& into) {
     for (const Node& child : pipeline.children) {
-      const std::string child_key = joined_key(key, child.name);
+      const std::string child_key = replica_key(joined_key(key, child.name), child);
       if (!child.is_pipeline()) {
         into.push_back(leaf(child, Box::Kind::stage, true));
         continue;
       }
       const bool serial = child.mode == Mode::serial;
-      Box box{
-          .kind = serial ? Box::Kind::process : Box::Kind::pipeline, .id = next_id(), .name = child.name, .type = {}};
+      Box box{.kind = serial ? Box::Kind::process : Box::Kind::pipeline,
+              .id = next_id(),
+              .name = shown_name(child.name, child),
+              .type = {}};
       if (serial) {
         plan::SegmentRef row = begin_row(child_key, box.inside);
         add_row(child, child_key, row, box.inside);
@@ -132,13 +179,16 @@ class Builder {
 
   void add_row(const Node& pipeline, const std::string& key, plan::SegmentRef& row, std::vector<Box>& into) {
     for (const Node& child : pipeline.children) {
-      const std::string child_key = joined_key(key, child.name);
+      const std::string child_key = replica_key(joined_key(key, child.name), child);
       if (!child.is_pipeline()) {
         into.push_back(leaf(child, Box::Kind::stage, false));
         continue;
       }
       const bool serial = child.mode == Mode::serial;
-      Box box{.kind = serial ? Box::Kind::group : Box::Kind::pipeline, .id = next_id(), .name = child.name, .type = {}};
+      Box box{.kind = serial ? Box::Kind::group : Box::Kind::pipeline,
+              .id = next_id(),
+              .name = shown_name(child.name, child),
+              .type = {}};
       if (serial) {
         add_row(child, child_key, row, box.inside);
         into.push_back(std::move(box));
@@ -159,12 +209,19 @@ class Builder {
 
   std::string first_leaf(plan::SegmentRef at) const {
     const auto& hosted = topology_.segment(at).hosted;
-    return hosted.empty() ? handover_id(at) : hosted_id(hosted.front());
+    return hosted.empty() ? drawn_handover(at) : id_of(hosted.front());
   }
 
   std::string last_leaf(plan::SegmentRef at) const {
-    const auto& hosted = topology_.segment(at).hosted;
-    return hosted.empty() ? handover_id(at) : hosted_id(hosted.back());
+    const plan::Segment& segment = topology_.segment(at);
+    if (!is_drawn(at)) {
+      return last_leaf(topology_.links[segment.inputs.front()].producer);
+    }
+    return segment.hosted.empty() ? drawn_handover(at) : id_of(segment.hosted.back());
+  }
+
+  std::string drawn_handover(plan::SegmentRef at) const {
+    return handover_id({workers_.at(first_replica(topology_.workers[at.worker].name)), at.index});
   }
 
   static std::string label(const plan::LinkSpec& link) {

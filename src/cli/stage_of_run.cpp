@@ -25,7 +25,7 @@ StageOfRun::StageOfRun(store::Database& database, std::optional<std::int64_t> ru
 }
 
 bool StageOfRun::includes(const std::string& key) const {
-  return key_ && (key_->empty() || plan::is_within(key, *key_));
+  return key_ && (key_->empty() || plan::is_within(key, *key_) || plan::is_within(plan::without_replicas(key), *key_));
 }
 
 int StageOfRun::exit_code() const {

@@ -3,10 +3,12 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <cmath>
+#include <thread>
 
 #include "base/number_text.hpp"
 #include "cli/text.hpp"
 #include "plan/stage_names.hpp"
+#include "profile/replica_advice.hpp"
 
 namespace pystream::cli {
 namespace {
@@ -35,7 +37,7 @@ std::string summary_table(std::span<const profile::KeySummary> stages, const bas
   base::TextTable table = empty_table();
   const profile::KeySummary* bottleneck = nullptr;
   for (const profile::KeySummary& stage : stages) {
-    table.add({plan::short_key(stage.key), std::to_string(stage.items), pretty_time(stage.mean_s),
+    table.add({plan::replicas_name(stage.key, stage.replicas), std::to_string(stage.items), pretty_time(stage.mean_s),
                pretty_time(stage.p99_s), stage.items_per_s > 0 ? pretty_count(stage.items_per_s) : "-",
                share(stage.working), share(stage.waiting), share(stage.blocked), std::to_string(stage.restarts),
                std::to_string(stage.errors), stage.bottleneck ? "<- bottleneck" : ""},
@@ -46,7 +48,9 @@ std::string summary_table(std::span<const profile::KeySummary> stages, const bas
   if (bottleneck != nullptr) {
     const std::string line =
         fmt::format("bottleneck: {} works {} of its time, {} an item", plan::short_key(bottleneck->key),
-                    share(bottleneck->working), pretty_time(bottleneck->mean_s));
+                    share(bottleneck->working), pretty_time(bottleneck->mean_s)) +
+        profile::advice_text(
+            profile::advise_replicas({stages.begin(), stages.end()}, std::thread::hardware_concurrency()));
     text += base::lines_within(line, look);
   }
   return text;

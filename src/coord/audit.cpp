@@ -5,10 +5,12 @@
 namespace pystream::coord {
 namespace {
 
-/// The entry that counts: of a link the one that matches its write position, of a sink the newer one.
+/// Index of the entry that counts: of a link the one that matches its write position, of a sink the newer one.
+std::size_t valid_entry(const shm::ProducerPage& page) {
+  return page.journal[0].write_position == page.write_position.load(std::memory_order_acquire) ? 0 : 1;
+}
 const shm::JournalEntry& journal_of(const shm::ProducerPage& page) {
-  return page.journal[0].write_position == page.write_position.load(std::memory_order_acquire) ? page.journal[0]
-                                                                                               : page.journal[1];
+  return page.journal[valid_entry(page)];
 }
 
 class Auditor {
@@ -19,7 +21,7 @@ class Auditor {
     for (plan::WorkerId id = 0; id < topology_.workers.size(); ++id) {
       const plan::WorkerSpec& worker = topology_.workers[id];
       for (std::size_t i = 0; i < worker.segments.size() && !worker.external; ++i) {
-        look_at(worker.segments[i]);
+        look_at({.worker = id, .index = static_cast<std::uint32_t>(i)});
       }
       const auto failure = view_.workers[id].page->failure_kind.load(std::memory_order_acquire);
       audit_.refused += failure == static_cast<std::uint32_t>(shm::FailureKind::link) ? 1 : 0;
@@ -42,22 +44,29 @@ class Auditor {
     return view_.workers[hosted.worker].stats[hosted.index];
   }
 
-  void look_at(const plan::Segment& segment) {
+  void look_at(plan::SegmentRef here) {
+    const plan::Segment& segment = topology_.segment(here);
     const plan::LinkId output = segment.outputs.front();
-    const std::uint64_t done = journal_of(*view_.links[output].producer).inputs_done.load(std::memory_order_acquire);
+    const shm::ProducerPage& page = *view_.links[output].producer;
+    const std::uint64_t done = journal_of(page).inputs_done.load(std::memory_order_acquire);
+    const bool collects = segment.inputs.size() > 1;
     if (segment.inputs.empty()) {
       audit_.in += done;
     }
-    for (const plan::LinkId input : segment.inputs) {
-      compare(input, done);
-      if (const std::uint64_t items = left_items(input, done); items > 0) {
+    for (std::size_t i = 0; i < segment.inputs.size(); ++i) {
+      const plan::LinkId input = segment.inputs[i];
+      const std::uint64_t of_link = collects ? collected(input, page.input_numbers[valid_entry(page)][i]) : done;
+      const std::uint32_t consumer = topology_.consumer_index(input, here);
+      count_dropped(input);
+      compare(input, of_link, consumer);
+      if (const std::uint64_t items = left_items(input, of_link, consumer); items > 0) {
         audit_.left.push_back({.stage = name_of(segment, input), .items = items});
       }
     }
     if (topology_.links[output].is_terminal() && !segment.hosted.empty()) {
       const shm::HostedStats& last = stats_of(segment.hosted.back());
       // What a stage in front of the sink drops, skips or adds is not among the inputs of the segment.
-      const bool sink_alone = !segment.inputs.empty() && segment.hosted.size() == 1;
+      const bool sink_alone = segment.inputs.size() == 1 && segment.hosted.size() == 1;
       const std::uint64_t came = sink_alone ? done_items(segment.inputs.front(), done) : get(last.items);
       audit_.out += came - std::min(came, get(last.errors));
     }
@@ -68,12 +77,11 @@ class Auditor {
                                   : topology_.hosted[segment.hosted.front()].key;
   }
 
-  /// Of the records that are not done, those that are items.
-  std::uint64_t left_items(plan::LinkId link, std::uint64_t done) const {
-    const shm::JournalEntry& journal = journal_of(*view_.links[link].producer);
-    const std::uint64_t left = journal.next_number - std::min(done, journal.next_number);
-    const std::uint64_t end_marks = left > 0 && (journal.flags & shm::kJournalEnded) != 0 ? 1 : 0;
-    return left - end_marks;
+  /// Of the records that are not done, those that are items for the consumer.
+  std::uint64_t left_items(plan::LinkId link, std::uint64_t done, std::uint32_t consumer = 0) const {
+    const std::uint64_t written = journal_of(*view_.links[link].producer).next_number;
+    const std::uint64_t left = records_left(link, done, written, consumer);
+    return left > 0 && !topology_.links[link].deals ? left - end_marks(link) : left;
   }
 
   /// Of the records done, those that were items.
@@ -83,16 +91,41 @@ class Auditor {
     return journal.outputs - std::min(journal.outputs, missed);
   }
 
-  void compare(plan::LinkId link, std::uint64_t done) {
+  void count_dropped(plan::LinkId link) {
+    audit_.dropped += view_.links[link].overrun() + get(view_.links[link].producer->dropped);
+  }
+
+  std::uint64_t end_marks(plan::LinkId link) const {
+    return (journal_of(*view_.links[link].producer).flags & shm::kJournalEnded) != 0 ? 1 : 0;
+  }
+
+  /// A segment that collects ends with the first end mark that it reads, and leaves those of the other links.
+  std::uint64_t collected(plan::LinkId link, std::uint64_t done) const {
     const std::uint64_t written = journal_of(*view_.links[link].producer).next_number;
-    const std::uint64_t overrun = view_.links[link].overrun();
-    audit_.dropped += overrun + view_.links[link].producer->dropped.load(std::memory_order_relaxed);
-    if (done < written) {
-      audit_.lost += written - done;
-    } else {
+    return done + end_marks(link) == written ? written : done;
+  }
+
+  /// Of the records from `done` on, those that are for the consumer; of a link that deals without the end, and as if
+  /// there were no runs.
+  std::uint64_t records_left(plan::LinkId link, std::uint64_t done, std::uint64_t written,
+                             std::uint32_t consumer) const {
+    if (!topology_.links[link].deals) {
+      return written - std::min(done, written);
+    }
+    const std::uint64_t dealt = written - end_marks(link);
+    const std::uint64_t consumers = topology_.links[link].consumers.size();
+    const auto before = [&](std::uint64_t number) { return (number + consumers - 1 - consumer) / consumers; };
+    return before(std::max(dealt, done)) - before(done);
+  }
+
+  void compare(plan::LinkId link, std::uint64_t done, std::uint32_t consumer) {
+    const std::uint64_t written = journal_of(*view_.links[link].producer).next_number;
+    const std::uint64_t lost = records_left(link, done, written, consumer);
+    audit_.lost += lost;
+    if (done > written) {
       audit_.doubled += done - written;
     }
-    if (done != written) {
+    if (lost != 0 || done > written) {
       audit_.faults.push_back("link " + topology_.links[link].name + ": " + std::to_string(written) +
                               " records written, " + std::to_string(done) + " done");
     }

@@ -2,9 +2,11 @@
 
 #include <array>
 #include <string_view>
+#include <utility>
 
 #include "profile/figures.hpp"
 #include "profile/link_figures.hpp"
+#include "profile/replica_sums.hpp"
 
 namespace pystream::coord {
 namespace {
@@ -20,9 +22,10 @@ std::string_view phase_name(std::uint32_t phase) {
 std::vector<profile::KeySummary> summarize(const plan::Topology& topology, const shm::SupervisorView& view,
                                            const std::vector<std::uint32_t>& restarts) {
   std::vector<profile::KeySummary> all;
+  std::vector<profile::Figures> figures;
   for (const plan::HostedSpec& hosted : topology.hosted) {
-    profile::KeySummary& stage =
-        all.emplace_back(profile::summary_of(profile::read_figures(view, hosted.worker, hosted.index)));
+    figures.push_back(profile::read_figures(view, hosted.worker, hosted.index));
+    profile::KeySummary& stage = all.emplace_back(profile::summary_of(figures.back()));
     stage.key = hosted.key;
     stage.role = std::string(to_string(hosted.role));
     stage.worker = topology.workers[hosted.worker].name;
@@ -36,7 +39,7 @@ std::vector<profile::KeySummary> summarize(const plan::Topology& topology, const
     }
   }
   profile::mark_bottleneck(all, links);
-  return all;
+  return profile::with_replica_sums(std::move(all), figures);
 }
 
 void add_live_stages(LiveStatus& status, const plan::Topology& topology, const shm::Segment& segment,

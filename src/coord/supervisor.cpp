@@ -157,12 +157,19 @@ std::vector<plan::SegmentRef> Supervisor::behind(plan::WorkerId id) const {
   return found;
 }
 
-/// The worker with whose output a failure of `id` ends: itself, or the outermost serial row around it. A row takes its
-/// next item only when its children have answered the one before, so it cannot go on without one of them.
+/// The worker with whose output a failure of `id` ends: itself, or the outermost serial row around it, or what collects
+/// from it and other replicas. A row takes its next item only when its children have answered the one before, and a
+/// collector takes from the replicas in turn; so neither can go on without one of them.
 plan::WorkerId Supervisor::last_to_give(plan::WorkerId id) const {
+  const std::vector<plan::SegmentRef> all = behind(id);
+  const auto comes_from_it = [&](plan::LinkId link) {
+    const plan::SegmentRef producer = topology_.links[link].producer;
+    return producer.worker == id || std::ranges::find(all, producer) != all.end();
+  };
   plan::WorkerId last = id;
-  for (const plan::SegmentRef consumer : behind(id)) {
-    last = consumer.index > 0 ? consumer.worker : last;
+  for (const plan::SegmentRef consumer : all) {
+    const bool collects_from_others = !std::ranges::all_of(topology_.segment(consumer).inputs, comes_from_it);
+    last = consumer.index > 0 || collects_from_others ? consumer.worker : last;
   }
   return last;
 }

@@ -87,11 +87,13 @@ struct Node {
   std::optional<StageSpec> stage;  ///< set: a stage; else a pipeline of `mode` with `children`
   Mode mode = Mode::parallel;
   std::vector<Node> children;
+  std::uint32_t replicas = 1;  ///< so many of it run beside one another and take items in turn
 
   bool is_pipeline() const { return !stage.has_value(); }
   /// Two nodes are the same wherever they stand.
   bool operator==(const Node& other) const {
-    return name == other.name && stage == other.stage && mode == other.mode && children == other.children;
+    return name == other.name && stage == other.stage && mode == other.mode && children == other.children &&
+           replicas == other.replicas;
   }
 };
 
@@ -130,6 +132,11 @@ struct Plan {
 
 /// Separator of the levels in a profile key, and the name of the main pipeline.
 inline constexpr std::string_view kSeparator = "__";
+/// Behind the name of a stage or pipeline and this stand the number of a replica, from 1, and the names of the workers
+/// that do nothing but deal to its replicas and collect from them.
+inline constexpr char kReplica = '#';
+inline constexpr std::string_view kDealer = "deal";
+inline constexpr std::string_view kCollector = "collect";
 inline constexpr std::string_view kMainPipeline = "MainPipeline";
 inline constexpr std::string_view kFinalStage = "FinalStage";
 /// Last parts of the profile keys of a source and a sink without a name.
@@ -141,7 +148,8 @@ inline constexpr std::string_view kExit = "Exit";
 
 /// A plan that goes beyond these is a mistake, not a pipeline.
 inline constexpr std::size_t kMaxNesting = 64;     ///< pipelines inside pipelines
-inline constexpr std::size_t kMaxStages = 10'000;  ///< stages and pipelines, at all levels together
+inline constexpr std::size_t kMaxStages = 10'000;  ///< stages and pipelines, at all levels together, replicas too
+inline constexpr std::uint32_t kMaxReplicas = 64;  ///< of one stage or pipeline
 
 /// Which naming rule `name` breaks, as a sentence; nullopt if it breaks none. (Uniqueness is the caller's to check.)
 [[nodiscard]] std::optional<std::string> stage_name_fault(std::string_view name);

@@ -5,6 +5,8 @@
 
 #include "plan/json.hpp"
 #include "plan/plan_reader.hpp"
+#include "plan/replicas.hpp"
+#include "plan/stage_names.hpp"
 #include "plan/stage_reader.hpp"
 #include "plan/topology.hpp"
 
@@ -19,11 +21,14 @@ std::string item_type(const HostedSpec& hosted, TypeCatalog types, std::string S
 void check_item_types(const Topology& topology, TypeCatalog types, std::vector<PlanFault>& faults) {
   for (HostedId id = 0; id < topology.hosted.size(); ++id) {
     const HostedSpec& here = topology.hosted[id];
+    if (!here.first_replica) {
+      continue;
+    }
     const std::string taken = item_type(here, types, &StageInfo::input);
     for (const HostedId upstream : topology.upstream(id)) {
       const HostedSpec& before = topology.hosted[upstream];
       const std::string given = item_type(before, types, &StageInfo::output);
-      if (given != taken && given != "any" && taken != "any") {
+      if (before.first_replica && given != taken && given != "any" && taken != "any") {
         faults.push_back({.where = here.node->where,
                           .found = "items of type " + in_quotes(given) + " from " + before.key,
                           .expected = "items of type " + in_quotes(taken) + ", which " + here.key + " takes",
@@ -54,12 +59,27 @@ void check_own_link(const Topology& topology, HostedId id, std::vector<PlanFault
 }  // namespace
 
 void check_flow(const Plan& plan, TypeCatalog types, std::vector<PlanFault>& faults) {
+  if (count_replicas(plan.root) > kMaxStages) {
+    faults.push_back({.where = "/stages",
+                      .found = "more than " + std::to_string(kMaxStages) + " stages, each replica counted",
+                      .expected = "fewer replicas",
+                      .hint = {}});
+    return;
+  }
   const Topology topology = make_topology(plan);
   check_item_types(topology, types, faults);
   for (HostedId id = 0; id < topology.hosted.size(); ++id) {
-    if (topology.hosted[id].node->stage->input_link) {
+    if (topology.hosted[id].first_replica && topology.hosted[id].node->stage->input_link) {
       check_own_link(topology, id, faults);
     }
+  }
+  if (const auto link = link_that_cannot_deal(topology)) {
+    const SegmentRef replica = topology.links[*link].consumers.front();
+    const std::vector<HostedId>& hosted = topology.segment(replica).hosted;
+    faults.push_back({.where = hosted.empty() ? "/links/overflow" : topology.hosted[hosted.front()].node->where,
+                      .found = "\"drop_oldest\" on the link " + short_key(topology.links[*link].name),
+                      .expected = kCannotDeal,
+                      .hint = {}});
   }
 }
 

@@ -51,6 +51,11 @@ void replace(KeyTable& keys, ParamSpec by) {
   *std::find_if(keys.begin(), keys.end(), [&](const ParamSpec& spec) { return spec.name == by.name; }) = std::move(by);
 }
 
+ParamSpec replicas_key() {
+  return with_range(key("replicas", ParamType::integer, "so many of it run beside one another and take items in turn"),
+                    1, kMaxReplicas);
+}
+
 KeyTable common_stage_keys() {
   return {
       key("name", ParamType::string, "last part of the profile key: letters, digits and single _"),
@@ -89,11 +94,21 @@ const KeyTable& pipeline_keys() {
       key("name", ParamType::string, "last part of the profile key: letters, digits and single _"),
       word<Mode>("mode", "parallel: every stage is a process of its own; serial: one process for all"),
       required(key("stages", ParamType::list, "what is done to each item, in order")),
+      replicas_key(),
   };
   return kKeys;
 }
 
 const KeyTable& stage_keys() {
+  static const KeyTable kKeys = [] {
+    KeyTable keys = sink_keys();
+    keys.push_back(replicas_key());
+    return keys;
+  }();
+  return kKeys;
+}
+
+const KeyTable& sink_keys() {
   static const KeyTable kKeys = [] {
     KeyTable keys = common_stage_keys();
     keys.push_back(key("link", ParamType::any, "the link in front of this stage, where it differs from `links`"));
@@ -121,6 +136,10 @@ const KeyTable& source_keys() {
     return keys;
   }();
   return kKeys;
+}
+
+const KeyTable& keys_of(StageKind kind) {
+  return kind == StageKind::source ? source_keys() : kind == StageKind::sink ? sink_keys() : stage_keys();
 }
 
 const KeyTable& limits_keys() {

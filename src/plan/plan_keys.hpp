@@ -14,8 +14,10 @@ using KeyTable = std::vector<ParamSpec>;
 
 const KeyTable& root_keys();
 const KeyTable& pipeline_keys();
-const KeyTable& stage_keys();  ///< of stages, sources (without `link`) and sinks
+const KeyTable& stage_keys();
 const KeyTable& source_keys();
+const KeyTable& sink_keys();
+const KeyTable& keys_of(StageKind kind);  ///< one of the three
 const KeyTable& limits_keys();
 const KeyTable& links_keys();  ///< of `links` and of a stage's `link`
 const KeyTable& capacity_keys();

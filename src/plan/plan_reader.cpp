@@ -7,6 +7,7 @@
 
 #include "plan/json.hpp"
 #include "plan/object_reader.hpp"
+#include "plan/replicas.hpp"
 #include "plan/stage_reader.hpp"
 
 namespace pystream::plan {
@@ -95,7 +96,7 @@ class PlanReader {
       return EndKind::none;
     }
     node.where = root.at(key);
-    const ObjectReader reader(*value, node.where, source ? source_keys() : stage_keys(), faults_);
+    const ObjectReader reader(*value, node.where, keys_of(kind), faults_);
     reader.read("name", node.name);
     if (reader.find("name") != nullptr) {
       check_name(node, reader.find("name"), names);
@@ -125,6 +126,13 @@ class PlanReader {
     for (std::size_t i = 0; i < members->size() && count_stage(here); ++i) {
       node.children.push_back(member((*members)[i], pointer_to(here, i), level, unnamed));
       check_name(node.children.back(), find_key((*members)[i], "name"), names);
+      check_replicas(node.children.back(), node.mode);
+    }
+  }
+
+  void check_replicas(const Node& member, Mode around) {
+    if (auto fault = replicas_fault(member, around)) {
+      add_fault(pointer_to(member.where, "replicas"), std::to_string(member.replicas), std::move(*fault));
     }
   }
 
@@ -149,10 +157,12 @@ class PlanReader {
     } else if (pipeline) {
       const ObjectReader reader(value, where, pipeline_keys(), faults_);
       reader.read("name", node.name);
+      reader.read("replicas", node.replicas);
       read_members(reader, where, node, {}, level + 1);
     } else {
       const ObjectReader reader(value, where, stage_keys(), faults_);
       reader.read("name", node.name);
+      reader.read("replicas", node.replicas);
       node.stage = read_stage(reader, StageKind::stage, context());
     }
     if (find_key(value, "name") == nullptr) {

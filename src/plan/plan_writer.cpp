@@ -104,6 +104,7 @@ ParamValue node_object(const Node& node, const FaultPolicy& usual = {}) {
   if (!node.name.empty()) {
     out.put("name", ParamValue(node.name));
   }
+  out.put("replicas", node.replicas, 1U);
   if (node.is_pipeline()) {
     out.put("mode", json_of(node.mode));
     out.put("stages", ParamValue(members(node)));

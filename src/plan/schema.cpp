@@ -191,7 +191,7 @@ ParamMap stage_schema(TypeCatalog types, StageKind kind) {
                          {"params", typed("object")},
                          {"limits", reference("limits")},
                          {"link", reference("link")}};
-  ParamMap schema = object_schema(kind == StageKind::source ? source_keys() : stage_keys(), special);
+  ParamMap schema = object_schema(keys_of(kind), special);
   if (!rules.empty()) {
     schema.emplace_back("allOf", ParamValue(std::move(rules)));
   }

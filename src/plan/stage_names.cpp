@@ -17,7 +17,7 @@ const std::string& main_prefix() {
 }
 
 bool is_key_character(char c) {
-  return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_';
+  return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == kReplica;
 }
 
 /// Not in the midst of a word, a path or a file's name.
@@ -68,14 +68,16 @@ std::string short_key(std::string_view key) {
 
 std::vector<std::string> keys_named(std::string_view name, std::span<const std::string> keys) {
   const std::string wanted = levels_of(name);
+  const bool one_replica = wanted.find(kReplica) != std::string::npos;
   std::vector<std::string> found;
-  for (const std::string& key : keys) {
+  for (const std::string& each : keys) {
+    std::string key = one_replica ? each : without_replicas(each);
     const std::string levels = levels_of(key);
     if (levels == wanted) {
-      return {key};
+      return {std::move(key)};
     }
-    if (ends_in(levels, wanted)) {
-      found.push_back(key);
+    if (ends_in(levels, wanted) && std::ranges::find(found, key) == found.end()) {
+      found.push_back(std::move(key));
     }
   }
   return found;
@@ -93,6 +95,24 @@ std::string key_named(std::string_view name, std::span<const std::string> keys, 
   }
   throw Error("found the stage " + in_quotes(name) + ", which may be " + listed(found) +
               "; expected one of these names");
+}
+
+std::string without_replicas(std::string_view key) {
+  std::string out;
+  for (std::size_t at = 0; at < key.size(); ++at) {
+    if (key[at] != kReplica) {
+      out += key[at];
+      continue;
+    }
+    while (at + 1 < key.size() && std::isalnum(static_cast<unsigned char>(key[at + 1])) != 0) {
+      ++at;
+    }
+  }
+  return out;
+}
+
+std::string replicas_name(std::string_view key, std::uint32_t replicas) {
+  return short_key(key) + (replicas > 1 ? " \u00d7" + std::to_string(replicas) : "");
 }
 
 std::string listed(const std::vector<std::string>& keys) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,12 +15,19 @@ namespace pystream::plan {
 std::string short_key(std::string_view key);
 
 /// Those of `keys` that `name` may mean: the one whose levels it gives in full, else all that end in its levels.
-/// `keys` may have the main pipeline's name in front, or not.
+/// `keys` may have the main pipeline's name in front, or not. Replicas are meant together, by the key that they have in
+/// common, unless `name` has the number of one ("Encode#2").
 std::vector<std::string> keys_named(std::string_view name, std::span<const std::string> keys);
 
 /// The one that `name` means. Throws Error, with all that it could mean, if there is none or more than one; `place`
 /// says where it was looked for: "run 3", "this plan".
 std::string key_named(std::string_view name, std::span<const std::string> keys, std::string_view place);
+
+/// "MainPipeline__Encode" for "MainPipeline__Encode#2": the key that all replicas have in common.
+std::string without_replicas(std::string_view key);
+
+/// The short form of a key that so many replicas have in common: "Encode ×3".
+std::string replicas_name(std::string_view key, std::uint32_t replicas);
 
 /// "A.Resize and B.Resize".
 std::string listed(const std::vector<std::string>& keys);

@@ -1,6 +1,8 @@
 #include "plan/topology.hpp"
 
 #include <algorithm>
+#include <map>
+#include <optional>
 #include <utility>
 
 namespace pystream::plan {
@@ -17,6 +19,11 @@ std::string without_main(std::string_view name) {
 
 /// Walks the plan along the items' way. Consecutive segments on that way are joined by a link; behind a sink is a
 /// terminal one.
+///
+/// Behind replicas there are several ends, in the order of their turns, and the next segment collects from all of them.
+/// Where that must not be, a worker without stages collects and passes on: in front of further replicas and of the
+/// user's process, and at the end of a replica. One that deals stands at the beginning of a replica that begins with
+/// replicas.
 class Builder {
  public:
   explicit Builder(const Plan& plan) : plan_(plan) {}
@@ -33,6 +40,7 @@ class Builder {
   void walk() {
     const bool serial = plan_.root.mode == Mode::serial;
     if (serial && plan_.entry == EndKind::external && plan_.exit == EndKind::external) {
+      user_runs_row_ = true;
       main_row();
       topology_.workers.front().external = true;
       return;
@@ -52,6 +60,7 @@ class Builder {
       worker_of_stage(plan_.sink, end_key(plan_.sink, kSink), Role::sink);
     }
     if (plan_.exit == EndKind::external) {
+      collect();
       external(kExit);
     }
   }
@@ -82,16 +91,51 @@ class Builder {
   void inline_parallel(const Node& pipeline, const std::string& key) {
     topology_.pipeline_keys.push_back(key);
     for (const Node& child : pipeline.children) {
-      const std::string child_key = join(key, child.name);
-      if (!child.is_pipeline()) {
-        worker_of_stage(child, child_key, Role::stage);
-      } else if (child.mode == Mode::parallel) {
-        inline_parallel(child, child_key);
-      } else {
-        const WorkerId worker = add_worker(child_key);
-        begin_segment(worker);
-        row_members(child, child_key, worker);
-      }
+      in_replicas(child, join(key, child.name), [&](const std::string& child_key) {
+        if (!child.is_pipeline()) {
+          worker_of_stage(child, child_key, Role::stage);
+        } else if (child.mode == Mode::parallel) {
+          inline_parallel(child, child_key);
+        } else {
+          const WorkerId worker = add_worker(child_key);
+          begin_segment(worker);
+          row_members(child, child_key, worker);
+        }
+      });
+    }
+  }
+
+  /// Calls `walk` with the key of each replica of `node`. All take from one link what the segment in front deals.
+  template <class Walk>
+  void in_replicas(const Node& node, const std::string& key, const Walk& walk) {
+    if (node.replicas <= 1) {
+      walk(key);
+      return;
+    }
+    collect();
+    if (dealt_) {  // what is a replica already cannot be the dealer by itself
+      begin_segment(add_worker(key + kReplica + std::string(kDealer)));
+    }
+    const LinkId dealt =
+        add({.name = link_name(key), .producer = current_, .deals = true, .answers = rows_waiting_ > 0});
+    set_options(topology_.links[dealt], plan_.links);
+    std::vector<SegmentRef> ends;
+    ++rows_waiting_;
+    for (std::uint32_t i = 1; i <= node.replicas; ++i) {
+      dealt_ = dealt;
+      walk(key + kReplica + std::to_string(i));
+      collect();
+      ends.push_back(current_);
+    }
+    --rows_waiting_;
+    ends_ = std::move(ends);
+    replicas_ = key;
+  }
+
+  /// Makes one end of several.
+  void collect() {
+    if (ends_.size() > 1) {
+      begin_segment(add_worker(replicas_ + kReplica + std::string(kCollector)));
     }
   }
 
@@ -105,7 +149,10 @@ class Builder {
         row_members(child, child_key, worker);
       } else {
         ++rows_waiting_;
-        inline_parallel(child, child_key);
+        in_replicas(child, child_key, [&](const std::string& replica_key) { inline_parallel(child, replica_key); });
+        if (user_runs_row_ && worker == 0) {
+          collect();
+        }
         begin_segment(worker);
         --rows_waiting_;
       }
@@ -124,24 +171,38 @@ class Builder {
 
   Segment& current() { return topology_.workers[current_.worker].segments[current_.index]; }
 
-  /// What is hosted from now on belongs to a new segment of `worker`, linked to the segment before it on the way.
+  /// What is hosted from now on belongs to a new segment of `worker`, linked to the segments before it on the way.
   void begin_segment(WorkerId worker) {
     const bool first = topology_.workers.front().segments.empty();
-    std::vector<Segment>& row = topology_.workers[worker].segments;
-    const SegmentRef next{.worker = worker, .index = static_cast<std::uint32_t>(row.size())};
-    row.emplace_back();
-    if (!first) {
-      row.back().inputs.push_back(add_link(next));
+    const auto index = static_cast<std::uint32_t>(topology_.workers[worker].segments.size());
+    const SegmentRef next{.worker = worker, .index = index};
+    topology_.workers[worker].segments.emplace_back();
+    std::vector<LinkId> inputs;
+    if (dealt_) {
+      topology_.links[*dealt_].consumers.push_back(next);
+      inputs.push_back(*std::exchange(dealt_, {}));
+    } else if (!first) {
+      const bool collects = ends_.size() > 1;
+      for (const SegmentRef end : std::exchange(ends_, {})) {
+        current_ = end;
+        inputs.push_back(add_link(next, collects));
+      }
     }
+    topology_.workers[worker].segments.back().inputs = std::move(inputs);
     current_ = next;
+    ends_ = {next};
   }
 
-  LinkId add_link(SegmentRef consumer) {
-    LinkSpec link{.name = without_main(topology_.workers[current_.worker].name) + " -> " +
-                          without_main(topology_.workers[consumer.worker].name),
+  std::string link_name(std::string_view to) const {
+    return without_main(topology_.workers[current_.worker].name) + " -> " + without_main(to);
+  }
+
+  /// From the segment in hand. `answers`: to a segment that collects.
+  LinkId add_link(SegmentRef consumer, bool answers) {
+    LinkSpec link{.name = link_name(topology_.workers[consumer.worker].name),
                   .producer = current_,
                   .consumers = {consumer},
-                  .answers = rows_waiting_ > 0,
+                  .answers = answers || rows_waiting_ > 0,
                   .options = {}};
     set_options(link, plan_.links);
     return add(std::move(link));
@@ -180,19 +241,27 @@ class Builder {
     for (const Segment& segment : topology_.workers[current_.worker].segments) {
       index += static_cast<std::uint32_t>(segment.hosted.size());
     }
+    const auto [known, is_first] = in_plan_.emplace(&node, static_cast<std::uint32_t>(in_plan_.size()));
     current().hosted.push_back(static_cast<HostedId>(topology_.hosted.size()));
     topology_.hosted.push_back({.key = key,
                                 .role = role,
                                 .node = &node,
                                 .worker = current_.worker,
                                 .segment = current_.index,
-                                .index = index});
+                                .index = index,
+                                .in_plan = known->second,
+                                .first_replica = is_first});
   }
 
   const Plan& plan_;
   Topology topology_;
   SegmentRef current_;            ///< the segment that is being filled
-  std::size_t rows_waiting_ = 0;  ///< serial rows that wait for what is being walked
+  std::vector<SegmentRef> ends_;  ///< those that the next segment reads from: the one that is being filled, or replicas
+  std::string replicas_;          ///< key of what has those replicas
+  std::optional<LinkId> dealt_;   ///< the next segment is a replica that reads from this link
+  std::map<const Node*, std::uint32_t> in_plan_;
+  std::size_t rows_waiting_ = 0;  ///< serial rows, and replicas, around what is being walked
+  bool user_runs_row_ = false;    ///< worker 0 is the user's process
 };
 
 /// The last stages of `at`; where it has none, those in front of it.
@@ -298,6 +367,11 @@ bool Topology::has_source(WorkerId id) const {
 bool Topology::has_sink(WorkerId id) const {
   const std::vector<HostedId>& last = workers.at(id).segments.back().hosted;
   return !last.empty() && hosted[last.back()].role == Role::sink;
+}
+
+std::uint32_t Topology::consumer_index(LinkId link, SegmentRef consumer) const {
+  const std::vector<SegmentRef>& all = links.at(link).consumers;
+  return static_cast<std::uint32_t>(std::ranges::find(all, consumer) - all.begin());
 }
 
 Topology make_topology(const Plan& plan) {

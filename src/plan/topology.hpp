@@ -34,13 +34,19 @@ struct HostedSpec {
   WorkerId worker = 0;
   std::uint32_t segment = 0;  ///< of the worker's row
   std::uint32_t index = 0;    ///< among all stages of the worker
+  std::uint32_t in_plan = 0;  ///< which stage of the plan, in the order of the items' way; its replicas have the same
+  bool first_replica = true;  ///< of those with the same `in_plan`
 
-  static void fields(auto& self, auto& code) { code(self.key, self.role, self.worker, self.segment, self.index); }
+  static void fields(auto& self, auto& code) {
+    code(self.key, self.role, self.worker, self.segment, self.index, self.in_plan, self.first_replica);
+  }
 };
 
 /// Part of a worker's row: read from links, call stages one after another, write to links.
 struct Segment {
-  std::vector<LinkId> inputs{};  ///< none: the first hosted is a source, or the user's process feeds the pipeline here
+  /// None: the first hosted is a source, or the user's process feeds the pipeline here. Several: the links of replicas,
+  /// which it collects from in turn.
+  std::vector<LinkId> inputs{};
   std::vector<HostedId> hosted{};  ///< may be empty: items pass through unchanged
   std::vector<LinkId> outputs{};   ///< of a sink its terminal link; none: the user's process takes the items
 
@@ -68,6 +74,7 @@ struct LinkSpec {
   std::string name;  ///< "Producer -> Consumer", by worker names without the main pipeline's prefix
   SegmentRef producer;
   std::vector<SegmentRef> consumers{};  ///< none: a terminal link, which carries a sink's journal and no items
+  bool deals = false;                   ///< each item is for one of the consumers, in turn: they are replicas
   /// Inside a child of a serial pipeline: every input is answered, by a tombstone if nothing comes out.
   bool answers = false;
   /// The consumer's own, where they are set, else the plan's. Links with `answers` always block.
@@ -75,7 +82,7 @@ struct LinkSpec {
 
   bool is_terminal() const { return consumers.empty(); }
   static void fields(auto& self, auto& code) {
-    code(self.name, self.producer, self.consumers, self.answers, self.options);
+    code(self.name, self.producer, self.consumers, self.deals, self.answers, self.options);
   }
 };
 
@@ -106,6 +113,8 @@ struct Topology {
   bool leaves_pipeline(const Segment& segment) const;
   bool has_source(WorkerId id) const;
   bool has_sink(WorkerId id) const;
+  /// Which of the link's consumers the segment is. REQUIRES: it reads the link.
+  std::uint32_t consumer_index(LinkId link, SegmentRef consumer) const;
 
   /// All but the nodes.
   static void fields(auto& self, auto& code) { code(self.hosted, self.workers, self.links, self.pipeline_keys); }

@@ -56,7 +56,7 @@ std::optional<LimitingStage> mark_bottleneck(std::vector<KeySummary>& keys, std:
   std::vector<KeySummary*> stages;
   std::vector<StageLoad> loads;
   for (KeySummary& key : keys) {
-    if (key.role != "pipeline" && key.items > 0) {
+    if (key.role != "pipeline" && key.replicas == 1 && key.items > 0) {
       stages.push_back(&key);
       loads.push_back({.worker = key.worker,
                        .blocked = key.blocked,

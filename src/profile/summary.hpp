@@ -16,9 +16,10 @@ namespace pystream::profile {
 /// One profile key: a stage, or a pipeline of any level.
 struct KeySummary {
   std::string key;
-  std::string role;         ///< source, stage, sink, pipeline
-  std::string worker;       ///< name of its process; empty: a pipeline inside another
-  std::uint64_t items = 0;  ///< exact
+  std::string role;            ///< source, stage, sink, pipeline
+  std::string worker;          ///< name of its process; empty: a pipeline inside another, or several replicas
+  std::uint32_t replicas = 1;  ///< more: what so many of a stage did together; each has a key of its own too
+  std::uint64_t items = 0;     ///< exact
   std::uint64_t errors = 0;
   std::uint64_t samples = 0;  ///< items that percentiles are of
   double mean_s = 0;          ///< of a stage: inside its callable; of a pipeline: from entrance to exit
@@ -49,7 +50,7 @@ struct KeySummary {
   bool bottleneck = false;
 
   static void fields(auto& self, auto& code) {
-    code(self.key, self.role, self.worker, self.items, self.errors, self.samples);
+    code(self.key, self.role, self.worker, self.replicas, self.items, self.errors, self.samples);
     code(self.mean_s, self.min_s, self.p50_s, self.p90_s, self.p99_s, self.p999_s, self.max_s, self.rank_error);
     code(self.items_per_s, self.waiting, self.working, self.blocked, self.busy_s, self.active_s);
     code(self.restarts, self.dropped, self.rows, self.one_row_in, self.rows_lost, self.bottleneck);

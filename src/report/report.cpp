@@ -5,6 +5,7 @@
 #include "base/escaped_text.hpp"
 #include "base/number_text.hpp"
 #include "plan/stage_names.hpp"
+#include "profile/replica_advice.hpp"
 #include "report/report_charts.hpp"
 #include "store/schema.hpp"
 
@@ -105,7 +106,8 @@ std::string table(const profile::RunSummary& summary) {
       "<th>p99.9</th><th>max</th><th>items/s</th><th>in "
       "link</th><th>queueing</th><th>oldest</th><th>restarts</th><th>drops</th><th>errors</th></tr></thead><tbody>";
   for (const profile::KeySummary& key : summary.keys) {
-    html += std::string("<tr") + (key.bottleneck ? " class=\"hot\"" : "") + ">" + cell(plan::short_key(key.key));
+    html += std::string("<tr") + (key.bottleneck ? " class=\"hot\"" : "") + ">" +
+            cell(plan::replicas_name(key.key, key.replicas));
     html += cell(std::to_string(key.items)) + cell(base::time_text(key.mean_s));
     for (const double time : {key.p50_s, key.p90_s, key.p99_s, key.p999_s, key.max_s}) {
       html += cell(key.samples > 0 ? base::time_text(time) : "-");
@@ -124,37 +126,17 @@ std::string what_if(const profile::RunSummary& summary) {
   if (main == nullptr || main->items_per_s <= 0) {
     return "<h2>What if a stage had replicas?</h2><p>Too few items, or too short a run, to tell.</p>";
   }
-  struct Worker {
-    std::string name;
-    double busy_s = 0;
-    std::uint64_t items = 0;
-  };
-  std::vector<Worker> workers;
-  for (const profile::KeySummary& key : summary.keys) {
-    if (key.role == "pipeline" || key.items == 0) {
-      continue;
-    }
-    auto worker = std::find_if(workers.begin(), workers.end(), [&](const Worker& w) { return w.name == key.worker; });
-    if (worker == workers.end()) {
-      workers.push_back({.name = key.worker});
-      worker = workers.end() - 1;
-    }
-    worker->busy_s += key.busy_s;
-    worker->items = std::max(worker->items, key.items);
-  }
-  const double entered = workers.empty() ? 0 : static_cast<double>(workers.front().items);
   std::string html =
       "<h2>What if a stage had replicas?</h2><p>With a core for each of them the slowest worker sets the pace: "
       "<b id=\"predicted\"></b></p><div class=\"scroll\"><table id=\"whatif\" data-now=\"" +
       base::json_number(main->items_per_s) +
       "\"><thead><tr><th>worker</th><th>time an item</th><th>replicas</th><th>could do</th></tr></thead><tbody>";
-  for (const Worker& worker : workers) {
-    // An item of the pipeline costs this worker so much; filtered items cost those behind the filter nothing.
-    const double service = std::max(worker.busy_s / std::max(entered, 1.0), 1e-9);
-    html += "<tr data-name=\"" + base::html_text(plan::short_key(worker.name)) + "\" data-service=\"" +
-            base::json_number(service) + "\">" + cell(plan::short_key(worker.name)) + cell(base::time_text(service)) +
-            "<td><input type=\"number\" min=\"1\" max=\"64\" value=\"1\" aria-label=\"replicas\"></td><td "
-            "class=\"capacity\"></td></tr>";
+  for (const profile::Workload& load : profile::workloads(summary.keys)) {
+    const std::string name = plan::short_key(load.name);
+    html += "<tr data-name=\"" + base::html_text(name) + "\" data-service=\"" + base::json_number(load.service_s) +
+            "\">" + cell(name) + cell(base::time_text(load.service_s)) + "<td><input type=\"number\" min=\"1\" max=\"" +
+            (load.may_have_replicas ? "64" : "1") + "\" value=\"" + std::to_string(load.replicas) +
+            "\" aria-label=\"replicas\"></td><td class=\"capacity\"></td></tr>";
   }
   return html + "</tbody></table></div>";
 }

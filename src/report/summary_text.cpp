@@ -42,7 +42,7 @@ Cells cells_of(const profile::KeySummary& key) {
   const bool stage = key.role != "pipeline";
   const auto share = [&](double value) { return stage ? base::percent_text(value) : std::string("-"); };
   const auto time = [&](double value) { return key.samples > 0 ? base::time_text(value) : std::string("-"); };
-  return {plan::short_key(key.key) + (key.bottleneck ? " *" : ""),
+  return {plan::replicas_name(key.key, key.replicas) + (key.bottleneck ? " *" : ""),
           std::to_string(key.items),
           key.items > 0 ? base::time_text(key.mean_s) : "-",
           time(key.p50_s),
@@ -151,28 +151,29 @@ std::string to_json(const profile::RunSummary& s) {
     };
     out += &k == s.keys.data() ? "\n    {" : ",\n    {";
     out += "\"key\": " + base::json_string(k.key) + ", \"role\": " + base::json_string(k.role) +
-           ", \"worker\": " + base::json_string(k.worker) + count("items", k.items) + count("errors", k.errors) +
-           count("samples", k.samples) + number("mean_s", k.mean_s) + number("min_s", k.min_s) +
-           number("p50_s", k.p50_s) + number("p90_s", k.p90_s) + number("p99_s", k.p99_s) + number("p999_s", k.p999_s) +
-           number("max_s", k.max_s) + number("rank_error", k.rank_error) + number("items_per_s", k.items_per_s) +
-           number("waiting", k.waiting) + number("working", k.working) + number("blocked", k.blocked) +
-           number("busy_s", k.busy_s) + count("restarts", k.restarts) + count("dropped", k.dropped) +
-           count("rows", k.rows) + count("one_row_in", k.one_row_in) + count("rows_lost", k.rows_lost) +
-           number("fill", k.fill) + number("queueing_s", k.queueing_s) + number("oldest_s", k.oldest_s) +
-           ", \"bottleneck\": " + (k.bottleneck ? "true" : "false") + "}";
+           ", \"worker\": " + base::json_string(k.worker) + count("replicas", k.replicas) + count("items", k.items) +
+           count("errors", k.errors) + count("samples", k.samples) + number("mean_s", k.mean_s) +
+           number("min_s", k.min_s) + number("p50_s", k.p50_s) + number("p90_s", k.p90_s) + number("p99_s", k.p99_s) +
+           number("p999_s", k.p999_s) + number("max_s", k.max_s) + number("rank_error", k.rank_error) +
+           number("items_per_s", k.items_per_s) + number("waiting", k.waiting) + number("working", k.working) +
+           number("blocked", k.blocked) + number("busy_s", k.busy_s) + count("restarts", k.restarts) +
+           count("dropped", k.dropped) + count("rows", k.rows) + count("one_row_in", k.one_row_in) +
+           count("rows_lost", k.rows_lost) + number("fill", k.fill) + number("queueing_s", k.queueing_s) +
+           number("oldest_s", k.oldest_s) + ", \"bottleneck\": " + (k.bottleneck ? "true" : "false") + "}";
   }
   return out + "\n  ]\n}\n";
 }
 
 std::string to_csv(const profile::RunSummary& s) {
   std::string out =
-      "run,key,role,items,errors,samples,mean_s,min_s,p50_s,p90_s,p99_s,p999_s,max_s,rank_error,items_per_s,waiting,"
+      "run,key,role,replicas,items,errors,samples,mean_s,min_s,p50_s,p90_s,p99_s,p999_s,max_s,rank_error,items_per_s,"
+      "waiting,"
       "working,"
       "blocked,"
       "restarts,dropped,rows,one_row_in,rows_lost,bottleneck,fill,queueing_s,oldest_s\n";
   for (const profile::KeySummary& k : s.keys) {
-    out += std::to_string(s.run) + "," + k.key + "," + k.role + "," + std::to_string(k.items) + "," +
-           std::to_string(k.errors) + "," + std::to_string(k.samples);
+    out += std::to_string(s.run) + "," + k.key + "," + k.role + "," + std::to_string(k.replicas) + "," +
+           std::to_string(k.items) + "," + std::to_string(k.errors) + "," + std::to_string(k.samples);
     for (const double value : {k.mean_s, k.min_s, k.p50_s, k.p90_s, k.p99_s, k.p999_s, k.max_s, k.rank_error,
                                k.items_per_s, k.waiting, k.working, k.blocked}) {
       out += "," + base::json_number(value);

@@ -73,13 +73,16 @@ std::uint64_t Consumers::done_number() const {
   return least;
 }
 
-void Consumers::wake_sleepers(std::uint64_t committed) {
-  bool any = false;
-  for (Peer& peer : peers_) {
-    any |= peer.sleep.must_wake(peer.page->asleep_at, committed);
+void Consumers::wake_sleepers(std::uint64_t committed, Set whom) {
+  std::uint32_t bits = 0;
+  for (std::size_t index = 0; index < peers_.size(); ++index) {
+    Peer& peer = peers_[index];
+    if ((whom >> index & 1) != 0 && peer.sleep.must_wake(peer.page->asleep_at, committed)) {
+      bits |= wake_bit(index);
+    }
   }
-  if (any && !base::mutated(base::Mutation::no_wake_of_consumer)) {
-    base::futex_wake(own_->write_position);
+  if (bits != 0 && !base::mutated(base::Mutation::no_wake_of_consumer)) {
+    base::futex_wake(own_->write_position, bits);
   }
 }
 

@@ -48,11 +48,16 @@ class Consumers {
     return {
         .word = peers_[index].page->releases, .asleep_at = own_->asleep_at[index], .seen = peers_[index].seen_releases};
   }
-  /// Wakes the consumers that sleep on an older write position than this, which was just stored.
-  void wake(std::uint64_t committed) {
+  /// A bit for each consumer, by its index.
+  using Set = std::uint64_t;
+  static constexpr Set kAll = ~Set{0};
+  static_assert(kMostConsumers <= 64);
+  /// Wakes those of `whom` that sleep on an older write position than this, which was just stored. The others sleep on:
+  /// what was written is not for them. They step over it when they are woken for more, or for room.
+  void wake(std::uint64_t committed, Set whom = kAll) {
     std::atomic_thread_fence(std::memory_order_seq_cst);  // SLEEP
     if (any_asleep()) {
-      wake_sleepers(committed);
+      wake_sleepers(committed, whom);
     }
   }
 
@@ -85,7 +90,7 @@ class Consumers {
     }
     return false;
   }
-  void wake_sleepers(std::uint64_t committed);
+  void wake_sleepers(std::uint64_t committed, Set whom);
   static void look_at_large(Peer& peer, const Written& written, const ProducerCheck& check);
   void step_request() {
     auto& request = own_->release_requested;

@@ -14,7 +14,9 @@ Written Journal::written() const {
           .number = entry().next_number,
           .large_position = entry().large_position,
           .large_ordinal = entry().large_ordinal,
-          .outputs = entry().outputs};
+          .outputs = entry().outputs,
+          .deal_turn =
+              base::mutated(base::Mutation::deal_from_first) ? 0 : small_number_in(entry().flags, kJournalDealShift)};
 }
 
 }  // namespace pystream::shm

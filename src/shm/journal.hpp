@@ -18,6 +18,10 @@ struct Done {
   std::uint32_t flags = 0;      ///< kJournal…
   std::uint64_t cycles = 0;
   std::span<const std::byte> cursor{};
+  /// Of a segment that collects from several links: the number of the first record of each that is not done, and whose
+  /// turn it is.
+  std::span<const std::uint64_t> input_numbers{};
+  std::uint32_t collect_turn = 0;
 };
 
 /// The commit word of a link and its two journal entries.
@@ -35,12 +39,15 @@ class Journal {
   Written written() const;
   std::uint64_t committed() const { return committed_; }
 
+  /// ProducerPage::input_numbers of the entry that counts.
+  std::span<const std::uint64_t> input_numbers() const { return page_->input_numbers[active_]; }
+
   void commit(const Written& written, const Done& done);
-  /// A commit without output: one store into the entry that counts.
+  /// A commit without output: one store into the entry that counts. REQUIRES: there are no input numbers.
   void commit_inputs_done(std::uint64_t inputs_done);
 
  private:
-  static void fill(JournalEntry& entry, const Written& written, const Done& done);
+  void fill(std::size_t index, const Written& written, const Done& done);
   void publish(std::size_t index, const Written& written);
 
   ProducerPage* page_;
@@ -48,18 +55,22 @@ class Journal {
   std::size_t active_;       ///< index of the entry that counts
 };
 
-inline void Journal::fill(JournalEntry& entry, const Written& written, const Done& done) {
+inline void Journal::fill(std::size_t index, const Written& written, const Done& done) {
+  JournalEntry& entry = page_->journal[index];
   entry.next_number = written.number;
   entry.large_position = written.large_position;
   entry.large_ordinal = written.large_ordinal;
   entry.inputs_done.store(done.inputs_done, std::memory_order_relaxed);
   entry.parts_of = done.inputs_done;
   entry.parts_out = done.parts_out;
-  entry.flags = done.flags;
+  entry.flags = done.flags | written.deal_turn << kJournalDealShift | done.collect_turn << kJournalCollectShift;
   entry.outputs = written.outputs;
   entry.cycles = done.cycles;
   if (!done.cursor.empty()) {
     std::memcpy(entry.cursor, done.cursor.data(), done.cursor.size());
+  }
+  if (!done.input_numbers.empty()) {
+    std::memcpy(page_->input_numbers[index], done.input_numbers.data(), done.input_numbers.size_bytes());
   }
 }
 
@@ -80,7 +91,7 @@ inline void Journal::commit(const Written& written, const Done& done) {
   if (base::mutated(base::Mutation::position_before_journal)) {
     page_->write_position.store(written.position);
   }
-  fill(page_->journal[next], written, done);
+  fill(next, written, done);
   base::kill_point(base::KillPoint::before_commit);
   publish(next, written);
 }

@@ -34,17 +34,28 @@ struct RecordHeader {
 
 /// RecordHeader::number_and_kind.
 ///
-///    63    56 55    48 47                    0
-///   ┌────────┬────────┬───────────────────────┐
-///   │ closes │ kind   │ number modulo 2^48    │
-///   └────────┴────────┴───────────────────────┘
+///    63    56  55  54    48 47                    0
+///   ┌────────┬─────┬───────┬───────────────────────┐
+///   │ closes │dealt│ kind  │ number modulo 2^48    │
+///   └────────┴─────┴───────┴───────────────────────┘
 ///
 /// Records of a link are numbered without a gap. A serial row hands one item at a time to a parallel child and waits
 /// for its results. `closes` is how many enclosing rows have all results of their item with this record: 0 on links
-/// outside any row.
+/// outside any row. A stage in replicas is such a region too: each record that is dealt to one of them is closed by
+/// the last output that it leads to.
+///
+/// A record that is dealt is for one consumer of its link; the others step over it. Its sequence word says for which:
+///
+///    63      48 47                               0
+///   ┌──────────┬──────────────────────────────────┐
+///   │ consumer │ sequence number                  │
+///   └──────────┴──────────────────────────────────┘
 constexpr std::uint64_t kNumberBits = 48;
 constexpr std::uint64_t kClosesShift = 56;
 constexpr std::uint64_t kNumberMask = (std::uint64_t{1} << kNumberBits) - 1;
+constexpr std::uint64_t kDealt = std::uint64_t{1} << (kClosesShift - 1);
+constexpr std::uint64_t kConsumerShift = 48;
+constexpr std::uint64_t kDealtSequenceMask = (std::uint64_t{1} << kConsumerShift) - 1;
 
 constexpr std::uint64_t pack_header_word(std::uint64_t number, RecordKind kind, std::uint8_t closes) {
   return (number & kNumberMask) | std::uint64_t{static_cast<std::uint8_t>(kind)} << kNumberBits |
@@ -57,7 +68,14 @@ constexpr bool has_number(std::uint64_t header_word, std::uint64_t number) {
   return ((header_word ^ number) & kNumberMask) == 0;
 }
 constexpr RecordKind kind_in(std::uint64_t header_word) {
+  return static_cast<RecordKind>((header_word >> kNumberBits) & 0x7f);
+}
+/// As kind_in(), and no RecordKind at all if the record is dealt.
+constexpr RecordKind plain_kind_in(std::uint64_t header_word) {
   return static_cast<RecordKind>((header_word >> kNumberBits) & 0xff);
+}
+constexpr bool is_dealt(std::uint64_t header_word) {
+  return (header_word & kDealt) != 0;
 }
 constexpr std::uint8_t closes_in(std::uint64_t header_word) {
   return static_cast<std::uint8_t>(header_word >> kClosesShift);
@@ -96,7 +114,7 @@ inline constexpr std::uint32_t kMostInRun = 512;  ///< items
 
 /// What a run's payload begins with. The items of a run are of one size, entered together, and came of different
 /// inputs; each has a number of its own, counted on from the header's. So a small item costs little more memory than it
-/// has bytes.
+/// has bytes. What the header closes, the last item closes.
 struct RunHead {
   /// Bit i: the run has the item with sequence number `RecordHeader::sequence` + i. The sequence numbers of more than
   /// kRunBits items have no gaps, and all bits are set.

@@ -13,6 +13,7 @@
 ///     write_position    ── commit word; its low half is the futex word on which waiting consumers sleep
 ///     release_requested ── odd: what a consumer retains for others is to be released as soon as they are done with it
 ///     journal[2]        ── what the producer had done at a write position
+///     input_numbers[2]  ── of a producer that collects from several links: how far it was in each
 ///     asleep_at[]       ── for each consumer: on which of its releases the producer sleeps
 ///   consumer page (one for each consumer, written by it, read by all)
 ///     read_position  ── what may be overwritten, as soon as every consumer says so
@@ -36,8 +37,9 @@
 namespace pystream::shm {
 
 inline constexpr std::size_t kPage = 4096;
-inline constexpr std::size_t kLine = 128;           ///< two cache lines: the prefetcher fetches pairs
-inline constexpr std::size_t kMostConsumers = 256;  ///< of one link
+inline constexpr std::size_t kLine = 128;          ///< two cache lines: the prefetcher fetches pairs
+inline constexpr std::size_t kMostConsumers = 64;  ///< of one link
+inline constexpr std::size_t kMostInputs = 64;     ///< links that one segment reads
 inline constexpr std::size_t kCursorBytes = 184;
 inline constexpr std::uint64_t kInvalidPosition = ~std::uint64_t{0};
 
@@ -59,6 +61,19 @@ struct JournalEntry {
 };
 
 inline constexpr std::uint32_t kJournalEnded = 1;  ///< the end record is out
+/// Two numbers of eight bits in JournalEntry::flags: the consumer that the next record is dealt to, and, of a segment
+/// that collects from several links, the link whose turn it is.
+inline constexpr std::uint32_t kJournalDealShift = 8;
+inline constexpr std::uint32_t kJournalCollectShift = 16;
+constexpr std::uint32_t small_number_in(std::uint32_t flags, std::uint32_t shift) {
+  return flags >> shift & 0xff;
+}
+
+/// What the consumers of a link have to do with one another.
+enum class Sharing : std::uint32_t {
+  every = 0,  ///< every one of them takes every record
+  turn = 1,   ///< each record is dealt to one of them, in turn; the end is for all
+};
 
 /// REQUIRES: written by one process at a time; the coordinator starts a successor only after reaping.
 struct ProducerPage {
@@ -80,6 +95,9 @@ struct ProducerPage {
   /// (label: SLEEP). To leave it odd costs wake-ups and nothing else.
   std::atomic<std::uint64_t> release_requested;
   alignas(kLine) JournalEntry journal[2];
+  /// Of a segment that collects from several links: number of the first record of each that is not done. Belongs to the
+  /// journal entry with the same index.
+  std::uint64_t input_numbers[2][kMostInputs];
   /// asleep_on() the `releases` of that consumer, by its index, while the producer sleeps there (label: SLEEP); 0: not.
   /// A word each, so that the others need not call.
   alignas(kLine) std::atomic<std::uint64_t> asleep_at[kMostConsumers];
@@ -122,7 +140,9 @@ inline constexpr std::uint64_t kInboxPayload = kPage;  ///< offset of the payloa
 static_assert(sizeof(JournalEntry) == 256);
 static_assert(offsetof(JournalEntry, inputs_done) == 32 && offsetof(JournalEntry, cursor) == 72);
 static_assert(sizeof(ProducerPage) <= kPage && sizeof(ConsumerPage) <= kPage);
-static_assert(offsetof(ProducerPage, journal) == 2 * kLine && offsetof(ProducerPage, asleep_at) == 6 * kLine);
+static_assert(offsetof(ProducerPage, journal) == 2 * kLine && offsetof(ProducerPage, input_numbers) == 6 * kLine &&
+              offsetof(ProducerPage, asleep_at) == 14 * kLine);
+static_assert(kMostConsumers <= 256 && kMostInputs <= 256);  // a number of eight bits in the flags
 static_assert(offsetof(ConsumerPage, asleep_at) == kLine);
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free && sizeof(std::atomic<std::uint64_t>) == 8);
 

@@ -38,10 +38,13 @@ void RingReader::take_over(std::uint64_t inputs_done, std::optional<std::uint64_
   if (position_ != seen_written_) {
     number_ = number_in(load_once(ring_at(position_)));
     large_.go_to(large_.end(), kInvalidPosition);
+  } else if (deals() && !base::mutated(base::Mutation::forget_stepped_over)) {
+    number_ = end_.own->read_number.load(std::memory_order_relaxed);  // some of the last may have been for others
   }
-  check(number_ <= inputs_done, "records were released that were not done");
+  check(number_ <= inputs_done || deals(), "records were released that were not done");
   while (number_ < inputs_done) {
-    check(try_peek() != nullptr, "records that were done are missing");
+    const Record* done = try_peek();
+    check(done != nullptr && done->number < inputs_done, "records that were done are missing");
     advance();
   }
   if (large_.ordinal() == kInvalidPosition) {
@@ -196,16 +199,50 @@ const Record* RingReader::try_peek_further() {
 
 /// What is no plain item, or no record at all.
 const Record* RingReader::parse_special(std::uint64_t number_and_kind, std::uint64_t left) {
+  return read_special(number_and_kind, left) ? &record_ : step_over_dealt();
+}
+
+/// The record at position_ is for another consumer, and perhaps more behind it. nullptr: nothing more is published.
+const Record* RingReader::step_over_dealt() {
+  for (;;) {
+    if (run_.inside()) {
+      step_in_run(run_.items());
+    } else {
+      advance();
+    }
+    if (position_ == seen_written_ && !look_at_producer()) {
+      return nullptr;
+    }
+    const std::uint64_t left = seen_written_ - position_;
+    check(left >= sizeof(RecordHeader), "a header is cut off");
+    if (read_special(read_header(), left)) {
+      return &record_;
+    }
+  }
+}
+
+/// Checks a record that is dealt; true if it is for this consumer.
+bool RingReader::take_dealt(std::uint64_t number_and_kind) {
+  const std::uint64_t to = record_.sequence >> kConsumerShift;
+  check(deals() && to < end_.link.consumers, "it is dealt to a consumer that there is not");
+  record_.kind = kind_in(number_and_kind);
+  record_.sequence &= kDealtSequenceMask;
+  return to == end_.index;
+}
+
+/// Checks the record whose header was read; false if it is for another consumer.
+bool RingReader::read_special(std::uint64_t number_and_kind, std::uint64_t left) {
   check(left >= sizeof(RecordHeader), "a header is cut off");
   check(has_number(number_and_kind, number_), "its number is not the expected one");
   check(next_position_ - position_ <= left, "it is longer than what was written");
+  const bool mine = !is_dealt(number_and_kind) || take_dealt(number_and_kind);
   // By itself: large items are the ones here that are passed one by one.
   if (record_.kind == RecordKind::large_item) {
     large_.read(record_, [this](bool holds, const char* what) { check(holds, what); });
   } else {
     read_rare_kind();
   }
-  return &record_;
+  return mine;
 }
 
 void RingReader::read_rare_kind() {

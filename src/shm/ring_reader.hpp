@@ -26,6 +26,9 @@ using detail::apart;
 /// A large record whose payload this worker's output refers to is stepped over but not released; its bytes, and all
 /// that came after it, stay.
 ///
+/// On a link that deals, this end steps over what is for other consumers as if it were not there. What it has stepped
+/// over and released was either done or for others, so a successor may begin there; its journal does not say so.
+///
 /// On a link that drops the oldest a record may be overwritten while it is read. So it is copied to the inbox, and
 /// counts only if the producer's tail has not passed it meanwhile; one record is in hand at a time.
 class RingReader {
@@ -58,10 +61,10 @@ class RingReader {
     position_ = next_position_;
     ++number_;
   }
-  /// As many of the next `limit` items as are published, of `size` bytes and outside any row, if they lie at equal
-  /// distances, entered together and came of different inputs; of sequence numbers from the first one's, s, on only the
-  /// next `ahead(s, most)`. What ends them is for try_peek(). Throws LinkCorrupt. REQUIRES: !one_at_a_time(); limit is
-  /// at most kMostInRun.
+  /// As many of the next `limit` items as are published, of `size` bytes and, but for the last of a run, closing
+  /// nothing, if they lie at equal distances, entered together and came of different inputs; of sequence numbers from
+  /// the first one's, s, on only the next `ahead(s, most)`. What ends them is for try_peek(). Throws LinkCorrupt.
+  /// REQUIRES: !one_at_a_time(); limit is at most kMostInRun.
   template <class Ahead>
   [[nodiscard]] FoundItems try_items(std::size_t size, std::uint32_t limit, const Ahead& ahead);
   /// Steps over the first `items` of what try_items() found. REQUIRES: nothing was stepped over in between.
@@ -114,7 +117,13 @@ class RingReader {
     wait_for_change(more(), {.spin_ns = spin_ns, .timeout_ns = timeout_ns});
   }
   /// What changes when there is more to read.
-  Watched more() { return {.word = end_.peer->write_position, .asleep_at = end_.own->asleep_at, .seen = position_}; }
+  Watched more() {
+    return {.word = end_.peer->write_position,
+            .asleep_at = end_.own->asleep_at,
+            .seen = position_,
+            .announced = asleep_on(position_),
+            .bits = end_.link.consumers > 1 ? wake_bit(end_.index) : base::kEverySleeper};
+  }
 
   /// What changes when the producer begins or ceases to lack room; odd if it does. See ProducerPage::release_requested.
   /// It is waited for together with more().
@@ -126,12 +135,15 @@ class RingReader {
             .announced = asleep_on(position_)};
   }
 
+  /// Every record but the end is for one consumer of the link alone.
+  bool deals() const { return end_.link.sharing == static_cast<std::uint32_t>(Sharing::turn); }
   /// True on a link that drops the oldest: every record must be done before the next is looked at.
   bool one_at_a_time() const { return inbox_.exists(); }
   std::uint64_t next_number() const { return number_; }
   /// Number behind the newest published record.
   std::uint64_t published_number() const { return end_.peer->written_number.load(std::memory_order_relaxed); }
   const LinkEntry& link() const { return end_.link; }
+  std::uint32_t id() const { return end_.id; }
 
  private:
   void check(bool holds, const char* what) const {
@@ -148,7 +160,11 @@ class RingReader {
   [[nodiscard]] const Record* try_peek_further();
   bool look_at_producer();
   const Record* parse(std::uint64_t left);
+  std::uint64_t read_header();
   const Record* parse_special(std::uint64_t number_and_kind, std::uint64_t left);
+  bool read_special(std::uint64_t number_and_kind, std::uint64_t left);
+  bool take_dealt(std::uint64_t number_and_kind);
+  const Record* step_over_dealt();
   [[gnu::noinline]] void read_rare_kind();
   void advance_special();
   void step_in_run(std::uint32_t items);
@@ -175,23 +191,28 @@ class RingReader {
   RunCursor run_;                    ///< the run at position_, which stays until all of it is stepped over
 };
 
-/// Copies and checks the header at position_, `left` bytes before the write position. In line: a plain item is all
-/// that most links ever carry.
-inline const Record* RingReader::parse(std::uint64_t left) {
+/// Copies the header at position_; its first word.
+inline std::uint64_t RingReader::read_header() {
   const std::byte* at = ring_at(position_);
   const std::uint64_t number_and_kind = load_once(at);
   const std::uint64_t size_and_part = load_once(at + 16);
   const auto size = static_cast<std::uint32_t>(size_and_part);
-  const std::uint64_t bytes = record_bytes(size);
-  next_position_ = position_ + bytes;
-  record_.kind = kind_in(number_and_kind);
+  next_position_ = position_ + record_bytes(size);
+  record_.kind = plain_kind_in(number_and_kind);
   record_.closes = closes_in(number_and_kind);
   record_.number = number_;
   record_.sequence = load_once(at + 8);
   record_.part = static_cast<std::uint32_t>(size_and_part >> 32);
   record_.entered_ns = static_cast<std::int64_t>(load_once(at + 24));
   record_.payload = {at + sizeof(RecordHeader), size};
-  const bool as_expected = has_number(number_and_kind, number_) && bytes <= left;
+  return number_and_kind;
+}
+
+/// Copies and checks the header at position_, `left` bytes before the write position. In line: a plain item is all
+/// that most links ever carry.
+inline const Record* RingReader::parse(std::uint64_t left) {
+  const std::uint64_t number_and_kind = read_header();
+  const bool as_expected = has_number(number_and_kind, number_) && next_position_ - position_ <= left;
   if (!as_expected || record_.kind != RecordKind::item) [[unlikely]] {
     return parse_special(number_and_kind, left);
   }
@@ -222,7 +243,8 @@ inline void RingReader::step_in_run(std::uint32_t items) {
 template <class Ahead>
 FoundItems RingReader::try_items(std::size_t size, std::uint32_t limit, const Ahead& ahead) {
   const Record* first = limit != 0 ? try_peek() : nullptr;
-  if (first == nullptr || first->kind != RecordKind::item || first->closes != 0 || first->payload.size() != size) {
+  if (first == nullptr || first->kind != RecordKind::item || first->payload.size() != size ||
+      (first->closes != 0 && !run_.inside())) {
     return {};
   }
   if (run_.inside()) {

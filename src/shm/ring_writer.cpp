@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <pystream/error.hpp>
+#include <utility>
 
 #include "base/clock.hpp"
 #include "base/kill_point.hpp"
@@ -23,8 +24,10 @@ RingWriter::RingWriter(ProducerEnd end)
       journal_(*end_.own, check_),
       large_(end_, check_),
       consumers_(end_),
-      bound_(static_cast<std::int64_t>(end_.link.time_limit_ns)) {
+      deals_(end_.link.sharing == static_cast<std::uint32_t>(Sharing::turn)),
+      bound_(static_cast<std::int64_t>(end_.link.time_limit_ns), TimeBound::kFewest * end_.link.consumers) {
   rollback();
+  check_(deal_turn_ < end_.link.consumers, "it was to deal to a consumer that there is not");
   if (end_.link.ring_bytes == 0) {
     return;  // nobody reads a terminal link
   }
@@ -54,6 +57,7 @@ void RingWriter::rollback_to(const Mark& mark) {
   head_ = mark.position;
   next_number_ = mark.number;
   outputs_ = mark.outputs;
+  deal_turn_ = mark.deal_turn;
   large_.rollback_to(mark.large_position, mark.large_ordinal);
   references_.rollback_to(head_);
 }
@@ -182,10 +186,10 @@ std::uint64_t RingWriter::room_for_run(std::uint64_t most) {
   return room;
 }
 
-void RingWriter::finish_run(std::size_t size, const RunItems& of, const RecordTag& tag) {
+void RingWriter::finish_run(std::size_t size, const RunItems& of, const RecordTag& tag, std::uint8_t closes) {
   const RunHead head{.sequences = of.sequences, .item_bytes = static_cast<std::uint32_t>(size), .items = of.items};
   std::memcpy(payload_at_head(), &head, sizeof(head));
-  write_header(RecordKind::run, tag, static_cast<std::uint32_t>(sizeof(head) + of.items * size), 0);
+  write_header(RecordKind::run, tag, static_cast<std::uint32_t>(sizeof(head) + of.items * size), closes);
   next_number_ += of.items - 1;
   outputs_ += of.items;
 }
@@ -229,7 +233,7 @@ void RingWriter::set_closes(std::uint8_t closes) {
   RecordHeader header;
   std::byte* at = ring_.at(newest_);
   std::memcpy(&header, at, sizeof(header));
-  header.number_and_kind |= std::uint64_t{closes} << kClosesShift;
+  header.number_and_kind += std::uint64_t{closes} << kClosesShift;
   std::memcpy(at, &header, sizeof(header));
 }
 
@@ -240,7 +244,19 @@ void RingWriter::commit(const Done& done) {
   }
   journal_.commit(mark(), done);
   base::kill_point(base::KillPoint::before_wake);
-  consumers_.wake(head_);
+  consumers_.wake(head_, deals_ ? std::exchange(dealt_to_, 0) : Consumers::kAll);
+}
+
+/// The end is for all.
+void RingWriter::deal(RecordHeader& header) {
+  if (kind_in(header.number_and_kind) == RecordKind::end) {
+    dealt_to_ = base::mutated(base::Mutation::end_wakes_one) ? Consumers::Set{1} << deal_turn_ : Consumers::kAll;
+    return;
+  }
+  header.number_and_kind += kDealt + (std::uint64_t{1} << kClosesShift);
+  header.sequence = (header.sequence & kDealtSequenceMask) | std::uint64_t{deal_turn_} << kConsumerShift;
+  dealt_to_ |= Consumers::Set{1} << deal_turn_;
+  deal_turn_ = deal_turn_ + 1 == end_.link.consumers ? 0 : deal_turn_ + 1;
 }
 
 void RingWriter::commit_terminal(const Done& done) {
@@ -253,6 +269,11 @@ void RingWriter::commit_inputs_done(std::uint64_t inputs_done) {
 }
 
 void RingWriter::wait(const Watched& since, const Patience& patience) {
+  if (deals_ && !base::mutated(base::Mutation::no_wake_to_step_over)) {
+    // Who was dealt nothing lately sleeps in front of what the others were dealt. Not before the last commit: it wakes
+    // only those for whom it has something (tests/model/dealing.pml, BREAK 29).
+    consumers_.wake(journal_.committed());
+  }
   if (eviction_) {
     return;  // there a commit is all it takes to make room
   }

@@ -62,6 +62,10 @@ inline void store(std::byte* to, const LargePayload& large) {
 /// parts keep the journal, the large area, the consumers' progress, references and, on a link that drops the oldest,
 /// the tail. It has many functions because everything an output needs is a verb here: no caller knows the parts.
 ///
+/// Where the link is shared in turn, each record but the end is dealt to one consumer, and closes one region more (see
+/// record_abi.hpp). The record says to whom, and the journal who is next: so what was dealt stays dealt, and a
+/// successor goes on behind it.
+///
 /// Invariant: the records from what is free up to head_ never span more than the ring.
 class RingWriter {
  public:
@@ -102,8 +106,11 @@ class RingWriter {
   [[nodiscard]] std::uint32_t try_reserve_run(std::size_t size, std::uint32_t items);
   /// Where the first payload of a run goes. It is aligned to kRecordAlign.
   std::byte* run_start() const { return payload_at_head() + sizeof(RunHead); }
-  /// Makes the first payloads of the reserved run a record. REQUIRES: `of` has an item, and no more than were reserved.
-  void finish_run(std::size_t size, const RunItems& of, const RecordTag& tag);
+  /// Makes the first payloads of the reserved run a record, whose last item closes `closes` regions. REQUIRES: `of` has
+  /// an item, and no more than were reserved.
+  void finish_run(std::size_t size, const RunItems& of, const RecordTag& tag, std::uint8_t closes = 0);
+  /// Every record but the end is for one of the consumers alone.
+  bool deals() const { return deals_; }
   /// Items up to here may be in runs.
   std::size_t run_limit() const { return small_limit_ - std::min(small_limit_, sizeof(RunHead)); }
   /// A record whose payload stays in a link upstream; false while this link is full. It counts with the payload's size.
@@ -130,7 +137,8 @@ class RingWriter {
   /// Throws away the records since `mark` (see mark()).
   using Mark = Written;
   Mark mark() const {
-    return {apart(head_), apart(next_number_), apart(large_.head()), apart(large_.ordinal()), apart(outputs_)};
+    return {apart(head_),    apart(next_number_), apart(large_.head()), apart(large_.ordinal()),
+            apart(outputs_), deal_turn_};
   }
   void rollback_to(const Mark& mark);
 
@@ -152,6 +160,9 @@ class RingWriter {
 
   /// The journal as found at the start or as committed last.
   const JournalEntry& journal() const { return journal_.entry(); }
+  /// Of the same entry: how far the segment was in each of several links, and whose turn it was.
+  std::span<const std::uint64_t> journal_input_numbers() const { return journal_.input_numbers(); }
+  std::uint32_t journal_collect_turn() const { return small_number_in(journal().flags, kJournalCollectShift); }
   const LinkEntry& link() const { return end_.link; }
   std::uint64_t next_number() const { return next_number_; }
   std::uint64_t outputs() const { return outputs_; }
@@ -161,6 +172,9 @@ class RingWriter {
   void lift_time_bound();
   /// An item was thrown away because there was no room.
   void count_dropped();
+  /// Items with a smaller number are done by every consumer.
+  std::uint64_t done_number() const { return consumers_.done_number(); }
+  std::uint32_t consumers() const { return end_.link.consumers; }
   /// Records that some consumer is not done with, committed or not.
   std::uint64_t items_inside() const { return next_number_ - consumers_.done_number(); }
 
@@ -186,6 +200,7 @@ class RingWriter {
   void set_room();
   void finish_large(std::size_t size, const RecordTag& tag);
   void write_header(RecordKind kind, const RecordTag& tag, std::uint32_t payload, std::uint8_t closes);
+  void deal(RecordHeader& header);
 
   ProducerEnd end_;
   ProducerCheck check_;
@@ -194,6 +209,7 @@ class RingWriter {
   Journal journal_;
   LargeArea large_;
   Consumers consumers_;
+  bool deals_;
   TimeBound bound_;
   std::optional<Eviction> eviction_;  ///< on a link that drops the oldest
   References references_;
@@ -201,6 +217,8 @@ class RingWriter {
   std::uint64_t newest_ = 0;  ///< position of the newest finished record
   std::uint64_t next_number_ = 0;
   std::uint64_t outputs_ = 0;
+  std::uint32_t deal_turn_ = 0;  ///< consumer of the next record
+  Consumers::Set dealt_to_ = 0;  ///< for whom there are records since the last commit
   Freed freed_;
   std::uint64_t room_end_ = 0;                   ///< head_ may go so far, by what was seen last
   std::uint64_t number_end_ = 0;                 ///< next_number_ must stay below
@@ -217,11 +235,15 @@ inline bool RingWriter::fits_in_front(std::size_t size) const {
 
 inline void RingWriter::write_header(RecordKind kind, const RecordTag& tag, std::uint32_t payload,
                                      std::uint8_t closes) {
-  store(ring_.at(head_), RecordHeader{.number_and_kind = pack_header_word(next_number_, kind, closes),
-                                      .sequence = tag.sequence,
-                                      .size = payload,
-                                      .part = tag.part,
-                                      .entered_ns = tag.entered_ns});
+  RecordHeader header{.number_and_kind = pack_header_word(next_number_, kind, closes),
+                      .sequence = tag.sequence,
+                      .size = payload,
+                      .part = tag.part,
+                      .entered_ns = tag.entered_ns};
+  if (deals_) [[unlikely]] {
+    deal(header);
+  }
+  store(ring_.at(head_), header);
   newest_ = head_;
   head_ += record_bytes(payload);
   ++next_number_;

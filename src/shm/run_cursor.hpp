@@ -17,6 +17,7 @@ struct FoundItems {
   std::uint64_t sequence = 0;          ///< of the first
   std::uint64_t sequences = 0;         ///< as RunHead::sequences
   std::int64_t entered_ns = 0;
+  std::uint8_t closes = 0;  ///< of the last of them, where it is the last of a run; see pack_header_word()
 };
 
 /// A consumer's place in a run, whose head was copied and checked.
@@ -27,12 +28,14 @@ class RunCursor {
   void enter(const Record& run, std::uint64_t item_limit, const Check& check);
   /// There is an item that was not stepped over.
   bool inside() const { return left_ != 0; }
+  /// Items that were not stepped over.
+  std::uint32_t items() const { return items_; }
   /// So many were stepped over.
   std::uint32_t stepped() const { return stepped_; }
   /// The next item as a record of its own.
   Record item(std::uint64_t number) const {
     return {.kind = RecordKind::item,
-            .closes = 0,
+            .closes = closes_of(1),
             .number = number,
             .sequence = sequence_ + static_cast<std::uint64_t>(std::countr_zero(left_)),
             .part = 0,
@@ -60,6 +63,9 @@ class RunCursor {
   void leave() { stepped_ = 0; }
 
  private:
+  /// What the last of the next `items` closes.
+  std::uint8_t closes_of(std::uint32_t items) const { return items == items_ ? closes_ : 0; }
+
   std::uint64_t left_ = 0;      ///< what is not stepped over, as RunHead::sequences
   std::uint64_t sequence_ = 0;  ///< of bit 0; if there are no gaps that of the next item
   bool has_gaps_ = false;
@@ -68,6 +74,7 @@ class RunCursor {
   std::uint32_t items_ = 0;  ///< that are not stepped over
   std::uint32_t stepped_ = 0;
   std::int64_t entered_ns_ = 0;
+  std::uint8_t closes_ = 0;
 };
 
 template <class Check>
@@ -80,7 +87,7 @@ void RunCursor::enter(const Record& run, std::uint64_t item_limit, const Check& 
   const auto item_bytes = static_cast<std::uint32_t>(bytes_and_items);
   const auto items = static_cast<std::uint32_t>(bytes_and_items >> 32);
   const bool has_gaps = sequences != low_bits(items);
-  check(run.closes == 0 && run.part == 0, "a run of items is part of a row's item");
+  check(run.part == 0, "a run of items is part of what one input gave");
   check(items != 0 && items <= kMostInRun && item_bytes != 0 &&
             size == sizeof(RunHead) + std::uint64_t{items} * item_bytes,
         "a run of items has another size than its items");
@@ -95,6 +102,7 @@ void RunCursor::enter(const Record& run, std::uint64_t item_limit, const Check& 
   items_ = items;
   stepped_ = 0;
   entered_ns_ = run.entered_ns;
+  closes_ = run.closes;
 }
 
 template <class Ahead>
@@ -104,6 +112,7 @@ FoundItems RunCursor::find(std::uint32_t limit, const Ahead& ahead) const {
   if (!has_gaps_) {
     found.items = ahead(first, std::min(limit, items_));
     found.sequences = low_bits(found.items);
+    found.closes = closes_of(found.items);
     return found;
   }
   const std::uint32_t span = ahead(first, limit == 1 ? 1 : kRunBits);
@@ -116,6 +125,7 @@ FoundItems RunCursor::find(std::uint32_t limit, const Ahead& ahead) const {
   for (; found.items > limit; --found.items) {
     found.sequences &= ~std::bit_floor(found.sequences);
   }
+  found.closes = closes_of(found.items);
   return found;
 }
 

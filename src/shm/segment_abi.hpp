@@ -72,7 +72,7 @@ struct LinkEntry {
   std::uint32_t consumers;       ///< at least 1, of a link that drops the oldest exactly 1
   std::uint32_t answers;         ///< 1: every input is answered, by a tombstone if need be
   std::uint32_t overflow;        ///< Overflow
-  std::uint32_t reserved;
+  std::uint32_t sharing;         ///< Sharing
 };
 
 struct ConsumerEntry {

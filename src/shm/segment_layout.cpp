@@ -107,6 +107,7 @@ void SegmentLayout::add(const LinkSize& size) {
   entry.producer = size.producer;
   entry.answers = size.answers ? 1 : 0;
   entry.overflow = static_cast<std::uint32_t>(size.overflow);
+  entry.sharing = static_cast<std::uint32_t>(size.sharing);
   links_.push_back(entry);
 }
 

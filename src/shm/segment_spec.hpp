@@ -20,6 +20,7 @@ struct LinkSize {
   std::uint64_t time_limit_ns = 0;  ///< see TimeBound; 0: no bound
   bool answers = false;
   Overflow overflow = Overflow::block;
+  Sharing sharing = Sharing::every;
 };
 
 struct WorkerSize {

@@ -11,8 +11,9 @@ namespace pystream::shm {
 /// from what it checks anyway: the count of items that are done. It has no clock; the caller gives the times.
 ///
 /// - The limit starts at the fewest items that keep both ends busy.
-/// - It doubles whenever a consumer ran dry because of it: while the producer waited for the limit, or in the gap after
-///   that wait. (That gap ends with the second commit; the first one is of what the producer had in hand.)
+/// - It doubles whenever a consumer ran dry because of it: while the producer waited for the limit, or in the
+/// producer's
+///   next gap, which ends with its second commit after that (the first is of what it had in hand while it waited).
 /// - It is at least an eighth of what was done in the given time. So a producer that waits for fast consumers sleeps
 ///   for long, and is seldom woken.
 /// - It shrinks by a tenth a second towards what is done in the given time, unless a consumer ran dry meanwhile.

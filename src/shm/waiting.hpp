@@ -34,11 +34,18 @@ constexpr std::uint64_t asleep_on(std::uint64_t seen) {
   return seen << 1 | 1;
 }
 
+/// Wake-ups of a write position are for single consumers. Two may have the same bit; who is woken for nothing sleeps
+/// on.
+constexpr std::uint32_t wake_bit(std::size_t consumer) {
+  return std::uint32_t{1} << consumer % 32;
+}
+
 struct Watched {
   const std::atomic<std::uint64_t>& word;
   std::atomic<std::uint64_t>& asleep_at;
   std::uint64_t seen;  ///< the wait is over as soon as the word is another
   std::uint64_t announced = asleep_on(seen);
+  std::uint32_t bits = base::kEverySleeper;  ///< which wake-ups of the word are for this waiter
 
   bool changed() const { return word.load(std::memory_order_acquire) != seen; }
   void fall_asleep() const {
@@ -106,7 +113,7 @@ inline void wait_for_change(const Watched& watched, const Patience& patience) {
   std::atomic_thread_fence(std::memory_order_seq_cst);  // SLEEP
   if (!watched.changed()) {
     base::kill_point(base::KillPoint::asleep);
-    base::futex_wait(watched.word, watched.seen, patience.timeout_ns);
+    base::futex_wait(watched.word, watched.seen, patience.timeout_ns, watched.bits);
   }
   watched.wake_up();
 }

@@ -17,6 +17,7 @@ struct Written {
   std::uint64_t large_position = 0;  ///< where the next large payload may begin
   std::uint64_t large_ordinal = 0;   ///< of the next large payload
   std::uint64_t outputs = 0;         ///< items (not marks) so far
+  std::uint32_t deal_turn = 0;       ///< consumer that the next record is dealt to
 };
 
 /// What is free again, as the producer saw it last.

@@ -120,6 +120,7 @@ void RunStore::write_links() {
   Statement statement(*database_,
                       "INSERT INTO links(run, position, name, producer, consumer, overflow, capacity_bytes) "
                       "VALUES(?, ?, ?, ?, ?, ?, ?)");
+  Statement consumers(*database_, "INSERT OR IGNORE INTO link_consumers(link, consumer) VALUES(?, ?)");
   ring_bytes_.resize(info_.topology.links.size());
   for (std::size_t i = 0; i < info_.topology.item_links().size(); ++i) {
     const plan::LinkSpec& link = info_.topology.links[i];
@@ -127,6 +128,9 @@ void RunStore::write_links() {
     statement.bind(5, link.consumers.front().worker).bind(6, plan::to_string(link.options.overflow));
     statement.bind(7, ring_bytes_[i]).run();
     link_ids_.push_back(database_->last_id());
+    for (const plan::SegmentRef consumer : link.consumers) {
+      consumers.bind(1, link_ids_.back()).bind(2, consumer.worker).run();
+    }
   }
 }
 
@@ -349,6 +353,7 @@ void delete_run(Database& database, std::int64_t run) {
     database.execute("DELETE FROM " + std::string(table) + " WHERE stage IN " + stages);
   }
   database.execute("DELETE FROM link_windows WHERE link IN " + links);
+  database.execute("DELETE FROM link_consumers WHERE link IN " + links);
   for (const char* table : {"stages", "links", "events", "row_cursors"}) {
     database.execute("DELETE FROM " + std::string(table) + " WHERE run = " + id);
   }

@@ -187,6 +187,15 @@ SELECT stages.run, stages.key, items.sequence, items.input, items.start_ns * 1e-
 FROM items JOIN stages ON stages.id = items.stage;
 )sql";
 
+/// Version 3: a link may have several consumers; `links` names the first.
+constexpr const char* kLinkConsumers = R"sql(
+CREATE TABLE IF NOT EXISTS link_consumers(
+  link INTEGER NOT NULL,         -- links.id
+  consumer INTEGER NOT NULL,     -- worker
+  PRIMARY KEY(link, consumer)
+) WITHOUT ROWID;
+)sql";
+
 /// SQLite allows 2000 columns, and a table of more is of no use to anybody.
 constexpr std::size_t kMostColumns = 1000;
 
@@ -267,6 +276,9 @@ void migrate(Database& database) {
         "ALTER TABLE link_windows ADD COLUMN fill REAL NOT NULL DEFAULT 0; "
         "ALTER TABLE link_windows ADD COLUMN oldest_ns INTEGER NOT NULL DEFAULT 0; "
         "UPDATE link_windows SET fill = fill_bytes / max((SELECT capacity_bytes FROM links WHERE id = link), 1)");
+  }
+  if (version < 3) {
+    database.execute(kLinkConsumers);
   }
   database.execute(kViews);
   database.execute("PRAGMA user_version=" + std::to_string(kSchemaVersion) +

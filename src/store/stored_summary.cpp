@@ -4,9 +4,12 @@
 #include <charconv>
 #include <cmath>
 #include <iterator>
+#include <thread>
 
 #include "base/number_text.hpp"
 #include "profile/home.hpp"
+#include "profile/replica_advice.hpp"
+#include "profile/replica_sums.hpp"
 #include "store/figure_columns.hpp"
 #include "store/schema.hpp"
 #include "store/windows.hpp"
@@ -59,6 +62,8 @@ void name_bottleneck(profile::RunSummary& summary, std::span<const profile::Work
                           (blocked_before && waiting_behind ? " and " : "") +
                           (waiting_behind ? "stages behind it wait for input" : "");
   }
+  summary.bottleneck +=
+      profile::advice_text(profile::advise_replicas(summary.keys, std::thread::hardware_concurrency()));
 }
 
 /// `names`: of the workers, by their number.
@@ -68,7 +73,10 @@ std::vector<profile::WorkerLink> read_links(Database& database, std::int64_t run
     const auto found = names.find(worker);
     return found != names.end() ? found->second : std::to_string(worker);  // it has no stages
   };
-  Statement statement(database, "SELECT producer, consumer FROM links WHERE run = ? ORDER BY position");
+  const bool several = database.query_integer("PRAGMA user_version").value_or(0) >= 3;
+  Statement statement(database, several ? "SELECT producer, link_consumers.consumer FROM links JOIN link_consumers "
+                                          "ON link = links.id WHERE run = ? ORDER BY position, link_consumers.consumer"
+                                        : "SELECT producer, consumer FROM links WHERE run = ? ORDER BY position");
   statement.bind(1, run);
   std::vector<profile::WorkerLink> links;
   while (statement.step()) {
@@ -139,6 +147,7 @@ profile::RunSummary read_summary(Database& database, std::int64_t run) {
   }
   std::map<std::int64_t, InputLink> inputs = read_inputs(database, run);
   std::map<std::int64_t, std::string> workers;
+  std::vector<profile::Figures> all;
   Statement row(database, std::string("SELECT id, key, role, worker_name, worker, first_end_ns, last_end_ns, restarts, "
                                       "rows, sampled_shift, rows_lost, ") +
                               kFigureColumns + " FROM stages WHERE run = ? ORDER BY position");
@@ -178,9 +187,11 @@ profile::RunSummary read_summary(Database& database, std::int64_t run) {
     if (derived) {
       add_passages(key, read_passages(database, id));
     }
+    all.push_back(std::move(figures));
     summary.keys.push_back(std::move(key));
   }
   name_bottleneck(summary, read_links(database, run, workers));
+  summary.keys = profile::with_replica_sums(std::move(summary.keys), all);
   return summary;
 }
 

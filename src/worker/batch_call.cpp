@@ -88,7 +88,8 @@ std::uint32_t BatchCall::keep() {
   }
   const shm::RunItems items = given();
   if (items.items != 0) {
-    output_.finish_run(sizes_.out, items, {.sequence = run_.sequence, .part = 0, .entered_ns = entered_ns_});
+    output_.finish_run(sizes_.out, items, {.sequence = run_.sequence, .part = 0, .entered_ns = entered_ns_},
+                       done() == found_ ? closes_ : std::uint8_t{0});
   }
   return items.items;
 }

@@ -20,8 +20,8 @@ class BatchCall {
 
   /// Finds up to `limit` items that are there, of the stage's type; of sequence numbers from s on `ahead(s, most)` may
   /// be taken. False: there are none, or the next item is not of that kind.
-  template <class Ahead>
-  bool collect(shm::RingReader& input, std::uint32_t limit, const Ahead& ahead);
+  template <class Input, class Ahead>
+  bool collect(Input& input, std::uint32_t limit, const Ahead& ahead);
   /// Of a source whose next item is number `next`.
   template <class Ahead>
   bool collect(std::uint64_t next, std::int64_t entered_ns, std::uint32_t limit, const Ahead& ahead);
@@ -56,10 +56,12 @@ class BatchCall {
   std::uint32_t done_before_ = 0;  ///< in the parts before
   bool late_ = false;
   std::int64_t entered_ns_ = 0;
+  std::uint32_t found_ = 0;  ///< items that were collected
+  std::uint8_t closes_ = 0;  ///< by the last of them
 };
 
-template <class Ahead>
-bool BatchCall::collect(shm::RingReader& input, std::uint32_t limit, const Ahead& ahead) {
+template <class Input, class Ahead>
+bool BatchCall::collect(Input& input, std::uint32_t limit, const Ahead& ahead) {
   const shm::FoundItems found = input.try_items(sizes_.in, most(limit), ahead);
   run_.in = found.payload;
   run_.in_step = found.step;
@@ -68,6 +70,8 @@ bool BatchCall::collect(shm::RingReader& input, std::uint32_t limit, const Ahead
   run_.sequences = found.sequences;
   run_.first_number = input.next_number();
   entered_ns_ = found.entered_ns;
+  found_ = found.items;
+  closes_ = found.closes;
   return found.items != 0;
 }
 

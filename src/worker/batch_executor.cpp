@@ -16,12 +16,14 @@ bool looks_at_single_items(const plan::FaultPolicy& policy) {
 
 bool BatchExecutor::fits(SegmentWork& work) {
   const auto& stages = work.chain.stages();
-  if (stages.size() != 1 || work.output.answers() || work.committer.has_checkpoints() ||
-      work.ring.overflow() != shm::Overflow::block || (work.inputs.any() && work.inputs.link().one_at_a_time())) {
+  if (stages.size() != 1 || work.committer.has_checkpoints() || work.ring.overflow() != shm::Overflow::block ||
+      work.inputs.one_at_a_time()) {
     return false;
   }
   const detail::RunSizes sizes = stages.front()->run_sizes();
-  return sizes.any() && (work.output.terminal() || sizes.out <= work.ring.run_limit());
+  const bool answers_each = work.place.alone() && !sizes.filters;
+  return sizes.any() && (!work.output.answers() || answers_each) &&
+         (work.output.terminal() || sizes.out <= work.ring.run_limit());
 }
 
 BatchExecutor::BatchExecutor(SegmentWork& work, ItemExecutor& items, SourceExecutor* source)
@@ -29,12 +31,20 @@ BatchExecutor::BatchExecutor(SegmentWork& work, ItemExecutor& items, SourceExecu
       items_(items),
       source_(source),
       call_(*work.chain.stages().front(), work.ring, work.monitor),
+      units_(work.ring.consumers()),
       names_each_(looks_at_single_items(work.faults.policy_of(0))) {}
 
 /// How many of the next inputs may go into one call.
-std::uint32_t BatchExecutor::limit() const {
+std::uint32_t BatchExecutor::limit() {
   std::uint64_t most = work_.sizer.slow() || work_.output.resumes() ? 0 : work_.sizer.run();
-  const std::uint64_t next = work_.committer.inputs_done();
+  if (work_.ring.deals()) {
+    units_.note(work_.meter.began(), work_.ring.done_number());
+    most = std::min<std::uint64_t>(most, units_.items());
+  }
+  std::uint64_t next = work_.committer.inputs_done();
+  if (source_ == nullptr && work_.inputs.try_peek() != nullptr) {
+    next = work_.inputs.next_number();
+  }
   if (const std::uint64_t died_on = work_.faults.death().number; died_on >= next) {
     most = std::min(most, died_on - next);
   }
@@ -49,7 +59,7 @@ bool BatchExecutor::collect() {
     return work_.recorder.unwanted_ahead(sequence, most);
   };
   return source_ != nullptr ? call_.collect(work_.committer.inputs_done(), work_.meter.began(), limit(), ahead)
-                            : call_.collect(work_.inputs.link(), limit(), ahead);
+                            : call_.collect(work_.inputs, limit(), ahead);
 }
 
 /// Waits until what was collected has room; how much of it.
@@ -73,7 +83,7 @@ std::uint32_t BatchExecutor::reserve() {
 
 void BatchExecutor::count(std::uint32_t items, std::uint32_t given) {
   if (source_ == nullptr) {
-    work_.inputs.link().advance_items(items);
+    work_.inputs.advance_items(items);
   }
   work_.committer.finish_inputs(items);
   work_.meter.count_batch(items, work_.output.terminal() ? items : given, call_.entered_ns());

@@ -7,6 +7,7 @@
 #include "worker/item_executor.hpp"
 #include "worker/segment_work.hpp"
 #include "worker/source_executor.hpp"
+#include "worker/unit_sizer.hpp"
 
 namespace pystream::worker {
 
@@ -25,7 +26,7 @@ class BatchExecutor {
   bool late() const { return call_.late(); }
 
  private:
-  std::uint32_t limit() const;
+  std::uint32_t limit();
   bool collect();
   std::uint32_t reserve();
   void count(std::uint32_t items, std::uint32_t given);
@@ -35,6 +36,7 @@ class BatchExecutor {
   ItemExecutor& items_;
   SourceExecutor* source_;
   BatchCall call_;
+  UnitSizer units_;  ///< of a segment that deals
   bool names_each_;  ///< item in work, in the worker's page: a policy looks at single items
 };
 

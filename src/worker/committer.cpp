@@ -1,13 +1,16 @@
 #include "worker/committer.hpp"
 
+#include <algorithm>
+
 #include "base/kill_point.hpp"
 #include "base/mutation.hpp"
 
 namespace pystream::worker {
 
-Committer::Committer(shm::RingWriter& ring, LinkOutput& output, Chain& chain, Meter& meter, Monitor& monitor,
-                     RowPlace place, std::byte* checkpoints, std::uint64_t checkpoint_bytes)
+Committer::Committer(shm::RingWriter& ring, const Inputs& inputs, LinkOutput& output, Chain& chain, Meter& meter,
+                     Monitor& monitor, RowPlace place, std::byte* checkpoints, std::uint64_t checkpoint_bytes)
     : ring_(ring),
+      inputs_(inputs),
       output_(output),
       chain_(chain),
       meter_(meter),
@@ -54,7 +57,16 @@ shm::Done Committer::done(std::uint32_t parts_out) const {
           .parts_out = parts_out,
           .flags = ended_ ? shm::kJournalEnded : 0,
           .cycles = cycles_,
-          .cursor = cursors_.kept()};
+          .cursor = cursors_.kept(),
+          .input_numbers = inputs_.numbers().first(base::mutated(base::Mutation::one_input_number)
+                                                       ? std::min<std::size_t>(inputs_.numbers().size(), 1)
+                                                       : inputs_.numbers().size()),
+          .collect_turn = base::mutated(base::Mutation::forget_collect_turn) ? 0 : inputs_.turn()};
+}
+
+/// A cursor, or the place in several links, is committed with output only.
+bool Committer::needs_output() const {
+  return cursors_.any() || (inputs_.several() && !base::mutated(base::Mutation::collect_without_output));
 }
 
 void Committer::commit() {
@@ -65,9 +77,8 @@ void Committer::commit() {
   if (saved_.any() && inputs_done_ != before) {
     saved_.save(inputs_done_, before);
   }
-  if (!output_.terminal() && cursors_.any() && inputs_done_ != before && !ring_.has_uncommitted()) {
-    // A cursor is committed with output only; a mark that readers step over is output enough.
-    output_.mark(shm::RecordKind::tombstone, 0);
+  if (!output_.terminal() && needs_output() && inputs_done_ != before && !ring_.has_uncommitted()) {
+    output_.mark(shm::RecordKind::tombstone, 0);  // readers step over it, and it is output enough
   }
   cursors_.keep();
   meter_.prepare(inputs_done_);
@@ -82,10 +93,13 @@ void Committer::commit() {
   monitor_.count_commit();
 }
 
-void Committer::commit_part(std::int64_t now) {
+bool Committer::commit_part(std::int64_t now) {
   const bool has_output = ring_.has_uncommitted();
   if (!has_output && (chain_.source() != nullptr || inputs_done_ == committed())) {
-    return;  // a source's cursor is committed with output only
+    return true;  // a source's cursor is committed with output only
+  }
+  if (!has_output && inputs_.several()) {
+    return false;
   }
   meter_.prepare(inputs_done_);
   if (has_output) {
@@ -97,6 +111,7 @@ void Committer::commit_part(std::int64_t now) {
   }
   meter_.apply(now);
   monitor_.count_commit();
+  return true;
 }
 
 }  // namespace pystream::worker

@@ -6,6 +6,7 @@
 #include "shm/ring_writer.hpp"
 #include "worker/chain.hpp"
 #include "worker/cursors.hpp"
+#include "worker/inputs.hpp"
 #include "worker/link_output.hpp"
 #include "worker/meter.hpp"
 #include "worker/monitor.hpp"
@@ -24,9 +25,9 @@ namespace pystream::worker {
 class Committer {
  public:
   /// Takes over from the predecessor that the journal tells of; restore() follows. `checkpoints`: two areas of
-  /// `checkpoint_bytes`, or nullptr. Throws Error if the stages' cursors do not fit.
-  Committer(shm::RingWriter& ring, LinkOutput& output, Chain& chain, Meter& meter, Monitor& monitor, RowPlace place,
-            std::byte* checkpoints, std::uint64_t checkpoint_bytes);
+  /// `checkpoint_bytes`, or nullptr. `inputs` may be constructed later. Throws Error if the stages' cursors do not fit.
+  Committer(shm::RingWriter& ring, const Inputs& inputs, LinkOutput& output, Chain& chain, Meter& meter,
+            Monitor& monitor, RowPlace place, std::byte* checkpoints, std::uint64_t checkpoint_bytes);
 
   std::uint64_t inputs_done() const { return inputs_done_; }
   /// Inputs of the whole row that are done; see Row.
@@ -62,14 +63,18 @@ class Committer {
 
   /// Commits what is done. REQUIRES: no input is in work; Meter::apply() or finish() follows.
   void commit();
-  /// In the midst of an input: publishes what it has given so far, with the inputs before it.
-  void commit_part(std::int64_t now);
+  /// In the midst of an input: publishes what it has given so far, with the inputs before it. False if inputs before it
+  /// stay uncommitted, and must not be released: without output the place in several links cannot be committed.
+  bool commit_part(std::int64_t now);
 
  private:
   std::uint64_t committed() const { return ring_.journal().inputs_done.load(std::memory_order_relaxed); }
   shm::Done done(std::uint32_t parts_out) const;
 
+  bool needs_output() const;
+
   shm::RingWriter& ring_;
+  const Inputs& inputs_;
   LinkOutput& output_;
   Chain& chain_;
   Meter& meter_;

@@ -17,9 +17,22 @@ constexpr std::int64_t kRetainNs = base::kKillPoints ? kSleepNs : 1'000'000;
 Inputs::Inputs(std::vector<shm::ConsumerEnd> links, std::uint64_t inputs_done, shm::RingWriter& output,
                std::int64_t spin_ns)
     : output_(output), spin_ns_(spin_ns) {
+  const bool collects = links.size() > 1;
+  const std::span<const std::uint64_t> numbers = output.journal_input_numbers();
   links_.reserve(links.size());
   for (shm::ConsumerEnd& link : links) {
-    links_.emplace_back(std::move(link), inputs_done, output.oldest_referred());
+    links_.emplace_back(std::move(link), collects ? numbers[links_.size()] : inputs_done, output.oldest_referred());
+  }
+  if (collects) {
+    collector_.emplace(std::span(links_), numbers.first(links_.size()), output.journal_collect_turn(), inputs_done);
+  }
+}
+
+void Inputs::release_each() {
+  for (shm::RingReader& link : links_) {
+    if (link.has_unreleased()) {
+      link.release();
+    }
   }
 }
 
@@ -32,11 +45,15 @@ void Inputs::allow_references() {
 void Inputs::wait() {
   if (output_.refers()) {
     wait_while_referred();
-  } else {
-    output_.cease_to_ask();
-    if (!link().try_nap()) {
-      link().wait(spin_ns_, kSleepNs);
-    }
+    return;
+  }
+  output_.cease_to_ask();
+  if (has_unreleased() && !base::mutated(base::Mutation::keep_stepped_over)) {
+    release();  // what was dealt to others
+  }
+  shm::RingReader& next = collector_ ? collector_->link() : link();
+  if (!next.try_nap()) {
+    next.wait(spin_ns_, kSleepNs);
   }
 }
 

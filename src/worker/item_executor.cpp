@@ -29,13 +29,12 @@ inline void ItemExecutor::process(const shm::Record& record) {
 }
 
 bool ItemExecutor::take_next() {
-  shm::RingReader& link = work_.inputs.link();
-  const shm::Record* record = link.try_peek();
+  const shm::Record* record = work_.inputs.try_peek();
   if (record == nullptr) {
     return false;
   }
   take(*record);
-  link.advance();
+  work_.inputs.advance();
   return true;
 }
 
@@ -71,13 +70,12 @@ void ItemExecutor::take_item(const shm::Record& record) {
 }
 
 void ItemExecutor::take_failed(const std::string& reason) {
-  shm::RingReader& link = work_.inputs.link();
-  const shm::Record& record = *link.try_peek();
+  const shm::Record& record = *work_.inputs.try_peek();
   tag(record);
   work_.chain.note_given();
   work_.faults.retry_or_give_up(record, reason, [&] { process(record); });
   finish_item(record);
-  link.advance();
+  work_.inputs.advance();
 }
 
 }  // namespace pystream::worker

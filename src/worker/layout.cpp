@@ -33,6 +33,8 @@ shm::LinkSize size_of(const plan::Topology& topology, const plan::LinkSpec& link
     return {.producer = link.producer.worker, .consumers = {link.producer.worker}};
   }
   const std::uint64_t limit = link.options.bytes.value_or(kItemLimit);
+  // Each replica has as many items in front of it as a stage alone would.
+  const std::uint64_t shares = link.deals ? link.consumers.size() : 1;
   std::vector<std::uint32_t> consumers;
   for (const plan::SegmentRef consumer : link.consumers) {
     consumers.push_back(consumer.worker);
@@ -41,11 +43,12 @@ shm::LinkSize size_of(const plan::Topology& topology, const plan::LinkSpec& link
           .consumers = std::move(consumers),
           .ring_bytes = std::clamp(std::bit_ceil(limit), kSmallestRing, ring_bytes),
           .item_limit = limit,
-          .items_limit = link.options.items.value_or(0),
-          .large_limit = link.options.items.value_or(kLargeAtOnce),
+          .items_limit = shares * link.options.items.value_or(0),
+          .large_limit = shares * link.options.items.value_or(kLargeAtOnce),
           .time_limit_ns = time_limit_ns(topology, link),
           .answers = link.answers,
-          .overflow = link.options.overflow};
+          .overflow = link.options.overflow,
+          .sharing = link.deals ? shm::Sharing::turn : shm::Sharing::every};
 }
 
 }  // namespace

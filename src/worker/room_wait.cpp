@@ -14,8 +14,8 @@ void RoomWait::make_room() {
   const shm::Watched full = ring_.room();  // the release below looks at the consumer once more
   const std::int64_t began = monitor_.now();
   meter_.share(began);
-  committer_.commit_part(began);
-  if (inputs_.has_unreleased() && !leaves_inputs_) {
+  const bool committed = committer_.commit_part(began);
+  if (committed && inputs_.has_unreleased() && !leaves_inputs_) {
     inputs_.release();
   }
   if (run_behind_ && run_behind_()) {

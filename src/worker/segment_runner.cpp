@@ -12,7 +12,7 @@ SegmentRunner::SegmentRunner(SegmentParts parts, Monitor& monitor, DeadLetters& 
   if (work_.from_source()) {
     source_.emplace(work_);
   } else if (ItemAdapter* const only = work_.chain.only_taker();
-             only != nullptr && only->async() != nullptr && work_.place.alone()) {
+             only != nullptr && only->async() != nullptr && work_.place.alone() && !work_.inputs.several()) {
     async_.emplace(work_, *only->async());
   }
   fresh_ = !work_.committer.restore();
@@ -33,7 +33,7 @@ void SegmentRunner::for_each_stage(const Call& call) {
 /// Calls start() once there is something to do; false if there is not. A sink is committed at once, so that no
 /// successor calls it again.
 bool SegmentRunner::begin() {
-  if (work_.inputs.any() && work_.inputs.link().try_peek() == nullptr) {
+  if (work_.inputs.any() && work_.inputs.try_peek() == nullptr) {
     return false;
   }
   for_each_stage([](StageAdapter& stage) {
@@ -85,7 +85,7 @@ bool SegmentRunner::commit_before_failing(const Work& work) {
 
 void SegmentRunner::commit_and_release() {
   if (base::mutated(base::Mutation::release_before_commit) && work_.inputs.any()) {
-    work_.inputs.link().release();
+    work_.inputs.release();
   }
   work_.committer.commit();
   if (work_.inputs.any()) {

@@ -53,7 +53,8 @@ struct SegmentWork {
 
   bool from_source() const { return chain.source() != nullptr; }
   /// Output records may refer to inputs instead of copying them. Not where a link drops items, since it may drop what
-  /// is referred to; and not in a row, which also waits for its child, where it would not pass releases on.
+  /// is referred to; not in a row, which also waits for its child, where it would not pass releases on; and not where
+  /// records are dealt or collected, where what one replica keeps would hold up the others.
   bool may_refer() const;
 
   Monitor& monitor;

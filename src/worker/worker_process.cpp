@@ -73,8 +73,9 @@ class Builder {
       parts.stages.push_back(start_.make(id));
       parts.faults.push_back(spec.node->stage->faults);
     }
+    const plan::SegmentRef here{.worker = start_.id, .index = parts.index};
     for (const plan::LinkId link : segment.inputs) {
-      parts.inputs.push_back(segment_.map_consumer(link));
+      parts.inputs.push_back(segment_.map_consumer(link, start_.topology->consumer_index(link, here)));
     }
     parts.output = segment_.map_producer(segment.outputs.front());
     const shm::WorkerEnd& end = monitor_.end();

@@ -78,7 +78,8 @@ TEST(BuildingTest, RefusesAPipelineWithoutStages) {
 TEST(BuildingTest, IsUndefinedBeforeItIsStarted) {
   Pipeline sut;
   sut.add(same);
-  EXPECT_TRUE(contains(message_of<PipelineUndefined>([&] { static_cast<void>(sut.forward(1)); }), "serialize() or parallelize()"));
+  EXPECT_TRUE(contains(message_of<PipelineUndefined>([&] { static_cast<void>(sut.forward(1)); }),
+                       "serialize() or parallelize()"));
   EXPECT_THROW(std::ignore = sut.get_results<int>(), PipelineUndefined);
   sut.cleanup();  // does nothing
 }
@@ -90,7 +91,8 @@ TEST(BuildingTest, RefusesItemsOfAnotherType) {
   EXPECT_TRUE(contains(forward, "float64"));
   EXPECT_TRUE(contains(forward, "MainPipeline__A takes int32"));
   EXPECT_TRUE(sut.forward(1));
-  EXPECT_TRUE(contains(message_of<PayloadError>([&] { static_cast<void>(sut.get_results<double>()); }), "MainPipeline__A gives int32"));
+  EXPECT_TRUE(contains(message_of<PayloadError>([&] { static_cast<void>(sut.get_results<double>()); }),
+                       "MainPipeline__A gives int32"));
   EXPECT_EQ(sut.get_results<int>(), 1);  // still there
 }
 

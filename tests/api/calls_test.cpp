@@ -80,12 +80,12 @@ TEST_P(CallsTest, AnotherTypeIsRefusedAndChangesNothing) {
   Pipeline sut;
   sut.add(same, "A");
   start(sut, GetParam());
-  EXPECT_TRUE(
-      contains(message_of<PayloadError>([&] { static_cast<void>(sut.forward(std::string("x"))); }), "MainPipeline__A takes int32"));
+  EXPECT_TRUE(contains(message_of<PayloadError>([&] { static_cast<void>(sut.forward(std::string("x"))); }),
+                       "MainPipeline__A takes int32"));
   EXPECT_THROW(std::ignore = sut.forward_all({1.0, 2.0}), PayloadError);
   EXPECT_TRUE(sut.forward(7));
-  EXPECT_TRUE(
-      contains(message_of<PayloadError>([&] { static_cast<void>(sut.get_results<std::string>()); }), "MainPipeline__A gives int32"));
+  EXPECT_TRUE(contains(message_of<PayloadError>([&] { static_cast<void>(sut.get_results<std::string>()); }),
+                       "MainPipeline__A gives int32"));
   EXPECT_EQ(sut.get_results<int>(), 7);
 }
 
@@ -163,7 +163,8 @@ TEST(FailedPipelineTest, EveryCallTellsWhatFailedUntilItIsStartedAgain) {
     }
   }));
   expect_all_throw<PipelineTerminated>(sut, "after the failure");
-  EXPECT_TRUE(contains(message_of<PipelineTerminated>([&] { static_cast<void>(sut.forward(1)); }), "MainPipeline__Bad"));
+  EXPECT_TRUE(
+      contains(message_of<PipelineTerminated>([&] { static_cast<void>(sut.forward(1)); }), "MainPipeline__Bad"));
   EXPECT_THROW(sut.get_profiles(), PipelineTerminated);
   sut.cleanup();
   expect_all_throw<PipelineUndefined>(sut, "after the failure and cleanup()");
@@ -220,7 +221,8 @@ TEST(TooLargeTest, OfAStageIsThatStagesError) {
              {.on_error = OnError::fail});
   strict.parallelize(small_links());
   EXPECT_TRUE(strict.forward(1001));
-  const std::string message = message_of<PipelineTerminated>([&] { static_cast<void>(strict.get_results<std::string>()); });
+  const std::string message =
+      message_of<PipelineTerminated>([&] { static_cast<void>(strict.get_results<std::string>()); });
   for (const char* part : {"MainPipeline__Blow", "1001", "1000"}) {
     EXPECT_TRUE(contains(message, part));
   }

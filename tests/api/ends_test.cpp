@@ -418,7 +418,8 @@ TEST(EndsTest, SaysWhatIsMissingOrTooMuch) {
   no_source.add(doubled).sink(sink);
   EXPECT_TRUE(contains(message_of<PipelineInitiationError>([&] { no_source.run(); }), "no source"));
   no_source.parallelize();
-  EXPECT_TRUE(contains(message_of<PipelineUndefined>([&] { static_cast<void>(no_source.as_stage()); }), "source or a sink"));
+  EXPECT_TRUE(
+      contains(message_of<PipelineUndefined>([&] { static_cast<void>(no_source.as_stage()); }), "source or a sink"));
 
   Pipeline both({.input_generator = [] { return 1; }});
   both.source(forever).add(doubled).sink(sink);

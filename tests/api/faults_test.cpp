@@ -237,7 +237,8 @@ TEST(FaultsTest, AChildOfASerialPipelineThatEndsDoesNotHangForward) {
   Pipeline sut;
   sut.add(child.as_stage(), "Child").serialize({.results = Results::all});
   EXPECT_TRUE(sut.forward(0));
-  EXPECT_TRUE(contains(message_of<PipelineTerminated>([&] { static_cast<void>(sut.forward(1)); }), "MainPipeline__Child__Bad"));
+  EXPECT_TRUE(
+      contains(message_of<PipelineTerminated>([&] { static_cast<void>(sut.forward(1)); }), "MainPipeline__Child__Bad"));
   EXPECT_THROW(std::ignore = sut.forward(2), PipelineTerminated);
 }
 
@@ -328,7 +329,8 @@ TEST(FaultsTest, ADamagedLinkOfThisProcessIsNamedByItsEnds) {
   Pipeline sut;
   sut.add(same, "A").add(same, "B").parallelize(kAllResults);
   damage(sut.status().coordinator, 2);
-  EXPECT_TRUE(contains(message_of<Error>([&] { static_cast<void>(sut.get_results<int>()); }), "link B -> Exit is damaged"));
+  EXPECT_TRUE(
+      contains(message_of<Error>([&] { static_cast<void>(sut.get_results<int>()); }), "link B -> Exit is damaged"));
 }
 
 TEST(FaultsTest, ADamagedLinkFromAChildIsNamedByItsEnds) {
@@ -340,7 +342,8 @@ TEST(FaultsTest, ADamagedLinkFromAChildIsNamedByItsEnds) {
   const pid_t worker = workers_of(sut).front();
   ASSERT_EQ(::kill(worker, SIGSTOP), 0);  // so that it says nothing else meanwhile
   damage(sut.status().coordinator, 1);
-  EXPECT_TRUE(contains(message_of<Error>([&] { static_cast<void>(sut.forward(2)); }), "link Child__B -> MainPipeline is damaged"));
+  EXPECT_TRUE(contains(message_of<Error>([&] { static_cast<void>(sut.forward(2)); }),
+                       "link Child__B -> MainPipeline is damaged"));
   ::kill(worker, SIGCONT);
 }
 

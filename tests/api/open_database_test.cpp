@@ -71,7 +71,9 @@ class OpenDatabaseTest : public ::testing::Test {
   void run_pipeline(const std::function<void()>& while_it_runs = [] {}) const {
     Pipeline sut(options());
     sut.add([](int x) { return x; }, "First").add(refuse_tens, "Choosy").add([](int x) { return x; }, "Last");
-    sut.parallelize(kAllResults);
+    ParallelOptions parallel = kAllResults;
+    parallel.capacity.time = 0s;  // all items are to find room, though letters wait for the database
+    sut.parallelize(parallel);
     for (int i = 0; i < kItems; ++i) {
       ASSERT_TRUE(sut.forward(i));
     }
@@ -354,7 +356,8 @@ TEST_F(ForkedLettersTest, WithoutTheWorkerProgramThereAreNoneAndThePipelineSaysS
   EXPECT_EQ(sut.get_results<int>(), 5);
   EXPECT_TRUE(contains(message_of<ProfilingError>([&] { sut.get_profiles(); }), "worker program"));
   EXPECT_TRUE(sut.forward(13));
-  EXPECT_TRUE(contains(message_of<PipelineTerminated>([&] { static_cast<void>(sut.get_results<int>()); }), "no threes"));
+  EXPECT_TRUE(
+      contains(message_of<PipelineTerminated>([&] { static_cast<void>(sut.get_results<int>()); }), "no threes"));
   sut.cleanup();
   ::unsetenv("PYSTREAM_WORKER");
   set_logger({});

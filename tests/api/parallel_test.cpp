@@ -100,7 +100,8 @@ TEST(ParallelTest, WhatAThrowingRangeGaveBeforeIsForwarded) {
     const auto items = std::views::iota(0) | std::views::transform([last](int n) {
                          return n <= last ? n : throw std::runtime_error("the range is broken");
                        });
-    EXPECT_EQ(message_of<std::runtime_error>([&] { static_cast<void>(sut.forward_all(items)); }), "the range is broken");
+    EXPECT_EQ(message_of<std::runtime_error>([&] { static_cast<void>(sut.forward_all(items)); }),
+              "the range is broken");
     EXPECT_EQ(read_all<int>(sut, static_cast<std::size_t>(last) + 1).back(), last);
     EXPECT_TRUE(sut.drain(kDeadline));
   }

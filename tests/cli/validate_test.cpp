@@ -45,7 +45,7 @@ TEST_F(Validate, ShowsProcessesLinksAndMemory) {
   EXPECT_CONTAINS(run.out,
                   "plan.json: valid\n\n4 worker processes\n  Source  lines\n  Add     test.add\n"
                   "  Row     Row.First (test.mix), Row.Second (test.count)\n  Sink    file_writer\n\n3 links\n"
-                  "  Source -> Add  1 MiB ring, items up to 64 MiB\n");
+                  "  Source -> Add  1 MiB ring, 100ms of work, items up to 64 MiB\n");
   EXPECT_CONTAINS(run.out, "Shared memory\n  reserved at the start  7.");
   EXPECT_CONTAINS(run.out, "\n  available now ");
 }
@@ -73,7 +73,7 @@ TEST_F(Validate, LinksMayBeSmaller) {
       validate(with(kSmallPlan, "\"sink\"", "\"links\": {\"capacity\": {\"bytes\": \"64KiB\"}},\n  \"sink\""));
   EXPECT_EQ(run.exit_code, 0);
   EXPECT_EQ(run.err, "");
-  EXPECT_CONTAINS(run.out, "64 KiB ring, items up to 64 KiB");
+  EXPECT_CONTAINS(run.out, "64 KiB ring, 100ms of work, items up to 64 KiB");
 }
 
 TEST_F(Validate, CountsCheckpointsInTheMemory) {

@@ -216,6 +216,51 @@ TEST(KillPoints, OfWorkersThatPassItemsOn) {
   }
 }
 
+/// Workers: 0 source, 1 and 2 replicas, 3 collects from them and filters, 4 sink. Where a link holds one item for each
+/// replica, each wake-up counts: of a replica for its item, of one that has to step over, and of the collector.
+constexpr const char* kReplicasPlan = R"({"plugins": ["libpystream_testing.so"],
+  "source": {"type": "generate", "params": {"count": 20, "period": "1ms", "size": 32}},
+  "stages": [{"name": "Twice", "type": "test.repeat" REPLICAS},
+             {"name": "Some", "type": "test.filter", "params": {"n": 3}}],
+  "sink": {"type": "file_writer", "params": {"newline": "never", "path": "out.bin"}},
+  "links": {"capacity": {"items": 1}}, "profiler": {"enabled": false}})";
+
+std::string replicas_plan(const char* replicas) {
+  std::string plan = kReplicasPlan;
+  return plan.replace(plan.find("REPLICAS"), 8, replicas);
+}
+
+TEST(KillPoints, OfReplicasAndWhatCollectsFromThem) {
+  const std::string plan = replicas_plan(R"(, "replicas": 2)");
+  const std::string expected = run_plan(replicas_plan(""), {}).out;
+  ASSERT_FALSE(expected.empty());
+  ASSERT_EQ(run_plan(plan, {}).out, expected);
+  int carried_out = 0;
+  for (int worker = 0; worker < 5; ++worker) {
+    for (const char* point :
+         {"attaching", "before_reserve", "before_commit", "before_wake", "before_release", "before_room", "asleep"}) {
+      for (const int nth : {1, 7}) {
+        const SpawnedRun run = run_plan(plan, {{point, worker, nth}});
+        ASSERT_EQ(run.out, expected) << point << " of " << worker << ", " << nth;
+        carried_out += run.killed ? 1 : 0;
+      }
+    }
+  }
+  EXPECT_GT(carried_out, 35) << "of 70";
+}
+
+TEST(KillPoints, OfAReplicaAndItsSuccessorAndItsNeighbours) {
+  const std::string plan = replicas_plan(R"(, "replicas": 2)");
+  const std::string expected = run_plan(replicas_plan(""), {}).out;
+  for (const char* first : {"before_commit", "before_wake", "asleep"}) {
+    for (const char* second : {"attaching", "before_room", "before_commit"}) {
+      ASSERT_EQ(run_plan(plan, {{first, 1, 3}, {second, 1, 1}}).out, expected) << first << ", then " << second;
+      ASSERT_EQ(run_plan(plan, {{first, 3, 5}, {second, 3, 1}}).out, expected) << first << ", then " << second;
+      ASSERT_EQ(run_plan(plan, {{first, 0, 4}, {second, 2, 2}, {first, 3, 6}}).out, expected) << first << second;
+    }
+  }
+}
+
 TEST(KillPoints, InATransactionOfProfileRows) {
   for (int worker = 0; worker < 5; ++worker) {
     EXPECT_TRUE(come_to_pass({{"in_transaction", worker, 1}}, true)) << worker;

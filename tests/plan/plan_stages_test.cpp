@@ -50,11 +50,63 @@ TEST(StageKeysTest, AStageNeedsATypeAndAPipelineStages) {
 TEST(StageKeysTest, UnknownKeys) {
   EXPECT_EQ(only_fault(R"([{"type": "pass", "time_out": "5s"}])"),
             "/stages/0/time_out: found the key \"time_out\", expected one of \"name\", \"type\", \"params\", "
-            "\"timeout\", \"start_timeout\", \"on_crash\", \"on_error\", \"max_attempts\", \"limits\", \"link\" (did "
-            "you mean \"timeout\"?)");
+            "\"timeout\", \"start_timeout\", \"on_crash\", \"on_error\", \"max_attempts\", \"limits\", \"link\", "
+            "\"replicas\" (did you mean \"timeout\"?)");
   EXPECT_EQ(only_fault(R"([{"mode": "serial", "timeout": "5s", "stages": [{"type": "pass"}]}])"),
-            "/stages/0/timeout: found the key \"timeout\", expected one of \"name\", \"mode\", \"stages\"");
+            "/stages/0/timeout: found the key \"timeout\", expected one of \"name\", \"mode\", \"stages\", "
+            "\"replicas\"");
   EXPECT_EQ(only_fault(R"([{"type": "pass", "a/b~c": 1}])").substr(0, 19), "/stages/0/a~1b~0c: ");
+}
+
+TEST(StageKeysTest, ReplicasAreCounted) {
+  EXPECT_EQ(only_fault(R"([{"type": "pass", "replicas": 2}])"), "");
+  EXPECT_EQ(only_fault(R"([{"type": "pass", "replicas": 0}])"),
+            "/stages/0/replicas: found 0, expected an integer from 1 to 64");
+  EXPECT_EQ(only_fault(R"([{"type": "pass", "replicas": 65}])"),
+            "/stages/0/replicas: found 65, expected an integer from 1 to 64");
+  EXPECT_EQ(only_fault(R"([{"mode": "serial", "replicas": 4, "stages": [{"type": "pass"}]}])"), "");
+}
+
+TEST(StageKeysTest, EndsHaveNoReplicas) {
+  const auto fault = [](const std::string& source, const std::string& sink) {
+    const Texts faults = faults_in(R"({"source": {"type": "lines")" + source +
+                                   R"(}, "stages": [{"type": "pass"}], "sink": {"type": "null")" + sink + "}}");
+    return faults.size() == 1 ? faults.front().substr(0, faults.front().find(',')) : "no single fault";
+  };
+  const std::string key = R"(, "replicas": 2)";
+  EXPECT_EQ(fault(key, ""), "/source/replicas: found the key \"replicas\"");
+  EXPECT_EQ(fault("", key), "/sink/replicas: found the key \"replicas\"");
+}
+
+TEST(StageKeysTest, AStageOfASerialPipelineHasNoReplicas) {
+  const std::string expected =
+      ": found 2, expected no replicas here: a serial pipeline has one item at a time; give the serial pipeline itself "
+      "replicas, or put the stage into a parallel one";
+  EXPECT_EQ(only_fault(R"([{"mode": "serial", "stages": [{"type": "pass", "replicas": 2}]}])"),
+            "/stages/0/stages/0/replicas" + expected);
+  EXPECT_EQ(only_fault(
+                R"([{"mode": "serial", "stages": [{"mode": "serial", "replicas": 2, "stages": [{"type": "pass"}]}]}])"),
+            "/stages/0/stages/0/replicas" + expected);
+  EXPECT_EQ(
+      only_fault(
+          R"([{"mode": "serial", "stages": [{"mode": "parallel", "replicas": 2, "stages": [{"type": "pass"}]}]}])"),
+      "");
+}
+
+TEST(StageKeysTest, ALinkToReplicasDoesNotDropTheOldest) {
+  EXPECT_EQ(only_fault(R"([{"type": "pass", "replicas": 2, "link": {"overflow": "drop_oldest"}}])"),
+            "/stages/0: found \"drop_oldest\" on the link Source -> Stage_1, expected \"block\" or \"drop_newest\" in "
+            "front of replicas: what each of them takes must not be overwritten");
+  EXPECT_EQ(only_fault(R"([{"type": "pass", "replicas": 2, "link": {"overflow": "drop_newest"}}])"), "");
+}
+
+TEST(StageKeysTest, ReplicasInReplicasAreCountedTogether) {
+  std::string stages = R"({"type": "pass"})";
+  for (int i = 0; i < 3; ++i) {
+    stages = R"({"mode": "parallel", "replicas": 64, "stages": [)" + stages + "]}";
+  }
+  EXPECT_EQ(only_fault("[" + stages + "]"),
+            "/stages: found more than 10000 stages, each replica counted, expected fewer replicas");
 }
 
 TEST(StageKeysTest, ASourceHasNoInputLink) {

@@ -62,6 +62,20 @@ TEST(StageNamesTest, TheNameInFullIsNeverAmbiguous) {
   EXPECT_EQ(refusal("Decode"), "named MainPipeline__Decode") << "Small.Decode has a name of its own";
 }
 
+TEST(StageNamesTest, ReplicasAreMeantTogetherOrOneByItsNumber) {
+  const std::vector<std::string> keys{"MainPipeline__P#1__A", "MainPipeline__P#2__A", "MainPipeline__B#1",
+                                      "MainPipeline__B#2"};
+  EXPECT_EQ(key_named("A", keys, "run 3"), "MainPipeline__P__A");
+  EXPECT_EQ(key_named("P.A", keys, "run 3"), "MainPipeline__P__A");
+  EXPECT_EQ(key_named("B", keys, "run 3"), "MainPipeline__B");
+  EXPECT_EQ(key_named("B#2", keys, "run 3"), "MainPipeline__B#2");
+  EXPECT_EQ(key_named("P#1.A", keys, "run 3"), "MainPipeline__P#1__A");
+  EXPECT_THROW(key_named("B#3", keys, "run 3"), Error);
+  EXPECT_EQ(short_key("MainPipeline__P#1__A"), "P#1.A");
+  EXPECT_EQ(without_replicas("MainPipeline__P#1__A#12"), "MainPipeline__P__A");
+  EXPECT_EQ(replicas_name("MainPipeline__B", 2), "B \u00d72");
+}
+
 TEST(StageNamesTest, PartsOfWordsAreNoNames) {
   for (const char* name : {"size", "lur", "", ".", "Enhance.", "nhance.Resize", "Enhance.Blur"}) {
     EXPECT_EQ(refusal(name).substr(0, 15), "found the stage") << name;

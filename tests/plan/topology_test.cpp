@@ -230,19 +230,73 @@ TEST(TopologyTest, TheUsersProcessFeedsAndReads) {
   EXPECT_TRUE(row.leaves_pipeline(row.workers.front().segments.back()));
 }
 
-/// Source, then A and B side by side, then Sink: no plan makes this one yet.
-TEST(TopologyTest, SeveralNeighbours) {
-  const Plan plan = make_plan(Mode::parallel, {make_stage("A"), make_stage("B")});
-  Topology sut = make_topology(plan);
-  sut.links[0].consumers.push_back({.worker = 2});
-  sut.links[1].consumers = {{.worker = 3}};
-  sut.workers[2].segments[0].inputs = {0};
-  sut.workers[3].segments[0].inputs = {1, 2};
+Node in_replicas(std::uint32_t replicas, Node node) {
+  node.replicas = replicas;
+  return node;
+}
+
+TEST(TopologyTest, ReplicasShareTheLinkInFrontAndTheNextStageCollects) {
+  const Plan plan = make_plan(Mode::parallel, {in_replicas(2, make_stage("A"))});
+  const Topology sut = make_topology(plan);
+  EXPECT_EQ(workers_of(sut),
+            (Texts{"MainPipeline__Source", "MainPipeline__A#1", "MainPipeline__A#2", "MainPipeline__Sink"}));
+  EXPECT_EQ(links_of(sut), (Texts{"Source -> A", "A#1 -> Sink !", "A#2 -> Sink !"}));
+  EXPECT_TRUE(sut.links[0].deals);
+  EXPECT_FALSE(sut.links[1].deals);
+  EXPECT_EQ(sut.links[0].consumers, (std::vector<SegmentRef>{{.worker = 1}, {.worker = 2}}));
+  EXPECT_EQ(sut.consumer_index(0, {.worker = 2}), 1U);
+  EXPECT_EQ(sut.workers[3].segments[0].inputs, (std::vector<LinkId>{1, 2}));
   EXPECT_EQ(sut.downstream(0), (std::vector<HostedId>{1, 2}));
   EXPECT_EQ(sut.upstream(1), std::vector<HostedId>{0});
   EXPECT_EQ(sut.upstream(2), std::vector<HostedId>{0});
   EXPECT_EQ(sut.upstream(3), (std::vector<HostedId>{1, 2}));
   EXPECT_TRUE(sut.downstream(3).empty());
+}
+
+TEST(TopologyTest, ReplicasAreOneStageOfThePlan) {
+  const Plan plan = make_plan(Mode::parallel, {make_stage("A"), in_replicas(2, make_stage("B")), make_stage("C")});
+  const Topology sut = make_topology(plan);
+  std::vector<std::uint32_t> in_plan;
+  std::vector<bool> first;
+  for (const HostedSpec& hosted : sut.hosted) {
+    in_plan.push_back(hosted.in_plan);
+    first.push_back(hosted.first_replica);
+  }
+  EXPECT_EQ(in_plan, (std::vector<std::uint32_t>{0, 1, 2, 2, 3, 4}));
+  EXPECT_EQ(first, (std::vector<bool>{true, true, true, false, true, true}));
+}
+
+TEST(TopologyTest, BetweenReplicasAndReplicasAWorkerCollects) {
+  const Plan plan = make_plan(Mode::parallel, {in_replicas(2, make_stage("A")), in_replicas(2, make_stage("B"))});
+  const Topology sut = make_topology(plan);
+  EXPECT_EQ(links_of(sut), (Texts{"Source -> A", "A#1 -> A#collect !", "A#2 -> A#collect !", "A#collect -> B",
+                                  "B#1 -> Sink !", "B#2 -> Sink !"}));
+}
+
+TEST(TopologyTest, InFrontOfTheUsersProcessAWorkerCollects) {
+  const Topology sut = make_topology(make_plan(Mode::parallel, {in_replicas(2, make_stage("A"))}, EndKind::external));
+  EXPECT_EQ(links_of(sut), (Texts{"Entry -> A", "A#1 -> A#collect !", "A#2 -> A#collect !", "A#collect -> Exit"}));
+  EXPECT_EQ(sut.read_by_user().size(), 1U);
+}
+
+TEST(TopologyTest, AReplicaThatBeginsAndEndsWithReplicasHasADealerAndACollector) {
+  const Plan plan = make_plan(Mode::parallel,
+                              {in_replicas(2, make_pipeline("P", Mode::parallel, {in_replicas(2, make_stage("A"))}))});
+  EXPECT_EQ(links_of(make_topology(plan)),
+            (Texts{"Source -> P", "P#1__A#deal -> P#1__A !", "P#1__A#1 -> P#1__A#collect !",
+                   "P#1__A#2 -> P#1__A#collect !", "P#2__A#deal -> P#2__A !", "P#2__A#1 -> P#2__A#collect !",
+                   "P#2__A#2 -> P#2__A#collect !", "P#1__A#collect -> Sink !", "P#2__A#collect -> Sink !"}));
+}
+
+TEST(TopologyTest, ARowDealsToAndCollectsFromReplicasOfItsChild) {
+  const Plan plan = make_plan(
+      Mode::parallel,
+      {make_pipeline("Row", Mode::serial,
+                     {make_stage("A"), in_replicas(2, make_pipeline("P", Mode::parallel, {make_stage("X")}))})});
+  const Topology sut = make_topology(plan);
+  EXPECT_EQ(links_of(sut),
+            (Texts{"Source -> Row", "Row -> Row__P !", "Row__P#1__X -> Row !", "Row__P#2__X -> Row !", "Row -> Sink"}));
+  EXPECT_EQ(sut.workers[1].segments[1].inputs, (std::vector<LinkId>{2, 3}));
 }
 
 }  // namespace

@@ -62,7 +62,8 @@ TEST(AbiTest, SizesAndOffsets) {
       {"ProducerPage::populated", offsetof(ProducerPage, populated), 128},
       {"ProducerPage::release_requested", offsetof(ProducerPage, release_requested), 136},
       {"ProducerPage::journal", offsetof(ProducerPage, journal), 256},
-      {"ProducerPage::asleep_at", offsetof(ProducerPage, asleep_at), 768},
+      {"ProducerPage::input_numbers", offsetof(ProducerPage, input_numbers), 768},
+      {"ProducerPage::asleep_at", offsetof(ProducerPage, asleep_at), 1792},
       {"ConsumerPage::read_position", offsetof(ConsumerPage, read_position), 0},
       {"ConsumerPage::read_number", offsetof(ConsumerPage, read_number), 8},
       {"ConsumerPage::large_released", offsetof(ConsumerPage, large_released), 16},
@@ -123,6 +124,7 @@ TEST(AbiTest, SizesAndOffsets) {
       {"LinkEntry::consumers", offsetof(LinkEntry, consumers), 96},
       {"LinkEntry::answers", offsetof(LinkEntry, answers), 100},
       {"LinkEntry::overflow", offsetof(LinkEntry, overflow), 104},
+      {"LinkEntry::sharing", offsetof(LinkEntry, sharing), 108},
       {"ConsumerEntry", sizeof(ConsumerEntry), 16},
       {"ConsumerEntry::page_offset", offsetof(ConsumerEntry, page_offset), 0},
       {"ConsumerEntry::worker", offsetof(ConsumerEntry, worker), 8},
@@ -158,7 +160,14 @@ TEST(AbiTest, Constants) {
       {"kInboxPayload", static_cast<std::uint64_t>(kInboxPayload), 4096},
       {"kWorkerPageBytes", static_cast<std::uint64_t>(kWorkerPageBytes), 8192},
       {"kWindowNs", static_cast<std::uint64_t>(kWindowNs), 1'000'000'000},
-      {"kMostConsumers", kMostConsumers, 256},
+      {"kMostConsumers", kMostConsumers, 64},
+      {"kMostInputs", kMostInputs, 64},
+      {"kJournalDealShift", kJournalDealShift, 8},
+      {"kJournalCollectShift", kJournalCollectShift, 16},
+      {"kDealt", kDealt, std::uint64_t{1} << 55},
+      {"kConsumerShift", kConsumerShift, 48},
+      {"Sharing::every", static_cast<std::uint64_t>(Sharing::every), 0},
+      {"Sharing::turn", static_cast<std::uint64_t>(Sharing::turn), 1},
   });
 }
 

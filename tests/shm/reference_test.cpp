@@ -140,7 +140,9 @@ TEST_F(ReferenceTest, AReferenceCountsAsTheItemWould) {
     first.pass_on_and_commit();
   }
   EXPECT_FALSE(first.writer.try_refer({.link = 0, .position = 0, .size = kLargeSize, .input = kAtOnce}, {}));
-  EXPECT_THROW(static_cast<void>(first.writer.try_refer({.link = 0, .position = 0, .size = 1 << 20, .input = kAtOnce}, {})), ItemTooLarge);
+  EXPECT_THROW(
+      static_cast<void>(first.writer.try_refer({.link = 0, .position = 0, .size = 1 << 20, .input = kAtOnce}, {})),
+      ItemTooLarge);
   ASSERT_TRUE(take(second.reader));
   second.reader.release();
   EXPECT_TRUE(first.writer.try_refer({.link = 0, .position = 0, .size = kLargeSize, .input = kAtOnce}, {}));

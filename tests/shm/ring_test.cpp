@@ -218,7 +218,8 @@ TEST(RingTest, TooLargeNamesBothSizes) {
   link.commit();
   EXPECT_EQ(take(link.reader), payload_of(0, 10'000));
   link.reader.release();
-  EXPECT_THROW(static_cast<void>(link.sut.try_reserve(10'001)), ItemTooLarge) << "though there is memory to the page's end";
+  EXPECT_THROW(static_cast<void>(link.sut.try_reserve(10'001)), ItemTooLarge)
+      << "though there is memory to the page's end";
 }
 
 bool asks_for_room(const Link& link) {

@@ -412,7 +412,8 @@ TEST_F(StoreTest, NeitherRunsThatStillRunNorDeadLettersGo) {
   const std::int64_t running = begin_run();
   const std::int64_t ended = begin_run();
   finish(ended);
-  static_cast<void>(LetterStore(profile::database_in(folder_.path())).try_store({.run = ended, .stage = "MainPipeline__Sink"}, {}));
+  static_cast<void>(
+      LetterStore(profile::database_in(folder_.path())).try_store({.run = ended, .stage = "MainPipeline__Sink"}, {}));
   profile::RunInfo few = info();
   few.retention.runs = 1;
   const std::int64_t own = begin_run(few);

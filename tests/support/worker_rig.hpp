@@ -50,8 +50,16 @@ struct RigSpec {
   shm::LinkSize link{.ring_bytes = 4096, .item_limit = 20'000};
   bool answers = false;
   std::uint64_t checkpoint_bytes = 0;
-  std::uint64_t rows = 0;  ///< room for that many rows of single items
+  std::uint64_t rows = 0;    ///< room for that many rows of single items
+  bool deals = false;        ///< the output of segment 0 is dealt to two consumers
+  bool is_dealt_to = false;  ///< segment 0 is the first of two replicas
+  bool collects = false;     ///< segment 0 reads a second link, rig_second_input()
 };
+
+/// Behind the links of the segments.
+inline std::uint32_t rig_second_input(const RigSpec& spec) {
+  return static_cast<std::uint32_t>(2 * spec.segments.size());
+}
 
 class KeptLetters final : public worker::DeadLetters {
  public:
@@ -87,6 +95,22 @@ inline shm::Segment make_rig_segment(const RigSpec& spec) {
     made.links.push_back(in);
     made.links.push_back(out);
   }
+  const auto share = [](shm::LinkSize& link) {
+    link.consumers.push_back(0);
+    link.sharing = shm::Sharing::turn;
+  };
+  if (spec.is_dealt_to) {
+    share(made.links[0]);
+  }
+  if (spec.deals) {
+    share(made.links[1]);
+  }
+  if (spec.collects) {
+    shm::LinkSize second = spec.link;
+    second.producer = 0;
+    second.consumers = {1};
+    made.links.push_back(second);
+  }
   return shm::Segment::create(made);
 }
 
@@ -108,6 +132,9 @@ class RiggedWorker {
       parts.output = segment.map_producer(2 * i + 1);
       if (!given.has_source) {
         parts.inputs.push_back(segment.map_consumer(2 * i));
+      }
+      if (spec.collects && i == 0) {
+        parts.inputs.push_back(segment.map_consumer(rig_second_input(spec)));
       }
       parts.stages = given.make();
       parts.faults.assign(parts.stages.size(), given.faults);
@@ -179,9 +206,30 @@ inline void feed_run(const shm::Segment& segment, std::uint32_t link, const std:
   ring.commit({.inputs_done = ring.next_number()});
 }
 
+/// Publishes units as replicas give them, each closed by its last item (a tombstone if it has none), and an end mark.
+inline void feed_units(const shm::Segment& segment, std::uint32_t link,
+                       const std::vector<std::vector<std::string>>& units) {
+  shm::RingWriter ring(segment.map_producer(link));
+  bool room = true;
+  for (const std::vector<std::string>& unit : units) {
+    for (const std::string& item : unit) {
+      room &= put(ring, item, {.sequence = ring.next_number()});
+    }
+    if (unit.empty()) {
+      room &= ring.try_mark(shm::RecordKind::tombstone, {}, 1);
+    } else {
+      ring.set_closes(1);
+    }
+  }
+  if (!(room & ring.try_mark(shm::RecordKind::end, {}))) {
+    throw std::runtime_error("the input link of the test is too small");
+  }
+  ring.commit({.inputs_done = ring.next_number()});
+}
+
 /// Every record of a link as text: "bytes", "#" for a tombstone, "$" for the end; "^n" behind what closes n rows.
-inline std::vector<std::string> records_of(const shm::Segment& segment, std::uint32_t link) {
-  shm::RingReader reader(segment.map_consumer(link), segment.map_consumer(link).own->read_number);
+inline std::vector<std::string> records_of(const shm::Segment& segment, std::uint32_t link, std::uint32_t index = 0) {
+  shm::RingReader reader(segment.map_consumer(link, index), segment.map_consumer(link, index).own->read_number);
   std::vector<std::string> all;
   while (const shm::Record* record = reader.try_peek()) {
     std::string text = record->kind == shm::RecordKind::tombstone ? "#"

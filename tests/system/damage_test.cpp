@@ -19,7 +19,8 @@ using namespace std::chrono_literals;
 const std::string kPlan =
     R"({"source": {"type": "generate", "params": {"size": 8}},
         "stages": [{"name": "Slow", "type": "wait", "params": {"time": "200us"}}],
-        "sink": {"type": "discard"}, "profiler": {"enabled": false}, "restarts": {"max_restarts": 1}})";
+        "sink": {"type": "discard"}, "profiler": {"enabled": false}, "restarts": {"max_restarts": 1},
+        "links": {"capacity": {"time": "0s"}}})";
 constexpr std::uint64_t kRecord = 48;  ///< bytes of an item of 8 in the ring
 const std::string kNamed = "link Source -> Slow is damaged";
 

@@ -107,6 +107,11 @@ struct Subject {
   bool inputs_in_a_run = false;
   /// Its outputs are its inputs' bytes where they lie: as nobody reads them here, no input may be given back.
   bool keeps_inputs = false;
+  bool deals = false;        ///< its outputs are dealt to two replicas
+  bool is_dealt_to = false;  ///< it is the first of two replicas
+  /// It collects what two replicas gave: these, in front of its second link, and on its first one `inputs`, each of
+  /// them a unit, with a unit of nothing behind them.
+  std::vector<std::vector<std::string>> second_units{};
 };
 
 void PrintTo(const Subject& subject, std::ostream* out) {
@@ -182,6 +187,47 @@ const Subject kSubjects[] = {
      .make = [](int fd) { return one(detail::adapt(std::make_unique<LetterSink>(fd))); },
      .has_sink = true,
      .in_runs = true},
+    {.name = "Deals",
+     .make = [](int) { return one(raw([](const Item& in, Output& out) { emit_text(out, text_of(in) + "!"); })); },
+     .deals = true},
+    {.name = "DealsRuns",
+     .make = [](int) { return one(typed<char, char>([](char in) { return static_cast<char>(in + 1); })); },
+     .in_runs = true,
+     .deals = true},
+    {.name = "Replica",
+     .make =
+         [](int) {
+           return one(raw([](const Item& in, Output& out) {
+             if (in.sequence() != 2) {
+               out.forward(in);
+               emit_text(out, text_of(in) + "again");
+             }
+           }));
+         },
+     .inputs = {"a", "b", "c", "d", "e", "f"},
+     .is_dealt_to = true},
+    {.name = "ReplicaOfRuns",
+     .make = [](int) { return one(typed<char, char>([](char in) { return static_cast<char>(in + 1); })); },
+     .in_runs = true,
+     .inputs_in_a_run = true,
+     .is_dealt_to = true},
+    {.name = "Collects",
+     .make = [](int) { return one(raw([](const Item& in, Output& out) { emit_text(out, text_of(in) + "!"); })); },
+     .second_units = {{"x", "y"}, {}, {"z"}}},
+    {.name = "CollectsAndFilters",
+     .make =
+         [](int) {
+           return one(raw([](const Item& in, Output& out) {
+             if (text_of(in) == "z") {
+               out.forward(in);
+             }
+           }));
+         },
+     .second_units = {{"x", "y"}, {}, {"z"}}},
+    {.name = "CollectsToSink",
+     .make = [](int fd) { return one(detail::adapt(std::make_unique<FileSink>(fd))); },
+     .has_sink = true,
+     .second_units = {{"x", "y"}, {}, {"z"}}},
     {.name = "SerialGroup",
      .make =
          [](int) {
@@ -216,7 +262,13 @@ struct World {
       EXPECT_EQ(segment.map_consumer(0).own->read_number, 0U) << "given back while it may still be read";
     }
     if (!subject.has_sink) {
-      return records_of(segment, 1);
+      Texts records = records_of(segment, 1);
+      if (subject.deals) {
+        for (std::string& record : records_of(segment, 1, 1)) {
+          records.push_back(std::move(record));
+        }
+      }
+      return records;
     }
     struct stat status {};
     ::fstat(file.get(), &status);
@@ -233,11 +285,23 @@ class SingleStepTest : public ::testing::TestWithParam<Subject> {
                           .has_source = GetParam().has_source,
                           .has_sink = GetParam().has_sink,
                           .in_runs = GetParam().in_runs}},
-            .checkpoint_bytes = GetParam().checkpoint_bytes};
+            .answers = GetParam().is_dealt_to,
+            .checkpoint_bytes = GetParam().checkpoint_bytes,
+            .deals = GetParam().deals,
+            .is_dealt_to = GetParam().is_dealt_to,
+            .collects = !GetParam().second_units.empty()};
   }
   World make_world() const {
     World world{.segment = make_rig_segment(spec(-1)), .file = base::UniqueFd(::memfd_create("file", MFD_CLOEXEC))};
-    if (GetParam().inputs_in_a_run) {
+    if (!GetParam().second_units.empty()) {
+      std::vector<Texts> first_units;
+      for (const std::string& input : GetParam().inputs) {
+        first_units.push_back({input});
+      }
+      first_units.emplace_back();
+      feed_units(world.segment, 0, first_units);
+      feed_units(world.segment, rig_second_input(spec(-1)), GetParam().second_units);
+    } else if (GetParam().inputs_in_a_run) {
       feed_run(world.segment, 0, GetParam().inputs);
     } else if (!GetParam().has_source) {
       feed(world.segment, 0, GetParam().inputs);

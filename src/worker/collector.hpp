@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "shm/ring_reader.hpp"
+
+namespace pystream::worker {
+
+/// Takes records from several links in turn: those of one unit from one link, then those of the next unit from the
+/// next. A unit is what one record led to that was dealt to a replica; its last record closes it.
+///
+/// Invariants:
+/// 1. How far it is in each link, and whose turn it is, become valid together, by the write position of the segment's
+///    output (see shm::Done).
+/// 2. Records are numbered in the order of collection, over all links. Numbers of single links say nothing to anybody
+///    else, as they collide.
+class Collector {
+ public:
+  /// `numbers`: of the first record of each link that is not done; `turn`: of the link whose turn it is; `done`:
+  /// records collected so far. `links` outlive this.
+  Collector(std::span<shm::RingReader> links, std::span<const std::uint64_t> numbers, std::uint32_t turn,
+            std::uint64_t done);
+
+  /// The next record, or nullptr: there is none yet. It closes one region less than in its link. Valid until the next
+  /// call.
+  const shm::Record* try_peek();
+  /// Steps over what try_peek() gave.
+  void advance();
+  /// As RingReader::try_items(), of the link whose turn it is.
+  template <class Ahead>
+  shm::FoundItems try_items(std::size_t size, std::uint32_t limit, const Ahead& ahead) {
+    shm::FoundItems found = link().try_items(size, limit, ahead);
+    found_ = found.items;
+    closes_ = found.closes > 0;
+    found.closes -= closes_ ? 1 : 0;
+    return found;
+  }
+  /// Steps over the first `items` of what try_items() gave.
+  void advance_items(std::uint32_t items);
+  /// Number of the next record.
+  std::uint64_t next_number() const { return done_; }
+
+  /// The link of the next record.
+  shm::RingReader& link() { return links_[turn_]; }
+  /// Of the first record of each link that was not stepped over.
+  std::span<const std::uint64_t> numbers() const { return numbers_; }
+  std::uint32_t turn() const { return turn_; }
+
+ private:
+  void step(std::uint64_t records, bool closed);
+
+  std::span<shm::RingReader> links_;
+  std::vector<std::uint64_t> numbers_;
+  std::uint32_t turn_;
+  std::uint64_t done_;
+  shm::Record record_;       ///< in hand
+  std::uint32_t found_ = 0;  ///< items, by the last try_items()
+  bool closes_ = false;      ///< what is in hand, or was found, ends with the last of its unit
+};
+
+}  // namespace pystream::worker

@@ -1,0 +1,121 @@
+#include "worker/runner_support.hpp"
+
+/// Segments in front of, among and behind replicas.
+namespace pystream::worker {
+namespace {
+
+using namespace pystream::test;
+using namespace pystream::worker::test;
+
+RigSpec spec_with(RawFunction function) {
+  RigSpec spec = spec_of(std::move(function));
+  spec.answers = true;
+  return spec;
+}
+
+void shout(const Item& in, Output& out) {
+  emit_text(out, text_of(in) + "!");
+}
+
+TEST(DealtSegmentTest, AReplicaAnswersWhatIsDealtToIt) {
+  RigSpec spec = spec_with(shout);
+  spec.is_dealt_to = true;
+  const shm::Segment segment = make_rig_segment(spec);
+  feed(segment, 0, {"a", "b", "c"});
+  RiggedWorker sut(segment, spec);
+  run_batches(sut);
+  EXPECT_TRUE(sut.runner().ended());
+  EXPECT_EQ(records_of(segment, 1), (Texts{"a!^1", "c!^1", "$"}));
+}
+
+TEST(DealtSegmentTest, OnlyTheLastOutputClosesAndATombstoneWhereThereIsNone) {
+  RigSpec spec = spec_with([](const Item& in, Output& out) {
+    for (std::uint64_t i = 0; i < in.sequence(); ++i) {
+      shout(in, out);
+    }
+  });
+  spec.is_dealt_to = true;
+  const shm::Segment segment = make_rig_segment(spec);
+  feed(segment, 0, {"a", "b", "c"});
+  RiggedWorker sut(segment, spec);
+  run_batches(sut);
+  EXPECT_EQ(records_of(segment, 1), (Texts{"#^1", "c!", "c!^1", "$"}));
+}
+
+TEST(DealtSegmentTest, WhatIsForOthersIsReleasedBeforeASleep) {
+  RigSpec spec = spec_with(shout);
+  spec.is_dealt_to = true;
+  const shm::Segment segment = make_rig_segment(spec);
+  feed(segment, 0, {"a", "b"}, false);
+  RiggedWorker sut(segment, spec);
+  run_batches(sut);
+  sut.runner().wait_for_input();
+  const shm::ConsumerEnd end = segment.map_consumer(0);
+  EXPECT_EQ(end.own->read_position, end.peer->write_position);
+}
+
+TEST(DealtSegmentTest, ACollectorTakesUnitsInTurn) {
+  RigSpec spec = spec_of(shout);
+  spec.collects = true;
+  const shm::Segment segment = make_rig_segment(spec);
+  feed_units(segment, 0, {{"a"}, {}, {"b", "c"}});
+  feed_units(segment, rig_second_input(spec), {{"x", "y"}, {"z"}});
+  RiggedWorker sut(segment, spec);
+  run_batches(sut);
+  EXPECT_TRUE(sut.runner().ended());
+  Texts records = records_of(segment, 1);
+  std::erase(records, "#");  // what gave nothing may be committed by itself
+  EXPECT_EQ(records, (Texts{"a!", "x!", "y!", "z!", "b!", "c!", "$"}));
+}
+
+TEST(DealtSegmentTest, ACollectorWaitsForTheOneWhoseTurnItIs) {
+  RigSpec spec = spec_of(shout);
+  spec.collects = true;
+  const shm::Segment segment = make_rig_segment(spec);
+  feed_units(segment, rig_second_input(spec), {{"x"}});
+  RiggedWorker sut(segment, spec);
+  EXPECT_FALSE(sut.runner().run_batch());
+  feed_units(segment, 0, {{"a"}});
+  run_batches(sut);
+  EXPECT_EQ(records_of(segment, 1), (Texts{"a!", "x!", "$"}));
+}
+
+TEST(DealtSegmentTest, ACollectorCommitsInputsWithoutOutputWithATombstone) {
+  RigSpec spec = spec_of([](const Item&, Output&) {});
+  spec.collects = true;
+  const shm::Segment segment = make_rig_segment(spec);
+  feed_units(segment, 0, {{"a"}});
+  feed_units(segment, rig_second_input(spec), {{"x"}});
+  RiggedWorker sut(segment, spec);
+  run_batches(sut);
+  const Texts records = records_of(segment, 1);
+  ASSERT_GE(records.size(), 2U);
+  EXPECT_EQ(records.front(), "#");
+  EXPECT_EQ(records.back(), "$");
+}
+
+TEST(DealtSegmentTest, AReplicaMakesARunOfARunThatIsDealtToIt) {
+  const auto next_letter = [] { return one(typed<char, char>([](char in) { return static_cast<char>(in + 1); })); };
+  RigSpec replica{.segments = {{.make = next_letter, .in_runs = true}}, .answers = true, .is_dealt_to = true};
+  const shm::Segment segment = make_rig_segment(replica);
+  feed_run(segment, 0, {"a", "b", "c"});
+  RiggedWorker sut(segment, replica);
+  run_batches(sut);
+  EXPECT_EQ(records_of(segment, 1), (Texts{"b", "c", "d^1", "$"}));
+  shm::RingReader reader(segment.map_consumer(1), 0);
+  EXPECT_EQ(take(reader), "b") << "the first item is timed by itself";
+  const shm::FoundItems found = reader.try_items(1, 512, kAll);
+  EXPECT_EQ(found.items, 2U) << "in one record";
+  EXPECT_EQ(found.closes, 1);
+}
+
+TEST(DealtSegmentTest, AJournalThatNamesALinkThatThereIsNotIsDamage) {
+  RigSpec spec = spec_of(shout);
+  spec.collects = true;
+  const shm::Segment segment = make_rig_segment(spec);
+  segment.map_producer(1).own->journal[0].flags = 7 << shm::kJournalCollectShift;
+  EXPECT_THROW(RiggedWorker(segment, spec), shm::LinkCorrupt);
+}
+
+}  // namespace
+}  // namespace pystream::worker
