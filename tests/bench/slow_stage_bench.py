@@ -20,7 +20,6 @@ import time
 
 P99_TARGET_S = 0.25
 EXIT_TARGET_S = 0.5
-PATIENCE_S = 60
 
 
 def plan(folder, bound, stage_ms):
@@ -40,22 +39,14 @@ def measure(coord, bound, stage_ms, seconds):
         (folder / "in.txt").write_text("".join(f"line {i}\n" for i in range(300_000)))
         (folder / "plan.json").write_text(json.dumps(plan(folder, bound, stage_ms)))
         command = [coord, "run", "-q", str(folder / "plan.json"), "--drain-timeout", "2s"]
-        run = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        run = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, stderr=subprocess.DEVNULL)
         out = folder / "out.txt"
-        deadline = time.monotonic() + PATIENCE_S
         while run.poll() is None and not (out.exists() and out.stat().st_size > 0):
-            if time.monotonic() > deadline:
-                run.kill()
-                sys.exit(f"nothing came out within {PATIENCE_S} s")
             time.sleep(0.01)
         time.sleep(seconds)
         began = time.monotonic()
         run.send_signal(signal.SIGINT)
-        try:
-            code = run.wait(PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            run.kill()
-            raise
+        code = run.wait()
         exit_s = time.monotonic() - began
         if code not in (0, 130):
             sys.exit(f"the run ended with exit code {code}")
