@@ -85,15 +85,35 @@ Figures read_figures(const shm::SupervisorView& view, std::uint32_t worker_id, s
   return figures;
 }
 
+namespace {
+
+/// Of the stages at these positions together.
+Figures sum_of(const shm::SupervisorView& view, std::span<const ProfileKey> keys,
+               const std::vector<std::uint32_t>& positions) {
+  Figures sum;
+  for (const std::uint32_t at : positions) {
+    const Figures one = read_figures(view, keys[at].worker, keys[at].index);
+    if (one.items > 0) {
+      sum.first_end_ns = sum.items > 0 ? std::min(sum.first_end_ns, one.first_end_ns) : one.first_end_ns;
+      sum.last_end_ns = std::max(sum.last_end_ns, one.last_end_ns);
+    }
+    sum.items += one.items;
+    sum.age_ns += one.age_ns;
+  }
+  return sum;
+}
+
+}  // namespace
+
 /// An item is in it from the end of the stage before it to the end of its own last stage; both keep the sum of their
-/// items' ages there.
+/// items' ages there. Of what comes from the stages before, it may be a replica that gets a part: the mean age there is
+/// that of all.
 Figures derived_figures(const shm::SupervisorView& view, std::span<const ProfileKey> keys, const ProfileKey& key) {
-  const auto figures_of = [&](std::uint32_t at) { return read_figures(view, keys[at].worker, keys[at].index); };
-  const Figures last = figures_of(key.last);
+  const Figures last = sum_of(view, keys, key.all_last);
   Figures figures{
       .items = last.items, .total_ns = last.age_ns, .first_end_ns = last.first_end_ns, .last_end_ns = last.last_end_ns};
-  if (key.before) {
-    const Figures before = figures_of(*key.before);
+  if (!key.all_before.empty()) {
+    const Figures before = sum_of(view, keys, key.all_before);
     const double came_out = before.items > 0 ? static_cast<double>(last.items) / static_cast<double>(before.items) : 0;
     figures.total_ns = minus(last.age_ns, static_cast<std::uint64_t>(static_cast<double>(before.age_ns) * came_out));
   }

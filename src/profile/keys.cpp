@@ -1,5 +1,7 @@
 #include "profile/keys.hpp"
 
+#include <algorithm>
+
 namespace pystream::profile {
 namespace {
 
@@ -67,6 +69,22 @@ class KeyList {
         key.first = position_of_[id];
         const std::vector<plan::HostedId> before = topology_.upstream(id);
         key.before = before.empty() ? std::nullopt : std::optional(position_of_[before.front()]);
+      }
+      add_borders(key, id);
+    }
+  }
+
+  /// What of the neighbours of a stage inside `key` is outside.
+  void add_borders(ProfileKey& key, plan::HostedId id) const {
+    const auto outside = [&](plan::HostedId other) { return !is_inside(topology_.hosted[other].key, key.key); };
+    const std::vector<plan::HostedId> behind = topology_.downstream(id);
+    if (behind.empty() || std::ranges::any_of(behind, outside)) {
+      key.all_last.push_back(position_of_[id]);
+    }
+    for (const plan::HostedId before : topology_.upstream(id)) {
+      const std::uint32_t position = position_of_[before];
+      if (outside(before) && std::ranges::find(key.all_before, position) == key.all_before.end()) {
+        key.all_before.push_back(position);
       }
     }
   }

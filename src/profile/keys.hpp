@@ -20,6 +20,9 @@ struct ProfileKey {
   std::uint32_t first = 0;
   std::uint32_t last = 0;
   std::optional<std::uint32_t> before{};
+  /// The same with replicas: all stages whose output leaves it, and all whose output it takes.
+  std::vector<std::uint32_t> all_last{};
+  std::vector<std::uint32_t> all_before{};
 
   static constexpr std::uint32_t kDerived = 0xffffffff;
   bool derived() const { return index == kDerived; }

@@ -29,6 +29,11 @@ void add(Sum& sum, const KeySummary& key, const Figures& figures) {
   sum.rest.dropped += key.dropped;
   sum.rest.rows += key.rows;
   sum.rest.one_row_in = std::max(sum.rest.one_row_in, key.one_row_in);
+  // The link in front of them is one.
+  sum.rest.has_link |= key.has_link;
+  sum.rest.fill = std::max(sum.rest.fill, key.fill);
+  sum.rest.queueing_s = std::max(sum.rest.queueing_s, key.queueing_s);
+  sum.rest.oldest_s = std::max(sum.rest.oldest_s, key.oldest_s);
 }
 
 KeySummary summary_of(const std::string& key, const Sum& sum) {
@@ -40,6 +45,10 @@ KeySummary summary_of(const std::string& key, const Sum& sum) {
   all.dropped = sum.rest.dropped;
   all.rows = sum.rest.rows;
   all.one_row_in = sum.rest.one_row_in;
+  all.has_link = sum.rest.has_link;
+  all.fill = sum.rest.fill;
+  all.queueing_s = sum.rest.queueing_s;
+  all.oldest_s = sum.rest.oldest_s;
   return all;
 }
 

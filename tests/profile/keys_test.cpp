@@ -60,6 +60,30 @@ TEST(KeysTest, EveryStageAndPipelineHasOneInEveryMixture) {
   }
 }
 
+TEST(KeysTest, OfReplicasAllThatGiveItsItemsAndTakeThem) {
+  using plan::test::make_stage;
+  const auto twice = [](plan::Node node) {
+    node.replicas = 2;
+    return node;
+  };
+  const Plan plan = plan::test::make_plan(
+      Mode::parallel,
+      {twice(make_stage("A")),
+       plan::test::make_pipeline("P", Mode::parallel, {make_stage("B"), twice(make_stage("C"))}), make_stage("D")});
+  const std::vector<ProfileKey> sut = profile_keys(plan::make_topology(plan));
+  const auto inner = std::find_if(sut.begin(), sut.end(), [](const ProfileKey& key) { return key.derived(); });
+  ASSERT_NE(inner, sut.end());
+  const auto names = [&](const std::vector<std::uint32_t>& positions) {
+    std::vector<std::string> all;
+    for (const std::uint32_t at : positions) {
+      all.push_back(sut.at(at).key);
+    }
+    return all;
+  };
+  EXPECT_EQ(names(inner->all_before), (std::vector<std::string>{"MainPipeline__A#1", "MainPipeline__A#2"}));
+  EXPECT_EQ(names(inner->all_last), (std::vector<std::string>{"MainPipeline__P__C#1", "MainPipeline__P__C#2"}));
+}
+
 TEST(KeysTest, AlsoRowsOfNothingButParallelPipelines) {
   using plan::test::make_pipeline;
   using plan::test::make_stage;

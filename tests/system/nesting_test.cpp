@@ -27,8 +27,9 @@ std::string stages(int first, int last) {
   return text;
 }
 
-std::string group(const char* name, bool parallel, const std::string& members) {
-  return R"({"name": ")" + std::string(name) + R"(", "mode": ")" + (parallel ? "parallel" : "serial") +
+/// `key`: more of it, with a comma behind.
+std::string group(const char* name, bool parallel, const std::string& members, const std::string& key = {}) {
+  return R"({"name": ")" + std::string(name) + R"(", )" + key + R"("mode": ")" + (parallel ? "parallel" : "serial") +
          R"(", "stages": [)" + members + "]}";
 }
 
@@ -61,6 +62,34 @@ void expect_same_everywhere(const std::string& source) {
     std::printf("mixture %2u: %zu bytes, %.1f s\n", mixture, output.size(),
                 std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count());
     std::fflush(stdout);
+  }
+}
+
+/// Three levels without state, each in two replicas where it may have some, and so is each stage of a parallel one.
+std::string nested_in_replicas(unsigned mixture) {
+  const auto parallel = [&](unsigned level) { return (mixture >> level & 1) != 0; };
+  const auto key = [&](bool may) { return std::string(may ? R"("replicas": 2, )" : ""); };
+  const auto stage = [&](int index, bool may) {
+    return R"({"name": "S)" + std::to_string(index) + R"(", )" + key(may) + kStages[index] + "}";
+  };
+  const std::string innermost =
+      group("C", parallel(2), stage(8, parallel(2)) + ", " + stage(3, false), key(parallel(1) || parallel(2)));
+  const std::string second =
+      group("B", parallel(1), stage(4, parallel(1)) + ", " + innermost, key(parallel(0) || parallel(1)));
+  return stage(1, parallel(0)) + ", " + second + ", " + stage(11, false);
+}
+
+TEST(NestingTest, ReplicasInEveryMixtureGiveWhatTheFlatRowGives) {
+  const std::string source = R"("type": "generate", "params": {"size": 0, "max_size": 4096, "count": )" +
+                             std::string(std::getenv("PYSTREAM_TEST_FULL") != nullptr ? "20000" : "300") + "}";
+  const TempFolder folder;
+  const auto one = [](int index) { return R"({"name": "S)" + std::to_string(index) + R"(", )" + kStages[index] + "}"; };
+  const std::string flat = one(1) + ", " + one(4) + ", " + one(8) + ", " + one(3) + ", " + one(11);
+  const std::string expected = output_of(plan_of(false, flat, source, folder / "flat"), folder, folder / "flat");
+  ASSERT_FALSE(expected.empty());
+  for (unsigned mixture = 0; mixture < 8; ++mixture) {
+    const std::string plan = plan_of((mixture & 1) != 0, nested_in_replicas(mixture), source, folder / "nested");
+    EXPECT_TRUE(output_of(plan, folder, folder / "nested") == expected) << "mixture " << mixture << "\n" << plan;
   }
 }
 
