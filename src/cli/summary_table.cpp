@@ -49,8 +49,7 @@ std::string summary_table(std::span<const profile::KeySummary> stages, const bas
     const std::string line =
         fmt::format("bottleneck: {} works {} of its time, {} an item", plan::short_key(bottleneck->key),
                     share(bottleneck->working), pretty_time(bottleneck->mean_s)) +
-        profile::advice_text(
-            profile::advise_replicas({stages.begin(), stages.end()}, std::thread::hardware_concurrency()));
+        profile::advice_text(profile::advise_replicas(stages, std::thread::hardware_concurrency()));
     text += base::lines_within(line, look);
   }
   return text;

@@ -2,17 +2,9 @@
 
 #include <algorithm>
 
+#include "profile/counters.hpp"
+
 namespace pystream::profile {
-namespace {
-
-std::uint64_t get(const std::atomic<std::uint64_t>& word) {
-  return word.load(std::memory_order_relaxed);
-}
-std::uint64_t minus(std::uint64_t a, std::uint64_t b) {
-  return a > b ? a - b : 0;
-}
-
-}  // namespace
 
 Figures Figures::since(const Figures& before) const {
   Figures result = *this;
@@ -109,11 +101,11 @@ Figures sum_of(const shm::SupervisorView& view, std::span<const ProfileKey> keys
 /// items' ages there. Of what comes from the stages before, it may be a replica that gets a part: the mean age there is
 /// that of all.
 Figures derived_figures(const shm::SupervisorView& view, std::span<const ProfileKey> keys, const ProfileKey& key) {
-  const Figures last = sum_of(view, keys, key.all_last);
+  const Figures last = sum_of(view, keys, key.last);
   Figures figures{
       .items = last.items, .total_ns = last.age_ns, .first_end_ns = last.first_end_ns, .last_end_ns = last.last_end_ns};
-  if (!key.all_before.empty()) {
-    const Figures before = sum_of(view, keys, key.all_before);
+  if (!key.before.empty()) {
+    const Figures before = sum_of(view, keys, key.before);
     const double came_out = before.items > 0 ? static_cast<double>(last.items) / static_cast<double>(before.items) : 0;
     figures.total_ns = minus(last.age_ns, static_cast<std::uint64_t>(static_cast<double>(before.age_ns) * came_out));
   }

@@ -63,12 +63,9 @@ class KeyList {
       if (!is_inside(topology_.hosted[id].key, key.key)) {
         continue;
       }
-      key.last = position_of_[id];
       if (!found) {
         found = true;
         key.first = position_of_[id];
-        const std::vector<plan::HostedId> before = topology_.upstream(id);
-        key.before = before.empty() ? std::nullopt : std::optional(position_of_[before.front()]);
       }
       add_borders(key, id);
     }
@@ -79,12 +76,12 @@ class KeyList {
     const auto outside = [&](plan::HostedId other) { return !is_inside(topology_.hosted[other].key, key.key); };
     const std::vector<plan::HostedId> behind = topology_.downstream(id);
     if (behind.empty() || std::ranges::any_of(behind, outside)) {
-      key.all_last.push_back(position_of_[id]);
+      key.last.push_back(position_of_[id]);
     }
     for (const plan::HostedId before : topology_.upstream(id)) {
       const std::uint32_t position = position_of_[before];
-      if (outside(before) && std::ranges::find(key.all_before, position) == key.all_before.end()) {
-        key.all_before.push_back(position);
+      if (outside(before) && std::ranges::find(key.before, position) == key.before.end()) {
+        key.before.push_back(position);
       }
     }
   }

@@ -15,14 +15,11 @@ struct ProfileKey {
   std::optional<plan::Role> role;  ///< none: a pipeline
   plan::WorkerId worker = 0;
   std::uint32_t index = 0;  ///< among the worker's HostedStats; kDerived: a pipeline inside the main pipeline
-  /// Of a derived key, positions among the keys of the run: its first and last stage, and the stage whose output it
-  /// takes (none at the entrance of the main pipeline).
+  /// Of a derived key, positions among the keys of the run: its first stage, the stages whose output leaves it, and the
+  /// stages whose output it takes (none at the entrance of the main pipeline). Several where there are replicas.
   std::uint32_t first = 0;
-  std::uint32_t last = 0;
-  std::optional<std::uint32_t> before{};
-  /// The same with replicas: all stages whose output leaves it, and all whose output it takes.
-  std::vector<std::uint32_t> all_last{};
-  std::vector<std::uint32_t> all_before{};
+  std::vector<std::uint32_t> last{};
+  std::vector<std::uint32_t> before{};
 
   static constexpr std::uint32_t kDerived = 0xffffffff;
   bool derived() const { return index == kDerived; }

@@ -3,23 +3,17 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cstddef>
 #include <iterator>
 #include <optional>
 
 #include "base/clock.hpp"
+#include "profile/counters.hpp"
 #include "shm/record_abi.hpp"
 
 namespace pystream::profile {
 namespace {
 
-std::uint64_t get(const std::atomic<std::uint64_t>& word) {
-  return word.load(std::memory_order_relaxed);
-}
-std::uint64_t minus(std::uint64_t a, std::uint64_t b) {
-  return a > b ? a - b : 0;
-}
 double share(std::uint64_t of, std::uint64_t limit) {
   return limit == 0 ? 0 : std::min(1.0, static_cast<double>(of) / static_cast<double>(limit));
 }

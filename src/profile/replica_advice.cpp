@@ -39,7 +39,7 @@ void add(std::vector<Busy>& all, const KeySummary& key) {
 
 }  // namespace
 
-std::vector<Workload> workloads(const std::vector<KeySummary>& keys) {
+std::vector<Workload> workloads(std::span<const KeySummary> keys) {
   std::vector<Busy> all;
   for (const KeySummary& key : keys) {
     if (key.role != "pipeline" && key.replicas == 1 && key.items > 0) {
@@ -56,7 +56,7 @@ std::vector<Workload> workloads(const std::vector<KeySummary>& keys) {
   return found;
 }
 
-std::optional<ReplicaAdvice> advise_replicas(const std::vector<KeySummary>& keys, std::uint32_t cores) {
+std::optional<ReplicaAdvice> advise_replicas(std::span<const KeySummary> keys, std::uint32_t cores) {
   const std::vector<Workload> all = workloads(keys);
   const auto slowest = std::ranges::find(all, true, &Workload::bottleneck);
   if (slowest == all.end() || !slowest->may_have_replicas) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -22,7 +23,7 @@ struct Workload {
 };
 
 /// Of all workers that have stages with items, in the order of their first stages.
-std::vector<Workload> workloads(const std::vector<KeySummary>& keys);
+std::vector<Workload> workloads(std::span<const KeySummary> keys);
 
 struct ReplicaAdvice {
   std::string name;
@@ -32,7 +33,7 @@ struct ReplicaAdvice {
 
 /// So many replicas of the bottleneck that another worker sets the pace, at most one for each of `cores`; nullopt if
 /// there is no bottleneck that may have more, or they would gain less than a fifth.
-std::optional<ReplicaAdvice> advise_replicas(const std::vector<KeySummary>& keys, std::uint32_t cores);
+std::optional<ReplicaAdvice> advise_replicas(std::span<const KeySummary> keys, std::uint32_t cores);
 
 /// "; 3 replicas of Encode would give about 2.5 times as many items a second", or nothing.
 std::string advice_text(const std::optional<ReplicaAdvice>& advice);

@@ -39,8 +39,8 @@ void check_keys(const Plan& plan) {
   for (const ProfileKey& key : sut) {
     found.insert(key.key);
     if (key.derived()) {
-      EXPECT_EQ(std::pair(sut.at(key.first).key, sut.at(key.last).key), ends_of(topology, key.key));
-      EXPECT_TRUE(!key.before || !sut.at(*key.before).derived());
+      EXPECT_EQ(std::pair(sut.at(key.first).key, sut.at(key.last.back()).key), ends_of(topology, key.key));
+      EXPECT_TRUE(key.before.empty() || !sut.at(key.before.front()).derived());
       continue;
     }
     const shm::WorkerSize& worker = spec.workers.at(key.worker);
@@ -80,8 +80,8 @@ TEST(KeysTest, OfReplicasAllThatGiveItsItemsAndTakeThem) {
     }
     return all;
   };
-  EXPECT_EQ(names(inner->all_before), (std::vector<std::string>{"MainPipeline__A#1", "MainPipeline__A#2"}));
-  EXPECT_EQ(names(inner->all_last), (std::vector<std::string>{"MainPipeline__P__C#1", "MainPipeline__P__C#2"}));
+  EXPECT_EQ(names(inner->before), (std::vector<std::string>{"MainPipeline__A#1", "MainPipeline__A#2"}));
+  EXPECT_EQ(names(inner->last), (std::vector<std::string>{"MainPipeline__P__C#1", "MainPipeline__P__C#2"}));
 }
 
 TEST(KeysTest, AlsoRowsOfNothingButParallelPipelines) {
