@@ -1,12 +1,15 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstring>
 #include <pystream/error.hpp>
 #include <span>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace pystream {
@@ -20,7 +23,7 @@ namespace pystream {
 ///       static Point decode(std::span<const std::byte> from);         // throws PayloadError
 ///     };
 ///
-/// Trivially copyable types, std::string and std::vector of trivially copyable types have one already.
+/// Trivially copyable types, std::string, std::vector of trivially copyable types and std::tuple have one already.
 template <class T>
 struct Codec;
 
@@ -39,9 +42,15 @@ template <class T, std::size_t N>
 struct is_span<std::span<T, N>> : std::true_type {};
 
 template <class T>
-concept Plain = std::is_trivially_copyable_v<T> && !std::is_pointer_v<T> && !std::is_member_pointer_v<T> &&
-                !std::is_reference_v<T> && !std::is_empty_v<T> && !std::is_same_v<T, std::string_view> &&
-                !is_span<T>::value && !std::is_void_v<T> && !std::is_null_pointer_v<T>;
+struct is_tuple : std::false_type {};
+template <class... Ts>
+struct is_tuple<std::tuple<Ts...>> : std::true_type {};
+
+template <class T>
+concept Plain =
+    std::is_trivially_copyable_v<T> && !is_tuple<T>::value && !std::is_pointer_v<T> && !std::is_member_pointer_v<T> &&
+    !std::is_reference_v<T> && !std::is_empty_v<T> && !std::is_same_v<T, std::string_view> && !is_span<T>::value &&
+    !std::is_void_v<T> && !std::is_null_pointer_v<T>;
 
 template <class T>
 std::string plain_name() {
@@ -118,6 +127,66 @@ requires(!std::is_same_v<T, bool>) struct Codec<std::vector<T>> {
       std::memcpy(value.data(), from.data(), from.size());
     }
     return value;
+  }
+};
+
+namespace detail {
+
+/// Where a tuple's next part ends, of `size` bytes, if the parts before it end at `at`.
+constexpr std::size_t tuple_part_end(std::size_t at, std::size_t size) {
+  return at + 16 + (size + 15) / 16 * 16;
+}
+/// Room for a part behind those that end at `at`. REQUIRES: it fits.
+std::span<std::byte> open_tuple_part(std::span<std::byte> tuple, std::size_t at, std::size_t size);
+
+/// Finds the parts of a tuple; how many there are, also if these are more than `parts` has room for. Throws
+/// PayloadError if it is none.
+std::size_t find_tuple_parts(std::span<const std::byte> tuple, std::span<std::span<const std::byte>> parts);
+[[noreturn]] void throw_wrong_parts(const std::string& type, std::size_t got);
+
+}  // namespace detail
+
+/// The items that were put together in a tuple, as bytes: of a stage that takes bytes behind branches that are zipped,
+/// the answer of each branch. They lie where the tuple lies, aligned to 16 if the tuple is. Throws PayloadError if this
+/// is no tuple.
+std::vector<std::span<const std::byte>> tuple_parts(std::span<const std::byte> tuple);
+
+/// What branches that are zipped give. Each element is encoded as its type is: first its size, 8 bytes, then 8 bytes of
+/// zeros, then its bytes, filled up to a multiple of 16 with zeros.
+template <class... Ts>
+requires(sizeof...(Ts) > 0) struct Codec<std::tuple<Ts...>> {
+  static std::string name() {
+    std::string name;
+    ((name += (name.empty() ? "tuple<" : ", ") + Codec<Ts>::name()), ...);
+    return name + ">";
+  }
+  static std::size_t size(const std::tuple<Ts...>& value) {
+    std::size_t size = 0;
+    std::apply([&](const Ts&... each) { ((size = detail::tuple_part_end(size, Codec<Ts>::size(each))), ...); }, value);
+    return size;
+  }
+  static void encode(const std::tuple<Ts...>& value, std::span<std::byte> to) {
+    std::size_t at = 0;
+    const auto put = [&]<class T>(const T& each) {
+      const std::size_t size = Codec<T>::size(each);
+      Codec<T>::encode(each, detail::open_tuple_part(to, at, size));
+      at = detail::tuple_part_end(at, size);
+    };
+    std::apply([&](const Ts&... each) { (put(each), ...); }, value);
+  }
+  static std::tuple<Ts...> decode(std::span<const std::byte> from) {
+    std::array<std::span<const std::byte>, sizeof...(Ts)> parts;
+    if (const std::size_t found = detail::find_tuple_parts(from, parts); found != parts.size()) {
+      detail::throw_wrong_parts(name(), found);
+    }
+    return decode_each(parts, std::index_sequence_for<Ts...>());
+  }
+
+ private:
+  template <std::size_t... I>
+  static std::tuple<Ts...> decode_each(const std::array<std::span<const std::byte>, sizeof...(Ts)>& parts,
+                                       std::index_sequence<I...>) {
+    return std::tuple<Ts...>{Codec<Ts>::decode(parts[I])...};
   }
 };
 

@@ -34,4 +34,13 @@ enum class OnError {
 };
 std::string_view to_string(OnError on_error);
 
+/// What becomes of the answers of a pipeline's branches, each of which gets every item.
+enum class Join {
+  zip,    ///< one item of all answers, std::tuple<A, B, …> in the order of the branches; none if a branch gave none
+  merge,  ///< all answers to an item, in the order of the branches
+  first,  ///< the answer of the branch that is the first to give one; the branches do the same work
+  none,   ///< no answers: each branch ends in a sink of its own, and the items go on unchanged
+};
+std::string_view to_string(Join join);
+
 }  // namespace pystream

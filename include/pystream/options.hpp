@@ -97,6 +97,12 @@ struct SerialOptions {
   ParallelOptions children{};  ///< for parallel pipelines inside: start method, capacity, restarts
 };
 
+/// How Pipeline::branch() runs a pipeline.
+struct BranchOptions {
+  Join join = Join::zip;
+  ParallelOptions workers{};
+};
+
 /// Makes the items of forward() without argument and of start_loop(): any callable that gives a value, or an
 /// std::optional that may be empty (no item this time). It is called in the user's process, by the thread that calls
 /// forward() or by that of the loop; what it throws comes out of forward() or of stop_loop().

@@ -65,7 +65,7 @@ class Loan {
 };
 
 /// A streaming pipeline of stages: in this process (serialize()) or with every stage in a process of its own
-/// (parallelize()).
+/// (parallelize()). Pipelines may be stages of others, also branches that each get every item (branch()).
 ///
 /// Its ends are this program, which calls forward() and get_results(), or a source() and a sink() that run as workers
 /// too. With both, run() is the whole program:
@@ -77,9 +77,9 @@ class Loan {
 ///     return pipeline.run().complete() ? 0 : 3;
 ///
 /// Threads: forward calls, get_results() and status() may come from different threads at once (one feeds, one reads);
-/// two feeding threads take turns. add(), source(), sink(), serialize(), parallelize(), run(), as_stage() and cleanup()
-/// belong to one thread, and no other call may run meanwhile. Processes: a Pipeline acts only in the process that made
-/// it; in a child of that process every call throws PipelineUndefined, and its destructor does nothing.
+/// two feeding threads take turns. add(), source(), sink(), serialize(), parallelize(), branch(), run(), as_stage() and
+/// cleanup() belong to one thread, and no other call may run meanwhile. Processes: a Pipeline acts only in the process
+/// that made it; in a child of that process every call throws PipelineUndefined, and its destructor does nothing.
 ///
 /// Every call that needs a running pipeline throws PipelineUndefined before serialize()/parallelize() and after
 /// cleanup(), and PipelineTerminated once the pipeline has failed (get_results() first gives what had come out).
@@ -157,6 +157,18 @@ class Pipeline {
   /// Starts the workers and returns when all are ready. Throws PipelineInitiationError.
   /// With StartMethod::fork: call it before this process starts threads (a warning names those there are).
   Pipeline& parallelize(const ParallelOptions& options = {});
+  /// As parallelize(), but each member gets every item and works on it by itself; what comes out, options.join says:
+  ///
+  ///     pystream::Pipeline views;
+  ///     views.add([](const Frame& frame) { return edges_of(frame); }, "Edges");
+  ///     views.add([](const Frame& frame) { return faces_in(frame); }, "Faces");
+  ///     views.branch({.join = pystream::Join::zip});
+  ///     pipeline.add(views.as_stage(), "Views");
+  ///     pipeline.add([](const std::tuple<Image, Faces>& both) { return draw(both); }, "Draw");
+  ///
+  /// A member may be a pipeline (as_stage()). With Join::zip none may give two items for one, and with Join::none each
+  /// is a pipeline with a sink(). Throws PipelineInitiationError.
+  Pipeline& branch(const BranchOptions& options = {});
 
   /// Sends an item into the pipeline. False if there was no room for input_timeout. Throws PayloadError if the first
   /// stage takes another type, ItemTooLarge; in a serial pipeline also what a stage throws.
@@ -263,8 +275,9 @@ class Pipeline {
   /// PipelineUndefined before the first run, ProfilingError if they cannot be read.
   std::vector<DeadLetter> dead_letters(std::size_t most = 1000) const;
 
-  /// Turns this pipeline into a stage of another one, of the mode it was given by serialize() or parallelize(). If it
-  /// runs, it is cleaned up; afterwards it is empty. Throws PipelineUndefined if it has no mode yet.
+  /// Turns this pipeline into a stage of another one, of the mode it was given by serialize(), parallelize() or
+  /// branch(). If it runs, it is cleaned up; afterwards it is empty. Throws PipelineUndefined if it has no mode yet, or
+  /// a source.
   [[nodiscard("this pipeline is empty afterwards")]] PipelineStage as_stage();
 
  private:

@@ -143,6 +143,11 @@ Pipeline& Pipeline::parallelize(const ParallelOptions& options) {
   return *this;
 }
 
+Pipeline& Pipeline::branch(const BranchOptions& options) {
+  core().branch(options);
+  return *this;
+}
+
 bool Pipeline::forward_value(const void* value, const ValueType& type) {
   return core().forward(value, type);
 }

@@ -71,9 +71,6 @@ Run& PipelineCore::run() const {
 void PipelineCore::add(TreeNode node, std::string name) {
   require_own_process();
   node.name = checked_name(*tree_, std::move(name));
-  if (node.child && node.child->has_end()) {
-    throw Error("\"" + node.name + "\": a pipeline with a source or a sink cannot be a stage of another one");
-  }
   tree_->members.push_back(std::move(node));
 }
 
@@ -104,10 +101,9 @@ void PipelineCore::prepare(plan::Mode mode, const ParallelOptions& options) {
   has_mode_ = true;
   resolve_registered(*tree_, options);
   check_tree(*tree_);
-  const std::vector<PlacedStage> all = stages(*tree_);
-  // Where there is a source or a sink, the calls are refused whatever the type is.
-  input_.expect(tree_->source ? "any" : all.front().parts->input, all.front().key + " takes");
-  output_.expect(tree_->sink ? "any" : all.back().parts->output, all.back().key + " gives");
+  const TreeEnds ends = ends_of(*tree_);
+  input_.expect(ends.input.type, ends.input.who + " takes");
+  output_.expect(ends.output.type, ends.output.who + " gives");
 }
 
 void PipelineCore::serialize(const SerialOptions& options) {
@@ -128,6 +124,13 @@ void PipelineCore::serialize(const SerialOptions& options) {
 void PipelineCore::parallelize(const ParallelOptions& options) {
   prepare(plan::Mode::parallel, options);
   run_ = std::make_shared<ParallelRun>(*tree_, options, options_);
+  has_run_ = true;
+}
+
+void PipelineCore::branch(const BranchOptions& options) {
+  tree_->join = options.join;
+  prepare(plan::Mode::branch, options.workers);
+  run_ = std::make_shared<ParallelRun>(*tree_, options.workers, options_);
   has_run_ = true;
 }
 
@@ -286,10 +289,11 @@ std::vector<DeadLetter> PipelineCore::dead_letters(std::size_t most) const {
 std::unique_ptr<PipelineTree> PipelineCore::take_tree() {
   require_own_process();
   if (!has_mode_) {
-    throw PipelineUndefined("a pipeline that becomes a stage needs a mode; call serialize() or parallelize() first");
+    throw PipelineUndefined(
+        "a pipeline that becomes a stage needs a mode; call serialize(), parallelize() or branch() first");
   }
-  if (tree_->has_end()) {
-    throw PipelineUndefined("a pipeline with a source or a sink cannot become a stage of another one");
+  if (tree_->source) {
+    throw PipelineUndefined("a pipeline with a source cannot become a stage of another one");
   }
   cleanup();
   has_mode_ = false;

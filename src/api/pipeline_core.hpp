@@ -44,6 +44,7 @@ class PipelineCore {
   void set_sink(TreeNode node, std::string name);
   void serialize(const SerialOptions& options);
   void parallelize(const ParallelOptions& options);
+  void branch(const BranchOptions& options);
   [[nodiscard]] bool forward(const void* value, const ValueType& type, const std::stop_token& stop = {});
   [[nodiscard]] std::size_t forward_all(const ValueType& type, const NextValue& next);
   [[nodiscard]] bool forward_generated(const std::stop_token& stop = {});

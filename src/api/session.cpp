@@ -76,7 +76,7 @@ std::filesystem::path worker_program(const ParallelOptions& options, bool with_p
 
 Session::Session(PipelineTree& tree, const ParallelOptions& options, const PipelineOptions& pipeline)
     : plan_(make_plan(tree, options, pipeline)), topology_(plan::make_topology(plan_)) {
-  if (tree.mode == plan::Mode::parallel) {
+  if (tree.mode != plan::Mode::serial) {
     for (const plan::LinkId exit : topology_.read_by_user()) {
       topology_.links[exit].options.overflow =
           options.results == Results::newest ? plan::Overflow::drop_oldest : plan::Overflow::block;

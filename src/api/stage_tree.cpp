@@ -7,6 +7,8 @@
 #include <pystream/status.hpp>
 
 #include "coord/inspect.hpp"
+#include "plan/branches.hpp"
+#include "plan/item_types.hpp"
 #include "plan/param_check.hpp"
 #include "plan/plan_reader.hpp"
 #include "plan/replicas.hpp"
@@ -53,6 +55,16 @@ std::vector<plan::Node> nodes_of(const PipelineTree& tree) {
   return nodes;
 }
 
+/// Of a pipeline inside another one: its sink is its last member.
+std::vector<plan::Node> nodes_with_sink(const PipelineTree& tree) {
+  std::vector<plan::Node> nodes = nodes_of(tree);
+  if (tree.sink) {
+    nodes.push_back(node_of(*tree.sink));
+    nodes.back().kind = StageKind::sink;
+  }
+  return nodes;
+}
+
 plan::StageSpec spec_of(const detail::StageParts& parts, const plan::FaultPolicy& usual) {
   const StageOptions& options = parts.options;
   plan::StageSpec spec;
@@ -72,7 +84,8 @@ plan::Node node_of(const TreeNode& member) {
   node.replicas = member.stage.options.replicas;
   if (member.child) {
     node.mode = member.child->mode;
-    node.children = nodes_of(*member.child);
+    node.join = member.child->join;
+    node.children = nodes_with_sink(*member.child);
   } else {
     node.stage = spec_of(member.stage, {});
   }
@@ -88,41 +101,57 @@ plan::Node end_of(const TreeNode& end, const plan::FaultPolicy& usual) {
 }
 
 bool has_empty_pipeline(const PipelineTree& tree) {
-  return tree.members.empty() || std::any_of(tree.members.begin(), tree.members.end(), [](const TreeNode& member) {
-           return member.child && has_empty_pipeline(*member.child);
-         });
+  return (tree.members.empty() && !tree.sink) ||
+         std::any_of(tree.members.begin(), tree.members.end(),
+                     [](const TreeNode& member) { return member.child && has_empty_pipeline(*member.child); });
 }
 
-/// Throws PipelineInitiationError if `after`, which gets what `before` gives, takes other items.
-void check_types(const PlacedStage& before, const PlacedStage& after) {
-  const std::string& given = before.parts->output;
-  const std::string& taken = after.parts->input;
-  if (given != taken && given != kAny && taken != kAny) {
-    throw PipelineInitiationError("stage " + before.key + " gives items of type " + given + ", but stage " + after.key +
-                                  " takes " + taken + "; change one of them, or add a stage between that converts");
+plan::StageGives gives_of(const std::vector<PlacedStage>& all, const plan::Topology& topology) {
+  return [&](plan::HostedId id) { return all[topology.hosted[id].in_plan].parts->output; };
+}
+
+/// Throws PipelineInitiationError if a stage takes other items than it gets.
+void check_types(PipelineTree& tree, const plan::Topology& topology) {
+  const std::vector<PlacedStage> all = stages(tree);
+  for (plan::HostedId id = 0; id < topology.hosted.size(); ++id) {
+    const PlacedStage& here = all[topology.hosted[id].in_plan];
+    const std::string& taken = here.parts->input;
+    for (const plan::GivenItems& given : plan::items_to(topology, id, gives_of(all, topology))) {
+      if (given.type != taken && given.type != kAny && taken != kAny) {
+        throw PipelineInitiationError("stage " + given.who + " gives items of type " + given.type + ", but stage " +
+                                      here.key + " takes " + taken +
+                                      "; change one of them, or add a stage between that converts");
+      }
+    }
   }
 }
 
-void check_replicas(const plan::Node& pipeline, const std::string& key) {
+/// Throws PipelineInitiationError where replicas or branches cannot be. `ends_in_sink`: see plan::branches_fault().
+void check_members(const plan::Node& pipeline, const std::string& key, bool ends_in_sink) {
+  if (const auto fault = plan::branches_fault(pipeline, ends_in_sink)) {
+    throw PipelineInitiationError("pipeline " + key + ": found " + fault->found + ", expected " + fault->expected);
+  }
+  const bool tap = pipeline.branches() && pipeline.join == plan::Join::none;
   for (const plan::Node& child : pipeline.children) {
     const std::string child_key = std::string(key).append(plan::kSeparator).append(child.name);
     if (const auto fault = plan::replicas_fault(child, pipeline.mode)) {
       throw PipelineInitiationError("stage " + child_key + ": found " + std::to_string(child.replicas) +
                                     " replicas, expected " + *fault);
     }
-    check_replicas(child, child_key);
+    if (child.is_pipeline()) {
+      check_members(child, child_key, tap || (ends_in_sink && &child == &pipeline.children.back()));
+    }
   }
 }
 
-/// Throws PipelineInitiationError where replicas cannot be.
-void check_replicas(const plan::Plan& plan) {
+void check_members(const plan::Plan& plan) {
   for (const plan::Node* end : {&plan.source, &plan.sink}) {
     if (end->replicas != 1) {
       throw PipelineInitiationError("stage " + end->name + ": found " + std::to_string(end->replicas) +
                                     " replicas, expected 1: a pipeline has one source and one sink");
     }
   }
-  check_replicas(plan.root, std::string(plan::kMainPipeline));
+  check_members(plan.root, std::string(plan::kMainPipeline), false);
   if (plan::count_replicas(plan.root) > plan::kMaxStages) {
     throw PipelineInitiationError("the pipeline has more than " + std::to_string(plan::kMaxStages) +
                                   " stages, each replica counted; use fewer replicas");
@@ -269,37 +298,48 @@ void check_tree(PipelineTree& tree) {
   if (has_empty_pipeline(tree)) {
     throw PipelineInitiationError("the pipeline, or one inside it, has no stages; add() at least one");
   }
+  const plan::Plan plan = make_plan(tree, {}, {});
+  check_members(plan);
+  check_types(tree, plan::make_topology(plan));
+}
+
+TreeEnds ends_of(PipelineTree& tree) {
   const std::vector<PlacedStage> all = stages(tree);
   const plan::Plan plan = make_plan(tree, {}, {});
-  check_replicas(plan);
   const plan::Topology topology = plan::make_topology(plan);
-  for (plan::HostedId id = 0; id < topology.hosted.size(); ++id) {
-    for (const plan::HostedId upstream : topology.upstream(id)) {
-      check_types(all[topology.hosted[upstream].in_plan], all[topology.hosted[id].in_plan]);
+  TreeEnds ends;
+  if (!tree.source) {
+    for (const plan::HostedId id : topology.first_stages()) {
+      const PlacedStage& stage = all[topology.hosted[id].in_plan];
+      if (ends.input.who.empty() || ends.input.type == kAny) {
+        ends.input = {.type = stage.parts->input, .who = stage.key};
+      }
     }
   }
+  if (!tree.sink) {
+    const plan::Segment& last = topology.result_segment();
+    const auto gives = gives_of(all, topology);
+    const std::vector<plan::GivenItems> given =
+        last.hosted.empty() ? plan::items_into(topology, last, gives)
+                            : std::vector<plan::GivenItems>{
+                                  {.type = gives(last.hosted.back()), .who = topology.hosted[last.hosted.back()].key}};
+    if (given.size() == 1) {
+      ends.output = {.type = given.front().type, .who = given.front().who};
+    }
+  }
+  return ends;
 }
 
 namespace {
 
-/// Tells a registered sink what its items are (see plan::tell_sink_its_items()). Of a plan's stages their types say
-/// that; a callable or object says it by what it gives.
-void tell_sink_its_items(plan::Plan& plan, PipelineTree& tree) {
-  constexpr const char* kParam = "item_type";
-  Params& params = plan.sink.stage->params;
-  if (!params.has(kParam) || !params.string(kParam).empty()) {
-    return;
-  }
+/// Tells registered sinks what their items are. Of a plan's stages their types say that; a callable or object says it
+/// by what it gives.
+void tell_sinks_their_items(plan::Plan& plan, PipelineTree& tree) {
   const std::vector<PlacedStage> all = stages(tree);
-  const auto says = [](const PlacedStage& stage) {
-    return stage.kind != StageKind::sink && stage.parts->output != kAny;
-  };
-  const auto last = std::find_if(all.rbegin(), all.rend(), says);
-  if (last != all.rend() && last->parts->registered.type.empty()) {
-    params.set(kParam, last->parts->output);
-  } else {
-    plan::tell_sink_its_items(plan, tree.types);
-  }
+  plan::tell_sinks_their_items(plan, tree.types, [&](const plan::HostedSpec& hosted) -> std::string {
+    const detail::StageParts& parts = *all[hosted.in_plan].parts;
+    return parts.registered.type.empty() && parts.output != kAny ? parts.output : std::string();
+  });
 }
 
 }  // namespace
@@ -308,14 +348,17 @@ plan::Plan make_plan(PipelineTree& tree, const ParallelOptions& options, const P
   plan::Plan plan;
   plan.root.name = plan::kMainPipeline;
   plan.root.mode = tree.mode;
+  plan.root.join = tree.join;
   plan.root.children = nodes_of(tree);
   plan.entry = tree.source ? plan::EndKind::hosted : plan::EndKind::external;
   plan.exit = tree.sink ? plan::EndKind::hosted : plan::EndKind::external;
   if (tree.source) {
     plan.source = end_of(*tree.source, plan::usual_source_faults());
+    plan.source.kind = StageKind::source;
   }
   if (tree.sink) {
     plan.sink = end_of(*tree.sink, {});
+    plan.sink.kind = StageKind::sink;
   }
   plan.plugins = options.plugins;
   plan.links = {.items = options.capacity.items,
@@ -328,9 +371,7 @@ plan::Plan make_plan(PipelineTree& tree, const ParallelOptions& options, const P
                    .backoff_limit = options.restarts.backoff_limit};
   plan.profiler.enabled = pipeline.use_profiler;
   plan.profiler.folder = pipeline.profiler_db_folder;
-  if (tree.sink) {
-    tell_sink_its_items(plan, tree);
-  }
+  tell_sinks_their_items(plan, tree);
   return plan;
 }
 

@@ -25,8 +25,11 @@ struct TreeNode {
 
 struct PipelineTree {
   plan::Mode mode = plan::Mode::parallel;
-  std::optional<TreeNode> source{};  ///< of the outermost pipeline alone; none: the user's process feeds it
-  std::optional<TreeNode> sink{};    ///< as `source`; none: the user's process reads the results
+  plan::Join join = plan::Join::zip;  ///< of plan::Mode::branch
+  std::optional<TreeNode> source{};   ///< of the outermost pipeline alone; none: the user's process feeds it
+  /// Of the outermost pipeline, where there is none the user's process reads the results; else of a branch that joins
+  /// nothing.
+  std::optional<TreeNode> sink{};
   std::vector<TreeNode> members;
   std::uint32_t unnamed = 0;       ///< members that were given no name
   std::vector<StageType> types{};  ///< of the registered stages; by resolve_registered()
@@ -50,8 +53,21 @@ std::vector<PlacedStage> stages(PipelineTree& tree);
 /// program (`worker_program`: as ParallelOptions). Throws PipelineInitiationError.
 void resolve_registered(PipelineTree& tree, const ParallelOptions& options);
 
-/// Throws PipelineInitiationError if there is no stage, or a stage gives other items than the next one takes.
+/// Throws PipelineInitiationError if there is no stage, a stage gives other items than the next one takes, or replicas
+/// or branches are where they cannot be.
 void check_tree(PipelineTree& tree);
+
+/// What a pipeline is fed with and gives, and the key of the stage that takes or gives it; "any" where a source or a
+/// sink does that.
+struct TreeEnds {
+  struct End {
+    std::string type = "any";
+    std::string who{};
+  };
+  End input{};
+  End output{};
+};
+TreeEnds ends_of(PipelineTree& tree);
 
 /// The plan of a pipeline. Without a source or sink that end is the user's process.
 plan::Plan make_plan(PipelineTree& tree, const ParallelOptions& options, const PipelineOptions& pipeline);

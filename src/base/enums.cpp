@@ -52,4 +52,18 @@ std::string_view to_string(OnError on_error) {
   return "dead_letter";
 }
 
+std::string_view to_string(Join join) {
+  switch (join) {
+    case Join::zip:
+      return "zip";
+    case Join::merge:
+      return "merge";
+    case Join::first:
+      return "first";
+    case Join::none:
+      return "none";
+  }
+  return "zip";
+}
+
 }  // namespace pystream

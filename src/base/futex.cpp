@@ -24,7 +24,7 @@ timespec timespec_of(std::int64_t ns) {
 
 futex_waitv waiter(const FutexWait& wait) {
   return {.val = static_cast<std::uint32_t>(wait.seen),
-          .uaddr = reinterpret_cast<std::uintptr_t>(&wait.word),
+          .uaddr = reinterpret_cast<std::uintptr_t>(wait.word),
           .flags = FUTEX_32,
           .__reserved = 0};
 }
@@ -45,12 +45,13 @@ void futex_wait(const std::atomic<std::uint64_t>& word, std::uint64_t seen, std:
   }
 }
 
-void futex_wait_either(const FutexWait& first, const FutexWait& second, std::int64_t timeout_ns) {
-  std::array<futex_waitv, 2> waiters{waiter(first), waiter(second)};
+void futex_wait_any(std::span<const FutexWait> words, std::int64_t timeout_ns) {
+  std::array<futex_waitv, kMostFutexes> waiters{};
+  std::ranges::transform(words, waiters.begin(), waiter);
   const timespec until = timespec_of(now_ns() + timeout_ns);
-  const long woken = ::syscall(SYS_futex_waitv, waiters.data(), waiters.size(), 0, &until, CLOCK_MONOTONIC);
+  const long woken = ::syscall(SYS_futex_waitv, waiters.data(), words.size(), 0, &until, CLOCK_MONOTONIC);
   if (woken < 0 && (errno == ENOSYS || errno == EPERM)) {
-    futex_wait(first.word, first.seen, std::min(timeout_ns, kPollNs));
+    futex_wait(*words.front().word, words.front().seen, std::min(timeout_ns, kPollNs));
   }
 }
 

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <span>
 
 /// Futexes on the low half of a 64-bit position, shared between processes. Both calls work through a mapping that
 /// this process may only read.
@@ -17,15 +19,17 @@ void futex_wait(const std::atomic<std::uint64_t>& word, std::uint64_t seen, std:
                 std::uint32_t bits = kEverySleeper);
 
 struct FutexWait {
-  const std::atomic<std::uint64_t>& word;
+  const std::atomic<std::uint64_t>* word;
   std::uint64_t seen;
 };
 
-/// As futex_wait(), on two words at once: a change of either ends it. On a kernel without futex_waitv (before 5.16) it
-/// sleeps on the first, and no longer than a millisecond.
-void futex_wait_either(const FutexWait& first, const FutexWait& second, std::int64_t timeout_ns);
+/// As futex_wait(), on several words at once: a change of any ends it. On a kernel without futex_waitv (before 5.16) it
+/// sleeps on the first, and no longer than a millisecond. REQUIRES: at least one word, at most kMostFutexes.
+void futex_wait_any(std::span<const FutexWait> words, std::int64_t timeout_ns);
+inline constexpr std::size_t kMostFutexes = 64;
 
-/// Wakes those that sleep on `word` with one of `bits`; false if there are none. Who sleeps on two words has all bits.
+/// Wakes those that sleep on `word` with one of `bits`; false if there are none. Who sleeps on several words has all
+/// bits.
 bool futex_wake(const std::atomic<std::uint64_t>& word, std::uint32_t bits = kEverySleeper);
 
 }  // namespace pystream::base

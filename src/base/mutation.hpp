@@ -29,6 +29,10 @@ enum class Mutation {
   one_input_number,              ///< journals how far it is in the first of several links only
   forget_collect_turn,           ///< does not journal whose turn it is
   collect_without_output,        ///< commits what was collected without output by a store into the valid entry
+  merge_closes_each,             ///< each branch's answer ends the item in the rows around
+  release_zipped_early,          ///< releases answers that wait for those of other branches
+  forget_winner,                 ///< a successor chooses the first branch anew, in the midst of its answer
+  forget_answered,               ///< does not journal how many items each branch has answered
   no_wake_after_death,           ///< the coordinator does not wake a dead worker's neighbours
   ignore_releases_while_asleep,  ///< sleeps for input only, although output records refer to inputs
   ignore_release_request,        ///< sleeps for input only, although a worker upstream may come to lack room

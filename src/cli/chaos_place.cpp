@@ -46,21 +46,36 @@ ChaosPlace::ChaosPlace(LoadedPlan& loaded, const std::string& keep) {
       throw BadUsage("--keep: " + keep + " exists already; name a folder that is empty or is not there yet");
     }
   }
-  redirect_sink(loaded, *loaded.plan.sink.stage);
   fs::create_directories(folder_ / kOutput);
+  output_ = redirect_sink(loaded, *loaded.plan.sink.stage, folder_ / kOutput);
+  redirect_others(loaded, loaded.plan.root, folder_ / kOutput);
   loaded.plan.profiler.folder = folder_ / "profiles";
 }
 
-void ChaosPlace::redirect_sink(const LoadedPlan& loaded, plan::StageSpec& sink) {
-  const fs::path place = folder_ / kOutput;
+void ChaosPlace::redirect_others(const LoadedPlan& loaded, plan::Node& pipeline, const fs::path& place) {
+  for (plan::Node& child : pipeline.children) {
+    const fs::path own = place / ("branch_" + child.name);
+    if (child.is_pipeline()) {
+      redirect_others(loaded, child, own);
+    } else if (child.kind == StageKind::sink) {
+      fs::create_directories(own);
+      of_branches_.push_back(own);
+      redirect_sink(loaded, *child.stage, own);
+    }
+  }
+}
+
+fs::path ChaosPlace::redirect_sink(const LoadedPlan& loaded, plan::StageSpec& sink, const fs::path& place) {
+  const auto write_to = [&](const char* parameter, const fs::path& output) {
+    sink.params.set(parameter, output.string());
+    return output;
+  };
   if (sink.type == "discard") {
-    return;
+    return {};
   }
   if (sink.type == "stdout") {
     sink.type = "file_writer";
-    output_ = place / name_of("-");
-    sink.params.set("path", output_.string());
-    return;
+    return write_to("path", place / name_of("-"));
   }
   const auto type = std::ranges::find(loaded.types, sink.type, &StageType::name);
   const auto takes = [&](const char* name) {
@@ -72,24 +87,23 @@ void ChaosPlace::redirect_sink(const LoadedPlan& loaded, plan::StageSpec& sink) 
     return text == nullptr ? std::string() : *text;
   };
   if (takes("directory") && (!takes("path") || !text_of("directory").empty())) {
-    output_ = place / "files";
-    sink.params.set("directory", output_.string());
-  } else if (takes("path")) {
-    output_ = place / name_of(text_of("path"));
-    sink.params.set("path", output_.string());
-  } else {
-    throw BadUsage("chaos runs a plan in a place of its own, and the sink \"" + sink.type +
-                   "\" cannot be made to write there: it has neither a parameter \"path\" nor \"directory\"; use a "
-                   "plan whose sink is file_writer or discard");
+    return write_to("directory", place / "files");
   }
+  if (takes("path")) {
+    return write_to("path", place / name_of(text_of("path")));
+  }
+  throw BadUsage("chaos runs a plan in a place of its own, and the sink \"" + sink.type +
+                 "\" cannot be made to write there: it has neither a parameter \"path\" nor \"directory\"; use a "
+                 "plan whose sinks are file_writer or discard");
 }
 
 void ChaosPlace::keep_undisturbed() {
-  if (!fs::exists(output_)) {
+  if (!output_.empty() && !fs::exists(output_)) {
     throw Error("--verify: the sink has written nothing that could be compared");
   }
   fs::rename(folder_ / kOutput, folder_ / kUndisturbed);
   fs::create_directories(folder_ / kOutput);
+  std::ranges::for_each(of_branches_, [](const fs::path& place) { fs::create_directories(place); });
 }
 
 std::string ChaosPlace::difference() const {

@@ -3,13 +3,14 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cli/load_plan.hpp"
 #include "cli/temporary_folder.hpp"
 
 namespace pystream::cli {
 
-/// Where a plan runs under fault injection: a folder for what its sink writes and for its profiles, so that nothing
+/// Where a plan runs under fault injection: a folder for what its sinks write and for its profiles, so that nothing
 /// which the plan's own runs have left is touched.
 class ChaosPlace {
  public:
@@ -17,8 +18,8 @@ class ChaosPlace {
   /// cannot be made to write somewhere else, or `keep` is in use.
   ChaosPlace(LoadedPlan& loaded, const std::string& keep);
 
-  /// Whether the sink writes anything.
-  bool has_output() const { return !output_.empty(); }
+  /// Whether a sink writes anything.
+  bool has_output() const { return !output_.empty() || !of_branches_.empty(); }
   /// Takes the output that stands here as that of the undisturbed run. Throws Error if there is none.
   void keep_undisturbed();
   /// In what the output that stands here now differs from that; empty: in nothing.
@@ -27,11 +28,16 @@ class ChaosPlace {
   bool deliver(const std::string& output) const;
 
  private:
-  void redirect_sink(const LoadedPlan& loaded, plan::StageSpec& sink);
+  /// Sinks of branches, each into a folder of its own.
+  void redirect_others(const LoadedPlan& loaded, plan::Node& pipeline, const std::filesystem::path& place);
+  /// The file or folder that the sink writes now; empty: none.
+  static std::filesystem::path redirect_sink(const LoadedPlan& loaded, plan::StageSpec& sink,
+                                             const std::filesystem::path& place);
 
   std::optional<TemporaryFolder> temporary_;
   std::filesystem::path folder_;
-  std::filesystem::path output_;  ///< the file or folder that the sink writes
+  std::vector<std::filesystem::path> of_branches_;  ///< folders for what their sinks write
+  std::filesystem::path output_;                    ///< the file or folder that the main sink writes
 };
 
 }  // namespace pystream::cli

@@ -90,16 +90,54 @@ const plan::Node& first_node(const plan::Topology& topology, const std::string& 
   throw BadUsage("the letters are of stage " + stage + ", and the plan has none of that name behind its source");
 }
 
-/// Leaves of `pipeline` only what comes from `first` on; false if it is not in there, and nothing changes.
-bool begin_at(plan::Node& pipeline, const plan::Node* first) {
+/// Where the letters' items enter what is left of the plan.
+enum class Entrance {
+  none,   ///< not in this pipeline
+  way,    ///< what follows it follows
+  aside,  ///< in a branch that ends in a sink of its own: nothing follows
+};
+
+/// Leaves of `pipeline` only what comes from `first` on. Of branches, the letters go through their own alone.
+Entrance begin_at(plan::Node& pipeline, const plan::Node* first) {
   auto& children = pipeline.children;
   for (auto child = children.begin(); child != children.end(); ++child) {
-    if (&*child == first || (child->is_pipeline() && begin_at(*child, first))) {
-      children.erase(children.begin(), child);
-      return true;
+    const bool here = &*child == first;
+    const Entrance inside = child->is_pipeline() && !here ? begin_at(*child, first) : Entrance::none;
+    if (!here && inside == Entrance::none) {
+      continue;
     }
+    if (pipeline.branches() && pipeline.join == plan::Join::zip) {
+      throw BadUsage("the letters are of a branch of " + pipeline.name + ", whose answers are zipped" +
+                     ": an item cannot come out without the answers of the other branches, which are not kept; run the "
+                     "plan once more with the input of these items");
+    }
+    const bool aside = inside == Entrance::aside || (pipeline.branches() && pipeline.join == plan::Join::none);
+    children.erase(children.begin(), child);
+    if (pipeline.branches() || aside) {
+      children.erase(children.begin() + 1, children.end());
+    }
+    if (pipeline.branches()) {
+      pipeline.mode = plan::Mode::parallel;
+    }
+    return aside ? Entrance::aside : Entrance::way;
   }
-  return false;
+  return Entrance::none;
+}
+
+/// Takes the last stage, a sink, out of `pipeline`, and the pipelines that are empty without it.
+plan::Node take_sink(plan::Node& pipeline) {
+  plan::Node& last = pipeline.children.back();
+  plan::Node sink = last.is_pipeline() ? take_sink(last) : last;
+  if (!last.is_pipeline() || last.children.empty()) {
+    pipeline.children.pop_back();
+  }
+  return sink;
+}
+
+/// Where the items go when the sink is one of a branch: --output names another place for that, too.
+void set_output(plan::StageSpec& sink, const std::string& output) {
+  const bool folder = sink.params.has("directory") && !sink.params.string("directory").empty();
+  sink.params.set(folder ? "directory" : "path", output);
 }
 
 /// A replay beside the run's own output must not write over it.
@@ -116,17 +154,25 @@ void require_output(const PlanOptions& options, const plan::Plan& plan) {
   }
 }
 
-void begin_with_letters(plan::Plan& plan, const std::string& stage, const fs::path& items) {
+void begin_with_letters(const PlanOptions& options, plan::Plan& plan, const std::string& stage, const fs::path& items) {
   const plan::Topology topology = plan::make_topology(plan);
   const plan::Node& first = first_node(topology, stage);
   if (&first == &plan.sink) {
     plan.root.children.clear();
     plan.root.mode = plan::Mode::parallel;  // the sink is a process of its own, behind that of the letters
-  } else {
-    begin_at(plan.root, &first);
+  } else if (begin_at(plan.root, &first) == Entrance::aside) {
+    plan.sink = take_sink(plan.root);
+    if (!options.output.empty()) {
+      set_output(*plan.sink.stage, options.output);
+    }
+    if (plan.root.children.empty()) {
+      plan.root.mode = plan::Mode::parallel;
+    }
   }
+  require_output(options, plan);
   plan.source = {};
   plan.source.stage.emplace();
+  plan.source.kind = StageKind::source;
   plan.source.stage->type = "letters";
   plan.source.stage->faults = plan::usual_source_faults();
   plan.source.stage->params.set("path", items.string());
@@ -159,8 +205,7 @@ int replay_dead_letters(ReplayOptions options) {
   }
   const std::string stage = stage_of(letters);
   LoadedPlan loaded = load_plan(options.plan);
-  require_output(options.plan, loaded.plan);
-  begin_with_letters(loaded.plan, stage, items.path());
+  begin_with_letters(options.plan, loaded.plan, stage, items.path());
   PreparedRun run(loaded, warn);
   coord::RunSetup setup = run.setup();
   setup.log = [](const std::string& worker, const std::string& line) {

@@ -34,8 +34,8 @@ std::string cluster_style(const Box& box) {
   return "style=\"rounded,filled,dashed\"; fillcolor=\"#fbfbfc\"; color=\"#9aa3ad\";";
 }
 
-std::string_view cluster_note(const Box& box) {
-  return box.kind == Box::Kind::process ? "one process" : box.kind == Box::Kind::group ? "serial" : "parallel";
+std::string cluster_note(const Box& box) {
+  return box.kind == Box::Kind::process ? "one process" : box.kind == Box::Kind::group ? "serial" : frame_note(box);
 }
 
 void write_box(const Box& box, const std::string& indent, std::string& out) {

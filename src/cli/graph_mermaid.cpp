@@ -34,9 +34,10 @@ void write_box(const Box& box, const std::string& indent, std::string& out) {
     const std::string type = box.type.empty() ? "" : "<br/><small>" + escaped(box.type) + "</small>";
     out += indent + box.id + "(\"" + escaped(box.name) + type + "\")" + style;
   } else {
-    const char* note = box.kind == Box::Kind::process ? " (one process)"
-                       : box.kind == Box::Kind::group ? " (serial)"
-                                                      : "";
+    const std::string note = box.kind == Box::Kind::process ? " (one process)"
+                             : box.kind == Box::Kind::group ? " (serial)"
+                             : box.join                     ? " (" + frame_note(box) + ")"
+                                                            : "";
     out += indent + "subgraph " + box.id + "[\"" + escaped(box.name + note) + "\"]\n" + indent + "  direction LR\n";
     for (const Box& inner : box.inside) {
       write_box(inner, indent + "  ", out);

@@ -12,7 +12,7 @@ using Rows = std::vector<std::vector<std::string>>;
 std::string note(const Box& box) {
   switch (box.kind) {
     case Box::Kind::pipeline:
-      return "parallel";
+      return frame_note(box);
     case Box::Kind::process:
       return "serial, one process";
     case Box::Kind::group:

@@ -75,7 +75,13 @@ class Builder {
       out.push_back(std::move(main));
     } else {
       add_end(plan_.entry, plan_.source, Box::Kind::source, true, out);
-      add_parallel(plan_.root, key, out);
+      if (plan_.root.branches()) {
+        Box box = frame(plan_.root, Box::Kind::pipeline);
+        add_members(plan_.root, key, box.inside);
+        out.push_back(std::move(box));
+      } else {
+        add_members(plan_.root, key, out);
+      }
       add_end(plan_.exit, plan_.sink, Box::Kind::sink, true, out);
     }
     if (plan_.exit == EndKind::external) {
@@ -96,7 +102,9 @@ class Builder {
     for (const plan::LinkSpec& link : topology_.links) {
       for (const plan::SegmentRef consumer : link.consumers) {
         if (is_drawn(consumer)) {
-          add(out, {Arrow::Kind::link, last_leaf(link.producer), first_leaf(consumer), label(link)});
+          for (const std::string& from : last_leaves(link.producer)) {
+            add(out, {Arrow::Kind::link, from, first_leaf(consumer), label(link)});
+          }
         }
       }
     }
@@ -149,26 +157,31 @@ class Builder {
     }
   }
 
-  void add_parallel(const Node& pipeline, const std::string& key, std::vector<Box>& into) {
+  /// Of a pipeline without a worker of its own: a parallel one, or branches.
+  void add_members(const Node& pipeline, const std::string& key, std::vector<Box>& into) {
     for (const Node& child : pipeline.children) {
       const std::string child_key = replica_key(joined_key(key, child.name), child);
       if (!child.is_pipeline()) {
-        into.push_back(leaf(child, Box::Kind::stage, true));
+        into.push_back(leaf(child, child.kind == StageKind::sink ? Box::Kind::sink : Box::Kind::stage, true));
         continue;
       }
-      const bool serial = child.mode == Mode::serial;
-      Box box{.kind = serial ? Box::Kind::process : Box::Kind::pipeline,
-              .id = next_id(),
-              .name = shown_name(child.name, child),
-              .type = {}};
-      if (serial) {
+      Box box = frame(child, child.mode == Mode::serial ? Box::Kind::process : Box::Kind::pipeline);
+      if (child.mode == Mode::serial) {
         plan::SegmentRef row = begin_row(child_key, box.inside);
         add_row(child, child_key, row, box.inside);
       } else {
-        add_parallel(child, child_key, box.inside);
+        add_members(child, child_key, box.inside);
       }
       into.push_back(std::move(box));
     }
+  }
+
+  Box frame(const Node& pipeline, Box::Kind kind) {
+    return {.kind = kind,
+            .id = next_id(),
+            .name = shown_name(pipeline.name, pipeline),
+            .type = {},
+            .join = pipeline.branches() ? std::optional(pipeline.join) : std::nullopt};
   }
 
   plan::SegmentRef begin_row(const std::string& key, std::vector<Box>& into) const {
@@ -181,19 +194,16 @@ class Builder {
     for (const Node& child : pipeline.children) {
       const std::string child_key = replica_key(joined_key(key, child.name), child);
       if (!child.is_pipeline()) {
-        into.push_back(leaf(child, Box::Kind::stage, false));
+        into.push_back(leaf(child, child.kind == StageKind::sink ? Box::Kind::sink : Box::Kind::stage, false));
         continue;
       }
       const bool serial = child.mode == Mode::serial;
-      Box box{.kind = serial ? Box::Kind::group : Box::Kind::pipeline,
-              .id = next_id(),
-              .name = shown_name(child.name, child),
-              .type = {}};
+      Box box = frame(child, serial ? Box::Kind::group : Box::Kind::pipeline);
       if (serial) {
         add_row(child, child_key, row, box.inside);
         into.push_back(std::move(box));
       } else {
-        add_parallel(child, child_key, box.inside);
+        add_members(child, child_key, box.inside);
         into.push_back(std::move(box));
         ++row.index;
         add_handover(row, into);
@@ -212,12 +222,21 @@ class Builder {
     return hosted.empty() ? drawn_handover(at) : id_of(hosted.front());
   }
 
-  std::string last_leaf(plan::SegmentRef at) const {
+  /// Several behind branches.
+  std::vector<std::string> last_leaves(plan::SegmentRef at) const {
     const plan::Segment& segment = topology_.segment(at);
-    if (!is_drawn(at)) {
-      return last_leaf(topology_.links[segment.inputs.front()].producer);
+    if (is_drawn(at)) {
+      return {segment.hosted.empty() ? drawn_handover(at) : id_of(segment.hosted.back())};
     }
-    return segment.hosted.empty() ? drawn_handover(at) : id_of(segment.hosted.back());
+    std::vector<std::string> all;
+    for (const plan::LinkId input : segment.inputs) {
+      for (std::string& leaf : last_leaves(topology_.links[input].producer)) {
+        if (std::ranges::find(all, leaf) == all.end()) {
+          all.push_back(std::move(leaf));
+        }
+      }
+    }
+    return all;
   }
 
   std::string drawn_handover(plan::SegmentRef at) const {
@@ -246,6 +265,10 @@ class Builder {
 };
 
 }  // namespace
+
+std::string frame_note(const Box& box) {
+  return box.join ? "branches, " + std::string(to_string(*box.join)) : "parallel";
+}
 
 PipelineGraph make_graph(const plan::Plan& plan, const plan::Topology& topology, std::string title) {
   Builder builder(plan, topology);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,7 +13,7 @@ namespace pystream::cli {
 /// What `graph` draws: boxes in boxes, and what goes from one to the other.
 struct Box {
   enum class Kind {
-    pipeline,  ///< parallel: a frame around processes
+    pipeline,  ///< parallel, or branches: a frame around processes
     process,   ///< the worker of a serial pipeline
     group,     ///< a serial pipeline inside a process
     source,
@@ -22,10 +23,11 @@ struct Box {
     user,      ///< the user's process: forward() or get_results()
   };
   Kind kind = Kind::stage;
-  std::string id;            ///< letters and digits
-  std::string name;          ///< last part of the profile key
-  std::string type;          ///< of a stage
-  bool own_process = false;  ///< a stage that is a worker by itself
+  std::string id;                    ///< letters and digits
+  std::string name;                  ///< last part of the profile key
+  std::string type;                  ///< of a stage
+  bool own_process = false;          ///< a stage that is a worker by itself
+  std::optional<plan::Join> join{};  ///< of branches
   std::vector<Box> inside;
 
   bool is_leaf() const { return kind >= Kind::source; }
@@ -44,6 +46,9 @@ struct PipelineGraph {
   std::vector<Box> boxes;  ///< in the order of the items' way
   std::vector<Arrow> arrows;
 };
+
+/// What kind of frame a pipeline is: "parallel" or "branches, zip".
+std::string frame_note(const Box& box);
 
 /// REQUIRES: `topology` was made from `plan`.
 PipelineGraph make_graph(const plan::Plan& plan, const plan::Topology& topology, std::string title);

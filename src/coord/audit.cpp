@@ -57,13 +57,15 @@ class Auditor {
       const plan::LinkId input = segment.inputs[i];
       const std::uint64_t of_link = collects ? collected(input, page.input_numbers[valid_entry(page)][i]) : done;
       const std::uint32_t consumer = topology_.consumer_index(input, here);
-      count_dropped(input);
+      if (consumer == 0) {
+        count_dropped(input);
+      }
       compare(input, of_link, consumer);
       if (const std::uint64_t items = left_items(input, of_link, consumer); items > 0) {
         audit_.left.push_back({.stage = name_of(segment, input), .items = items});
       }
     }
-    if (topology_.links[output].is_terminal() && !segment.hosted.empty()) {
+    if (topology_.links[output].is_terminal() && !segment.hosted.empty() && !segment.aside) {
       const shm::HostedStats& last = stats_of(segment.hosted.back());
       // What a stage in front of the sink drops, skips or adds is not among the inputs of the segment.
       const bool sink_alone = segment.inputs.size() == 1 && segment.hosted.size() == 1;
@@ -81,7 +83,7 @@ class Auditor {
   std::uint64_t left_items(plan::LinkId link, std::uint64_t done, std::uint32_t consumer = 0) const {
     const std::uint64_t written = journal_of(*view_.links[link].producer).next_number;
     const std::uint64_t left = records_left(link, done, written, consumer);
-    return left > 0 && !topology_.links[link].deals ? left - end_marks(link) : left;
+    return left > 0 && !topology_.links[link].deals() ? left - end_marks(link) : left;
   }
 
   /// Of the records done, those that were items.
@@ -109,7 +111,7 @@ class Auditor {
   /// there were no runs.
   std::uint64_t records_left(plan::LinkId link, std::uint64_t done, std::uint64_t written,
                              std::uint32_t consumer) const {
-    if (!topology_.links[link].deals) {
+    if (!topology_.links[link].deals()) {
       return written - std::min(done, written);
     }
     const std::uint64_t dealt = written - end_marks(link);

@@ -14,6 +14,7 @@
 #include "coord/name_pattern.hpp"
 #include "plan/json.hpp"
 #include "plan/param_check.hpp"
+#include "plan/stage_names.hpp"
 #include "plan/topology.hpp"
 
 namespace pystream::coord {
@@ -186,6 +187,23 @@ std::optional<plan::PlanFault> fault_of(const Place& reader, const Place& writer
                plan::in_quotes(entry->string()));
 }
 
+/// Two sinks would write over one another. Standard output is made to be shared.
+bool write_the_same(const Place& one, const Place& other) {
+  if (one.claim.where == other.claim.where || one.claim.standard() || other.claim.standard()) {
+    return false;
+  }
+  const bool same = one.path == other.path || (one.found && other.found && id_of(*one.found) == id_of(*other.found));
+  if (one.is_folder && other.is_folder) {
+    return same && one.names.meets(other.names);
+  }
+  if (one.is_folder || other.is_folder) {
+    const Place& folder = one.is_folder ? one : other;
+    const Place& file = one.is_folder ? other : one;
+    return folder.holds(file.path) && folder.takes(file.path.filename().string());
+  }
+  return same && (!one.found || can_be_spoilt(*one.found));
+}
+
 std::vector<std::string> texts_of(const ParamValue& value) {
   if (const auto* text = std::get_if<std::string>(&value)) {
     return {*text};
@@ -236,7 +254,7 @@ class ClaimReader {
   void add(FileUse use, std::string path, std::string where) {
     if (!path.empty()) {
       claims_.push_back({.where = std::move(where),
-                         .stage = hosted_.key.substr(hosted_.key.find(plan::kSeparator) + plan::kSeparator.size()),
+                         .stage = plan::short_key(hosted_.key),
                          .worker = hosted_.worker,
                          .use = use,
                          .path = std::move(path),
@@ -281,6 +299,17 @@ std::vector<plan::PlanFault> outputs_that_are_inputs(const std::vector<FileClaim
     for (const Place& input : inputs) {
       if (auto fault = fault_of(input, output)) {
         faults.push_back(std::move(*fault));
+      }
+    }
+    for (const Place& before : outputs) {
+      if (&before == &output) {
+        break;
+      }
+      if (write_the_same(before, output)) {
+        faults.push_back({.where = output.claim.where,
+                          .found = shown(output.claim) + ", which " + before.claim.stage + " writes, too",
+                          .expected = "an output for each sink: they would write over one another",
+                          .hint = {}});
       }
     }
   }

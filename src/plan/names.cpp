@@ -42,6 +42,8 @@ std::string_view to_string(Mode mode) {
       return "serial";
     case Mode::parallel:
       return "parallel";
+    case Mode::branch:
+      return "branch";
   }
   return "parallel";
 }

@@ -17,7 +17,12 @@ namespace pystream::plan {
 
 using Duration = std::chrono::nanoseconds;
 
-enum class Mode { serial, parallel };
+enum class Mode {
+  serial,
+  parallel,
+  branch,  ///< each child gets every item; see Node::join
+};
+using pystream::Join;
 using pystream::OnCrash;
 using pystream::OnError;
 using pystream::Overflow;
@@ -87,13 +92,16 @@ struct Node {
   std::optional<StageSpec> stage;  ///< set: a stage; else a pipeline of `mode` with `children`
   Mode mode = Mode::parallel;
   std::vector<Node> children;
-  std::uint32_t replicas = 1;  ///< so many of it run beside one another and take items in turn
+  std::uint32_t replicas = 1;         ///< so many of it run beside one another and take items in turn
+  Join join = Join::zip;              ///< of a pipeline of Mode::branch
+  StageKind kind = StageKind::stage;  ///< of a stage; a sink: the last of a branch that joins nothing
 
   bool is_pipeline() const { return !stage.has_value(); }
+  bool branches() const { return is_pipeline() && mode == Mode::branch; }
   /// Two nodes are the same wherever they stand.
   bool operator==(const Node& other) const {
     return name == other.name && stage == other.stage && mode == other.mode && children == other.children &&
-           replicas == other.replicas;
+           replicas == other.replicas && join == other.join && kind == other.kind;
   }
 };
 

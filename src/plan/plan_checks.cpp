@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "plan/item_types.hpp"
 #include "plan/json.hpp"
 #include "plan/plan_reader.hpp"
 #include "plan/replicas.hpp"
@@ -19,23 +20,39 @@ std::string item_type(const HostedSpec& hosted, TypeCatalog types, std::string S
 }
 
 void check_item_types(const Topology& topology, TypeCatalog types, std::vector<PlanFault>& faults) {
+  const auto gives = [&](HostedId id) { return item_type(topology.hosted[id], types, &StageInfo::output); };
   for (HostedId id = 0; id < topology.hosted.size(); ++id) {
     const HostedSpec& here = topology.hosted[id];
-    if (!here.first_replica) {
+    const std::string taken = item_type(here, types, &StageInfo::input);
+    if (!here.first_replica || taken == kAnyItem) {
       continue;
     }
-    const std::string taken = item_type(here, types, &StageInfo::input);
-    for (const HostedId upstream : topology.upstream(id)) {
-      const HostedSpec& before = topology.hosted[upstream];
-      const std::string given = item_type(before, types, &StageInfo::output);
-      if (before.first_replica && given != taken && given != "any" && taken != "any") {
+    for (const GivenItems& given : items_to(topology, id, gives)) {
+      if (given.type != taken && given.type != kAnyItem) {
         faults.push_back({.where = here.node->where,
-                          .found = "items of type " + in_quotes(given) + " from " + before.key,
+                          .found = "items of type " + in_quotes(given.type) + " from " + given.who,
                           .expected = "items of type " + in_quotes(taken) + ", which " + here.key + " takes",
                           .hint = {}});
       }
     }
   }
+}
+
+/// All that read the link want it so, or have no wish.
+bool agree_on_link(const Topology& topology, LinkId link) {
+  const std::optional<LinkOptions>* wanted = nullptr;
+  for (const SegmentRef consumer : topology.links[link].consumers) {
+    const std::vector<HostedId>& hosted = topology.segment(consumer).hosted;
+    const auto* wish = hosted.empty() ? nullptr : &topology.hosted[hosted.front()].node->stage->input_link;
+    if (wish == nullptr || !*wish) {
+      continue;
+    }
+    if (wanted != nullptr && *wanted != *wish) {
+      return false;
+    }
+    wanted = wish;
+  }
+  return true;
 }
 
 /// REQUIRES: the stage has an input_link.
@@ -49,9 +66,15 @@ void check_own_link(const Topology& topology, HostedId id, std::vector<PlanFault
                       .expected = "no link here: in a serial pipeline the stage before it calls it directly",
                       .hint = {}});
   } else if (topology.links[links.front()].answers && hosted.node->stage->input_link->overflow != Overflow::block) {
-    faults.push_back({.where = pointer_to(where, "overflow"),
-                      .found = in_quotes(to_string(hosted.node->stage->input_link->overflow)),
-                      .expected = "\"block\": a serial pipeline waits for every item that passes here",
+    faults.push_back(
+        {.where = pointer_to(where, "overflow"),
+         .found = in_quotes(to_string(hosted.node->stage->input_link->overflow)),
+         .expected = "\"block\": a serial pipeline waits for every item that passes here, as replicas and branches do",
+         .hint = {}});
+  } else if (!agree_on_link(topology, links.front())) {
+    faults.push_back({.where = where,
+                      .found = "a link in front of " + hosted.key + " that another branch does not want so",
+                      .expected = "the same \"link\" at the first stage of each branch: they read one link",
                       .hint = {}});
   }
 }
@@ -100,32 +123,61 @@ std::string items_given(const HostedSpec& hosted, const std::string& taken, Type
   return item_type(hosted, types, &StageInfo::input) == "any" ? taken : "";
 }
 
-/// Of the items that the last stage gets, as items_given() says it.
-std::string items_at_sink(const Topology& topology, TypeCatalog types) {
-  std::vector<std::string> given;
-  std::string taken;
+/// Of the items that each stage gets, as items_given() says it.
+std::vector<std::string> items_taken(const Topology& topology, TypeCatalog types, const ItemsGiven& known) {
+  std::vector<std::string> all_taken;
+  std::vector<std::string> all_given;
   for (HostedId id = 0; id < topology.hosted.size(); ++id) {
-    const std::vector<HostedId> upstream = topology.upstream(id);
-    taken = upstream.empty() ? "" : given[upstream.front()];
-    if (std::ranges::any_of(upstream, [&](HostedId other) { return given[other] != taken; })) {
+    const std::vector<GivenItems> into = items_to(topology, id, [&](HostedId other) { return all_given[other]; });
+    const bool one_kind = !into.empty() && std::ranges::all_of(into, [&](const GivenItems& items) {
+      return items.type == into.front().type;
+    });
+    std::string taken = one_kind ? into.front().type : std::string();
+    if (taken.starts_with("tuple<")) {
       taken.clear();
     }
-    given.push_back(items_given(topology.hosted[id], taken, types));
+    std::string given = known ? known(topology.hosted[id]) : std::string();
+    all_given.push_back(given.empty() ? items_given(topology.hosted[id], taken, types) : std::move(given));
+    all_taken.push_back(std::move(taken));
   }
-  return taken;
+  return all_taken;
+}
+
+constexpr std::string_view kItemType = "item_type";
+
+/// A sink that asks what its items are.
+bool asks(const Node& node) {
+  return node.kind == StageKind::sink && node.stage && node.stage->params.has(kItemType) &&
+         node.stage->params.string(kItemType).empty();
+}
+
+void find_askers(Node& node, std::vector<Node*>& found) {
+  if (asks(node)) {
+    found.push_back(&node);
+  }
+  for (Node& child : node.children) {
+    find_askers(child, found);
+  }
 }
 
 }  // namespace
 
-void tell_sink_its_items(Plan& plan, TypeCatalog types) {
-  constexpr std::string_view kParam = "item_type";
-  if (plan.exit != EndKind::hosted || !plan.sink.stage->params.has(kParam) ||
-      !plan.sink.stage->params.string(kParam).empty()) {
+void tell_sinks_their_items(Plan& plan, TypeCatalog types, const ItemsGiven& given) {
+  std::vector<Node*> askers;
+  find_askers(plan.root, askers);
+  if (plan.exit == EndKind::hosted) {
+    find_askers(plan.sink, askers);
+  }
+  if (askers.empty() || count_replicas(plan.root) > kMaxStages) {
     return;
   }
-  const std::string given = items_at_sink(make_topology(plan), types);
-  if (!given.empty()) {
-    plan.sink.stage->params.set(std::string(kParam), given);
+  const Topology topology = make_topology(plan);
+  const std::vector<std::string> taken = items_taken(topology, types, given);
+  for (HostedId id = 0; id < topology.hosted.size(); ++id) {
+    const auto asker = std::ranges::find(askers, topology.hosted[id].node);
+    if (asker != askers.end() && !taken[id].empty()) {
+      (*asker)->stage->params.set(std::string(kItemType), taken[id]);
+    }
   }
 }
 

@@ -53,7 +53,7 @@ std::variant<Plan, std::vector<PlanFault>> read(std::string_view json, PlanForm 
   if (!faults.empty()) {
     return faults;
   }
-  tell_sink_its_items(plan, types);
+  tell_sinks_their_items(plan, types);
   return plan;
 }
 

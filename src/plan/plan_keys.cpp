@@ -56,6 +56,20 @@ ParamSpec replicas_key() {
                     1, kMaxReplicas);
 }
 
+ParamSpec mode_key() {
+  return word<Mode>(
+      "mode",
+      "parallel: every stage is a process of its own; serial: one process for all; branch: each stage gets "
+      "every item");
+}
+
+ParamSpec join_key() {
+  return word<Join>(
+      "join",
+      "of \"mode\": \"branch\": zip: one item of all answers; merge: all answers in turn; first: that of the "
+      "fastest; none: each branch ends in a sink, and the items go on");
+}
+
 KeyTable common_stage_keys() {
   return {
       key("name", ParamType::string, "last part of the profile key: letters, digits and single _"),
@@ -77,7 +91,8 @@ KeyTable common_stage_keys() {
 const KeyTable& root_keys() {
   static const KeyTable kKeys{
       key("name", ParamType::string, "free text"),
-      word<Mode>("mode", "parallel: every stage is a process of its own; serial: one process for all"),
+      mode_key(),
+      join_key(),
       key("plugins", ParamType::list, "plugin libraries with stage types"),
       required(key("source", ParamType::any, "where items come from")),
       required(key("stages", ParamType::list, "what is done to each item, in order")),
@@ -92,7 +107,8 @@ const KeyTable& root_keys() {
 const KeyTable& pipeline_keys() {
   static const KeyTable kKeys{
       key("name", ParamType::string, "last part of the profile key: letters, digits and single _"),
-      word<Mode>("mode", "parallel: every stage is a process of its own; serial: one process for all"),
+      mode_key(),
+      join_key(),
       required(key("stages", ParamType::list, "what is done to each item, in order")),
       replicas_key(),
   };

@@ -28,7 +28,11 @@ template <class Enum>
 struct Values;
 template <>
 struct Values<Mode> {
-  static constexpr std::array kAll{Mode::parallel, Mode::serial};
+  static constexpr std::array kAll{Mode::parallel, Mode::serial, Mode::branch};
+};
+template <>
+struct Values<Join> {
+  static constexpr std::array kAll{Join::zip, Join::merge, Join::first, Join::none};
 };
 template <>
 struct Values<Overflow> {

@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include "plan/branches.hpp"
 #include "plan/json.hpp"
 #include "plan/object_reader.hpp"
 #include "plan/replicas.hpp"
@@ -40,11 +41,18 @@ class PlanReader {
     plan.entry = end(root, "source", StageKind::source, plan.source, names);
     plan.exit = end(root, "sink", StageKind::sink, plan.sink, names);
     plan.root.name = kMainPipeline;
-    read_members(root, "", plan.root, std::move(names), 1);
+    read_members(root, {.where = "", .level = 1}, plan.root, std::move(names));
     return plan;
   }
 
  private:
+  /// Where in the plan a pipeline or a stage stands.
+  struct Place {
+    std::string where;
+    std::size_t level = 0;      ///< of nesting
+    bool ends_in_sink = false;  ///< it is a branch that joins nothing, or the last in one
+  };
+
   StageContext context() const {
     return {types_, normalized_ ? DurationForm::text_or_nanoseconds : DurationForm::text, faults_};
   }
@@ -96,6 +104,7 @@ class PlanReader {
       return EndKind::none;
     }
     node.where = root.at(key);
+    node.kind = kind;
     const ObjectReader reader(*value, node.where, keys_of(kind), faults_);
     reader.read("name", node.name);
     if (reader.find("name") != nullptr) {
@@ -108,25 +117,35 @@ class PlanReader {
     return EndKind::hosted;
   }
 
-  void read_members(const ObjectReader& pipeline, const std::string& where, Node& node, Siblings names,
-                    std::size_t level) {
+  void read_members(const ObjectReader& pipeline, const Place& place, Node& node, Siblings names) {
     pipeline.read("mode", node.mode);
+    pipeline.read("join", node.join);
+    if (pipeline.find("join") != nullptr && !node.branches()) {
+      add_fault(pipeline.at("join"), "\"join\" in a pipeline of mode " + in_quotes(to_string(node.mode)),
+                "\"mode\": \"branch\" beside it");
+    }
     const ParamList* members = pipeline.list("stages");
     if (members == nullptr) {
       return;
     }
-    const std::string here = pointer_to(where, "stages");
+    const std::string here = pointer_to(place.where, "stages");
     // Letters of a sink are replayed by its plan without stages; plan files must have some.
-    const bool may_be_empty = normalized_ && level == 1;
+    const bool may_be_empty = normalized_ && place.level == 1;
     if (members->empty() && !may_be_empty) {
       add_fault(here, "an empty list", "at least one stage");
     }
     std::size_t unnamed = 0;
     node.children.reserve(std::min(members->size(), kMaxStages));
     for (std::size_t i = 0; i < members->size() && count_stage(here); ++i) {
-      node.children.push_back(member((*members)[i], pointer_to(here, i), level, unnamed));
+      const bool last = i + 1 == members->size() && place.ends_in_sink;
+      const bool tap = node.branches() && node.join == Join::none;
+      node.children.push_back(member(
+          (*members)[i], {.where = pointer_to(here, i), .level = place.level, .ends_in_sink = last || tap}, unnamed));
       check_name(node.children.back(), find_key((*members)[i], "name"), names);
       check_replicas(node.children.back(), node.mode);
+    }
+    if (auto fault = branches_fault(node, place.ends_in_sink)) {
+      add_fault(place.where, std::move(fault->found), std::move(fault->expected));
     }
   }
 
@@ -144,26 +163,31 @@ class PlanReader {
     return stages_ <= kMaxStages;
   }
 
-  Node member(const ParamValue& value, const std::string& where, std::size_t level, std::size_t& unnamed) {
-    Node node{.name = {}, .where = where, .stage = {}, .mode = Mode::parallel, .children = {}};
+  Node member(const ParamValue& value, const Place& place, std::size_t& unnamed) {
+    Node node{.name = {}, .where = place.where, .stage = {}, .mode = Mode::parallel, .children = {}};
     const bool pipeline = find_key(value, "stages") != nullptr || find_key(value, "mode") != nullptr;
     if (pipeline && find_key(value, "type") != nullptr) {
-      add_fault(where, "\"type\" beside \"stages\" or \"mode\"",
+      add_fault(place.where, "\"type\" beside \"stages\" or \"mode\"",
                 "\"type\" for a stage, or \"mode\" and \"stages\" for a pipeline");
       node.stage.emplace();
-    } else if (pipeline && level == kMaxNesting) {
-      add_fault(where, "pipelines nested deeper than " + std::to_string(kMaxNesting) + " levels", "less nesting");
+    } else if (pipeline && place.level == kMaxNesting) {
+      add_fault(place.where, "pipelines nested deeper than " + std::to_string(kMaxNesting) + " levels", "less nesting");
       node.stage.emplace();
     } else if (pipeline) {
-      const ObjectReader reader(value, where, pipeline_keys(), faults_);
+      const ObjectReader reader(value, place.where, pipeline_keys(), faults_);
       reader.read("name", node.name);
       reader.read("replicas", node.replicas);
-      read_members(reader, where, node, {}, level + 1);
+      Place inside = place;
+      ++inside.level;
+      read_members(reader, inside, node, {});
     } else {
-      const ObjectReader reader(value, where, stage_keys(), faults_);
+      node.kind = place.ends_in_sink ? StageKind::sink : StageKind::stage;
+      const ObjectReader reader(value, place.where, keys_of(node.kind), faults_);
       reader.read("name", node.name);
-      reader.read("replicas", node.replicas);
-      node.stage = read_stage(reader, StageKind::stage, context());
+      if (node.kind == StageKind::stage) {
+        reader.read("replicas", node.replicas);
+      }
+      node.stage = read_stage(reader, node.kind, context());
     }
     if (find_key(value, "name") == nullptr) {
       node.name = next_unnamed(unnamed);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <pystream/params.hpp>
 #include <span>
 #include <string>
@@ -7,6 +8,7 @@
 #include <vector>
 
 #include "plan/plan_json.hpp"
+#include "plan/topology.hpp"
 
 /// The steps of read_plan(), each of which adds what it finds wrong to the faults and goes on.
 namespace pystream::plan {
@@ -28,10 +30,12 @@ std::vector<std::string> plugins_of(const ParamValue& document, std::vector<Plan
 /// What concerns two nodes: item types along the items' way, and links where there are none.
 void check_flow(const Plan& plan, TypeCatalog types, std::vector<PlanFault>& faults);
 
-/// A sink with a parameter "item_type" that was left empty gets the type of the items that reach it, as far as the
-/// stages before it declare it: text is then written as lines.
-/// REQUIRES: the plan has no faults.
-void tell_sink_its_items(Plan& plan, TypeCatalog types);
+/// What a stage gives, where its type does not say it; empty: that is not known either.
+using ItemsGiven = std::function<std::string(const HostedSpec&)>;
+
+/// Sinks with a parameter "item_type" that was left empty get the type of the items that reach them, as far as the
+/// stages before them declare it: text is then written as lines. REQUIRES: the plan has no faults.
+void tell_sinks_their_items(Plan& plan, TypeCatalog types, const ItemsGiven& given = {});
 
 /// Names as the reader gives them to stages without one, counting in `unnamed`.
 std::string next_unnamed(std::size_t& unnamed);

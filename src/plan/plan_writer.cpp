@@ -107,6 +107,9 @@ ParamValue node_object(const Node& node, const FaultPolicy& usual = {}) {
   out.put("replicas", node.replicas, 1U);
   if (node.is_pipeline()) {
     out.put("mode", json_of(node.mode));
+    if (node.branches()) {
+      out.put("join", node.join, Join::zip);
+    }
     out.put("stages", ParamValue(members(node)));
   } else {
     put_stage(out, *node.stage, usual);
@@ -161,6 +164,9 @@ std::string write_plan(const Plan& plan) {
   ObjectWriter out;
   out.put(std::string(kNormalizedKey), ParamValue(true));
   out.put("mode", json_of(plan.root.mode));
+  if (plan.root.branches()) {
+    out.put("join", plan.root.join, Join::zip);
+  }
   out.put("plugins", plan.plugins, {});
   put_end(out, "source", plan.entry, plan.source);
   out.put("stages", ParamValue(members(plan.root)));

@@ -2,13 +2,18 @@
 
 #include <algorithm>
 
+#include "plan/branches.hpp"
+
 namespace pystream::plan {
 
 std::optional<std::string> replicas_fault(const Node& member, Mode around) {
   if (member.replicas == 0 || member.replicas > kMaxReplicas) {
     return "between 1 and " + std::to_string(kMaxReplicas) + " replicas";
   }
-  const bool has_workers = member.is_pipeline() && member.mode == Mode::parallel;
+  if (member.replicas > 1 && holds_sink(member)) {
+    return "no replicas here: there is a sink in it, and several would write the same";
+  }
+  const bool has_workers = member.is_pipeline() && member.mode != Mode::serial;
   if (member.replicas > 1 && around == Mode::serial && !has_workers) {
     return "no replicas here: a serial pipeline has one item at a time; give the serial pipeline itself replicas, or "
            "put the stage into a parallel one";
@@ -27,7 +32,7 @@ std::size_t count_replicas(const Node& pipeline) {
 
 std::optional<LinkId> link_that_cannot_deal(const Topology& topology) {
   const auto found = std::ranges::find_if(topology.links, [](const LinkSpec& link) {
-    return link.deals && link.options.overflow == Overflow::drop_oldest;
+    return link.consumers.size() > 1 && link.options.overflow == Overflow::drop_oldest;
   });
   return found == topology.links.end() ? std::nullopt
                                        : std::optional(static_cast<LinkId>(found - topology.links.begin()));

@@ -19,6 +19,6 @@ std::size_t count_replicas(const Node& pipeline);
 /// A link to replicas drops the oldest item, which would be another one for each of them.
 std::optional<LinkId> link_that_cannot_deal(const Topology& topology);
 inline constexpr const char* kCannotDeal =
-    "\"block\" or \"drop_newest\" in front of replicas: what each of them takes must not be overwritten";
+    "\"block\" or \"drop_newest\" in front of replicas and branches: what each of them takes must not be overwritten";
 
 }  // namespace pystream::plan

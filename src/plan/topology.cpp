@@ -20,10 +20,11 @@ std::string without_main(std::string_view name) {
 /// Walks the plan along the items' way. Consecutive segments on that way are joined by a link; behind a sink is a
 /// terminal one.
 ///
-/// Behind replicas there are several ends, in the order of their turns, and the next segment collects from all of them.
-/// Where that must not be, a worker without stages collects and passes on: in front of further replicas and of the
-/// user's process, and at the end of a replica. One that deals stands at the beginning of a replica that begins with
-/// replicas.
+/// Behind replicas and branches there are several ends, in their order, and the next segment collects from all of them.
+/// Where that must not be, a worker without stages collects and passes on: in front of further replicas or branches and
+/// of the user's process, and at the end of a replica or branch. One that deals stands at the beginning of a replica or
+/// branch that begins with replicas or branches. Behind branches that join nothing the next segment is one more
+/// consumer of the link that they read.
 class Builder {
  public:
   explicit Builder(const Plan& plan) : plan_(plan) {}
@@ -54,7 +55,7 @@ class Builder {
     if (serial) {
       main_row();
     } else {
-      inline_parallel(plan_.root, std::string(kMainPipeline));
+      walk_workers(plan_.root, std::string(kMainPipeline));
     }
     if (!serial && plan_.exit == EndKind::hosted) {
       worker_of_stage(plan_.sink, end_key(plan_.sink, kSink), Role::sink);
@@ -91,17 +92,28 @@ class Builder {
   void inline_parallel(const Node& pipeline, const std::string& key) {
     topology_.pipeline_keys.push_back(key);
     for (const Node& child : pipeline.children) {
-      in_replicas(child, join(key, child.name), [&](const std::string& child_key) {
-        if (!child.is_pipeline()) {
-          worker_of_stage(child, child_key, Role::stage);
-        } else if (child.mode == Mode::parallel) {
-          inline_parallel(child, child_key);
-        } else {
-          const WorkerId worker = add_worker(child_key);
-          begin_segment(worker);
-          row_members(child, child_key, worker);
-        }
-      });
+      in_replicas(child, join(key, child.name), [&](const std::string& child_key) { walk_node(child, child_key); });
+    }
+  }
+
+  void walk_node(const Node& node, const std::string& key) {
+    if (!node.is_pipeline()) {
+      worker_of_stage(node, key, node.kind);
+    } else if (node.mode != Mode::serial) {
+      walk_workers(node, key);
+    } else {
+      const WorkerId worker = add_worker(key);
+      begin_segment(worker);
+      row_members(node, key, worker);
+    }
+  }
+
+  /// A pipeline that has no worker of its own.
+  void walk_workers(const Node& pipeline, const std::string& key) {
+    if (pipeline.branches()) {
+      in_branches(pipeline, key);
+    } else {
+      inline_parallel(pipeline, key);
     }
   }
 
@@ -112,30 +124,80 @@ class Builder {
       walk(key);
       return;
     }
-    collect();
-    if (dealt_) {  // what is a replica already cannot be the dealer by itself
-      begin_segment(add_worker(key + kReplica + std::string(kDealer)));
-    }
-    const LinkId dealt =
-        add({.name = link_name(key), .producer = current_, .deals = true, .answers = rows_waiting_ > 0});
-    set_options(topology_.links[dealt], plan_.links);
+    const LinkId dealt = begin_sharing(key, Sharing::turn);
     std::vector<SegmentRef> ends;
     ++rows_waiting_;
     for (std::uint32_t i = 1; i <= node.replicas; ++i) {
-      dealt_ = dealt;
+      shared_ = dealt;
       walk(key + kReplica + std::to_string(i));
       collect();
       ends.push_back(current_);
     }
     --rows_waiting_;
-    ends_ = std::move(ends);
-    replicas_ = key;
+    ends_ = {.segments = std::move(ends), .collect = Collect::turn, .of = key};
   }
 
-  /// Makes one end of several.
+  void in_branches(const Node& pipeline, const std::string& key) {
+    topology_.pipeline_keys.push_back(key);
+    const bool joins = pipeline.join != Join::none;
+    const LinkId link = begin_sharing(key, joins ? Sharing::branches : Sharing::every);
+    const Around around = std::exchange(
+        around_,
+        {.aside = around_.aside || !joins, .one_answer = joins && (around_.one_answer || pipeline.join == Join::zip)});
+    const std::size_t rows = std::exchange(rows_waiting_, joins ? rows_waiting_ + 1 : 0);
+    const SegmentRef trunk = current_;
+    std::vector<SegmentRef> ends;
+    for (const Node& child : pipeline.children) {
+      shared_ = link;
+      in_replicas(child, join(key, child.name), [&](const std::string& child_key) { walk_node(child, child_key); });
+      if (joins) {
+        collect();
+        ends.push_back(current_);
+      }
+    }
+    around_ = around;
+    rows_waiting_ = rows;
+    if (joins) {
+      ends_ = {.segments = std::move(ends), .collect = collect_of(pipeline.join), .of = key};
+    } else {
+      current_ = trunk;
+      ends_ = {.segments = {trunk}, .collect = Collect::turn, .of = key};
+      shared_ = link;
+    }
+  }
+
+  static Collect collect_of(Join join) {
+    switch (join) {
+      case Join::merge:
+        return Collect::merge;
+      case Join::first:
+        return Collect::first;
+      default:
+        return Collect::zip;
+    }
+  }
+
+  /// The link, from the segment in front, that the replicas or branches of `key` read.
+  LinkId begin_sharing(const std::string& key, Sharing sharing) {
+    if (ends_.segments.size() > 1) {
+      collect();
+    } else if (shared_) {  // what is a consumer of many already cannot be the producer by itself
+      begin_segment(add_worker(key + kReplica + std::string(kDealer)));
+    }
+    const LinkId id = add({.name = link_name(key),
+                           .producer = current_,
+                           .sharing = sharing,
+                           .answers = rows_waiting_ > 0,
+                           .one_answer = around_.one_answer,
+                           .item_parts = parts_of_current()});
+    set_options(topology_.links[id], plan_.links);
+    return id;
+  }
+
+  /// Makes one end, which shares nothing, of what there is.
   void collect() {
-    if (ends_.size() > 1) {
-      begin_segment(add_worker(replicas_ + kReplica + std::string(kCollector)));
+    if (ends_.segments.size() > 1 || shared_) {
+      begin_segment(add_worker(ends_.of + kReplica + std::string(kCollector)));
     }
   }
 
@@ -144,12 +206,12 @@ class Builder {
     for (const Node& child : pipeline.children) {
       const std::string child_key = join(key, child.name);
       if (!child.is_pipeline()) {
-        host(child, child_key, Role::stage);
+        host(child, child_key, child.kind);
       } else if (child.mode == Mode::serial) {
         row_members(child, child_key, worker);
       } else {
         ++rows_waiting_;
-        in_replicas(child, child_key, [&](const std::string& replica_key) { inline_parallel(child, replica_key); });
+        in_replicas(child, child_key, [&](const std::string& replica_key) { walk_workers(child, replica_key); });
         if (user_runs_row_ && worker == 0) {
           collect();
         }
@@ -176,21 +238,21 @@ class Builder {
     const bool first = topology_.workers.front().segments.empty();
     const auto index = static_cast<std::uint32_t>(topology_.workers[worker].segments.size());
     const SegmentRef next{.worker = worker, .index = index};
-    topology_.workers[worker].segments.emplace_back();
+    topology_.workers[worker].segments.push_back({.collect = ends_.collect, .aside = around_.aside});
     std::vector<LinkId> inputs;
-    if (dealt_) {
-      topology_.links[*dealt_].consumers.push_back(next);
-      inputs.push_back(*std::exchange(dealt_, {}));
+    if (shared_) {
+      topology_.links[*shared_].consumers.push_back(next);
+      inputs.push_back(*std::exchange(shared_, {}));
     } else if (!first) {
-      const bool collects = ends_.size() > 1;
-      for (const SegmentRef end : std::exchange(ends_, {})) {
+      const bool collects = ends_.segments.size() > 1;
+      for (const SegmentRef end : std::exchange(ends_.segments, {})) {
         current_ = end;
         inputs.push_back(add_link(next, collects));
       }
     }
     topology_.workers[worker].segments.back().inputs = std::move(inputs);
     current_ = next;
-    ends_ = {next};
+    ends_ = {.segments = {next}, .collect = Collect::turn, .of = topology_.workers[worker].name};
   }
 
   std::string link_name(std::string_view to) const {
@@ -203,9 +265,26 @@ class Builder {
                   .producer = current_,
                   .consumers = {consumer},
                   .answers = answers || rows_waiting_ > 0,
+                  .one_answer = around_.one_answer || (answers && ends_.collect == Collect::zip),
+                  .item_parts = parts_of_current(),
                   .options = {}};
     set_options(link, plan_.links);
     return add(std::move(link));
+  }
+
+  /// How many items may be put together in one that the segment in hand gives, if it has no stage to look at them.
+  std::uint32_t parts_of_current() {
+    const Segment& from = current();
+    const bool zips = from.collect == Collect::zip && from.inputs.size() > 1;
+    if (!from.hosted.empty() || from.inputs.empty()) {
+      return 1;
+    }
+    std::uint32_t parts = 0;
+    for (const LinkId input : from.inputs) {
+      const std::uint32_t each = topology_.links[input].item_parts;
+      parts = zips ? parts + each : std::max(parts, each);
+    }
+    return parts;
   }
 
   void add_terminal_links(WorkerId worker) {
@@ -253,14 +332,27 @@ class Builder {
                                 .first_replica = is_first});
   }
 
+  /// Where the items that come next are.
+  struct Ends {
+    std::vector<SegmentRef> segments{};  ///< the one that is being filled, or the last ones of replicas or branches
+    Collect collect = Collect::turn;     ///< how the next segment takes from several
+    std::string of{};                    ///< key of what has those replicas or branches
+  };
+
+  /// What is around what is being walked.
+  struct Around {
+    bool aside = false;       ///< a branch that joins nothing
+    bool one_answer = false;  ///< branches that are zipped
+  };
+
   const Plan& plan_;
   Topology topology_;
-  SegmentRef current_;            ///< the segment that is being filled
-  std::vector<SegmentRef> ends_;  ///< those that the next segment reads from: the one that is being filled, or replicas
-  std::string replicas_;          ///< key of what has those replicas
-  std::optional<LinkId> dealt_;   ///< the next segment is a replica that reads from this link
+  SegmentRef current_;  ///< the segment that is being filled
+  Ends ends_;
+  std::optional<LinkId> shared_;  ///< the next segment is a consumer of this link, beside others
+  Around around_;
   std::map<const Node*, std::uint32_t> in_plan_;
-  std::size_t rows_waiting_ = 0;  ///< serial rows, and replicas, around what is being walked
+  std::size_t rows_waiting_ = 0;  ///< serial rows, replicas and branches that are joined, around what is being walked
   bool user_runs_row_ = false;    ///< worker 0 is the user's process
 };
 
@@ -343,6 +435,19 @@ std::vector<HostedId> Topology::downstream(HostedId id) const {
   return found;
 }
 
+std::vector<HostedId> Topology::first_stages() const {
+  std::vector<HostedId> found;
+  add_first(*this, {.worker = 0, .index = 0}, found);
+  return found;
+}
+
+/// Worker 0 where it runs a row.
+const Segment& Topology::result_segment() const {
+  const auto reader =
+      std::find_if(workers.rbegin(), workers.rend(), [](const WorkerSpec& worker) { return worker.external; });
+  return (reader == workers.rend() ? workers.back() : *reader).segments.back();
+}
+
 std::vector<LinkId> Topology::fed_by_user() const {
   return links_that(*this, [&](const LinkSpec& link) { return workers[link.producer.worker].external; });
 }
@@ -354,7 +459,7 @@ std::vector<LinkId> Topology::read_by_user() const {
 }
 
 bool Topology::leaves_pipeline(const Segment& segment) const {
-  return std::ranges::all_of(segment.outputs, [&](LinkId id) {
+  return !segment.aside && std::ranges::all_of(segment.outputs, [&](LinkId id) {
     return std::ranges::all_of(links[id].consumers, [&](SegmentRef at) { return !workers[at.worker].runs_row(); });
   });
 }

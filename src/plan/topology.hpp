@@ -42,15 +42,25 @@ struct HostedSpec {
   }
 };
 
+/// How a segment takes from several links.
+enum class Collect {
+  turn,   ///< from replicas: the answers to one unit from one link, to the next unit from the next
+  merge,  ///< from branches: all answers to an item, in the order of the links
+  zip,    ///< from branches: one item of the answers of all links
+  first,  ///< from branches: the answers of the link that is the first to give some
+};
+
 /// Part of a worker's row: read from links, call stages one after another, write to links.
 struct Segment {
-  /// None: the first hosted is a source, or the user's process feeds the pipeline here. Several: the links of replicas,
-  /// which it collects from in turn.
+  /// None: the first hosted is a source, or the user's process feeds the pipeline here. Several: the links of replicas
+  /// or branches.
   std::vector<LinkId> inputs{};
+  Collect collect = Collect::turn;
   std::vector<HostedId> hosted{};  ///< may be empty: items pass through unchanged
   std::vector<LinkId> outputs{};   ///< of a sink its terminal link; none: the user's process takes the items
+  bool aside = false;              ///< in a branch that ends in a sink of its own
 
-  static void fields(auto& self, auto& code) { code(self.inputs, self.hosted, self.outputs); }
+  static void fields(auto& self, auto& code) { code(self.inputs, self.collect, self.hosted, self.outputs, self.aside); }
 };
 
 /// One process. A worker with several segments is a serial row with parallel children in it: segment i + 1 reads
@@ -70,19 +80,30 @@ struct WorkerSpec {
   static void fields(auto& self, auto& code) { code(self.name, self.external, self.segments); }
 };
 
+/// What the consumers of a link have to do with one another.
+enum class Sharing {
+  every,     ///< every one of them takes every item; also of a link with one consumer
+  turn,      ///< each item is for one of them, in turn: they are replicas
+  branches,  ///< every one of them takes every item, and answers it
+};
+
 struct LinkSpec {
   std::string name;  ///< "Producer -> Consumer", by worker names without the main pipeline's prefix
   SegmentRef producer;
   std::vector<SegmentRef> consumers{};  ///< none: a terminal link, which carries a sink's journal and no items
-  bool deals = false;                   ///< each item is for one of the consumers, in turn: they are replicas
+  Sharing sharing = Sharing::every;
   /// Inside a child of a serial pipeline: every input is answered, by a tombstone if nothing comes out.
   bool answers = false;
+  bool one_answer = false;       ///< inside branches that are zipped: each stage gives at most one item for an input
+  std::uint32_t item_parts = 1;  ///< so many items may be put together in one
   /// The consumer's own, where they are set, else the plan's. Links with `answers` always block.
   LinkOptions options{};
 
   bool is_terminal() const { return consumers.empty(); }
+  bool deals() const { return sharing == Sharing::turn; }
   static void fields(auto& self, auto& code) {
-    code(self.name, self.producer, self.consumers, self.deals, self.answers, self.options);
+    code(self.name, self.producer, self.consumers, self.sharing, self.answers, self.one_answer, self.item_parts,
+         self.options);
   }
 };
 
@@ -105,11 +126,16 @@ struct Topology {
   std::vector<HostedId> upstream(HostedId id) const;
   std::vector<HostedId> downstream(HostedId id) const;
 
+  /// Stages that get what the user's process gives the pipeline.
+  std::vector<HostedId> first_stages() const;
+  /// From which the user's process takes the results, if it does.
+  const Segment& result_segment() const;
+
   /// Links of which the user's process is the producer, or a consumer. Where it runs no row these are the entrance and
   /// the exit of the pipeline.
   std::vector<LinkId> fed_by_user() const;
   std::vector<LinkId> read_by_user() const;
-  /// Items that come out of this segment leave the main pipeline.
+  /// Items that come out of this segment leave the main pipeline; not those of a sink aside.
   bool leaves_pipeline(const Segment& segment) const;
   bool has_source(WorkerId id) const;
   bool has_sink(WorkerId id) const;

@@ -95,13 +95,28 @@ Figures sum_of(const shm::SupervisorView& view, std::span<const ProfileKey> keys
   return sum;
 }
 
+/// Of the slowest of the groups: the one whose items are oldest.
+Figures last_of_all(const shm::SupervisorView& view, std::span<const ProfileKey> keys,
+                    const std::vector<std::vector<std::uint32_t>>& groups) {
+  const auto age = [](const Figures& of) {
+    return of.items > 0 ? static_cast<double>(of.age_ns) / static_cast<double>(of.items) : 0;
+  };
+  Figures slowest;
+  for (const std::vector<std::uint32_t>& group : groups) {
+    if (Figures one = sum_of(view, keys, group); slowest.items == 0 || age(one) > age(slowest)) {
+      slowest = std::move(one);
+    }
+  }
+  return slowest;
+}
+
 }  // namespace
 
 /// An item is in it from the end of the stage before it to the end of its own last stage; both keep the sum of their
 /// items' ages there. Of what comes from the stages before, it may be a replica that gets a part: the mean age there is
 /// that of all.
 Figures derived_figures(const shm::SupervisorView& view, std::span<const ProfileKey> keys, const ProfileKey& key) {
-  const Figures last = sum_of(view, keys, key.last);
+  const Figures last = last_of_all(view, keys, key.last);
   Figures figures{
       .items = last.items, .total_ns = last.age_ns, .first_end_ns = last.first_end_ns, .last_end_ns = last.last_end_ns};
   if (!key.before.empty()) {

@@ -76,7 +76,7 @@ class KeyList {
     const auto outside = [&](plan::HostedId other) { return !is_inside(topology_.hosted[other].key, key.key); };
     const std::vector<plan::HostedId> behind = topology_.downstream(id);
     if (behind.empty() || std::ranges::any_of(behind, outside)) {
-      key.last.push_back(position_of_[id]);
+      add_last(key, id);
     }
     for (const plan::HostedId before : topology_.upstream(id)) {
       const std::uint32_t position = position_of_[before];
@@ -84,6 +84,33 @@ class KeyList {
         key.before.push_back(position);
       }
     }
+  }
+
+  /// Replicas of a stage, and branches that are merged, do one work together.
+  void add_last(ProfileKey& key, plan::HostedId id) const {
+    const plan::HostedSpec& hosted = topology_.hosted[id];
+    const auto joins = [&](const std::vector<std::uint32_t>& group) {
+      const plan::HostedSpec& other = topology_.hosted[hosted_at(group.front())];
+      return other.in_plan == hosted.in_plan || (is_merged(other) && is_merged(hosted));
+    };
+    const auto group = std::ranges::find_if(key.last, joins);
+    if (group != key.last.end()) {
+      group->push_back(position_of_[id]);
+    } else {
+      key.last.push_back({position_of_[id]});
+    }
+  }
+
+  plan::HostedId hosted_at(std::uint32_t position) const {
+    return static_cast<plan::HostedId>(std::ranges::find(position_of_, position) - position_of_.begin());
+  }
+
+  bool is_merged(const plan::HostedSpec& hosted) const {
+    return std::ranges::any_of(topology_.segment({hosted.worker, hosted.segment}).outputs, [&](plan::LinkId link) {
+      return std::ranges::any_of(topology_.links[link].consumers, [&](plan::SegmentRef at) {
+        return topology_.segment(at).collect == plan::Collect::merge;
+      });
+    });
   }
 
   const plan::Topology& topology_;

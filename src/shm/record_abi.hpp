@@ -42,7 +42,7 @@ struct RecordHeader {
 /// Records of a link are numbered without a gap. A serial row hands one item at a time to a parallel child and waits
 /// for its results. `closes` is how many enclosing rows have all results of their item with this record: 0 on links
 /// outside any row. A stage in replicas is such a region too: each record that is dealt to one of them is closed by
-/// the last output that it leads to.
+/// the last output that it leads to. So are branches, each of which answers every record.
 ///
 /// A record that is dealt is for one consumer of its link; the others step over it. Its sequence word says for which:
 ///

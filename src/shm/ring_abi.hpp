@@ -71,8 +71,9 @@ constexpr std::uint32_t small_number_in(std::uint32_t flags, std::uint32_t shift
 
 /// What the consumers of a link have to do with one another.
 enum class Sharing : std::uint32_t {
-  every = 0,  ///< every one of them takes every record
-  turn = 1,   ///< each record is dealt to one of them, in turn; the end is for all
+  every = 0,     ///< every one of them takes every record
+  turn = 1,      ///< each record is dealt to one of them, in turn; the end is for all
+  branches = 2,  ///< every one of them takes every record, and each but the end closes one region more
 };
 
 /// REQUIRES: written by one process at a time; the coordinator starts a successor only after reaping.

@@ -137,6 +137,8 @@ class RingReader {
 
   /// Every record but the end is for one consumer of the link alone.
   bool deals() const { return end_.link.sharing == static_cast<std::uint32_t>(Sharing::turn); }
+  /// The link has further consumers.
+  bool shared() const { return end_.link.consumers > 1; }
   /// True on a link that drops the oldest: every record must be done before the next is looked at.
   bool one_at_a_time() const { return inbox_.exists(); }
   std::uint64_t next_number() const { return number_; }

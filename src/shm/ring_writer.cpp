@@ -24,7 +24,7 @@ RingWriter::RingWriter(ProducerEnd end)
       journal_(*end_.own, check_),
       large_(end_, check_),
       consumers_(end_),
-      deals_(end_.link.sharing == static_cast<std::uint32_t>(Sharing::turn)),
+      sharing_(static_cast<Sharing>(end_.link.sharing)),
       bound_(static_cast<std::int64_t>(end_.link.time_limit_ns), TimeBound::kFewest * end_.link.consumers) {
   rollback();
   check_(deal_turn_ < end_.link.consumers, "it was to deal to a consumer that there is not");
@@ -244,16 +244,23 @@ void RingWriter::commit(const Done& done) {
   }
   journal_.commit(mark(), done);
   base::kill_point(base::KillPoint::before_wake);
-  consumers_.wake(head_, deals_ ? std::exchange(dealt_to_, 0) : Consumers::kAll);
+  consumers_.wake(head_, deals() ? std::exchange(dealt_to_, 0) : Consumers::kAll);
 }
 
-/// The end is for all.
-void RingWriter::deal(RecordHeader& header) {
+/// The end is for all, and closes nothing.
+void RingWriter::share(RecordHeader& header) {
   if (kind_in(header.number_and_kind) == RecordKind::end) {
     dealt_to_ = base::mutated(base::Mutation::end_wakes_one) ? Consumers::Set{1} << deal_turn_ : Consumers::kAll;
     return;
   }
-  header.number_and_kind += kDealt + (std::uint64_t{1} << kClosesShift);
+  header.number_and_kind += std::uint64_t{1} << kClosesShift;
+  if (deals()) {
+    deal(header);
+  }
+}
+
+void RingWriter::deal(RecordHeader& header) {
+  header.number_and_kind += kDealt;
   header.sequence = (header.sequence & kDealtSequenceMask) | std::uint64_t{deal_turn_} << kConsumerShift;
   dealt_to_ |= Consumers::Set{1} << deal_turn_;
   deal_turn_ = deal_turn_ + 1 == end_.link.consumers ? 0 : deal_turn_ + 1;
@@ -269,7 +276,7 @@ void RingWriter::commit_inputs_done(std::uint64_t inputs_done) {
 }
 
 void RingWriter::wait(const Watched& since, const Patience& patience) {
-  if (deals_ && !base::mutated(base::Mutation::no_wake_to_step_over)) {
+  if (deals() && !base::mutated(base::Mutation::no_wake_to_step_over)) {
     // Who was dealt nothing lately sleeps in front of what the others were dealt. Not before the last commit: it wakes
     // only those for whom it has something (tests/model/dealing.pml, BREAK 29).
     consumers_.wake(journal_.committed());

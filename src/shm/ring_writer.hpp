@@ -64,7 +64,8 @@ inline void store(std::byte* to, const LargePayload& large) {
 ///
 /// Where the link is shared in turn, each record but the end is dealt to one consumer, and closes one region more (see
 /// record_abi.hpp). The record says to whom, and the journal who is next: so what was dealt stays dealt, and a
-/// successor goes on behind it.
+/// successor goes on behind it. Where branches share the link, each record but the end closes one region more, too, and
+/// none may be a run, as each item is answered by itself.
 ///
 /// Invariant: the records from what is free up to head_ never span more than the ring.
 class RingWriter {
@@ -110,7 +111,10 @@ class RingWriter {
   /// an item, and no more than were reserved.
   void finish_run(std::size_t size, const RunItems& of, const RecordTag& tag, std::uint8_t closes = 0);
   /// Every record but the end is for one of the consumers alone.
-  bool deals() const { return deals_; }
+  bool deals() const { return sharing_ == Sharing::turn; }
+  /// The link may carry runs.
+  bool takes_runs() const { return sharing_ != Sharing::branches; }
+  bool shared() const { return end_.link.consumers > 1; }
   /// Items up to here may be in runs.
   std::size_t run_limit() const { return small_limit_ - std::min(small_limit_, sizeof(RunHead)); }
   /// A record whose payload stays in a link upstream; false while this link is full. It counts with the payload's size.
@@ -200,6 +204,7 @@ class RingWriter {
   void set_room();
   void finish_large(std::size_t size, const RecordTag& tag);
   void write_header(RecordKind kind, const RecordTag& tag, std::uint32_t payload, std::uint8_t closes);
+  void share(RecordHeader& header);
   void deal(RecordHeader& header);
 
   ProducerEnd end_;
@@ -209,7 +214,7 @@ class RingWriter {
   Journal journal_;
   LargeArea large_;
   Consumers consumers_;
-  bool deals_;
+  Sharing sharing_;
   TimeBound bound_;
   std::optional<Eviction> eviction_;  ///< on a link that drops the oldest
   References references_;
@@ -240,8 +245,8 @@ inline void RingWriter::write_header(RecordKind kind, const RecordTag& tag, std:
                       .size = payload,
                       .part = tag.part,
                       .entered_ns = tag.entered_ns};
-  if (deals_) [[unlikely]] {
-    deal(header);
+  if (sharing_ != Sharing::every) [[unlikely]] {
+    share(header);
   }
   store(ring_.at(head_), header);
   newest_ = head_;

@@ -22,7 +22,7 @@
 namespace pystream::shm {
 
 inline constexpr std::uint64_t kMagic = 0x6d61657274737970;  // "pystream"
-inline constexpr std::uint32_t kAbiVersion = 10;
+inline constexpr std::uint32_t kAbiVersion = 11;
 
 /// Behind it stand WorkerEntry[workers], LinkEntry[links] and ConsumerEntry[consumers].
 struct SegmentHeader {
@@ -55,6 +55,13 @@ struct WorkerEntry {
   std::uint32_t segments;
 };
 
+/// How a link's producer answers its inputs.
+enum class Answers : std::uint32_t {
+  as_it_likes = 0,
+  each = 1,  ///< every input is answered, by a tombstone if need be
+  one = 2,   ///< likewise, and by one item at most
+};
+
 struct LinkEntry {
   std::uint64_t producer_offset;
   std::uint64_t ring_offset;
@@ -70,7 +77,7 @@ struct LinkEntry {
   std::uint32_t producer;
   std::uint32_t first_consumer;  ///< index of its first ConsumerEntry; the others follow
   std::uint32_t consumers;       ///< at least 1, of a link that drops the oldest exactly 1
-  std::uint32_t answers;         ///< 1: every input is answered, by a tombstone if need be
+  std::uint32_t answers;         ///< Answers
   std::uint32_t overflow;        ///< Overflow
   std::uint32_t sharing;         ///< Sharing
 };

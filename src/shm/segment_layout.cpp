@@ -105,7 +105,7 @@ void SegmentLayout::add(const LinkSize& size) {
   entry.large_limit = size.large_limit;
   entry.time_limit_ns = size.time_limit_ns;
   entry.producer = size.producer;
-  entry.answers = size.answers ? 1 : 0;
+  entry.answers = static_cast<std::uint32_t>(size.answers);
   entry.overflow = static_cast<std::uint32_t>(size.overflow);
   entry.sharing = static_cast<std::uint32_t>(size.sharing);
   links_.push_back(entry);

@@ -18,7 +18,7 @@ struct LinkSize {
   std::uint64_t items_limit = 0;         ///< 0: as many as fit
   std::uint64_t large_limit = 4;
   std::uint64_t time_limit_ns = 0;  ///< see TimeBound; 0: no bound
-  bool answers = false;
+  Answers answers = Answers::as_it_likes;
   Overflow overflow = Overflow::block;
   Sharing sharing = Sharing::every;
 };

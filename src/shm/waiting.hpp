@@ -1,7 +1,11 @@
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "base/clock.hpp"
 #include "base/futex.hpp"
@@ -26,7 +30,8 @@
 /// value, loses wake-ups: tests/model, BREAK 6.)
 ///
 /// A waiter may sleep on a second word as well. The process that changes the second word wakes it and does not remember
-/// the sleep as ended, because the waiter sleeps again on the same value of the first word (BREAK 7).
+/// the sleep as ended, because the waiter sleeps again on the same value of the first word (BREAK 7). One that sleeps
+/// on the words of several links announces each in the page of that link.
 namespace pystream::shm {
 
 /// What a waiter announces that saw `seen`; odd. 0: awake.
@@ -118,23 +123,24 @@ inline void wait_for_change(const Watched& watched, const Patience& patience) {
   watched.wake_up();
 }
 
-/// As wait_for_change(), for a worker that has something to do when either word changes. The two may be announced in
-/// one place, with one value.
-inline void wait_for_either(const Watched& one, const Watched& other, const Patience& patience) {
-  const auto changed = [&] { return one.changed() || other.changed(); };
+/// As wait_for_change(), for a worker that has something to do when any of the words changes. Several may be announced
+/// in one place, with one value. REQUIRES: at least one, at most base::kMostFutexes.
+inline void wait_for_any(std::span<const Watched> all, const Patience& patience) {
+  const auto changed = [&] { return std::ranges::any_of(all, &Watched::changed); };
   if (spin(patience.spin_ns, changed)) {
     return;
   }
-  one.fall_asleep();
-  other.fall_asleep();
+  std::array<base::FutexWait, base::kMostFutexes> words{};
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    all[i].fall_asleep();
+    words[i] = {.word = &all[i].word, .seen = all[i].seen};
+  }
   std::atomic_thread_fence(std::memory_order_seq_cst);  // SLEEP
   if (!changed()) {
     base::kill_point(base::KillPoint::asleep);
-    base::futex_wait_either({.word = one.word, .seen = one.seen}, {.word = other.word, .seen = other.seen},
-                            patience.timeout_ns);
+    base::futex_wait_any(std::span(words).first(all.size()), patience.timeout_ns);
   }
-  one.wake_up();
-  other.wake_up();
+  std::ranges::for_each(all, &Watched::wake_up);
 }
 
 }  // namespace pystream::shm

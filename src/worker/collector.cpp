@@ -1,10 +1,14 @@
 #include "worker/collector.hpp"
 
+#include <algorithm>
+
+#include "base/mutation.hpp"
+
 namespace pystream::worker {
 
-Collector::Collector(std::span<shm::RingReader> links, std::span<const std::uint64_t> numbers, std::uint32_t turn,
-                     std::uint64_t done)
-    : links_(links), numbers_(numbers.begin(), numbers.end()), turn_(turn), done_(done) {
+Collector::Collector(std::span<shm::RingReader> links, Of of, std::span<const std::uint64_t> numbers,
+                     std::uint32_t turn, std::uint64_t done)
+    : links_(links), of_(of), numbers_(numbers.begin(), numbers.end()), turn_(turn), done_(done) {
   if (turn_ >= links_.size()) {
     throw shm::LinkCorrupt(links_.front().id(), "is read by a segment whose journal names link " +
                                                     std::to_string(turn_) + " of " + std::to_string(links_.size()) +
@@ -12,8 +16,28 @@ Collector::Collector(std::span<shm::RingReader> links, std::span<const std::uint
   }
 }
 
+/// The next record of the link whose turn it is. Behind the end of one there is nothing in the others but marks, and
+/// their ends; if there is more, a link ended early because a worker failed, and this is the end.
+const shm::Record* Collector::peek_at_turn() {
+  while (!ended_) {
+    const shm::Record* record = link().try_peek();
+    if (record == nullptr || (over_ == 0 && record->kind != shm::RecordKind::end)) {
+      return record;
+    }
+    if (record->kind == shm::RecordKind::tombstone && record->closes == 0) {
+      return record;
+    }
+    ended_ = record->kind != shm::RecordKind::end || ++over_ == links_.size();
+    if (!ended_) {
+      pass_turn();
+    }
+  }
+  record_ = {.kind = shm::RecordKind::end};
+  return &record_;
+}
+
 const shm::Record* Collector::try_peek() {
-  const shm::Record* record = link().try_peek();
+  const shm::Record* record = peek_at_turn();
   if (record == nullptr) {
     return nullptr;
   }
@@ -21,6 +45,12 @@ const shm::Record* Collector::try_peek() {
   record_.number = done_;
   closes_ = record_.closes > 0;
   record_.closes -= closes_ ? 1 : 0;
+  if (of_ == Of::branches) {
+    // So that no two parts of an item have the same number.
+    record_.part = record_.part * static_cast<std::uint32_t>(links_.size()) + turn_;
+    const bool last = turn_ + 1 == links_.size() || base::mutated(base::Mutation::merge_closes_each);
+    record_.closes = last ? record_.closes : 0;
+  }
   return &record_;
 }
 
@@ -28,11 +58,15 @@ void Collector::step(std::uint64_t records, bool closed) {
   numbers_[turn_] = link().next_number();
   done_ += records;
   if (closed) {
-    turn_ = turn_ + 1 == links_.size() ? 0 : turn_ + 1;
+    pass_turn();
   }
 }
 
 void Collector::advance() {
+  if (ended_) {
+    ++done_;
+    return;
+  }
   link().advance();
   step(1, closes_);
 }
@@ -40,6 +74,18 @@ void Collector::advance() {
 void Collector::advance_items(std::uint32_t items) {
   link().advance_items(items);
   step(items, closes_ && items == found_);
+}
+
+bool Collector::has_unreleased() const {
+  return std::ranges::any_of(links_, &shm::RingReader::has_unreleased);
+}
+
+void Collector::release() {
+  for (shm::RingReader& link : links_) {
+    if (link.has_unreleased()) {
+      link.release();
+    }
+  }
 }
 
 }  // namespace pystream::worker

@@ -9,18 +9,21 @@
 namespace pystream::worker {
 
 /// Takes records from several links in turn: those of one unit from one link, then those of the next unit from the
-/// next. A unit is what one record led to that was dealt to a replica; its last record closes it.
+/// next. A unit is what one record led to that was dealt to a replica; its last record closes it. Of branches that are
+/// merged, a unit is what one of them made of an item; the item is answered with the unit of the last branch.
 ///
 /// Invariants:
 /// 1. How far it is in each link, and whose turn it is, become valid together, by the write position of the segment's
 ///    output (see shm::Done).
-/// 2. Records are numbered in the order of collection, over all links. Numbers of single links say nothing to anybody
+/// 2. Every link is read up to its end: what stands in front of that would keep out the end where there is no room.
+/// 3. Records are numbered in the order of collection, over all links. Numbers of single links say nothing to anybody
 ///    else, as they collide.
 class Collector {
  public:
   /// `numbers`: of the first record of each link that is not done; `turn`: of the link whose turn it is; `done`:
   /// records collected so far. `links` outlive this.
-  Collector(std::span<shm::RingReader> links, std::span<const std::uint64_t> numbers, std::uint32_t turn,
+  enum class Of { replicas, branches };
+  Collector(std::span<shm::RingReader> links, Of of, std::span<const std::uint64_t> numbers, std::uint32_t turn,
             std::uint64_t done);
 
   /// The next record, or nullptr: there is none yet. It closes one region less than in its link. Valid until the next
@@ -28,9 +31,12 @@ class Collector {
   const shm::Record* try_peek();
   /// Steps over what try_peek() gave.
   void advance();
-  /// As RingReader::try_items(), of the link whose turn it is.
+  /// As RingReader::try_items(), of the link whose turn it is; none of branches.
   template <class Ahead>
   shm::FoundItems try_items(std::size_t size, std::uint32_t limit, const Ahead& ahead) {
+    if (of_ == Of::branches) {
+      return {};
+    }
     shm::FoundItems found = link().try_items(size, limit, ahead);
     found_ = found.items;
     closes_ = found.closes > 0;
@@ -47,15 +53,23 @@ class Collector {
   /// Of the first record of each link that was not stepped over.
   std::span<const std::uint64_t> numbers() const { return numbers_; }
   std::uint32_t turn() const { return turn_; }
+  bool has_unreleased() const;
+  /// Releases what was stepped over. REQUIRES: the commit of numbers() and turn().
+  void release();
 
  private:
+  const shm::Record* peek_at_turn();
   void step(std::uint64_t records, bool closed);
+  void pass_turn() { turn_ = turn_ + 1 == links_.size() ? 0 : turn_ + 1; }
 
   std::span<shm::RingReader> links_;
+  Of of_;
   std::vector<std::uint64_t> numbers_;
   std::uint32_t turn_;
   std::uint64_t done_;
   shm::Record record_;       ///< in hand
+  std::size_t over_ = 0;     ///< so many ends were read, one link behind the other
+  bool ended_ = false;       ///< nothing comes any more
   std::uint32_t found_ = 0;  ///< items, by the last try_items()
   bool closes_ = false;      ///< what is in hand, or was found, ends with the last of its unit
 };

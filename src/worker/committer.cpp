@@ -69,15 +69,20 @@ bool Committer::needs_output() const {
   return cursors_.any() || (inputs_.several() && !base::mutated(base::Mutation::collect_without_output));
 }
 
+/// REQUIRES: no input is in work, or the inputs before it are committed.
+void Committer::save_state() {
+  if (saved_.any() && inputs_done_ != committed()) {
+    saved_.save(inputs_done_, committed());
+  }
+}
+
 void Committer::commit() {
   const std::uint64_t before = committed();
   if (output_.terminal()) {
     chain_.stages().back()->sink()->flush();
   }
-  if (saved_.any() && inputs_done_ != before) {
-    saved_.save(inputs_done_, before);
-  }
-  if (!output_.terminal() && needs_output() && inputs_done_ != before && !ring_.has_uncommitted()) {
+  save_state();
+  if (!output_.terminal() && needs_output() && has_news() && !ring_.has_uncommitted()) {
     output_.mark(shm::RecordKind::tombstone, 0);  // readers step over it, and it is output enough
   }
   cursors_.keep();
@@ -95,12 +100,13 @@ void Committer::commit() {
 
 bool Committer::commit_part(std::int64_t now) {
   const bool has_output = ring_.has_uncommitted();
-  if (!has_output && (chain_.source() != nullptr || inputs_done_ == committed())) {
+  if (!has_output && (chain_.source() != nullptr || !has_news())) {
     return true;  // a source's cursor is committed with output only
   }
   if (!has_output && inputs_.several()) {
     return false;
   }
+  save_state();  // of the inputs before: the end mark of a source waits for room behind its last ones
   meter_.prepare(inputs_done_);
   if (has_output) {
     ring_.commit(done(output_.emitted()));

@@ -71,7 +71,10 @@ class Committer {
   std::uint64_t committed() const { return ring_.journal().inputs_done.load(std::memory_order_relaxed); }
   shm::Done done(std::uint32_t parts_out) const;
 
+  /// Something is done that the journal does not say yet.
+  bool has_news() const { return inputs_done_ != committed() || inputs_.moved(); }
   bool needs_output() const;
+  void save_state();
 
   shm::RingWriter& ring_;
   const Inputs& inputs_;

@@ -1,5 +1,6 @@
 #include "worker/inputs.hpp"
 
+#include <array>
 #include <utility>
 
 #include "base/mutation.hpp"
@@ -14,8 +15,8 @@ constexpr std::int64_t kRetainNs = base::kKillPoints ? kSleepNs : 1'000'000;
 
 }  // namespace
 
-Inputs::Inputs(std::vector<shm::ConsumerEnd> links, std::uint64_t inputs_done, shm::RingWriter& output,
-               std::int64_t spin_ns)
+Inputs::Inputs(std::vector<shm::ConsumerEnd> links, plan::Collect collect, std::uint64_t inputs_done,
+               shm::RingWriter& output, std::int64_t spin_ns)
     : output_(output), spin_ns_(spin_ns) {
   const bool collects = links.size() > 1;
   const std::span<const std::uint64_t> numbers = output.journal_input_numbers();
@@ -23,17 +24,48 @@ Inputs::Inputs(std::vector<shm::ConsumerEnd> links, std::uint64_t inputs_done, s
   for (shm::ConsumerEnd& link : links) {
     links_.emplace_back(std::move(link), collects ? numbers[links_.size()] : inputs_done, output.oldest_referred());
   }
-  if (collects) {
-    collector_.emplace(std::span(links_), numbers.first(links_.size()), output.journal_collect_turn(), inputs_done);
+  if (!collects) {
+    return;
+  }
+  const std::span all(links_);
+  const std::uint32_t turn = output.journal_collect_turn();
+  switch (collect) {
+    case plan::Collect::turn:
+      collect_.emplace<Collector>(all, Collector::Of::replicas, numbers.first(all.size()), turn, inputs_done);
+      break;
+    case plan::Collect::merge:
+      collect_.emplace<Collector>(all, Collector::Of::branches, numbers.first(all.size()), turn, inputs_done);
+      break;
+    case plan::Collect::zip:
+      collect_.emplace<Zip>(all, numbers.first(all.size()), inputs_done);
+      break;
+    case plan::Collect::first:
+      collect_.emplace<FirstAnswer>(all, numbers.first(FirstAnswer::journal_entries(all.size())), turn, inputs_done);
+      break;
   }
 }
 
-void Inputs::release_each() {
-  for (shm::RingReader& link : links_) {
-    if (link.has_unreleased()) {
-      link.release();
-    }
+std::span<const std::uint64_t> Inputs::numbers() const {
+  if (!several()) {
+    return {};
   }
+  const auto* const first = std::get_if<FirstAnswer>(&collect_);
+  const auto* const zip = std::get_if<Zip>(&collect_);
+  return first != nullptr ? first->progress()
+         : zip != nullptr ? zip->numbers()
+                          : std::get<Collector>(collect_).numbers();
+}
+
+std::uint32_t Inputs::turn() const {
+  const auto* const collector = std::get_if<Collector>(&collect_);
+  const auto* const first = std::get_if<FirstAnswer>(&collect_);
+  return collector != nullptr ? collector->turn() : first != nullptr ? first->winner() : 0;
+}
+
+bool Inputs::moved() const {
+  const auto* const zip = std::get_if<Zip>(&collect_);
+  const auto* const first = std::get_if<FirstAnswer>(&collect_);
+  return zip != nullptr ? zip->moved() : first != nullptr && first->moved();
 }
 
 void Inputs::allow_references() {
@@ -51,7 +83,13 @@ void Inputs::wait() {
   if (has_unreleased() && !base::mutated(base::Mutation::keep_stepped_over)) {
     release();  // what was dealt to others
   }
-  shm::RingReader& next = collector_ ? collector_->link() : link();
+  if (auto* const first = std::get_if<FirstAnswer>(&collect_)) {
+    shm::wait_for_any(first->more(), {.spin_ns = spin_ns_, .timeout_ns = kSleepNs});
+    return;
+  }
+  auto* const collector = std::get_if<Collector>(&collect_);
+  auto* const zip = std::get_if<Zip>(&collect_);
+  shm::RingReader& next = collector != nullptr ? collector->link() : zip != nullptr ? zip->link() : link();
   if (!next.try_nap()) {
     next.wait(spin_ns_, kSleepNs);
   }
@@ -69,7 +107,7 @@ void Inputs::wait_while_referred() {
     if (base::mutated(base::Mutation::ignore_release_request)) {
       link().wait(spin_ns_, kSleepNs);
     }
-    shm::wait_for_either(more, release_request, {.spin_ns = spin_ns_, .timeout_ns = kRetainNs});
+    shm::wait_for_any(std::array{more, release_request}, {.spin_ns = spin_ns_, .timeout_ns = kRetainNs});
     if (more.changed() || release_request.changed()) {
       return;
     }
@@ -81,7 +119,7 @@ void Inputs::wait_while_referred() {
   if (base::mutated(base::Mutation::ignore_releases_while_asleep)) {
     link().wait(spin_ns_, kSleepNs);
   }
-  shm::wait_for_either(more, output_.room(), {.spin_ns = spin_ns_, .timeout_ns = kSleepNs});
+  shm::wait_for_any(std::array{more, output_.room()}, {.spin_ns = spin_ns_, .timeout_ns = kSleepNs});
   release();
 }
 

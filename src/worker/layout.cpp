@@ -28,13 +28,32 @@ std::uint64_t time_limit_ns(const plan::Topology& topology, const plan::LinkSpec
   return applies ? static_cast<std::uint64_t>(link.options.time.value_or(kTimeLimit).count()) : 0;
 }
 
+shm::Answers answers_of(const plan::LinkSpec& link) {
+  if (!link.answers) {
+    return shm::Answers::as_it_likes;
+  }
+  return link.one_answer ? shm::Answers::one : shm::Answers::each;
+}
+
+shm::Sharing sharing_of(plan::Sharing sharing) {
+  switch (sharing) {
+    case plan::Sharing::every:
+      return shm::Sharing::every;
+    case plan::Sharing::turn:
+      return shm::Sharing::turn;
+    case plan::Sharing::branches:
+      return shm::Sharing::branches;
+  }
+  return shm::Sharing::every;
+}
+
 shm::LinkSize size_of(const plan::Topology& topology, const plan::LinkSpec& link, std::uint64_t ring_bytes) {
   if (link.is_terminal()) {
     return {.producer = link.producer.worker, .consumers = {link.producer.worker}};
   }
-  const std::uint64_t limit = link.options.bytes.value_or(kItemLimit);
+  const std::uint64_t limit = link.item_parts * link.options.bytes.value_or(kItemLimit);
   // Each replica has as many items in front of it as a stage alone would.
-  const std::uint64_t shares = link.deals ? link.consumers.size() : 1;
+  const std::uint64_t shares = link.deals() ? link.consumers.size() : 1;
   std::vector<std::uint32_t> consumers;
   for (const plan::SegmentRef consumer : link.consumers) {
     consumers.push_back(consumer.worker);
@@ -46,9 +65,9 @@ shm::LinkSize size_of(const plan::Topology& topology, const plan::LinkSpec& link
           .items_limit = shares * link.options.items.value_or(0),
           .large_limit = shares * link.options.items.value_or(kLargeAtOnce),
           .time_limit_ns = time_limit_ns(topology, link),
-          .answers = link.answers,
+          .answers = answers_of(link),
           .overflow = link.options.overflow,
-          .sharing = link.deals ? shm::Sharing::turn : shm::Sharing::every};
+          .sharing = sharing_of(link.sharing)};
 }
 
 }  // namespace

@@ -44,6 +44,9 @@ void LinkOutput::mark(shm::RecordKind kind, std::uint8_t closes) {
 std::span<std::byte> LinkOutput::reserve(std::size_t size) {
   base::kill_point(base::KillPoint::before_reserve);
   reserved_ = 0;
+  if (one_answer_ && emitted_ > 0) {
+    refuse_second();
+  }
   std::byte* data = nullptr;
   if (emitted_ >= already_out_) {
     lost_ = Lost::no;
@@ -72,6 +75,12 @@ std::byte* LinkOutput::make_place(std::size_t size) {
     data = scratch_.data();
   }
   return data;
+}
+
+void LinkOutput::refuse_second() {
+  throw Error(
+      "a second output for one input, in a branch whose answers are zipped: one item is made of one answer of "
+      "each branch; give one output, or join the branches by \"merge\"");
 }
 
 void LinkOutput::refuse(std::size_t size) const {
@@ -113,6 +122,9 @@ bool LinkOutput::may_refer(const Item& in) const {
 void LinkOutput::refer(const Item& in) {
   base::kill_point(base::KillPoint::before_reserve);
   reserved_ = 0;
+  if (one_answer_ && emitted_ > 0) {
+    refuse_second();
+  }
   if (emitted_ >= already_out_) {
     const shm::ReferTo to{.link = flow_.input->place.link,
                           .position = flow_.input->place.position,

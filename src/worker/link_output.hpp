@@ -40,7 +40,8 @@ class LinkOutput final : public Output {
         flow_(flow),
         place_(place),
         terminal_(ring.link().ring_bytes == 0),
-        answers_(ring.link().answers != 0 || !place.alone()) {}
+        answers_(ring.link().answers != static_cast<std::uint32_t>(shm::Answers::as_it_likes) || !place.alone()),
+        one_answer_(ring.link().answers == static_cast<std::uint32_t>(shm::Answers::one)) {}
 
   /// The link carries nothing: the segment ends in a sink.
   bool terminal() const { return terminal_; }
@@ -111,6 +112,7 @@ class LinkOutput final : public Output {
   shm::RecordTag output_tag() const;
   std::byte* make_place(std::size_t size);
   [[noreturn]] void refuse(std::size_t size) const;
+  [[noreturn]] static void refuse_second();
 
   shm::RingWriter& ring_;
   RoomMaker& room_;
@@ -118,6 +120,7 @@ class LinkOutput final : public Output {
   RowPlace place_;
   bool terminal_;
   bool answers_;
+  bool one_answer_;
   bool first_ = false;
   bool refers_ = false;
   std::uint32_t resumed_ = 0;

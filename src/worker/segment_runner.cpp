@@ -33,7 +33,7 @@ void SegmentRunner::for_each_stage(const Call& call) {
 /// Calls start() once there is something to do; false if there is not. A sink is committed at once, so that no
 /// successor calls it again.
 bool SegmentRunner::begin() {
-  if (work_.inputs.any() && work_.inputs.try_peek() == nullptr) {
+  if (work_.inputs.any() && work_.inputs.try_peek() == nullptr && !work_.inputs.moved()) {
     return false;
   }
   for_each_stage([](StageAdapter& stage) {
@@ -93,6 +93,14 @@ void SegmentRunner::commit_and_release() {
   }
 }
 
+/// Of several links, what is no input, and was stepped over, is not kept until the next input.
+void SegmentRunner::commit_moves() {
+  if (work_.inputs.moved()) {
+    commit_and_release();
+    work_.meter.apply(work_.monitor.now());
+  }
+}
+
 bool SegmentRunner::run_batch() {
   work_.monitor.check_stop();
   if (fresh_ && !begin()) {
@@ -120,6 +128,7 @@ bool SegmentRunner::take_batch() {
   }
   if (taken == 0) {
     work_.meter.cancel();
+    commit_moves();
     return work_.from_source();  // a source that was interrupted is asked again
   }
   work_.meter.close();
@@ -137,6 +146,7 @@ bool SegmentRunner::run_one(bool& closed) {
   const std::uint64_t before = cycles();
   work_.meter.begin_now();
   if (!commit_before_failing([this] { return take_next(); })) {
+    commit_moves();
     return false;
   }
   closed = cycles() != before || ended();

@@ -38,6 +38,7 @@ class SegmentRunner final {
   std::uint32_t take_some();
   bool take_next();
   void commit_and_release();
+  void commit_moves();
   bool run_behind(const std::vector<SegmentRunner*>& behind);
   template <class Call>
   void for_each_stage(const Call& call);

@@ -17,7 +17,7 @@ SegmentWork::SegmentWork(SegmentParts parts, Monitor& its_monitor, DeadLetters& 
       chain(std::move(parts.stages), output, flow, monitor, recorder, parts.first_hosted),
       meter(recorder, chain, monitor, parts.exits),
       committer(ring, inputs, output, chain, meter, monitor, place, parts.checkpoints, parts.checkpoint_bytes),
-      inputs(std::move(parts.inputs), committer.inputs_done(), ring, parts.spin_ns),
+      inputs(std::move(parts.inputs), parts.collect, committer.inputs_done(), ring, parts.spin_ns),
       sizer(parts.expected_item_ns, committer.has_checkpoints() || inputs.one_at_a_time()),
       faults({.of_stages = std::move(parts.faults), .limits = parts.limits},
              read_past_death(monitor.control(), parts.index), chain, output, monitor, recorder, letters) {
@@ -30,7 +30,7 @@ SegmentWork::SegmentWork(SegmentParts parts, Monitor& its_monitor, DeadLetters& 
 }
 
 bool SegmentWork::may_refer() const {
-  return inputs.any() && !inputs.several() && !inputs.link().deals() && !ring.deals() && !output.terminal() &&
+  return inputs.any() && !inputs.several() && !inputs.link().shared() && !ring.shared() && !output.terminal() &&
          place.alone() && ring.overflow() == shm::Overflow::block &&
          static_cast<shm::Overflow>(inputs.link().link().overflow) == shm::Overflow::block;
 }

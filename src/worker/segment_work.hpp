@@ -25,7 +25,8 @@ namespace pystream::worker {
 /// What one segment is made of; see plan::Segment.
 struct SegmentParts {
   std::vector<shm::ConsumerEnd> inputs;  ///< none: the first stage is a source
-  shm::ProducerEnd output;               ///< of a terminal link if the segment ends in a sink
+  plan::Collect collect = plan::Collect::turn;
+  shm::ProducerEnd output;  ///< of a terminal link if the segment ends in a sink
   std::vector<std::unique_ptr<StageAdapter>> stages;
   std::vector<plan::FaultPolicy> faults;  ///< one for each stage
   RowPlace place;
@@ -54,7 +55,7 @@ struct SegmentWork {
   bool from_source() const { return chain.source() != nullptr; }
   /// Output records may refer to inputs instead of copying them. Not where a link drops items, since it may drop what
   /// is referred to; not in a row, which also waits for its child, where it would not pass releases on; and not where
-  /// records are dealt or collected, where what one replica keeps would hold up the others.
+  /// links are shared or collected from, where what one replica or branch keeps would hold up the others.
   bool may_refer() const;
 
   Monitor& monitor;

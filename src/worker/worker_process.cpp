@@ -77,6 +77,7 @@ class Builder {
     for (const plan::LinkId link : segment.inputs) {
       parts.inputs.push_back(segment_.map_consumer(link, start_.topology->consumer_index(link, here)));
     }
+    parts.collect = segment.collect;
     parts.output = segment_.map_producer(segment.outputs.front());
     const shm::WorkerEnd& end = monitor_.end();
     parts.profile = end.profile.segments.at(index);

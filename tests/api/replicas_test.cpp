@@ -178,8 +178,9 @@ TEST(ReplicasTest, ALinkToReplicasDoesNotDropTheOldest) {
   sut.add([](int n) { return n; }, "Pass", replicas(2));
   ParallelOptions options;
   options.overflow = Overflow::drop_oldest;
-  EXPECT_TRUE(contains(message_of<PipelineInitiationError>([&] { sut.parallelize(options); }),
-                       "found Overflow::drop_oldest, expected \"block\" or \"drop_newest\" in front of replicas"));
+  EXPECT_TRUE(
+      contains(message_of<PipelineInitiationError>([&] { sut.parallelize(options); }),
+               "found Overflow::drop_oldest, expected \"block\" or \"drop_newest\" in front of replicas and branches"));
 }
 
 TEST(ReplicasTest, TheNewestResultIsWhatWasPublishedLast) {

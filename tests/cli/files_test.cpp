@@ -41,6 +41,22 @@ TEST_F(FilesOfRuns, StandardOutputThatIsTheInputIsRefused) {
   EXPECT_EQ(folder_.read("in.txt"), kContent);
 }
 
+TEST_F(FilesOfRuns, TwoSinksThatWriteOneFileAreRefused) {
+  const auto tapped = [](const std::string& one, const std::string& other) {
+    return R"({"source": )" + lines_from("in.txt") +
+           R"(, "stages": [{"name": "T", "mode": "branch", "join": "none", "stages": [{"name": "S", )" + one.substr(1) +
+           R"(]}], "sink": )" + other + "}";
+  };
+  for (const char* command : {"run", "validate"}) {
+    const ProgramRun sut = run(tapped(file_to("x"), file_to("./x")), {}, command);
+    EXPECT_EQ(sut.exit_code, 2) << sut.err;
+    EXPECT_CONTAINS(sut.err, "found \"./x\", which T.S writes, too, expected an output for each sink");
+  }
+  EXPECT_EQ(run(tapped(file_to("x"), file_to("y")), {}).exit_code, 0);
+  EXPECT_EQ(folder_.read("x"), folder_.read("y"));
+  EXPECT_EQ(run(tapped(file_to("/dev/null"), file_to("/dev/null")), {}).exit_code, 0);
+}
+
 TEST_F(FilesOfRuns, OutputThatIsThePlanIsRefused) {
   const std::string plan = plan_of(lines_from("in.txt"), file_to("x"));
   EXPECT_EQ(run(plan, {"--output", "plan.json"}).exit_code, 2);

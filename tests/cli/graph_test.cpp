@@ -55,6 +55,46 @@ TEST_F(Graph, TextOfNestedPipelines) {
   EXPECT_CONTAINS(run.out, "  Outer -> Next    drop_oldest, 8 items\n");
 }
 
+/// Two branches, one of them a pipeline with replicas, that are zipped; behind them a tap.
+constexpr const char* kBranches = R"({
+  "plugins": ["libpystream_testing.so"],
+  "source": {"type": "generate"},
+  "stages": [
+    {"name": "Views", "mode": "branch", "stages": [
+      {"name": "Left", "type": "test.add"},
+      {"name": "Right", "mode": "parallel", "stages": [{"name": "In", "type": "test.add", "replicas": 2}]}]},
+    {"name": "Aside", "mode": "branch", "join": "none", "stages": [{"name": "Log", "type": "discard"}]},
+    {"name": "Next", "type": "test.mix"}
+  ],
+  "sink": {"type": "discard"}
+})";
+
+TEST_F(Graph, BranchesAreFramesWithTheirJoin) {
+  const ProgramRun run = graph(kBranches);
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_EQ(run.out,
+            "plan.json\n"
+            "├─ Source       generate  process\n"
+            "├─ Views                  branches, zip\n"
+            "│  ├─ Left      test.add  process\n"
+            "│  └─ Right               parallel\n"
+            "│     └─ In \u00d72  test.add  process\n"
+            "├─ Aside                  branches, none\n"
+            "│  └─ Log       discard   process\n"
+            "├─ Next         test.mix  process\n"
+            "└─ Sink         discard   process\n"
+            "\nlinks\n"
+            "  Source -> Left\n"
+            "  Source -> In \u00d72\n"
+            "  Left -> Log\n"
+            "  In \u00d72 -> Log\n"
+            "  Left -> Next\n"
+            "  In \u00d72 -> Next\n"
+            "  Next -> Sink\n");
+  EXPECT_CONTAINS(graph(kBranches, {"--format", "dot"}).out, "branches, zip");
+  EXPECT_CONTAINS(graph(kBranches, {"--format", "mermaid"}).out, "Views (branches, zip)");
+}
+
 TEST_F(Graph, DotHasClustersForPipelinesAndEdgesForLinks) {
   const ProgramRun run = graph(kNested, {"--format", "dot"});
   EXPECT_EQ(run.exit_code, 0) << run.err;

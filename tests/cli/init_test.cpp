@@ -1,4 +1,5 @@
 #include <filesystem>
+#include <map>
 
 #include "cli/coord_program.hpp"
 
@@ -12,6 +13,25 @@ TEST(Init, WritesAPlanThatIsValid) {
   EXPECT_CONTAINS(run.out, "wrote pipeline.json\n");
   const ProgramRun valid = coord({"validate", "pipeline.json"}, {.directory = folder.path()});
   EXPECT_EQ(valid.exit_code, 0) << valid.err;
+}
+
+/// What each example makes of two lines.
+TEST(Init, EveryExampleRuns) {
+  const std::map<std::string, std::string> expected{{"nested", "Hello, you!\nHello, world!\n"},
+                                                    {"replicas", "you\nworld\n"},
+                                                    {"branches", "YOU\t3\nWORLD\t5\n"},
+                                                    {"tap", "hello, you\nhello, world\n"}};
+  for (const auto& [example, output] : expected) {
+    SCOPED_TRACE(example);
+    const TempFolder folder;
+    ASSERT_EQ(coord({"init", "--example", example}, {.directory = folder.path()}).exit_code, 0);
+    const ProgramRun run = coord({"run", "pipeline.json", "-q"}, {.input = "you\nworld\n", .directory = folder.path()});
+    EXPECT_EQ(run.exit_code, 0) << run.err;
+    EXPECT_EQ(run.out, output);
+    if (example == "tap") {
+      EXPECT_EQ(folder.read("lines.log"), "you\nworld\n");
+    }
+  }
 }
 
 TEST(Init, LeavesAFileAlone) {

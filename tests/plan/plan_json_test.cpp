@@ -102,9 +102,10 @@ TEST(ReadPlanTest, MissingKeys) {
 }
 
 TEST(ReadPlanTest, UnknownKeysHaveSuggestions) {
-  EXPECT_EQ(faults_in(plan_text(R"([{"type": "pass"}])", R"(, "plugin": [], "$comment": "passed over")")),
-            Texts{"/plugin: found the key \"plugin\", expected one of \"name\", \"mode\", \"plugins\", \"source\", "
-                  "\"stages\", \"sink\", \"links\", \"profiler\", \"restarts\" (did you mean \"plugins\"?)"});
+  EXPECT_EQ(
+      faults_in(plan_text(R"([{"type": "pass"}])", R"(, "plugin": [], "$comment": "passed over")")),
+      Texts{"/plugin: found the key \"plugin\", expected one of \"name\", \"mode\", \"join\", \"plugins\", \"source\", "
+            "\"stages\", \"sink\", \"links\", \"profiler\", \"restarts\" (did you mean \"plugins\"?)"});
   EXPECT_EQ(faults_in(plan_text(R"([{"type": "pass"}])", R"(, "links": {"overflw": "block"})")),
             Texts{"/links/overflw: found the key \"overflw\", expected one of \"capacity\", \"overflow\" (did you mean "
                   "\"overflow\"?)"});
@@ -117,7 +118,7 @@ TEST(ReadPlanTest, WrongValuesOfPlanKeys) {
     return faults.empty() ? "" : faults[0];
   };
   EXPECT_EQ(fault(R"("mode": "serail")"),
-            "/mode: found \"serail\", expected \"parallel\" or \"serial\" (did you mean \"serial\"?)");
+            "/mode: found \"serail\", expected \"parallel\", \"serial\" or \"branch\" (did you mean \"serial\"?)");
   EXPECT_EQ(fault(R"("name": 3)"), "/name: found 3, expected a string");
   EXPECT_EQ(fault(R"("plugins": "a.so")"), "/plugins: found \"a.so\", expected a list");
   EXPECT_EQ(fault(R"("plugins": ["a.so", ""])"), "/plugins/1: found \"\", expected the file of a plugin");
@@ -217,7 +218,7 @@ TEST(ReadPlanTest, LinksOnlyWhereThereIsOne) {
   EXPECT_EQ(fault(R"([{"mode": "parallel", "stages": [{"type": "pass", "link": {"overflow": "drop_newest"}}]}])",
                   R"(, "mode": "serial")"),
             "/stages/0/stages/0/link/overflow: found \"drop_newest\", expected \"block\": a serial pipeline waits for "
-            "every item that passes here");
+            "every item that passes here, as replicas and branches do");
 }
 
 TEST(ReadPlanTest, ExternalEndsAreNotForPlanFiles) {

@@ -53,8 +53,8 @@ TEST(StageKeysTest, UnknownKeys) {
             "\"timeout\", \"start_timeout\", \"on_crash\", \"on_error\", \"max_attempts\", \"limits\", \"link\", "
             "\"replicas\" (did you mean \"timeout\"?)");
   EXPECT_EQ(only_fault(R"([{"mode": "serial", "timeout": "5s", "stages": [{"type": "pass"}]}])"),
-            "/stages/0/timeout: found the key \"timeout\", expected one of \"name\", \"mode\", \"stages\", "
-            "\"replicas\"");
+            "/stages/0/timeout: found the key \"timeout\", expected one of \"name\", \"mode\", \"join\", "
+            "\"stages\", \"replicas\"");
   EXPECT_EQ(only_fault(R"([{"type": "pass", "a/b~c": 1}])").substr(0, 19), "/stages/0/a~1b~0c: ");
 }
 
@@ -96,8 +96,83 @@ TEST(StageKeysTest, AStageOfASerialPipelineHasNoReplicas) {
 TEST(StageKeysTest, ALinkToReplicasDoesNotDropTheOldest) {
   EXPECT_EQ(only_fault(R"([{"type": "pass", "replicas": 2, "link": {"overflow": "drop_oldest"}}])"),
             "/stages/0: found \"drop_oldest\" on the link Source -> Stage_1, expected \"block\" or \"drop_newest\" in "
-            "front of replicas: what each of them takes must not be overwritten");
+            "front of replicas and branches: what each of them takes must not be overwritten");
   EXPECT_EQ(only_fault(R"([{"type": "pass", "replicas": 2, "link": {"overflow": "drop_newest"}}])"), "");
+}
+
+TEST(StageKeysTest, BranchesHaveAJoin) {
+  const std::string two = R"([{"name": "A", "type": "pass"}, {"name": "B", "type": "pass"}])";
+  const auto branches = [](const std::string& keys, const std::string& stages) {
+    return R"([{"name": "V", "mode": "branch", )" + keys + R"("stages": )" + stages + "}]";
+  };
+  for (const char* join : {"zip", "merge", "first"}) {
+    EXPECT_EQ(only_fault(branches(R"("join": ")" + std::string(join) + "\", ", two)), "");
+  }
+  EXPECT_EQ(only_fault(branches("", two)), "");
+  EXPECT_EQ(only_fault(branches(R"("join": "both", )", two)).substr(0, 32), "/stages/0/join: found \"both\", ex");
+  EXPECT_EQ(
+      only_fault(R"([{"mode": "parallel", "join": "zip", "stages": )" + two + "}]"),
+      "/stages/0/join: found \"join\" in a pipeline of mode \"parallel\", expected \"mode\": \"branch\" beside it");
+  EXPECT_EQ(only_fault(branches("", R"([{"type": "pass"}])")),
+            "/stages/0: found one branch, expected at least two with \"join\": \"zip\"");
+  EXPECT_EQ(
+      only_fault(branches(
+          "", R"([{"name": "A", "type": "pass"}, {"name": "M", "mode": "branch", "join": "merge", "stages": )" + two +
+                  "}]")),
+      "/stages/0: found \"join\": \"merge\" in the branch \"M\", expected one answer of each branch to an item, as "
+      "\"join\": \"zip\" makes one item of them");
+}
+
+TEST(StageKeysTest, ABranchThatJoinsNothingEndsInASink) {
+  const auto taps = [](const std::string& branch, const std::string& keys = "") {
+    return only_fault(R"([{"name": "T", "mode": "branch", "join": "none", )" + keys + R"("stages": [)" + branch +
+                      R"(]}, {"type": "pass"}])");
+  };
+  EXPECT_EQ(taps(R"({"type": "null"})"), "");
+  EXPECT_EQ(taps(R"({"mode": "parallel", "stages": [{"type": "pass"}, {"type": "null"}]})"), "");
+  EXPECT_EQ(taps(R"({"mode": "serial", "stages": [{"type": "pass"}, {"type": "null"}]})"), "");
+  EXPECT_EQ(taps(R"({"type": "pass"})").substr(0, 64),
+            "/stages/0/stages/0/type: found \"pass\", which is a stage type, ex");
+  EXPECT_EQ(taps(R"({"type": "null", "replicas": 2})").substr(0, 37), "/stages/0/stages/0/replicas: found th");
+  EXPECT_EQ(
+      taps(R"({"type": "null"})", R"("replicas": 2, )"),
+      "/stages/0/replicas: found 2, expected no replicas here: there is a sink in it, and several would write the "
+      "same");
+  EXPECT_EQ(taps(R"({"mode": "branch", "join": "none", "stages": [{"type": "null"}]})"),
+            "/stages/0/stages/0: found branches at the end of a branch that joins nothing, expected a sink there");
+}
+
+TEST(StageKeysTest, BranchesAgreeOnTheLinkThatTheyRead) {
+  const auto fault = [](const std::string& one, const std::string& other) {
+    return only_fault(R"([{"mode": "branch", "join": "merge", "stages": [{"name": "A", "type": "pass", "link": )" +
+                      one + R"(}, {"name": "B", "type": "pass", "link": )" + other + "}]}]");
+  };
+  const std::string small = R"({"capacity": {"items": 2}})";
+  EXPECT_EQ(fault(small, small), "");
+  EXPECT_EQ(
+      faults_in(plan_text(
+          R"([{"mode": "branch", "join": "merge", "stages": [{"name": "A", "type": "pass", "link": {"capacity": {"items": 2}}}, {"name": "B", "type": "pass"}]}])")),
+      Texts());
+  EXPECT_NE(
+      faults_in(
+          plan_text(
+              R"([{"mode": "branch", "join": "merge", "stages": [{"name": "A", "type": "pass", "link": {"capacity": {"items": 2}}}, {"name": "B", "type": "pass", "link": {"capacity": {"items": 3}}}]}])"))
+          .size(),
+      0U);
+}
+
+TEST(StageKeysTest, WhatBranchesGiveFitsTheNextStage) {
+  const auto faults = [](const std::string& join, const std::string& next) {
+    return faults_in(
+        R"({"source": {"type": "files", "params": {"path": "."}}, "stages": [{"name": "D", "type": "image.decode"}, {"name": "V", "mode": "branch", "join": ")" +
+        join +
+        R"(", "stages": [{"name": "A", "type": "image.convolve"}, {"name": "B", "type": "image.encode"}]}, {"name": "N", "type": ")" +
+        next + R"("}], "sink": {"type": "null"}})");
+  };
+  EXPECT_EQ(faults("zip", "pass"), Texts());
+  ASSERT_EQ(faults("zip", "image.decode").size(), 1U);
+  EXPECT_NE(faults("zip", "image.decode")[0].find("\"tuple<image, bytes>\" from "), std::string::npos);
+  EXPECT_EQ(faults("merge", "image.decode").size(), 1U) << "of the first branch";
 }
 
 TEST(StageKeysTest, ReplicasInReplicasAreCountedTogether) {

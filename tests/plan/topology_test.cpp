@@ -241,8 +241,8 @@ TEST(TopologyTest, ReplicasShareTheLinkInFrontAndTheNextStageCollects) {
   EXPECT_EQ(workers_of(sut),
             (Texts{"MainPipeline__Source", "MainPipeline__A#1", "MainPipeline__A#2", "MainPipeline__Sink"}));
   EXPECT_EQ(links_of(sut), (Texts{"Source -> A", "A#1 -> Sink !", "A#2 -> Sink !"}));
-  EXPECT_TRUE(sut.links[0].deals);
-  EXPECT_FALSE(sut.links[1].deals);
+  EXPECT_TRUE(sut.links[0].deals());
+  EXPECT_FALSE(sut.links[1].deals());
   EXPECT_EQ(sut.links[0].consumers, (std::vector<SegmentRef>{{.worker = 1}, {.worker = 2}}));
   EXPECT_EQ(sut.consumer_index(0, {.worker = 2}), 1U);
   EXPECT_EQ(sut.workers[3].segments[0].inputs, (std::vector<LinkId>{1, 2}));
@@ -297,6 +297,82 @@ TEST(TopologyTest, ARowDealsToAndCollectsFromReplicasOfItsChild) {
   EXPECT_EQ(links_of(sut),
             (Texts{"Source -> Row", "Row -> Row__P !", "Row__P#1__X -> Row !", "Row__P#2__X -> Row !", "Row -> Sink"}));
   EXPECT_EQ(sut.workers[1].segments[1].inputs, (std::vector<LinkId>{2, 3}));
+}
+
+Node branches(Join join, std::string name, std::vector<Node> children) {
+  Node node = make_pipeline(std::move(name), Mode::branch, std::move(children));
+  node.join = join;
+  return node;
+}
+
+Node make_sink(std::string name) {
+  Node node = make_stage(std::move(name), "null");
+  node.kind = StageKind::sink;
+  return node;
+}
+
+TEST(TopologyTest, BranchesReadOneLinkAndTheNextStageJoinsThem) {
+  const Plan plan = make_plan(Mode::parallel, {branches(Join::zip, "V", {make_stage("A"), make_stage("B")})});
+  const Topology sut = make_topology(plan);
+  EXPECT_EQ(links_of(sut), (Texts{"Source -> V", "V__A -> Sink !", "V__B -> Sink !"}));
+  EXPECT_EQ(sut.links[0].sharing, Sharing::branches);
+  EXPECT_EQ(sut.links[0].consumers, (std::vector<SegmentRef>{{.worker = 1}, {.worker = 2}}));
+  EXPECT_FALSE(sut.links[0].one_answer);
+  EXPECT_TRUE(sut.links[1].one_answer);
+  EXPECT_EQ(sut.workers[3].segments[0].collect, Collect::zip);
+  EXPECT_EQ(sut.upstream(3), (std::vector<HostedId>{1, 2}));
+}
+
+TEST(TopologyTest, MergedBranchesMayGiveSeveralAnswers) {
+  const Plan plan = make_plan(Mode::parallel, {branches(Join::merge, "V", {make_stage("A"), make_stage("B")})});
+  const Topology sut = make_topology(plan);
+  EXPECT_FALSE(sut.links[1].one_answer);
+  EXPECT_EQ(sut.workers[3].segments[0].collect, Collect::merge);
+}
+
+TEST(TopologyTest, BehindBranchesThatJoinNothingTheNextStageReadsTheirLinkToo) {
+  const Plan plan =
+      make_plan(Mode::parallel,
+                {make_stage("A"),
+                 branches(Join::none, "T", {make_pipeline("P", Mode::parallel, {make_stage("X"), make_sink("S")})}),
+                 make_stage("B")});
+  const Topology sut = make_topology(plan);
+  EXPECT_EQ(links_of(sut), (Texts{"Source -> A", "A -> T", "T__P__X -> T__P__S", "B -> Sink"}));
+  EXPECT_EQ(sut.links[1].sharing, Sharing::every);
+  EXPECT_EQ(sut.links[1].consumers.size(), 2U);
+  EXPECT_EQ(sut.hosted[3].role, Role::sink);
+  EXPECT_TRUE(sut.segment_of(3).aside);
+  EXPECT_FALSE(sut.leaves_pipeline(sut.segment_of(3)));
+  EXPECT_TRUE(sut.leaves_pipeline(sut.segment_of(5)));
+  EXPECT_EQ(sut.downstream(1), (std::vector<HostedId>{2, 4}));
+}
+
+TEST(TopologyTest, BranchesThatBeginOrEndWithBranchesHaveWorkersThatPassOn) {
+  const Plan plan = make_plan(
+      Mode::parallel,
+      {branches(Join::zip, "V",
+                {branches(Join::first, "W", {make_stage("A"), make_stage("B")}), in_replicas(2, make_stage("C"))})},
+      EndKind::external);
+  const Topology sut = make_topology(plan);
+  EXPECT_EQ(links_of(sut),
+            (Texts{"Entry -> V", "V__W#deal -> V__W !", "V__W__A -> V__W#collect !", "V__W__B -> V__W#collect !",
+                   "V__C#deal -> V__C !", "V__C#1 -> V__C#collect !", "V__C#2 -> V__C#collect !",
+                   "V__W#collect -> V#collect !", "V__C#collect -> V#collect !", "V#collect -> Exit"}));
+  EXPECT_EQ(sut.first_stages().size(), 4U);
+  EXPECT_EQ(sut.result_segment().inputs.size(), 1U);
+  EXPECT_EQ(sut.links.back().item_parts, 2U);
+}
+
+TEST(TopologyTest, ARowHandsAnItemToBranchesAndWaitsForTheirAnswers) {
+  const Plan plan = make_plan(
+      Mode::parallel, {make_pipeline("Row", Mode::serial,
+                                     {make_stage("A"), branches(Join::merge, "V", {make_stage("X"), make_stage("Y")}),
+                                      branches(Join::none, "T", {make_sink("S")}), make_stage("B")})});
+  const Topology sut = make_topology(plan);
+  EXPECT_EQ(links_of(sut), (Texts{"Source -> Row", "Row -> Row__V !", "Row__V__X -> Row !", "Row__V__Y -> Row !",
+                                  "Row -> Row__T !", "Row -> Sink"}));
+  EXPECT_EQ(sut.workers[1].segments[1].collect, Collect::merge);
+  EXPECT_EQ(sut.links[4].consumers.size(), 2U) << "the sink aside, and the row itself";
 }
 
 }  // namespace

@@ -39,7 +39,7 @@ void check_keys(const Plan& plan) {
   for (const ProfileKey& key : sut) {
     found.insert(key.key);
     if (key.derived()) {
-      EXPECT_EQ(std::pair(sut.at(key.first).key, sut.at(key.last.back()).key), ends_of(topology, key.key));
+      EXPECT_EQ(std::pair(sut.at(key.first).key, sut.at(key.last.back().back()).key), ends_of(topology, key.key));
       EXPECT_TRUE(key.before.empty() || !sut.at(key.before.front()).derived());
       continue;
     }
@@ -81,7 +81,21 @@ TEST(KeysTest, OfReplicasAllThatGiveItsItemsAndTakeThem) {
     return all;
   };
   EXPECT_EQ(names(inner->before), (std::vector<std::string>{"MainPipeline__A#1", "MainPipeline__A#2"}));
-  EXPECT_EQ(names(inner->last), (std::vector<std::string>{"MainPipeline__P__C#1", "MainPipeline__P__C#2"}));
+  ASSERT_EQ(inner->last.size(), 1U);
+  EXPECT_EQ(names(inner->last.front()), (std::vector<std::string>{"MainPipeline__P__C#1", "MainPipeline__P__C#2"}));
+}
+
+TEST(KeysTest, ItemsLeaveBranchesWithTheSlowestUnlessTheirAnswersAreMerged) {
+  for (const plan::Join join : {plan::Join::zip, plan::Join::merge}) {
+    plan::Node views =
+        plan::test::make_pipeline("V", Mode::branch, {plan::test::make_stage("A"), plan::test::make_stage("B")});
+    views.join = join;
+    const plan::Plan plan = plan::test::make_plan(Mode::parallel, {views});
+    const std::vector<ProfileKey> sut = profile_keys(plan::make_topology(plan));
+    const auto inner = std::find_if(sut.begin(), sut.end(), [](const ProfileKey& key) { return key.derived(); });
+    ASSERT_NE(inner, sut.end());
+    EXPECT_EQ(inner->last.size(), join == plan::Join::merge ? 1U : 2U);
+  }
 }
 
 TEST(KeysTest, AlsoRowsOfNothingButParallelPipelines) {

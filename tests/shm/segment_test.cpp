@@ -15,9 +15,10 @@ using namespace pystream::test;
 
 SegmentSpec make_spec() {
   return {.workers = {{.hosted = 1}, {.hosted = 40, .segments = 3, .checkpoint_bytes = 5000}, {}},
-          .links = {{.producer = 0, .consumers = {1}, .ring_bytes = 4096, .item_limit = 10'000, .large_limit = 2},
-                    {.producer = 1, .consumers = {2}, .ring_bytes = 65'536, .item_limit = 1 << 26, .answers = true},
-                    {.producer = 2, .consumers = {2}}},
+          .links =
+              {{.producer = 0, .consumers = {1}, .ring_bytes = 4096, .item_limit = 10'000, .large_limit = 2},
+               {.producer = 1, .consumers = {2}, .ring_bytes = 65'536, .item_limit = 1 << 26, .answers = Answers::each},
+               {.producer = 2, .consumers = {2}}},
           .plan = "the plan"};
 }
 

@@ -250,7 +250,7 @@ void answer(const Segment& segment, std::uint64_t times) {
       ++i;
       ring.release();
     } else {
-      wait_for_either(ring.more(), lack, {.timeout_ns = kLong});
+      wait_for_any(std::array{ring.more(), lack}, {.timeout_ns = kLong});
     }
   }
 }

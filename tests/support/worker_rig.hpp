@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <pystream/detail/stage_forms.hpp>
 #include <string>
 #include <utility>
@@ -53,7 +54,9 @@ struct RigSpec {
   std::uint64_t rows = 0;    ///< room for that many rows of single items
   bool deals = false;        ///< the output of segment 0 is dealt to two consumers
   bool is_dealt_to = false;  ///< segment 0 is the first of two replicas
-  bool collects = false;     ///< segment 0 reads a second link, rig_second_input()
+  /// Segment 0 reads a second link, rig_second_input(), and takes from the two so.
+  std::optional<plan::Collect> collects{};
+  bool one_answer = false;  ///< an input may have one output at most
 };
 
 /// Behind the links of the segments.
@@ -88,7 +91,7 @@ inline shm::Segment make_rig_segment(const RigSpec& spec) {
     shm::LinkSize out = spec.link;
     out.producer = 1;
     out.consumers = {0};
-    out.answers = spec.answers;
+    out.answers = spec.one_answer ? shm::Answers::one : spec.answers ? shm::Answers::each : shm::Answers::as_it_likes;
     if (segment.has_sink) {
       out = {.producer = 1, .consumers = {1}};
     }
@@ -135,6 +138,7 @@ class RiggedWorker {
       }
       if (spec.collects && i == 0) {
         parts.inputs.push_back(segment.map_consumer(rig_second_input(spec)));
+        parts.collect = *spec.collects;
       }
       parts.stages = given.make();
       parts.faults.assign(parts.stages.size(), given.faults);

@@ -223,6 +223,21 @@ TEST_F(ChaosPlace, OutputsAreComparedThere) {
   }
 }
 
+TEST_F(ChaosPlace, SinksOfBranchesWriteAndAreComparedThereToo) {
+  folder_.write("plan.json",
+                R"({"plugins": ["libpystream_testing.so"], "source": {"type": "lines", "params": {"path": "in.txt"}},
+                    "stages": [{"name": "T", "mode": "branch", "join": "none", "stages": [
+                      {"name": "P", "mode": "parallel", "stages": [{"name": "Mix", "type": "test.mix"}, {"name": "S", )" +
+                    kFile.substr(1) + R"(]}]}], "sink": )" + kFolder + "}");
+  const ProgramRun run =
+      coord({"chaos", "plan.json", "--kills", "3", "--seed", "1", "--verify", "--keep", "kept"}, options_);
+  EXPECT_EQ(run.exit_code, 0) << run.out << run.err;
+  expect_untouched();
+  const std::string aside = folder_.read("kept/output/branch_T/branch_P/branch_S/out.txt");
+  EXPECT_EQ(aside.size(), folder_.read("in.txt").size());
+  EXPECT_EQ(folder_.read("kept/undisturbed/branch_T/branch_P/branch_S/out.txt"), aside);
+}
+
 TEST_F(ChaosPlace, ItCanBeKeptAndTheOutputDelivered) {
   const ProgramRun run = chaos(kFile, {"--verify", "--keep", "kept", "--output", "delivered.txt"});
   EXPECT_EQ(run.exit_code, 0) << run.out << run.err;

@@ -72,6 +72,42 @@ TEST_F(Replay, InASerialPipelineItBeginsWhereTheProcessTakesItems) {
   EXPECT_EQ(folder_.read("rest.txt"), copy(0) + copy(1)) << "'l' + 1, 'i' + 1, 'n' + 1: each stage once";
 }
 
+std::string branches(const std::string& join, const std::string& stages) {
+  return R"({"name": "V", "mode": "branch", "join": ")" + join + R"(", "stages": [)" + stages + "]}";
+}
+
+TEST_F(Replay, OfABranchItGoesThroughThatBranchAlone) {
+  run_broken(
+      branches("merge", R"({"name": "Other", "type": "test.add"}, {"name": "Mine", "mode": "parallel", "stages": [)" +
+                            kTwice + ", " + bad("Bad", 10, 40) + "]}") +
+      R"(, {"name": "Behind", "type": "test.add", "params": {"n": 0}})");
+  const ProgramRun run = replay({"broken.json", "--set", "Bad.sequence=1000", "--output", "rest.txt"});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_CONTAINS(run.err, "6 letters replayed from V.Mine.Bad on: 6 came out");
+  EXPECT_EQ(std::ranges::count(folder_.read("rest.txt"), '\n'), 6) << "three items, twice each";
+}
+
+TEST_F(Replay, OfABranchThatIsZippedItIsRefused) {
+  run_broken(branches("zip", R"({"name": "Other", "type": "test.add"}, )" + bad("Bad", 10, 40)));
+  const ProgramRun run = replay({"broken.json", "--set", "Bad.sequence=1000", "--output", "rest.txt"});
+  EXPECT_EQ(run.exit_code, 2);
+  EXPECT_CONTAINS(run.err, "the letters are of a branch of V, whose answers are zipped");
+}
+
+TEST_F(Replay, OfATapItEndsInTheSinkOfThatTap) {
+  run_broken(branches("none", R"({"name": "Tap", "mode": "parallel", "stages": [)" + bad("Bad", 10, 40) +
+                                  R"(, {"name": "Log", "type": "file_writer", "params": {"path": "log.txt"}}]})") +
+             ", " + kTwice);
+  const std::string log = folder_.read("log.txt");
+  const ProgramRun over = replay({"broken.json", "--set", "Bad.sequence=1000"});
+  EXPECT_EQ(over.exit_code, 2);
+  EXPECT_CONTAINS(over.err, "the sink would write over log.txt");
+  const ProgramRun run = replay({"broken.json", "--set", "Bad.sequence=1000", "--output", "rest.txt"});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_EQ(folder_.read("rest.txt"), "line 10\nline 50\nline 90\n");
+  EXPECT_EQ(folder_.read("log.txt"), log);
+}
+
 TEST_F(Replay, InTheProcessOfTheSourceItBeginsBehindTheSource) {
   const std::string more = R"(, "mode": "serial")";
   folder_.write("in.txt", numbered_lines(0, 100));

@@ -56,7 +56,7 @@ TEST(DealtSegmentTest, WhatIsForOthersIsReleasedBeforeASleep) {
 
 TEST(DealtSegmentTest, ACollectorTakesUnitsInTurn) {
   RigSpec spec = spec_of(shout);
-  spec.collects = true;
+  spec.collects = plan::Collect::turn;
   const shm::Segment segment = make_rig_segment(spec);
   feed_units(segment, 0, {{"a"}, {}, {"b", "c"}});
   feed_units(segment, rig_second_input(spec), {{"x", "y"}, {"z"}});
@@ -70,7 +70,7 @@ TEST(DealtSegmentTest, ACollectorTakesUnitsInTurn) {
 
 TEST(DealtSegmentTest, ACollectorWaitsForTheOneWhoseTurnItIs) {
   RigSpec spec = spec_of(shout);
-  spec.collects = true;
+  spec.collects = plan::Collect::turn;
   const shm::Segment segment = make_rig_segment(spec);
   feed_units(segment, rig_second_input(spec), {{"x"}});
   RiggedWorker sut(segment, spec);
@@ -82,7 +82,7 @@ TEST(DealtSegmentTest, ACollectorWaitsForTheOneWhoseTurnItIs) {
 
 TEST(DealtSegmentTest, ACollectorCommitsInputsWithoutOutputWithATombstone) {
   RigSpec spec = spec_of([](const Item&, Output&) {});
-  spec.collects = true;
+  spec.collects = plan::Collect::turn;
   const shm::Segment segment = make_rig_segment(spec);
   feed_units(segment, 0, {{"a"}});
   feed_units(segment, rig_second_input(spec), {{"x"}});
@@ -111,7 +111,7 @@ TEST(DealtSegmentTest, AReplicaMakesARunOfARunThatIsDealtToIt) {
 
 TEST(DealtSegmentTest, AJournalThatNamesALinkThatThereIsNotIsDamage) {
   RigSpec spec = spec_of(shout);
-  spec.collects = true;
+  spec.collects = plan::Collect::turn;
   const shm::Segment segment = make_rig_segment(spec);
   segment.map_producer(1).own->journal[0].flags = 7 << shm::kJournalCollectShift;
   EXPECT_THROW(RiggedWorker(segment, spec), shm::LinkCorrupt);

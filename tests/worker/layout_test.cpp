@@ -26,7 +26,7 @@ TEST(LayoutTest, IdsAreThoseOfTheTopology) {
   EXPECT_FALSE(sut.workers[1].tracks_pipeline);
   EXPECT_EQ(sut.links[0].producer, 0U);
   EXPECT_EQ(sut.links[0].consumers, std::vector<std::uint32_t>{1});
-  EXPECT_TRUE(sut.links[0].answers);
+  EXPECT_EQ(sut.links[0].answers, shm::Answers::each);
 }
 
 TEST(LayoutTest, ATerminalLinkHasNoRing) {

@@ -1,5 +1,6 @@
 #include <sys/stat.h>
 
+#include <pystream/codec.hpp>
 #include <pystream/error.hpp>
 
 #include "support/child.hpp"
@@ -96,6 +97,15 @@ class Letters final : public Source<char, Offset> {
   }
 };
 
+/// Of a tuple.
+std::string parts_of(const Item& in) {
+  std::string text;
+  for (const std::span<const std::byte> part : tuple_parts(in.bytes())) {
+    text += "(" + std::string(reinterpret_cast<const char*>(part.data()), part.size()) + ")";
+  }
+  return text;
+}
+
 struct Subject {
   const char* name;
   std::function<std::vector<std::unique_ptr<StageAdapter>>(int fd)> make;
@@ -109,9 +119,10 @@ struct Subject {
   bool keeps_inputs = false;
   bool deals = false;        ///< its outputs are dealt to two replicas
   bool is_dealt_to = false;  ///< it is the first of two replicas
-  /// It collects what two replicas gave: these, in front of its second link, and on its first one `inputs`, each of
-  /// them a unit, with a unit of nothing behind them.
+  /// It collects what two replicas or branches gave: these, in front of its second link, and on its first one `inputs`,
+  /// each of them a unit, with a unit of nothing behind them.
   std::vector<std::vector<std::string>> second_units{};
+  plan::Collect collect = plan::Collect::turn;
 };
 
 void PrintTo(const Subject& subject, std::ostream* out) {
@@ -228,6 +239,42 @@ const Subject kSubjects[] = {
      .make = [](int fd) { return one(detail::adapt(std::make_unique<FileSink>(fd))); },
      .has_sink = true,
      .second_units = {{"x", "y"}, {}, {"z"}}},
+    // The fourth item of the first branch has no answer, and no second branch either.
+    {.name = "Merges",
+     .make = [](int) { return one(raw([](const Item& in, Output& out) { emit_text(out, text_of(in) + "!"); })); },
+     .second_units = {{"x", "y"}, {}, {"z"}, {"w"}},
+     .collect = plan::Collect::merge},
+    {.name = "Zips",
+     .make = [](int) { return one(raw([](const Item& in, Output& out) { emit_text(out, parts_of(in) + "!"); })); },
+     .second_units = {{"x"}, {}, {"z"}, {}},
+     .collect = plan::Collect::zip},
+    {.name = "ZipsAndFilters",
+     .make =
+         [](int) {
+           return one(raw([](const Item& in, Output& out) {
+             if (in.sequence() != 0) {
+               out.forward(in);
+             }
+           }));
+         },
+     .second_units = {{"x"}, {}, {"z"}, {}},
+     .collect = plan::Collect::zip},
+    {.name = "ZipsToSink",
+     .make = [](int fd) { return one(detail::adapt(std::make_unique<FileSink>(fd))); },
+     .has_sink = true,
+     .second_units = {{"x"}, {}, {"z"}, {}},
+     .collect = plan::Collect::zip},
+    {.name = "TakesTheFirst",
+     .make = [](int) { return one(raw([](const Item& in, Output& out) { emit_text(out, text_of(in) + "!"); })); },
+     .inputs = {"", "b", ""},
+     .second_units = {{"x", "y"}, {"z"}, {"v", "w"}, {}},
+     .collect = plan::Collect::first},
+    {.name = "TakesTheFirstToSink",
+     .make = [](int fd) { return one(detail::adapt(std::make_unique<FileSink>(fd))); },
+     .has_sink = true,
+     .inputs = {"", "b", ""},
+     .second_units = {{"x", "y"}, {"z"}, {"v", "w"}, {}},
+     .collect = plan::Collect::first},
     {.name = "SerialGroup",
      .make =
          [](int) {
@@ -289,14 +336,14 @@ class SingleStepTest : public ::testing::TestWithParam<Subject> {
             .checkpoint_bytes = GetParam().checkpoint_bytes,
             .deals = GetParam().deals,
             .is_dealt_to = GetParam().is_dealt_to,
-            .collects = !GetParam().second_units.empty()};
+            .collects = GetParam().second_units.empty() ? std::nullopt : std::optional(GetParam().collect)};
   }
   World make_world() const {
     World world{.segment = make_rig_segment(spec(-1)), .file = base::UniqueFd(::memfd_create("file", MFD_CLOEXEC))};
     if (!GetParam().second_units.empty()) {
       std::vector<Texts> first_units;
       for (const std::string& input : GetParam().inputs) {
-        first_units.push_back({input});
+        first_units.push_back(input.empty() ? Texts() : Texts{input});
       }
       first_units.emplace_back();
       feed_units(world.segment, 0, first_units);

@@ -1,0 +1,127 @@
+#include "worker/first_answer.hpp"
+
+#include <algorithm>
+
+#include "base/mutation.hpp"
+#include "shm/link_corrupt.hpp"
+
+namespace pystream::worker {
+
+FirstAnswer::FirstAnswer(std::span<shm::RingReader> links, std::span<const std::uint64_t> journal, std::uint32_t winner,
+                         std::uint64_t done)
+    : links_(links), progress_(journal.begin(), journal.end()), winner_(winner), done_(done), over_(links.size()) {
+  if (winner_ > links_.size()) {
+    throw shm::LinkCorrupt(links_.front().id(), "is read by a segment whose journal names branch " +
+                                                    std::to_string(winner_) + " of " + std::to_string(links_.size()) +
+                                                    "; a worker wrote over memory that is not its own");
+  }
+  if (base::mutated(base::Mutation::forget_winner)) {
+    winner_ = 0;
+  }
+  if (base::mutated(base::Mutation::forget_answered)) {
+    std::fill(progress_.begin() + static_cast<std::ptrdiff_t>(links_.size()), progress_.end() - 1, item());
+  }
+}
+
+void FirstAnswer::step_over(std::size_t index, bool closes) {
+  links_[index].advance();
+  number(index) = links_[index].next_number();
+  answered(index) += closes ? 1 : 0;
+  moved_ = true;
+}
+
+void FirstAnswer::give(const shm::Record& record) {
+  record_ = record;
+  record_.number = done_;
+  closes_ = record.closes > 0;
+  record_.closes -= closes_ ? 1 : 0;
+}
+
+bool FirstAnswer::others_answered(std::size_t index) const {
+  for (std::size_t i = 0; i < links_.size(); ++i) {
+    if (i != index && over_[i] == 0 && progress_[links_.size() + i] <= item()) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/// Steps over answers to items before the next one, and over marks. True if the branch answers the next item, if need
+/// be with nothing, as all others did.
+bool FirstAnswer::seek(std::size_t index) {
+  while (over_[index] == 0 && answered(index) <= item()) {
+    const shm::Record* record = links_[index].try_peek();
+    if (record == nullptr) {
+      return false;
+    }
+    if (record->kind == shm::RecordKind::end) {
+      over_[index] = 1;
+      return false;
+    }
+    const bool closes = record->closes > 0;
+    if (answered(index) == item() &&
+        (record->kind != shm::RecordKind::tombstone || (closes && others_answered(index)))) {
+      return true;
+    }
+    step_over(index, closes);
+  }
+  return false;
+}
+
+const shm::Record* FirstAnswer::try_peek() {
+  for (std::size_t i = 0; winner_ == 0 && i < links_.size(); ++i) {
+    if (seek(i)) {
+      winner_ = static_cast<std::uint32_t>(i) + 1;
+    }
+  }
+  if (winner_ != 0) {
+    const shm::Record* record = links_[winner_ - 1].try_peek();
+    if (record == nullptr) {
+      return nullptr;
+    }
+    give(*record);
+    return &record_;
+  }
+  if (!std::ranges::all_of(over_, [](std::uint8_t over) { return over != 0; })) {
+    return nullptr;
+  }
+  give(*links_.front().try_peek());  // the end
+  return &record_;
+}
+
+void FirstAnswer::advance() {
+  ++done_;
+  if (winner_ != 0) {
+    step_over(winner_ - 1, closes_);
+  }
+  if (closes_) {
+    ++item();
+    winner_ = 0;
+  }
+}
+
+bool FirstAnswer::has_unreleased() const {
+  return std::ranges::any_of(links_, &shm::RingReader::has_unreleased);
+}
+
+void FirstAnswer::release() {
+  for (shm::RingReader& link : links_) {
+    if (link.has_unreleased()) {
+      link.release();
+    }
+  }
+  moved_ = false;
+}
+
+std::vector<shm::Watched> FirstAnswer::more() {
+  std::vector<shm::Watched> all;
+  for (std::size_t i = 0; i < links_.size(); ++i) {
+    const bool awaited = winner_ != 0 ? i == winner_ - 1 : over_[i] == 0 && answered(i) <= item();
+    if (awaited) {
+      all.push_back(links_[i].more());
+    }
+  }
+  return all;
+}
+
+}  // namespace pystream::worker

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "shm/ring_reader.hpp"
+
+namespace pystream::worker {
+
+/// Makes one item of the answers that several branches gave to an item: a tuple of their bytes (see Codec<std::tuple>).
+/// If a branch gave none, the item is answered with nothing.
+///
+/// Invariants:
+/// 1. An answer stays in its link, and its number out of the journal, until the item that it is part of is done. Marks
+/// in
+///    front of an answer are done at once: on a link that holds one item they would keep out the answer.
+/// 2. How far it is in each link becomes valid by the write position of the segment's output (see shm::Done).
+/// 3. Items are numbered by themselves: numbers of the links say nothing to anybody else.
+/// 4. Every link is read up to its end: what stands in front of that would keep out the end where there is no room.
+class Zip {
+ public:
+  /// `numbers`: of the first record of each link that is not done; `done`: items so far. `links` outlive this.
+  Zip(std::span<shm::RingReader> links, std::span<const std::uint64_t> numbers, std::uint64_t done);
+
+  /// The next item, or nullptr: not all of its parts are there. Valid until the next call. Throws LinkCorrupt.
+  const shm::Record* try_peek();
+  /// Steps over what try_peek() gave.
+  void advance();
+  std::uint64_t next_number() const { return done_; }
+
+  /// The link that has to give more before there is an item.
+  shm::RingReader& link() { return links_[answered_ < links_.size() ? answered_ : 0]; }
+  /// Of the first record of each link that was not stepped over.
+  std::span<const std::uint64_t> numbers() const { return numbers_; }
+  /// Marks were stepped over since the last release().
+  bool moved() const { return moved_; }
+  bool has_unreleased() const { return unreleased_; }
+  /// Releases what is done. REQUIRES: the commit of numbers().
+  void release();
+
+ private:
+  struct Answer {
+    bool given = false;
+    std::span<const std::byte> bytes{};
+  };
+
+  bool gather();
+  bool take_answer(std::size_t index);
+  void step_over(std::size_t index);
+  void put_together();
+
+  std::span<shm::RingReader> links_;
+  std::vector<std::uint64_t> numbers_;
+  std::vector<shm::RingReader::Mark> marks_;  ///< where each link may be released up to
+  std::vector<Answer> answers_;
+  std::size_t answered_ = 0;  ///< links whose answer to the next item is complete
+  std::uint64_t done_;
+  shm::Record record_;  ///< the next item
+  bool ready_ = false;  ///< record_ is put together
+  bool over_ = false;   ///< an end was read
+  bool moved_ = false;
+  bool unreleased_ = false;
+  std::vector<std::byte> tuple_;
+};
+
+}  // namespace pystream::worker
