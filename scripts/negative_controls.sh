@@ -55,6 +55,12 @@ control forget_stepped_over shm/shm_test 'DealingTest.ASuccessorFindsReleased*'
 control one_input_number worker/worker_test "$steps/Collects"
 control forget_collect_turn worker/worker_test "$steps/Collects"
 control collect_without_output worker/worker_test "$steps/CollectsAndFilters"
+control one_input_number worker/worker_test "$steps/Zips"
+control collect_without_output worker/worker_test "$steps/ZipsAndFilters"
+control release_zipped_early worker/worker_test 'BranchSegmentTest.ZipReleases*'
+control forget_winner worker/worker_test 'BranchSegmentTest.ASuccessorTakes*'
+control forget_answered worker/worker_test 'BranchSegmentTest.ASuccessorKnows*'
+control merge_closes_each worker/worker_test 'BranchSegmentTest.OnlyTheLast*'
 control no_time_bound shm/shm_test 'TimeBoundLinkTest.TheLinkHoldsTheFewest*'
 control no_growth_when_dry shm/shm_test 'TimeBoundLinkTest.HoldsMoreOnce*'
 

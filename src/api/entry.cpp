@@ -129,7 +129,7 @@ std::size_t Entry::forward_all(const ValueType& type, const NextValue& next) {
   };
   try {
     const bool in_runs = type.plain_bytes != 0 && type.plain_bytes <= ring_.run_limit() &&
-                         ring_.overflow() == shm::Overflow::block && ring_.takes_runs() && !ring_.deals();
+                         ring_.overflow() == shm::Overflow::block && !ring_.deals();
     const void* value = lock ? next() : nullptr;
     while (value != nullptr) {
       if (const std::size_t run = in_runs ? try_forward_run(value, type.plain_bytes, next) : 0; run != 0) {

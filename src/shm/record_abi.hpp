@@ -114,13 +114,15 @@ inline constexpr std::uint32_t kMostInRun = 512;  ///< items
 
 /// What a run's payload begins with. The items of a run are of one size, entered together, and came of different
 /// inputs; each has a number of its own, counted on from the header's. So a small item costs little more memory than it
-/// has bytes. What the header closes, the last item closes.
+/// has bytes. What the header closes, the last item closes; the others close `closes_each`, which is no more.
 struct RunHead {
   /// Bit i: the run has the item with sequence number `RecordHeader::sequence` + i. The sequence numbers of more than
   /// kRunBits items have no gaps, and all bits are set.
   std::uint64_t sequences;
   std::uint32_t item_bytes;  ///< payload of each
-  std::uint32_t items;       ///< at most kMostInRun
+  std::uint16_t items;       ///< at most kMostInRun
+  std::uint8_t closes_each;  ///< of branches, which answer every item
+  std::uint8_t reserved;
 };
 
 /// RunHead::sequences of so many items whose numbers have no gaps.

@@ -186,10 +186,14 @@ std::uint64_t RingWriter::room_for_run(std::uint64_t most) {
   return room;
 }
 
-void RingWriter::finish_run(std::size_t size, const RunItems& of, const RecordTag& tag, std::uint8_t closes) {
-  const RunHead head{.sequences = of.sequences, .item_bytes = static_cast<std::uint32_t>(size), .items = of.items};
+void RingWriter::finish_run(std::size_t size, const RunItems& of, const RecordTag& tag) {
+  const RunHead head{.sequences = of.sequences,
+                     .item_bytes = static_cast<std::uint32_t>(size),
+                     .items = static_cast<std::uint16_t>(of.items),
+                     .closes_each = static_cast<std::uint8_t>(of.closes_each + (sharing_ == Sharing::branches ? 1 : 0)),
+                     .reserved = 0};
   std::memcpy(payload_at_head(), &head, sizeof(head));
-  write_header(RecordKind::run, tag, static_cast<std::uint32_t>(sizeof(head) + of.items * size), closes);
+  write_header(RecordKind::run, tag, static_cast<std::uint32_t>(sizeof(head) + of.items * size), of.closes);
   next_number_ += of.items - 1;
   outputs_ += of.items;
 }

@@ -34,10 +34,12 @@ struct ReferTo {
   std::uint64_t input = 0;  ///< number of the input that must stay until the record is released
 };
 
-/// Which sequence numbers from the one of its tag on a run has.
+/// What a run holds, and which sequence numbers from the one of its tag on.
 struct RunItems {
   std::uint32_t items = 0;
-  std::uint64_t sequences = 0;  ///< as RunHead::sequences
+  std::uint64_t sequences = 0;   ///< as RunHead::sequences
+  std::uint8_t closes = 0;       ///< by its last item
+  std::uint8_t closes_each = 0;  ///< by each of the others, no more than that
 };
 
 using detail::apart;
@@ -64,8 +66,8 @@ inline void store(std::byte* to, const LargePayload& large) {
 ///
 /// Where the link is shared in turn, each record but the end is dealt to one consumer, and closes one region more (see
 /// record_abi.hpp). The record says to whom, and the journal who is next: so what was dealt stays dealt, and a
-/// successor goes on behind it. Where branches share the link, each record but the end closes one region more, too, and
-/// none may be a run, as each item is answered by itself.
+/// successor goes on behind it. Where branches share the link, each item closes one region more, as each is answered by
+/// itself.
 ///
 /// Invariant: the records from what is free up to head_ never span more than the ring.
 class RingWriter {
@@ -107,13 +109,11 @@ class RingWriter {
   [[nodiscard]] std::uint32_t try_reserve_run(std::size_t size, std::uint32_t items);
   /// Where the first payload of a run goes. It is aligned to kRecordAlign.
   std::byte* run_start() const { return payload_at_head() + sizeof(RunHead); }
-  /// Makes the first payloads of the reserved run a record, whose last item closes `closes` regions. REQUIRES: `of` has
-  /// an item, and no more than were reserved.
-  void finish_run(std::size_t size, const RunItems& of, const RecordTag& tag, std::uint8_t closes = 0);
+  /// Makes the first payloads of the reserved run a record. REQUIRES: `of` has an item, and no more than were reserved; if
+  /// this link deals, no item but the last closes anything, as a run is dealt as a whole.
+  void finish_run(std::size_t size, const RunItems& of, const RecordTag& tag);
   /// Every record but the end is for one of the consumers alone.
   bool deals() const { return sharing_ == Sharing::turn; }
-  /// The link may carry runs.
-  bool takes_runs() const { return sharing_ != Sharing::branches; }
   bool shared() const { return end_.link.consumers > 1; }
   /// Items up to here may be in runs.
   std::size_t run_limit() const { return small_limit_ - std::min(small_limit_, sizeof(RunHead)); }

@@ -17,7 +17,8 @@ struct FoundItems {
   std::uint64_t sequence = 0;          ///< of the first
   std::uint64_t sequences = 0;         ///< as RunHead::sequences
   std::int64_t entered_ns = 0;
-  std::uint8_t closes = 0;  ///< of the last of them, where it is the last of a run; see pack_header_word()
+  std::uint8_t closes = 0;       ///< by the last of them; see pack_header_word()
+  std::uint8_t closes_each = 0;  ///< by each of the others
 };
 
 /// A consumer's place in a run, whose head was copied and checked.
@@ -64,7 +65,7 @@ class RunCursor {
 
  private:
   /// What the last of the next `items` closes.
-  std::uint8_t closes_of(std::uint32_t items) const { return items == items_ ? closes_ : 0; }
+  std::uint8_t closes_of(std::uint32_t items) const { return items == items_ ? closes_ : closes_each_; }
 
   std::uint64_t left_ = 0;      ///< what is not stepped over, as RunHead::sequences
   std::uint64_t sequence_ = 0;  ///< of bit 0; if there are no gaps that of the next item
@@ -75,6 +76,7 @@ class RunCursor {
   std::uint32_t stepped_ = 0;
   std::int64_t entered_ns_ = 0;
   std::uint8_t closes_ = 0;
+  std::uint8_t closes_each_ = 0;
 };
 
 template <class Check>
@@ -85,7 +87,8 @@ void RunCursor::enter(const Record& run, std::uint64_t item_limit, const Check& 
   const std::uint64_t sequences = load_once(untrusted);
   const std::uint64_t bytes_and_items = load_once(untrusted + offsetof(RunHead, item_bytes));
   const auto item_bytes = static_cast<std::uint32_t>(bytes_and_items);
-  const auto items = static_cast<std::uint32_t>(bytes_and_items >> 32);
+  const std::uint32_t items = bytes_and_items >> 32 & 0xffff;
+  const auto closes_each = static_cast<std::uint8_t>(bytes_and_items >> 48);
   const bool has_gaps = sequences != low_bits(items);
   check(run.part == 0, "a run of items is part of what one input gave");
   check(items != 0 && items <= kMostInRun && item_bytes != 0 &&
@@ -93,6 +96,7 @@ void RunCursor::enter(const Record& run, std::uint64_t item_limit, const Check& 
         "a run of items has another size than its items");
   check(!has_gaps || static_cast<std::uint32_t>(std::popcount(sequences)) == items,
         "a run has other sequence numbers than items");
+  check(closes_each <= run.closes, "an item of a run closes more than the last one");
   check(item_bytes <= item_limit, "an item of a run is larger than the link allows");
   left_ = sequences;
   sequence_ = run.sequence;
@@ -103,6 +107,7 @@ void RunCursor::enter(const Record& run, std::uint64_t item_limit, const Check& 
   stepped_ = 0;
   entered_ns_ = run.entered_ns;
   closes_ = run.closes;
+  closes_each_ = closes_each;
 }
 
 template <class Ahead>
@@ -113,6 +118,7 @@ FoundItems RunCursor::find(std::uint32_t limit, const Ahead& ahead) const {
     found.items = ahead(first, std::min(limit, items_));
     found.sequences = low_bits(found.items);
     found.closes = closes_of(found.items);
+    found.closes_each = closes_each_;
     return found;
   }
   const std::uint32_t span = ahead(first, limit == 1 ? 1 : kRunBits);
@@ -126,6 +132,7 @@ FoundItems RunCursor::find(std::uint32_t limit, const Ahead& ahead) const {
     found.sequences &= ~std::bit_floor(found.sequences);
   }
   found.closes = closes_of(found.items);
+  found.closes_each = closes_each_;
   return found;
 }
 

@@ -86,10 +86,11 @@ std::uint32_t BatchCall::keep() {
   if (sizes_.out == 0) {
     return 0;
   }
-  const shm::RunItems items = given();
+  shm::RunItems items = given();
+  items.closes_each = closes_each_;
+  items.closes = done() == found_ ? closes_ : closes_each_;
   if (items.items != 0) {
-    output_.finish_run(sizes_.out, items, {.sequence = run_.sequence, .part = 0, .entered_ns = entered_ns_},
-                       done() == found_ ? closes_ : std::uint8_t{0});
+    output_.finish_run(sizes_.out, items, {.sequence = run_.sequence, .part = 0, .entered_ns = entered_ns_});
   }
   return items.items;
 }

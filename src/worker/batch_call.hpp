@@ -43,6 +43,8 @@ class BatchCall {
 
  private:
   std::uint32_t most(std::uint32_t limit) const;
+  /// Each item of a run may have an answer of its own.
+  bool answers_each() const { return !sizes_.filters && !output_.deals(); }
   shm::RunItems given() const;
   void begin_part(bool one_by_one);
 
@@ -57,7 +59,8 @@ class BatchCall {
   bool late_ = false;
   std::int64_t entered_ns_ = 0;
   std::uint32_t found_ = 0;  ///< items that were collected
-  std::uint8_t closes_ = 0;  ///< by the last of them
+  std::uint8_t closes_ = 0;       ///< by the last of them
+  std::uint8_t closes_each_ = 0;  ///< by each of the others
 };
 
 template <class Input, class Ahead>
@@ -72,7 +75,8 @@ bool BatchCall::collect(Input& input, std::uint32_t limit, const Ahead& ahead) {
   entered_ns_ = found.entered_ns;
   found_ = found.items;
   closes_ = found.closes;
-  return found.items != 0;
+  closes_each_ = found.closes_each;
+  return found.items != 0 && (closes_each_ == 0 || answers_each());
 }
 
 template <class Ahead>

@@ -22,7 +22,7 @@ bool BatchExecutor::fits(SegmentWork& work) {
   }
   const detail::RunSizes sizes = stages.front()->run_sizes();
   const bool answers_each = work.place.alone() && !sizes.filters;
-  return sizes.any() && work.ring.takes_runs() && (!work.output.answers() || answers_each) &&
+  return sizes.any() && (!work.output.answers() || answers_each) &&
          (work.output.terminal() || sizes.out <= work.ring.run_limit());
 }
 

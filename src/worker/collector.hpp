@@ -35,7 +35,7 @@ class Collector {
   template <class Ahead>
   shm::FoundItems try_items(std::size_t size, std::uint32_t limit, const Ahead& ahead) {
     if (of_ == Of::branches) {
-      return {};
+      return {};  // an item is answered with several
     }
     shm::FoundItems found = link().try_items(size, limit, ahead);
     found_ = found.items;

@@ -8,21 +8,17 @@
 namespace pystream::worker {
 
 Zip::Zip(std::span<shm::RingReader> links, std::span<const std::uint64_t> numbers, std::uint64_t done)
-    : links_(links), numbers_(numbers.begin(), numbers.end()), answers_(links.size()), done_(done) {
-  for (const shm::RingReader& link : links_) {
-    marks_.push_back(link.mark());
-  }
-}
+    : links_(links), numbers_(numbers.begin(), numbers.end()), answers_(links.size()), done_(done) {}
 
-void Zip::step_over(std::size_t index) {
+void Zip::step_over_mark(std::size_t index) {
   links_[index].advance();
   numbers_[index] = links_[index].next_number();
-  marks_[index] = links_[index].mark();
   unreleased_ = true;
+  moved_ = true;
 }
 
-/// Reads on in one link, up to the end of its answer; false if more has to come.
-bool Zip::take_answer(std::size_t index) {
+/// Reads on in one link, up to the last record of its answer, which it does not step over; false if that is not there.
+bool Zip::read_answer(std::size_t index) {
   shm::RingReader& link = links_[index];
   Answer& answer = answers_[index];
   for (;;) {
@@ -34,35 +30,37 @@ bool Zip::take_answer(std::size_t index) {
       over_ = true;
       return true;
     }
-    const bool closes = record->closes > 0;
     if (record->kind != shm::RecordKind::tombstone) {
       if (answer.given) {
         throw shm::LinkCorrupt(link.id(), "holds a second answer of a branch to one item at record " +
                                               std::to_string(record->number) +
                                               "; a worker wrote over memory that is not its own");
       }
-      answer = {.given = true, .bytes = record->payload};
+      answer.given = true;
+      answer.bytes = record->payload;
     }
-    if (index == 0) {
+    if (record->closes > 0) {
+      answer.complete = true;
       record_.sequence = record->sequence;
       record_.entered_ns = record->entered_ns;
-    }
-    record_.closes = closes ? static_cast<std::uint8_t>(record->closes - 1) : std::uint8_t{0};
-    if (!closes && !answer.given) {
-      step_over(index);
-      moved_ = true;
-      continue;
-    }
-    link.advance();
-    if (closes) {
+      record_.closes = static_cast<std::uint8_t>(record->closes - 1);
       return true;
     }
+    if (!answer.given) {
+      step_over_mark(index);
+      continue;
+    }
+    if (!answer.stepped) {
+      answer.stepped = true;
+      answer.begin = link.mark();
+    }
+    link.advance();
   }
 }
 
 bool Zip::gather() {
   while (answered_ < links_.size()) {
-    if (!take_answer(answered_)) {
+    if (!read_answer(answered_)) {
       return false;
     }
     ++answered_;
@@ -104,8 +102,10 @@ const shm::Record* Zip::try_peek() {
 
 void Zip::advance() {
   for (std::size_t i = 0; i < links_.size(); ++i) {
-    numbers_[i] = links_[i].next_number();
-    marks_[i] = links_[i].mark();
+    if (answers_[i].complete) {
+      links_[i].advance();
+      numbers_[i] = links_[i].next_number();
+    }
     answers_[i] = {};
   }
   ++done_;
@@ -116,7 +116,8 @@ void Zip::advance() {
 
 void Zip::release() {
   for (std::size_t i = 0; i < links_.size(); ++i) {
-    links_[i].release(base::mutated(base::Mutation::release_zipped_early) ? links_[i].mark() : marks_[i]);
+    const bool all = !answers_[i].stepped || base::mutated(base::Mutation::release_zipped_early);
+    links_[i].release(all ? links_[i].mark() : answers_[i].begin);
   }
   unreleased_ = false;
   moved_ = false;

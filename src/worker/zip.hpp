@@ -41,19 +41,22 @@ class Zip {
   void release();
 
  private:
+  /// What a link gives to the next item.
   struct Answer {
-    bool given = false;
     std::span<const std::byte> bytes{};
+    bool given = false;
+    bool complete = false;
+    bool stepped = false;  ///< over records of it: released is only what stands before `begin`
+    shm::RingReader::Mark begin{};
   };
 
   bool gather();
-  bool take_answer(std::size_t index);
-  void step_over(std::size_t index);
+  bool read_answer(std::size_t index);
+  void step_over_mark(std::size_t index);
   void put_together();
 
   std::span<shm::RingReader> links_;
   std::vector<std::uint64_t> numbers_;
-  std::vector<shm::RingReader::Mark> marks_;  ///< where each link may be released up to
   std::vector<Answer> answers_;
   std::size_t answered_ = 0;  ///< links whose answer to the next item is complete
   std::uint64_t done_;

@@ -1,17 +1,20 @@
 /* Two branches, the links behind them, and what joins them: Zip makes one item of an answer of each branch, FirstAnswer
  * takes the answer of the branch that is the first to give some. As in worker/zip, worker/first_answer, worker/inputs,
  * worker/committer, worker/segment_runner and worker/room_wait. The worker that joins is killed at any instant, also
- * during a recovery. See link.pml for what stands for what, and collecting.pml for branches that are merged: they are
- * collected from in turn.
+ * during a recovery. See link.pml for what stands for what. Branches that are merged are collected from in turn, as in
+ * collecting.pml.
  *
- * Branches live for ever here; that they answer each item once is the subject of dealing.pml. What a branch answers is
- * chosen when it does: nothing, or an output or two. In front of each record there may be a mark, as what joins within
- * a branch gives one when it has nothing else to commit with. Both branches take their items from one link, which holds
- * FRONT of them. A waiter goes on as soon as it can, but for mode 4. A producer without room never sleeps here.
+ * No branch dies here; that each answers an item once is the subject of dealing.pml. What it answers is chosen when it
+ * does: nothing, or an output or two. In front of each record there may be a mark, as a joiner within a branch gives one
+ * when it has nothing else to commit with. Both take their items from one link, which holds FRONT of them. A waiter goes
+ * on as soon as it can; in mode 4 the joiner sleeps and is woken, but a branch without room is not.
+ *
+ * So that there are fewer states, positions begin again at 0 after LAP, and the journal is one entry that changes in one
+ * step with the write position: what is written into the entry that does not count nobody sees (link.pml).
  *
  * MODE: 0 zip; 1 zip, and two outputs are made of an item, more than the output link holds;
  *   2 first answer, of one output or none; 3 of none, one or two, closed by the last or by a tombstone behind it;
- *   4 as 2, and a worker that finds nothing sleeps on all links that it awaits something from.
+ *   4 as 2, and a joiner that finds nothing sleeps on all links that it awaits something from.
  * BREAK: what is left out, to show that it is missed:
  *   4 the inputs are released before the commit
  *  20 the journal has the number of one input link only
@@ -43,12 +46,10 @@
 #ifndef FRONT
 #define FRONT 1
 #endif
-#ifndef MARKS
-#define MARKS 1         /* in front of each record */
-#endif
 #define OUT_ROOM 1
 #define END 99
 #define TOMBSTONE 98
+#define GONE 97         /* what was released is overwritten at once */
 
 #define ZIP (MODE <= 1)
 #if MODE == 1
@@ -57,18 +58,28 @@
 #define MAKES 1
 #endif
 
+#ifndef LAP
+#if BREAK == 0
+#define LAP (2 * ROOM)
+#else
+#define LAP 64
+#endif
+#endif
+#define BEHIND(position) (((position) + 1) % LAP)
+#define DISTANCE(from, to) (((to) + LAP - (from)) % LAP)
+
 #include "waiting.pml"
 
 typedef Input { byte written; byte read; byte slot[ROOM]; bool closes[ROOM] };
 Input in[2];
-Waiter reader[2];       /* what joins, as each branch sees it */
-byte unit[2];           /* items that each branch has answered: what it releases in the link in front */
+Waiter reader[2];       /* the joiner, as each branch sees it */
+byte unit[2];           /* items that each branch has answered: what it has released in the link in front */
 
 byte written;           /* the output link */
 byte read;
 byte slot[OUT_ROOM];
-typedef Entry { byte position; byte number[2]; byte answered[2]; byte item; byte winner; byte parts; bool ended };
-Entry journal[2];       /* the entry that matches `written` counts */
+typedef Entry { byte number[2]; byte answered[2]; byte item; byte winner; byte parts; bool ended };
+Entry journal;          /* the joiner's */
 bool killed;
 byte finished;
 
@@ -81,7 +92,7 @@ byte gave[2 * ITEMS];
 inline put(k, value, last) {
   in[k].slot[in[k].written % ROOM] = value;
   in[k].closes[in[k].written % ROOM] = last;
-  in[k].written++   /* COMMIT */
+  in[k].written = BEHIND(in[k].written)   /* COMMIT */
 }
 
 inline answer(k, outputs) {
@@ -91,18 +102,19 @@ inline answer(k, outputs) {
 }
 
 proctype Branch(bit k) {
-  byte part, marks;
+  byte part;
+  bool marked;
   do
   :: unit[k] > ITEMS -> break
-  :: unit[k] <= ITEMS && unit[k] < unit[1 - k] + FRONT && in[k].written - in[k].read < ROOM ->
-     atomic {
+  :: atomic {
+       unit[k] <= ITEMS && unit[k] < unit[1 - k] + FRONT && DISTANCE(in[k].read, in[k].written) < ROOM ->
        if
-       :: marks < MARKS -> marks++; put(k, TOMBSTONE, false)
-       :: unit[k] == ITEMS -> marks = 0; put(k, END, false); unit[k]++
-       :: unit[k] < ITEMS -> marks = 0; put(k, TOMBSTONE, true); answer(k, part)
-       :: unit[k] < ITEMS -> marks = 0; put(k, OUTPUT(k), true); answer(k, part + 1)
+       :: !marked -> marked = true; put(k, TOMBSTONE, false)
+       :: unit[k] == ITEMS -> marked = false; put(k, END, false); unit[k]++
+       :: unit[k] < ITEMS -> marked = false; put(k, TOMBSTONE, true); answer(k, part)
+       :: unit[k] < ITEMS -> marked = false; put(k, OUTPUT(k), true); answer(k, part + 1)
 #if MODE == 3
-       :: unit[k] < ITEMS && part == 0 -> marks = 0; put(k, OUTPUT(k), false); part++
+       :: unit[k] < ITEMS && part == 0 -> marked = false; put(k, OUTPUT(k), false); part++
 #endif
        fi
      };
@@ -113,88 +125,68 @@ proctype Branch(bit k) {
   finished++
 }
 
+inline release_up_to(k, position) {
+  d_step {
+    do
+    :: in[k].read == position -> break
+    :: else ->
+       in[k].slot[in[k].read % ROOM] = GONE;
+       in[k].closes[in[k].read % ROOM] = false;
+       in[k].read = BEHIND(in[k].read)
+    od;
+    skip
+  }
+}
+
 inline release() {
 #if BREAK == 31
-  in[0].read = place[0];
-  in[1].read = place[1]
+  release_up_to(0, place[0]);
+  release_up_to(1, place[1])
 #else
-  in[0].read = number[0];
-  in[1].read = number[1]
+  release_up_to(0, number[0]);
+  release_up_to(1, number[1])
 #endif
+}
+
+inline journal_places() {
+  journal.number[0] = number[0];
+  journal.number[1] = number[1];
+  journal.answered[0] = answered[0];
+  journal.answered[1] = answered[1];
+  journal.item = item;
+  journal.winner = winner
 }
 
 /* With the inputs that were stepped over, and `made` outputs of the next one. */
 inline publish(made) {
   d_step {
-    entry = 1 - entry;
-    journal[entry].number[0] = number[0];
-    journal[entry].number[1] = number[1];
-    journal[entry].answered[0] = answered[0];
-    journal[entry].answered[1] = answered[1];
-    journal[entry].item = item;
-    journal[entry].winner = winner;
-    journal[entry].parts = made;
-    journal[entry].ended = ended;
-    journal[entry].position = head
-  };
-  d_step {
-    written = head;   /* COMMIT */
-    published = head;
-    /* The other entry can never count again: fewer states. */
-    journal[1 - entry].number[0] = 0;
-    journal[1 - entry].number[1] = 0;
-    journal[1 - entry].answered[0] = 0;
-    journal[1 - entry].answered[1] = 0;
-    journal[1 - entry].item = 0;
-    journal[1 - entry].winner = 0;
-    journal[1 - entry].parts = 0;
-    journal[1 - entry].position = 0
+    journal_places();
+    journal.parts = made;
+    journal.ended = ended;
+    written = head   /* COMMIT */
   }
 }
 
-#define UNCOMMITTED (number[0] != journal[entry].number[0] || number[1] != journal[entry].number[1])
+#define UNCOMMITTED (number[0] != journal.number[0] || number[1] != journal.number[1] || ended != journal.ended)
+#define IS_ROOM (DISTANCE(read, head) < OUT_ROOM)
 
-/* Inputs without output stay uncommitted here, and so are not released. */
-inline make_room(made) {
-  do
-  :: head - read < OUT_ROOM -> break
-  :: else ->
-     if
-     :: head != published -> publish(made); release()
-     :: else ->
-#if BREAK == 28
-        release()
-#else
-        skip
-#endif
-     fi;
-     head - read < OUT_ROOM
-  od
-}
-
-/* Without output it gives a tombstone, so that all that the entry holds becomes valid by one store. Of an item of which
- * outputs are out, nothing else is committed before it is done. */
+/* A commit without output gives a tombstone, so that all that the entry holds becomes valid by one store. Where there is
+ * no room for it, the inputs stay uncommitted, and so are not released. While outputs are out of an item that is not
+ * done, nothing else is committed. */
 inline commit() {
-  assert(already == 0);
+  d_step {
+    UNCOMMITTED && (head != written || IS_ROOM) ->
+    assert(already == 0);
+#if BREAK != 22
+    if :: head == written -> slot[head % OUT_ROOM] = TOMBSTONE; head = BEHIND(head) :: else fi
+#endif
+  };
 #if BREAK == 4
   release();
 #endif
 #if BREAK == 22
-  if
-  :: head == published ->
-     journal[entry].number[0] = number[0];
-     journal[entry].number[1] = number[1];
-     journal[entry].answered[0] = answered[0];
-     journal[entry].answered[1] = answered[1];
-     journal[entry].item = item;
-     journal[entry].winner = winner
-  :: else -> publish(0)
-  fi;
+  if :: head == written -> journal_places() :: else -> publish(0) fi;
 #else
-  if
-  :: head == published -> make_room(0); slot[head % OUT_ROOM] = TOMBSTONE; head++
-  :: else
-  fi;
   publish(0);
 #endif
   release()
@@ -202,15 +194,17 @@ inline commit() {
 
 #define NEXT(k) in[k].slot[place[k] % ROOM]
 #define CLOSES(k) in[k].closes[place[k] % ROOM]
+#define IS_MORE(k) (in[k].written != place[k])
 
 #if ZIP
 
-/* Zip::take_answer(), of the link `at`. */
-#define MORE (at < 2 && in[at].written != place[at])
 #define READY (at == 2)
+#define LAST(k) in[k].slot[(place[k] + LAP - 1) % ROOM]
 
+/* Zip::take_answer(), of the link `at`. */
 inline look() {
   d_step {
+    !ended && at < 2 && IS_MORE(at) ->
     if
 #if BREAK == 36
     :: NEXT(at) == END -> over[at] = true; at = 2
@@ -218,19 +212,19 @@ inline look() {
     :: NEXT(at) == END -> over[at] = true; at++
 #endif
     :: NEXT(at) == TOMBSTONE && !CLOSES(at) && !given[at] ->
-       place[at]++;
+       place[at] = BEHIND(place[at]);
 #if BREAK != 32
        number[at] = place[at]
 #endif
     :: else ->
        if :: NEXT(at) != TOMBSTONE -> assert(!given[at]); given[at] = true :: else fi;
-       place[at]++;
-       if :: in[at].closes[(place[at] - 1) % ROOM] -> at++ :: else fi
+       if
+       :: CLOSES(at) -> place[at] = BEHIND(place[at]); at++
+       :: else -> place[at] = BEHIND(place[at])
+       fi
     fi
   }
 }
-
-#define LAST(k) in[k].slot[(place[k] - 1) % ROOM]
 
 inline take() {
   if
@@ -241,55 +235,51 @@ inline take() {
 
 /* The answers are still there, and are those to one item. */
 inline advance() {
-  atomic {
-    assert(value >= TOMBSTONE || (LAST(0) == value && LAST(1) == value + 2));
-    number[0] = place[0];
-    number[1] = place[1];
-    given[0] = false;
-    given[1] = false;
-    at = 0
-  }
+  assert(value >= TOMBSTONE || (LAST(0) == value && LAST(1) == value + 2));
+  number[0] = place[0];
+  number[1] = place[1];
+  given[0] = false;
+  given[1] = false;
+  at = 0
 }
 
 #else
 
-/* FirstAnswer::seek(), of one link or the other. */
-#define SOUGHT(k) (!over[k] && answered[k] <= item)
-#define IS_MORE(k) (SOUGHT(k) && in[k].written != place[k])
-#define MORE (winner == 0 && (IS_MORE(0) || IS_MORE(1)))
 #if BREAK == 36
 #define OVER (over[0] || over[1])
 #else
 #define OVER (over[0] && over[1])
 #endif
-#define READY (winner == 0 && OVER || winner != 0 && in[winner - 1].written != place[winner - 1])
+#define READY (winner == 0 && OVER || winner != 0 && IS_MORE(winner - 1))
+#define SOUGHT(k) (winner == 0 && !over[k] && answered[k] <= item)
 #define OTHER_ANSWERED(k) (over[1 - k] || answered[1 - k] > item)
 
 inline step_over(k) {
   if :: CLOSES(k) -> answered[k]++ :: else fi;
-  place[k]++;
+  place[k] = BEHIND(place[k]);
   number[k] = place[k]
 }
 
+/* FirstAnswer::seek() */
 inline seek(k) {
   d_step {
+    !ended && SOUGHT(k) && IS_MORE(k) ->
     if
     :: NEXT(k) == END -> over[k] = true
     :: NEXT(k) != END && answered[k] == item &&
        (NEXT(k) != TOMBSTONE || (CLOSES(k) && OTHER_ANSWERED(k))) -> winner = k + 1
-    :: else ->
-       step_over(k);
-#if BREAK == 35
-       in[k].read = number[k]
-#endif
+    :: else -> step_over(k)
     fi
-  }
+  };
+#if BREAK == 35
+  release()
+#endif
 }
 
 inline look() {
   if
-  :: IS_MORE(0) -> seek(0)
-  :: IS_MORE(1) -> seek(1)
+  :: seek(0)
+  :: seek(1)
   fi
 }
 
@@ -298,17 +288,15 @@ inline take() {
 }
 
 inline advance() {
-  atomic {
-    if
-    :: winner != 0 ->
-       assert(NEXT(winner - 1) == value);
-       at = winner - 1;
-       if :: CLOSES(at) -> item++; winner = 0 :: else fi;
-       step_over(at);
-       at = 0
-    :: else
-    fi
-  }
+  if
+  :: winner != 0 ->
+     assert(NEXT(winner - 1) == value);
+     at = winner - 1;
+     if :: CLOSES(at) -> item++; winner = 0 :: else fi;
+     step_over(at);
+     at = 0
+  :: else
+  fi
 }
 
 #endif
@@ -321,28 +309,29 @@ inline advance() {
 #else
 #define AWAITED(k) (winner != 0 -> winner == k + 1 : SOUGHT(k))
 #endif
-#define CHANGED(k) (AWAITED(k) && in[k].written != place[k])
+#define CHANGED(k) (AWAITED(k) && IS_MORE(k))
 
 inline announce_place(k) {
   if :: AWAITED(k) -> announce(reader[k], place[k]) :: else fi
 }
 
 inline enter_kernel(k) {
-  atomic { if :: AWAITED(k) && in[k].written == place[k] -> reader[k].in_kernel = true :: else fi }
+  d_step { if :: AWAITED(k) && !IS_MORE(k) -> reader[k].in_kernel = true :: else fi }
 }
 
 inline rise_from(k) {
-  if :: AWAITED(k) -> rise(reader[k]); reader[k].in_kernel = false :: else fi
+  d_step { if :: AWAITED(k) -> rise(reader[k]); reader[k].in_kernel = false :: else fi }
 }
 
 inline sleep_on_all() {
+  !ended && !UNCOMMITTED && !READY && !(SOUGHT(0) && IS_MORE(0)) && !(SOUGHT(1) && IS_MORE(1)) ->
   announce_place(0);
   announce_place(1);
   if
   :: CHANGED(0) || CHANGED(1)
   :: else ->
      enter_kernel(0);
-     enter_kernel(1);   /* it returns at once if the word has changed, or if it was woken on the other one */
+     enter_kernel(1);   /* it returns at once if this word has changed, or if it was woken on the other */
      (AWAITED(0) && !reader[0].in_kernel) || (AWAITED(1) && !reader[1].in_kernel)
   fi;
   rise_from(0);
@@ -356,73 +345,72 @@ active proctype Joiner() {
   byte place[2];      /* of the first that was not looked at */
   byte answered[2];
   bool over[2], given[2];
-  byte at, item, winner, head, published, made, already, value;
-  bit entry;
+  byte at, item, winner, head, made, already, value;
   bool ended;
 life:
   {
-    published = written;
-    head = published;
-    entry = (journal[0].position == published -> 0 : 1);
-    assert(journal[entry].position == published);
     d_step {
-      number[0] = journal[entry].number[0];
-      number[1] = journal[entry].number[1];
+      head = written;
+      number[0] = journal.number[0];
+      number[1] = journal.number[1];
 #if BREAK == 20
       number[1] = in[1].read;
 #endif
       place[0] = number[0];
       place[1] = number[1];
-      item = journal[entry].item;
+      item = journal.item;
 #if BREAK == 34
       answered[0] = item;
       answered[1] = item;
 #else
-      answered[0] = journal[entry].answered[0];
-      answered[1] = journal[entry].answered[1];
+      answered[0] = journal.answered[0];
+      answered[1] = journal.answered[1];
 #endif
 #if BREAK != 33
-      winner = journal[entry].winner;
+      winner = journal.winner;
 #endif
-      already = journal[entry].parts;
-      ended = journal[entry].ended
+      already = journal.parts;
+      ended = journal.ended;
+      assert(DISTANCE(in[0].read, number[0]) <= DISTANCE(in[0].read, in[0].written));
+      assert(DISTANCE(in[1].read, number[1]) <= DISTANCE(in[1].read, in[1].written))
     };
-    assert(in[0].read <= number[0] && in[1].read <= number[1]);
     release();   /* what was done and not released */
     do
-    :: ended -> goto out
-    :: !ended && UNCOMMITTED -> commit()   /* sooner or later, and before a sleep */
-    :: !ended && MORE -> look()
-#if MODE == 4
-    :: !ended && !UNCOMMITTED && !MORE && !READY -> sleep_on_all()
+    :: ended && !UNCOMMITTED -> goto out
+    :: commit()   /* sooner or later, and before a sleep */
+#if BREAK == 28
+    :: UNCOMMITTED && head == written && !IS_ROOM -> release()
 #endif
-    :: !ended && READY ->
-       take();
-       made = 0;
-       if
-       :: value == TOMBSTONE
-       :: value == END -> make_room(0); slot[head % OUT_ROOM] = END; head++; ended = true
-       :: else ->
-          do
-          :: made == MAKES -> break
-          :: made < MAKES && made < already -> made++
-          :: else ->
-             make_room(made);
-             slot[head % OUT_ROOM] = MAKES * value + made;
-             head++;
-             made++
-          od
-       fi;
-       advance();
-       d_step { already = 0; made = 0; value = 0 };
-       if :: ended -> commit() :: else fi
+    :: look()
+#if MODE == 4
+    :: sleep_on_all()
+#endif
+    :: d_step {
+         !ended && READY ->
+         take();
+         made = (value == TOMBSTONE -> MAKES : (value == END -> MAKES - 1 : already))
+       };
+       do
+       :: d_step { made == MAKES -> advance(); already = 0; made = 0; value = 0 }; break
+       :: d_step {
+            made < MAKES && IS_ROOM ->
+            slot[head % OUT_ROOM] = (value == END -> END : MAKES * value + made);
+            ended = (value == END);
+            head = BEHIND(head);
+            made++
+          }
+       :: made < MAKES && !IS_ROOM && head != written -> publish((value == END -> 0 : made)); release()
+#if BREAK == 28
+       :: made < MAKES && !IS_ROOM && head == written -> release()
+#endif
+       od
     od
   } unless { killed };
   d_step {
     number[0] = 0; number[1] = 0; place[0] = 0; place[1] = 0; answered[0] = 0; answered[1] = 0; over[0] = false;
-    over[1] = false; given[0] = false; given[1] = false; at = 0; item = 0; winner = 0; head = 0; published = 0; made = 0;
-    already = 0; value = 0; entry = 0; ended = false; reader[0].in_kernel = false; reader[1].in_kernel = false;
-    killed = false
+    over[1] = false; given[0] = false; given[1] = false; at = 0; item = 0; winner = 0; head = 0; made = 0; already = 0;
+    value = 0; ended = false; reader[0].in_kernel = false; reader[1].in_kernel = false; forget(reader[0]);
+    forget(reader[1]); killed = false
   };
   goto life;
 out:
@@ -437,7 +425,7 @@ inline complete() {
   :: got == 0 && ZIP -> assert(GAVE(0) != 0 && GAVE(1) != 0 && (GAVE(0) == 1 || GAVE(1) == 1))
   :: got == 0 && !ZIP -> assert(GAVE(0) == 1 && GAVE(1) == 1)
   :: got != 0 && ZIP -> assert(got == MAKES && GAVE(0) == 2 && GAVE(1) == 2)
-  :: else -> assert(got == MAKES * (GAVE(from) - 1))
+  :: else -> assert(got == GAVE(from) - 1)
   fi;
   got = 0;
   from = 0;
@@ -450,9 +438,11 @@ inline complete() {
 active proctype Sink() {
   byte value, got;
   bit from;
+  bool ended;
   do
-  :: written != read ->
-     d_step {
+  :: ended -> break
+  :: d_step {
+       !ended && written != read ->
        value = slot[read % OUT_ROOM];
        if
        :: value == TOMBSTONE
@@ -461,18 +451,20 @@ active proctype Sink() {
           :: expected < ITEMS && (value == END || value / MAKES / 4 > expected) -> complete()
           :: else -> break
           od;
-          assert(value == END || value / MAKES / 4 == expected);
+          ended = (value == END);
           if
           :: value != END ->
-             assert(value % (2 * MAKES) == got && (got == 0 || from == value / MAKES / 2 % 2));
+             assert(value / MAKES / 4 == expected && value % (2 * MAKES) == got);
+             assert(got == 0 || from == value / MAKES / 2 % 2);
              from = value / MAKES / 2 % 2;
              got++
           :: else
           fi
        fi;
-       read++
-     };
-     if :: value == END -> break :: else -> value = 0 fi
+       slot[read % OUT_ROOM] = GONE;
+       read = BEHIND(read);
+       value = 0
+     }
   od;
   finished++
 }
@@ -503,6 +495,6 @@ init {
 /* Nothing but the ends is left in the links. */
 active proctype End() {
   finished == 4;
-  assert(in[0].read + 1 == in[0].written && in[1].read + 1 == in[1].written);
-  assert(in[0].slot[in[0].read % ROOM] == END && in[1].slot[in[1].read % ROOM] == END)
+  assert(DISTANCE(in[0].read, in[0].written) == 1 && in[0].slot[in[0].read % ROOM] == END);
+  assert(DISTANCE(in[1].read, in[1].written) == 1 && in[1].slot[in[1].read % ROOM] == END)
 }

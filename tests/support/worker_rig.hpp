@@ -54,6 +54,8 @@ struct RigSpec {
   std::uint64_t rows = 0;    ///< room for that many rows of single items
   bool deals = false;        ///< the output of segment 0 is dealt to two consumers
   bool is_dealt_to = false;  ///< segment 0 is the first of two replicas
+  bool is_branch = false;    ///< segment 0 is the first of two branches
+  bool feeds_branches = false;
   /// Segment 0 reads a second link, rig_second_input(), and takes from the two so.
   std::optional<plan::Collect> collects{};
   bool one_answer = false;  ///< an input may have one output at most
@@ -98,15 +100,15 @@ inline shm::Segment make_rig_segment(const RigSpec& spec) {
     made.links.push_back(in);
     made.links.push_back(out);
   }
-  const auto share = [](shm::LinkSize& link) {
+  const auto share = [](shm::LinkSize& link, shm::Sharing sharing) {
     link.consumers.push_back(0);
-    link.sharing = shm::Sharing::turn;
+    link.sharing = sharing;
   };
-  if (spec.is_dealt_to) {
-    share(made.links[0]);
+  if (spec.is_dealt_to || spec.is_branch) {
+    share(made.links[0], spec.is_branch ? shm::Sharing::branches : shm::Sharing::turn);
   }
-  if (spec.deals) {
-    share(made.links[1]);
+  if (spec.deals || spec.feeds_branches) {
+    share(made.links[1], spec.feeds_branches ? shm::Sharing::branches : shm::Sharing::turn);
   }
   if (spec.collects) {
     shm::LinkSize second = spec.link;

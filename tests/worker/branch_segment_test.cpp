@@ -1,3 +1,5 @@
+#include <cstring>
+#include <optional>
 #include <pystream/codec.hpp>
 
 #include "worker/runner_support.hpp"
@@ -80,18 +82,81 @@ TEST(BranchSegmentTest, ZipRefusesASecondAnswerAsDamage) {
   EXPECT_THROW(run_batches(sut), shm::LinkCorrupt);
 }
 
+/// An answer may end with a mark: its item was published before it was known to be the last.
 TEST(BranchSegmentTest, ZipReleasesNoAnswerBeforeItsItemIsDone) {
   const RigSpec spec = joined_by(plan::Collect::zip, show_parts);
   const shm::Segment segment = make_rig_segment(spec);
-  feed_answers(segment, 0, {"a", "b"});
+  feed_answers(segment, 0, {"a"});
+  feed_answers(segment, 0, {"b"}, 0);
   feed_answers(segment, rig_second_input(spec), {"x"});
   RiggedWorker sut(segment, spec);
   run_batches(sut);
   EXPECT_EQ(segment.map_consumer(0).own->read_number, 1U);
+  {
+    shm::RingWriter ring(segment.map_producer(0));
+    ASSERT_TRUE(ring.try_mark(shm::RecordKind::tombstone, {}, 1));
+    ring.commit({.inputs_done = 3});
+  }
   feed_answers(segment, rig_second_input(spec), {"y"});
   run_batches(sut);
-  EXPECT_EQ(segment.map_consumer(0).own->read_number, 2U);
+  EXPECT_EQ(segment.map_consumer(0).own->read_number, 3U);
   EXPECT_EQ(records_of(segment, 1), (Texts{"(a)(x)", "(b)(y)"}));
+}
+
+TEST(BranchSegmentTest, ZipTakesTheItemsOfRunsOneByOne) {
+  const RigSpec spec = joined_by(plan::Collect::zip, show_parts);
+  const shm::Segment segment = make_rig_segment(spec);
+  for (const std::uint32_t link : {0U, rig_second_input(spec)}) {
+    shm::RingWriter ring(segment.map_producer(link));
+    ASSERT_EQ(ring.try_reserve_run(1, 3), 3U);
+    std::memcpy(ring.run_start(), link == 0 ? "abc" : "xyz", 3);
+    ring.finish_run(1, {.items = 3, .sequences = 7, .closes = 1, .closes_each = 1}, {.sequence = 0});
+    ring.commit({.inputs_done = 3});
+  }
+  RiggedWorker sut(segment, spec);
+  run_batches(sut);
+  EXPECT_EQ(records_of(segment, 1), (Texts{"(a)(x)", "(b)(y)", "(c)(z)"}));
+}
+
+TEST(BranchSegmentTest, ABranchMakesARunOfARunInWhichEachItemCloses) {
+  const auto next_letter = [] { return one(typed<char, char>([](char in) { return static_cast<char>(in + 1); })); };
+  const RigSpec branch{.segments = {{.make = next_letter, .in_runs = true}}, .answers = true};
+  const shm::Segment segment = make_rig_segment(branch);
+  {
+    shm::RingWriter ring(segment.map_producer(0));
+    ASSERT_EQ(ring.try_reserve_run(1, 4), 4U);
+    std::memcpy(ring.run_start(), "abcd", 4);
+    ring.finish_run(1, {.items = 4, .sequences = 15, .closes = 2, .closes_each = 1}, {.sequence = 0});
+    put_end(ring);
+    ring.commit({.inputs_done = 5});
+  }
+  RiggedWorker sut(segment, branch);
+  run_batches(sut);
+  EXPECT_EQ(records_of(segment, 1), (Texts{"b^1", "c^1", "d^1", "e^2", "$"}));
+  shm::RingReader reader(segment.map_consumer(1), 0);
+  EXPECT_EQ(take(reader), "b") << "the first item is timed by itself";
+  const shm::FoundItems found = reader.try_items(1, 512, kAll);
+  EXPECT_EQ(found.items, 3U) << "in one record";
+  EXPECT_EQ(found.closes_each, 1);
+  EXPECT_EQ(found.closes, 2);
+}
+
+TEST(BranchSegmentTest, AStageThatFiltersAnswersTheItemsOfARunOneByOne) {
+  const auto no_b = [] {
+    return one(typed<std::optional<char>, char>([](char in) { return in == 'b' ? std::nullopt : std::optional(in); }));
+  };
+  const RigSpec branch{.segments = {{.make = no_b, .in_runs = true}}, .answers = true};
+  const shm::Segment segment = make_rig_segment(branch);
+  {
+    shm::RingWriter ring(segment.map_producer(0));
+    ASSERT_EQ(ring.try_reserve_run(1, 3), 3U);
+    std::memcpy(ring.run_start(), "abc", 3);
+    ring.finish_run(1, {.items = 3, .sequences = 7, .closes = 1, .closes_each = 1}, {.sequence = 0});
+    ring.commit({.inputs_done = 3});
+  }
+  RiggedWorker sut(segment, branch);
+  run_batches(sut);
+  EXPECT_EQ(records_of(segment, 1), (Texts{"a^1", "#^1", "c^1"}));
 }
 
 /// On a link for one item they would keep out the answer that they stand in front of.
@@ -131,6 +196,38 @@ TEST(BranchSegmentTest, TheFirstAnswerCountsAndTheOthersAreSteppedOver) {
 TEST(BranchSegmentTest, AnAnswerOfNothingIsNotTheFirstWhileOthersMayGiveOne) {
   EXPECT_EQ(outcome_of(joined_by(plan::Collect::first, shout), {{}, {}, {"c"}}, {{"x"}, {}, {}}),
             (Texts{"x!", "c!", "$"}));
+}
+
+TEST(BranchSegmentTest, ASuccessorTakesTheRestOfAnAnswerFromTheSameBranch) {
+  const RigSpec spec = joined_by(plan::Collect::first, shout);
+  const shm::Segment segment = make_rig_segment(spec);
+  feed_answers(segment, rig_second_input(spec), {"x"}, 0);
+  {
+    RiggedWorker killed(segment, spec);
+    run_batches(killed);
+  }
+  feed_answers(segment, 0, {"a"});
+  RiggedWorker successor(segment, spec);
+  run_batches(successor);
+  feed_answers(segment, rig_second_input(spec), {"y"});
+  run_batches(successor);
+  Texts records = records_of(segment, 1);
+  std::erase(records, "#");
+  EXPECT_EQ(records, (Texts{"x!", "y!"}));
+}
+
+TEST(BranchSegmentTest, ASuccessorKnowsWhichItemEachBranchIsAt) {
+  const RigSpec spec = joined_by(plan::Collect::first, shout);
+  const shm::Segment segment = make_rig_segment(spec);
+  feed_answers(segment, rig_second_input(spec), {"x", "y"});
+  {
+    RiggedWorker killed(segment, spec);
+    run_batches(killed);
+  }
+  feed_answers(segment, 0, {"a", "b", "c"});
+  RiggedWorker successor(segment, spec);
+  run_batches(successor);
+  EXPECT_EQ(records_of(segment, 1), (Texts{"x!", "y!", "c!"}));
 }
 
 /// Within a row or replicas an item is complete with the answer that ends it, and with no other.

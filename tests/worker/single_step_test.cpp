@@ -119,6 +119,8 @@ struct Subject {
   bool keeps_inputs = false;
   bool deals = false;        ///< its outputs are dealt to two replicas
   bool is_dealt_to = false;  ///< it is the first of two replicas
+  bool is_branch = false;    ///< it is the first of two branches
+  bool feeds_branches = false;
   /// It collects what two replicas or branches gave: these, in front of its second link, and on its first one `inputs`,
   /// each of them a unit, with a unit of nothing behind them.
   std::vector<std::vector<std::string>> second_units{};
@@ -275,6 +277,16 @@ const Subject kSubjects[] = {
      .inputs = {"", "b", ""},
      .second_units = {{"x", "y"}, {"z"}, {"v", "w"}, {}},
      .collect = plan::Collect::first},
+    {.name = "BranchOfRuns",
+     .make = [](int) { return one(typed<char, char>([](char in) { return static_cast<char>(in + 1); })); },
+     .in_runs = true,
+     .inputs_in_a_run = true,
+     .is_branch = true},
+    {.name = "FeedsBranchesInRuns",
+     .make = [](int) { return one(typed<char, char>([](char in) { return static_cast<char>(in + 1); })); },
+     .in_runs = true,
+     .inputs_in_a_run = true,
+     .feeds_branches = true},
     {.name = "SerialGroup",
      .make =
          [](int) {
@@ -332,10 +344,12 @@ class SingleStepTest : public ::testing::TestWithParam<Subject> {
                           .has_source = GetParam().has_source,
                           .has_sink = GetParam().has_sink,
                           .in_runs = GetParam().in_runs}},
-            .answers = GetParam().is_dealt_to,
+            .answers = GetParam().is_dealt_to || GetParam().is_branch,
             .checkpoint_bytes = GetParam().checkpoint_bytes,
             .deals = GetParam().deals,
             .is_dealt_to = GetParam().is_dealt_to,
+            .is_branch = GetParam().is_branch,
+            .feeds_branches = GetParam().feeds_branches,
             .collects = GetParam().second_units.empty() ? std::nullopt : std::optional(GetParam().collect)};
   }
   World make_world() const {
