@@ -158,18 +158,21 @@ std::vector<plan::SegmentRef> Supervisor::behind(plan::WorkerId id) const {
 }
 
 /// The worker with whose output a failure of `id` ends: itself, or the outermost serial row around it, or what collects
-/// from it and other replicas. A row takes its next item only when its children have answered the one before, and a
-/// collector takes from the replicas in turn; so neither can go on without one of them.
+/// from it and other replicas or branches. A row takes its next item only when its children have answered the one
+/// before, and a collector takes from all of them; so neither can go on without one of them.
 plan::WorkerId Supervisor::last_to_give(plan::WorkerId id) const {
   const std::vector<plan::SegmentRef> all = behind(id);
+  const auto is_behind = [&](plan::SegmentRef at) { return std::ranges::find(all, at) != all.end(); };
   const auto comes_from_it = [&](plan::LinkId link) {
     const plan::SegmentRef producer = topology_.links[link].producer;
-    return producer.worker == id || std::ranges::find(all, producer) != all.end();
+    return producer.worker == id || is_behind(producer);
   };
   plan::WorkerId last = id;
   for (const plan::SegmentRef consumer : all) {
     const bool collects_from_others = !std::ranges::all_of(topology_.segment(consumer).inputs, comes_from_it);
-    last = consumer.index > 0 || collects_from_others ? consumer.worker : last;
+    // A row that stands behind as a whole is not around it.
+    const bool row_around = consumer.index > 0 && !is_behind({.worker = consumer.worker, .index = 0});
+    last = row_around || collects_from_others ? consumer.worker : last;
   }
   return last;
 }

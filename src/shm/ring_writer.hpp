@@ -109,8 +109,8 @@ class RingWriter {
   [[nodiscard]] std::uint32_t try_reserve_run(std::size_t size, std::uint32_t items);
   /// Where the first payload of a run goes. It is aligned to kRecordAlign.
   std::byte* run_start() const { return payload_at_head() + sizeof(RunHead); }
-  /// Makes the first payloads of the reserved run a record. REQUIRES: `of` has an item, and no more than were reserved; if
-  /// this link deals, no item but the last closes anything, as a run is dealt as a whole.
+  /// Makes the first payloads of the reserved run a record. REQUIRES: `of` has an item, and no more than were reserved;
+  /// if this link deals, no item but the last closes anything, as a run is dealt as a whole.
   void finish_run(std::size_t size, const RunItems& of, const RecordTag& tag);
   /// Every record but the end is for one of the consumers alone.
   bool deals() const { return sharing_ == Sharing::turn; }

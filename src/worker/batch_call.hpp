@@ -58,7 +58,7 @@ class BatchCall {
   std::uint32_t done_before_ = 0;  ///< in the parts before
   bool late_ = false;
   std::int64_t entered_ns_ = 0;
-  std::uint32_t found_ = 0;  ///< items that were collected
+  std::uint32_t found_ = 0;       ///< items that were collected
   std::uint8_t closes_ = 0;       ///< by the last of them
   std::uint8_t closes_each_ = 0;  ///< by each of the others
 };

@@ -68,6 +68,20 @@ std::vector<T> read_all(Pipeline& pipeline, std::size_t count) {
   return results;
 }
 
+/// Kills the workers of a running pipeline one after the other, until it is destroyed.
+inline std::jthread kill_in_turn(Pipeline& pipeline) {
+  return std::jthread([&pipeline](const std::stop_token& stop) {
+    for (std::size_t round = 0; !stop.stop_requested(); ++round) {
+      const PipelineStatus status = pipeline.status();
+      const StageStatus& victim = status.stages[round % status.stages.size()];
+      if (victim.pid > 0) {
+        ::kill(victim.pid, SIGKILL);
+      }
+      std::this_thread::sleep_for(2ms);
+    }
+  });
+}
+
 /// The message of the exception of type E that `call` throws; "" (and a failure) if there is none.
 template <class E>
 std::string message_of(const std::function<void()>& call) {

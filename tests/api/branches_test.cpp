@@ -235,16 +235,7 @@ TEST(BranchesTest, KilledAgainAndAgainNothingIsLostOrDoubled) {
   sut.add(views.as_stage(), "Views", {.replicas = 2})
       .add([](const Both& both) { return std::get<0>(both); }, "Left")
       .parallelize(kAllResults);
-  std::jthread killer([&](const std::stop_token& stop) {
-    for (std::size_t round = 0; !stop.stop_requested(); ++round) {
-      const PipelineStatus status = sut.status();
-      const StageStatus& victim = status.stages[round % status.stages.size()];
-      if (victim.pid > 0) {
-        ::kill(victim.pid, SIGKILL);
-      }
-      std::this_thread::sleep_for(2ms);
-    }
-  });
+  const std::jthread killer = kill_in_turn(sut);
   const std::jthread feeder([&] { feed(sut); });
   const std::vector<int> results = read_all<int>(sut, kItems);
   for (int n = 0; n < kItems; ++n) {

@@ -417,9 +417,10 @@ TEST(EndsTest, SaysWhatIsMissingOrTooMuch) {
   Pipeline no_source;
   no_source.add(doubled).sink(sink);
   EXPECT_TRUE(contains(message_of<PipelineInitiationError>([&] { no_source.run(); }), "no source"));
-  no_source.parallelize();
-  EXPECT_TRUE(
-      contains(message_of<PipelineUndefined>([&] { static_cast<void>(no_source.as_stage()); }), "source or a sink"));
+  no_sink.parallelize();
+  EXPECT_TRUE(contains(message_of<PipelineUndefined>([&] { static_cast<void>(no_sink.as_stage()); }),
+                       "a pipeline with a source cannot become a stage"));
+  no_sink.cleanup();
 
   Pipeline both({.input_generator = [] { return 1; }});
   both.source(forever).add(doubled).sink(sink);

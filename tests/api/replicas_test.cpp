@@ -107,16 +107,7 @@ TEST(ReplicasTest, ItemsThatAreForwardedTogetherAreDealtOneByOne) {
 TEST(ReplicasTest, KilledAgainAndAgainNothingIsLostOrDoubled) {
   Pipeline sut;
   sut.add([](int n) { return n; }, "Pass", replicas(3)).parallelize(kAllResults);
-  std::jthread killer([&](const std::stop_token& stop) {
-    for (std::size_t round = 0; !stop.stop_requested(); ++round) {
-      const PipelineStatus status = sut.status();
-      const StageStatus& victim = status.stages[round % status.stages.size()];
-      if (victim.pid > 0) {
-        ::kill(victim.pid, SIGKILL);
-      }
-      std::this_thread::sleep_for(2ms);
-    }
-  });
+  const std::jthread killer = kill_in_turn(sut);
   EXPECT_EQ(results_of(sut, kItems), first_numbers(kItems));
 }
 

@@ -509,6 +509,31 @@ TEST_F(SupervisorTest, ARowAroundAWorkerThatFailedEndsItsOutputToo) {
   EXPECT_TRUE(has<EndRun>(finish(sink)));
 }
 
+/// A row around parallel stages, in replicas: with all that stands behind the failure it works on what was given.
+TEST_F(SupervisorTest, RowsBehindAWorkerThatFailedGoOn) {
+  plan::Node child;
+  child.name = "Child";
+  child.children = {make_stage("Inner")};
+  plan::Node row;
+  row.name = "Row";
+  row.mode = plan::Mode::serial;
+  row.children = {child};
+  row.replicas = 2;
+  plan_.root.children = {make_stage("A"), row};
+  topology_ = plan::make_topology(plan_);
+  sut_.emplace(topology_, plan_.restarts);
+  start_all();
+  const auto actions = sut_->on_exit(kStage, {.code = 1, .view = {.commits = 4, .failure = "no more"}}, now_);
+  const std::vector<plan::WorkerId> go_on = actions_of<StopAll>(actions).at(0).but;
+  for (plan::WorkerId id = kStage + 1; id < topology_.workers.size(); ++id) {
+    EXPECT_TRUE(std::ranges::find(go_on, id) != go_on.end()) << topology_.workers[id].name;
+    EXPECT_FALSE(sut_->stopping(id)) << topology_.workers[id].name;
+  }
+  const auto starts = actions_of<StartWorker>(actions);
+  ASSERT_EQ(starts.size(), 1U);
+  EXPECT_EQ(starts[0].id, kStage);
+}
+
 TEST_F(SupervisorTest, ASecondFailureStopsAllAndTheFirstIsTold) {
   start_all();
   sut_->on_exit(kStage, {.code = 1, .view = {.commits = 4, .failure = "first"}}, now_);

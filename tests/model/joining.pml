@@ -38,7 +38,11 @@
 #define KILLS 2
 #endif
 #ifndef ITEMS
+#if BREAK == 0 && MODE <= 2
 #define ITEMS 3
+#else
+#define ITEMS 2
+#endif
 #endif
 #ifndef ROOM
 #define ROOM 1          /* of each link from a branch */
@@ -62,11 +66,12 @@
 #if BREAK == 0
 #define LAP (2 * ROOM)
 #else
-#define LAP 64
+#define LAP (4 * ROOM)   /* so that what is behind is told from what is in front */
 #endif
 #endif
 #define BEHIND(position) (((position) + 1) % LAP)
 #define DISTANCE(from, to) (((to) + LAP - (from)) % LAP)
+#define IS_WITHIN(k, position) (DISTANCE(in[k].read, position) <= DISTANCE(in[k].read, in[k].written))
 
 #include "waiting.pml"
 
@@ -109,7 +114,9 @@ proctype Branch(bit k) {
   :: atomic {
        unit[k] <= ITEMS && unit[k] < unit[1 - k] + FRONT && DISTANCE(in[k].read, in[k].written) < ROOM ->
        if
+#if MODE != 4
        :: !marked -> marked = true; put(k, TOMBSTONE, false)
+#endif
        :: unit[k] == ITEMS -> marked = false; put(k, END, false); unit[k]++
        :: unit[k] < ITEMS -> marked = false; put(k, TOMBSTONE, true); answer(k, part)
        :: unit[k] < ITEMS -> marked = false; put(k, OUTPUT(k), true); answer(k, part + 1)
@@ -127,6 +134,7 @@ proctype Branch(bit k) {
 
 inline release_up_to(k, position) {
   d_step {
+    assert(IS_WITHIN(k, position));
     do
     :: in[k].read == position -> break
     :: else ->
@@ -370,9 +378,7 @@ life:
       winner = journal.winner;
 #endif
       already = journal.parts;
-      ended = journal.ended;
-      assert(DISTANCE(in[0].read, number[0]) <= DISTANCE(in[0].read, in[0].written));
-      assert(DISTANCE(in[1].read, number[1]) <= DISTANCE(in[1].read, in[1].written))
+      ended = journal.ended
     };
     release();   /* what was done and not released */
     do
@@ -410,7 +416,7 @@ life:
     number[0] = 0; number[1] = 0; place[0] = 0; place[1] = 0; answered[0] = 0; answered[1] = 0; over[0] = false;
     over[1] = false; given[0] = false; given[1] = false; at = 0; item = 0; winner = 0; head = 0; made = 0; already = 0;
     value = 0; ended = false; reader[0].in_kernel = false; reader[1].in_kernel = false; forget(reader[0]);
-    forget(reader[1]); killed = false
+    forget(reader[1]); reader[0].asleep_at = 0; reader[1].asleep_at = 0; killed = false
   };
   goto life;
 out:
