@@ -107,9 +107,9 @@ void PipelineCore::prepare(plan::Mode mode, const ParallelOptions& options) {
 }
 
 void PipelineCore::serialize(const SerialOptions& options) {
-  if (tree_->source.has_value() != tree_->sink.has_value()) {
+  if (tree_->source && !tree_->sink) {
     throw PipelineInitiationError(
-        "a serial pipeline has a source and a sink, or neither; add the other one, or call "
+        "a serial pipeline with a source has a sink, too, or neither of them; add the sink, or call "
         "parallelize()");
   }
   prepare(plan::Mode::serial, options.children);

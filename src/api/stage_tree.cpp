@@ -110,14 +110,45 @@ plan::StageGives gives_of(const std::vector<PlacedStage>& all, const plan::Topol
   return [&](plan::HostedId id) { return all[topology.hosted[id].in_plan].parts->output; };
 }
 
+/// Of branches at the entrance. Throws PipelineInitiationError if they take items of different types.
+void check_entrance(const std::vector<PlacedStage>& all, const plan::Topology& topology) {
+  const PlacedStage* known = nullptr;
+  for (const plan::HostedId id : topology.first_stages()) {
+    const PlacedStage& stage = all[topology.hosted[id].in_plan];
+    if (stage.parts->input == kAny) {
+      continue;
+    }
+    if (known != nullptr && known->parts->input != stage.parts->input) {
+      throw PipelineInitiationError("stage " + known->key + " takes items of type " + known->parts->input +
+                                    ", but stage " + stage.key + ", which gets the same ones, takes " +
+                                    stage.parts->input + "; change one of them");
+    }
+    known = &stage;
+  }
+}
+
+/// What comes of branches is of one type, whoever takes it.
+void check_agreement(const std::vector<plan::GivenItems>& items) {
+  if (const auto differ = plan::differing_items(items)) {
+    throw PipelineInitiationError("stage " + differ->first.who + " gives items of type " + differ->first.type +
+                                  ", and stage " + differ->second.who + " gives " + differ->second.type +
+                                  "; branches that are joined to one stream give items of one type");
+  }
+}
+
 /// Throws PipelineInitiationError if a stage takes other items than it gets.
 void check_types(PipelineTree& tree, const plan::Topology& topology) {
   const std::vector<PlacedStage> all = stages(tree);
+  if (!tree.source) {
+    check_entrance(all, topology);
+  }
   for (plan::HostedId id = 0; id < topology.hosted.size(); ++id) {
     const PlacedStage& here = all[topology.hosted[id].in_plan];
     const std::string& taken = here.parts->input;
-    for (const plan::GivenItems& given : plan::items_to(topology, id, gives_of(all, topology))) {
-      if (given.type != taken && given.type != kAny && taken != kAny) {
+    const std::vector<plan::GivenItems> items = plan::items_to(topology, id, gives_of(all, topology));
+    check_agreement(items);
+    for (const plan::GivenItems& given : items) {
+      if (!plan::fits(given, taken)) {
         throw PipelineInitiationError("stage " + given.who + " gives items of type " + given.type + ", but stage " +
                                       here.key + " takes " + taken +
                                       "; change one of them, or add a stage between that converts");
@@ -323,7 +354,8 @@ TreeEnds ends_of(PipelineTree& tree) {
         last.hosted.empty() ? plan::items_into(topology, last, gives)
                             : std::vector<plan::GivenItems>{
                                   {.type = gives(last.hosted.back()), .who = topology.hosted[last.hosted.back()].key}};
-    if (given.size() == 1) {
+    check_agreement(given);
+    if (!given.empty()) {
       ends.output = {.type = given.front().type, .who = given.front().who};
     }
   }

@@ -97,6 +97,22 @@ enum class Entrance {
   aside,  ///< in a branch that ends in a sink of its own: nothing follows
 };
 
+/// What other branches make of an item is not kept, and may be a part of what comes out, or all of it.
+void refuse_where_others_answer(const plan::Node& branches) {
+  const std::string letters = "the letters are of a branch of " + branches.name + ", whose answers are joined by \"" +
+                              std::string(to_string(branches.join)) + "\": ";
+  if (branches.join == plan::Join::zip) {
+    throw BadUsage(letters +
+                   "an item cannot come out without the answers of the other branches, which are not kept; run "
+                   "the plan once more with the input of these items");
+  }
+  if (branches.join == plan::Join::first) {
+    throw BadUsage(letters +
+                   "another branch may have answered these items, which would come out twice; remove the "
+                   "letters, or run the plan once more with the input of these items");
+  }
+}
+
 /// Leaves of `pipeline` only what comes from `first` on. Of branches, the letters go through their own alone.
 Entrance begin_at(plan::Node& pipeline, const plan::Node* first) {
   auto& children = pipeline.children;
@@ -106,10 +122,8 @@ Entrance begin_at(plan::Node& pipeline, const plan::Node* first) {
     if (!here && inside == Entrance::none) {
       continue;
     }
-    if (pipeline.branches() && pipeline.join == plan::Join::zip) {
-      throw BadUsage("the letters are of a branch of " + pipeline.name + ", whose answers are zipped" +
-                     ": an item cannot come out without the answers of the other branches, which are not kept; run the "
-                     "plan once more with the input of these items");
+    if (pipeline.branches()) {
+      refuse_where_others_answer(pipeline);
     }
     const bool aside = inside == Entrance::aside || (pipeline.branches() && pipeline.join == plan::Join::none);
     children.erase(children.begin(), child);
@@ -154,6 +168,25 @@ void require_output(const PlanOptions& options, const plan::Plan& plan) {
   }
 }
 
+/// Nor may it write over what the run has put aside.
+void refuse_to_write_over(const plan::Node& pipeline, const std::string& key) {
+  for (const plan::Node& child : pipeline.children) {
+    const std::string name = key + child.name;
+    if (child.is_pipeline()) {
+      refuse_to_write_over(child, name + ".");
+      continue;
+    }
+    for (const char* param : {"path", "directory"}) {
+      const Params& params = child.stage->params;
+      if (child.kind == StageKind::sink && params.has(param) && !params.string(param).empty() &&
+          fs::exists(params.string(param)) && !fs::is_character_file(params.string(param))) {
+        throw BadUsage("the sink " + name + " would write over " + params.string(param) +
+                       "; name another place for what is replayed with --set " + name + "." + param + "=NEW");
+      }
+    }
+  }
+}
+
 void begin_with_letters(const PlanOptions& options, plan::Plan& plan, const std::string& stage, const fs::path& items) {
   const plan::Topology topology = plan::make_topology(plan);
   const plan::Node& first = first_node(topology, stage);
@@ -170,6 +203,7 @@ void begin_with_letters(const PlanOptions& options, plan::Plan& plan, const std:
     }
   }
   require_output(options, plan);
+  refuse_to_write_over(plan.root, "");
   plan.source = {};
   plan.source.stage.emplace();
   plan.source.kind = StageKind::source;

@@ -38,6 +38,7 @@ GivenItems tuple_of(const Topology& topology, const Segment& segment, const Stag
       tuple.who += (first ? "" : " and ") + parts.front().who;
     }
   }
+  tuple.tuple = true;
   tuple.type = known ? "tuple<" + tuple.type + ">" : kAnyItem;
   return tuple;
 }
@@ -55,6 +56,22 @@ std::vector<GivenItems> items_into(const Topology& topology, const Segment& segm
     }
   }
   return all;
+}
+
+bool fits(const GivenItems& given, const std::string& taken) {
+  if (given.type == kAnyItem) {
+    return !given.tuple || taken == kAnyItem || taken.starts_with("tuple<");
+  }
+  return given.type == taken || taken == kAnyItem;
+}
+
+std::optional<std::pair<GivenItems, GivenItems>> differing_items(const std::vector<GivenItems>& all) {
+  for (const GivenItems& one : all) {
+    if (one.type != kAnyItem && all.front().type != kAnyItem && one.type != all.front().type) {
+      return std::pair(all.front(), one);
+    }
+  }
+  return std::nullopt;
 }
 
 std::vector<GivenItems> items_to(const Topology& topology, HostedId id, const StageGives& gives) {

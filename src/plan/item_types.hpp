@@ -1,7 +1,9 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "plan/topology.hpp"
@@ -13,8 +15,9 @@ inline constexpr const char* kAnyItem = "any";
 
 /// Items and who gives them.
 struct GivenItems {
-  std::string type;  ///< kAnyItem: they may be of any
-  std::string who;   ///< keys of stages, without the marks of replicas
+  std::string type;    ///< kAnyItem: they may be of any
+  std::string who;     ///< keys of stages, without the marks of replicas
+  bool tuple = false;  ///< they are tuples, also if the type of a part is not known
 };
 /// What a stage gives.
 using StageGives = std::function<std::string(HostedId)>;
@@ -25,5 +28,11 @@ std::vector<GivenItems> items_into(const Topology& topology, const Segment& segm
 
 /// What a stage gets, from the one in front of it in its segment or by links.
 std::vector<GivenItems> items_to(const Topology& topology, HostedId id, const StageGives& gives);
+
+/// Whether what takes items of type `taken` may get these, as far as is known.
+bool fits(const GivenItems& given, const std::string& taken);
+
+/// Two of them that are of different types; nullopt: there are none. Branches give items of one type.
+std::optional<std::pair<GivenItems, GivenItems>> differing_items(const std::vector<GivenItems>& all);
 
 }  // namespace pystream::plan

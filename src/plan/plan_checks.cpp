@@ -24,11 +24,19 @@ void check_item_types(const Topology& topology, TypeCatalog types, std::vector<P
   for (HostedId id = 0; id < topology.hosted.size(); ++id) {
     const HostedSpec& here = topology.hosted[id];
     const std::string taken = item_type(here, types, &StageInfo::input);
-    if (!here.first_replica || taken == kAnyItem) {
+    if (!here.first_replica) {
+      continue;
+    }
+    if (const auto differ = differing_items(items_to(topology, id, gives))) {
+      faults.push_back({.where = here.node->where,
+                        .found = "items of type " + in_quotes(differ->first.type) + " from " + differ->first.who +
+                                 " and of type " + in_quotes(differ->second.type) + " from " + differ->second.who,
+                        .expected = "items of one type from all branches in front of " + here.key,
+                        .hint = {}});
       continue;
     }
     for (const GivenItems& given : items_to(topology, id, gives)) {
-      if (given.type != taken && given.type != kAnyItem) {
+      if (!fits(given, taken)) {
         faults.push_back({.where = here.node->where,
                           .found = "items of type " + in_quotes(given.type) + " from " + given.who,
                           .expected = "items of type " + in_quotes(taken) + ", which " + here.key + " takes",
@@ -82,6 +90,9 @@ void check_own_link(const Topology& topology, HostedId id, std::vector<PlanFault
 }  // namespace
 
 void check_flow(const Plan& plan, TypeCatalog types, std::vector<PlanFault>& faults) {
+  if (plan.entry == EndKind::none) {
+    return;  // a fault already; there is no way for items
+  }
   if (count_replicas(plan.root) > kMaxStages) {
     faults.push_back({.where = "/stages",
                       .found = "more than " + std::to_string(kMaxStages) + " stages, each replica counted",

@@ -95,19 +95,20 @@ Figures sum_of(const shm::SupervisorView& view, std::span<const ProfileKey> keys
   return sum;
 }
 
-/// Of the slowest of the groups: the one whose items are oldest.
-Figures last_of_all(const shm::SupervisorView& view, std::span<const ProfileKey> keys,
-                    const std::vector<std::vector<std::uint32_t>>& groups) {
+/// Of the group with which items leave: the one whose items are oldest, or youngest.
+Figures figures_at(const shm::SupervisorView& view, std::span<const ProfileKey> keys, const ProfileKey::Ends& ends) {
   const auto age = [](const Figures& of) {
     return of.items > 0 ? static_cast<double>(of.age_ns) / static_cast<double>(of.items) : 0;
   };
-  Figures slowest;
-  for (const std::vector<std::uint32_t>& group : groups) {
-    if (Figures one = sum_of(view, keys, group); slowest.items == 0 || age(one) > age(slowest)) {
-      slowest = std::move(one);
+  Figures chosen;
+  for (const std::vector<std::uint32_t>& group : ends.groups) {
+    Figures one = sum_of(view, keys, group);
+    const bool leaves_with_it = ends.fastest ? age(one) < age(chosen) : age(one) > age(chosen);
+    if (one.items > 0 && (chosen.items == 0 || leaves_with_it)) {
+      chosen = std::move(one);
     }
   }
-  return slowest;
+  return chosen;
 }
 
 }  // namespace
@@ -116,11 +117,11 @@ Figures last_of_all(const shm::SupervisorView& view, std::span<const ProfileKey>
 /// items' ages there. Of what comes from the stages before, it may be a replica that gets a part: the mean age there is
 /// that of all.
 Figures derived_figures(const shm::SupervisorView& view, std::span<const ProfileKey> keys, const ProfileKey& key) {
-  const Figures last = last_of_all(view, keys, key.last);
+  const Figures last = figures_at(view, keys, key.last);
   Figures figures{
       .items = last.items, .total_ns = last.age_ns, .first_end_ns = last.first_end_ns, .last_end_ns = last.last_end_ns};
-  if (!key.before.empty()) {
-    const Figures before = sum_of(view, keys, key.before);
+  if (!key.before.groups.empty()) {
+    const Figures before = figures_at(view, keys, key.before);
     const double came_out = before.items > 0 ? static_cast<double>(last.items) / static_cast<double>(before.items) : 0;
     figures.total_ns = minus(last.age_ns, static_cast<std::uint64_t>(static_cast<double>(before.age_ns) * came_out));
   }

@@ -76,40 +76,42 @@ class KeyList {
     const auto outside = [&](plan::HostedId other) { return !is_inside(topology_.hosted[other].key, key.key); };
     const std::vector<plan::HostedId> behind = topology_.downstream(id);
     if (behind.empty() || std::ranges::any_of(behind, outside)) {
-      add_last(key, id);
+      add_end(key.last, id);
     }
     for (const plan::HostedId before : topology_.upstream(id)) {
-      const std::uint32_t position = position_of_[before];
-      if (outside(before) && std::ranges::find(key.before, position) == key.before.end()) {
-        key.before.push_back(position);
+      if (outside(before)) {
+        add_end(key.before, before);
       }
     }
   }
 
   /// Replicas of a stage, and branches that are merged, do one work together.
-  void add_last(ProfileKey& key, plan::HostedId id) const {
+  void add_end(ProfileKey::Ends& ends, plan::HostedId id) const {
+    const std::uint32_t position = position_of_[id];
     const plan::HostedSpec& hosted = topology_.hosted[id];
-    const auto joins = [&](const std::vector<std::uint32_t>& group) {
+    ends.fastest |= is_joined(hosted, plan::Collect::first);
+    for (std::vector<std::uint32_t>& group : ends.groups) {
+      if (std::ranges::find(group, position) != group.end()) {
+        return;
+      }
       const plan::HostedSpec& other = topology_.hosted[hosted_at(group.front())];
-      return other.in_plan == hosted.in_plan || (is_merged(other) && is_merged(hosted));
-    };
-    const auto group = std::ranges::find_if(key.last, joins);
-    if (group != key.last.end()) {
-      group->push_back(position_of_[id]);
-    } else {
-      key.last.push_back({position_of_[id]});
+      if (other.in_plan == hosted.in_plan ||
+          (is_joined(other, plan::Collect::merge) && is_joined(hosted, plan::Collect::merge))) {
+        group.push_back(position);
+        return;
+      }
     }
+    ends.groups.push_back({position});
   }
 
   plan::HostedId hosted_at(std::uint32_t position) const {
     return static_cast<plan::HostedId>(std::ranges::find(position_of_, position) - position_of_.begin());
   }
 
-  bool is_merged(const plan::HostedSpec& hosted) const {
+  bool is_joined(const plan::HostedSpec& hosted, plan::Collect so) const {
     return std::ranges::any_of(topology_.segment({hosted.worker, hosted.segment}).outputs, [&](plan::LinkId link) {
-      return std::ranges::any_of(topology_.links[link].consumers, [&](plan::SegmentRef at) {
-        return topology_.segment(at).collect == plan::Collect::merge;
-      });
+      return std::ranges::any_of(topology_.links[link].consumers,
+                                 [&](plan::SegmentRef at) { return topology_.segment(at).collect == so; });
     });
   }
 

@@ -16,12 +16,16 @@ struct ProfileKey {
   plan::WorkerId worker = 0;
   std::uint32_t index = 0;  ///< among the worker's HostedStats; kDerived: a pipeline inside the main pipeline
   /// Of a derived key, positions among the keys of the run: its first stage, the stages whose output leaves it, and the
-  /// stages whose output it takes (none at the entrance of the main pipeline). Several where there are replicas. An
-  /// item leaves branches whose answers are not merged with the slowest of them, so the last stages of each are by
-  /// themselves.
+  /// stages whose output it takes (none at the entrance of the main pipeline).
+  struct Ends {
+    /// Stages that do one work together: replicas, and branches that are merged. An item leaves other branches with the
+    /// slowest group, or with the fastest one.
+    std::vector<std::vector<std::uint32_t>> groups{};
+    bool fastest = false;
+  };
   std::uint32_t first = 0;
-  std::vector<std::vector<std::uint32_t>> last{};
-  std::vector<std::uint32_t> before{};
+  Ends last{};
+  Ends before{};
 
   static constexpr std::uint32_t kDerived = 0xffffffff;
   bool derived() const { return index == kDerived; }

@@ -104,9 +104,11 @@ void RunStore::write_stages() {
   for (std::size_t i = 0; i < keys_.size(); ++i) {
     const profile::ProfileKey& key = keys_[i];
     if (key.derived()) {
-      members.bind(1, stage_ids_.at(key.first)).bind(2, stage_ids_.at(key.last.back().back())).bind(4, stage_ids_[i]);
-      if (!key.before.empty()) {
-        members.bind(3, stage_ids_.at(key.before.front()));
+      members.bind(1, stage_ids_.at(key.first))
+          .bind(2, stage_ids_.at(key.last.groups.back().back()))
+          .bind(4, stage_ids_[i]);
+      if (!key.before.groups.empty()) {
+        members.bind(3, stage_ids_.at(key.before.groups.front().front()));
       } else {
         members.bind_null(3);
       }

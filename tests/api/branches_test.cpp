@@ -265,6 +265,36 @@ TEST(BranchesTest, AMismatchOfTypesIsRefusedWithBothNames) {
   EXPECT_TRUE(contains(message_of<PayloadError>([&] { (void)sut.forward(std::string("a")); }), "int32"));
 }
 
+TEST(BranchesTest, BranchesAtTheEntranceTakeItemsOfOneType) {
+  Pipeline sut;
+  sut.add(tenfold, "Tens").add([](const std::string& line) { return static_cast<int>(line.size()); }, "Length");
+  EXPECT_TRUE(contains(message_of<PipelineInitiationError>([&] { sut.branch({.join = Join::merge}); }),
+                       "stage MainPipeline__Tens takes items of type int32, but stage MainPipeline__Length, which gets "
+                       "the same ones, takes string"));
+}
+
+TEST(BranchesTest, BranchesThatAreMergedGiveItemsOfOneType) {
+  Pipeline sut;
+  sut.add(tenfold, "Tens").add(text, "Text");
+  EXPECT_TRUE(contains(message_of<PipelineInitiationError>([&] { sut.branch({.join = Join::merge}); }),
+                       "branches that are joined to one stream give items of one type"));
+}
+
+TEST(BranchesTest, ASerialPipelineWithASinkMayBeATap) {
+  const Shared<Taken> taken;
+  Pipeline row;
+  row.add([](int n) { return n + 1; }, "Up").sink([taken](int n) { taken->sum += n; });
+  row.serialize();
+  Pipeline taps;
+  taps.add(row.as_stage(), "Row").branch({.join = Join::none});
+  Pipeline sut;
+  sut.add(taps.as_stage(), "Taps").add(tenfold, "Tens").parallelize(kAllResults);
+  EXPECT_EQ(sut.forward_all({1, 2, 3}), 3U);
+  EXPECT_EQ(read_all<int>(sut, 3), (std::vector<int>{10, 20, 30}));
+  EXPECT_TRUE(sut.drain(kDeadline));
+  EXPECT_EQ(taken->sum, 9);
+}
+
 TEST(BranchesTest, WhatCannotBeIsRefusedWithASentence) {
   Pipeline one;
   EXPECT_TRUE(contains(message_of<PipelineInitiationError>([&] { one.add(tenfold, "Tens").branch(); }),

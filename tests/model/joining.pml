@@ -16,10 +16,7 @@
  *   2 first answer, of one output or none; 3 of none, one or two, closed by the last or by a tombstone behind it;
  *   4 as 2, and a joiner that finds nothing sleeps on all links that it awaits something from.
  * BREAK: what is left out, to show that it is missed:
- *   4 the inputs are released before the commit
  *  20 the journal has the number of one input link only
- *  22 inputs without output are committed by stores into the entry that counts
- *  28 without room for output, inputs are released that could not be committed
  *  31 answers are released before the item is done that they are part of
  *  32 marks are not committed and released before that item is done
  *  33 the journal does not say which branch was the first
@@ -114,9 +111,7 @@ proctype Branch(bit k) {
   :: atomic {
        unit[k] <= ITEMS && unit[k] < unit[1 - k] + FRONT && DISTANCE(in[k].read, in[k].written) < ROOM ->
        if
-#if MODE != 4
-       :: !marked -> marked = true; put(k, TOMBSTONE, false)
-#endif
+       :: !marked && (MODE != 4 || k == 1) -> marked = true; put(k, TOMBSTONE, false)
        :: unit[k] == ITEMS -> marked = false; put(k, END, false); unit[k]++
        :: unit[k] < ITEMS -> marked = false; put(k, TOMBSTONE, true); answer(k, part)
        :: unit[k] < ITEMS -> marked = false; put(k, OUTPUT(k), true); answer(k, part + 1)
@@ -156,19 +151,15 @@ inline release() {
 #endif
 }
 
-inline journal_places() {
-  journal.number[0] = number[0];
-  journal.number[1] = number[1];
-  journal.answered[0] = answered[0];
-  journal.answered[1] = answered[1];
-  journal.item = item;
-  journal.winner = winner
-}
-
 /* With the inputs that were stepped over, and `made` outputs of the next one. */
 inline publish(made) {
   d_step {
-    journal_places();
+    journal.number[0] = number[0];
+    journal.number[1] = number[1];
+    journal.answered[0] = answered[0];
+    journal.answered[1] = answered[1];
+    journal.item = item;
+    journal.winner = winner;
     journal.parts = made;
     journal.ended = ended;
     written = head   /* COMMIT */
@@ -185,18 +176,9 @@ inline commit() {
   d_step {
     UNCOMMITTED && (head != written || IS_ROOM) ->
     assert(already == 0);
-#if BREAK != 22
     if :: head == written -> slot[head % OUT_ROOM] = TOMBSTONE; head = BEHIND(head) :: else fi
-#endif
   };
-#if BREAK == 4
-  release();
-#endif
-#if BREAK == 22
-  if :: head == written -> journal_places() :: else -> publish(0) fi;
-#else
   publish(0);
-#endif
   release()
 }
 
@@ -276,12 +258,13 @@ inline seek(k) {
     :: NEXT(k) == END -> over[k] = true
     :: NEXT(k) != END && answered[k] == item &&
        (NEXT(k) != TOMBSTONE || (CLOSES(k) && OTHER_ANSWERED(k))) -> winner = k + 1
-    :: else -> step_over(k)
-    fi
-  };
+    :: else ->
+       step_over(k);
 #if BREAK == 35
-  release()
+       in[k].read = number[k]
 #endif
+    fi
+  }
 }
 
 inline look() {
@@ -328,13 +311,12 @@ inline enter_kernel(k) {
 }
 
 inline rise_from(k) {
-  d_step { if :: AWAITED(k) -> rise(reader[k]); reader[k].in_kernel = false :: else fi }
+  if :: AWAITED(k) -> reader[k].asleep_at = 0; reader[k].in_kernel = false; forget(reader[k]) :: else fi
 }
 
 inline sleep_on_all() {
   !ended && !UNCOMMITTED && !READY && !(SOUGHT(0) && IS_MORE(0)) && !(SOUGHT(1) && IS_MORE(1)) ->
-  announce_place(0);
-  announce_place(1);
+  d_step { announce_place(0); announce_place(1) };
   if
   :: CHANGED(0) || CHANGED(1)
   :: else ->
@@ -342,8 +324,7 @@ inline sleep_on_all() {
      enter_kernel(1);   /* it returns at once if this word has changed, or if it was woken on the other */
      (AWAITED(0) && !reader[0].in_kernel) || (AWAITED(1) && !reader[1].in_kernel)
   fi;
-  rise_from(0);
-  rise_from(1)
+  d_step { rise_from(0); rise_from(1) }
 }
 
 #endif
@@ -384,9 +365,6 @@ life:
     do
     :: ended && !UNCOMMITTED -> goto out
     :: commit()   /* sooner or later, and before a sleep */
-#if BREAK == 28
-    :: UNCOMMITTED && head == written && !IS_ROOM -> release()
-#endif
     :: look()
 #if MODE == 4
     :: sleep_on_all()
@@ -406,9 +384,6 @@ life:
             made++
           }
        :: made < MAKES && !IS_ROOM && head != written -> publish((value == END -> 0 : made)); release()
-#if BREAK == 28
-       :: made < MAKES && !IS_ROOM && head == written -> release()
-#endif
        od
     od
   } unless { killed };

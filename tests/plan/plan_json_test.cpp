@@ -95,6 +95,17 @@ TEST(ReadPlanTest, DoubledKeysAreFaultsAtEveryLevel) {
             Texts{"/mode: found the key \"mode\" more than once, expected each key once"});
 }
 
+TEST(ReadPlanTest, WithoutASourceNothingElseIsSaidOfTheWay) {
+  for (
+      const char* stages :
+      {R"([{"type": "pass", "replicas": 2}])",
+       R"([{"mode": "branch", "join": "merge", "stages": [{"name": "A", "type": "pass"}, {"name": "B", "type": "pass"}]}])"}) {
+    const Texts sut = faults_in(R"({"sink": {"type": "null"}, "stages": )" + std::string(stages) + "}");
+    ASSERT_EQ(sut.size(), 1U);
+    EXPECT_NE(sut[0].find("\"source\""), std::string::npos) << sut[0];
+  }
+}
+
 TEST(ReadPlanTest, MissingKeys) {
   EXPECT_EQ(faults_in("{}"), (Texts{"found no key \"source\", expected where items come from",
                                     "found no key \"stages\", expected what is done to each item, in order",

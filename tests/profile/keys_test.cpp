@@ -39,8 +39,9 @@ void check_keys(const Plan& plan) {
   for (const ProfileKey& key : sut) {
     found.insert(key.key);
     if (key.derived()) {
-      EXPECT_EQ(std::pair(sut.at(key.first).key, sut.at(key.last.back().back()).key), ends_of(topology, key.key));
-      EXPECT_TRUE(key.before.empty() || !sut.at(key.before.front()).derived());
+      EXPECT_EQ(std::pair(sut.at(key.first).key, sut.at(key.last.groups.back().back()).key),
+                ends_of(topology, key.key));
+      EXPECT_TRUE(key.before.groups.empty() || !sut.at(key.before.groups.front().front()).derived());
       continue;
     }
     const shm::WorkerSize& worker = spec.workers.at(key.worker);
@@ -80,9 +81,10 @@ TEST(KeysTest, OfReplicasAllThatGiveItsItemsAndTakeThem) {
     }
     return all;
   };
-  EXPECT_EQ(names(inner->before), (std::vector<std::string>{"MainPipeline__A#1", "MainPipeline__A#2"}));
-  ASSERT_EQ(inner->last.size(), 1U);
-  EXPECT_EQ(names(inner->last.front()), (std::vector<std::string>{"MainPipeline__P__C#1", "MainPipeline__P__C#2"}));
+  EXPECT_EQ(names(inner->before.groups.at(0)), (std::vector<std::string>{"MainPipeline__A#1", "MainPipeline__A#2"}));
+  ASSERT_EQ(inner->last.groups.size(), 1U);
+  EXPECT_EQ(names(inner->last.groups.front()),
+            (std::vector<std::string>{"MainPipeline__P__C#1", "MainPipeline__P__C#2"}));
 }
 
 TEST(KeysTest, ItemsLeaveBranchesWithTheSlowestUnlessTheirAnswersAreMerged) {
@@ -94,7 +96,7 @@ TEST(KeysTest, ItemsLeaveBranchesWithTheSlowestUnlessTheirAnswersAreMerged) {
     const std::vector<ProfileKey> sut = profile_keys(plan::make_topology(plan));
     const auto inner = std::find_if(sut.begin(), sut.end(), [](const ProfileKey& key) { return key.derived(); });
     ASSERT_NE(inner, sut.end());
-    EXPECT_EQ(inner->last.size(), join == plan::Join::merge ? 1U : 2U);
+    EXPECT_EQ(inner->last.groups.size(), join == plan::Join::merge ? 1U : 2U);
   }
 }
 

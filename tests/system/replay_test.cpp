@@ -91,7 +91,33 @@ TEST_F(Replay, OfABranchThatIsZippedItIsRefused) {
   run_broken(branches("zip", R"({"name": "Other", "type": "test.add"}, )" + bad("Bad", 10, 40)));
   const ProgramRun run = replay({"broken.json", "--set", "Bad.sequence=1000", "--output", "rest.txt"});
   EXPECT_EQ(run.exit_code, 2);
-  EXPECT_CONTAINS(run.err, "the letters are of a branch of V, whose answers are zipped");
+  EXPECT_CONTAINS(run.err, "the letters are of a branch of V, whose answers are joined by \"zip\"");
+}
+
+TEST_F(Replay, OfABranchThatOthersMayHaveAnsweredItIsRefused) {
+  run_broken(
+      branches("first", R"({"name": "Other", "type": "wait", "params": {"time": "0s"}}, )" + bad("Bad", 10, 40)));
+  EXPECT_EQ(std::ranges::count(folder_.read("out.txt"), '\n'), 100);
+  const ProgramRun run = replay({"broken.json", "--set", "Bad.sequence=1000", "--output", "rest.txt"});
+  EXPECT_EQ(run.exit_code, 2);
+  EXPECT_CONTAINS(run.err, "would come out twice");
+}
+
+TEST_F(Replay, WhatATapHasPutAsideIsNotWrittenOver) {
+  run_broken(bad("Bad", 10, 40) + ", " +
+             branches("none", R"({"name": "Log", "type": "file_writer", "params": {"path": "log.txt"}})"));
+  const std::string log = folder_.read("log.txt");
+  const ProgramRun over = replay({"broken.json", "--set", "Bad.sequence=1000", "--output", "rest.txt"});
+  EXPECT_EQ(over.exit_code, 2);
+  EXPECT_CONTAINS(over.err,
+                  "the sink V.Log would write over log.txt; name another place for what is replayed with "
+                  "--set V.Log.path=NEW");
+  EXPECT_EQ(folder_.read("log.txt"), log);
+  const ProgramRun run =
+      replay({"broken.json", "--set", "Bad.sequence=1000", "--set", "V.Log.path=log2.txt", "--output", "rest.txt"});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_EQ(folder_.read("log2.txt"), folder_.read("rest.txt"));
+  EXPECT_EQ(folder_.read("log.txt"), log);
 }
 
 TEST_F(Replay, OfATapItEndsInTheSinkOfThatTap) {
