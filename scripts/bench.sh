@@ -49,7 +49,7 @@ measure() {
   shift
   "$@" || failed+=("$name")
 }
-for name in chain pipeline hop sizes forward frames many nested serial idle latency profile replicas recovery; do
+for name in chain pipeline hop sizes forward frames many nested serial idle latency profile replicas branches recovery; do
   measure "$name" "$programs/${name}_bench" "${mode[@]}" --json "$output/$name.json"
 done
 measure peers tests/bench/peers_bench.py "${mode[@]}" --json "$output/peers.json"

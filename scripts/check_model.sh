@@ -24,16 +24,18 @@ search() {
   cat pan.log
 }
 
-# proven MODEL MODE [ROOM] [KILLS]
+# proven MODEL MODE [ROOM] [KILLS] [NAME=VALUE...]
 proven() {
   local deaths=${4:-$kills}
-  search "$1" MODE="$2" ROOM="${3:-1}" KILLS="$deaths" >/dev/null
-  if ! grep -q 'errors: 0' pan.log || grep -qE 'max search depth too small|out of memory|memory limit' pan.log; then
+  search "$1" MODE="$2" ROOM="${3:-1}" KILLS="$deaths" "${@:5}" >/dev/null
+  if ! grep -q 'errors: 0' pan.log || grep -qE 'search depth too small|out of memory|not completed' pan.log; then
     cat pan.log >&2
     echo "$1, mode $2, room ${3:-1}: not proven" >&2
     exit 1
   fi
-  echo "$1, mode $2, room ${3:-1}, $deaths kills: $(awk '/states, stored/ {print $1}' pan.log) states, no error"
+  local states
+  states=$(awk '/states, stored/ {print $1}' pan.log)
+  echo "$1, mode $2, room ${3:-1}, $deaths kills${5:+, $5}: $states states, no error"
 }
 for mode in 0 1 2 3; do
   proven link "$mode"
@@ -56,6 +58,15 @@ for mode in 0 1 2 3; do
   proven collecting "$mode"
 done
 proven collecting 0 2 1
+for mode in 0 1 2 3 4; do
+  proven joining "$mode"
+done
+if [ "$extent" = full ]; then
+  proven joining 3 1 1 ITEMS=3
+  for mode in 0 1 2; do
+    proven joining "$mode" 2 1 ITEMS=2
+  done
+fi
 for mode_and_room in '0 1' '1 1' '2 2' '3 2'; do
   read -r mode room <<<"$mode_and_room"
   proven zip "$mode" "$room"
@@ -69,6 +80,8 @@ for broken in 'link 1 1 1' 'link 2 1 1' 'link 3 1 1' 'link 4 1 1' 'link 5 2 1' '
   'dealing 23 0 1' 'dealing 24 0 1' 'dealing 25 0 1' 'dealing 27 0 1' 'dealing 27 1 1' 'dealing 29 0 1' \
   'collecting 4 1 1' 'collecting 11 0 1' 'collecting 20 1 1' 'collecting 22 0 1' 'collecting 26 1 1' \
   'collecting 28 0 1' \
+  'joining 20 0 1' 'joining 31 0 1' 'joining 32 0 1' 'joining 33 3 1' 'joining 34 2 1' 'joining 35 2 1' \
+  'joining 36 0 1' 'joining 36 2 1' 'joining 37 4 1' \
   'zip 30 1 1' 'zip 30 2 2' 'zip 30 3 2'; do
   read -r model number mode room <<<"$broken"
   search "$model" MODE="$mode" ROOM="$room" KILLS=1 BREAK="$number" >/dev/null

@@ -39,17 +39,22 @@ void FirstAnswer::give(const shm::Record& record) {
 
 bool FirstAnswer::others_answered(std::size_t index) const {
   for (std::size_t i = 0; i < links_.size(); ++i) {
-    if (i != index && over_[i] == 0 && progress_[links_.size() + i] <= item()) {
+    if (i != index && awaits(i)) {
       return false;
     }
   }
   return true;
 }
 
+/// Of this branch, an answer to the next item may still come.
+bool FirstAnswer::awaits(std::size_t index) const {
+  return over_[index] == 0 && progress_[links_.size() + index] <= item();
+}
+
 /// Steps over answers to items before the next one, and over marks. True if the branch answers the next item, if need
 /// be with nothing, as all others did.
 bool FirstAnswer::seek(std::size_t index) {
-  while (over_[index] == 0 && answered(index) <= item()) {
+  while (awaits(index)) {
     const shm::Record* record = links_[index].try_peek();
     if (record == nullptr) {
       return false;
@@ -82,10 +87,13 @@ const shm::Record* FirstAnswer::try_peek() {
     give(*record);
     return &record_;
   }
-  if (!std::ranges::all_of(over_, [](std::uint8_t over) { return over != 0; })) {
-    return nullptr;
+  for (std::size_t i = 0; i < links_.size(); ++i) {
+    if (awaits(i)) {
+      return nullptr;
+    }
   }
-  give(*links_.front().try_peek());  // the end
+  // Of all links the end was read. (If one ended early, as a worker failed, of those that have not answered.)
+  give({.kind = shm::RecordKind::end});
   return &record_;
 }
 
@@ -116,8 +124,7 @@ void FirstAnswer::release() {
 std::vector<shm::Watched> FirstAnswer::more() {
   std::vector<shm::Watched> all;
   for (std::size_t i = 0; i < links_.size(); ++i) {
-    const bool awaited = winner_ != 0 ? i == winner_ - 1 : over_[i] == 0 && answered(i) <= item();
-    if (awaited) {
+    if (winner_ != 0 ? i == winner_ - 1 : awaits(i)) {
       all.push_back(links_[i].more());
     }
   }

@@ -53,6 +53,7 @@ class FirstAnswer {
   std::uint64_t& item() { return progress_.back(); }
   std::uint64_t item() const { return progress_.back(); }
   void step_over(std::size_t index, bool closes);
+  bool awaits(std::size_t index) const;
   bool others_answered(std::size_t index) const;
   bool seek(std::size_t index);
   void give(const shm::Record& record);

@@ -1,16 +1,17 @@
 /* Two branches, the links behind them, and what joins them: Zip makes one item of an answer of each branch, FirstAnswer
  * takes the answer of the branch that is the first to give some. As in worker/zip, worker/first_answer, worker/inputs,
  * worker/committer, worker/segment_runner and worker/room_wait. The worker that joins is killed at any instant, also
- * during a recovery. See link.pml for what stands for what. Branches that are merged are collected from in turn, as in
- * collecting.pml.
+ * during a recovery. See link.pml for what stands for what, and collecting.pml for links that are read in turn.
  *
  * No branch dies here; that each answers an item once is the subject of dealing.pml. What it answers is chosen when it
- * does: nothing, or an output or two. In front of each record there may be a mark, as a joiner within a branch gives one
- * when it has nothing else to commit with. Both take their items from one link, which holds FRONT of them. A waiter goes
- * on as soon as it can; in mode 4 the joiner sleeps and is woken, but a branch without room is not.
+ * does: nothing, or an output or two. In front of each record there may be a mark, as what joins within a branch gives
+ * one when it has nothing else to commit with (mode 4: in one branch only). Both take their items from one link, which
+ * holds FRONT of them. A waiter goes on as soon as it can; in mode 4 the joiner sleeps and is woken, and a branch
+ * without room still goes on by itself.
  *
- * So that there are fewer states, positions begin again at 0 after LAP, and the journal is one entry that changes in one
- * step with the write position: what is written into the entry that does not count nobody sees (link.pml).
+ * So that there are fewer states, positions begin again at 0 after LAP, what a dead joiner announced is taken back, and
+ * the journal is one entry that changes in one step with the write position: what is written into the entry that does
+ * not count nobody sees (link.pml).
  *
  * MODE: 0 zip; 1 zip, and two outputs are made of an item, more than the output link holds;
  *   2 first answer, of one output or none; 3 of none, one or two, closed by the last or by a tombstone behind it;
@@ -111,13 +112,13 @@ proctype Branch(bit k) {
   :: atomic {
        unit[k] <= ITEMS && unit[k] < unit[1 - k] + FRONT && DISTANCE(in[k].read, in[k].written) < ROOM ->
        if
+#if MODE == 3
+       :: unit[k] < ITEMS && part == 0 -> marked = false; put(k, OUTPUT(k), false); part++
+#endif
        :: !marked && (MODE != 4 || k == 1) -> marked = true; put(k, TOMBSTONE, false)
        :: unit[k] == ITEMS -> marked = false; put(k, END, false); unit[k]++
        :: unit[k] < ITEMS -> marked = false; put(k, TOMBSTONE, true); answer(k, part)
        :: unit[k] < ITEMS -> marked = false; put(k, OUTPUT(k), true); answer(k, part + 1)
-#if MODE == 3
-       :: unit[k] < ITEMS && part == 0 -> marked = false; put(k, OUTPUT(k), false); part++
-#endif
        fi
      };
 #if MODE == 4
@@ -169,8 +170,8 @@ inline publish(made) {
 #define UNCOMMITTED (number[0] != journal.number[0] || number[1] != journal.number[1] || ended != journal.ended)
 #define IS_ROOM (DISTANCE(read, head) < OUT_ROOM)
 
-/* A commit without output gives a tombstone, so that all that the entry holds becomes valid by one store. Where there is
- * no room for it, the inputs stay uncommitted, and so are not released. While outputs are out of an item that is not
+/* A commit without output gives a tombstone, so that all that the entry holds becomes valid by one store. Where there
+ * is no room for it, the inputs stay uncommitted, and so are not released. While outputs are out of an item that is not
  * done, nothing else is committed. */
 inline commit() {
   d_step {

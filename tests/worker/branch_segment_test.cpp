@@ -198,6 +198,14 @@ TEST(BranchSegmentTest, AnAnswerOfNothingIsNotTheFirstWhileOthersMayGiveOne) {
             (Texts{"x!", "c!", "$"}));
 }
 
+/// As after a failure for good.
+TEST(BranchSegmentTest, ABranchThatEndsEarlyIsNotWaitedFor) {
+  for (const plan::Collect collect : {plan::Collect::merge, plan::Collect::zip, plan::Collect::first}) {
+    EXPECT_EQ(outcome_of(joined_by(collect, shout), {{}}, {}), Texts{"$"});
+    EXPECT_EQ(outcome_of(joined_by(collect, shout), {}, {{}}), Texts{"$"});
+  }
+}
+
 TEST(BranchSegmentTest, ASuccessorTakesTheRestOfAnAnswerFromTheSameBranch) {
   const RigSpec spec = joined_by(plan::Collect::first, shout);
   const shm::Segment segment = make_rig_segment(spec);
