@@ -11,7 +11,7 @@
 namespace pystream::base {
 namespace {
 
-constexpr std::array<std::string_view, 32> kNames{"none",
+constexpr std::array<std::string_view, 36> kNames{"none",
                                                   "journal_entry_in_place",
                                                   "position_before_journal",
                                                   "release_before_commit",
