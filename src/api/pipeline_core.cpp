@@ -100,8 +100,7 @@ void PipelineCore::prepare(plan::Mode mode, const ParallelOptions& options) {
   tree_->mode = mode;
   has_mode_ = true;
   resolve_registered(*tree_, options);
-  check_tree(*tree_);
-  const TreeEnds ends = ends_of(*tree_);
+  const TreeEnds ends = check_tree(*tree_);
   input_.expect(ends.input.type, ends.input.who + " takes");
   output_.expect(ends.output.type, ends.output.who + " gives");
 }

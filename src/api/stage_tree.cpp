@@ -20,7 +20,7 @@ namespace {
 
 static_assert(main_pipeline_name == plan::kMainPipeline && separator == plan::kSeparator);
 
-constexpr std::string_view kAny = "any";
+using plan::kAnyItem;
 
 std::string key_of(const TreeNode& node, const std::string& pipeline) {
   return std::string(pipeline).append(plan::kSeparator).append(node.name);
@@ -115,7 +115,7 @@ void check_entrance(const std::vector<PlacedStage>& all, const plan::Topology& t
   const PlacedStage* known = nullptr;
   for (const plan::HostedId id : topology.first_stages()) {
     const PlacedStage& stage = all[topology.hosted[id].in_plan];
-    if (stage.parts->input == kAny) {
+    if (stage.parts->input == kAnyItem) {
       continue;
     }
     if (known != nullptr && known->parts->input != stage.parts->input) {
@@ -127,7 +127,7 @@ void check_entrance(const std::vector<PlacedStage>& all, const plan::Topology& t
   }
 }
 
-/// What comes of branches is of one type, whoever takes it.
+/// Throws PipelineInitiationError if branches that are joined to one stream give items of different types.
 void check_agreement(const std::vector<plan::GivenItems>& items) {
   if (const auto differ = plan::differing_items(items)) {
     throw PipelineInitiationError("stage " + differ->first.who + " gives items of type " + differ->first.type +
@@ -137,8 +137,7 @@ void check_agreement(const std::vector<plan::GivenItems>& items) {
 }
 
 /// Throws PipelineInitiationError if a stage takes other items than it gets.
-void check_types(PipelineTree& tree, const plan::Topology& topology) {
-  const std::vector<PlacedStage> all = stages(tree);
+void check_types(const PipelineTree& tree, const std::vector<PlacedStage>& all, const plan::Topology& topology) {
   if (!tree.source) {
     check_entrance(all, topology);
   }
@@ -162,7 +161,6 @@ void check_members(const plan::Node& pipeline, const std::string& key, bool ends
   if (const auto fault = plan::branches_fault(pipeline, ends_in_sink)) {
     throw PipelineInitiationError("pipeline " + key + ": found " + fault->found + ", expected " + fault->expected);
   }
-  const bool tap = pipeline.branches() && pipeline.join == plan::Join::none;
   for (const plan::Node& child : pipeline.children) {
     const std::string child_key = std::string(key).append(plan::kSeparator).append(child.name);
     if (const auto fault = plan::replicas_fault(child, pipeline.mode)) {
@@ -170,7 +168,8 @@ void check_members(const plan::Node& pipeline, const std::string& key, bool ends
                                     " replicas, expected " + *fault);
     }
     if (child.is_pipeline()) {
-      check_members(child, child_key, tap || (ends_in_sink && &child == &pipeline.children.back()));
+      const bool last = &child == &pipeline.children.back();
+      check_members(child, child_key, plan::member_ends_in_sink(pipeline, last, ends_in_sink));
     }
   }
 }
@@ -277,8 +276,8 @@ const StageType& resolve(const PlacedStage& stage, TypeLookup& lookup) {
                                   std::string(to_string(kind)) + " belongs; source(), add() and sink() take one each");
   }
   parts.registered.params = checked_params(key, parts.registered.params, *type);
-  parts.input = type->info.input.empty() ? kAny : type->info.input;
-  parts.output = type->info.output.empty() ? kAny : type->info.output;
+  parts.input = type->info.input.empty() ? kAnyItem : type->info.input;
+  parts.output = type->info.output.empty() ? kAnyItem : type->info.output;
   return *type;
 }
 
@@ -325,24 +324,20 @@ void resolve_registered(PipelineTree& tree, const ParallelOptions& options) {
   }
 }
 
-void check_tree(PipelineTree& tree) {
+TreeEnds check_tree(PipelineTree& tree) {
   if (has_empty_pipeline(tree)) {
     throw PipelineInitiationError("the pipeline, or one inside it, has no stages; add() at least one");
   }
   const plan::Plan plan = make_plan(tree, {}, {});
   check_members(plan);
-  check_types(tree, plan::make_topology(plan));
-}
-
-TreeEnds ends_of(PipelineTree& tree) {
-  const std::vector<PlacedStage> all = stages(tree);
-  const plan::Plan plan = make_plan(tree, {}, {});
   const plan::Topology topology = plan::make_topology(plan);
+  const std::vector<PlacedStage> all = stages(tree);
+  check_types(tree, all, topology);
   TreeEnds ends;
   if (!tree.source) {
     for (const plan::HostedId id : topology.first_stages()) {
       const PlacedStage& stage = all[topology.hosted[id].in_plan];
-      if (ends.input.who.empty() || ends.input.type == kAny) {
+      if (ends.input.who.empty() || ends.input.type == kAnyItem) {
         ends.input = {.type = stage.parts->input, .who = stage.key};
       }
     }
@@ -370,7 +365,7 @@ void tell_sinks_their_items(plan::Plan& plan, PipelineTree& tree) {
   const std::vector<PlacedStage> all = stages(tree);
   plan::tell_sinks_their_items(plan, tree.types, [&](const plan::HostedSpec& hosted) -> std::string {
     const detail::StageParts& parts = *all[hosted.in_plan].parts;
-    return parts.registered.type.empty() && parts.output != kAny ? parts.output : std::string();
+    return parts.registered.type.empty() && parts.output != kAnyItem ? parts.output : std::string();
   });
 }
 

@@ -53,10 +53,6 @@ std::vector<PlacedStage> stages(PipelineTree& tree);
 /// program (`worker_program`: as ParallelOptions). Throws PipelineInitiationError.
 void resolve_registered(PipelineTree& tree, const ParallelOptions& options);
 
-/// Throws PipelineInitiationError if there is no stage, a stage gives other items than the next one takes, or replicas
-/// or branches are where they cannot be.
-void check_tree(PipelineTree& tree);
-
 /// What a pipeline is fed with and gives, and the key of the stage that takes or gives it; "any" where a source or a
 /// sink does that.
 struct TreeEnds {
@@ -67,7 +63,10 @@ struct TreeEnds {
   End input{};
   End output{};
 };
-TreeEnds ends_of(PipelineTree& tree);
+
+/// Throws PipelineInitiationError if there is no stage, a stage gives other items than the next one takes, or replicas
+/// or branches are where they cannot be.
+TreeEnds check_tree(PipelineTree& tree);
 
 /// The plan of a pipeline. Without a source or sink that end is the user's process.
 plan::Plan make_plan(PipelineTree& tree, const ParallelOptions& options, const PipelineOptions& pipeline);

@@ -17,6 +17,7 @@
 #include "cli/text.hpp"
 #include "coord/audit.hpp"
 #include "coord/coordinator.hpp"
+#include "plan/branches.hpp"
 #include "plan/stage_names.hpp"
 #include "profile/home.hpp"
 #include "store/letters.hpp"
@@ -125,7 +126,7 @@ Entrance begin_at(plan::Node& pipeline, const plan::Node* first) {
     if (pipeline.branches()) {
       refuse_where_others_answer(pipeline);
     }
-    const bool aside = inside == Entrance::aside || (pipeline.branches() && pipeline.join == plan::Join::none);
+    const bool aside = inside == Entrance::aside || plan::is_tap(pipeline);
     children.erase(children.begin(), child);
     if (pipeline.branches() || aside) {
       children.erase(children.begin() + 1, children.end());
@@ -148,6 +149,16 @@ plan::Node take_sink(plan::Node& pipeline) {
   return sink;
 }
 
+/// The parameter that says where the sink writes; nullptr: none is set, or it is standard output.
+const char* output_param(const Params& params) {
+  for (const char* name : {"path", "directory"}) {
+    if (params.has(name) && !params.string(name).empty() && params.string(name) != "-") {
+      return name;
+    }
+  }
+  return nullptr;
+}
+
 /// Where the items go when the sink is one of a branch: --output names another place for that, too.
 void set_output(plan::StageSpec& sink, const std::string& output) {
   const bool folder = sink.params.has("directory") && !sink.params.string("directory").empty();
@@ -160,15 +171,13 @@ void require_output(const PlanOptions& options, const plan::Plan& plan) {
     return;
   }
   const Params& params = plan.sink.stage->params;
-  for (const char* name : {"path", "directory"}) {
-    if (params.has(name) && !params.string(name).empty() && params.string(name) != "-") {
-      throw BadUsage("the sink would write over " + params.string(name) +
-                     "; name another place for what is replayed with --output");
-    }
+  if (const char* const name = output_param(params)) {
+    throw BadUsage("the sink would write over " + params.string(name) +
+                   "; name another place for what is replayed with --output");
   }
 }
 
-/// Nor may it write over what the run has put aside.
+/// Nor may it write over what a tap has put aside.
 void refuse_to_write_over(const plan::Node& pipeline, const std::string& key) {
   for (const plan::Node& child : pipeline.children) {
     const std::string name = key + child.name;
@@ -176,13 +185,11 @@ void refuse_to_write_over(const plan::Node& pipeline, const std::string& key) {
       refuse_to_write_over(child, name + ".");
       continue;
     }
-    for (const char* param : {"path", "directory"}) {
-      const Params& params = child.stage->params;
-      if (child.kind == StageKind::sink && params.has(param) && !params.string(param).empty() &&
-          fs::exists(params.string(param)) && !fs::is_character_file(params.string(param))) {
-        throw BadUsage("the sink " + name + " would write over " + params.string(param) +
-                       "; name another place for what is replayed with --set " + name + "." + param + "=NEW");
-      }
+    const Params& params = child.stage->params;
+    const char* const param = child.kind == StageKind::sink ? output_param(params) : nullptr;
+    if (param != nullptr && fs::exists(params.string(param)) && !fs::is_character_file(params.string(param))) {
+      throw BadUsage("the sink " + name + " would write over " + params.string(param) +
+                     "; name another place for what is replayed with --set " + name + "." + param + "=NEW");
     }
   }
 }

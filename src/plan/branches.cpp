@@ -19,9 +19,8 @@ bool gives_several(const Node& node) {
 
 /// A stage where a sink belongs, or the other way round. Plan files cannot say that.
 std::optional<BranchesFault> sink_fault(const Node& pipeline, bool ends_in_sink) {
-  const bool tap = pipeline.branches() && pipeline.join == Join::none;
   for (const Node& child : pipeline.children) {
-    const bool wants_sink = tap || (ends_in_sink && &child == &pipeline.children.back());
+    const bool wants_sink = member_ends_in_sink(pipeline, &child == &pipeline.children.back(), ends_in_sink);
     if (child.is_pipeline() || wants_sink == (child.kind == StageKind::sink)) {
       continue;
     }
@@ -36,6 +35,14 @@ std::optional<BranchesFault> sink_fault(const Node& pipeline, bool ends_in_sink)
 }
 
 }  // namespace
+
+bool is_tap(const Node& pipeline) {
+  return pipeline.branches() && pipeline.join == Join::none;
+}
+
+bool member_ends_in_sink(const Node& pipeline, bool last, bool ends_in_sink) {
+  return is_tap(pipeline) || (last && ends_in_sink);
+}
 
 bool holds_sink(const Node& node) {
   return node.is_pipeline() ? std::ranges::any_of(node.children, holds_sink) : node.kind == StageKind::sink;
@@ -62,7 +69,7 @@ std::optional<BranchesFault> branches_fault(const Node& pipeline, bool ends_in_s
   if (ends_in_sink) {
     return BranchesFault{"branches at the end of a branch that joins nothing", "a sink there"};
   }
-  if (branches == 1 && pipeline.join != Join::none) {
+  if (branches == 1 && !is_tap(pipeline)) {
     return BranchesFault{"one branch", "at least two with " + join};
   }
   if (pipeline.join == Join::zip) {

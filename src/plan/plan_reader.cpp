@@ -137,10 +137,12 @@ class PlanReader {
     std::size_t unnamed = 0;
     node.children.reserve(std::min(members->size(), kMaxStages));
     for (std::size_t i = 0; i < members->size() && count_stage(here); ++i) {
-      const bool last = i + 1 == members->size() && place.ends_in_sink;
-      const bool tap = node.branches() && node.join == Join::none;
-      node.children.push_back(member(
-          (*members)[i], {.where = pointer_to(here, i), .level = place.level, .ends_in_sink = last || tap}, unnamed));
+      const bool last = i + 1 == members->size();
+      node.children.push_back(member((*members)[i],
+                                     {.where = pointer_to(here, i),
+                                      .level = place.level,
+                                      .ends_in_sink = member_ends_in_sink(node, last, place.ends_in_sink)},
+                                     unnamed));
       check_name(node.children.back(), find_key((*members)[i], "name"), names);
       check_replicas(node.children.back(), node.mode);
     }

@@ -172,9 +172,11 @@ class Builder {
         return Collect::merge;
       case Join::first:
         return Collect::first;
-      default:
-        return Collect::zip;
+      case Join::zip:
+      case Join::none:
+        break;
     }
+    return Collect::zip;
   }
 
   /// The link, from the segment in front, that the replicas or branches of `key` read.

@@ -114,7 +114,7 @@ inline constexpr std::uint32_t kMostInRun = 512;  ///< items
 
 /// What a run's payload begins with. The items of a run are of one size, entered together, and came of different
 /// inputs; each has a number of its own, counted on from the header's. So a small item costs little more memory than it
-/// has bytes. What the header closes, the last item closes; the others close `closes_each`, which is no more.
+/// has bytes. The last item closes what the header says, each other one `closes_each` of it.
 struct RunHead {
   /// Bit i: the run has the item with sequence number `RecordHeader::sequence` + i. The sequence numbers of more than
   /// kRunBits items have no gaps, and all bits are set.

@@ -1,8 +1,7 @@
 #include "worker/collector.hpp"
 
-#include <algorithm>
-
 #include "base/mutation.hpp"
+#include "worker/release_each.hpp"
 
 namespace pystream::worker {
 
@@ -77,15 +76,11 @@ void Collector::advance_items(std::uint32_t items) {
 }
 
 bool Collector::has_unreleased() const {
-  return std::ranges::any_of(links_, &shm::RingReader::has_unreleased);
+  return any_unreleased(links_);
 }
 
 void Collector::release() {
-  for (shm::RingReader& link : links_) {
-    if (link.has_unreleased()) {
-      link.release();
-    }
-  }
+  release_each(links_);
 }
 
 }  // namespace pystream::worker

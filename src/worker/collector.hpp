@@ -53,6 +53,8 @@ class Collector {
   /// Of the first record of each link that was not stepped over.
   std::span<const std::uint64_t> numbers() const { return numbers_; }
   std::uint32_t turn() const { return turn_; }
+  /// Whatever is stepped over counts as an input.
+  static constexpr bool moved() { return false; }
   bool has_unreleased() const;
   /// Releases what was stepped over. REQUIRES: the commit of numbers() and turn().
   void release();

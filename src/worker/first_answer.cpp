@@ -4,6 +4,7 @@
 
 #include "base/mutation.hpp"
 #include "shm/link_corrupt.hpp"
+#include "worker/release_each.hpp"
 
 namespace pystream::worker {
 
@@ -109,15 +110,11 @@ void FirstAnswer::advance() {
 }
 
 bool FirstAnswer::has_unreleased() const {
-  return std::ranges::any_of(links_, &shm::RingReader::has_unreleased);
+  return any_unreleased(links_);
 }
 
 void FirstAnswer::release() {
-  for (shm::RingReader& link : links_) {
-    if (link.has_unreleased()) {
-      link.release();
-    }
-  }
+  release_each(links_);
   moved_ = false;
 }
 

@@ -22,8 +22,8 @@ class FirstAnswer {
  public:
   /// Journal entries for so many links.
   static std::size_t journal_entries(std::size_t links) { return 2 * links + 1; }
-  /// `journal`: as progress() had it, all 0 at first; `winner`: likewise; `done`: records taken so far. `links` outlive
-  /// this.
+  /// `journal`: as numbers() had it, all 0 at first; `winner`: as turn() had it; `done`: records taken so far. `links`
+  /// outlive this.
   FirstAnswer(std::span<shm::RingReader> links, std::span<const std::uint64_t> journal, std::uint32_t winner,
               std::uint64_t done);
 
@@ -36,13 +36,13 @@ class FirstAnswer {
 
   /// Number of the first record of each link that was not stepped over, how many items each has answered, and which
   /// item is next.
-  std::span<const std::uint64_t> progress() const { return progress_; }
+  std::span<const std::uint64_t> numbers() const { return progress_; }
   /// 1 + the branch whose answer is being taken; 0: none has answered.
-  std::uint32_t winner() const { return winner_; }
+  std::uint32_t turn() const { return winner_; }
   /// Something was stepped over since the last release().
   bool moved() const { return moved_; }
   bool has_unreleased() const;
-  /// REQUIRES: the commit of progress().
+  /// REQUIRES: the commit of numbers() and turn().
   void release();
   /// What changes when there may be more. REQUIRES: try_peek() gave nothing.
   std::vector<shm::Watched> more();

@@ -45,29 +45,6 @@ Inputs::Inputs(std::vector<shm::ConsumerEnd> links, plan::Collect collect, std::
   }
 }
 
-std::span<const std::uint64_t> Inputs::numbers() const {
-  if (!several()) {
-    return {};
-  }
-  const auto* const first = std::get_if<FirstAnswer>(&collect_);
-  const auto* const zip = std::get_if<Zip>(&collect_);
-  return first != nullptr ? first->progress()
-         : zip != nullptr ? zip->numbers()
-                          : std::get<Collector>(collect_).numbers();
-}
-
-std::uint32_t Inputs::turn() const {
-  const auto* const collector = std::get_if<Collector>(&collect_);
-  const auto* const first = std::get_if<FirstAnswer>(&collect_);
-  return collector != nullptr ? collector->turn() : first != nullptr ? first->winner() : 0;
-}
-
-bool Inputs::moved() const {
-  const auto* const zip = std::get_if<Zip>(&collect_);
-  const auto* const first = std::get_if<FirstAnswer>(&collect_);
-  return zip != nullptr ? zip->moved() : first != nullptr && first->moved();
-}
-
 void Inputs::allow_references() {
   for (shm::RingReader& link : links_) {
     link.remember_large();

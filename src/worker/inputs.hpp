@@ -94,11 +94,17 @@ class Inputs {
   /// A link drops the oldest: every input must be done before the next is looked at.
   bool one_at_a_time() const { return any() && links_.front().one_at_a_time(); }
   /// For the commit, of several links: how far it is in each, and whose turn it is.
-  std::span<const std::uint64_t> numbers() const;
-  std::uint32_t turn() const;
+  std::span<const std::uint64_t> numbers() const {
+    return several() ? of_several([](const auto& all) { return all.numbers(); }) : std::span<const std::uint64_t>();
+  }
+  std::uint32_t turn() const {
+    return several() ? of_several([](const auto& all) { return all.turn(); }) : 0;
+  }
   /// Of several links, something else than an input was stepped over since the last release(): it is to be committed,
   /// so that it can be released.
-  bool moved() const;
+  bool moved() const {
+    return several() && of_several([](const auto& all) { return all.moved(); });
+  }
 
   /// From here on the output may refer to large inputs. REQUIRES: no input was read.
   void allow_references();

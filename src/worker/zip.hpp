@@ -34,6 +34,8 @@ class Zip {
   shm::RingReader& link() { return links_[answered_ < links_.size() ? answered_ : 0]; }
   /// Of the first record of each link that was not stepped over.
   std::span<const std::uint64_t> numbers() const { return numbers_; }
+  /// All links are read for each item.
+  static constexpr std::uint32_t turn() { return 0; }
   /// Marks were stepped over since the last release().
   bool moved() const { return moved_; }
   bool has_unreleased() const { return unreleased_; }

@@ -475,15 +475,23 @@ TEST_F(SupervisorTest, BehindAWorkerThatFailedWithItemsDoneTheOthersGoOn) {
   EXPECT_EQ(sut_->failure()->text, "stage MainPipeline__A failed on item 9: no more");
 }
 
-/// A serial row around a parallel child: the row cannot go on without the child, so it stops and ends its own output.
-TEST_F(SupervisorTest, ARowAroundAWorkerThatFailedEndsItsOutputToo) {
+/// A serial pipeline of nothing but a parallel one.
+plan::Node make_row_around_a_child() {
   plan::Node child;
   child.name = "Child";
   child.children = {make_stage("Inner")};
   plan::Node row;
   row.name = "Row";
   row.mode = plan::Mode::serial;
-  row.children = {make_stage("Before"), child, make_stage("After")};
+  row.children = {child};
+  return row;
+}
+
+/// A serial row around a parallel child: the row cannot go on without the child, so it stops and ends its own output.
+TEST_F(SupervisorTest, ARowAroundAWorkerThatFailedEndsItsOutputToo) {
+  plan::Node row = make_row_around_a_child();
+  row.children.insert(row.children.begin(), make_stage("Before"));
+  row.children.push_back(make_stage("After"));
   plan_.root.children = {row};
   topology_ = plan::make_topology(plan_);
   sut_.emplace(topology_, plan_.restarts);
@@ -511,13 +519,7 @@ TEST_F(SupervisorTest, ARowAroundAWorkerThatFailedEndsItsOutputToo) {
 
 /// A row around parallel stages, in replicas: with all that stands behind the failure it works on what was given.
 TEST_F(SupervisorTest, RowsBehindAWorkerThatFailedGoOn) {
-  plan::Node child;
-  child.name = "Child";
-  child.children = {make_stage("Inner")};
-  plan::Node row;
-  row.name = "Row";
-  row.mode = plan::Mode::serial;
-  row.children = {child};
+  plan::Node row = make_row_around_a_child();
   row.replicas = 2;
   plan_.root.children = {make_stage("A"), row};
   topology_ = plan::make_topology(plan_);

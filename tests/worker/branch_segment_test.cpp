@@ -40,6 +40,18 @@ void feed_answers(const shm::Segment& segment, std::uint32_t link, const Texts& 
   ring.commit({.inputs_done = ring.next_number()});
 }
 
+/// As feed_answers(), in one record.
+void feed_run_of_answers(const shm::Segment& segment, std::uint32_t link, const std::string& letters,
+                         std::uint8_t closes = 1) {
+  shm::RingWriter ring(segment.map_producer(link));
+  const auto items = static_cast<std::uint32_t>(letters.size());
+  ASSERT_EQ(ring.try_reserve_run(1, items), items);
+  std::memcpy(ring.run_start(), letters.data(), letters.size());
+  ring.finish_run(1, {.items = items, .sequences = shm::low_bits(items), .closes = closes, .closes_each = 1},
+                  {.sequence = 0});
+  ring.commit({.inputs_done = items});
+}
+
 /// What the segment gives of what two branches gave; without tombstones that close nothing.
 Texts outcome_of(const RigSpec& spec, const std::vector<Texts>& first, const std::vector<Texts>& second) {
   const shm::Segment segment = make_rig_segment(spec);
@@ -107,13 +119,8 @@ TEST(BranchSegmentTest, ZipReleasesNoAnswerBeforeItsItemIsDone) {
 TEST(BranchSegmentTest, ZipTakesTheItemsOfRunsOneByOne) {
   const RigSpec spec = joined_by(plan::Collect::zip, show_parts);
   const shm::Segment segment = make_rig_segment(spec);
-  for (const std::uint32_t link : {0U, rig_second_input(spec)}) {
-    shm::RingWriter ring(segment.map_producer(link));
-    ASSERT_EQ(ring.try_reserve_run(1, 3), 3U);
-    std::memcpy(ring.run_start(), link == 0 ? "abc" : "xyz", 3);
-    ring.finish_run(1, {.items = 3, .sequences = 7, .closes = 1, .closes_each = 1}, {.sequence = 0});
-    ring.commit({.inputs_done = 3});
-  }
+  feed_run_of_answers(segment, 0, "abc");
+  feed_run_of_answers(segment, rig_second_input(spec), "xyz");
   RiggedWorker sut(segment, spec);
   run_batches(sut);
   EXPECT_EQ(records_of(segment, 1), (Texts{"(a)(x)", "(b)(y)", "(c)(z)"}));
@@ -123,14 +130,8 @@ TEST(BranchSegmentTest, ABranchMakesARunOfARunInWhichEachItemCloses) {
   const auto next_letter = [] { return one(typed<char, char>([](char in) { return static_cast<char>(in + 1); })); };
   const RigSpec branch{.segments = {{.make = next_letter, .in_runs = true}}, .answers = true};
   const shm::Segment segment = make_rig_segment(branch);
-  {
-    shm::RingWriter ring(segment.map_producer(0));
-    ASSERT_EQ(ring.try_reserve_run(1, 4), 4U);
-    std::memcpy(ring.run_start(), "abcd", 4);
-    ring.finish_run(1, {.items = 4, .sequences = 15, .closes = 2, .closes_each = 1}, {.sequence = 0});
-    put_end(ring);
-    ring.commit({.inputs_done = 5});
-  }
+  feed_run_of_answers(segment, 0, "abcd", 2);
+  feed(segment, 0, {});
   RiggedWorker sut(segment, branch);
   run_batches(sut);
   EXPECT_EQ(records_of(segment, 1), (Texts{"b^1", "c^1", "d^1", "e^2", "$"}));
@@ -148,13 +149,7 @@ TEST(BranchSegmentTest, AStageThatFiltersAnswersTheItemsOfARunOneByOne) {
   };
   const RigSpec branch{.segments = {{.make = no_b, .in_runs = true}}, .answers = true};
   const shm::Segment segment = make_rig_segment(branch);
-  {
-    shm::RingWriter ring(segment.map_producer(0));
-    ASSERT_EQ(ring.try_reserve_run(1, 3), 3U);
-    std::memcpy(ring.run_start(), "abc", 3);
-    ring.finish_run(1, {.items = 3, .sequences = 7, .closes = 1, .closes_each = 1}, {.sequence = 0});
-    ring.commit({.inputs_done = 3});
-  }
+  feed_run_of_answers(segment, 0, "abc");
   RiggedWorker sut(segment, branch);
   run_batches(sut);
   EXPECT_EQ(records_of(segment, 1), (Texts{"a^1", "#^1", "c^1"}));
