@@ -22,7 +22,7 @@ struct CoordinatorStart {
   int segment = -1;  ///< descriptor of the shared memory
   StartMethod method = StartMethod::fork;
   /// fork: makes a stage, in its worker.
-  std::function<std::unique_ptr<StageAdapter>(plan::HostedId)> make;
+  std::function<std::unique_ptr<StageAdapter>(plan::StageId)> make;
   /// Runs as profiler process and keeps dead letters; with spawn also as worker. Empty: none was found, so there is
   /// neither a profile nor a place for dead letters.
   std::filesystem::path worker_program;

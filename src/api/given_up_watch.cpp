@@ -29,12 +29,12 @@ std::string text_of(const GivenUpItems& stage) {
 
 std::vector<GivenUpItems> read_given_up(const plan::Topology& topology, const shm::SupervisorView& view) {
   std::vector<GivenUpItems> all;
-  for (const plan::HostedSpec& hosted : topology.hosted) {
-    const auto& worker = view.workers[hosted.worker];
+  for (const plan::PlacedStage& placed : topology.stages) {
+    const auto& worker = view.workers[placed.worker];
     GivenUpItems& stage = all.emplace_back();
-    stage.key = hosted.key;
-    stage.count = worker.stats[hosted.index].errors.load(std::memory_order_relaxed);
-    if (const auto last = coord::read_given_up(worker); last && last->hosted == hosted.index) {
+    stage.key = placed.key;
+    stage.count = worker.stats[placed.index].errors.load(std::memory_order_relaxed);
+    if (const auto last = coord::read_given_up(worker); last && last->stage == placed.index) {
       stage.last_item = last->sequence;
       stage.last_reason = last->reason;
     }

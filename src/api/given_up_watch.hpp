@@ -19,7 +19,7 @@ struct GivenUpItems {
   std::string last_reason{};
 };
 
-/// In the order of Topology::hosted.
+/// In the order of Topology::stages.
 std::vector<GivenUpItems> read_given_up(const plan::Topology& topology, const shm::SupervisorView& view);
 
 /// Decides when the user is told of items that were given up: of a stage's first one at once, of further ones together

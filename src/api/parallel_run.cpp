@@ -34,10 +34,10 @@ PipelineStatus session_status(Session& session) {
   for (plan::LinkId id = 0; id < topology.item_links().size(); ++id) {
     status.links.push_back(link_status(session, id));
   }
-  for (std::size_t i = 0; i < topology.hosted.size(); ++i) {
-    const plan::WorkerId id = topology.hosted[i].worker;
-    const shm::HostedStats& stats = session.view().workers[id].stats[topology.hosted[i].index];
-    StageStatus stage{.key = topology.hosted[i].key,
+  for (std::size_t i = 0; i < topology.stages.size(); ++i) {
+    const plan::WorkerId id = topology.stages[i].worker;
+    const shm::StageStats& stats = session.view().workers[id].stats[topology.stages[i].index];
+    StageStatus stage{.key = topology.stages[i].key,
                       .pid = topology.workers[id].external ? ::getpid() : workers[id].pid,
                       .items = stats.items.load(std::memory_order_relaxed),
                       .errors = stats.errors.load(std::memory_order_relaxed),
@@ -67,14 +67,14 @@ ParallelRun::ParallelRun(PipelineTree& tree, const ParallelOptions& options, con
 Entry& ParallelRun::entry(const char* call) {
   if (!entry_) {
     throw Error(std::string(call) + " is for a pipeline without a source; stage " +
-                session_.topology().hosted.front().key + " makes the items of this one");
+                session_.topology().stages.front().key + " makes the items of this one");
   }
   return *entry_;
 }
 
 Exit& ParallelRun::exit() {
   if (!exit_) {
-    throw Error("get_results() is for a pipeline without a sink; stage " + session_.topology().hosted.back().key +
+    throw Error("get_results() is for a pipeline without a sink; stage " + session_.topology().stages.back().key +
                 " takes the results of this one");
   }
   return *exit_;

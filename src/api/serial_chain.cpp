@@ -59,10 +59,10 @@ SerialChain::SerialChain(const std::vector<ItemAdapter*>& stages, Output& out, b
 
 SerialChain::~SerialChain() = default;
 
-void SerialChain::record_to(SerialProfile& profile, const std::vector<std::optional<std::uint32_t>>& hosted) {
+void SerialChain::record_to(SerialProfile& profile, const std::vector<std::optional<std::uint32_t>>& numbers) {
   profile_ = &profile;
   for (std::size_t i = 0; i < steps_.size(); ++i) {
-    steps_[i].hosted = hosted.at(i);
+    steps_[i].number = numbers.at(i);
   }
 }
 
@@ -140,8 +140,8 @@ void SerialChain::end() {
     counts.age_ns += static_cast<std::uint64_t>(std::max<std::int64_t>(step.ended_ns - tag_.entered_ns, 0));
     counts.first_end_ns = counts.first_end_ns == 0 ? step.ended_ns : counts.first_end_ns;
     counts.last_end_ns = step.ended_ns;
-    if (profile_ != nullptr && step.hosted) {
-      profile_->add(*step.hosted, tag_, step.ended_ns, step.spent_ns);
+    if (profile_ != nullptr && step.number) {
+      profile_->add(*step.number, tag_, step.ended_ns, step.spent_ns);
     }
   }
   if (profile_ != nullptr) {

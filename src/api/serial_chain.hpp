@@ -22,9 +22,9 @@ class SerialChain {
  public:
   /// The last stage emits to `out`. `timing`: every stage's time is measured, at the cost of a clock read.
   SerialChain(const std::vector<ItemAdapter*>& stages, Output& out, bool timing);
-  /// From now on what is timed also goes there. `hosted`: for each stage its number there; nullopt: it has a profile of
-  /// its own.
-  void record_to(SerialProfile& profile, const std::vector<std::optional<std::uint32_t>>& hosted);
+  /// From now on what is timed also goes there. `numbers`: for each stage its number there; nullopt: it has a profile
+  /// of its own.
+  void record_to(SerialProfile& profile, const std::vector<std::optional<std::uint32_t>>& numbers);
   ~SerialChain();
   SerialChain(const SerialChain&) = delete;
   SerialChain& operator=(const SerialChain&) = delete;
@@ -47,7 +47,7 @@ class SerialChain {
     StageCounts counts{};
     std::int64_t spent_ns = -1;             ///< on the item in work; -1: it did not get so far
     std::int64_t ended_ns = 0;              ///< when the stage first handed over
-    std::optional<std::uint32_t> hosted{};  ///< in profile_
+    std::optional<std::uint32_t> number{};  ///< in profile_
     std::vector<std::byte> encoded{};
   };
 

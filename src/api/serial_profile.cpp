@@ -56,15 +56,15 @@ SerialProfile::~SerialProfile() {
   }
 }
 
-void SerialProfile::add(std::uint32_t hosted, const Item::Tag& tag, std::int64_t ended_ns, std::int64_t spent_ns) {
-  recorder_.add_items(hosted, 1);
-  recorder_.add_time(hosted, spent_ns);
-  recorder_.add_age(hosted, ended_ns - tag.entered_ns);
-  recorder_.sample(hosted, tag.sequence, tag.sequence, ended_ns - spent_ns, spent_ns, 1);
+void SerialProfile::add(std::uint32_t stage, const Item::Tag& tag, std::int64_t ended_ns, std::int64_t spent_ns) {
+  recorder_.add_items(stage, 1);
+  recorder_.add_time(stage, spent_ns);
+  recorder_.add_age(stage, ended_ns - tag.entered_ns);
+  recorder_.sample(stage, tag.sequence, tag.sequence, ended_ns - spent_ns, spent_ns, 1);
 }
 
 void SerialProfile::finish(const Item::Tag& tag, std::uint64_t came_out, std::int64_t now_ns) {
-  const std::uint32_t pipeline = monitor_.end().entry.hosted;
+  const std::uint32_t pipeline = monitor_.end().entry.stages;
   const std::int64_t latency = now_ns - tag.entered_ns;
   if (came_out > 0) {
     recorder_.add_items(pipeline, came_out);

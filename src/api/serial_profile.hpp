@@ -26,8 +26,8 @@ class SerialProfile {
   SerialProfile(const SerialProfile&) = delete;
   SerialProfile& operator=(const SerialProfile&) = delete;
 
-  /// A stage's part in the item in work. `hosted`: its place in the row, parallel children not counted.
-  void add(std::uint32_t hosted, const Item::Tag& tag, std::int64_t ended_ns, std::int64_t spent_ns);
+  /// A stage's part in the item in work. `stage`: its place in the row, parallel children not counted.
+  void add(std::uint32_t stage, const Item::Tag& tag, std::int64_t ended_ns, std::int64_t spent_ns);
   /// The item in work is done; `came_out` items left the pipeline.
   void finish(const Item::Tag& tag, std::uint64_t came_out, std::int64_t now_ns);
   /// Writes what is left, and ends the profiler process that it has for itself.

@@ -193,7 +193,7 @@ SerialRun::SerialRun(PipelineTree& tree, const SerialOptions& options, const Pip
     } else {
       profile_.emplace(plan_, topology_, options.children.worker_program);
     }
-    chain_->record_to(*profile_, row_hosted_);
+    chain_->record_to(*profile_, row_numbers_);
   }
 }
 
@@ -210,7 +210,7 @@ void SerialRun::gather(PipelineTree& tree, const std::string& key) {
       ++children_;
       row_.push_back(own_.back()->taker());
       row_keys_.push_back(member_key);
-      row_hosted_.emplace_back();
+      row_numbers_.emplace_back();
     } else {
       if (!member.stage.adapter) {
         own_.push_back(make_adapter(member.stage, member.stage.registered.params));
@@ -221,7 +221,7 @@ void SerialRun::gather(PipelineTree& tree, const std::string& key) {
       }
       row_.push_back(stage.taker());
       row_keys_.push_back(member_key);
-      row_hosted_.emplace_back(own_stages_++);
+      row_numbers_.emplace_back(own_stages_++);
     }
   }
 }
@@ -347,8 +347,8 @@ PipelineStatus SerialRun::status() {
   if (session_) {
     status = session_status(*session_);
   } else {
-    for (const plan::HostedSpec& hosted : topology_.hosted) {
-      status.stages.push_back({.key = hosted.key, .pid = ::getpid()});
+    for (const plan::PlacedStage& placed : topology_.stages) {
+      status.stages.push_back({.key = placed.key, .pid = ::getpid()});
     }
   }
   for (const StageFigures& figures : row_figures()) {

@@ -110,8 +110,8 @@ class SerialRun final : public Run {
   ResultBox results_;
   std::vector<std::unique_ptr<StageAdapter>> own_;  ///< calls of children and stages of registered types
   std::vector<ItemAdapter*> row_;
-  std::vector<std::string> row_keys_;                     ///< of what is in row_
-  std::vector<std::optional<std::uint32_t>> row_hosted_;  ///< number of each among the stages of this process
+  std::vector<std::string> row_keys_;                      ///< of what is in row_
+  std::vector<std::optional<std::uint32_t>> row_numbers_;  ///< number of each among the stages of this process
   std::uint32_t own_stages_ = 0;
   std::size_t children_ = 0;
   std::optional<SerialProfile> profile_;

@@ -50,8 +50,8 @@ bool readable(int fd, nanoseconds patience) {
 /// Every stage in a worker of its own has this long to be made.
 nanoseconds longest_start(const plan::Topology& topology) {
   nanoseconds longest = plan::FaultPolicy{}.start_timeout;
-  for (const plan::HostedSpec& hosted : topology.hosted) {
-    longest = std::max(longest, hosted.node->stage->faults.start_timeout);
+  for (const plan::PlacedStage& placed : topology.stages) {
+    longest = std::max(longest, placed.node->stage->faults.start_timeout);
   }
   return longest;
 }
@@ -123,8 +123,8 @@ void Session::create_segment(PipelineTree& tree, const ParallelOptions& options)
   std::string text = options.start_method == StartMethod::spawn ? plan::write_plan(plan_) : std::string();
   const std::vector<std::uint64_t> of_stages = checkpoint_bytes(tree);
   std::vector<std::uint64_t> state_bytes;
-  for (const plan::HostedSpec& hosted : topology_.hosted) {
-    state_bytes.push_back(of_stages.at(hosted.in_plan));
+  for (const plan::PlacedStage& placed : topology_.stages) {
+    state_bytes.push_back(of_stages.at(placed.in_plan));
   }
   segment_.emplace(coord::make_segment(plan_, topology_, state_bytes, std::move(text)));
   segment_mark_ = base::PrivateMark(segment_->fd());
@@ -140,9 +140,9 @@ void Session::start(PipelineTree& tree, const ParallelOptions& options) {
                          .worker_program = {}};
   start.worker_program = worker_program_ = worker_program(options, plan_.profiler.enabled);
   if (options.start_method == StartMethod::fork) {
-    start.make = [this, all = stages(tree)](plan::HostedId id) {
-      const plan::HostedSpec& hosted = topology_.hosted.at(id);
-      return make_adapter(*all.at(hosted.in_plan).parts, hosted.node->stage->params);
+    start.make = [this, all = stages(tree)](plan::StageId id) {
+      const plan::PlacedStage& placed = topology_.stages.at(id);
+      return make_adapter(*all.at(placed.in_plan).parts, placed.node->stage->params);
     };
   }
   coordinator_.emplace(start_coordinator(start));

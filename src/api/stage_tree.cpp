@@ -26,7 +26,7 @@ std::string key_of(const TreeNode& node, const std::string& pipeline) {
   return std::string(pipeline).append(plan::kSeparator).append(node.name);
 }
 
-void collect(PipelineTree& tree, const std::string& key, std::vector<PlacedStage>& out) {
+void collect(PipelineTree& tree, const std::string& key, std::vector<TreeStage>& out) {
   const auto add = [&](TreeNode& node, StageKind kind) {
     out.push_back({.key = key_of(node, key), .kind = kind, .parts = &node.stage});
   };
@@ -106,15 +106,15 @@ bool has_empty_pipeline(const PipelineTree& tree) {
                      [](const TreeNode& member) { return member.child && has_empty_pipeline(*member.child); });
 }
 
-plan::StageGives gives_of(const std::vector<PlacedStage>& all, const plan::Topology& topology) {
-  return [&](plan::HostedId id) { return all[topology.hosted[id].in_plan].parts->output; };
+plan::StageGives gives_of(const std::vector<TreeStage>& all, const plan::Topology& topology) {
+  return [&](plan::StageId id) { return all[topology.stages[id].in_plan].parts->output; };
 }
 
 /// Of branches at the entrance. Throws PipelineInitiationError if they take items of different types.
-void check_entrance(const std::vector<PlacedStage>& all, const plan::Topology& topology) {
-  const PlacedStage* known = nullptr;
-  for (const plan::HostedId id : topology.first_stages()) {
-    const PlacedStage& stage = all[topology.hosted[id].in_plan];
+void check_entrance(const std::vector<TreeStage>& all, const plan::Topology& topology) {
+  const TreeStage* known = nullptr;
+  for (const plan::StageId id : topology.first_stages()) {
+    const TreeStage& stage = all[topology.stages[id].in_plan];
     if (stage.parts->input == kAnyItem) {
       continue;
     }
@@ -137,12 +137,12 @@ void check_agreement(const std::vector<plan::GivenItems>& items) {
 }
 
 /// Throws PipelineInitiationError if a stage takes other items than it gets.
-void check_types(const PipelineTree& tree, const std::vector<PlacedStage>& all, const plan::Topology& topology) {
+void check_types(const PipelineTree& tree, const std::vector<TreeStage>& all, const plan::Topology& topology) {
   if (!tree.source) {
     check_entrance(all, topology);
   }
-  for (plan::HostedId id = 0; id < topology.hosted.size(); ++id) {
-    const PlacedStage& here = all[topology.hosted[id].in_plan];
+  for (plan::StageId id = 0; id < topology.stages.size(); ++id) {
+    const TreeStage& here = all[topology.stages[id].in_plan];
     const std::string& taken = here.parts->input;
     const std::vector<plan::GivenItems> items = plan::items_to(topology, id, gives_of(all, topology));
     check_agreement(items);
@@ -262,7 +262,7 @@ Params checked_params(const std::string& key, const Params& given, const StageTy
   return params;
 }
 
-const StageType& resolve(const PlacedStage& stage, TypeLookup& lookup) {
+const StageType& resolve(const TreeStage& stage, TypeLookup& lookup) {
   const auto& [key, kind, placed] = stage;
   detail::StageParts& parts = *placed;
   const StageType* type = lookup.find(parts.registered.type);
@@ -298,8 +298,8 @@ std::string checked_name(PipelineTree& tree, std::string name) {
   return name;
 }
 
-std::vector<PlacedStage> stages(PipelineTree& tree) {
-  std::vector<PlacedStage> all;
+std::vector<TreeStage> stages(PipelineTree& tree) {
+  std::vector<TreeStage> all;
   collect(tree, std::string(plan::kMainPipeline), all);
   return all;
 }
@@ -308,7 +308,7 @@ void resolve_registered(PipelineTree& tree, const ParallelOptions& options) {
   tree.types.clear();
   try {
     TypeLookup lookup(options);
-    for (const PlacedStage& stage : stages(tree)) {
+    for (const TreeStage& stage : stages(tree)) {
       if (!stage.parts->registered.type.empty()) {
         tree.types.push_back(resolve(stage, lookup));
       } else if (options.start_method == StartMethod::spawn) {
@@ -331,12 +331,12 @@ TreeEnds check_tree(PipelineTree& tree) {
   const plan::Plan plan = make_plan(tree, {}, {});
   check_members(plan);
   const plan::Topology topology = plan::make_topology(plan);
-  const std::vector<PlacedStage> all = stages(tree);
+  const std::vector<TreeStage> all = stages(tree);
   check_types(tree, all, topology);
   TreeEnds ends;
   if (!tree.source) {
-    for (const plan::HostedId id : topology.first_stages()) {
-      const PlacedStage& stage = all[topology.hosted[id].in_plan];
+    for (const plan::StageId id : topology.first_stages()) {
+      const TreeStage& stage = all[topology.stages[id].in_plan];
       if (ends.input.who.empty() || ends.input.type == kAnyItem) {
         ends.input = {.type = stage.parts->input, .who = stage.key};
       }
@@ -346,9 +346,9 @@ TreeEnds check_tree(PipelineTree& tree) {
     const plan::Segment& last = topology.result_segment();
     const auto gives = gives_of(all, topology);
     const std::vector<plan::GivenItems> given =
-        last.hosted.empty() ? plan::items_into(topology, last, gives)
+        last.stages.empty() ? plan::items_into(topology, last, gives)
                             : std::vector<plan::GivenItems>{
-                                  {.type = gives(last.hosted.back()), .who = topology.hosted[last.hosted.back()].key}};
+                                  {.type = gives(last.stages.back()), .who = topology.stages[last.stages.back()].key}};
     check_agreement(given);
     if (!given.empty()) {
       ends.output = {.type = given.front().type, .who = given.front().who};
@@ -362,9 +362,9 @@ namespace {
 /// Tells registered sinks what their items are. Of a plan's stages their types say that; a callable or object says it
 /// by what it gives.
 void tell_sinks_their_items(plan::Plan& plan, PipelineTree& tree) {
-  const std::vector<PlacedStage> all = stages(tree);
-  plan::tell_sinks_their_items(plan, tree.types, [&](const plan::HostedSpec& hosted) -> std::string {
-    const detail::StageParts& parts = *all[hosted.in_plan].parts;
+  const std::vector<TreeStage> all = stages(tree);
+  plan::tell_sinks_their_items(plan, tree.types, [&](const plan::PlacedStage& placed) -> std::string {
+    const detail::StageParts& parts = *all[placed.in_plan].parts;
     return parts.registered.type.empty() && parts.output != kAnyItem ? parts.output : std::string();
   });
 }
@@ -377,8 +377,8 @@ plan::Plan make_plan(PipelineTree& tree, const ParallelOptions& options, const P
   plan.root.mode = tree.mode;
   plan.root.join = tree.join;
   plan.root.children = nodes_of(tree);
-  plan.entry = tree.source ? plan::EndKind::hosted : plan::EndKind::external;
-  plan.exit = tree.sink ? plan::EndKind::hosted : plan::EndKind::external;
+  plan.entry = tree.source ? plan::EndKind::stage : plan::EndKind::external;
+  plan.exit = tree.sink ? plan::EndKind::stage : plan::EndKind::external;
   if (tree.source) {
     plan.source = end_of(*tree.source, plan::usual_source_faults());
     plan.source.kind = StageKind::source;
@@ -404,7 +404,7 @@ plan::Plan make_plan(PipelineTree& tree, const ParallelOptions& options, const P
 
 std::vector<std::uint64_t> checkpoint_bytes(PipelineTree& tree) {
   std::vector<std::uint64_t> all;
-  for (const PlacedStage& stage : stages(tree)) {
+  for (const TreeStage& stage : stages(tree)) {
     std::uint64_t bytes = 0;
     if (stage.parts->adapter) {
       CheckpointBase* checkpoint = stage.parts->adapter->checkpoint();

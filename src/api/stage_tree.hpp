@@ -41,13 +41,13 @@ struct PipelineTree {
 /// pipeline has that name already.
 std::string checked_name(PipelineTree& tree, std::string name);
 
-/// A stage in its place. The order of stages() is that of plan::HostedSpec::in_plan.
-struct PlacedStage {
+/// A stage of the tree with its key. The order of stages() is that of plan::PlacedStage::in_plan.
+struct TreeStage {
   std::string key;  ///< profile key
   StageKind kind = StageKind::stage;
   detail::StageParts* parts = nullptr;
 };
-std::vector<PlacedStage> stages(PipelineTree& tree);
+std::vector<TreeStage> stages(PipelineTree& tree);
 
 /// Fills in what registered stages take and give. Types that this process does not know are looked up with the worker
 /// program (`worker_program`: as ParallelOptions). Throws PipelineInitiationError.

@@ -81,9 +81,9 @@ const plan::Node& first_node(const plan::Topology& topology, const std::string& 
   for (const plan::WorkerSpec& worker : topology.workers) {
     for (const plan::Segment& segment : worker.segments) {
       const std::size_t first = segment.inputs.empty() ? 1 : 0;
-      for (std::size_t i = first; i < segment.hosted.size(); ++i) {
-        if (plan::without_replicas(topology.hosted[segment.hosted[i]].key) == stage) {
-          return *topology.hosted[segment.hosted[first]].node;
+      for (std::size_t i = first; i < segment.stages.size(); ++i) {
+        if (plan::without_replicas(topology.stages[segment.stages[i]].key) == stage) {
+          return *topology.stages[segment.stages[first]].node;
         }
       }
     }
@@ -167,7 +167,7 @@ void set_output(plan::StageSpec& sink, const std::string& output) {
 
 /// A replay beside the run's own output must not write over it.
 void require_output(const PlanOptions& options, const plan::Plan& plan) {
-  if (!options.output.empty() || plan.exit != plan::EndKind::hosted) {
+  if (!options.output.empty() || plan.exit != plan::EndKind::stage) {
     return;
   }
   const Params& params = plan.sink.stage->params;
@@ -217,7 +217,7 @@ void begin_with_letters(const PlanOptions& options, plan::Plan& plan, const std:
   plan.source.stage->type = "letters";
   plan.source.stage->faults = plan::usual_source_faults();
   plan.source.stage->params.set("path", items.string());
-  plan.entry = plan::EndKind::hosted;
+  plan.entry = plan::EndKind::stage;
 }
 
 /// Each letter has come out, or it is a letter of the replay by now.

@@ -165,8 +165,8 @@ void add_plan_options(CLI::App& command, PlanOptions& options) {
 
 std::vector<std::uint64_t> LoadedPlan::checkpoint_bytes(const plan::Topology& topology) const {
   std::vector<std::uint64_t> bytes;
-  for (const plan::HostedSpec& hosted : topology.hosted) {
-    const auto type = std::ranges::find(types, hosted.node->stage->type, &StageType::name);
+  for (const plan::PlacedStage& placed : topology.stages) {
+    const auto type = std::ranges::find(types, placed.node->stage->type, &StageType::name);
     bytes.push_back(type == types.end() ? 0 : type->checkpoint_bytes);
   }
   return bytes;

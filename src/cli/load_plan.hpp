@@ -32,7 +32,7 @@ struct LoadedPlan {
   std::filesystem::path worker_program;
   coord::HandedDescriptors descriptors;  ///< that stages name
 
-  /// Upper limit of the checkpointed state of each of Topology::hosted, as worker::make_layout() wants it.
+  /// Upper limit of the checkpointed state of each of Topology::stages, as worker::make_layout() wants it.
   std::vector<std::uint64_t> checkpoint_bytes(const plan::Topology& topology) const;
 };
 

@@ -12,12 +12,12 @@ namespace pystream::cli {
 namespace {
 
 using plan::EndKind;
-using plan::HostedId;
 using plan::Mode;
 using plan::Node;
+using plan::StageId;
 using plan::WorkerId;
 
-std::string hosted_id(HostedId id) {
+std::string stage_id(StageId id) {
   return "s" + std::to_string(id);
 }
 
@@ -52,8 +52,8 @@ std::string first_replica(std::string_view worker) {
 class Builder {
  public:
   Builder(const plan::Plan& plan, const plan::Topology& topology) : plan_(plan), topology_(topology) {
-    for (HostedId id = 0; id < topology.hosted.size(); ++id) {
-      hosted_.emplace(topology.hosted[id].node, id);  // of replicas the first
+    for (StageId id = 0; id < topology.stages.size(); ++id) {
+      stages_.emplace(topology.stages[id].node, id);  // of replicas the first
     }
     for (WorkerId id = 0; id < topology.workers.size(); ++id) {
       workers_[topology.workers[id].name] = id;
@@ -94,8 +94,8 @@ class Builder {
     std::vector<Arrow> out;
     for (WorkerId worker = 0; worker < topology_.workers.size(); ++worker) {
       for (const plan::Segment& segment : topology_.workers[worker].segments) {
-        for (std::size_t i = 1; i < segment.hosted.size(); ++i) {
-          add(out, {Arrow::Kind::call, id_of(segment.hosted[i - 1]), id_of(segment.hosted[i]), {}});
+        for (std::size_t i = 1; i < segment.stages.size(); ++i) {
+          add(out, {Arrow::Kind::call, id_of(segment.stages[i - 1]), id_of(segment.stages[i]), {}});
         }
       }
     }
@@ -119,7 +119,7 @@ class Builder {
       arrows.push_back(std::move(arrow));
     }
   }
-  std::string id_of(HostedId id) const { return hosted_id(hosted_.at(topology_.hosted[id].node)); }
+  std::string id_of(StageId id) const { return stage_id(stages_.at(topology_.stages[id].node)); }
   /// A worker that only deals to replicas, or collects from them, is not.
   bool is_drawn(plan::SegmentRef at) const {
     const std::string& name = topology_.workers[at.worker].name;
@@ -142,17 +142,17 @@ class Builder {
   }
 
   Box leaf(const Node& node, Box::Kind kind, bool own_process) const {
-    const HostedId id = hosted_.at(&node);
-    const std::string key = plan::without_replicas(topology_.hosted[id].key);
+    const StageId id = stages_.at(&node);
+    const std::string key = plan::without_replicas(topology_.stages[id].key);
     return {.kind = kind,
-            .id = hosted_id(id),
+            .id = stage_id(id),
             .name = shown_name(key.substr(key.rfind(plan::kSeparator) + plan::kSeparator.size()), node),
             .type = node.stage->type,
             .own_process = own_process};
   }
 
   void add_end(EndKind end, const Node& node, Box::Kind kind, bool own_process, std::vector<Box>& into) {
-    if (end == EndKind::hosted) {
+    if (end == EndKind::stage) {
       into.push_back(leaf(node, kind, own_process));
     }
   }
@@ -212,21 +212,21 @@ class Builder {
   }
 
   void add_handover(plan::SegmentRef row, std::vector<Box>& into) const {
-    if (topology_.segment(row).hosted.empty()) {
+    if (topology_.segment(row).stages.empty()) {
       into.push_back({.kind = Box::Kind::handover, .id = handover_id(row), .name = {}, .type = {}});
     }
   }
 
   std::string first_leaf(plan::SegmentRef at) const {
-    const auto& hosted = topology_.segment(at).hosted;
-    return hosted.empty() ? drawn_handover(at) : id_of(hosted.front());
+    const auto& stages = topology_.segment(at).stages;
+    return stages.empty() ? drawn_handover(at) : id_of(stages.front());
   }
 
   /// Several behind branches.
   std::vector<std::string> last_leaves(plan::SegmentRef at) const {
     const plan::Segment& segment = topology_.segment(at);
     if (is_drawn(at)) {
-      return {segment.hosted.empty() ? drawn_handover(at) : id_of(segment.hosted.back())};
+      return {segment.stages.empty() ? drawn_handover(at) : id_of(segment.stages.back())};
     }
     std::vector<std::string> all;
     for (const plan::LinkId input : segment.inputs) {
@@ -259,7 +259,7 @@ class Builder {
 
   const plan::Plan& plan_;
   const plan::Topology& topology_;
-  std::map<const Node*, HostedId> hosted_;
+  std::map<const Node*, StageId> stages_;
   std::map<std::string, WorkerId> workers_;
   std::size_t boxes_ = 0;
 };

@@ -33,7 +33,7 @@ struct Survey {
         available(base::available_memory()) {}
 
   bool fits() const { return memory.reserved <= available; }
-  const plan::HostedSpec& hosted(plan::HostedId id) const { return topology.hosted[id]; }
+  const plan::PlacedStage& placed(plan::StageId id) const { return topology.stages[id]; }
   /// The link as it lies in shared memory.
   const shm::LinkSize& size_of(std::size_t link) const { return spec.links[link]; }
 
@@ -46,10 +46,10 @@ struct Survey {
 std::vector<std::string> stages_of(const Survey& survey, const plan::WorkerSpec& worker) {
   std::vector<std::string> stages;
   for (const plan::Segment& segment : worker.segments) {
-    for (const plan::HostedId id : segment.hosted) {
-      const plan::HostedSpec& hosted = survey.hosted(id);
-      const std::string& type = hosted.node->stage->type;
-      stages.push_back(hosted.key == worker.name ? type : plan::short_key(hosted.key) + " (" + type + ")");
+    for (const plan::StageId id : segment.stages) {
+      const plan::PlacedStage& placed = survey.placed(id);
+      const std::string& type = placed.node->stage->type;
+      stages.push_back(placed.key == worker.name ? type : plan::short_key(placed.key) + " (" + type + ")");
     }
   }
   return stages;
@@ -112,9 +112,9 @@ ParamValue number(std::uint64_t value) {
 ParamValue worker_json(const Survey& survey, const plan::WorkerSpec& worker) {
   ParamList stages;
   for (const plan::Segment& segment : worker.segments) {
-    for (const plan::HostedId id : segment.hosted) {
-      const plan::HostedSpec& hosted = survey.hosted(id);
-      stages.emplace_back(ParamMap{{"key", ParamValue(hosted.key)}, {"type", ParamValue(hosted.node->stage->type)}});
+    for (const plan::StageId id : segment.stages) {
+      const plan::PlacedStage& placed = survey.placed(id);
+      stages.emplace_back(ParamMap{{"key", ParamValue(placed.key)}, {"type", ParamValue(placed.node->stage->type)}});
     }
   }
   return ParamMap{{"name", ParamValue(worker.name)}, {"stages", ParamValue(std::move(stages))}};

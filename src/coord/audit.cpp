@@ -25,7 +25,7 @@ class Auditor {
       }
       const auto failure = view_.workers[id].page->failure_kind.load(std::memory_order_acquire);
       audit_.refused += failure == static_cast<std::uint32_t>(shm::FailureKind::link) ? 1 : 0;
-      for (const shm::HostedStats& stats : view_.workers[id].stats) {
+      for (const shm::StageStats& stats : view_.workers[id].stats) {
         audit_.given_up += get(stats.errors);
         audit_.letters += get(stats.letters);
       }
@@ -39,9 +39,9 @@ class Auditor {
     return counter.load(std::memory_order_relaxed);
   }
 
-  const shm::HostedStats& stats_of(plan::HostedId id) const {
-    const plan::HostedSpec& hosted = topology_.hosted[id];
-    return view_.workers[hosted.worker].stats[hosted.index];
+  const shm::StageStats& stats_of(plan::StageId id) const {
+    const plan::PlacedStage& placed = topology_.stages[id];
+    return view_.workers[placed.worker].stats[placed.index];
   }
 
   void look_at(plan::SegmentRef here) {
@@ -65,18 +65,18 @@ class Auditor {
         audit_.left.push_back({.stage = name_of(segment, input), .items = items});
       }
     }
-    if (topology_.links[output].is_terminal() && !segment.hosted.empty() && !segment.aside) {
-      const shm::HostedStats& last = stats_of(segment.hosted.back());
+    if (topology_.links[output].is_terminal() && !segment.stages.empty() && !segment.aside) {
+      const shm::StageStats& last = stats_of(segment.stages.back());
       // What a stage in front of the sink drops, skips or adds is not among the inputs of the segment.
-      const bool sink_alone = segment.inputs.size() == 1 && segment.hosted.size() == 1;
+      const bool sink_alone = segment.inputs.size() == 1 && segment.stages.size() == 1;
       const std::uint64_t came = sink_alone ? done_items(segment.inputs.front(), done) : get(last.items);
       audit_.out += came - std::min(came, get(last.errors));
     }
   }
 
   std::string name_of(const plan::Segment& segment, plan::LinkId input) const {
-    return segment.hosted.empty() ? topology_.workers[topology_.links[input].consumers.front().worker].name
-                                  : topology_.hosted[segment.hosted.front()].key;
+    return segment.stages.empty() ? topology_.workers[topology_.links[input].consumers.front().worker].name
+                                  : topology_.stages[segment.stages.front()].key;
   }
 
   /// Of the records that are not done, those that are items for the consumer.

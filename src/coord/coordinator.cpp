@@ -260,7 +260,7 @@ void Coordinator::await_programs(plan::WorkerId id) {
 CrashReport Coordinator::report_of(plan::WorkerId id, const base::ExitStatus& status, const WorkerView& view) {
   Worker& worker = workers_[id];
   const auto& pages = view_.workers[id];
-  CrashReport report{.stage = supervisor_.stage_key(id, view.hosted),
+  CrashReport report{.stage = supervisor_.stage_key(id, view.stage),
                      .worker = setup_.topology->workers[id].name,
                      .signal = status.signal,
                      .code = status.code,
@@ -478,7 +478,7 @@ void Coordinator::stop_workers() {
 /// In no other stage: SIGTERM would end its poll() or sleep, for which SA_RESTART does nothing. A source that shares
 /// its process with other stages may have been left by the time that the signal arrives.
 bool Coordinator::is_in_source(plan::WorkerId id) const {
-  return setup_.topology->has_source(id) && view_.workers[id].page->hosted.load(std::memory_order_relaxed) == 0;
+  return setup_.topology->has_source(id) && view_.workers[id].page->stage.load(std::memory_order_relaxed) == 0;
 }
 
 /// Signals and wake-ups may fall into a gap between a worker's last look and its sleep, so they are repeated.

@@ -33,7 +33,7 @@ void Coordinator::tell(const std::string& text) {
 void Coordinator::look_for_stalls(const std::vector<WorkerView>& views, std::chrono::nanoseconds now) {
   for (const StallWatch::Stall& stall : stalls_.look(views, now)) {
     const WorkerView& view = views[stall.id];
-    tell(stall_text(supervisor_.stage_key(stall.id, view.hosted), view, stall.age));
+    tell(stall_text(supervisor_.stage_key(stall.id, view.stage), view, stall.age));
   }
 }
 

@@ -27,8 +27,8 @@ constexpr std::uint64_t kOfEachStage = 6;
 FdBudget fds_needed(const plan::Topology& topology, std::uint64_t open_now) {
   FdBudget budget{.coordinator = open_now + kOfCoordinator + kForMoments};
   std::vector<std::uint64_t> workers(topology.workers.size(), kOfWorker);
-  for (const plan::HostedSpec& hosted : topology.hosted) {
-    workers.at(hosted.worker) += kOfEachStage;
+  for (const plan::PlacedStage& placed : topology.stages) {
+    workers.at(placed.worker) += kOfEachStage;
   }
   for (std::size_t id = 0; id < workers.size(); ++id) {
     if (!topology.workers[id].external) {

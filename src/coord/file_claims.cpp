@@ -222,10 +222,10 @@ std::vector<std::string> texts_of(const ParamValue& value) {
 /// The claims of one stage, parameter by parameter.
 class ClaimReader {
  public:
-  ClaimReader(const plan::HostedSpec& hosted, std::vector<FileClaim>& claims) : hosted_(hosted), claims_(claims) {}
+  ClaimReader(const plan::PlacedStage& placed, std::vector<FileClaim>& claims) : placed_(placed), claims_(claims) {}
 
   void read(const ParamSpec& spec) {
-    const ParamValue* value = hosted_.node->stage->params.find(spec.name);
+    const ParamValue* value = placed_.node->stage->params.find(spec.name);
     if (value == nullptr) {
       return;
     }
@@ -236,7 +236,7 @@ class ClaimReader {
       case FileUse::writes:
         first_ = claims_.size();
         for (std::string& path : texts_of(*value)) {
-          add(spec.file, std::move(path), plan::pointer_to(plan::pointer_to(hosted_.node->where, "params"), spec.name));
+          add(spec.file, std::move(path), plan::pointer_to(plan::pointer_to(placed_.node->where, "params"), spec.name));
         }
         return;
       case FileUse::names:
@@ -254,8 +254,8 @@ class ClaimReader {
   void add(FileUse use, std::string path, std::string where) {
     if (!path.empty()) {
       claims_.push_back({.where = std::move(where),
-                         .stage = plan::short_key(hosted_.key),
-                         .worker = hosted_.worker,
+                         .stage = plan::short_key(placed_.key),
+                         .worker = placed_.worker,
                          .use = use,
                          .path = std::move(path),
                          .names = {}});
@@ -263,7 +263,7 @@ class ClaimReader {
   }
 
  private:
-  const plan::HostedSpec& hosted_;
+  const plan::PlacedStage& placed_;
   std::vector<FileClaim>& claims_;
   std::size_t first_ = 0;  ///< of the parameter that was read last
 };
@@ -272,15 +272,15 @@ class ClaimReader {
 
 std::vector<FileClaim> file_claims(const plan::Topology& topology, plan::TypeCatalog types) {
   std::vector<FileClaim> claims;
-  for (const plan::HostedSpec& hosted : topology.hosted) {
-    const auto type = std::ranges::find(types, hosted.node->stage->type, &StageType::name);
+  for (const plan::PlacedStage& placed : topology.stages) {
+    const auto type = std::ranges::find(types, placed.node->stage->type, &StageType::name);
     if (type == types.end()) {
       continue;
     }
-    ClaimReader reader(hosted, claims);
+    ClaimReader reader(placed, claims);
     std::ranges::for_each(type->info.params, [&](const ParamSpec& spec) { reader.read(spec); });
     if (type->info.writes_standard_output) {
-      reader.add(FileUse::writes, "-", hosted.node->where);
+      reader.add(FileUse::writes, "-", placed.node->where);
     }
   }
   return claims;

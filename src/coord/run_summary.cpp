@@ -23,13 +23,13 @@ std::vector<profile::KeySummary> summarize(const plan::Topology& topology, const
                                            const std::vector<std::uint32_t>& restarts) {
   std::vector<profile::KeySummary> all;
   std::vector<profile::Figures> figures;
-  for (const plan::HostedSpec& hosted : topology.hosted) {
-    figures.push_back(profile::read_figures(view, hosted.worker, hosted.index));
+  for (const plan::PlacedStage& placed : topology.stages) {
+    figures.push_back(profile::read_figures(view, placed.worker, placed.index));
     profile::KeySummary& stage = all.emplace_back(profile::summary_of(figures.back()));
-    stage.key = hosted.key;
-    stage.role = std::string(to_string(hosted.role));
-    stage.worker = topology.workers[hosted.worker].name;
-    stage.restarts = restarts[hosted.worker];
+    stage.key = placed.key;
+    stage.role = std::string(to_string(placed.role));
+    stage.worker = topology.workers[placed.worker].name;
+    stage.restarts = restarts[placed.worker];
   }
   std::vector<profile::WorkerLink> links;
   for (const plan::LinkSpec& link : topology.item_links()) {
@@ -44,11 +44,11 @@ std::vector<profile::KeySummary> summarize(const plan::Topology& topology, const
 
 void add_live_stages(LiveStatus& status, const plan::Topology& topology, const shm::Segment& segment,
                      const shm::SupervisorView& view) {
-  for (const plan::HostedSpec& hosted : topology.hosted) {
-    status.stages.push_back({.key = hosted.key,
-                             .role = std::string(to_string(hosted.role)),
-                             .worker = hosted.worker,
-                             .figures = profile::read_figures(view, hosted.worker, hosted.index)});
+  for (const plan::PlacedStage& placed : topology.stages) {
+    status.stages.push_back({.key = placed.key,
+                             .role = std::string(to_string(placed.role)),
+                             .worker = placed.worker,
+                             .figures = profile::read_figures(view, placed.worker, placed.index)});
   }
   for (std::size_t id = 0; id < topology.workers.size(); ++id) {
     const shm::WorkerPage& page = *view.workers[id].page;

@@ -10,7 +10,7 @@
 
 namespace pystream::coord {
 
-/// What each of Topology::hosted has done, by the counters in the segment as they are now; may be called while the
+/// What each of Topology::stages has done, by the counters in the segment as they are now; may be called while the
 /// pipeline runs. `restarts`: of each worker.
 std::vector<profile::KeySummary> summarize(const plan::Topology& topology, const shm::SupervisorView& view,
                                            const std::vector<std::uint32_t>& restarts);

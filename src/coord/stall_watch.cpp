@@ -12,12 +12,12 @@ constexpr Time kLongestPause = 1h;
 constexpr Time kPeriod = 2s;
 
 bool may_stall(const plan::Topology& topology, const plan::WorkerSpec& worker) {
-  const auto has_timeout = [&](plan::HostedId id) {
-    return topology.hosted[id].node->stage->faults.timeout.has_value();
+  const auto has_timeout = [&](plan::StageId id) {
+    return topology.stages[id].node->stage->faults.timeout.has_value();
   };
   return !worker.external &&
          std::none_of(worker.segments.begin(), worker.segments.end(), [&](const plan::Segment& segment) {
-           return std::any_of(segment.hosted.begin(), segment.hosted.end(), has_timeout);
+           return std::any_of(segment.stages.begin(), segment.stages.end(), has_timeout);
          });
 }
 
@@ -39,7 +39,7 @@ std::vector<StallWatch::Stall> StallWatch::look(const std::vector<WorkerView>& v
   for (plan::WorkerId id = 0; id < workers_.size(); ++id) {
     Worker& worker = workers_[id];
     const WorkerView& view = views[id];
-    const bool in_source = worker.source_first && view.hosted == 0;
+    const bool in_source = worker.source_first && view.stage == 0;
     if (!view.working || !view.number || in_source) {
       worker.number.reset();
       continue;

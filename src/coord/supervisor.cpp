@@ -40,8 +40,8 @@ Supervisor::Supervisor(const plan::Topology& topology, const plan::RestartPolicy
     Worker& worker = workers_[id];
     worker.state = topology.workers[id].external ? State::ended : State::idle;
     for (const plan::Segment& segment : topology.workers[id].segments) {
-      for (const plan::HostedId hosted : segment.hosted) {
-        const plan::FaultPolicy& faults = topology.hosted[hosted].node->stage->faults;
+      for (const plan::StageId stage : segment.stages) {
+        const plan::FaultPolicy& faults = topology.stages[stage].node->stage->faults;
         worker.start_timeout = std::max(worker.start_timeout, faults.start_timeout);
         if (faults.timeout) {
           worker.timeout = std::min(worker.timeout.value_or(*faults.timeout), *faults.timeout);
@@ -57,20 +57,20 @@ Supervisor::Supervisor(const plan::Topology& topology, const plan::RestartPolicy
 const plan::FaultPolicy& Supervisor::policy_of(plan::WorkerId id, std::uint32_t index) const {
   static const plan::FaultPolicy kNone;
   for (const plan::Segment& segment : topology_.workers[id].segments) {
-    if (index < segment.hosted.size()) {
-      return topology_.hosted[segment.hosted[index]].node->stage->faults;
+    if (index < segment.stages.size()) {
+      return topology_.stages[segment.stages[index]].node->stage->faults;
     }
-    index -= static_cast<std::uint32_t>(segment.hosted.size());
+    index -= static_cast<std::uint32_t>(segment.stages.size());
   }
   return kNone;
 }
 
 std::string Supervisor::stage_key(plan::WorkerId id, std::uint32_t index) const {
   for (const plan::Segment& segment : topology_.workers[id].segments) {
-    if (index < segment.hosted.size()) {
-      return topology_.hosted[segment.hosted[index]].key;
+    if (index < segment.stages.size()) {
+      return topology_.stages[segment.stages[index]].key;
     }
-    index -= static_cast<std::uint32_t>(segment.hosted.size());
+    index -= static_cast<std::uint32_t>(segment.stages.size());
   }
   return topology_.workers[id].name;
 }
@@ -98,7 +98,7 @@ StartWorker Supervisor::start_worker(plan::WorkerId id, Time now) {
           .give_up = worker.died_on && suspected && !is_source(id, worker.died_in),
           .only_ends = worker.only_ends,
           .segment = worker.died_segment,
-          .hosted = worker.died_in,
+          .stage = worker.died_in,
           .signal = worker.died_signal,
           .death = worker.death,
           .stack = worker.stack};
@@ -237,7 +237,7 @@ std::vector<Action> Supervisor::on_stop_request() {
 /// Of a worker that was told to stop: what its stages had to do at their end may be undone. Empty if there is nothing
 /// to say, as of one that was killed since it was late with an item.
 std::string Supervisor::bad_end(plan::WorkerId id, const WorkerExit& exit) const {
-  const std::string stage = "stage " + stage_key(id, exit.view.hosted);
+  const std::string stage = "stage " + stage_key(id, exit.view.stage);
   if (!exit.view.failure.empty()) {
     return stage + " failed while it ended: " + exit.view.failure;
   }
@@ -268,7 +268,7 @@ std::vector<Action> Supervisor::on_exit(plan::WorkerId id, const WorkerExit& exi
     return on_hung_cleanup(id, exit.view);
   }
   if (!exit.view.failure.empty()) {
-    const std::string stage = stage_key(id, exit.view.hosted);
+    const std::string stage = stage_key(id, exit.view.stage);
     std::string text = "stage " + stage + (exit.view.start_failed ? " could not start: " : " failed");
     if (!exit.view.start_failed) {
       text += exit.view.failure_sequence ? " on item " + std::to_string(*exit.view.failure_sequence) + ": " : ": ";
@@ -281,7 +281,7 @@ std::vector<Action> Supervisor::on_exit(plan::WorkerId id, const WorkerExit& exi
 
 /// All its items are committed, so nothing is to be done again and nobody else is stopped.
 std::vector<Action> Supervisor::on_hung_cleanup(plan::WorkerId id, const WorkerView& view) {
-  const std::string stage = stage_key(id, view.hosted);
+  const std::string stage = stage_key(id, view.stage);
   failed_cleanup_ = {.stage = stage,
                      .signal = SIGKILL,
                      .item = {},
@@ -313,7 +313,7 @@ void Supervisor::suspect(plan::WorkerId id, const WorkerExit& exit, bool fruitfu
     now.deaths += before.deaths;
   }
   worker.suspects = now;
-  const plan::FaultPolicy& policy = policy_of(id, exit.view.hosted);
+  const plan::FaultPolicy& policy = policy_of(id, exit.view.stage);
   const std::uint32_t limit = policy.on_crash == plan::OnCrash::skip ? 1 : policy.max_attempts;
   const std::uint32_t enough = now.outside ? kIsolateAfterKills : std::clamp(limit - 1, 1U, kIsolateAfter);
   if (now.deaths >= enough) {
@@ -337,7 +337,7 @@ void Supervisor::count_attempt(plan::WorkerId id, const WorkerExit& exit, bool f
     return;
   }
   worker.isolate_until = std::max(worker.isolate_until, *exit.view.number + 1);
-  worker.died_in = exit.view.hosted;
+  worker.died_in = exit.view.stage;
   if (worker.died_on != exit.view.number || worker.died_segment != exit.view.segment) {
     worker.died_on = exit.view.number;
     worker.died_segment = exit.view.segment;
@@ -376,7 +376,7 @@ bool Supervisor::too_many_restarts(Time now) {
 
 std::vector<Action> Supervisor::on_crash(plan::WorkerId id, const WorkerExit& exit, Time now) {
   Worker& worker = workers_[id];
-  const std::string stage = stage_key(id, exit.view.hosted);
+  const std::string stage = stage_key(id, exit.view.stage);
   const bool outside = exit.signal == SIGKILL && !worker.killed_by_us;
   const bool fruitful = exit.view.commits != worker.commits_at_start;
   count_attempt(id, exit, fruitful);
@@ -389,7 +389,7 @@ std::vector<Action> Supervisor::on_crash(plan::WorkerId id, const WorkerExit& ex
                                  .signal = exit.signal,
                                  .item = known ? std::optional(exit.view.sequence) : std::nullopt,
                                  .text = text};
-  const plan::FaultPolicy& policy = policy_of(id, exit.view.hosted);
+  const plan::FaultPolicy& policy = policy_of(id, exit.view.stage);
   if (policy.on_crash == plan::OnCrash::fail) {
     return fail(id, reason, exit.view, now);
   }
@@ -450,11 +450,11 @@ std::vector<Action> Supervisor::on_tick(const std::vector<WorkerView>& views, Ti
       actions.emplace_back(KillWorker{id});
     } else if (worker.state == State::running && watch_cleanup(id, views[id], now)) {
       worker.killed_by_us = worker.hung_cleaning = true;
-      actions.emplace_back(Report{"stage " + stage_key(id, views[id].hosted) + " hangs in its cleanup()"});
+      actions.emplace_back(Report{"stage " + stage_key(id, views[id].stage) + " hangs in its cleanup()"});
       actions.emplace_back(KillWorker{id});
     } else if (worker.state == State::running && watch(id, views[id], now)) {
       worker.killed_by_us = true;
-      actions.emplace_back(Report{"stage " + stage_key(id, views[id].hosted) + " hangs"});
+      actions.emplace_back(Report{"stage " + stage_key(id, views[id].stage) + " hangs"});
       actions.emplace_back(KillWorker{id});
     }
   }

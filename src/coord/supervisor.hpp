@@ -22,7 +22,7 @@ struct WorkerView {
   bool finished = false;                ///< Phase::finished
   bool working = false;                 ///< in a stage's code
   bool cleaning = false;                ///< in a stage's cleanup(); everything is committed
-  std::uint32_t hosted = 0;             ///< stage in work, index within the worker
+  std::uint32_t stage = 0;              ///< in work, index within the worker
   std::uint32_t segment = 0;            ///< of the worker's row, whose input is in work
   std::optional<std::uint64_t> number;  ///< input number in work
   std::uint32_t in_flight = 1;          ///< `number` is the oldest of so many in work; 0 is 1
@@ -56,7 +56,7 @@ struct StartWorker {
   bool give_up = false;                         ///< not to be tried again
   bool only_ends = false;                       ///< it has failed for good: it only ends its last output
   std::uint32_t segment = 0;                    ///< whose input it is
-  std::uint32_t hosted = 0;                     ///< the stage they died in
+  std::uint32_t stage = 0;                      ///< the stage they died in
   int signal = 0;                               ///< that killed the last of them
   std::string death;                            ///< how it died, for the dead letter
   std::string stack;
@@ -104,7 +104,7 @@ class Supervisor {
   bool stopping(plan::WorkerId id) const { return stopping_ || workers_.at(id).told_to_stop; }
   bool all_ready() const;
   /// Profile key of a stage by its index within the worker.
-  std::string stage_key(plan::WorkerId id, std::uint32_t hosted) const;
+  std::string stage_key(plan::WorkerId id, std::uint32_t stage) const;
 
  private:
   enum class State { idle, starting, running, backing_off, ended };
@@ -153,8 +153,8 @@ class Supervisor {
     bool told_to_stop = false;  ///< another worker has failed for good, and this one is not behind it
   };
 
-  const plan::FaultPolicy& policy_of(plan::WorkerId id, std::uint32_t hosted) const;
-  bool is_source(plan::WorkerId id, std::uint32_t hosted) const;
+  const plan::FaultPolicy& policy_of(plan::WorkerId id, std::uint32_t stage) const;
+  bool is_source(plan::WorkerId id, std::uint32_t stage) const;
   StartWorker start_worker(plan::WorkerId id, Time now);
   std::vector<Action> on_crash(plan::WorkerId id, const WorkerExit& exit, Time now);
   void count_attempt(plan::WorkerId id, const WorkerExit& exit, bool fruitful);

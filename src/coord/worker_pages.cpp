@@ -18,7 +18,7 @@ void write_start(shm::ControlPage& control, const StartWorker& start, std::uint6
     control.command.store(static_cast<std::uint32_t>(shm::Command::run), std::memory_order_relaxed);
   }
   control.died_segment.store(start.segment, std::memory_order_relaxed);
-  control.died_hosted.store(start.hosted, std::memory_order_relaxed);
+  control.died_stage.store(start.stage, std::memory_order_relaxed);
   control.died_signal = static_cast<std::uint32_t>(start.signal);
   std::string death = start.death + "\n" + start.stack;
   if (death.size() > shm::kDeathText) {
@@ -48,7 +48,7 @@ WorkerView read_view(const WorkerPages& pages) {
   WorkerView view{.finished = phase == shm::Phase::finished,
                   .working = phase == shm::Phase::working,
                   .cleaning = phase == shm::Phase::cleaning,
-                  .hosted = page.hosted.load(std::memory_order_relaxed),
+                  .stage = page.stage.load(std::memory_order_relaxed),
                   .segment = page.segment.load(std::memory_order_relaxed),
                   .number = {},
                   .sequence = page.sequence.load(std::memory_order_relaxed),
@@ -85,7 +85,7 @@ std::optional<GivenUp> read_given_up(const WorkerPages& pages) {
   if (page.given_up.load(std::memory_order_relaxed) != count) {
     return std::nullopt;  // the next but one overwrites it
   }
-  return GivenUp{.hosted = item.hosted,
+  return GivenUp{.stage = item.stage,
                  .sequence = item.sequence,
                  .attempts = item.attempts,
                  .reason = std::string(item.text.data(), std::min<std::size_t>(item.text_bytes, item.text.size()))};

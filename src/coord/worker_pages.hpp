@@ -25,7 +25,7 @@ WorkerView read_view(const WorkerPages& pages);
 
 /// The item that a worker gave up last.
 struct GivenUp {
-  std::uint32_t hosted = 0;  ///< stage of the worker, from 0
+  std::uint32_t stage = 0;  ///< of the worker, from 0
   std::uint64_t sequence = 0;
   std::uint32_t attempts = 0;
   std::string reason;

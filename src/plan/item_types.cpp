@@ -19,11 +19,11 @@ void add(std::vector<GivenItems>& all, GivenItems more) {
 
 std::vector<GivenItems> items_on(const Topology& topology, LinkId link, const StageGives& gives) {
   const Segment& producer = topology.segment(topology.links[link].producer);
-  if (producer.hosted.empty()) {
+  if (producer.stages.empty()) {
     return items_into(topology, producer, gives);
   }
-  const HostedId last = producer.hosted.back();
-  return {{.type = gives(last), .who = without_replicas(topology.hosted[last].key)}};
+  const StageId last = producer.stages.back();
+  return {{.type = gives(last), .who = without_replicas(topology.stages[last].key)}};
 }
 
 GivenItems tuple_of(const Topology& topology, const Segment& segment, const StageGives& gives) {
@@ -74,13 +74,13 @@ std::optional<std::pair<GivenItems, GivenItems>> differing_items(const std::vect
   return std::nullopt;
 }
 
-std::vector<GivenItems> items_to(const Topology& topology, HostedId id, const StageGives& gives) {
-  const std::vector<HostedId>& row = topology.segment_of(id).hosted;
+std::vector<GivenItems> items_to(const Topology& topology, StageId id, const StageGives& gives) {
+  const std::vector<StageId>& row = topology.segment_of(id).stages;
   if (id == row.front()) {
     return items_into(topology, topology.segment_of(id), gives);
   }
-  const HostedId before = *std::prev(std::ranges::find(row, id));
-  return {{.type = gives(before), .who = without_replicas(topology.hosted[before].key)}};
+  const StageId before = *std::prev(std::ranges::find(row, id));
+  return {{.type = gives(before), .who = without_replicas(topology.stages[before].key)}};
 }
 
 }  // namespace pystream::plan

@@ -20,14 +20,14 @@ struct GivenItems {
   bool tuple = false;  ///< they are tuples, also if the type of a part is not known
 };
 /// What a stage gives.
-using StageGives = std::function<std::string(HostedId)>;
+using StageGives = std::function<std::string(StageId)>;
 
 /// What a segment gets: where it zips, or a worker without stages did that for it, tuples. Several kinds of items where
 /// it merges branches, or takes the first answer; none where a source or the user's process stands.
 std::vector<GivenItems> items_into(const Topology& topology, const Segment& segment, const StageGives& gives);
 
 /// What a stage gets, from the one in front of it in its segment or by links.
-std::vector<GivenItems> items_to(const Topology& topology, HostedId id, const StageGives& gives);
+std::vector<GivenItems> items_to(const Topology& topology, StageId id, const StageGives& gives);
 
 /// Whether what takes items of type `taken` may get these, as far as is known.
 bool fits(const GivenItems& given, const std::string& taken);

@@ -108,7 +108,7 @@ struct Node {
 /// Where a pipeline's items come from or go to.
 enum class EndKind {
   none,      ///< (only inside nesting)
-  hosted,    ///< a source or sink stage
+  stage,     ///< a source or sink stage
   external,  ///< the user's process: forward() and get_results()
 };
 
@@ -126,10 +126,10 @@ struct ProfilerOptions {
 
 struct Plan {
   Node root;  ///< the main pipeline
-  EndKind entry = EndKind::hosted;
-  EndKind exit = EndKind::hosted;
-  Node source;  ///< a stage; only with entry == hosted
-  Node sink;    ///< a stage; only with exit == hosted
+  EndKind entry = EndKind::stage;
+  EndKind exit = EndKind::stage;
+  Node source;  ///< a stage; only with entry == EndKind::stage
+  Node sink;    ///< a stage; only with exit == EndKind::stage
   std::vector<std::string> plugins;
   LinkOptions links;
   RestartPolicy restarts;

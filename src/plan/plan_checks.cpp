@@ -14,15 +14,15 @@
 namespace pystream::plan {
 namespace {
 
-std::string item_type(const HostedSpec& hosted, TypeCatalog types, std::string StageInfo::*side) {
-  const StageType* type = find_type(types, hosted.node->stage->type);
+std::string item_type(const PlacedStage& placed, TypeCatalog types, std::string StageInfo::*side) {
+  const StageType* type = find_type(types, placed.node->stage->type);
   return type == nullptr || (type->info.*side).empty() ? "any" : type->info.*side;
 }
 
 void check_item_types(const Topology& topology, TypeCatalog types, std::vector<PlanFault>& faults) {
-  const auto gives = [&](HostedId id) { return item_type(topology.hosted[id], types, &StageInfo::output); };
-  for (HostedId id = 0; id < topology.hosted.size(); ++id) {
-    const HostedSpec& here = topology.hosted[id];
+  const auto gives = [&](StageId id) { return item_type(topology.stages[id], types, &StageInfo::output); };
+  for (StageId id = 0; id < topology.stages.size(); ++id) {
+    const PlacedStage& here = topology.stages[id];
     const std::string taken = item_type(here, types, &StageInfo::input);
     if (!here.first_replica) {
       continue;
@@ -50,8 +50,8 @@ void check_item_types(const Topology& topology, TypeCatalog types, std::vector<P
 bool agree_on_link(const Topology& topology, LinkId link) {
   const std::optional<LinkOptions>* wanted = nullptr;
   for (const SegmentRef consumer : topology.links[link].consumers) {
-    const std::vector<HostedId>& hosted = topology.segment(consumer).hosted;
-    const auto* wish = hosted.empty() ? nullptr : &topology.hosted[hosted.front()].node->stage->input_link;
+    const std::vector<StageId>& stages = topology.segment(consumer).stages;
+    const auto* wish = stages.empty() ? nullptr : &topology.stages[stages.front()].node->stage->input_link;
     if (wish == nullptr || !*wish) {
       continue;
     }
@@ -64,24 +64,24 @@ bool agree_on_link(const Topology& topology, LinkId link) {
 }
 
 /// REQUIRES: the stage has an input_link.
-void check_own_link(const Topology& topology, HostedId id, std::vector<PlanFault>& faults) {
-  const HostedSpec& hosted = topology.hosted[id];
-  const std::string where = pointer_to(hosted.node->where, "link");
+void check_own_link(const Topology& topology, StageId id, std::vector<PlanFault>& faults) {
+  const PlacedStage& placed = topology.stages[id];
+  const std::string where = pointer_to(placed.node->where, "link");
   const std::span<const LinkId> links = topology.links_into(id);
   if (links.empty()) {
     faults.push_back({.where = where,
-                      .found = "a link in front of " + hosted.key,
+                      .found = "a link in front of " + placed.key,
                       .expected = "no link here: in a serial pipeline the stage before it calls it directly",
                       .hint = {}});
-  } else if (topology.links[links.front()].answers && hosted.node->stage->input_link->overflow != Overflow::block) {
+  } else if (topology.links[links.front()].answers && placed.node->stage->input_link->overflow != Overflow::block) {
     faults.push_back(
         {.where = pointer_to(where, "overflow"),
-         .found = in_quotes(to_string(hosted.node->stage->input_link->overflow)),
+         .found = in_quotes(to_string(placed.node->stage->input_link->overflow)),
          .expected = "\"block\": a serial pipeline waits for every item that passes here, as replicas and branches do",
          .hint = {}});
   } else if (!agree_on_link(topology, links.front())) {
     faults.push_back({.where = where,
-                      .found = "a link in front of " + hosted.key + " that another branch does not want so",
+                      .found = "a link in front of " + placed.key + " that another branch does not want so",
                       .expected = "the same \"link\" at the first stage of each branch: they read one link",
                       .hint = {}});
   }
@@ -102,15 +102,15 @@ void check_flow(const Plan& plan, TypeCatalog types, std::vector<PlanFault>& fau
   }
   const Topology topology = make_topology(plan);
   check_item_types(topology, types, faults);
-  for (HostedId id = 0; id < topology.hosted.size(); ++id) {
-    if (topology.hosted[id].first_replica && topology.hosted[id].node->stage->input_link) {
+  for (StageId id = 0; id < topology.stages.size(); ++id) {
+    if (topology.stages[id].first_replica && topology.stages[id].node->stage->input_link) {
       check_own_link(topology, id, faults);
     }
   }
   if (const auto link = link_that_cannot_deal(topology)) {
     const SegmentRef replica = topology.links[*link].consumers.front();
-    const std::vector<HostedId>& hosted = topology.segment(replica).hosted;
-    faults.push_back({.where = hosted.empty() ? "/links/overflow" : topology.hosted[hosted.front()].node->where,
+    const std::vector<StageId>& stages = topology.segment(replica).stages;
+    faults.push_back({.where = stages.empty() ? "/links/overflow" : topology.stages[stages.front()].node->where,
                       .found = "\"drop_oldest\" on the link " + short_key(topology.links[*link].name),
                       .expected = kCannotDeal,
                       .hint = {}});
@@ -121,25 +121,25 @@ namespace {
 
 /// What comes out of a stage that gets items of type `taken`: "string" if they are lines of text; empty: not known.
 /// A stage that does not say leaves them what they were.
-std::string items_given(const HostedSpec& hosted, const std::string& taken, TypeCatalog types) {
-  const StageType* type = find_type(types, hosted.node->stage->type);
+std::string items_given(const PlacedStage& placed, const std::string& taken, TypeCatalog types) {
+  const StageType* type = find_type(types, placed.node->stage->type);
   if (type != nullptr && !type->info.framing.empty()) {
-    const ParamValue* framing = hosted.node->stage->params.find(type->info.framing);
+    const ParamValue* framing = placed.node->stage->params.find(type->info.framing);
     return framing != nullptr && (*framing == ParamValue("lines") || *framing == ParamValue("path")) ? "string"
                                                                                                      : "bytes";
   }
-  if (std::string given = item_type(hosted, types, &StageInfo::output); given != "any") {
+  if (std::string given = item_type(placed, types, &StageInfo::output); given != "any") {
     return given;
   }
-  return item_type(hosted, types, &StageInfo::input) == "any" ? taken : "";
+  return item_type(placed, types, &StageInfo::input) == "any" ? taken : "";
 }
 
 /// Of the items that each stage gets, as items_given() says it.
 std::vector<std::string> items_taken(const Topology& topology, TypeCatalog types, const ItemsGiven& known) {
   std::vector<std::string> all_taken;
   std::vector<std::string> all_given;
-  for (HostedId id = 0; id < topology.hosted.size(); ++id) {
-    const std::vector<GivenItems> into = items_to(topology, id, [&](HostedId other) { return all_given[other]; });
+  for (StageId id = 0; id < topology.stages.size(); ++id) {
+    const std::vector<GivenItems> into = items_to(topology, id, [&](StageId other) { return all_given[other]; });
     const bool one_kind = !into.empty() && std::ranges::all_of(into, [&](const GivenItems& items) {
       return items.type == into.front().type;
     });
@@ -147,8 +147,8 @@ std::vector<std::string> items_taken(const Topology& topology, TypeCatalog types
     if (taken.starts_with("tuple<")) {
       taken.clear();
     }
-    std::string given = known ? known(topology.hosted[id]) : std::string();
-    all_given.push_back(given.empty() ? items_given(topology.hosted[id], taken, types) : std::move(given));
+    std::string given = known ? known(topology.stages[id]) : std::string();
+    all_given.push_back(given.empty() ? items_given(topology.stages[id], taken, types) : std::move(given));
     all_taken.push_back(std::move(taken));
   }
   return all_taken;
@@ -176,7 +176,7 @@ void find_askers(Node& node, std::vector<Node*>& found) {
 void tell_sinks_their_items(Plan& plan, TypeCatalog types, const ItemsGiven& given) {
   std::vector<Node*> askers;
   find_askers(plan.root, askers);
-  if (plan.exit == EndKind::hosted) {
+  if (plan.exit == EndKind::stage) {
     find_askers(plan.sink, askers);
   }
   if (askers.empty() || count_replicas(plan.root) > kMaxStages) {
@@ -184,8 +184,8 @@ void tell_sinks_their_items(Plan& plan, TypeCatalog types, const ItemsGiven& giv
   }
   const Topology topology = make_topology(plan);
   const std::vector<std::string> taken = items_taken(topology, types, given);
-  for (HostedId id = 0; id < topology.hosted.size(); ++id) {
-    const auto asker = std::ranges::find(askers, topology.hosted[id].node);
+  for (StageId id = 0; id < topology.stages.size(); ++id) {
+    const auto asker = std::ranges::find(askers, topology.stages[id].node);
     if (asker != askers.end() && !taken[id].empty()) {
       (*asker)->stage->params.set(std::string(kItemType), taken[id]);
     }

@@ -114,7 +114,7 @@ class PlanReader {
                 "names that differ");
     }
     node.stage = read_stage(reader, kind, context());
-    return EndKind::hosted;
+    return EndKind::stage;
   }
 
   void read_members(const ObjectReader& pipeline, const Place& place, Node& node, Siblings names) {

@@ -31,7 +31,7 @@ std::vector<std::string> plugins_of(const ParamValue& document, std::vector<Plan
 void check_flow(const Plan& plan, TypeCatalog types, std::vector<PlanFault>& faults);
 
 /// What a stage gives, where its type does not say it; empty: that is not known either.
-using ItemsGiven = std::function<std::string(const HostedSpec&)>;
+using ItemsGiven = std::function<std::string(const PlacedStage&)>;
 
 /// Sinks with a parameter "item_type" that was left empty get the type of the items that reach them, as far as the
 /// stages before them declare it: text is then written as lines. REQUIRES: the plan has no faults.

@@ -126,7 +126,7 @@ ParamList members(const Node& pipeline) {
 }
 
 void put_end(ObjectWriter& out, std::string key, EndKind kind, const Node& node) {
-  if (kind == EndKind::hosted) {
+  if (kind == EndKind::stage) {
     const FaultPolicy usual = key == "source" ? usual_source_faults() : FaultPolicy{};
     out.put(std::move(key), node_object(node, usual));
   } else if (kind == EndKind::external) {

@@ -49,7 +49,7 @@ class Builder {
     if (plan_.entry == EndKind::external) {
       external(kEntry);
     }
-    if (!serial && plan_.entry == EndKind::hosted) {
+    if (!serial && plan_.entry == EndKind::stage) {
       worker_of_stage(plan_.source, end_key(plan_.source, kSource), Role::source);
     }
     if (serial) {
@@ -57,7 +57,7 @@ class Builder {
     } else {
       walk_workers(plan_.root, std::string(kMainPipeline));
     }
-    if (!serial && plan_.exit == EndKind::hosted) {
+    if (!serial && plan_.exit == EndKind::stage) {
       worker_of_stage(plan_.sink, end_key(plan_.sink, kSink), Role::sink);
     }
     if (plan_.exit == EndKind::external) {
@@ -80,12 +80,12 @@ class Builder {
     const std::string key(kMainPipeline);
     const WorkerId worker = add_worker(key);
     begin_segment(worker);
-    if (plan_.entry == EndKind::hosted) {
-      host(plan_.source, end_key(plan_.source, kSource), Role::source);
+    if (plan_.entry == EndKind::stage) {
+      place(plan_.source, end_key(plan_.source, kSource), Role::source);
     }
     row_members(plan_.root, key, worker);
-    if (plan_.exit == EndKind::hosted) {
-      host(plan_.sink, end_key(plan_.sink, kSink), Role::sink);
+    if (plan_.exit == EndKind::stage) {
+      place(plan_.sink, end_key(plan_.sink, kSink), Role::sink);
     }
   }
 
@@ -208,7 +208,7 @@ class Builder {
     for (const Node& child : pipeline.children) {
       const std::string child_key = join(key, child.name);
       if (!child.is_pipeline()) {
-        host(child, child_key, child.kind);
+        place(child, child_key, child.kind);
       } else if (child.mode == Mode::serial) {
         row_members(child, child_key, worker);
       } else {
@@ -225,7 +225,7 @@ class Builder {
 
   void worker_of_stage(const Node& stage, const std::string& key, Role role) {
     begin_segment(add_worker(key));
-    host(stage, key, role);
+    place(stage, key, role);
   }
 
   WorkerId add_worker(std::string name) {
@@ -235,7 +235,7 @@ class Builder {
 
   Segment& current() { return topology_.workers[current_.worker].segments[current_.index]; }
 
-  /// What is hosted from now on belongs to a new segment of `worker`, linked to the segments before it on the way.
+  /// What is placed from now on belongs to a new segment of `worker`, linked to the segments before it on the way.
   void begin_segment(WorkerId worker) {
     const bool first = topology_.workers.front().segments.empty();
     const auto index = static_cast<std::uint32_t>(topology_.workers[worker].segments.size());
@@ -278,7 +278,7 @@ class Builder {
   std::uint32_t parts_of_current() {
     const Segment& from = current();
     const bool zips = from.collect == Collect::zip && from.inputs.size() > 1;
-    if (!from.hosted.empty() || from.inputs.empty()) {
+    if (!from.stages.empty() || from.inputs.empty()) {
       return 1;
     }
     std::uint32_t parts = 0;
@@ -312,19 +312,19 @@ class Builder {
     link.options.overflow = link.answers ? Overflow::block : wanted.overflow;
   }
 
-  void host(const Node& node, const std::string& key, Role role) {
-    if (current().hosted.empty() && node.stage && node.stage->input_link) {
+  void place(const Node& node, const std::string& key, Role role) {
+    if (current().stages.empty() && node.stage && node.stage->input_link) {
       for (const LinkId input : current().inputs) {
         set_options(topology_.links[input], *node.stage->input_link);
       }
     }
     std::uint32_t index = 0;
     for (const Segment& segment : topology_.workers[current_.worker].segments) {
-      index += static_cast<std::uint32_t>(segment.hosted.size());
+      index += static_cast<std::uint32_t>(segment.stages.size());
     }
     const auto [known, is_first] = in_plan_.emplace(&node, static_cast<std::uint32_t>(in_plan_.size()));
-    current().hosted.push_back(static_cast<HostedId>(topology_.hosted.size()));
-    topology_.hosted.push_back({.key = key,
+    current().stages.push_back(static_cast<StageId>(topology_.stages.size()));
+    topology_.stages.push_back({.key = key,
                                 .role = role,
                                 .node = &node,
                                 .worker = current_.worker,
@@ -359,10 +359,10 @@ class Builder {
 };
 
 /// The last stages of `at`; where it has none, those in front of it.
-void add_last(const Topology& topology, SegmentRef at, std::vector<HostedId>& found) {
+void add_last(const Topology& topology, SegmentRef at, std::vector<StageId>& found) {
   const Segment& segment = topology.segment(at);
-  if (!segment.hosted.empty()) {
-    found.push_back(segment.hosted.back());
+  if (!segment.stages.empty()) {
+    found.push_back(segment.stages.back());
     return;
   }
   for (const LinkId link : segment.inputs) {
@@ -371,10 +371,10 @@ void add_last(const Topology& topology, SegmentRef at, std::vector<HostedId>& fo
 }
 
 /// The first stages of `at`; where it has none, those behind it.
-void add_first(const Topology& topology, SegmentRef at, std::vector<HostedId>& found) {
+void add_first(const Topology& topology, SegmentRef at, std::vector<StageId>& found) {
   const Segment& segment = topology.segment(at);
-  if (!segment.hosted.empty()) {
-    found.push_back(segment.hosted.front());
+  if (!segment.stages.empty()) {
+    found.push_back(segment.stages.front());
     return;
   }
   for (const LinkId link : segment.outputs) {
@@ -401,34 +401,34 @@ std::span<const LinkSpec> Topology::item_links() const {
   return {links.begin(), std::ranges::partition_point(links, [](const LinkSpec& link) { return !link.is_terminal(); })};
 }
 
-std::span<const LinkId> Topology::links_into(HostedId id) const {
+std::span<const LinkId> Topology::links_into(StageId id) const {
   const Segment& segment = segment_of(id);
-  return id == segment.hosted.front() ? std::span(segment.inputs) : std::span<const LinkId>();
+  return id == segment.stages.front() ? std::span(segment.inputs) : std::span<const LinkId>();
 }
 
-std::span<const LinkId> Topology::links_out_of(HostedId id) const {
+std::span<const LinkId> Topology::links_out_of(StageId id) const {
   const Segment& segment = segment_of(id);
-  return id == segment.hosted.back() ? std::span(segment.outputs) : std::span<const LinkId>();
+  return id == segment.stages.back() ? std::span(segment.outputs) : std::span<const LinkId>();
 }
 
-std::vector<HostedId> Topology::upstream(HostedId id) const {
-  const std::vector<HostedId>& row = segment_of(id).hosted;
+std::vector<StageId> Topology::upstream(StageId id) const {
+  const std::vector<StageId>& row = segment_of(id).stages;
   if (id != row.front()) {
     return {*std::prev(std::ranges::find(row, id))};
   }
-  std::vector<HostedId> found;
+  std::vector<StageId> found;
   for (const LinkId link : links_into(id)) {
     add_last(*this, links[link].producer, found);
   }
   return found;
 }
 
-std::vector<HostedId> Topology::downstream(HostedId id) const {
-  const std::vector<HostedId>& row = segment_of(id).hosted;
+std::vector<StageId> Topology::downstream(StageId id) const {
+  const std::vector<StageId>& row = segment_of(id).stages;
   if (id != row.back()) {
     return {*std::next(std::ranges::find(row, id))};
   }
-  std::vector<HostedId> found;
+  std::vector<StageId> found;
   for (const LinkId link : links_out_of(id)) {
     for (const SegmentRef consumer : links[link].consumers) {
       add_first(*this, consumer, found);
@@ -437,8 +437,8 @@ std::vector<HostedId> Topology::downstream(HostedId id) const {
   return found;
 }
 
-std::vector<HostedId> Topology::first_stages() const {
-  std::vector<HostedId> found;
+std::vector<StageId> Topology::first_stages() const {
+  std::vector<StageId> found;
   add_first(*this, {.worker = 0, .index = 0}, found);
   return found;
 }
@@ -467,13 +467,13 @@ bool Topology::leaves_pipeline(const Segment& segment) const {
 }
 
 bool Topology::has_source(WorkerId id) const {
-  const std::vector<HostedId>& first = workers.at(id).segments.front().hosted;
-  return !first.empty() && hosted[first.front()].role == Role::source;
+  const std::vector<StageId>& first = workers.at(id).segments.front().stages;
+  return !first.empty() && stages[first.front()].role == Role::source;
 }
 
 bool Topology::has_sink(WorkerId id) const {
-  const std::vector<HostedId>& last = workers.at(id).segments.back().hosted;
-  return !last.empty() && hosted[last.back()].role == Role::sink;
+  const std::vector<StageId>& last = workers.at(id).segments.back().stages;
+  return !last.empty() && stages[last.back()].role == Role::sink;
 }
 
 std::uint32_t Topology::consumer_index(LinkId link, SegmentRef consumer) const {

@@ -7,12 +7,12 @@
 
 #include "plan/plan.hpp"
 
-/// Nesting turned into what runs: workers (processes), the stages each of them hosts, and the links between them.
+/// Nesting turned into what runs: workers (processes), the stages in each of them, and the links between them.
 namespace pystream::plan {
 
 using WorkerId = std::uint32_t;
 using LinkId = std::uint32_t;
-using HostedId = std::uint32_t;  ///< index into Topology::hosted
+using StageId = std::uint32_t;  ///< index into Topology::stages
 
 using Role = StageKind;
 
@@ -25,8 +25,8 @@ struct SegmentRef {
   static void fields(auto& self, auto& code) { code(self.worker, self.index); }
 };
 
-/// A source, stage or sink in its place.
-struct HostedSpec {
+/// A source, stage or sink in its place in the topology.
+struct PlacedStage {
   std::string key;  ///< profile key, e.g. MainPipeline__Child__StageA; the source and sink get
                     ///< MainPipeline__Source and MainPipeline__Sink unless they are named
   Role role = Role::stage;
@@ -52,15 +52,15 @@ enum class Collect {
 
 /// Part of a worker's row: read from links, call stages one after another, write to links.
 struct Segment {
-  /// None: the first hosted is a source, or the user's process feeds the pipeline here. Several: the links of replicas
+  /// None: the first stage is a source, or the user's process feeds the pipeline here. Several: the links of replicas
   /// or branches.
   std::vector<LinkId> inputs{};
   Collect collect = Collect::turn;
-  std::vector<HostedId> hosted{};  ///< may be empty: items pass through unchanged
-  std::vector<LinkId> outputs{};   ///< of a sink its terminal link; none: the user's process takes the items
-  bool aside = false;              ///< in a branch that ends in a sink of its own
+  std::vector<StageId> stages{};  ///< may be empty: items pass through unchanged
+  std::vector<LinkId> outputs{};  ///< of a sink its terminal link; none: the user's process takes the items
+  bool aside = false;             ///< in a branch that ends in a sink of its own
 
-  static void fields(auto& self, auto& code) { code(self.inputs, self.collect, self.hosted, self.outputs, self.aside); }
+  static void fields(auto& self, auto& code) { code(self.inputs, self.collect, self.stages, self.outputs, self.aside); }
 };
 
 /// One process. A worker with several segments is a serial row with parallel children in it: segment i + 1 reads
@@ -76,7 +76,7 @@ struct WorkerSpec {
 
   /// False for the user's process where it only feeds the pipeline or reads from it; true where it runs a serial row,
   /// also one of nothing but parallel pipelines.
-  bool runs_row() const { return !external || segments.size() > 1 || !segments.front().hosted.empty(); }
+  bool runs_row() const { return !external || segments.size() > 1 || !segments.front().stages.empty(); }
   static void fields(auto& self, auto& code) { code(self.name, self.external, self.segments); }
 };
 
@@ -109,25 +109,25 @@ struct LinkSpec {
 
 /// A graph: segments are its nodes, links its edges.
 struct Topology {
-  std::vector<HostedSpec> hosted;   ///< each behind those that it gets items from
+  std::vector<PlacedStage> stages;  ///< each behind those that it gets items from
   std::vector<WorkerSpec> workers;  ///< in the order of the items' way; index is the WorkerId
   std::vector<LinkSpec> links;      ///< in the order of the items' way, then the terminal ones; index is the LinkId
   std::vector<std::string> pipeline_keys;  ///< profile keys of every pipeline, outermost first
 
   const Segment& segment(SegmentRef at) const { return workers.at(at.worker).segments.at(at.index); }
-  const Segment& segment_of(HostedId id) const { return segment({hosted.at(id).worker, hosted.at(id).segment}); }
+  const Segment& segment_of(StageId id) const { return segment({stages.at(id).worker, stages.at(id).segment}); }
 
   /// All but the terminal ones.
   std::span<const LinkSpec> item_links() const;
   /// Links that a stage reads or writes itself; none where its neighbour in the segment calls it or is called by it.
-  std::span<const LinkId> links_into(HostedId id) const;
-  std::span<const LinkId> links_out_of(HostedId id) const;
+  std::span<const LinkId> links_into(StageId id) const;
+  std::span<const LinkId> links_out_of(StageId id) const;
   /// Stages whose results a stage gets, and those that get its results, whether by a link or by a call.
-  std::vector<HostedId> upstream(HostedId id) const;
-  std::vector<HostedId> downstream(HostedId id) const;
+  std::vector<StageId> upstream(StageId id) const;
+  std::vector<StageId> downstream(StageId id) const;
 
   /// Stages that get what the user's process gives the pipeline.
-  std::vector<HostedId> first_stages() const;
+  std::vector<StageId> first_stages() const;
   /// From which the user's process takes the results, if it does.
   const Segment& result_segment() const;
 
@@ -143,7 +143,7 @@ struct Topology {
   std::uint32_t consumer_index(LinkId link, SegmentRef consumer) const;
 
   /// All but the nodes.
-  static void fields(auto& self, auto& code) { code(self.hosted, self.workers, self.links, self.pipeline_keys); }
+  static void fields(auto& self, auto& code) { code(self.stages, self.workers, self.links, self.pipeline_keys); }
 };
 
 /// Pure and deterministic: coordinator and workers each compute the same from the same plan.

@@ -60,7 +60,7 @@ Figures read_figures(const shm::SupervisorView& view, std::uint32_t worker_id, s
   figures.first_end_ns = page.first_end_ns.load(std::memory_order_relaxed);
   figures.last_end_ns = page.last_end_ns.load(std::memory_order_relaxed);
   figures.rows_lost = get(worker.rows->lost);
-  const shm::HostedStats& stats = worker.stats[index];
+  const shm::StageStats& stats = worker.stats[index];
   figures.items = get(stats.items);
   figures.samples = get(stats.samples);
   figures.errors = get(stats.errors);
@@ -130,7 +130,7 @@ Figures derived_figures(const shm::SupervisorView& view, std::span<const Profile
 }
 
 bool read_window(const shm::SupervisorView& view, const ProfileKey& key, std::uint64_t number, Figures& into) {
-  const shm::HostedStats::Window& window = view.workers.at(key.worker).stats[key.index].windows[number % 2];
+  const shm::StageStats::Window& window = view.workers.at(key.worker).stats[key.index].windows[number % 2];
   if (window.number.load(std::memory_order_acquire) != number) {
     return false;
   }

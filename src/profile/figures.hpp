@@ -31,7 +31,7 @@ struct Figures {
   }
 };
 
-/// `index`: among the worker's HostedStats.
+/// `index`: among the worker's StageStats.
 Figures read_figures(const shm::SupervisorView& view, std::uint32_t worker, std::uint32_t index);
 /// Of a pipeline inside another: items, time and ends, exact as long as every item that enters it comes out; how long
 /// single items take only their rows tell.

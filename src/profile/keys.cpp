@@ -16,9 +16,9 @@ class KeyList {
 
   std::vector<ProfileKey> make() {
     add_main_pipeline();
-    for (const plan::HostedSpec& hosted : topology_.hosted) {
-      open_pipelines(hosted.key);
-      keys_.push_back({.key = hosted.key, .role = hosted.role, .worker = hosted.worker, .index = hosted.index});
+    for (const plan::PlacedStage& placed : topology_.stages) {
+      open_pipelines(placed.key);
+      keys_.push_back({.key = placed.key, .role = placed.role, .worker = placed.worker, .index = placed.index});
       position_of_.push_back(static_cast<std::uint32_t>(keys_.size() - 1));
     }
     for (ProfileKey& key : keys_) {
@@ -35,11 +35,11 @@ class KeyList {
     for (plan::WorkerId id = 0; id < topology_.workers.size(); ++id) {
       const plan::WorkerSpec& worker = topology_.workers[id];
       if (worker.runs_row() && topology_.leaves_pipeline(worker.segments.back())) {
-        std::uint32_t hosted = 0;
+        std::uint32_t stages = 0;
         for (const plan::Segment& segment : worker.segments) {
-          hosted += static_cast<std::uint32_t>(segment.hosted.size());
+          stages += static_cast<std::uint32_t>(segment.stages.size());
         }
-        keys_.push_back({.key = std::string(plan::kMainPipeline), .role = {}, .worker = id, .index = hosted});
+        keys_.push_back({.key = std::string(plan::kMainPipeline), .role = {}, .worker = id, .index = stages});
       }
     }
   }
@@ -59,8 +59,8 @@ class KeyList {
 
   void find_ends(ProfileKey& key) const {
     bool found = false;
-    for (plan::HostedId id = 0; id < topology_.hosted.size(); ++id) {
-      if (!is_inside(topology_.hosted[id].key, key.key)) {
+    for (plan::StageId id = 0; id < topology_.stages.size(); ++id) {
+      if (!is_inside(topology_.stages[id].key, key.key)) {
         continue;
       }
       if (!found) {
@@ -72,13 +72,13 @@ class KeyList {
   }
 
   /// What of the neighbours of a stage inside `key` is outside.
-  void add_borders(ProfileKey& key, plan::HostedId id) const {
-    const auto outside = [&](plan::HostedId other) { return !is_inside(topology_.hosted[other].key, key.key); };
-    const std::vector<plan::HostedId> behind = topology_.downstream(id);
+  void add_borders(ProfileKey& key, plan::StageId id) const {
+    const auto outside = [&](plan::StageId other) { return !is_inside(topology_.stages[other].key, key.key); };
+    const std::vector<plan::StageId> behind = topology_.downstream(id);
     if (behind.empty() || std::ranges::any_of(behind, outside)) {
       add_end(key.last, id);
     }
-    for (const plan::HostedId before : topology_.upstream(id)) {
+    for (const plan::StageId before : topology_.upstream(id)) {
       if (outside(before)) {
         add_end(key.before, before);
       }
@@ -86,17 +86,17 @@ class KeyList {
   }
 
   /// Replicas of a stage, and branches that are merged, do one work together.
-  void add_end(ProfileKey::Ends& ends, plan::HostedId id) const {
+  void add_end(ProfileKey::Ends& ends, plan::StageId id) const {
     const std::uint32_t position = position_of_[id];
-    const plan::HostedSpec& hosted = topology_.hosted[id];
-    ends.fastest |= is_joined(hosted, plan::Collect::first);
+    const plan::PlacedStage& placed = topology_.stages[id];
+    ends.fastest |= is_joined(placed, plan::Collect::first);
     for (std::vector<std::uint32_t>& group : ends.groups) {
       if (std::ranges::find(group, position) != group.end()) {
         return;
       }
-      const plan::HostedSpec& other = topology_.hosted[hosted_at(group.front())];
-      if (other.in_plan == hosted.in_plan ||
-          (is_joined(other, plan::Collect::merge) && is_joined(hosted, plan::Collect::merge))) {
+      const plan::PlacedStage& other = topology_.stages[stage_at(group.front())];
+      if (other.in_plan == placed.in_plan ||
+          (is_joined(other, plan::Collect::merge) && is_joined(placed, plan::Collect::merge))) {
         group.push_back(position);
         return;
       }
@@ -104,12 +104,12 @@ class KeyList {
     ends.groups.push_back({position});
   }
 
-  plan::HostedId hosted_at(std::uint32_t position) const {
-    return static_cast<plan::HostedId>(std::ranges::find(position_of_, position) - position_of_.begin());
+  plan::StageId stage_at(std::uint32_t position) const {
+    return static_cast<plan::StageId>(std::ranges::find(position_of_, position) - position_of_.begin());
   }
 
-  bool is_joined(const plan::HostedSpec& hosted, plan::Collect so) const {
-    return std::ranges::any_of(topology_.segment({hosted.worker, hosted.segment}).outputs, [&](plan::LinkId link) {
+  bool is_joined(const plan::PlacedStage& placed, plan::Collect so) const {
+    return std::ranges::any_of(topology_.segment({placed.worker, placed.segment}).outputs, [&](plan::LinkId link) {
       return std::ranges::any_of(topology_.links[link].consumers,
                                  [&](plan::SegmentRef at) { return topology_.segment(at).collect == so; });
     });
@@ -117,7 +117,7 @@ class KeyList {
 
   const plan::Topology& topology_;
   std::vector<ProfileKey> keys_;
-  std::vector<std::uint32_t> position_of_;  ///< of each hosted
+  std::vector<std::uint32_t> position_of_;  ///< of each stage
   std::size_t next_pipeline_ = 0;
 };
 

@@ -14,7 +14,7 @@ struct ProfileKey {
   std::string key;
   std::optional<plan::Role> role;  ///< none: a pipeline
   plan::WorkerId worker = 0;
-  std::uint32_t index = 0;  ///< among the worker's HostedStats; kDerived: a pipeline inside the main pipeline
+  std::uint32_t index = 0;  ///< among the worker's StageStats; kDerived: a pipeline inside the main pipeline
   /// Of a derived key, positions among the keys of the run: its first stage, the stages whose output leaves it, and the
   /// stages whose output it takes (none at the entrance of the main pipeline).
   struct Ends {

@@ -48,7 +48,7 @@ void RowQueue::adapt(std::uint64_t sampled, std::int64_t now) {
   set_mask();
 }
 
-Recorder::Recorder(const shm::ProfileArea::Segment& area, std::span<shm::HostedStats> stats, std::uint32_t first,
+Recorder::Recorder(const shm::ProfileArea::Segment& area, std::span<shm::StageStats> stats, std::uint32_t first,
                    std::uint32_t count, RowQueue& rows)
     : area_(area),
       stats_(stats),
@@ -68,7 +68,7 @@ void Recorder::recover(std::uint64_t inputs_done) {
   if (batch.tag != inputs_done) {
     batch.tag = shm::kInvalidPosition;  // was never committed, and must not be taken for a later commit's
   } else if (batch.applied != batch.tag && batch.rows <= area_.rows.size() && batch.buckets <= area_.buckets.size() &&
-             std::uint64_t{batch.first} + batch.hosted <= stats_.size()) {
+             std::uint64_t{batch.first} + batch.stages <= stats_.size()) {
     apply_batch();
   }
 }
@@ -119,7 +119,7 @@ void Recorder::prepare(std::uint64_t inputs_done) {
   }
   sum_up();
   for (std::size_t i = 0; i < deltas_.size(); ++i) {
-    const shm::HostedStats& stats = stats_[first_ + i];
+    const shm::StageStats& stats = stats_[first_ + i];
     const Delta& sum = deltas_[i];
     const std::uint64_t timed = get(stats.timed);
     area_.after[first_ + i] = {
@@ -145,7 +145,7 @@ void Recorder::prepare(std::uint64_t inputs_done) {
   batch.lost = rows_.lost() + (rows_.enabled() ? sampled_ - kept : 0);
   batch.buckets = touched_;
   batch.first = first_;
-  batch.hosted = static_cast<std::uint32_t>(deltas_.size());
+  batch.stages = static_cast<std::uint32_t>(deltas_.size());
   std::atomic_signal_fence(std::memory_order_release);
   batch.tag = inputs_done;
   std::atomic_signal_fence(std::memory_order_release);
@@ -185,9 +185,9 @@ void Recorder::apply_batch() {
                                                                                        std::memory_order_relaxed);
     }
   }
-  for (std::size_t i = batch.first; i < batch.first + batch.hosted; ++i) {
-    shm::HostedStats& stats = stats_[i];
-    const shm::HostedAfter& after = area_.after[i];
+  for (std::size_t i = batch.first; i < batch.first + batch.stages; ++i) {
+    shm::StageStats& stats = stats_[i];
+    const shm::StageAfter& after = area_.after[i];
     stats.items.store(after.items, std::memory_order_relaxed);
     stats.samples.store(after.samples, std::memory_order_relaxed);
     stats.errors.store(after.errors, std::memory_order_relaxed);
@@ -213,7 +213,7 @@ void Recorder::note_windows(std::int64_t now) {
     if (sum.timed == 0) {
       continue;
     }
-    shm::HostedStats::Window& slot = stats_[first_ + i].windows[window_ % 2];
+    shm::StageStats::Window& slot = stats_[first_ + i].windows[window_ % 2];
     const bool fresh = get(slot.number) != window_;
     slot.min_ns.store(fresh ? sum.min_ns : std::min(get(slot.min_ns), sum.min_ns), std::memory_order_relaxed);
     slot.max_ns.store(fresh ? sum.max_ns : std::max(get(slot.max_ns), sum.max_ns), std::memory_order_relaxed);

@@ -55,7 +55,7 @@ class RowQueue {
 class Recorder {
  public:
   /// `first` and `count`: its stages among `stats`; with the main pipeline if items leave it here.
-  Recorder(const shm::ProfileArea::Segment& area, std::span<shm::HostedStats> stats, std::uint32_t first,
+  Recorder(const shm::ProfileArea::Segment& area, std::span<shm::StageStats> stats, std::uint32_t first,
            std::uint32_t count, RowQueue& rows);
 
   /// Applies what a predecessor had committed and not yet counted.
@@ -69,15 +69,15 @@ class Recorder {
     return sampled_numbers_.unsampled_from(sequence, most, rows_.mask());
   }
 
-  void add_items(std::uint32_t hosted, std::uint64_t items) { delta(hosted).items += items; }
-  void add_error(std::uint32_t hosted) { ++delta(hosted).errors; }
-  void add_letter(std::uint32_t hosted) { ++delta(hosted).letters; }
-  void add_time(std::uint32_t hosted, std::int64_t ns) { delta(hosted).total_ns += not_negative(ns); }
+  void add_items(std::uint32_t stage, std::uint64_t items) { delta(stage).items += items; }
+  void add_error(std::uint32_t stage) { ++delta(stage).errors; }
+  void add_letter(std::uint32_t stage) { ++delta(stage).letters; }
+  void add_time(std::uint32_t stage, std::int64_t ns) { delta(stage).total_ns += not_negative(ns); }
   /// Items came to the end of this stage so long after they had entered the pipeline.
-  void add_age(std::uint32_t hosted, std::int64_t ns) { delta(hosted).age_ns += not_negative(ns); }
+  void add_age(std::uint32_t stage, std::int64_t ns) { delta(stage).age_ns += not_negative(ns); }
   /// One item took `ns` inside this stage, or in the pipeline. `weight`: stands for so many items; see weight().
   /// REQUIRES: has_room() when the item began.
-  void sample(std::uint32_t hosted, std::uint64_t sequence, std::uint64_t input, std::int64_t start_ns, std::int64_t ns,
+  void sample(std::uint32_t stage, std::uint64_t sequence, std::uint64_t input, std::int64_t start_ns, std::int64_t ns,
               std::uint32_t weight) {
     if (weight != weight_) {
       sum_up();
@@ -85,20 +85,20 @@ class Recorder {
     }
     // Only noted here; sum_up() keeps its sums in registers.
     const std::uint64_t value = std::min(not_negative(ns), shm::Row::kNsMask);
-    Delta& sum = delta(hosted);
+    Delta& sum = delta(stage);
     sum.values[sum.noted++] = value;
     ++samples_;
     if (rows_.wants(sequence)) {
       keep_row({.sequence = sequence,
                 .input = input,
                 .start_ns = start_ns,
-                .hosted_and_ns = (std::uint64_t{hosted} << 48) | value});
+                .stage_and_ns = (std::uint64_t{stage} << 48) | value});
     }
   }
   /// How many items one stands for where only those that wants() says are timed.
   std::uint32_t weight() const { return rows_.weight(); }
   /// Time of the timed items since the pipeline began, this batch not included.
-  std::uint64_t timed_ns(std::uint32_t hosted) const { return stats_[hosted].timed_ns.load(std::memory_order_relaxed); }
+  std::uint64_t timed_ns(std::uint32_t stage) const { return stats_[stage].timed_ns.load(std::memory_order_relaxed); }
 
   void prepare(std::uint64_t inputs_done);
   void apply(std::int64_t now);
@@ -113,9 +113,9 @@ class Recorder {
   };
 
   static std::uint64_t not_negative(std::int64_t ns) { return ns > 0 ? static_cast<std::uint64_t>(ns) : 0; }
-  Delta& delta(std::uint32_t hosted) {
+  Delta& delta(std::uint32_t stage) {
     dirty_ = true;
-    return deltas_[hosted - first_];
+    return deltas_[stage - first_];
   }
   void keep_row(const shm::Row& row);
   void sum_up();
@@ -123,7 +123,7 @@ class Recorder {
   void note_windows(std::int64_t now);
 
   shm::ProfileArea::Segment area_;
-  std::span<shm::HostedStats> stats_;
+  std::span<shm::StageStats> stats_;
   std::uint32_t first_;
   RowQueue& rows_;
   SampledNumbers sampled_numbers_;

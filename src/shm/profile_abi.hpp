@@ -11,9 +11,9 @@
 /// What profiles keep in shared memory. This header is the document; a change raises kAbiVersion (segment_abi.hpp).
 ///
 ///   ProfileConfig                  one page      the coordinator writes it before it starts workers
-///   HostedStats[tracked]           per worker    counters since the pipeline began (behind its WorkerPage)
+///   StageStats[tracked]            per worker    counters since the pipeline began (behind its WorkerPage)
 ///   RowPage, rows                  per worker    single items on their way into the database
-///   Batch, HostedAfter[], Row[], BucketAfter[] per segment   what the commit in work will count
+///   Batch, StageAfter[], Row[], BucketAfter[] per segment   what the commit in work will count
 ///
 /// A worker counts an item when it commits it, and exactly once however often it is killed:
 ///   1. While it works it collects rows in the Batch, and sums in memory of its own.
@@ -52,7 +52,7 @@ constexpr double bucket_middle(std::size_t bucket) {
 
 /// Counters of one source, stage or sink, or of the main pipeline. Written by its worker with relaxed stores; kept
 /// over restarts.
-struct HostedStats {
+struct StageStats {
   std::atomic<std::uint64_t> items;     ///< inputs done (of a source: items given; of a pipeline: items that came out)
   std::atomic<std::uint64_t> samples;   ///< items timed one by one; fewer than `items` where items are sampled
   std::atomic<std::uint64_t> errors;    ///< items that ended in an exception
@@ -107,10 +107,10 @@ struct Row {
   std::uint64_t sequence;
   std::uint64_t input;  ///< its number on the stage's input link, which is unique
   std::int64_t start_ns;
-  std::uint64_t hosted_and_ns;  ///< bits 48-63: index in the worker; 0-47: nanoseconds
+  std::uint64_t stage_and_ns;  ///< bits 48-63: index in the worker; 0-47: nanoseconds
 
-  std::uint32_t hosted() const { return static_cast<std::uint32_t>(hosted_and_ns >> 48); }
-  std::uint64_t ns() const { return hosted_and_ns & kNsMask; }
+  std::uint32_t stage() const { return static_cast<std::uint32_t>(stage_and_ns >> 48); }
+  std::uint64_t ns() const { return stage_and_ns & kNsMask; }
   static constexpr std::uint64_t kNsMask = (std::uint64_t{1} << 48) - 1;
 };
 
@@ -133,24 +133,24 @@ struct Batch {
   std::uint64_t rows;      ///< that follow it
   std::uint64_t lost;      ///< RowPage::lost afterwards
   std::uint64_t buckets;   ///< of the histograms that change
-  std::uint32_t first;     ///< of the HostedStats that change
-  std::uint32_t hosted;    ///< how many
+  std::uint32_t first;     ///< of the StageStats that change
+  std::uint32_t stages;    ///< how many
 };
 
 /// A stage's figures once the batch is applied.
-struct HostedAfter {
+struct StageAfter {
   std::uint64_t items, samples, errors, letters, timed, timed_ns, total_ns, age_ns, min_ns, max_ns;
 };
 
 /// A histogram's bucket once the batch is applied.
 struct BucketAfter {
-  std::uint64_t place;  ///< index among the worker's HostedStats times kBuckets, and the bucket
+  std::uint64_t place;  ///< index among the worker's StageStats times kBuckets, and the bucket
   std::uint64_t items;
 };
 
 static_assert(sizeof(ProfileConfig) <= kPage && sizeof(RowPage) <= kPage);
-static_assert(sizeof(Row) == 32 && sizeof(HostedAfter) == 80 && sizeof(Batch) == 56 && sizeof(BucketAfter) == 16);
-static_assert(sizeof(HostedStats) == (16 + kBuckets) * 8);
+static_assert(sizeof(Row) == 32 && sizeof(StageAfter) == 80 && sizeof(Batch) == 56 && sizeof(BucketAfter) == 16);
+static_assert(sizeof(StageStats) == (16 + kBuckets) * 8);
 static_assert(bucket_of(15) == 15 && bucket_of(16) == 16 && bucket_of(31) == 31 && bucket_of(32) == 32 &&
               bucket_of(34) == 33 && bucket_of(~std::uint64_t{0}) == kBuckets - 1);
 static_assert(bucket_low(32) == 32 && bucket_low(33) == 34 && bucket_low(bucket_of(1'000'000)) <= 1'000'000 &&

@@ -13,7 +13,7 @@ namespace pystream::shm {
 struct ProfileArea {
   struct Segment {
     Batch* batch = nullptr;
-    std::span<HostedAfter> after;  ///< of every HostedStats of the worker
+    std::span<StageAfter> after;  ///< of every StageStats of the worker
     std::span<Row> rows;
     std::span<BucketAfter> buckets;  ///< as many as rows
   };

@@ -159,9 +159,9 @@ WorkerEnd Segment::map_worker(std::uint32_t id) const {
   end.control =
       reinterpret_cast<const ControlPage*>(keep(map(fd(), end.entry.control_offset, kPage, Access::read_only)));
   std::byte* pages = keep(
-      map(fd(), end.entry.page_offset, kWorkerPageBytes + end.entry.tracked * sizeof(HostedStats), Access::read_write));
+      map(fd(), end.entry.page_offset, kWorkerPageBytes + end.entry.tracked * sizeof(StageStats), Access::read_write));
   end.page = reinterpret_cast<WorkerPage*>(pages);
-  end.stats = {reinterpret_cast<HostedStats*>(pages + kWorkerPageBytes), end.entry.tracked};
+  end.stats = {reinterpret_cast<StageStats*>(pages + kWorkerPageBytes), end.entry.tracked};
   end.config =
       reinterpret_cast<const ProfileConfig*>(keep(map(fd(), header().config_offset, kPage, Access::read_only)));
   end.profile =
@@ -195,11 +195,11 @@ SupervisorView Segment::map_supervisor() const {
   view.config = reinterpret_cast<ProfileConfig*>(keep(map(fd(), header().config_offset, kPage, Access::read_write)));
   for (const WorkerEntry& entry : contents_->workers) {
     const std::byte* pages =
-        keep(map(fd(), entry.page_offset, kWorkerPageBytes + entry.tracked * sizeof(HostedStats), Access::read_only));
+        keep(map(fd(), entry.page_offset, kWorkerPageBytes + entry.tracked * sizeof(StageStats), Access::read_only));
     view.workers.push_back(
         {.control = reinterpret_cast<ControlPage*>(keep(map(fd(), entry.control_offset, kPage, Access::read_write))),
          .page = reinterpret_cast<const WorkerPage*>(pages),
-         .stats = {reinterpret_cast<const HostedStats*>(pages + kWorkerPageBytes), entry.tracked},
+         .stats = {reinterpret_cast<const StageStats*>(pages + kWorkerPageBytes), entry.tracked},
          .rows = reinterpret_cast<const RowPage*>(keep(map(fd(), entry.profile_offset, kPage, Access::read_only)))});
   }
   for (const LinkEntry& entry : contents_->links) {

@@ -49,7 +49,7 @@ struct ConsumerEnd {
 struct WorkerEnd {
   const ControlPage* control = nullptr;
   WorkerPage* page = nullptr;
-  std::span<HostedStats> stats;
+  std::span<StageStats> stats;
   std::byte* checkpoints = nullptr;  ///< nullptr: none
   const ProfileConfig* config = nullptr;
   ProfileArea profile;
@@ -62,7 +62,7 @@ struct SupervisorView {
   struct Worker {
     ControlPage* control = nullptr;
     const WorkerPage* page = nullptr;
-    std::span<const HostedStats> stats;
+    std::span<const StageStats> stats;
     const RowPage* rows = nullptr;
   };
   struct Link {

@@ -14,7 +14,7 @@
 ///   ┌ SegmentHeader, its tables, plan text                             ┐ coordinator writes once, then nobody
 ///   ├ ProfileConfig                                                    ┤ coordinator writes before the first start
 ///   ├ ControlPage  per worker                                          ┤ coordinator writes, its worker reads
-///   ├ WorkerPage, HostedStats[tracked], checkpoints  per worker        ┤ the worker writes, coordinator reads
+///   ├ WorkerPage, StageStats[tracked], checkpoints   per worker        ┤ the worker writes, coordinator reads
 ///   ├ rows and batches of its profile                per worker        ┤ the worker writes; see profile_abi.hpp
 ///   └ ProducerPage, ConsumerPages, ring, large area  per link          ┘ see ring_abi.hpp
 ///
@@ -48,8 +48,8 @@ struct WorkerEntry {
   std::uint64_t profile_offset;     ///< RowPage, batches of each segment, rows
   std::uint64_t batch_bytes;        ///< of one segment's Batch with all that belongs to it; a multiple of the page
   std::uint64_t rows;               ///< a power of two; 0: none
-  std::uint32_t hosted;             ///< stages of this worker
-  std::uint32_t tracked;            ///< as many HostedStats follow its WorkerPage: its stages, and the main pipeline
+  std::uint32_t stages;             ///< of this worker
+  std::uint32_t tracked;            ///< as many StageStats follow its WorkerPage: its stages, and the main pipeline
                                     ///< if items leave it here
   std::uint32_t samples;            ///< a batch can hold
   std::uint32_t segments;
@@ -112,7 +112,7 @@ struct ControlPage {
   std::atomic<std::uint64_t> items_limit;  ///< a source ends after so many items; 0: no limit
   // Where and how they died; set before each start.
   std::atomic<std::uint32_t> died_segment;  ///< segment of the row whose input it was
-  std::atomic<std::uint32_t> died_hosted;   ///< stage of the row, from 0
+  std::atomic<std::uint32_t> died_stage;    ///< of the row, from 0
   std::uint32_t died_signal;                ///< 0: none
   std::uint32_t death_bytes;
   std::array<char, kDeathText> death_text;  ///< for the dead letter: the reason in the first line, then the stack
@@ -168,7 +168,7 @@ inline constexpr std::size_t kGivenUpText = 480;
 /// An item that a stage could not process and that is not tried again.
 struct GivenUpItem {
   std::uint64_t sequence;
-  std::uint32_t hosted;  ///< stage of the worker, from 0
+  std::uint32_t stage;  ///< of the worker, from 0
   std::uint32_t attempts;
   std::uint32_t text_bytes;
   std::array<char, kGivenUpText> text;  ///< why
@@ -178,7 +178,7 @@ struct GivenUpItem {
 struct WorkerPage {
   /// Release store after what it tells of; acquire load.
   alignas(kLine) std::atomic<std::uint32_t> phase;
-  std::atomic<std::uint32_t> hosted;  ///< which stage of the row is in work, from 0
+  std::atomic<std::uint32_t> stage;  ///< which of the row is in work, from 0
   /// ControlPage::incarnation + 1 once this start of the worker has attached; what stands here before is a
   /// predecessor's. Release store; acquire load.
   std::atomic<std::uint32_t> incarnation;
@@ -211,7 +211,7 @@ struct WorkerPage {
   std::array<GivenUpItem, 2> given_up_items;
 };
 
-/// A WorkerPage takes so many bytes, and the worker's HostedStats follow it.
+/// A WorkerPage takes so many bytes, and the worker's StageStats follow it.
 inline constexpr std::uint64_t kWorkerPageBytes = 2 * kPage;
 
 /// In front of each of the two copies of a segment's checkpointed state. The copy whose `inputs_done` equals the

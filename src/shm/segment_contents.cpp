@@ -73,9 +73,9 @@ SegmentContents::SegmentContents(base::UniqueFd of) : fd(std::move(of)) {
     return offset % kPage == 0 && size <= file_bytes && offset <= file_bytes - size;
   };
   for (const WorkerEntry& worker : workers) {
-    if (!inside(worker.control_offset, kPage) || worker.tracked > file_bytes / sizeof(HostedStats) ||
-        worker.tracked < worker.hosted ||
-        !inside(worker.page_offset, kWorkerPageBytes + worker.tracked * sizeof(HostedStats)) ||
+    if (!inside(worker.control_offset, kPage) || worker.tracked > file_bytes / sizeof(StageStats) ||
+        worker.tracked < worker.stages ||
+        !inside(worker.page_offset, kWorkerPageBytes + worker.tracked * sizeof(StageStats)) ||
         worker.rows > file_bytes / sizeof(Row) || (worker.rows != 0 && !std::has_single_bit(worker.rows)) ||
         worker.batch_bytes != batch_bytes(worker) || worker.segments > file_bytes / worker.batch_bytes ||
         !inside(worker.profile_offset, profile_bytes(worker)) || worker.checkpoint_bytes % kPage != 0 ||

@@ -61,15 +61,15 @@ std::uint64_t SegmentLayout::take_sparse(std::uint64_t bytes) {
 }
 
 void SegmentLayout::add(const WorkerSize& size) {
-  const std::uint32_t tracked = size.hosted + (size.tracks_pipeline ? 1 : 0);
+  const std::uint32_t tracked = size.stages + (size.tracks_pipeline ? 1 : 0);
   WorkerEntry entry{.control_offset = take(sizeof(ControlPage)),
-                    .page_offset = take(kWorkerPageBytes + tracked * sizeof(HostedStats)),
+                    .page_offset = take(kWorkerPageBytes + tracked * sizeof(StageStats)),
                     .checkpoint_offset = 0,
                     .checkpoint_bytes = 0,
                     .profile_offset = 0,
                     .batch_bytes = 0,
                     .rows = size.rows,
-                    .hosted = size.hosted,
+                    .stages = size.stages,
                     .tracked = tracked,
                     .samples = std::max(kSmallestSamples, tracked),
                     .segments = size.segments};

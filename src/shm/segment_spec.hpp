@@ -24,7 +24,7 @@ struct LinkSize {
 };
 
 struct WorkerSize {
-  std::uint32_t hosted = 0;
+  std::uint32_t stages = 0;
   std::uint32_t segments = 1;
   std::uint64_t checkpoint_bytes = 0;  ///< of one copy, without header
   bool tracks_pipeline = false;        ///< items leave the main pipeline here

@@ -94,7 +94,7 @@ std::uint64_t RowStore::cursor(std::uint32_t worker) {
 
 void RowStore::insert_rows(const Stages& stages) {
   const auto bind = [&](Statement& statement, int at, const shm::Row& row) {
-    const auto stage = stages.find(row.hosted());
+    const auto stage = stages.find(row.stage());
     statement.bind(at + 1, stage != stages.end() ? stage->second.id : 0)
         .bind(at + 2, row.sequence)
         .bind(at + 3, row.input)
@@ -130,7 +130,7 @@ std::uint32_t RowStore::insert(std::uint32_t worker, std::uint64_t written) {
   try {
     insert_rows(stages);
     for (const shm::Row& row : rows_) {
-      if (const auto stage = stages.find(row.hosted()); stage != stages.end()) {
+      if (const auto stage = stages.find(row.stage()); stage != stages.end()) {
         ++stage->second.rows;
       }
     }

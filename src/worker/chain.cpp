@@ -38,12 +38,12 @@ void StageClock::stop(const Item::Tag& tag, std::uint64_t input, bool every) {
   lap();
   for (std::size_t i = 0; i < spent_.size(); ++i) {
     if (spent_[i] >= 0) {
-      const auto hosted = first_ + static_cast<std::uint32_t>(i);
-      recorder_.sample(hosted, tag.sequence, input, starts_[i], spent_[i], every ? 1 : recorder_.weight());
+      const auto stage = first_ + static_cast<std::uint32_t>(i);
+      recorder_.sample(stage, tag.sequence, input, starts_[i], spent_[i], every ? 1 : recorder_.weight());
       if (every) {
         const bool handed_over = i + 1 < spent_.size() && spent_[i + 1] >= 0;
-        recorder_.add_time(hosted, spent_[i]);
-        recorder_.add_age(hosted, (handed_over ? starts_[i + 1] : last_) - tag.entered_ns);
+        recorder_.add_time(stage, spent_[i]);
+        recorder_.add_age(stage, (handed_over ? starts_[i + 1] : last_) - tag.entered_ns);
       }
     }
   }
@@ -161,13 +161,13 @@ void Chain::share_time(std::int64_t ns, std::int64_t age_ns) {
   const auto entered = static_cast<double>(stages_.empty() ? 0 : unshared_[0] + counts_[0]);
   double behind_ns = 0;  // spent by the stages behind
   for (std::size_t i = stages_.size(); i-- > 0;) {
-    const auto hosted = first_ + static_cast<std::uint32_t>(i);
-    const double share = timed > 0 ? static_cast<double>(recorder_.timed_ns(hosted)) / timed : even_share;
+    const auto stage = first_ + static_cast<std::uint32_t>(i);
+    const double share = timed > 0 ? static_cast<double>(recorder_.timed_ns(stage)) / timed : even_share;
     const double spent_ns = share * static_cast<double>(ns);
     const auto came = static_cast<double>(unshared_[i] + counts_[i]);
     const double age = entered > 0 ? static_cast<double>(age_ns) * came / entered - behind_ns : 0;
-    recorder_.add_time(hosted, static_cast<std::int64_t>(spent_ns));
-    recorder_.add_age(hosted, static_cast<std::int64_t>(age));
+    recorder_.add_time(stage, static_cast<std::int64_t>(spent_ns));
+    recorder_.add_age(stage, static_cast<std::int64_t>(age));
     behind_ns += spent_ns;
     unshared_[i] = 0 - counts_[i];
   }

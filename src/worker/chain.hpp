@@ -27,7 +27,7 @@ class StageClock {
   void start(bool timing);
   /// The first stage begins.
   void begin() {
-    monitor_.set_hosted(first_);
+    monitor_.set_stage(first_);
     if (timing_ && current_ != 0) {
       lap();  // another try, after a stage further on has thrown
     }
@@ -35,7 +35,7 @@ class StageClock {
   }
   /// The stage `index` of the chain begins or goes on; what passed since the last call was the other's.
   void enter(std::size_t index) {
-    monitor_.set_hosted(first_ + static_cast<std::uint32_t>(index));
+    monitor_.set_stage(first_ + static_cast<std::uint32_t>(index));
     if (timing_) {
       lap();
       if (spent_[index] < 0) {
@@ -47,7 +47,7 @@ class StageClock {
   }
   /// The stage `index` goes on, only to return: what little it still does counts as the other's, and the clock need not
   /// be read, which is most of what timing costs.
-  void return_to(std::size_t index) { monitor_.set_hosted(first_ + static_cast<std::uint32_t>(index)); }
+  void return_to(std::size_t index) { monitor_.set_stage(first_ + static_cast<std::uint32_t>(index)); }
   /// The item is done: records what each stage spent since start(). `every`: every item is
   /// timed, so the stages' total time and age are the sums.
   void stop(const Item::Tag& tag, std::uint64_t input, bool every);
@@ -86,7 +86,7 @@ class SourceGuard {
 /// serial pipeline in the caller's process dies with it and tries nothing again, and would pay for both at each call.
 class Chain {
  public:
-  /// `first`: index of the first stage among the worker's HostedStats. `out` is where the last one emits to.
+  /// `first`: index of the first stage among the worker's StageStats. `out` is where the last one emits to.
   Chain(std::vector<std::unique_ptr<StageAdapter>> stages, LinkOutput& out, Flow& flow, Monitor& monitor,
         profile::Recorder& recorder, std::uint32_t first);
 

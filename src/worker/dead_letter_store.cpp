@@ -16,7 +16,7 @@ bool DeadLetterStore::try_store(const Letter& letter, LetterWait& wait) {
     }
     desk_.emplace(std::move(*run));
   }
-  const auto result = desk_->try_keep(as_stored(letter, keys_.at(letter.hosted)), letter.bytes);
+  const auto result = desk_->try_keep(as_stored(letter, keys_.at(letter.stage)), letter.bytes);
   if (result.hopeless) {
     throw StageFailed(letter.sequence, letter.reason + " (the item cannot become a dead letter: " + result.why + ")");
   }

@@ -12,7 +12,7 @@ class DeadLetters {
  public:
   virtual ~DeadLetters() = default;
   struct Letter {
-    std::uint32_t hosted = 0;  ///< index in the worker
+    std::uint32_t stage = 0;   ///< index in the worker
     std::uint64_t number = 0;  ///< on the stage's input link
     std::uint64_t sequence = 0;
     std::uint32_t part = 0;

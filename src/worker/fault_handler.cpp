@@ -14,7 +14,7 @@ FaultHandler::FaultHandler(Policies policies, PastDeath death, Chain& chain, Lin
       monitor_(monitor),
       recorder_(recorder),
       letters_(letters) {
-  death_.give_up = death_.give_up && death_.hosted - chain_.first() < chain_.stages().size();
+  death_.give_up = death_.give_up && death_.stage - chain_.first() < chain_.stages().size();
 }
 
 /// REQUIRES: called from a handler. A stage that got no memory under a limit of its own does not go on.
@@ -31,7 +31,7 @@ void FaultHandler::check_memory_limit() const {
 }
 
 const plan::FaultPolicy& FaultHandler::policy() const {
-  return policy_of(monitor_.hosted() - chain_.first());
+  return policy_of(monitor_.stage() - chain_.first());
 }
 
 const plan::FaultPolicy& FaultHandler::policy_of(std::size_t index) const {
@@ -57,16 +57,16 @@ void FaultHandler::retry_or_give_up(const shm::Record& record, std::string reaso
 
 void FaultHandler::store(const DeadLetters::Letter& letter) {
   letters_.store(letter);
-  recorder_.add_letter(letter.hosted);
+  recorder_.add_letter(letter.stage);
 }
 
 void FaultHandler::give_up(const shm::Record& record, const std::string& reason, std::uint32_t attempts) {
-  const std::uint32_t hosted = monitor_.hosted();
+  const std::uint32_t stage = monitor_.stage();
   if (policy().on_error == plan::OnError::fail) {
     throw StageFailed(record.sequence, reason);
   }
   if (policy().on_error != plan::OnError::skip) {
-    store({.hosted = hosted,
+    store({.stage = stage,
            .number = record.number,
            .sequence = record.sequence,
            .part = record.part,
@@ -74,14 +74,14 @@ void FaultHandler::give_up(const shm::Record& record, const std::string& reason,
            .reason = reason,
            .bytes = record.payload});
   }
-  recorder_.add_error(hosted);
-  monitor_.note_given_up(hosted, record.sequence, attempts, reason);
+  recorder_.add_error(stage);
+  monitor_.note_given_up(stage, record.sequence, attempts, reason);
 }
 
 void FaultHandler::give_up_poison(const shm::Record& record) {
-  monitor_.set_hosted(death_.hosted);
+  monitor_.set_stage(death_.stage);
   if (policy().on_crash != plan::OnCrash::skip) {
-    store({.hosted = death_.hosted,
+    store({.stage = death_.stage,
            .number = record.number,
            .sequence = record.sequence,
            .part = record.part,
@@ -91,14 +91,14 @@ void FaultHandler::give_up_poison(const shm::Record& record) {
            .signal = death_.signal,
            .stack = death_.stack});
   }
-  recorder_.add_error(death_.hosted);
-  monitor_.note_given_up(death_.hosted, record.sequence, death_.deaths, death_.reason);
+  recorder_.add_error(death_.stage);
+  monitor_.note_given_up(death_.stage, record.sequence, death_.deaths, death_.reason);
 }
 
 void FaultHandler::give_up_source(std::uint64_t sequence, const std::string& reason) {
   const std::uint32_t source = chain_.first();
   if (policy_of(0).on_error == plan::OnError::dead_letter) {
-    store({.hosted = source, .number = sequence, .sequence = sequence, .attempts = 1, .reason = reason});
+    store({.stage = source, .number = sequence, .sequence = sequence, .attempts = 1, .reason = reason});
   }
   recorder_.add_error(source);
 }

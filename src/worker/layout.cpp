@@ -84,18 +84,18 @@ shm::SegmentSpec segment_spec(const plan::Topology& topology, std::span<const st
     spec.links.push_back(size_of(topology, link, ring_bytes));
   }
   for (const plan::WorkerSpec& worker : topology.workers) {
-    shm::WorkerSize size{.hosted = 0, .segments = static_cast<std::uint32_t>(worker.segments.size())};
+    shm::WorkerSize size{.stages = 0, .segments = static_cast<std::uint32_t>(worker.segments.size())};
     if (worker.runs_row()) {
       size.rows = profiler.enabled ? std::clamp(row_share, kFewestRows, rows) : 0;
       size.tracks_pipeline = topology.leaves_pipeline(worker.segments.back());
     }
     for (const plan::Segment& segment : worker.segments) {
       std::uint64_t state = 0;
-      for (const plan::HostedId hosted : segment.hosted) {
-        const std::uint64_t bytes = hosted < checkpoint_bytes.size() ? checkpoint_bytes[hosted] : 0;
+      for (const plan::StageId stage : segment.stages) {
+        const std::uint64_t bytes = stage < checkpoint_bytes.size() ? checkpoint_bytes[stage] : 0;
         state += bytes > 0 ? bytes + sizeof(std::uint64_t) : 0;
       }
-      size.hosted += static_cast<std::uint32_t>(segment.hosted.size());
+      size.stages += static_cast<std::uint32_t>(segment.stages.size());
       size.checkpoint_bytes = std::max(size.checkpoint_bytes, state);
     }
     spec.workers.push_back(size);

@@ -11,7 +11,7 @@ namespace pystream::worker {
 
 /// How a plan's topology lies in shared memory; worker and link ids are the topology's.
 ///
-/// `checkpoint_bytes`: upper limit of the state of each Topology::hosted; `plan_text` is kept in the segment.
+/// `checkpoint_bytes`: upper limit of the state of each Topology::stages; `plan_text` is kept in the segment.
 ///
 /// Defaults of a link: 1 MiB of ring, which stays in the cache (less where there are so many links that their rings
 /// together would take more than 512 MiB), items up to 64 MiB, at most 4 of them large at once. Of a worker: room for

@@ -85,7 +85,7 @@ bool LetterClient::post(const Letter& letter, const store::LetterRun& run) {
   if (!channel_) {
     start();
   }
-  const store::DeadLetter stored = as_stored(letter, keys_.at(letter.hosted));
+  const store::DeadLetter stored = as_stored(letter, keys_.at(letter.stage));
   return channel_->send(profile::MessageType::letter, store::encode(run, stored, letter.bytes));
 }
 

@@ -81,11 +81,11 @@ std::uint64_t data_bytes() {
 ProcessLimits limits_of(const plan::Topology& topology, plan::WorkerId id) {
   ProcessLimits all;
   for (const plan::Segment& segment : topology.workers.at(id).segments) {
-    for (const plan::HostedId hosted : segment.hosted) {
-      const plan::HostedSpec& spec = topology.hosted.at(hosted);
-      if (spec.node->stage->limits != plan::Limits{}) {
-        all.stage = spec.key;
-        take_over(all.limits, spec.node->stage->limits, spec.key);
+    for (const plan::StageId stage : segment.stages) {
+      const plan::PlacedStage& placed = topology.stages.at(stage);
+      if (placed.node->stage->limits != plan::Limits{}) {
+        all.stage = placed.key;
+        take_over(all.limits, placed.node->stage->limits, placed.key);
       }
     }
   }

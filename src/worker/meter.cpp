@@ -34,11 +34,11 @@ void Meter::count_answer(const Item::Tag& tag, std::uint64_t input, std::int64_t
   const std::int64_t now = monitor_.now();
   const std::int64_t took = now - asked_ns;
   const std::int64_t age = now - tag.entered_ns;
-  const std::uint32_t hosted = chain_.first();
-  recorder_.add_items(hosted, 1);
-  recorder_.sample(hosted, tag.sequence, input, asked_ns, took, 1);
-  recorder_.add_time(hosted, took);
-  recorder_.add_age(hosted, age);
+  const std::uint32_t stage = chain_.first();
+  recorder_.add_items(stage, 1);
+  recorder_.sample(stage, tag.sequence, input, asked_ns, took, 1);
+  recorder_.add_time(stage, took);
+  recorder_.add_age(stage, age);
   if (exits_ && came_out > 0) {
     came_out_ += came_out;
     recorder_.add_time(exit_index(), age * static_cast<std::int64_t>(came_out));

@@ -98,7 +98,7 @@ class Meter {
  private:
   void record_item(const Item::Tag& tag, std::uint64_t input, std::uint64_t came_out);
   void set_clock();
-  std::uint32_t exit_index() const { return monitor_.end().entry.hosted; }
+  std::uint32_t exit_index() const { return monitor_.end().entry.stages; }
 
   profile::Recorder& recorder_;
   Chain& chain_;

@@ -44,12 +44,12 @@ void Monitor::set_last_end(std::int64_t now) {
   end_.page->last_end_ns.store(now, std::memory_order_relaxed);
 }
 
-void Monitor::note_given_up(std::uint32_t hosted, std::uint64_t sequence, std::uint32_t attempts,
+void Monitor::note_given_up(std::uint32_t stage, std::uint64_t sequence, std::uint32_t attempts,
                             std::string_view reason) {
   const std::uint64_t before = end_.page->given_up.load(std::memory_order_relaxed);
   shm::GivenUpItem& item = end_.page->given_up_items[before % 2];
   item.sequence = sequence;
-  item.hosted = hosted;
+  item.stage = stage;
   item.attempts = attempts;
   item.text_bytes = static_cast<std::uint32_t>(reason.copy(item.text.data(), item.text.size()));
   end_.page->given_up.store(before + 1, std::memory_order_release);

@@ -47,10 +47,10 @@ class Monitor {
     end_.page->in_flight.store(static_cast<std::uint32_t>(inputs), std::memory_order_relaxed);
   }
   void end_items() { end_.page->number.store(shm::kInvalidPosition, std::memory_order_relaxed); }
-  void set_hosted(std::uint32_t hosted) { end_.page->hosted.store(hosted, std::memory_order_relaxed); }
+  void set_stage(std::uint32_t stage) { end_.page->stage.store(stage, std::memory_order_relaxed); }
   /// Whose input is in work: of a row with several segments.
   void set_segment(std::uint32_t segment) { end_.page->segment.store(segment, std::memory_order_relaxed); }
-  std::uint32_t hosted() const { return end_.page->hosted.load(std::memory_order_relaxed); }
+  std::uint32_t stage() const { return end_.page->stage.load(std::memory_order_relaxed); }
   void count_commit() {
     add(end_.page->commits, 1);
     if (!committed_) {
@@ -63,7 +63,7 @@ class Monitor {
   void set_last_end(std::int64_t now);
 
   /// Tells of an item that a stage could not process and that is not tried again.
-  void note_given_up(std::uint32_t hosted, std::uint64_t sequence, std::uint32_t attempts, std::string_view reason);
+  void note_given_up(std::uint32_t stage, std::uint64_t sequence, std::uint32_t attempts, std::string_view reason);
   /// The process is about to end for this reason, by a signal that does not tell it.
   void note_cause_of_death(shm::DeathCause cause) {
     end_.page->death_cause.store(static_cast<std::uint32_t>(cause), std::memory_order_release);

@@ -14,7 +14,7 @@ PastDeath read_past_death(const shm::ControlPage& control, std::uint32_t segment
           .deaths = control.attempts.load(std::memory_order_relaxed),
           .seen_until = control.seen_until.load(std::memory_order_relaxed),
           .give_up = control.give_up.load(std::memory_order_relaxed) != 0,
-          .hosted = control.died_hosted.load(std::memory_order_relaxed),
+          .stage = control.died_stage.load(std::memory_order_relaxed),
           .signal = static_cast<int>(control.died_signal),
           .reason = text.substr(0, line_end),
           .stack = line_end < text.size() ? text.substr(line_end + 1) : ""};

@@ -13,7 +13,7 @@ struct PastDeath {
   std::uint32_t deaths = 0;
   std::uint64_t seen_until = 0;  ///< inputs before this may have been in a stage already
   bool give_up = false;          ///< it is not to be tried again
-  std::uint32_t hosted = 0;      ///< the stage they died in, of those in the worker
+  std::uint32_t stage = 0;       ///< the stage they died in, of those in the worker
   int signal = 0;
   std::string reason;
   std::string stack;  ///< lines; empty if it is not known

@@ -25,7 +25,7 @@ template <class Call>
 void SegmentRunner::for_each_stage(const Call& call) {
   std::uint32_t index = work_.chain.first();
   for (const auto& stage : work_.chain.stages()) {
-    work_.monitor.set_hosted(index++);
+    work_.monitor.set_stage(index++);
     call(*stage);
   }
 }
@@ -166,7 +166,7 @@ bool SegmentRunner::run_behind(const std::vector<SegmentRunner*>& behind) {
   const shm::WorkerPage& page = *work_.monitor.end().page;
   const std::uint64_t number = page.number.load(std::memory_order_relaxed);
   const std::uint64_t sequence = page.sequence.load(std::memory_order_relaxed);
-  const std::uint32_t hosted = page.hosted.load(std::memory_order_relaxed);
+  const std::uint32_t stage = page.stage.load(std::memory_order_relaxed);
   bool any = false;
   for (SegmentRunner* segment : behind) {
     bool closed = false;
@@ -176,7 +176,7 @@ bool SegmentRunner::run_behind(const std::vector<SegmentRunner*>& behind) {
     }
   }
   work_.monitor.set_segment(work_.index);
-  work_.monitor.set_hosted(hosted);
+  work_.monitor.set_stage(stage);
   work_.monitor.begin_item(number, sequence);
   return any;
 }

@@ -30,8 +30,8 @@ struct SegmentParts {
   std::vector<std::unique_ptr<StageAdapter>> stages;
   std::vector<plan::FaultPolicy> faults;  ///< one for each stage
   RowPlace place;
-  std::uint32_t index = 0;         ///< in the worker's row
-  std::uint32_t first_hosted = 0;  ///< index of the first among the worker's stages
+  std::uint32_t index = 0;        ///< in the worker's row
+  std::uint32_t first_stage = 0;  ///< index of the first among the worker's stages
   std::byte* checkpoints = nullptr;
   std::uint64_t checkpoint_bytes = 0;
   std::int64_t spin_ns = 0;

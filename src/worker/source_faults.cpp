@@ -12,7 +12,7 @@ bool SourceFaults::goes_on(bool gave_items) {
   const bool first = in_a_row_ == 0 || gave_items || moved;
   in_a_row_ = first ? 1 : in_a_row_ + 1;
   cursor_.assign(cursor.begin(), cursor.end());
-  monitor_.set_hosted(chain_.first());  // a failure names the source, and not a stage behind it
+  monitor_.set_stage(chain_.first());  // a failure names the source, and not a stage behind it
   const plan::FaultPolicy& policy = faults_.policy_of(0);
   const bool leaves_out = policy.on_error == plan::OnError::skip || policy.on_error == plan::OnError::dead_letter;
   return leaves_out && in_a_row_ <= policy.max_attempts;

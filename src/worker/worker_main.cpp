@@ -91,8 +91,8 @@ int work(plan::WorkerId id, int parent, bool has_output) {
                              .segment = std::move(segment_fd),
                              .bell = std::move(bell),
                              .topology = &topology,
-                             .make = [&](plan::HostedId hosted) {
-                               const plan::StageSpec& spec = *topology.hosted.at(hosted).node->stage;
+                             .make = [&](plan::StageId id) {
+                               const plan::StageSpec& spec = *topology.stages.at(id).node->stage;
                                return find_stage_type(spec.type)->make(spec.params);
                              }});
 }

@@ -65,13 +65,13 @@ class Builder {
     parts.place = {.first = index == 0, .last = index + 1 == worker_.segments.size()};
     parts.limits = &limits_;
     parts.index = static_cast<std::uint32_t>(index);
-    parts.first_hosted = next_hosted_;
+    parts.first_stage = next_stage_;
     parts.spin_ns = spin_ns(start_.topology->workers.size());
-    for (const plan::HostedId id : segment.hosted) {
-      const plan::HostedSpec& spec = start_.topology->hosted.at(id);
-      monitor_.set_hosted(next_hosted_++);
+    for (const plan::StageId id : segment.stages) {
+      const plan::PlacedStage& placed = start_.topology->stages.at(id);
+      monitor_.set_stage(next_stage_++);
       parts.stages.push_back(start_.make(id));
-      parts.faults.push_back(spec.node->stage->faults);
+      parts.faults.push_back(placed.node->stage->faults);
     }
     const plan::SegmentRef here{.worker = start_.id, .index = parts.index};
     for (const plan::LinkId link : segment.inputs) {
@@ -95,7 +95,7 @@ class Builder {
   Monitor& monitor_;
   DeadLetters& letters_;
   const ProcessLimits& limits_;
-  std::uint32_t next_hosted_ = 0;
+  std::uint32_t next_stage_ = 0;
 };
 
 std::unique_ptr<DeadLetters> make_dead_letters(const WorkerStart& start, Monitor& monitor) {
@@ -104,8 +104,8 @@ std::unique_ptr<DeadLetters> make_dead_letters(const WorkerStart& start, Monitor
   }
   std::vector<std::string> keys;
   for (const plan::Segment& segment : start.topology->workers.at(start.id).segments) {
-    for (const plan::HostedId hosted : segment.hosted) {
-      keys.push_back(start.topology->hosted.at(hosted).key);
+    for (const plan::StageId id : segment.stages) {
+      keys.push_back(start.topology->stages.at(id).key);
     }
   }
   if (start.opens_database) {

@@ -18,7 +18,7 @@ struct WorkerStart {
   base::UniqueFd bell;  ///< eventfd that the coordinator listens to
   const plan::Topology* topology = nullptr;
   /// Makes a stage; throws if it cannot be made.
-  std::function<std::unique_ptr<StageAdapter>(plan::HostedId)> make;
+  std::function<std::unique_ptr<StageAdapter>(plan::StageId)> make;
   /// Whether this process may open the profile database: it was exec'd. One that was forked out of a user's program
   /// must not, as it has inherited what SQLite knows of the program's own connections; see `helper_program`.
   bool opens_database = true;

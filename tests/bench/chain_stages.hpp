@@ -125,7 +125,7 @@ class RawSum final : public RawSink<std::uint64_t> {
 };
 
 template <class Object, class... Arguments>
-StageFactory make_hosted(Arguments... arguments) {
+StageFactory stage_factory(Arguments... arguments) {
   return [=] { return detail::adapt(std::make_unique<Object>(arguments...)); };
 }
 
@@ -152,14 +152,15 @@ inline std::vector<StageFactory> chain_of(StageFactory source, const StageFactor
 
 template <std::size_t kBytes>
 std::vector<StageFactory> typed_chain(std::uint64_t items, std::size_t stages, RunTimes* times,
-                                      const StageFactory& stage = make_hosted<TypedAddOne<kBytes>>()) {
-  return chain_of(make_hosted<TypedNumbers<kBytes>>(items, times), stage, stages, make_hosted<TypedSum<kBytes>>(times));
+                                      const StageFactory& stage = stage_factory<TypedAddOne<kBytes>>()) {
+  return chain_of(stage_factory<TypedNumbers<kBytes>>(items, times), stage, stages,
+                  stage_factory<TypedSum<kBytes>>(times));
 }
 
 inline std::vector<StageFactory> raw_chain(std::uint64_t items, std::size_t bytes, std::size_t stages,
                                            RunTimes* times) {
-  return chain_of(make_hosted<RawNumbers>(items, bytes, times), make_hosted<RawAddOne>(), stages,
-                  make_hosted<RawSum>(times));
+  return chain_of(stage_factory<RawNumbers>(items, bytes, times), stage_factory<RawAddOne>(), stages,
+                  stage_factory<RawSum>(times));
 }
 
 }  // namespace pystream::bench

@@ -76,9 +76,9 @@ std::uint64_t run_worker(std::uint64_t items, Write write) {
   test::RigSpec spec;
   spec.link = kLink;
   spec.segments.push_back({.make = [] {
-    std::vector<std::unique_ptr<StageAdapter>> hosted;
-    hosted.push_back(detail::adapt(std::make_unique<Stage>()));
-    return hosted;
+    std::vector<std::unique_ptr<StageAdapter>> stages;
+    stages.push_back(detail::adapt(std::make_unique<Stage>()));
+    return stages;
   }});
   const shm::Segment segment = test::make_rig_segment(spec);
   // A clock that all but stands: batches are as large as they get, however slow the machine that counts is.

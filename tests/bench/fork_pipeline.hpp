@@ -46,7 +46,7 @@ class ForkPipeline {
                                  .segment = std::move(segment),
                                  .bell = std::move(bell),
                                  .topology = &topology_,
-                                 .make = [&](plan::HostedId hosted) { return factories_[order_of(hosted)](); },
+                                 .make = [&](plan::StageId stage) { return factories_[order_of(stage)](); },
                                  .opens_database = false,
                                  .helper_program = coord::find_worker_program()});
     };
@@ -84,8 +84,8 @@ class ForkPipeline {
     node.stage.emplace();
     return node;
   }
-  /// Source, stages, sink is also the order of Topology::hosted in a flat parallel plan.
-  std::size_t order_of(plan::HostedId hosted) const { return hosted; }
+  /// Source, stages, sink is also the order of Topology::stages in a flat parallel plan.
+  std::size_t order_of(plan::StageId stage) const { return stage; }
 
   std::vector<StageFactory> factories_;
   plan::Plan plan_;

@@ -33,8 +33,8 @@ class CountBytes final : public RawSink<std::uint64_t> {
 /// Nanoseconds an item and hop.
 double run(std::uint64_t items, std::size_t bytes, std::optional<std::uint64_t> capacity) {
   const Shared<RunTimes> times;
-  ForkPipeline pipeline(chain_of(make_hosted<RawNumbers>(kFirstUse + items, bytes, times.get(), false, kFirstUse),
-                                 make_hosted<PassOn>(), kStages, make_hosted<CountBytes>(times.get())),
+  ForkPipeline pipeline(chain_of(stage_factory<RawNumbers>(kFirstUse + items, bytes, times.get(), false, kFirstUse),
+                                 stage_factory<PassOn>(), kStages, stage_factory<CountBytes>(times.get())),
                         {.items = capacity});
   run_whole(pipeline, kFirstUse + items, *times);
   return times->seconds() * 1e9 / static_cast<double>(items * kHops);

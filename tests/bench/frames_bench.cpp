@@ -94,8 +94,8 @@ class AddUp final : public RawSink<std::uint64_t> {
 /// `buffers`: between two nodes.
 double run_processes(std::uint64_t frames, std::size_t buffers) {
   const Shared<RunTimes> times;
-  ForkPipeline pipeline(chain_of(make_hosted<Camera>(frames, times.get()), make_hosted<Brighten>(), kStages,
-                                 make_hosted<AddUp>(frames, times.get())),
+  ForkPipeline pipeline(chain_of(stage_factory<Camera>(frames, times.get()), stage_factory<Brighten>(), kStages,
+                                 stage_factory<AddUp>(frames, times.get())),
                         {.items = buffers});
   run_whole(pipeline, frames, *times);
   return static_cast<double>(frames) / times->seconds();

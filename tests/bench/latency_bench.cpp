@@ -140,8 +140,8 @@ class MeasuringSink final : public Sink<Packet, std::uint64_t> {
 Outcome run_pystream(const Job& job) {
   const Shared<RunTimes> times;
   const Shared<Latencies> latencies;
-  ForkPipeline pipeline(chain_of(make_hosted<PacedSource>(job, times.get()), make_hosted<TypedAddOne<kBytes>>(),
-                                 kStages, make_hosted<MeasuringSink>(job, latencies.get(), times.get())));
+  ForkPipeline pipeline(chain_of(stage_factory<PacedSource>(job, times.get()), stage_factory<TypedAddOne<kBytes>>(),
+                                 kStages, stage_factory<MeasuringSink>(job, latencies.get(), times.get())));
   run_whole(pipeline, job.items, *times);
   return outcome_of(*latencies, job.items, times->seconds());
 }

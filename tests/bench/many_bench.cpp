@@ -53,9 +53,9 @@ struct Cost {
 Cost run(std::size_t workers, std::uint64_t items) {
   const Shared<RunTimes> times;
   const Shared<CpuTime> cpu_ns;
-  ForkPipeline pipeline(chain_of(make_hosted<TypedNumbers<kBytes>>(items, times.get()),
-                                 make_hosted<CountedAddOne>(cpu_ns.get()), workers,
-                                 make_hosted<TypedSum<kBytes>>(times.get())));
+  ForkPipeline pipeline(chain_of(stage_factory<TypedNumbers<kBytes>>(items, times.get()),
+                                 stage_factory<CountedAddOne>(cpu_ns.get()), workers,
+                                 stage_factory<TypedSum<kBytes>>(times.get())));
   run_whole(pipeline, items, *times);
   return {.cpu_ns = static_cast<double>(cpu_ns->load()) / static_cast<double>(items * workers),
           .items_per_s = static_cast<double>(items) / times->seconds()};

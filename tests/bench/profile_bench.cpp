@@ -50,7 +50,7 @@ double clock_cost(std::uint64_t looks) {
 /// Nanoseconds for each item and stage. `every`: every item is timed, as for stages of a microsecond and more.
 double recorder_cost(bool every, std::uint64_t items) {
   shm::SegmentSpec spec;
-  spec.workers.push_back({.hosted = 1, .segments = 1, .rows = 1 << 15});
+  spec.workers.push_back({.stages = 1, .segments = 1, .rows = 1 << 15});
   const shm::Segment segment = shm::Segment::create(spec);
   shm::WorkerEnd end = segment.map_worker(0);
   profile::RowQueue rows(end.profile, true, plan::ProfilerOptions{}.rows_per_second);
@@ -166,11 +166,11 @@ std::uint64_t rounds_of_a_microsecond() {
 }
 
 ForkPipeline pipeline(std::uint64_t items, std::uint64_t rounds, int stages, Tally* tally) {
-  std::vector<StageFactory> nodes{make_hosted<Numbers>(items, tally)};
+  std::vector<StageFactory> nodes{stage_factory<Numbers>(items, tally)};
   for (int i = 0; i < stages; ++i) {
-    nodes.push_back(make_hosted<Work>(rounds, i, tally));
+    nodes.push_back(stage_factory<Work>(rounds, i, tally));
   }
-  nodes.push_back(make_hosted<Drop>(tally));
+  nodes.push_back(stage_factory<Drop>(tally));
   return ForkPipeline(std::move(nodes));
 }
 

@@ -20,10 +20,10 @@ plan::Topology topology_of(int stages, bool together) {
     if (worker == topology.workers.size()) {
       topology.workers.emplace_back();
     }
-    plan::HostedSpec hosted;
-    hosted.role = i == 0 ? plan::Role::source : i == stages + 1 ? plan::Role::sink : plan::Role::stage;
-    hosted.worker = worker;
-    topology.hosted.push_back(hosted);
+    plan::PlacedStage placed;
+    placed.role = i == 0 ? plan::Role::source : i == stages + 1 ? plan::Role::sink : plan::Role::stage;
+    placed.worker = worker;
+    topology.stages.push_back(placed);
   }
   return topology;
 }

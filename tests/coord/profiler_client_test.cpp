@@ -28,15 +28,15 @@ class ProfilerClientTest : public testing::Test {
     info_.plan = "{}";
     info_.coordinator_pid = static_cast<std::uint64_t>(::getpid());
     info_.started = 1;
-    info_.topology.hosted = {{.key = "MainPipeline__A"}};
-    info_.topology.workers = {{.name = "MainPipeline__A", .segments = {{.hosted = {0}, .outputs = {0}}}},
+    info_.topology.stages = {{.key = "MainPipeline__A"}};
+    info_.topology.workers = {{.name = "MainPipeline__A", .segments = {{.stages = {0}, .outputs = {0}}}},
                               {.name = "Exit", .external = true, .segments = {{.inputs = {0}}}}};
     info_.topology.links = {{.name = "A -> Exit", .producer = {.worker = 0}, .consumers = {{.worker = 1}}}};
   }
 
   static shm::Segment make_segment() {
     shm::SegmentSpec spec;
-    spec.workers = {{.hosted = 1, .segments = 1, .tracks_pipeline = true, .rows = 64}, {}};
+    spec.workers = {{.stages = 1, .segments = 1, .tracks_pipeline = true, .rows = 64}, {}};
     spec.links = {{.producer = 0, .consumers = {1}, .ring_bytes = 4096, .item_limit = 4096}};
     return shm::Segment::create(spec);
   }

@@ -573,7 +573,7 @@ TEST_F(SupervisorTest, ASlowStartIsKilledOnlyAfterItsOwnDeadline) {
 TEST_F(SupervisorTest, AHangIsKilledAndCounts) {
   use({.max_attempts = 2, .timeout = 1s});
   start_all();
-  const WorkerView hanging{.working = true, .hosted = 0, .number = 5, .sequence = 5};
+  const WorkerView hanging{.working = true, .stage = 0, .number = 5, .sequence = 5};
   EXPECT_FALSE(has<KillWorker>(tick(hanging)));
   now_ += 1s;
   EXPECT_FALSE(has<KillWorker>(tick(hanging)));
@@ -587,7 +587,7 @@ TEST_F(SupervisorTest, AHangIsKilledAndCounts) {
 TEST_F(SupervisorTest, TimeInWhichNobodyWatchedIsNoHang) {
   use({.timeout = 1s, .start_timeout = 5s});
   start_all();
-  const WorkerView working{.working = true, .hosted = 0, .number = 5, .sequence = 5};
+  const WorkerView working{.working = true, .stage = 0, .number = 5, .sequence = 5};
   tick(working);
   for (int pause = 0; pause < 3; ++pause) {
     now_ += 60s;
@@ -623,7 +623,7 @@ TEST_F(SupervisorTest, WhoeverMovesDoesNotHang) {
     now_ += 900ms;
     EXPECT_FALSE(has<KillWorker>(tick({.working = true, .number = i})));
     now_ += 900ms;
-    EXPECT_FALSE(has<KillWorker>(tick({.working = true, .hosted = 0, .number = i, .sequence = i, .commits = i + 1})));
+    EXPECT_FALSE(has<KillWorker>(tick({.working = true, .stage = 0, .number = i, .sequence = i, .commits = i + 1})));
     now_ += 10s;
     EXPECT_FALSE(has<KillWorker>(tick({.working = false}))) << "idle is no hang";
   }
@@ -665,7 +665,7 @@ TEST_F(SupervisorTest, ThePolicyOfTheStageThatDiedCounts) {
   topology_ = plan::make_topology(plan_);
   sut_.emplace(topology_, plan_.restarts);
   start_all();
-  WorkerView view{.working = true, .hosted = 1, .number = 5, .commits = 1};
+  WorkerView view{.working = true, .stage = 1, .number = 5, .commits = 1};
   const auto starts = actions_of<StartWorker>(sut_->on_exit(kStage, {.signal = SIGSEGV, .view = view}, now_));
   ASSERT_EQ(starts.size(), 1U);
   EXPECT_TRUE(starts[0].give_up);

@@ -12,10 +12,10 @@ std::vector<WorkerStreams> streams(const std::vector<plan::WorkerId>& hosts) {
   plan::Topology topology;
   topology.workers.resize(hosts.back() + 1);
   for (std::size_t i = 0; i < hosts.size(); ++i) {
-    plan::HostedSpec hosted;
-    hosted.role = i == 0 ? plan::Role::source : i + 1 == hosts.size() ? plan::Role::sink : plan::Role::stage;
-    hosted.worker = hosts[i];
-    topology.hosted.push_back(hosted);
+    plan::PlacedStage placed;
+    placed.role = i == 0 ? plan::Role::source : i + 1 == hosts.size() ? plan::Role::sink : plan::Role::stage;
+    placed.worker = hosts[i];
+    topology.stages.push_back(placed);
   }
   return streams_of(topology);
 }

@@ -27,7 +27,7 @@ const LinkSize kLink{.producer = 0, .consumers = {1}, .ring_bytes = 4096, .item_
 SegmentSpec spec(bool drops) {
   LinkSize link = kLink;
   link.overflow = drops ? Overflow::drop_oldest : Overflow::block;
-  return {.workers = {{}, {.hosted = 1}}, .links = {link}, .plan = "{}"};
+  return {.workers = {{}, {.stages = 1}}, .links = {link}, .plan = "{}"};
 }
 
 void put(RingWriter& ring, std::size_t size, int byte) {

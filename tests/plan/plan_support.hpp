@@ -79,12 +79,12 @@ inline Node make_pipeline(std::string name, Mode mode, std::vector<Node> childre
   return node;
 }
 
-inline Plan make_plan(Mode mode, std::vector<Node> children, EndKind ends = EndKind::hosted) {
+inline Plan make_plan(Mode mode, std::vector<Node> children, EndKind ends = EndKind::stage) {
   Plan plan;
   plan.root = make_pipeline(std::string(kMainPipeline), mode, std::move(children));
   plan.entry = ends;
   plan.exit = ends;
-  if (ends == EndKind::hosted) {
+  if (ends == EndKind::stage) {
     plan.source = make_stage("", "lines");
     plan.sink = make_stage("", "null");
   }

@@ -15,10 +15,10 @@ class RandomPlan {
 
   Plan make() {
     Plan plan = make_plan(mode(), members(1));
-    plan.entry = coin() ? EndKind::hosted : EndKind::external;
-    plan.exit = coin() ? EndKind::hosted : EndKind::external;
-    plan.source = plan.entry == EndKind::hosted ? plan.source : Node();
-    plan.sink = plan.exit == EndKind::hosted ? plan.sink : Node();
+    plan.entry = coin() ? EndKind::stage : EndKind::external;
+    plan.exit = coin() ? EndKind::stage : EndKind::external;
+    plan.source = plan.entry == EndKind::stage ? plan.source : Node();
+    plan.sink = plan.exit == EndKind::stage ? plan.sink : Node();
     return plan;
   }
 

@@ -62,33 +62,33 @@ void check_chain(const Topology& sut) {
   }
   EXPECT_EQ(chain.size(), segments) << "every segment is on it";
   std::vector<std::size_t> next(sut.workers.size());
-  std::vector<HostedId> hosted;
+  std::vector<StageId> stages;
   std::vector<WorkerId> first_seen;
   for (std::size_t i = 0; i < chain.size(); ++i) {
     const Segment& segment = sut.segment(chain[i]);
     EXPECT_EQ(chain[i].index, next[chain[i].worker]++) << "segments of a row come in order";
     EXPECT_EQ(segment.inputs, i == 0 ? std::vector<LinkId>() : std::vector<LinkId>{static_cast<LinkId>(i - 1)});
-    hosted.insert(hosted.end(), segment.hosted.begin(), segment.hosted.end());
+    stages.insert(stages.end(), segment.stages.begin(), segment.stages.end());
     if (chain[i].index == 0) {
       first_seen.push_back(chain[i].worker);
     }
   }
   EXPECT_TRUE(std::is_sorted(first_seen.begin(), first_seen.end())) << "workers are ordered along the way";
-  for (HostedId id = 0; id < hosted.size(); ++id) {
-    EXPECT_EQ(hosted[id], id) << "stages are called in order";
+  for (StageId id = 0; id < stages.size(); ++id) {
+    EXPECT_EQ(stages[id], id) << "stages are called in order";
   }
-  EXPECT_EQ(hosted.size(), sut.hosted.size());
+  EXPECT_EQ(stages.size(), sut.stages.size());
 }
 
 void check_stages(const Topology& sut, const Plan& plan) {
   std::vector<FlatStage> flat;
   flatten(plan.root, "MainPipeline", "MainPipeline", false, flat);
-  const std::size_t shift = plan.entry == EndKind::hosted ? 1 : 0;
-  ASSERT_EQ(sut.hosted.size(), flat.size() + shift + (plan.exit == EndKind::hosted ? 1 : 0));
+  const std::size_t shift = plan.entry == EndKind::stage ? 1 : 0;
+  ASSERT_EQ(sut.stages.size(), flat.size() + shift + (plan.exit == EndKind::stage ? 1 : 0));
   for (std::size_t i = 0; i < flat.size(); ++i) {
-    const HostedSpec& hosted = sut.hosted[i + shift];
-    EXPECT_EQ(hosted.key, flat[i].key);
-    EXPECT_EQ(sut.workers[hosted.worker].name, flat[i].worker);
+    const PlacedStage& placed = sut.stages[i + shift];
+    EXPECT_EQ(placed.key, flat[i].key);
+    EXPECT_EQ(sut.workers[placed.worker].name, flat[i].worker);
   }
 }
 
@@ -119,12 +119,11 @@ void check_names(const Topology& sut) {
 
 /// Every stage gets the results of the one before it, and its counters are its own.
 void check_neighbours(const Topology& sut) {
-  std::vector<std::uint32_t> stages(sut.workers.size());
-  for (HostedId id = 0; id < sut.hosted.size(); ++id) {
-    EXPECT_EQ(sut.upstream(id), id == 0 ? std::vector<HostedId>() : std::vector<HostedId>{id - 1});
-    EXPECT_EQ(sut.downstream(id),
-              id + 1 == sut.hosted.size() ? std::vector<HostedId>() : std::vector<HostedId>{id + 1});
-    EXPECT_EQ(sut.hosted[id].index, stages[sut.hosted[id].worker]++);
+  std::vector<std::uint32_t> counts(sut.workers.size());
+  for (StageId id = 0; id < sut.stages.size(); ++id) {
+    EXPECT_EQ(sut.upstream(id), id == 0 ? std::vector<StageId>() : std::vector<StageId>{id - 1});
+    EXPECT_EQ(sut.downstream(id), id + 1 == sut.stages.size() ? std::vector<StageId>() : std::vector<StageId>{id + 1});
+    EXPECT_EQ(sut.stages[id].index, counts[sut.stages[id].worker]++);
   }
 }
 

@@ -26,8 +26,8 @@ Texts segments_of(const Topology& sut, const std::string& worker) {
   for (const WorkerSpec& spec : sut.workers) {
     for (const Segment& segment : spec.name == worker ? spec.segments : std::vector<Segment>()) {
       std::string text;
-      for (const HostedId id : segment.hosted) {
-        text += (text.empty() ? "" : ", ") + sut.hosted[id].key.substr(sut.hosted[id].key.rfind("__") + 2);
+      for (const StageId id : segment.stages) {
+        text += (text.empty() ? "" : ", ") + sut.stages[id].key.substr(sut.stages[id].key.rfind("__") + 2);
       }
       texts.push_back(text);
     }
@@ -42,12 +42,12 @@ TEST(TopologyTest, EachParallelStageIsAWorker) {
             (Texts{"MainPipeline__Source", "MainPipeline__A", "MainPipeline__B", "MainPipeline__Sink"}));
   EXPECT_EQ(links_of(sut), (Texts{"Source -> A", "A -> B", "B -> Sink"}));
   EXPECT_EQ(sut.pipeline_keys, Texts{"MainPipeline"});
-  EXPECT_EQ(sut.hosted.front().role, Role::source);
-  EXPECT_EQ(sut.hosted.front().node, &plan.source);
-  EXPECT_EQ(sut.hosted[1].role, Role::stage);
-  EXPECT_EQ(sut.hosted[1].node, &plan.root.children[0]);
-  EXPECT_EQ(sut.hosted.back().role, Role::sink);
-  EXPECT_EQ(sut.hosted.back().worker, 3U);
+  EXPECT_EQ(sut.stages.front().role, Role::source);
+  EXPECT_EQ(sut.stages.front().node, &plan.source);
+  EXPECT_EQ(sut.stages[1].role, Role::stage);
+  EXPECT_EQ(sut.stages[1].node, &plan.root.children[0]);
+  EXPECT_EQ(sut.stages.back().role, Role::sink);
+  EXPECT_EQ(sut.stages.back().worker, 3U);
   EXPECT_TRUE(sut.workers.front().segments.front().inputs.empty());
   EXPECT_TRUE(sut.links[sut.workers.back().segments.front().outputs.at(0)].is_terminal());
 }
@@ -69,7 +69,7 @@ TEST(TopologyTest, SerialChildIsOneWorker) {
   EXPECT_EQ(workers_of(sut),
             (Texts{"MainPipeline__Source", "MainPipeline__A", "MainPipeline__Row", "MainPipeline__Sink"}));
   EXPECT_EQ(segments_of(sut, "MainPipeline__Row"), Texts{"B, C"});
-  EXPECT_EQ(sut.hosted[3].key, "MainPipeline__Row__Inner__C");
+  EXPECT_EQ(sut.stages[3].key, "MainPipeline__Row__Inner__C");
   EXPECT_EQ(sut.pipeline_keys, (Texts{"MainPipeline", "MainPipeline__Row", "MainPipeline__Row__Inner"}));
 }
 
@@ -128,7 +128,7 @@ TEST(TopologyTest, ExternalEndsOfAParallelPipeline) {
   EXPECT_TRUE(sut.workers.front().external);
   EXPECT_FALSE(sut.workers[1].external);
   EXPECT_TRUE(sut.workers.back().external);
-  EXPECT_TRUE(sut.workers.back().segments.front().hosted.empty());
+  EXPECT_TRUE(sut.workers.back().segments.front().stages.empty());
 }
 
 TEST(TopologyTest, ExternalEndsOfASerialPipelineMakeItTheUsersOwnRow) {
@@ -144,7 +144,7 @@ TEST(TopologyTest, ExternalEndsOfASerialPipelineMakeItTheUsersOwnRow) {
 
 TEST(TopologyTest, OneExternalEndOfASerialPipelineIsBesideItsRow) {
   Plan plan = make_plan(Mode::serial, {make_stage("A")}, EndKind::external);
-  plan.exit = EndKind::hosted;
+  plan.exit = EndKind::stage;
   plan.sink = make_stage("");
   const Topology sut = make_topology(plan);
   EXPECT_EQ(links_of(sut), Texts{"Entry -> MainPipeline"});
@@ -202,8 +202,8 @@ TEST(TopologyTest, StagesKnowTheirPlaceAndTheirLinks) {
                                      {make_stage("A"), make_stage("B"),
                                       make_pipeline("P", Mode::parallel, {make_stage("X")}), make_stage("C")})});
   const Topology sut = make_topology(plan);  // Source, A, B, X, C, Sink
-  EXPECT_EQ(sut.hosted[4].segment, 1U);
-  EXPECT_EQ(sut.hosted[4].index, 2U);
+  EXPECT_EQ(sut.stages[4].segment, 1U);
+  EXPECT_EQ(sut.stages[4].index, 2U);
   const auto ids = [](std::span<const LinkId> links) { return std::vector<LinkId>(links.begin(), links.end()); };
   EXPECT_EQ(ids(sut.links_into(1)), std::vector<LinkId>{0});
   EXPECT_TRUE(sut.links_out_of(1).empty());
@@ -246,10 +246,10 @@ TEST(TopologyTest, ReplicasShareTheLinkInFrontAndTheNextStageCollects) {
   EXPECT_EQ(sut.links[0].consumers, (std::vector<SegmentRef>{{.worker = 1}, {.worker = 2}}));
   EXPECT_EQ(sut.consumer_index(0, {.worker = 2}), 1U);
   EXPECT_EQ(sut.workers[3].segments[0].inputs, (std::vector<LinkId>{1, 2}));
-  EXPECT_EQ(sut.downstream(0), (std::vector<HostedId>{1, 2}));
-  EXPECT_EQ(sut.upstream(1), std::vector<HostedId>{0});
-  EXPECT_EQ(sut.upstream(2), std::vector<HostedId>{0});
-  EXPECT_EQ(sut.upstream(3), (std::vector<HostedId>{1, 2}));
+  EXPECT_EQ(sut.downstream(0), (std::vector<StageId>{1, 2}));
+  EXPECT_EQ(sut.upstream(1), std::vector<StageId>{0});
+  EXPECT_EQ(sut.upstream(2), std::vector<StageId>{0});
+  EXPECT_EQ(sut.upstream(3), (std::vector<StageId>{1, 2}));
   EXPECT_TRUE(sut.downstream(3).empty());
 }
 
@@ -258,9 +258,9 @@ TEST(TopologyTest, ReplicasAreOneStageOfThePlan) {
   const Topology sut = make_topology(plan);
   std::vector<std::uint32_t> in_plan;
   std::vector<bool> first;
-  for (const HostedSpec& hosted : sut.hosted) {
-    in_plan.push_back(hosted.in_plan);
-    first.push_back(hosted.first_replica);
+  for (const PlacedStage& placed : sut.stages) {
+    in_plan.push_back(placed.in_plan);
+    first.push_back(placed.first_replica);
   }
   EXPECT_EQ(in_plan, (std::vector<std::uint32_t>{0, 1, 2, 2, 3, 4}));
   EXPECT_EQ(first, (std::vector<bool>{true, true, true, false, true, true}));
@@ -320,7 +320,7 @@ TEST(TopologyTest, BranchesReadOneLinkAndTheNextStageJoinsThem) {
   EXPECT_FALSE(sut.links[0].one_answer);
   EXPECT_TRUE(sut.links[1].one_answer);
   EXPECT_EQ(sut.workers[3].segments[0].collect, Collect::zip);
-  EXPECT_EQ(sut.upstream(3), (std::vector<HostedId>{1, 2}));
+  EXPECT_EQ(sut.upstream(3), (std::vector<StageId>{1, 2}));
 }
 
 TEST(TopologyTest, MergedBranchesMayGiveSeveralAnswers) {
@@ -340,11 +340,11 @@ TEST(TopologyTest, BehindBranchesThatJoinNothingTheNextStageReadsTheirLinkToo) {
   EXPECT_EQ(links_of(sut), (Texts{"Source -> A", "A -> T", "T__P__X -> T__P__S", "B -> Sink"}));
   EXPECT_EQ(sut.links[1].sharing, Sharing::every);
   EXPECT_EQ(sut.links[1].consumers.size(), 2U);
-  EXPECT_EQ(sut.hosted[3].role, Role::sink);
+  EXPECT_EQ(sut.stages[3].role, Role::sink);
   EXPECT_TRUE(sut.segment_of(3).aside);
   EXPECT_FALSE(sut.leaves_pipeline(sut.segment_of(3)));
   EXPECT_TRUE(sut.leaves_pipeline(sut.segment_of(5)));
-  EXPECT_EQ(sut.downstream(1), (std::vector<HostedId>{2, 4}));
+  EXPECT_EQ(sut.downstream(1), (std::vector<StageId>{2, 4}));
 }
 
 TEST(TopologyTest, BranchesThatBeginOrEndWithBranchesHaveWorkersThatPassOn) {

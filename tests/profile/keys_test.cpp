@@ -17,10 +17,10 @@ using plan::Topology;
 /// Of all keys that begin with `pipeline`, in the order in which items come to them: first and last of the stages.
 std::pair<std::string, std::string> ends_of(const Topology& topology, const std::string& pipeline) {
   std::pair<std::string, std::string> ends;
-  for (const plan::HostedSpec& hosted : topology.hosted) {
-    if (hosted.key.starts_with(pipeline + "__")) {
-      ends.first = ends.first.empty() ? hosted.key : ends.first;
-      ends.second = hosted.key;
+  for (const plan::PlacedStage& placed : topology.stages) {
+    if (placed.key.starts_with(pipeline + "__")) {
+      ends.first = ends.first.empty() ? placed.key : ends.first;
+      ends.second = placed.key;
     }
   }
   return ends;
@@ -31,8 +31,8 @@ void check_keys(const Plan& plan) {
   const shm::SegmentSpec spec = worker::segment_spec(topology, {}, {});
   const std::vector<ProfileKey> sut = profile_keys(topology);
   std::multiset<std::string> expected(topology.pipeline_keys.begin(), topology.pipeline_keys.end());
-  for (const plan::HostedSpec& hosted : topology.hosted) {
-    expected.insert(hosted.key);
+  for (const plan::PlacedStage& placed : topology.stages) {
+    expected.insert(placed.key);
   }
   std::multiset<std::string> found;
   std::set<std::pair<std::uint32_t, std::uint32_t>> places;
@@ -45,7 +45,7 @@ void check_keys(const Plan& plan) {
       continue;
     }
     const shm::WorkerSize& worker = spec.workers.at(key.worker);
-    EXPECT_LT(key.index, worker.hosted + (worker.tracks_pipeline ? 1 : 0)) << key.key << " has no counters";
+    EXPECT_LT(key.index, worker.stages + (worker.tracks_pipeline ? 1 : 0)) << key.key << " has no counters";
     EXPECT_TRUE(places.emplace(key.worker, key.index).second) << key.key << " shares its counters";
   }
   EXPECT_EQ(found, expected);
@@ -104,7 +104,7 @@ TEST(KeysTest, AlsoRowsOfNothingButParallelPipelines) {
   using plan::test::make_pipeline;
   using plan::test::make_stage;
   for (const Mode outer : {Mode::serial, Mode::parallel}) {
-    for (const EndKind ends : {EndKind::external, EndKind::hosted}) {
+    for (const EndKind ends : {EndKind::external, EndKind::stage}) {
       const auto child = [](const char* name) { return make_pipeline(name, Mode::parallel, {make_stage("X")}); };
       check_keys(plan::test::make_plan(outer, {child("A"), child("B")}, ends));
       check_keys(plan::test::make_plan(outer, {make_pipeline("Row", Mode::serial, {child("A"), child("B")})}, ends));

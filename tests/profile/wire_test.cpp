@@ -49,9 +49,9 @@ TEST(WireTest, Descriptions) {
   sut.database = "/tmp/x";
   sut.name = "n";
   sut.retention.runs = 5;
-  sut.topology.hosted = {{.key = "A", .role = plan::Role::source}};
+  sut.topology.stages = {{.key = "A", .role = plan::Role::source}};
   sut.topology.workers = {
-      {.name = "W", .external = true, .segments = {{.inputs = {}, .hosted = {0}, .outputs = {4, 5}}}}};
+      {.name = "W", .external = true, .segments = {{.inputs = {}, .stages = {0}, .outputs = {4, 5}}}}};
   sut.topology.links = {{.name = "L", .producer = {1, 2}, .consumers = {{3, 4}}, .options = {.items = 9}}};
   sut.topology.pipeline_keys = {"P"};
   const auto out = base::decode<RunInfo>(base::encode(sut));

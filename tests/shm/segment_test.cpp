@@ -14,7 +14,7 @@ namespace {
 using namespace pystream::test;
 
 SegmentSpec make_spec() {
-  return {.workers = {{.hosted = 1}, {.hosted = 40, .segments = 3, .checkpoint_bytes = 5000}, {}},
+  return {.workers = {{.stages = 1}, {.stages = 40, .segments = 3, .checkpoint_bytes = 5000}, {}},
           .links =
               {{.producer = 0, .consumers = {1}, .ring_bytes = 4096, .item_limit = 10'000, .large_limit = 2},
                {.producer = 1, .consumers = {2}, .ring_bytes = 65'536, .item_limit = 1 << 26, .answers = Answers::each},
@@ -51,7 +51,7 @@ TEST(SegmentTest, WhatWasLaidOutIsFoundAgain) {
   EXPECT_EQ(sut.plan(), "the plan");
   EXPECT_EQ(sut.header().workers, 3U);
   EXPECT_EQ(sut.header().links, 3U);
-  EXPECT_EQ(sut.worker(1).hosted, 40U);
+  EXPECT_EQ(sut.worker(1).stages, 40U);
   EXPECT_EQ(sut.worker(1).segments, 3U);
   EXPECT_GE(sut.worker(1).checkpoint_bytes, 5000U);
   EXPECT_EQ(sut.worker(2).checkpoint_bytes, 0U);
@@ -79,7 +79,7 @@ TEST(SegmentTest, PartsDoNotOverlap) {
   for (std::uint32_t i = 0; i < 3; ++i) {
     const WorkerEntry& worker = sut.worker(i);
     parts.emplace_back(worker.control_offset, kPage);
-    parts.emplace_back(worker.page_offset, kWorkerPageBytes + worker.tracked * sizeof(HostedStats));
+    parts.emplace_back(worker.page_offset, kWorkerPageBytes + worker.tracked * sizeof(StageStats));
     parts.emplace_back(worker.profile_offset, kPage + worker.segments * worker.batch_bytes + worker.rows * sizeof(Row));
     parts.emplace_back(worker.checkpoint_offset, 2 * worker.segments * worker.checkpoint_bytes);
     const LinkEntry& link = sut.link(i);
@@ -254,7 +254,7 @@ TEST(SegmentTest, AttachChecksEveryField) {
           for (std::uint32_t id = 0; id < sut.header().workers; ++id) {
             const WorkerEnd end = sut.map_worker(id);
             end.page->commits = 1;
-            for (HostedStats& stats : end.stats) {
+            for (StageStats& stats : end.stats) {
               stats.items = 1;
             }
             if (end.checkpoints != nullptr) {

@@ -25,7 +25,7 @@ std::pair<base::UniqueFd, base::UniqueFd> sockets() {
 /// A worker with one stage, and this process behind it.
 shm::Segment make_segment() {
   shm::SegmentSpec spec;
-  spec.workers = {{.hosted = 1, .segments = 1, .tracks_pipeline = true, .rows = 64}, {}};
+  spec.workers = {{.stages = 1, .segments = 1, .tracks_pipeline = true, .rows = 64}, {}};
   spec.links = {{.producer = 0, .consumers = {1}, .ring_bytes = 4096, .item_limit = 4096}};
   return shm::Segment::create(spec);
 }
@@ -36,8 +36,8 @@ profile::RunInfo info(const std::filesystem::path& folder) {
   info.name = "test";
   info.plan = "{}";
   info.started = 1;
-  info.topology.hosted = {{.key = "MainPipeline__A"}};
-  info.topology.workers = {{.name = "MainPipeline__A", .segments = {{.hosted = {0}, .outputs = {0}}}},
+  info.topology.stages = {{.key = "MainPipeline__A"}};
+  info.topology.workers = {{.name = "MainPipeline__A", .segments = {{.stages = {0}, .outputs = {0}}}},
                            {.name = "Exit", .external = true, .segments = {{.inputs = {0}}}}};
   info.topology.links = {{.name = "A -> Exit", .producer = {.worker = 0}, .consumers = {{.worker = 1}}}};
   return info;

@@ -25,11 +25,11 @@ class StoreTest : public testing::Test {
     info.database = profile::database_in(folder_.path());
     info.name = "test";
     info.plan = "{}";
-    info.topology.hosted = {{.key = "MainPipeline__Source", .role = plan::Role::source, .worker = 0},
+    info.topology.stages = {{.key = "MainPipeline__Source", .role = plan::Role::source, .worker = 0},
                             {.key = "MainPipeline__Sink", .role = plan::Role::sink, .worker = 1}};
     info.topology.workers = {
-        {.name = "MainPipeline__Source", .segments = {{.hosted = {0}, .outputs = {0}}}},
-        {.name = "MainPipeline__Sink", .segments = {{.inputs = {0}, .hosted = {1}, .outputs = {1}}}}};
+        {.name = "MainPipeline__Source", .segments = {{.stages = {0}, .outputs = {0}}}},
+        {.name = "MainPipeline__Sink", .segments = {{.inputs = {0}, .stages = {1}, .outputs = {1}}}}};
     info.topology.links = {{.name = "Source -> Sink", .producer = {.worker = 0}, .consumers = {{.worker = 1}}},
                            {.name = "behind the sink", .producer = {.worker = 1}}};
     info.topology.pipeline_keys = {"MainPipeline"};
@@ -38,7 +38,7 @@ class StoreTest : public testing::Test {
   /// With the sink in a pipeline inside the main one.
   profile::RunInfo with_child() {
     profile::RunInfo run = info();
-    run.topology.hosted[1].key = "MainPipeline__Child__Sink";
+    run.topology.stages[1].key = "MainPipeline__Child__Sink";
     run.topology.pipeline_keys.emplace_back("MainPipeline__Child");
     return run;
   }
@@ -65,7 +65,7 @@ class StoreTest : public testing::Test {
   }
 
   static shm::Row row(std::uint64_t n) {
-    return {.sequence = n, .input = n, .start_ns = static_cast<std::int64_t>(10 * n), .hosted_and_ns = 5};
+    return {.sequence = n, .input = n, .start_ns = static_cast<std::int64_t>(10 * n), .stage_and_ns = 5};
   }
   std::int64_t count(const std::string& sql) {
     Database database(profile::database_in(folder_.path()), Database::Mode::read);
@@ -123,7 +123,7 @@ TEST_F(StoreTest, TheMainPipelineIsTheLastOfItsWorkersKeys) {
   RowStore sut(profile::database_in(folder_.path()), {.run = run});
   const auto of_pipeline = [](std::uint64_t n) {
     shm::Row pipeline = row(n);
-    pipeline.hosted_and_ns |= std::uint64_t{1} << 48;
+    pipeline.stage_and_ns |= std::uint64_t{1} << 48;
     return pipeline;
   };
   static_cast<void>(sut.write(1, 0, 1, of_pipeline));
@@ -282,8 +282,8 @@ TEST_F(StoreTest, APipelineInsideWeighsItsRecordedItemsByTheItemsOfTheirWindow) 
   store.write_windows(1, shm::kWindowNs, {{2, {.total = {.items = 900}, .window = {.items = 800}}}}, {});
   store.lock().unlock();
   const auto sink = [](std::uint64_t n) {
-    return n < 100 ? shm::Row{.sequence = n, .input = n, .start_ns = 0, .hosted_and_ns = 100}
-                   : shm::Row{.sequence = n, .input = n, .start_ns = shm::kWindowNs, .hosted_and_ns = 1000};
+    return n < 100 ? shm::Row{.sequence = n, .input = n, .start_ns = 0, .stage_and_ns = 100}
+                   : shm::Row{.sequence = n, .input = n, .start_ns = shm::kWindowNs, .stage_and_ns = 1000};
   };
   ASSERT_TRUE(RowStore(profile::database_in(folder_.path()), {.run = run}).write(1, 0, 180, sink));
   Database database = open_for_reading(folder_.path());
@@ -311,8 +311,8 @@ TEST_F(StoreTest, APipelineInsideWeighsItsRecordedItemsByThoseUpToTheNext) {
   store.write_windows(0, shm::kWindowNs, {{2, {.total = {.items = 900}, .window = {.items = 900}}}}, {});
   store.lock().unlock();
   const auto sink = [](std::uint64_t n) {
-    return n < 100 ? shm::Row{.sequence = n, .input = n, .start_ns = 0, .hosted_and_ns = 1000}
-                   : shm::Row{.sequence = 100 + 10 * (n - 100), .input = n, .start_ns = 0, .hosted_and_ns = 100};
+    return n < 100 ? shm::Row{.sequence = n, .input = n, .start_ns = 0, .stage_and_ns = 1000}
+                   : shm::Row{.sequence = 100 + 10 * (n - 100), .input = n, .start_ns = 0, .stage_and_ns = 100};
   };
   ASSERT_TRUE(RowStore(profile::database_in(folder_.path()), {.run = run}).write(1, 0, 180, sink));
   Database database = open_for_reading(folder_.path());

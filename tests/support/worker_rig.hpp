@@ -82,7 +82,7 @@ class KeptLetters final : public worker::DeadLetters {
 /// link 2 * i + 1 away from it (a terminal one behind a sink).
 inline shm::Segment make_rig_segment(const RigSpec& spec) {
   shm::SegmentSpec made{
-      .workers = {{}, {.hosted = 16, .segments = static_cast<std::uint32_t>(spec.segments.size()), .rows = spec.rows}},
+      .workers = {{}, {.stages = 16, .segments = static_cast<std::uint32_t>(spec.segments.size()), .rows = spec.rows}},
       .links = {},
       .plan = ""};
   made.workers[1].checkpoint_bytes = spec.checkpoint_bytes;
@@ -145,7 +145,7 @@ class RiggedWorker {
       parts.stages = given.make();
       parts.faults.assign(parts.stages.size(), given.faults);
       parts.place = {.first = i == 0, .last = i + 1 == spec.segments.size()};
-      parts.first_hosted = first;
+      parts.first_stage = first;
       if (given.in_runs) {
         parts.expected_item_ns = 0;
       }

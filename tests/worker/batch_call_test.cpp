@@ -24,12 +24,12 @@ class BatchCallTest : public ::testing::Test {
   explicit BatchCallTest(shm::LinkSize link = {.ring_bytes = 4096, .item_limit = 20'000})
       : spec_{.segments = {{}}, .link = link}, segment_(make_rig_segment(spec_)) {}
 
-  BatchCall& start(std::unique_ptr<StageAdapter> hosted) {
-    hosted_ = std::move(hosted);
+  BatchCall& start(std::unique_ptr<StageAdapter> stage) {
+    stage_ = std::move(stage);
     monitor_.emplace(segment_.map_worker(1), -1);
     output_.emplace(segment_.map_producer(1));
     input_.emplace(segment_.map_consumer(0), 0);
-    return call_.emplace(*hosted_, *output_, *monitor_, late_ns_);
+    return call_.emplace(*stage_, *output_, *monitor_, late_ns_);
   }
   /// How many of the items that are there are taken.
   std::uint32_t collect(std::uint32_t limit = shm::kMostInRun) { return collect(limit, kAll); }
@@ -51,7 +51,7 @@ class BatchCallTest : public ::testing::Test {
   RigSpec spec_;
   std::int64_t late_ns_ = std::numeric_limits<std::int64_t>::max();  ///< whatever else the machine does meanwhile
   shm::Segment segment_;
-  std::unique_ptr<StageAdapter> hosted_;
+  std::unique_ptr<StageAdapter> stage_;
   std::optional<Monitor> monitor_;
   std::optional<shm::RingWriter> output_;
   std::optional<shm::RingReader> input_;
@@ -445,7 +445,7 @@ TEST(SegmentRunnerRunTest, AnItemThatThrowsInARunIsADeadLetterAndIsCalledOnce) {
   EXPECT_EQ(sut.letters.sequences, std::vector<std::uint64_t>{2});
   EXPECT_EQ(sut.letters.items, Texts{"c"});
   EXPECT_EQ(records_of(segment, 1), (Texts{"a", "b", "d", "e", "$"}));
-  const shm::HostedStats& stats = sut.monitor().end().stats[0];
+  const shm::StageStats& stats = sut.monitor().end().stats[0];
   EXPECT_EQ(stats.items.load(), 5U);
   EXPECT_EQ(stats.errors.load(), 1U);
 }

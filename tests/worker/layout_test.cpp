@@ -20,7 +20,7 @@ TEST(LayoutTest, IdsAreThoseOfTheTopology) {
   EXPECT_EQ(sut.plan, "text");
   ASSERT_EQ(sut.workers.size(), topology.workers.size());
   ASSERT_EQ(sut.links.size(), topology.links.size());
-  EXPECT_EQ(sut.workers[0].hosted, 3U);
+  EXPECT_EQ(sut.workers[0].stages, 3U);
   EXPECT_EQ(sut.workers[0].segments, 2U);
   EXPECT_TRUE(sut.workers[0].tracks_pipeline);
   EXPECT_FALSE(sut.workers[1].tracks_pipeline);

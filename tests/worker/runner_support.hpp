@@ -12,9 +12,9 @@ namespace pystream::worker::test {
 
 using Texts = std::vector<std::string>;
 
-inline std::vector<std::unique_ptr<StageAdapter>> one(std::unique_ptr<StageAdapter> hosted) {
+inline std::vector<std::unique_ptr<StageAdapter>> one(std::unique_ptr<StageAdapter> stage) {
   std::vector<std::unique_ptr<StageAdapter>> all;
-  all.push_back(std::move(hosted));
+  all.push_back(std::move(stage));
   return all;
 }
 

@@ -154,7 +154,7 @@ shm::Segment make_segment(shm::LinkSize in, shm::LinkSize out) {
   in.consumers = {1};
   out.producer = 1;
   out.consumers = {0};
-  return shm::Segment::create({.workers = {{}, {.hosted = 1}}, .links = {in, out}, .plan = ""});
+  return shm::Segment::create({.workers = {{}, {.stages = 1}}, .links = {in, out}, .plan = ""});
 }
 
 TEST(SegmentRecoveryTest, KilledWhileItWaitsForRoomBehindFilteredItems) {

@@ -39,7 +39,7 @@ std::vector<std::uint64_t> times_of(const std::function<std::vector<std::unique_
   EXPECT_TRUE(sut.runner().ended());
   std::vector<std::uint64_t> times;
   for (std::size_t i = 0; i < stages; ++i) {
-    const shm::HostedStats& stats = sut.monitor().end().stats[i];
+    const shm::StageStats& stats = sut.monitor().end().stats[i];
     EXPECT_EQ(stats.samples, kItems) << "slow stages are timed item by item";
     EXPECT_EQ(stats.total_ns, stats.timed_ns);
     times.push_back(stats.total_ns);

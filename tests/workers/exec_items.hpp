@@ -24,8 +24,8 @@ inline void submit(AsyncStage& stage, std::string_view bytes) {
 }
 
 /// Keeps up to capacity items in flight, as a worker does, and collects all answers.
-inline Texts stream(StageAdapter& hosted, const Texts& items) {
-  AsyncStage& stage = *hosted.taker()->async();
+inline Texts stream(StageAdapter& adapter, const Texts& items) {
+  AsyncStage& stage = *adapter.taker()->async();
   CollectingOutput out;
   std::size_t in_flight = 0;
   for (const std::string& item : items) {
