@@ -55,6 +55,10 @@ control forget_stepped_over shm/shm_test 'DealingTest.ASuccessorFindsReleased*'
 control one_input_number worker/worker_test "$steps/Collects"
 control forget_collect_turn worker/worker_test "$steps/Collects"
 control collect_without_output worker/worker_test "$steps/CollectsAndFilters"
+control free_before_follower shm/shm_test 'FollowingTest.WhatIsNotFollowed*'
+control follow_in_turn worker/worker_test 'DealtSegmentTest.ACollectorFollows*'
+control one_input_number worker/worker_test "$steps/Follows"
+control collect_without_output worker/worker_test "$steps/FollowsAndFilters"
 control one_input_number worker/worker_test "$steps/Zips"
 control collect_without_output worker/worker_test "$steps/ZipsAndFilters"
 control release_zipped_early worker/worker_test 'BranchSegmentTest.ZipReleases*'

@@ -43,4 +43,12 @@ enum class Join {
 };
 std::string_view to_string(Join join);
 
+/// For which of several replicas an item is; see Share.
+enum class ShareBy {
+  turn,          ///< one after another
+  least_loaded,  ///< the one that has the fewest items to do
+  key,           ///< all items of one key for the same one
+};
+std::string_view to_string(ShareBy share);
+
 }  // namespace pystream

@@ -9,6 +9,7 @@
 #include <pystream/codec.hpp>
 #include <pystream/detail/unwrap_optional.hpp>
 #include <pystream/enums.hpp>
+#include <pystream/share.hpp>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -57,16 +58,18 @@ struct StageOptions {
   std::optional<std::chrono::nanoseconds> timeout{};  ///< of one item; then the worker is killed. None: no deadline
   /// From start to ready; also of cleanup().
   std::chrono::nanoseconds start_timeout = std::chrono::seconds(60);
-  /// So many of the stage run beside one another, each in a process of its own: item 0 goes to the first, item 1 to the
-  /// second, and so on; results come out in the order of the items. Each has a state of its own. Only of stages of
-  /// parallel pipelines; at most 64.
+  /// So many of the stage run beside one another, each in a process of its own, and share the items; results come out
+  /// in the order of the items. Each has a state of its own. Only of stages of parallel pipelines; at most 64, or 63 if
+  /// they do not share in turn.
   std::uint32_t replicas = 1;
+  Share share{};
 };
 
 /// How a pipeline runs inside another one.
 struct ChildOptions {
   /// So many of it run beside one another; see StageOptions::replicas.
   std::uint32_t replicas = 1;
+  Share share{};
 };
 
 /// How Pipeline::parallelize() runs a pipeline.

@@ -1,5 +1,6 @@
 #include <mutex>
 #include <pystream/pipeline.hpp>
+#include <utility>
 
 #include "api/pipeline_core.hpp"
 #include "profile/home.hpp"
@@ -129,6 +130,7 @@ Pipeline& Pipeline::add(PipelineStage child, std::string name, ChildOptions opti
   }
   api::TreeNode node{.name = {}, .stage = {}, .child = std::move(tree)};
   node.stage.options.replicas = options.replicas;
+  node.stage.options.share = std::move(options.share);
   core().add(std::move(node), std::move(name));
   return *this;
 }

@@ -65,6 +65,10 @@ std::vector<plan::Node> nodes_with_sink(const PipelineTree& tree) {
   return nodes;
 }
 
+plan::SharePolicy share_of(const Share& share) {
+  return {.by = share.by(), .key = {}, .call = share.call()};
+}
+
 plan::StageSpec spec_of(const detail::StageParts& parts, const plan::FaultPolicy& usual) {
   const StageOptions& options = parts.options;
   plan::StageSpec spec;
@@ -82,6 +86,7 @@ plan::Node node_of(const TreeNode& member) {
   plan::Node node;
   node.name = member.name;
   node.replicas = member.stage.options.replicas;
+  node.share = share_of(member.stage.options.share);
   if (member.child) {
     node.mode = member.child->mode;
     node.join = member.child->join;
@@ -151,6 +156,29 @@ void check_types(const PipelineTree& tree, const std::vector<TreeStage>& all, co
         throw PipelineInitiationError("stage " + given.who + " gives items of type " + given.type + ", but stage " +
                                       here.key + " takes " + taken +
                                       "; change one of them, or add a stage between that converts");
+      }
+    }
+  }
+}
+
+/// Throws PipelineInitiationError if keys are those of other items than the replicas get.
+void check_keys(const std::vector<TreeStage>& all, const plan::Topology& topology) {
+  for (const plan::LinkSpec& link : topology.links) {
+    if (!link.deals() || !link.shared_by->share.call || link.shared_by->share.call->input == kAnyItem) {
+      continue;
+    }
+    const std::string& wanted = link.shared_by->share.call->input;
+    const plan::Segment& replica = topology.segment(link.consumers.front());
+    std::vector<plan::GivenItems> items = plan::items_into(topology, replica, gives_of(all, topology));
+    if (items.empty() && !replica.stages.empty()) {  // the user's process gives what the replicas take
+      const TreeStage& first = all[topology.stages[replica.stages.front()].in_plan];
+      items.push_back({.type = first.parts->input, .who = first.key});
+    }
+    for (const plan::GivenItems& given : items) {
+      if (given.type != kAnyItem && given.type != wanted) {
+        throw PipelineInitiationError("the replicas of " + link.shared_by->name + " share items of type " + wanted +
+                                      " by their key, but those of stage " + given.who + " are of type " + given.type +
+                                      "; change one of them");
       }
     }
   }
@@ -304,8 +332,30 @@ std::vector<TreeStage> stages(PipelineTree& tree) {
   return all;
 }
 
+namespace {
+
+/// Throws PipelineInitiationError if a callable tells the keys of items.
+void refuse_key_calls(const PipelineTree& tree, const std::string& key) {
+  for (const TreeNode& member : tree.members) {
+    const std::string member_key = std::string(key).append(plan::kSeparator).append(member.name);
+    if (member.stage.options.share.call()) {
+      throw PipelineInitiationError("the replicas of " + member_key +
+                                    " share items by a callable of this process, which StartMethod::spawn cannot send "
+                                    "to a worker program; use StartMethod::fork, or share them in another way");
+    }
+    if (member.child) {
+      refuse_key_calls(*member.child, member_key);
+    }
+  }
+}
+
+}  // namespace
+
 void resolve_registered(PipelineTree& tree, const ParallelOptions& options) {
   tree.types.clear();
+  if (options.start_method == StartMethod::spawn) {
+    refuse_key_calls(tree, std::string(plan::kMainPipeline));
+  }
   try {
     TypeLookup lookup(options);
     for (const TreeStage& stage : stages(tree)) {
@@ -333,6 +383,7 @@ TreeEnds check_tree(PipelineTree& tree) {
   const plan::Topology topology = plan::make_topology(plan);
   const std::vector<TreeStage> all = stages(tree);
   check_types(tree, all, topology);
+  check_keys(all, topology);
   TreeEnds ends;
   if (!tree.source) {
     for (const plan::StageId id : topology.first_stages()) {

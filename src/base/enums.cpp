@@ -52,6 +52,18 @@ std::string_view to_string(OnError on_error) {
   return "dead_letter";
 }
 
+std::string_view to_string(ShareBy share) {
+  switch (share) {
+    case ShareBy::turn:
+      return "turn";
+    case ShareBy::least_loaded:
+      return "least_loaded";
+    case ShareBy::key:
+      return "key";
+  }
+  return "turn";
+}
+
 std::string_view to_string(Join join) {
   switch (join) {
     case Join::zip:

@@ -11,7 +11,7 @@
 namespace pystream::base {
 namespace {
 
-constexpr std::array<std::string_view, 36> kNames{"none",
+constexpr std::array<std::string_view, 38> kNames{"none",
                                                   "journal_entry_in_place",
                                                   "position_before_journal",
                                                   "release_before_commit",
@@ -25,6 +25,8 @@ constexpr std::array<std::string_view, 36> kNames{"none",
                                                   "no_wake_of_consumer",
                                                   "request_ends_sleep",
                                                   "free_by_first_consumer",
+                                                  "free_before_follower",
+                                                  "follow_in_turn",
                                                   "wait_for_first_consumer",
                                                   "deal_from_first",
                                                   "no_wake_to_step_over",

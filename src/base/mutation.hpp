@@ -20,6 +20,8 @@ enum class Mutation {
   no_wake_of_consumer,           ///< publishes without a wake-up
   request_ends_sleep,            ///< takes a consumer that was woken for room for one that saw the commit
   free_by_first_consumer,        ///< takes what the first of several consumers has released for free
+  free_before_follower,          ///< takes for free what the collector needs in order to follow the dealing
+  follow_in_turn,                ///< collects in turn, however the items were dealt
   wait_for_first_consumer,       ///< waits for the first of several consumers, although another one blocks
   deal_from_first,               ///< a successor deals from the first consumer on
   no_wake_to_step_over,          ///< without room, leaves consumers asleep that were dealt nothing

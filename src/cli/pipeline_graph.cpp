@@ -128,7 +128,9 @@ class Builder {
     return part != plan::kDealer && part != plan::kCollector;
   }
   static std::string shown_name(const std::string& name, const Node& node) {
-    return plan::replicas_name(name, node.replicas);
+    const bool in_turn = node.replicas <= 1 || node.share.by == ShareBy::turn;
+    const char* const by = in_turn ? "" : node.share.by == ShareBy::key ? ", by key" : ", by load";
+    return plan::replicas_name(name, node.replicas) + by;
   }
   static std::string replica_key(const std::string& key, const Node& node) {
     return node.replicas > 1 ? key + plan::kReplica + "1" : key;

@@ -60,10 +60,19 @@ class Auditor {
       if (consumer == 0) {
         count_dropped(input);
       }
-      compare(input, of_link, consumer);
+      if (topology_.links[input].follower) {
+        continue;  // who follows the dealing tells what became of it
+      }
+      compare(input, of_link, consumer, !segment.followed);
+      if (segment.followed) {
+        continue;  // what is left here was dealt, and is left there
+      }
       if (const std::uint64_t items = left_items(input, of_link, consumer); items > 0) {
         audit_.left.push_back({.stage = name_of(segment, input), .items = items});
       }
+    }
+    if (segment.followed) {
+      look_at_followed(*segment.followed, page.input_numbers[valid_entry(page)][segment.inputs.size()]);
     }
     if (topology_.links[output].is_terminal() && !segment.stages.empty() && !segment.aside) {
       const shm::StageStats& last = stats_of(segment.stages.back());
@@ -71,6 +80,16 @@ class Auditor {
       const bool sink_alone = segment.inputs.size() == 1 && segment.stages.size() == 1;
       const std::uint64_t came = sink_alone ? done_items(segment.inputs.front(), done) : get(last.items);
       audit_.out += came - std::min(came, get(last.errors));
+    }
+  }
+
+  /// All records of a link that was followed, until number `collected_to`, were dealt, answered and collected.
+  void look_at_followed(plan::LinkId link, std::uint64_t collected_to) {
+    const std::uint64_t done = collected(link, collected_to);
+    compare(link, done, 0, true);
+    if (const std::uint64_t items = left_items(link, done); items > 0) {
+      const plan::SegmentRef first = topology_.links[link].consumers.front();
+      audit_.left.push_back({.stage = name_of(topology_.segment(first), link), .items = items});
     }
   }
 
@@ -83,7 +102,7 @@ class Auditor {
   std::uint64_t left_items(plan::LinkId link, std::uint64_t done, std::uint32_t consumer = 0) const {
     const std::uint64_t written = journal_of(*view_.links[link].producer).next_number;
     const std::uint64_t left = records_left(link, done, written, consumer);
-    return left > 0 && !topology_.links[link].deals() ? left - end_marks(link) : left;
+    return left > 0 && !deals_in_turn(link) ? left - end_marks(link) : left;
   }
 
   /// Of the records done, those that were items.
@@ -111,7 +130,7 @@ class Auditor {
   /// there were no runs.
   std::uint64_t records_left(plan::LinkId link, std::uint64_t done, std::uint64_t written,
                              std::uint32_t consumer) const {
-    if (!topology_.links[link].deals()) {
+    if (!deals_in_turn(link)) {
       return written - std::min(done, written);
     }
     const std::uint64_t dealt = written - end_marks(link);
@@ -120,9 +139,11 @@ class Auditor {
     return before(std::max(dealt, done)) - before(done);
   }
 
-  void compare(plan::LinkId link, std::uint64_t done, std::uint32_t consumer) {
+  bool deals_in_turn(plan::LinkId link) const { return topology_.links[link].sharing == plan::Sharing::turn; }
+
+  void compare(plan::LinkId link, std::uint64_t done, std::uint32_t consumer, bool must_be_done) {
     const std::uint64_t written = journal_of(*view_.links[link].producer).next_number;
-    const std::uint64_t lost = records_left(link, done, written, consumer);
+    const std::uint64_t lost = must_be_done ? records_left(link, done, written, consumer) : 0;
     audit_.lost += lost;
     if (done > written) {
       audit_.doubled += done - written;

@@ -513,6 +513,9 @@ void Coordinator::wake_links_of(plan::WorkerId id) {
   for (const plan::Segment& segment : setup_.topology->workers[id].segments) {
     std::ranges::for_each(segment.inputs, wake);
     std::ranges::for_each(segment.outputs, wake);
+    if (segment.followed) {
+      wake(*segment.followed);
+    }
   }
 }
 

@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "plan/share.hpp"
+
 /// A pipeline description as plain data. Made by plan_json from a file or by the C++ API; nothing here starts
 /// anything.
 namespace pystream::plan {
@@ -92,7 +94,8 @@ struct Node {
   std::optional<StageSpec> stage;  ///< set: a stage; else a pipeline of `mode` with `children`
   Mode mode = Mode::parallel;
   std::vector<Node> children;
-  std::uint32_t replicas = 1;         ///< so many of it run beside one another and take items in turn
+  std::uint32_t replicas = 1;         ///< so many of it run beside one another
+  SharePolicy share{};                ///< which of them an item is for
   Join join = Join::zip;              ///< of a pipeline of Mode::branch
   StageKind kind = StageKind::stage;  ///< of a stage; a sink: the last of a branch that joins nothing
 
@@ -101,7 +104,7 @@ struct Node {
   /// Two nodes are the same wherever they stand.
   bool operator==(const Node& other) const {
     return name == other.name && stage == other.stage && mode == other.mode && children == other.children &&
-           replicas == other.replicas && join == other.join && kind == other.kind;
+           replicas == other.replicas && share == other.share && join == other.join && kind == other.kind;
   }
 };
 

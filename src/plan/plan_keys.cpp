@@ -52,8 +52,15 @@ void replace(KeyTable& keys, ParamSpec by) {
 }
 
 ParamSpec replicas_key() {
-  return with_range(key("replicas", ParamType::integer, "so many of it run beside one another and take items in turn"),
-                    1, kMaxReplicas);
+  return with_range(key("replicas", ParamType::integer, "so many of it run beside one another and share the items"), 1,
+                    kMaxReplicas);
+}
+
+ParamSpec share_key() {
+  return key(
+      "share", ParamType::any,
+      "which replica an item is for: turn: one after another; least_loaded: the one with the fewest items to do; "
+      "{\"key\": {…}}: all items of one key for the same one");
 }
 
 ParamSpec mode_key() {
@@ -111,6 +118,7 @@ const KeyTable& pipeline_keys() {
       join_key(),
       required(key("stages", ParamType::list, "what is done to each item, in order")),
       replicas_key(),
+      share_key(),
   };
   return kKeys;
 }
@@ -119,6 +127,7 @@ const KeyTable& stage_keys() {
   static const KeyTable kKeys = [] {
     KeyTable keys = sink_keys();
     keys.push_back(replicas_key());
+    keys.push_back(share_key());
     return keys;
   }();
   return kKeys;
@@ -211,6 +220,24 @@ const KeyTable& restarts_keys() {
       at_least(key("window", ParamType::duration, "the window that max_restarts counts in"), 1),
       at_least(key("backoff_first", ParamType::duration, "pause before the second restart"), 1),
       at_least(key("backoff_limit", ParamType::duration, "longest pause between restarts"), 1),
+  };
+  return kKeys;
+}
+
+const KeyTable& share_keys() {
+  static const KeyTable kKeys{
+      required(key("key", ParamType::any, "where the key of an item stands; {}: the item is its key")),
+  };
+  return kKeys;
+}
+
+const KeyTable& share_key_keys() {
+  static const KeyTable kKeys{
+      with_range(key("column", ParamType::integer, "column of a line of text, from 1"), 1, kMaxCount),
+      key("separator", ParamType::string, "what stands between columns (white space)"),
+      at_least(key("offset", ParamType::size, "place of the key's first byte (0)"), 0),
+      at_least(key("bytes", ParamType::size, "length of the key"), 1),
+      key("json", ParamType::string, "JSON pointer to a value in the item, a JSON document: \"/user/id\""),
   };
   return kKeys;
 }

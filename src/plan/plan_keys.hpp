@@ -23,6 +23,8 @@ const KeyTable& links_keys();  ///< of `links` and of a stage's `link`
 const KeyTable& capacity_keys();
 const KeyTable& profiler_keys();
 const KeyTable& restarts_keys();
+const KeyTable& share_keys();      ///< of `share`, if it is an object
+const KeyTable& share_key_keys();  ///< of `key` in it
 
 template <class Enum>
 struct Values;

@@ -9,6 +9,7 @@
 #include "plan/json.hpp"
 #include "plan/object_reader.hpp"
 #include "plan/replicas.hpp"
+#include "plan/share_json.hpp"
 #include "plan/stage_reader.hpp"
 
 namespace pystream::plan {
@@ -151,6 +152,18 @@ class PlanReader {
     }
   }
 
+  void read_replicas(const ObjectReader& reader, Node& node) {
+    reader.read("replicas", node.replicas);
+    const ParamValue* share = reader.find("share");
+    if (share == nullptr) {
+      return;
+    }
+    node.share = read_share(*share, reader.at("share"), faults_);
+    if (reader.find("replicas") == nullptr) {
+      add_fault(reader.at("share"), "\"share\" without replicas", "\"replicas\": 2 or more beside it");
+    }
+  }
+
   void check_replicas(const Node& member, Mode around) {
     if (auto fault = replicas_fault(member, around)) {
       add_fault(pointer_to(member.where, "replicas"), std::to_string(member.replicas), std::move(*fault));
@@ -178,7 +191,7 @@ class PlanReader {
     } else if (pipeline) {
       const ObjectReader reader(value, place.where, pipeline_keys(), faults_);
       reader.read("name", node.name);
-      reader.read("replicas", node.replicas);
+      read_replicas(reader, node);
       Place inside = place;
       ++inside.level;
       read_members(reader, inside, node, {});
@@ -187,7 +200,7 @@ class PlanReader {
       const ObjectReader reader(value, place.where, keys_of(node.kind), faults_);
       reader.read("name", node.name);
       if (node.kind == StageKind::stage) {
-        reader.read("replicas", node.replicas);
+        read_replicas(reader, node);
       }
       node.stage = read_stage(reader, node.kind, context());
     }

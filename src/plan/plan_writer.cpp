@@ -3,6 +3,7 @@
 #include "plan/json.hpp"
 #include "plan/plan_json.hpp"
 #include "plan/plan_reader.hpp"
+#include "plan/share_json.hpp"
 
 namespace pystream::plan {
 namespace {
@@ -105,6 +106,9 @@ ParamValue node_object(const Node& node, const FaultPolicy& usual = {}) {
     out.put("name", ParamValue(node.name));
   }
   out.put("replicas", node.replicas, 1U);
+  if (auto share = share_value(node.share)) {
+    out.put("share", std::move(*share));
+  }
   if (node.is_pipeline()) {
     out.put("mode", json_of(node.mode));
     if (node.branches()) {

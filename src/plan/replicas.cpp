@@ -10,6 +10,9 @@ std::optional<std::string> replicas_fault(const Node& member, Mode around) {
   if (member.replicas == 0 || member.replicas > kMaxReplicas) {
     return "between 1 and " + std::to_string(kMaxReplicas) + " replicas";
   }
+  if (member.replicas == kMaxReplicas && member.share.by != ShareBy::turn) {
+    return "at most " + std::to_string(kMaxReplicas - 1) + " replicas, as they do not share in turn";
+  }
   if (member.replicas > 1 && holds_sink(member)) {
     return "no replicas here: there is a sink in it, and several would write the same";
   }

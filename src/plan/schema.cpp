@@ -173,6 +173,16 @@ ParamMap name_schema() {
   return schema;
 }
 
+ParamMap share_schema() {
+  ParamList words;
+  for (const ShareBy by : {ShareBy::turn, ShareBy::least_loaded}) {
+    words.push_back(text(std::string(to_string(by))));
+  }
+  const ParamMap by_word{{"type", text("string")}, {"enum", ParamValue(std::move(words))}};
+  ParamMap by_key = object_schema(share_keys(), {{"key", object_schema(share_key_keys(), {})}});
+  return {{"anyOf", ParamList{ParamValue(by_word), ParamValue(std::move(by_key))}}};
+}
+
 ParamMap stage_schema(TypeCatalog types, StageKind kind) {
   ParamList names;
   ParamList rules;
@@ -186,11 +196,8 @@ ParamMap stage_schema(TypeCatalog types, StageKind kind) {
   if (!names.empty()) {
     type = {{"anyOf", ParamValue(std::move(names))}};
   }
-  const ParamMap special{{"name", name_schema()},
-                         {"type", std::move(type)},
-                         {"params", typed("object")},
-                         {"limits", reference("limits")},
-                         {"link", reference("link")}};
+  const ParamMap special{{"name", name_schema()},         {"type", std::move(type)},   {"params", typed("object")},
+                         {"limits", reference("limits")}, {"link", reference("link")}, {"share", reference("share")}};
   ParamMap schema = object_schema(keys_of(kind), special);
   if (!rules.empty()) {
     schema.emplace_back("allOf", ParamValue(std::move(rules)));
@@ -216,6 +223,7 @@ ParamMap definitions(TypeCatalog types) {
       {"capacity", object_schema(capacity_keys(), {})},
       {"link", object_schema(links_keys(), {{"capacity", reference("capacity")}})},
       {"limits", object_schema(limits_keys(), {{"affinity", list_of(value_schema(kCpu))}})},
+      {"share", share_schema()},
       {"profiler", object_schema(profiler_keys(), {})},
       {"restarts", object_schema(restarts_keys(), {})},
       {"source", stage_schema(types, StageKind::source)},
@@ -223,7 +231,9 @@ ParamMap definitions(TypeCatalog types) {
       {"sink", stage_schema(types, StageKind::sink)},
       {"member", member_schema()},
       {"members", members_schema()},
-      {"pipeline", object_schema(pipeline_keys(), {{"name", name_schema()}, {"stages", reference("members")}})},
+      {"pipeline",
+       object_schema(pipeline_keys(),
+                     {{"name", name_schema()}, {"stages", reference("members")}, {"share", reference("share")}})},
   };
 }
 

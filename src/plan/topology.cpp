@@ -124,7 +124,8 @@ class Builder {
       walk(key);
       return;
     }
-    const LinkId dealt = begin_sharing(key, Sharing::turn);
+    const LinkId dealt = begin_sharing(key, sharing_of(node.share.by));
+    topology_.links[dealt].shared_by = &node;
     std::vector<SegmentRef> ends;
     ++rows_waiting_;
     for (std::uint32_t i = 1; i <= node.replicas; ++i) {
@@ -134,7 +135,23 @@ class Builder {
       ends.push_back(current_);
     }
     --rows_waiting_;
-    ends_ = {.segments = std::move(ends), .collect = Collect::turn, .of = key};
+    const bool in_turn = node.share.by == ShareBy::turn;
+    ends_ = {.segments = std::move(ends),
+             .collect = in_turn ? Collect::turn : Collect::dealing,
+             .followed = in_turn ? std::nullopt : std::optional(dealt),
+             .of = key};
+  }
+
+  static Sharing sharing_of(ShareBy by) {
+    switch (by) {
+      case ShareBy::turn:
+        return Sharing::turn;
+      case ShareBy::least_loaded:
+        return Sharing::least_loaded;
+      case ShareBy::key:
+        return Sharing::key;
+    }
+    return Sharing::turn;
   }
 
   void in_branches(const Node& pipeline, const std::string& key) {
@@ -240,7 +257,12 @@ class Builder {
     const bool first = topology_.workers.front().segments.empty();
     const auto index = static_cast<std::uint32_t>(topology_.workers[worker].segments.size());
     const SegmentRef next{.worker = worker, .index = index};
-    topology_.workers[worker].segments.push_back({.collect = ends_.collect, .aside = around_.aside});
+    const std::optional<LinkId> followed = shared_ ? std::nullopt : ends_.followed;
+    topology_.workers[worker].segments.push_back(
+        {.collect = ends_.collect, .followed = followed, .aside = around_.aside});
+    if (followed) {
+      topology_.links[*followed].follower = next;
+    }
     std::vector<LinkId> inputs;
     if (shared_) {
       topology_.links[*shared_].consumers.push_back(next);
@@ -338,6 +360,7 @@ class Builder {
   struct Ends {
     std::vector<SegmentRef> segments{};  ///< the one that is being filled, or the last ones of replicas or branches
     Collect collect = Collect::turn;     ///< how the next segment takes from several
+    std::optional<LinkId> followed{};    ///< see Segment
     std::string of{};                    ///< key of what has those replicas or branches
   };
 

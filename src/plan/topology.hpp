@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -44,10 +45,11 @@ struct PlacedStage {
 
 /// How a segment takes from several links.
 enum class Collect {
-  turn,   ///< from replicas: the answers to one unit from one link, to the next unit from the next
-  merge,  ///< from branches: all answers to an item, in the order of the links
-  zip,    ///< from branches: one item of the answers of all links
-  first,  ///< from branches: the answers of the link that is the first to give some
+  turn,     ///< from replicas: the answers to one unit from one link, to the next unit from the next
+  dealing,  ///< from replicas: to each unit from the link of the one that it was dealt to; see Segment::followed
+  merge,    ///< from branches: all answers to an item, in the order of the links
+  zip,      ///< from branches: one item of the answers of all links
+  first,    ///< from branches: the answers of the link that is the first to give some
 };
 
 /// Part of a worker's row: read from links, call stages one after another, write to links.
@@ -56,11 +58,14 @@ struct Segment {
   /// or branches.
   std::vector<LinkId> inputs{};
   Collect collect = Collect::turn;
-  std::vector<StageId> stages{};  ///< may be empty: items pass through unchanged
-  std::vector<LinkId> outputs{};  ///< of a sink its terminal link; none: the user's process takes the items
-  bool aside = false;             ///< in a branch that ends in a sink of its own
+  std::optional<LinkId> followed{};  ///< the dealing link, beside the inputs; see LinkSpec::follower
+  std::vector<StageId> stages{};     ///< may be empty: items pass through unchanged
+  std::vector<LinkId> outputs{};     ///< of a sink its terminal link; none: the user's process takes the items
+  bool aside = false;                ///< in a branch that ends in a sink of its own
 
-  static void fields(auto& self, auto& code) { code(self.inputs, self.collect, self.stages, self.outputs, self.aside); }
+  static void fields(auto& self, auto& code) {
+    code(self.inputs, self.collect, self.followed, self.stages, self.outputs, self.aside);
+  }
 };
 
 /// One process. A worker with several segments is a serial row with parallel children in it: segment i + 1 reads
@@ -82,9 +87,11 @@ struct WorkerSpec {
 
 /// What the consumers of a link have to do with one another.
 enum class Sharing {
-  every,     ///< every one of them takes every item; also of a link with one consumer
-  turn,      ///< each item is for one of them, in turn: they are replicas
-  branches,  ///< every one of them takes every item, and answers it
+  every,         ///< every one of them takes every item; also of a link with one consumer
+  turn,          ///< each item is for one of them, in turn: they are replicas
+  least_loaded,  ///< for the one that has the fewest to do
+  key,           ///< for the same one as all items of its key
+  branches,      ///< every one of them takes every item, and answers it
 };
 
 struct LinkSpec {
@@ -92,6 +99,10 @@ struct LinkSpec {
   SegmentRef producer;
   std::vector<SegmentRef> consumers{};  ///< none: a terminal link, which carries a sink's journal and no items
   Sharing sharing = Sharing::every;
+  /// Items are not dealt in turn: the segment that collects the replicas' answers reads in this link, which it does not
+  /// take from, to whom each item was dealt.
+  std::optional<SegmentRef> follower{};
+  const Node* shared_by = nullptr;  ///< the node with the replicas, of a link that deals; as PlacedStage::node
   /// Inside a child of a serial pipeline: every input is answered, by a tombstone if nothing comes out.
   bool answers = false;
   bool one_answer = false;       ///< inside branches that are zipped: each stage gives at most one item for an input
@@ -100,10 +111,10 @@ struct LinkSpec {
   LinkOptions options{};
 
   bool is_terminal() const { return consumers.empty(); }
-  bool deals() const { return sharing == Sharing::turn; }
+  bool deals() const { return sharing == Sharing::turn || sharing == Sharing::least_loaded || sharing == Sharing::key; }
   static void fields(auto& self, auto& code) {
-    code(self.name, self.producer, self.consumers, self.sharing, self.answers, self.one_answer, self.item_parts,
-         self.options);
+    code(self.name, self.producer, self.consumers, self.sharing, self.follower, self.answers, self.one_answer,
+         self.item_parts, self.options);
   }
 };
 

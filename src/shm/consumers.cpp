@@ -6,7 +6,8 @@
 namespace pystream::shm {
 
 Consumers::Consumers(const ProducerEnd& end)
-    : own_(end.own),
+    : takers_(shm::takers(end.link)),
+      own_(end.own),
       ring_bytes_(end.link.ring_bytes),
       requests_((end.own->release_requested.load(std::memory_order_relaxed) & 1) != 0) {
   for (const ConsumerPage* page : end.peers) {
@@ -30,28 +31,42 @@ void Consumers::look(Freed& freed, const Written& written, std::uint64_t committ
     check(of.position <= committed && committed - of.position <= ring_bytes_,
           "the read position is not within what was written");
     check(of.position % kRecordAlign == 0, "the read position is not that of a record");
-    const bool is_first = &peer == peers_.data();
-    if (base::mutated(base::Mutation::free_by_first_consumer) ? is_first : of.position < freed.position) {
+    const auto index = static_cast<std::size_t>(&peer - peers_.data());
+    if (base::mutated(base::Mutation::free_by_first_consumer)) {
+      of.position = index == 0 ? of.position : committed;
+    }
+    if (base::mutated(base::Mutation::free_before_follower) && index >= takers_) {
+      of.position = committed;
+    }
+    if (of.position < freed.position) {
       freed.position = of.position;
-      blocker_ = static_cast<std::size_t>(&peer - peers_.data());
+      blocker_ = index;
     }
   }
   look_at_large(freed, written, check);
   for (Peer& peer : peers_) {
-    const ConsumerPage& page = *peer.page;
-    Freed& of = peer.freed;
-    of.done_number = page.done_number.load(std::memory_order_relaxed);
-    of.done_large = page.done_large.load(std::memory_order_relaxed);
-    check(page.read_number.load(std::memory_order_relaxed) <= written.number && of.done_number <= written.number &&
-              of.done_large <= written.large_ordinal,
-          "more records were released than were written");
-    freed.done_number = std::min(freed.done_number, of.done_number);
-    freed.done_large = std::min(freed.done_large, of.done_large);
+    look_at_done(peer, freed, written, check);
   }
 }
 
+void Consumers::look_at_done(Peer& peer, Freed& freed, const Written& written, const ProducerCheck& check) const {
+  const ConsumerPage& page = *peer.page;
+  Freed& of = peer.freed;
+  of.done_number = page.done_number.load(std::memory_order_relaxed);
+  of.done_large = page.done_large.load(std::memory_order_relaxed);
+  check(page.read_number.load(std::memory_order_relaxed) <= written.number && of.done_number <= written.number &&
+            of.done_large <= written.large_ordinal,
+        "more records were released than were written");
+  if (static_cast<std::size_t>(&peer - peers_.data()) >= takers_) {
+    of.done_number = written.number;  // it counts for no limit of items
+    of.done_large = written.large_ordinal;
+  }
+  freed.done_number = std::min(freed.done_number, of.done_number);
+  freed.done_large = std::min(freed.done_large, of.done_large);
+}
+
 bool Consumers::any_dry(std::uint64_t committed, std::uint64_t number) const {
-  return std::any_of(peers_.begin(), peers_.end(), [&](const Peer& peer) {
+  return std::ranges::any_of(takers(), [&](const Peer& peer) {
     return peer.page->done_number.load(std::memory_order_relaxed) == number ||
            peer.page->asleep_at.load(std::memory_order_relaxed) == asleep_on(committed);
   });
@@ -59,7 +74,7 @@ bool Consumers::any_dry(std::uint64_t committed, std::uint64_t number) const {
 
 std::uint64_t Consumers::wanted_at_once() const {
   std::uint64_t most = 0;
-  for (const Peer& peer : peers_) {
+  for (const Peer& peer : takers()) {
     most = std::max(most, peer.page->wanted_at_once.load(std::memory_order_relaxed));
   }
   return most;
@@ -67,7 +82,7 @@ std::uint64_t Consumers::wanted_at_once() const {
 
 std::uint64_t Consumers::done_number() const {
   std::uint64_t least = kInvalidPosition;
-  for (const Peer& peer : peers_) {
+  for (const Peer& peer : takers()) {
     least = std::min(least, peer.page->done_number.load(std::memory_order_relaxed));
   }
   return least;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "base/mutation.hpp"
@@ -12,7 +13,8 @@
 namespace pystream::shm {
 
 /// The consumers of a link as their producer sees them: what all of them have released, how they are woken, and how
-/// they are asked to release what they retain for others.
+/// they are asked to release what they retain for others. One that follows the dealing keeps records in the ring; the
+/// limits of items, and all that is learned from progress, concern the takers alone.
 class Consumers {
  public:
   explicit Consumers(const ProducerEnd& end);
@@ -41,6 +43,10 @@ class Consumers {
   std::uint64_t wanted_at_once() const;
   /// All items with a smaller number are done.
   std::uint64_t done_number() const;
+  /// By this consumer; untrusted.
+  std::uint64_t done_number(std::uint32_t consumer) const {
+    return peers_[consumer].page->done_number.load(std::memory_order_relaxed);
+  }
 
   /// What changes when the consumer that was furthest behind at the last look() has released something since.
   Watched release() const {
@@ -90,6 +96,8 @@ class Consumers {
     }
     return false;
   }
+  std::span<const Peer> takers() const { return std::span(peers_).first(takers_); }
+  void look_at_done(Peer& peer, Freed& freed, const Written& written, const ProducerCheck& check) const;
   void wake_sleepers(std::uint64_t committed, Set whom);
   static void look_at_large(Peer& peer, const Written& written, const ProducerCheck& check);
   void step_request() {
@@ -97,7 +105,8 @@ class Consumers {
     request.store(request.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   }
 
-  std::vector<Peer> peers_;
+  std::vector<Peer> peers_;  ///< the takers first
+  std::size_t takers_;
   std::size_t blocker_ = 0;  ///< index of the peer for whose releases the producer waits
   ProducerPage* own_;
   std::uint64_t ring_bytes_;

@@ -45,6 +45,8 @@ class LargeArea {
     }
     return data_ + offset;
   }
+  /// The bytes of a payload at `position`.
+  const std::byte* at(std::uint64_t position) const { return data_ + (position & mask_); }
   /// Makes it the newest payload.
   LargePayload take(std::uint64_t position, std::size_t size) {
     const LargePayload taken{.position = position, .size = size, .ordinal = ordinal_, .reserved = 0};

@@ -74,7 +74,19 @@ enum class Sharing : std::uint32_t {
   every = 0,     ///< every one of them takes every record
   turn = 1,      ///< each record is dealt to one of them, in turn; the end is for all
   branches = 2,  ///< every one of them takes every record, and each but the end closes one region more
+  /// Each record is dealt to one of all but the last: to one with little to do, or by the item's key. The last consumer
+  /// follows the dealing: it reads to whom each record was dealt, and collects the answers in that order.
+  least_loaded = 3,
+  key = 4,
 };
+
+constexpr bool is_dealt(Sharing sharing) {
+  return sharing == Sharing::turn || sharing == Sharing::least_loaded || sharing == Sharing::key;
+}
+/// The link's last consumer is no taker: it follows the dealing.
+constexpr bool is_followed(Sharing sharing) {
+  return sharing == Sharing::least_loaded || sharing == Sharing::key;
+}
 
 /// REQUIRES: written by one process at a time; the coordinator starts a successor only after reaping.
 struct ProducerPage {

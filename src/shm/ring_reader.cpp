@@ -205,11 +205,7 @@ const Record* RingReader::parse_special(std::uint64_t number_and_kind, std::uint
 /// The record at position_ is for another consumer, and perhaps more behind it. nullptr: nothing more is published.
 const Record* RingReader::step_over_dealt() {
   for (;;) {
-    if (run_.inside()) {
-      step_in_run(run_.items());
-    } else {
-      advance();
-    }
+    advance_unit();
     if (position_ == seen_written_ && !look_at_producer()) {
       return nullptr;
     }
@@ -221,13 +217,14 @@ const Record* RingReader::step_over_dealt() {
   }
 }
 
-/// Checks a record that is dealt; true if it is for this consumer.
+/// Checks a record that is dealt; true if this consumer is to see it.
 bool RingReader::take_dealt(std::uint64_t number_and_kind) {
   const std::uint64_t to = record_.sequence >> kConsumerShift;
-  check(deals() && to < end_.link.consumers, "it is dealt to a consumer that there is not");
+  check(deals() && to < takers(end_.link), "it is dealt to a consumer that there is not");
   record_.kind = kind_in(number_and_kind);
   record_.sequence &= kDealtSequenceMask;
-  return to == end_.index;
+  dealt_to_ = static_cast<std::uint32_t>(to);
+  return to == end_.index || follows();
 }
 
 /// Checks the record whose header was read; false if it is for another consumer.

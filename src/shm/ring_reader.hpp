@@ -27,7 +27,8 @@ using detail::apart;
 /// that came after it, stay.
 ///
 /// On a link that deals, this end steps over what is for other consumers as if it were not there. What it has stepped
-/// over and released was either done or for others, so a successor may begin there; its journal does not say so.
+/// over and released was either done or for others, so a successor may begin there; its journal does not say so. The
+/// end that follows the dealing is given every record, with whom it is for.
 ///
 /// On a link that drops the oldest a record may be overwritten while it is read. So it is copied to the inbox, and
 /// counts only if the producer's tail has not passed it meanwhile; one record is in hand at a time.
@@ -136,7 +137,19 @@ class RingReader {
   }
 
   /// Every record but the end is for one consumer of the link alone.
-  bool deals() const { return end_.link.sharing == static_cast<std::uint32_t>(Sharing::turn); }
+  bool deals() const { return is_dealt(static_cast<Sharing>(end_.link.sharing)); }
+  /// This end is no taker: it follows the dealing.
+  bool follows() const { return end_.index >= takers(end_.link); }
+  /// The consumer that the record in hand is for. REQUIRES: follows(); try_peek() gave one that is not the end.
+  std::uint32_t dealt_to() const { return dealt_to_; }
+  /// Steps over the record in hand as a whole; of a run, over all its items. REQUIRES: none of them was stepped over.
+  void advance_unit() {
+    if (run_.inside()) {
+      step_in_run(run_.items());
+    } else {
+      advance();
+    }
+  }
   /// The link has further consumers.
   bool shared() const { return end_.link.consumers > 1; }
   /// True on a link that drops the oldest: every record must be done before the next is looked at.
@@ -189,6 +202,7 @@ class RingReader {
   InboxCopy inbox_;
   bool in_hand_ = false;             ///< the inbox holds a record that is not done
   Record record_;                    ///< in hand
+  std::uint32_t dealt_to_ = 0;       ///< of the record in hand, on a link that deals
   std::uint64_t next_position_ = 0;  ///< behind the record in hand, or behind the run it is in
   RunCursor run_;                    ///< the run at position_, which stays until all of it is stepped over
 };

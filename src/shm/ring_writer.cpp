@@ -16,7 +16,7 @@ constexpr std::uint64_t kLargeShare = 16;
 
 }  // namespace
 
-RingWriter::RingWriter(ProducerEnd end)
+RingWriter::RingWriter(ProducerEnd end, KeyOf key_of)
     : end_(std::move(end)),
       check_(end_.id, *end_.own),
       ring_{.data = end_.ring, .mask = end_.link.ring_bytes - 1},
@@ -25,9 +25,10 @@ RingWriter::RingWriter(ProducerEnd end)
       large_(end_, check_),
       consumers_(end_),
       sharing_(static_cast<Sharing>(end_.link.sharing)),
-      bound_(static_cast<std::int64_t>(end_.link.time_limit_ns), TimeBound::kFewest * end_.link.consumers) {
+      dealer_(sharing_, takers(), std::move(key_of)),
+      bound_(static_cast<std::int64_t>(end_.link.time_limit_ns), TimeBound::kFewest * takers()) {
   rollback();
-  check_(deal_turn_ < end_.link.consumers, "it was to deal to a consumer that there is not");
+  check_(dealer_.turn() < takers(), "it was to deal to a consumer that there is not");
   if (end_.link.ring_bytes == 0) {
     return;  // nobody reads a terminal link
   }
@@ -39,6 +40,7 @@ RingWriter::RingWriter(ProducerEnd end)
     return;
   }
   look_at_consumers();
+  dealer_.find(ring_, freed_.position, head_, check_);
   if (!large_.is_free(freed_)) {
     references_.find(ring_, freed_.position, head_, check_);
   }
@@ -57,7 +59,7 @@ void RingWriter::rollback_to(const Mark& mark) {
   head_ = mark.position;
   next_number_ = mark.number;
   outputs_ = mark.outputs;
-  deal_turn_ = mark.deal_turn;
+  dealer_.rollback_to(mark.deal_turn, next_number_);
   large_.rollback_to(mark.large_position, mark.large_ordinal);
   references_.rollback_to(head_);
 }
@@ -254,7 +256,7 @@ void RingWriter::commit(const Done& done) {
 /// The end is for all, and closes nothing.
 void RingWriter::share(RecordHeader& header) {
   if (kind_in(header.number_and_kind) == RecordKind::end) {
-    dealt_to_ = base::mutated(base::Mutation::end_wakes_one) ? Consumers::Set{1} << deal_turn_ : Consumers::kAll;
+    dealt_to_ = base::mutated(base::Mutation::end_wakes_one) ? Consumers::Set{1} << dealer_.turn() : Consumers::kAll;
     return;
   }
   header.number_and_kind += std::uint64_t{1} << kClosesShift;
@@ -264,10 +266,26 @@ void RingWriter::share(RecordHeader& header) {
 }
 
 void RingWriter::deal(RecordHeader& header) {
+  const std::uint64_t to = dealer_.deal(about_to_deal(header), consumers_);
   header.number_and_kind += kDealt;
-  header.sequence = (header.sequence & kDealtSequenceMask) | std::uint64_t{deal_turn_} << kConsumerShift;
-  dealt_to_ |= Consumers::Set{1} << deal_turn_;
-  deal_turn_ = deal_turn_ + 1 == end_.link.consumers ? 0 : deal_turn_ + 1;
+  header.sequence = (header.sequence & kDealtSequenceMask) | to << kConsumerShift;
+  dealt_to_ |= Consumers::Set{1} << to;
+}
+
+Dealer::Dealt RingWriter::about_to_deal(const RecordHeader& header) const {
+  const std::byte* payload = payload_at_head();
+  switch (kind_in(header.number_and_kind)) {
+    case RecordKind::item:
+      return {.number = next_number_, .items = 1, .payload = {payload, header.size}};
+    case RecordKind::large_item: {
+      const auto large = copy_from<LargePayload>(payload);
+      return {.number = next_number_, .items = 1, .payload = {large_.at(large.position), large.size}};
+    }
+    case RecordKind::run:
+      return {.number = next_number_, .items = copy_from<RunHead>(payload).items};
+    default:
+      return {.number = next_number_};
+  }
 }
 
 void RingWriter::commit_terminal(const Done& done) {

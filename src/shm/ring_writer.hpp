@@ -9,6 +9,7 @@
 
 #include "base/mutation.hpp"
 #include "shm/consumers.hpp"
+#include "shm/dealer.hpp"
 #include "shm/eviction.hpp"
 #include "shm/journal.hpp"
 #include "shm/large_area.hpp"
@@ -64,9 +65,9 @@ inline void store(std::byte* to, const LargePayload& large) {
 /// parts keep the journal, the large area, the consumers' progress, references and, on a link that drops the oldest,
 /// the tail. It has many functions because everything an output needs is a verb here: no caller knows the parts.
 ///
-/// Where the link is shared in turn, each record but the end is dealt to one consumer, and closes one region more (see
-/// record_abi.hpp). The record says to whom, and the journal who is next: so what was dealt stays dealt, and a
-/// successor goes on behind it. Where branches share the link, each item closes one region more, as each is answered by
+/// Where the link deals, each record but the end is for one consumer, and closes one region more (see record_abi.hpp).
+/// The record says for whom, and the journal who is next in turn: so what was dealt stays dealt, and a successor goes
+/// on behind it. Where branches share the link, each item closes one region more, as each is answered by
 /// itself.
 ///
 /// Invariant: the records from what is free up to head_ never span more than the ring.
@@ -74,7 +75,8 @@ class RingWriter {
  public:
   /// Takes over from a dead predecessor: starts at the journal entry that matches write_position. What was written
   /// behind it is lost and will be written again. Throws LinkCorrupt if no entry matches.
-  explicit RingWriter(ProducerEnd end);
+  /// `key_of`: of a link that is shared by key.
+  explicit RingWriter(ProducerEnd end, KeyOf key_of = {});
 
   /// Room for a payload, contiguous and aligned; nullptr while the link is full. A second call without finish()
   /// gives up the first. Throws ItemTooLarge, Error if the large area gets no memory, or LinkCorrupt.
@@ -113,10 +115,12 @@ class RingWriter {
   /// if this link deals, no item but the last closes anything, as a run is dealt as a whole.
   void finish_run(std::size_t size, const RunItems& of, const RecordTag& tag);
   /// Every record but the end is for one of the consumers alone.
-  bool deals() const { return sharing_ == Sharing::turn; }
+  bool deals() const { return is_dealt(sharing_); }
   bool shared() const { return end_.link.consumers > 1; }
-  /// Items up to here may be in runs.
-  std::size_t run_limit() const { return small_limit_ - std::min(small_limit_, sizeof(RunHead)); }
+  /// Items up to here may be in runs; 0: none. Those of a run may differ in their keys.
+  std::size_t run_limit() const {
+    return sharing_ == Sharing::key ? 0 : small_limit_ - std::min(small_limit_, sizeof(RunHead));
+  }
   /// A record whose payload stays in a link upstream; false while this link is full. It counts with the payload's size.
   /// Throws ItemTooLarge, or LinkCorrupt. REQUIRES: this link blocks.
   [[nodiscard]] bool try_refer(const ReferTo& to, const RecordTag& tag);
@@ -142,7 +146,7 @@ class RingWriter {
   using Mark = Written;
   Mark mark() const {
     return {apart(head_),    apart(next_number_), apart(large_.head()), apart(large_.ordinal()),
-            apart(outputs_), deal_turn_};
+            apart(outputs_), dealer_.turn()};
   }
   void rollback_to(const Mark& mark);
 
@@ -178,7 +182,8 @@ class RingWriter {
   void count_dropped();
   /// Items with a smaller number are done by every consumer.
   std::uint64_t done_number() const { return consumers_.done_number(); }
-  std::uint32_t consumers() const { return end_.link.consumers; }
+  /// Consumers that items are for.
+  std::uint32_t takers() const { return shm::takers(end_.link); }
   /// Records that some consumer is not done with, committed or not.
   std::uint64_t items_inside() const { return next_number_ - consumers_.done_number(); }
 
@@ -206,6 +211,7 @@ class RingWriter {
   void write_header(RecordKind kind, const RecordTag& tag, std::uint32_t payload, std::uint8_t closes);
   void share(RecordHeader& header);
   void deal(RecordHeader& header);
+  Dealer::Dealt about_to_deal(const RecordHeader& header) const;
 
   ProducerEnd end_;
   ProducerCheck check_;
@@ -215,6 +221,7 @@ class RingWriter {
   LargeArea large_;
   Consumers consumers_;
   Sharing sharing_;
+  Dealer dealer_;
   TimeBound bound_;
   std::optional<Eviction> eviction_;  ///< on a link that drops the oldest
   References references_;
@@ -222,7 +229,6 @@ class RingWriter {
   std::uint64_t newest_ = 0;  ///< position of the newest finished record
   std::uint64_t next_number_ = 0;
   std::uint64_t outputs_ = 0;
-  std::uint32_t deal_turn_ = 0;  ///< consumer of the next record
   Consumers::Set dealt_to_ = 0;  ///< for whom there are records since the last commit
   Freed freed_;
   std::uint64_t room_end_ = 0;                   ///< head_ may go so far, by what was seen last
@@ -255,8 +261,15 @@ inline void RingWriter::write_header(RecordKind kind, const RecordTag& tag, std:
 }
 
 inline void RingWriter::finish_large(std::size_t size, const RecordTag& tag) {
+  const std::uint64_t head = large_.head();
+  const std::uint64_t ordinal = large_.ordinal();
   store(payload_at_head(), large_.take(*reserved_large_, size));
-  write_header(RecordKind::large_item, tag, sizeof(LargePayload), 0);
+  try {
+    write_header(RecordKind::large_item, tag, sizeof(LargePayload), 0);
+  } catch (...) {  // the item has no key
+    large_.rollback_to(head, ordinal);
+    throw;
+  }
 }
 
 }  // namespace pystream::shm

@@ -22,7 +22,7 @@
 namespace pystream::shm {
 
 inline constexpr std::uint64_t kMagic = 0x6d61657274737970;  // "pystream"
-inline constexpr std::uint32_t kAbiVersion = 11;
+inline constexpr std::uint32_t kAbiVersion = 12;
 
 /// Behind it stand WorkerEntry[workers], LinkEntry[links] and ConsumerEntry[consumers].
 struct SegmentHeader {
@@ -76,11 +76,16 @@ struct LinkEntry {
   std::uint64_t time_limit_ns;  ///< the link holds at most what its consumers work off in this time; 0: no bound
   std::uint32_t producer;
   std::uint32_t first_consumer;  ///< index of its first ConsumerEntry; the others follow
-  std::uint32_t consumers;       ///< at least 1, of a link that drops the oldest exactly 1
+  std::uint32_t consumers;       ///< at least 1, of a link that drops the oldest exactly 1; see takers()
   std::uint32_t answers;         ///< Answers
   std::uint32_t overflow;        ///< Overflow
   std::uint32_t sharing;         ///< Sharing
 };
+
+/// How many of the consumers take records: all but the one that follows the dealing.
+constexpr std::uint32_t takers(const LinkEntry& link) {
+  return link.consumers - (is_followed(static_cast<Sharing>(link.sharing)) ? 1 : 0);
+}
 
 struct ConsumerEntry {
   std::uint64_t page_offset;

@@ -93,8 +93,9 @@ SegmentContents::SegmentContents(base::UniqueFd of) : fd(std::move(of)) {
     if (!inside(link.producer_offset, kPage) || link.consumers == 0 || link.consumers > kMostConsumers ||
         link.first_consumer > header.consumers || link.consumers > header.consumers - link.first_consumer ||
         (link.inbox_bytes != 0 && (link.consumers != 1 || link.sharing != 0)) ||
-        link.sharing > static_cast<std::uint32_t>(Sharing::branches) || !inside(link.ring_offset, link.ring_bytes) ||
-        !inside(link.large_offset, link.large_bytes) || !inside(link.inbox_offset, link.inbox_bytes) ||
+        link.sharing > static_cast<std::uint32_t>(Sharing::key) || takers(link) == 0 ||
+        !inside(link.ring_offset, link.ring_bytes) || !inside(link.large_offset, link.large_bytes) ||
+        !inside(link.inbox_offset, link.inbox_bytes) ||
         (link.inbox_bytes != 0 &&
          (link.inbox_bytes < kInboxPayload || link.inbox_bytes - kInboxPayload < link.large_bytes)) ||
         (link.ring_bytes != 0 &&

@@ -31,7 +31,7 @@ BatchExecutor::BatchExecutor(SegmentWork& work, ItemExecutor& items, SourceExecu
       items_(items),
       source_(source),
       call_(*work.chain.stages().front(), work.ring, work.monitor),
-      units_(work.ring.consumers()),
+      units_(work.ring.takers()),
       names_each_(looks_at_single_items(work.faults.policy_of(0))) {}
 
 /// How many of the next inputs may go into one call.

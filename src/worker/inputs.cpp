@@ -33,6 +33,9 @@ Inputs::Inputs(std::vector<shm::ConsumerEnd> links, plan::Collect collect, std::
     case plan::Collect::turn:
       collect_.emplace<Collector>(all, Collector::Of::replicas, numbers.first(all.size()), turn, inputs_done);
       break;
+    case plan::Collect::dealing:
+      collect_.emplace<Collector>(all, Collector::Of::dealing, numbers.first(all.size()), turn, inputs_done);
+      break;
     case plan::Collect::merge:
       collect_.emplace<Collector>(all, Collector::Of::branches, numbers.first(all.size()), turn, inputs_done);
       break;
@@ -60,11 +63,13 @@ void Inputs::wait() {
   if (has_unreleased() && !base::mutated(base::Mutation::keep_stepped_over)) {
     release();  // what was dealt to others
   }
-  if (auto* const first = std::get_if<FirstAnswer>(&collect_)) {
-    shm::wait_for_any(first->more(), {.spin_ns = spin_ns_, .timeout_ns = kSleepNs});
+  auto* const collector = std::get_if<Collector>(&collect_);
+  auto* const first = std::get_if<FirstAnswer>(&collect_);
+  if (first != nullptr || (collector != nullptr && collector->waits_for_any())) {
+    shm::wait_for_any(first != nullptr ? first->more() : collector->more(),
+                      {.spin_ns = spin_ns_, .timeout_ns = kSleepNs});
     return;
   }
-  auto* const collector = std::get_if<Collector>(&collect_);
   auto* const zip = std::get_if<Zip>(&collect_);
   shm::RingReader& next = collector != nullptr ? collector->link() : zip != nullptr ? zip->link() : link();
   if (!next.try_nap()) {

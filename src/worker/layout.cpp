@@ -41,6 +41,10 @@ shm::Sharing sharing_of(plan::Sharing sharing) {
       return shm::Sharing::every;
     case plan::Sharing::turn:
       return shm::Sharing::turn;
+    case plan::Sharing::least_loaded:
+      return shm::Sharing::least_loaded;
+    case plan::Sharing::key:
+      return shm::Sharing::key;
     case plan::Sharing::branches:
       return shm::Sharing::branches;
   }
@@ -57,6 +61,9 @@ shm::LinkSize size_of(const plan::Topology& topology, const plan::LinkSpec& link
   std::vector<std::uint32_t> consumers;
   for (const plan::SegmentRef consumer : link.consumers) {
     consumers.push_back(consumer.worker);
+  }
+  if (link.follower) {
+    consumers.push_back(link.follower->worker);
   }
   return {.producer = link.producer.worker,
           .consumers = std::move(consumers),

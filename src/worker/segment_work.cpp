@@ -11,7 +11,7 @@ SegmentWork::SegmentWork(SegmentParts parts, Monitor& its_monitor, DeadLetters& 
       index(parts.index),
       recorder(parts.profile, monitor.end().stats, parts.first_stage,
                static_cast<std::uint32_t>(parts.stages.size()) + (parts.exits ? 1 : 0), monitor.rows()),
-      ring(std::move(parts.output)),
+      ring(std::move(parts.output), std::move(parts.key_of)),
       room(ring, inputs, committer, meter, monitor, sizer, parts.spin_ns),
       output(ring, room, flow, place),
       chain(std::move(parts.stages), output, flow, monitor, recorder, parts.first_stage),

@@ -24,9 +24,11 @@ namespace pystream::worker {
 
 /// What one segment is made of; see plan::Segment.
 struct SegmentParts {
-  std::vector<shm::ConsumerEnd> inputs;  ///< none: the first stage is a source
+  /// None: the first stage is a source. Of plan::Collect::dealing the last is the dealing link.
+  std::vector<shm::ConsumerEnd> inputs;
   plan::Collect collect = plan::Collect::turn;
   shm::ProducerEnd output;  ///< of a terminal link if the segment ends in a sink
+  shm::KeyOf key_of{};      ///< of an output that is shared by key
   std::vector<std::unique_ptr<StageAdapter>> stages;
   std::vector<plan::FaultPolicy> faults;  ///< one for each stage
   RowPlace place;

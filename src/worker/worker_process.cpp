@@ -18,6 +18,7 @@
 #include "store/row_writer.hpp"
 #include "worker/crash_handler.hpp"
 #include "worker/dead_letter_store.hpp"
+#include "worker/item_key.hpp"
 #include "worker/last_end.hpp"
 #include "worker/letter_client.hpp"
 #include "worker/limits.hpp"
@@ -77,8 +78,14 @@ class Builder {
     for (const plan::LinkId link : segment.inputs) {
       parts.inputs.push_back(segment_.map_consumer(link, start_.topology->consumer_index(link, here)));
     }
+    if (segment.followed) {
+      const auto follower = static_cast<std::uint32_t>(start_.topology->links[*segment.followed].consumers.size());
+      parts.inputs.push_back(segment_.map_consumer(*segment.followed, follower));
+    }
     parts.collect = segment.collect;
-    parts.output = segment_.map_producer(segment.outputs.front());
+    const plan::LinkId output = segment.outputs.front();
+    parts.output = segment_.map_producer(output);
+    parts.key_of = key_of(start_.topology->links[output]);
     const shm::WorkerEnd& end = monitor_.end();
     parts.profile = end.profile.segments.at(index);
     parts.exits = start_.topology->leaves_pipeline(segment);

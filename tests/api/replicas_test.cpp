@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include <map>
 #include <numeric>
 #include <set>
 
@@ -130,6 +131,121 @@ TEST(ReplicasTest, AnItemThatKillsIsGivenUpAndTheOthersComeOut) {
   ASSERT_EQ(letters.size(), 1U);
   EXPECT_EQ(letters[0].sequence, 7U);
   EXPECT_EQ(letters[0].item<int>(), 7);
+}
+
+StageOptions replicas_by(std::uint32_t count, Share share) {
+  StageOptions options = replicas(count);
+  options.share = std::move(share);
+  return options;
+}
+
+TEST(ReplicasTest, ByKeyEachHasAllItemsOfItsKeysInTheirOrder) {
+  struct Seen {
+    int number = 0;
+    int before = -1;  ///< the last one of the same key that this replica saw
+    int pid = 0;
+  };
+  Pipeline sut;
+  sut.add(
+         [last = std::map<int, int>()](int n) mutable {
+           const auto [known, is_new] = last.emplace(n % 7, -1);
+           return Seen{.number = n, .before = std::exchange(known->second, n), .pid = static_cast<int>(::getpid())};
+         },
+         "Last", replicas_by(3, Share::key([](const int& n) { return n % 7; })))
+      .parallelize(kAllResults);
+  std::jthread feeder([&] {
+    for (int n = 0; n < kItems; ++n) {
+      EXPECT_TRUE(sut.forward(n));
+    }
+  });
+  const std::vector<Seen> all = read_all<Seen>(sut, kItems);
+  std::set<int> pids;
+  for (int n = 0; n < kItems; ++n) {
+    const Seen& seen = all[static_cast<std::size_t>(n)];
+    ASSERT_EQ(seen.number, n) << "the order of the items is kept";
+    ASSERT_EQ(seen.before, n < 7 ? -1 : n - 7) << "item " << n;
+    pids.insert(seen.pid);
+  }
+  EXPECT_GT(pids.size(), 1U);
+}
+
+TEST(ReplicasTest, AKeyMayBeATextOrLieInTheBytes) {
+  const std::vector<Share> shares{
+      Share::key([](const std::string& text) { return text.substr(0, 1); }),
+      Share::key([](std::span<const std::byte> bytes) { return bytes.empty() ? 0 : static_cast<int>(bytes.front()); })};
+  for (const Share& share : shares) {
+    Pipeline sut;
+    sut.add([](const std::string& text) { return text + "!"; }, "Shout", replicas_by(2, share))
+        .parallelize(kAllResults);
+    for (const char* text : {"a1", "b1", "", "a2"}) {
+      EXPECT_TRUE(sut.forward(std::string(text)));
+    }
+    EXPECT_EQ(read_all<std::string>(sut, 4), (std::vector<std::string>{"a1!", "b1!", "!", "a2!"}));
+  }
+}
+
+TEST(ReplicasTest, ALeastLoadedOneTakesWhatABusyOneWouldHaveTaken) {
+  Pipeline sut;
+  sut.add(
+         [](int n) {
+           if (n == 0) {
+             std::this_thread::sleep_for(std::chrono::milliseconds(300));
+           }
+           return static_cast<int>(::getpid());
+         },
+         "Pid", replicas_by(2, Share::least_loaded()))
+      .parallelize(kAllResults);
+  EXPECT_TRUE(sut.forward(0));
+  for (int n = 1; n < 40; ++n) {
+    EXPECT_TRUE(sut.forward(n));
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));  // so that the other one can be done with it
+  }
+  const std::vector<int> pids = read_all<int>(sut, 40);
+  EXPECT_LT(std::count(pids.begin(), pids.end(), pids.front()), 20) << "in turn it would have had half of them";
+}
+
+TEST(ReplicasTest, KilledAgainAndAgainItemsByKeyStayExact) {
+  for (const Share& share : {Share::least_loaded(), Share::key([](const int& n) { return n % 5; })}) {
+    Pipeline sut;
+    sut.add([](int n) { return n; }, "Pass", replicas_by(3, share)).parallelize(kAllResults);
+    const std::jthread killer = kill_in_turn(sut);
+    EXPECT_EQ(results_of(sut, kItems), first_numbers(kItems));
+  }
+}
+
+TEST(ReplicasTest, AKeyThatThrowsIsAnErrorOfTheStageInFront) {
+  Pipeline sut;
+  sut.add([](int n) { return n; }, "Before", {.on_error = OnError::skip})
+      .add([](int n) { return n; }, "Pass",
+           replicas_by(
+               2, Share::key([](const int& n) { return n != 3 ? n : throw std::runtime_error("three has no key"); })))
+      .parallelize(kAllResults);
+  for (int n = 0; n < 6; ++n) {
+    EXPECT_TRUE(sut.forward(n));
+  }
+  EXPECT_EQ(read_all<int>(sut, 5), (std::vector<int>{0, 1, 2, 4, 5}));
+}
+
+TEST(ReplicasTest, AKeyThatThrowsComesOutOfForward) {
+  Pipeline sut;
+  sut.add([](int n) { return n; }, "Pass",
+          replicas_by(
+              2, Share::key([](const int& n) { return n != 3 ? n : throw std::runtime_error("three has no key"); })))
+      .parallelize(kAllResults);
+  EXPECT_TRUE(sut.forward(1));
+  EXPECT_THROW(static_cast<void>(sut.forward(3)), std::runtime_error);
+  EXPECT_TRUE(sut.forward(4));
+  EXPECT_EQ(read_all<int>(sut, 2), (std::vector<int>{1, 4}));
+}
+
+TEST(ReplicasTest, KeysOfOtherItemsAreRefused) {
+  Pipeline sut;
+  sut.add([](int n) { return static_cast<double>(n); }, "Before")
+      .add([](double n) { return n; }, "Pass", replicas_by(2, Share::key([](const int& n) { return n; })));
+  EXPECT_EQ(
+      message_of<PipelineInitiationError>([&] { sut.parallelize(); }),
+      "the replicas of Pass share items of type int32 by their key, but those of stage MainPipeline__Before are of "
+      "type float64; change one of them");
 }
 
 TEST(ReplicasTest, StatusNamesEach) {

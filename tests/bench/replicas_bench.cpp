@@ -15,6 +15,7 @@ namespace {
 using namespace pystream::bench;
 using namespace std::chrono_literals;
 using pystream::Pipeline;
+using pystream::Share;
 using Nanoseconds = std::chrono::nanoseconds;
 
 constexpr const char* kUnit = "items/s";
@@ -22,11 +23,13 @@ using Item = Block<64>;
 
 /// source() → the stage in so many replicas → sink(): items a second from the first item to the end.
 template <class Stage>
-double run_replicas(std::uint64_t items, std::uint32_t replicas, const Stage& stage, RunTimes& times) {
+double run_replicas(std::uint64_t items, std::uint32_t replicas, const Stage& stage, RunTimes& times,
+                    pystream::Share share = {}) {
   times.reset();
   times.open = true;
   pystream::StageOptions options;
   options.replicas = replicas;
+  options.share = std::move(share);
   Pipeline pipeline;
   pipeline.source(TypedNumbers<64>(items, &times));
   pipeline.add(stage, "Stage", options);
@@ -59,6 +62,10 @@ Item sleep_as_drawn(Item item) {
   return item;
 }
 
+Share by_number() {
+  return Share::key([](const Item& item) { return item[0]; });
+}
+
 Item pass(Item item) {
   ++item[0];
   return item;
@@ -75,14 +82,21 @@ int main(int argc, char** argv) {
   bench.measure("sleeps for 1 ms", kUnit,
                 {{"one", [&] { return run_replicas(slow, 1, sleep_for, *times); }},
                  {"4 replicas", [&] { return run_replicas(4 * slow, 4, sleep_for, *times); }}});
-  bench.measure("sleeps for 1 ms in the mean, exponential", kUnit,
-                {{"one", [&] { return run_replicas(slow, 1, sleep_as_drawn, *times); }},
-                 {"4 replicas", [&] { return run_replicas(4 * slow, 4, sleep_as_drawn, *times); }}});
+  bench.measure(
+      "sleeps for 1 ms in the mean, exponential", kUnit,
+      {{"one", [&] { return run_replicas(slow, 1, sleep_as_drawn, *times); }},
+       {"4 replicas", [&] { return run_replicas(4 * slow, 4, sleep_as_drawn, *times); }},
+       {"4 replicas, least loaded",
+        [&] { return run_replicas(4 * slow, 4, sleep_as_drawn, *times, Share::least_loaded()); }},
+       {"4 replicas, by key", [&] { return run_replicas(4 * slow, 4, sleep_as_drawn, *times, by_number()); }}});
   bench.measure("computes for 100 us", kUnit,
                 {{"one", [&] { return run_replicas(busy, 1, compute, *times); }},
                  {"2 replicas", [&] { return run_replicas(2 * busy, 2, compute, *times); }}});
-  bench.measure("empty stage, 64 B", kUnit,
-                {{"one", [&] { return run_replicas(fast, 1, pass, *times); }},
-                 {"2 replicas", [&] { return run_replicas(fast, 2, pass, *times); }}});
+  bench.measure(
+      "empty stage, 64 B", kUnit,
+      {{"one", [&] { return run_replicas(fast, 1, pass, *times); }},
+       {"2 replicas", [&] { return run_replicas(fast, 2, pass, *times); }},
+       {"2 replicas, least loaded", [&] { return run_replicas(fast, 2, pass, *times, Share::least_loaded()); }},
+       {"2 replicas, by key", [&] { return run_replicas(fast, 2, pass, *times, by_number()); }}});
   return bench.finish();
 }

@@ -230,8 +230,14 @@ std::string replicas_plan(const char* replicas) {
   return plan.replace(plan.find("REPLICAS"), 8, replicas);
 }
 
-TEST(KillPoints, OfReplicasAndWhatCollectsFromThem) {
-  const std::string plan = replicas_plan(R"(, "replicas": 2)");
+constexpr const char* kInTurn = R"(, "replicas": 2)";
+constexpr const char* kByKey = R"(, "replicas": 2, "share": {"key": {}})";
+constexpr const char* kByLoad = R"(, "replicas": 2, "share": "least_loaded")";
+
+class ReplicasKillPoint : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(ReplicasKillPoint, OfOneOrOfWhatCollectsFromThem) {
+  const std::string plan = replicas_plan(GetParam());
   const std::string expected = run_plan(replicas_plan(""), {}).out;
   ASSERT_FALSE(expected.empty());
   ASSERT_EQ(run_plan(plan, {}).out, expected);
@@ -249,8 +255,8 @@ TEST(KillPoints, OfReplicasAndWhatCollectsFromThem) {
   EXPECT_GT(carried_out, 35) << "of 70";
 }
 
-TEST(KillPoints, OfAReplicaAndItsSuccessorAndItsNeighbours) {
-  const std::string plan = replicas_plan(R"(, "replicas": 2)");
+TEST_P(ReplicasKillPoint, OfOneAndItsSuccessorAndItsNeighbours) {
+  const std::string plan = replicas_plan(GetParam());
   const std::string expected = run_plan(replicas_plan(""), {}).out;
   for (const char* first : {"before_commit", "before_wake", "asleep"}) {
     for (const char* second : {"attaching", "before_room", "before_commit"}) {
@@ -260,6 +266,8 @@ TEST(KillPoints, OfAReplicaAndItsSuccessorAndItsNeighbours) {
     }
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Shares, ReplicasKillPoint, ::testing::Values(kInTurn, kByKey, kByLoad));
 
 TEST(KillPoints, InATransactionOfProfileRows) {
   for (int worker = 0; worker < 5; ++worker) {

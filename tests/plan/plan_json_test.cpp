@@ -265,6 +265,16 @@ TEST(WritePlanTest, ExternalEndsAndDefaultsComeBackTheSame) {
   EXPECT_EQ(written_plan_in(write_plan(sut)), sut);
 }
 
+TEST(WritePlanTest, SharesComeBackTheSame) {
+  for (const char* share : {R"("turn")", R"("least_loaded")", R"({"key": {}})", R"({"key": {"column": 2}})",
+                            R"({"key": {"column": 2, "separator": ", "}})", R"({"key": {"offset": 4, "bytes": 8}})",
+                            R"({"key": {"json": "/a/0"}})"}) {
+    const Plan sut = plan_in(plan_text(
+        R"([{"mode": "parallel", "replicas": 3, "stages": [{"type": "pass"}], "share": )" + std::string(share) + "}]"));
+    EXPECT_EQ(written_plan_in(write_plan(sut)), sut) << share;
+  }
+}
+
 TEST(PluginNamesTest, AreReadWhateverElseIsWrong) {
   const auto sut = read_plugin_names(R"({"plugins": ["a.so", "b.so"], "mode": 3})");
   EXPECT_EQ(std::get<std::vector<std::string>>(sut), (Texts{"a.so", "b.so"}));

@@ -51,10 +51,10 @@ TEST(StageKeysTest, UnknownKeys) {
   EXPECT_EQ(only_fault(R"([{"type": "pass", "time_out": "5s"}])"),
             "/stages/0/time_out: found the key \"time_out\", expected one of \"name\", \"type\", \"params\", "
             "\"timeout\", \"start_timeout\", \"on_crash\", \"on_error\", \"max_attempts\", \"limits\", \"link\", "
-            "\"replicas\" (did you mean \"timeout\"?)");
+            "\"replicas\", \"share\" (did you mean \"timeout\"?)");
   EXPECT_EQ(only_fault(R"([{"mode": "serial", "timeout": "5s", "stages": [{"type": "pass"}]}])"),
             "/stages/0/timeout: found the key \"timeout\", expected one of \"name\", \"mode\", \"join\", "
-            "\"stages\", \"replicas\"");
+            "\"stages\", \"replicas\", \"share\"");
   EXPECT_EQ(only_fault(R"([{"type": "pass", "a/b~c": 1}])").substr(0, 19), "/stages/0/a~1b~0c: ");
 }
 
@@ -65,6 +65,42 @@ TEST(StageKeysTest, ReplicasAreCounted) {
   EXPECT_EQ(only_fault(R"([{"type": "pass", "replicas": 65}])"),
             "/stages/0/replicas: found 65, expected an integer from 1 to 64");
   EXPECT_EQ(only_fault(R"([{"mode": "serial", "replicas": 4, "stages": [{"type": "pass"}]}])"), "");
+  EXPECT_EQ(only_fault(R"([{"type": "pass", "replicas": 64, "share": "least_loaded"}])"),
+            "/stages/0/replicas: found 64, expected at most 63 replicas, as they do not share in turn");
+}
+
+std::string share_fault(const std::string& share) {
+  return only_fault(R"([{"type": "pass", "replicas": 2, "share": )" + share + "}]");
+}
+
+TEST(PlanStagesTest, ReplicasShareInOneOfSeveralWays) {
+  for (const char* share :
+       {R"("turn")", R"("least_loaded")", R"({"key": {}})", R"({"key": {"column": 2}})",
+        R"({"key": {"column": 2, "separator": ","}})", R"({"key": {"offset": "1KiB", "bytes": 8}})",
+        R"({"key": {"bytes": 8}})", R"({"key": {"json": "/user/id"}})", R"({"key": {"json": ""}})"}) {
+    EXPECT_EQ(share_fault(share), "") << share;
+  }
+}
+
+TEST(PlanStagesTest, SaysWhatIsWrongWithAShare) {
+  EXPECT_EQ(share_fault(R"("random")"),
+            "/stages/0/share: found \"random\", expected \"turn\", \"least_loaded\" or {\"key\": {…}}");
+  EXPECT_EQ(share_fault("{}"),
+            "/stages/0/share: found no key \"key\", expected where the key of an item stands; {}: the "
+            "item is its key");
+  EXPECT_EQ(share_fault(R"({"key": {"column": 0}})"),
+            "/stages/0/share/key/column: found 0, expected an integer from 1 to 1000000000");
+  EXPECT_EQ(share_fault(R"({"key": {"column": 1, "json": "/a"}})"),
+            "/stages/0/share/key/json: found a second place for the key, expected one of \"column\", \"bytes\" and "
+            "\"json\"");
+  EXPECT_EQ(share_fault(R"({"key": {"separator": ","}})"),
+            "/stages/0/share/key/separator: found \"separator\" alone, expected \"column\" beside it");
+  EXPECT_EQ(share_fault(R"({"key": {"offset": 4}})"),
+            "/stages/0/share/key/offset: found \"offset\" alone, expected \"bytes\" beside it");
+  EXPECT_EQ(share_fault(R"({"key": {"json": "user"}})"),
+            "/stages/0/share/key/json: found \"user\", expected a JSON pointer, which begins with \"/\": \"/user/id\"");
+  EXPECT_EQ(only_fault(R"([{"type": "pass", "share": "turn"}])"),
+            "/stages/0/share: found \"share\" without replicas, expected \"replicas\": 2 or more beside it");
 }
 
 TEST(StageKeysTest, EndsHaveNoReplicas) {

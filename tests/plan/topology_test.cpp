@@ -299,6 +299,42 @@ TEST(TopologyTest, ARowDealsToAndCollectsFromReplicasOfItsChild) {
   EXPECT_EQ(sut.workers[1].segments[1].inputs, (std::vector<LinkId>{2, 3}));
 }
 
+TEST(TopologyTest, WhoCollectsFromReplicasThatDoNotShareInTurnFollowsTheDealing) {
+  for (const ShareBy by : {ShareBy::least_loaded, ShareBy::key}) {
+    Node node = in_replicas(2, make_stage("A"));
+    node.share.by = by;
+    const Plan plan = make_plan(Mode::parallel, {std::move(node)});
+    const Topology sut = make_topology(plan);
+    EXPECT_EQ(links_of(sut), (Texts{"Source -> A", "A#1 -> Sink !", "A#2 -> Sink !"}));
+    EXPECT_TRUE(sut.links[0].deals());
+    EXPECT_EQ(sut.links[0].shared_by, &plan.root.children[0]);
+    EXPECT_EQ(sut.links[0].consumers, (std::vector<SegmentRef>{{.worker = 1}, {.worker = 2}}));
+    EXPECT_EQ(sut.links[0].follower, (SegmentRef{.worker = 3}));
+    const Segment& sink = sut.workers[3].segments[0];
+    EXPECT_EQ(sink.inputs, (std::vector<LinkId>{1, 2}));
+    EXPECT_EQ(sink.collect, Collect::dealing);
+    EXPECT_EQ(sink.followed, LinkId{0});
+    EXPECT_FALSE(sut.workers[1].segments[0].followed);
+    EXPECT_EQ(sut.upstream(3), (std::vector<StageId>{1, 2}));
+  }
+}
+
+TEST(TopologyTest, EachOfNestedReplicasIsFollowedByItsOwnCollector) {
+  Node inner = in_replicas(2, make_stage("A"));
+  inner.share.by = ShareBy::key;
+  Node outer = in_replicas(2, make_pipeline("P", Mode::parallel, {std::move(inner)}));
+  outer.share.by = ShareBy::least_loaded;
+  const Plan plan = make_plan(Mode::parallel, {std::move(outer)});
+  const Topology sut = make_topology(plan);
+  for (const LinkSpec& link : sut.links) {
+    ASSERT_EQ(link.deals(), link.follower.has_value()) << link.name;
+    if (link.follower) {
+      EXPECT_EQ(sut.segment(*link.follower).inputs.size(), 2U) << link.name;
+    }
+  }
+  EXPECT_EQ(sut.workers[sut.links[0].follower->worker].name, "MainPipeline__Sink");
+}
+
 Node branches(Join join, std::string name, std::vector<Node> children) {
   Node node = make_pipeline(std::move(name), Mode::branch, std::move(children));
   node.join = join;

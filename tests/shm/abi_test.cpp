@@ -20,7 +20,7 @@ void expect_all(std::initializer_list<Entry> table) {
 }
 
 TEST(AbiTest, VersionOfTheNumbersBelow) {
-  EXPECT_EQ(kAbiVersion, 11U);
+  EXPECT_EQ(kAbiVersion, 12U);
   EXPECT_EQ(kMagic, 0x6d61657274737970U);
 }
 
@@ -169,6 +169,8 @@ TEST(AbiTest, Constants) {
       {"Sharing::every", static_cast<std::uint64_t>(Sharing::every), 0},
       {"Sharing::turn", static_cast<std::uint64_t>(Sharing::turn), 1},
       {"Sharing::branches", static_cast<std::uint64_t>(Sharing::branches), 2},
+      {"Sharing::least_loaded", static_cast<std::uint64_t>(Sharing::least_loaded), 3},
+      {"Sharing::key", static_cast<std::uint64_t>(Sharing::key), 4},
       {"Answers::as_it_likes", static_cast<std::uint64_t>(Answers::as_it_likes), 0},
       {"Answers::each", static_cast<std::uint64_t>(Answers::each), 1},
       {"Answers::one", static_cast<std::uint64_t>(Answers::one), 2},

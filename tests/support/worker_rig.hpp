@@ -65,6 +65,10 @@ struct RigSpec {
 inline std::uint32_t rig_second_input(const RigSpec& spec) {
   return static_cast<std::uint32_t>(2 * spec.segments.size());
 }
+/// The dealing link that segment 0 follows, where it collects by plan::Collect::dealing.
+inline std::uint32_t rig_followed(const RigSpec& spec) {
+  return rig_second_input(spec) + 1;
+}
 
 class KeptLetters final : public worker::DeadLetters {
  public:
@@ -116,6 +120,13 @@ inline shm::Segment make_rig_segment(const RigSpec& spec) {
     second.consumers = {1};
     made.links.push_back(second);
   }
+  if (spec.collects == plan::Collect::dealing) {
+    shm::LinkSize followed = spec.link;
+    followed.producer = 0;
+    followed.consumers = {0, 0, 1};
+    followed.sharing = shm::Sharing::key;
+    made.links.push_back(followed);
+  }
   return shm::Segment::create(made);
 }
 
@@ -141,6 +152,9 @@ class RiggedWorker {
       if (spec.collects && i == 0) {
         parts.inputs.push_back(segment.map_consumer(rig_second_input(spec)));
         parts.collect = *spec.collects;
+      }
+      if (spec.collects == plan::Collect::dealing && i == 0) {
+        parts.inputs.push_back(segment.map_consumer(rig_followed(spec), 2));
       }
       parts.stages = given.make();
       parts.faults.assign(parts.stages.size(), given.faults);
@@ -229,6 +243,23 @@ inline void feed_units(const shm::Segment& segment, std::uint32_t link,
   }
   if (!(room & ring.try_mark(shm::RecordKind::end, {}))) {
     throw std::runtime_error("the input link of the test is too small");
+  }
+  ring.commit({.inputs_done = ring.next_number()});
+}
+
+/// Publishes what a segment follows: for which of two replicas each item is, and an end mark if `ended`.
+inline void feed_dealing(const shm::Segment& segment, std::uint32_t link, const std::vector<std::uint32_t>& dealt,
+                         bool ended = true) {
+  std::uint64_t key = 0;
+  shm::RingWriter ring(segment.map_producer(link), [&](std::span<const std::byte>) { return key; });
+  bool room = true;
+  for (const std::uint32_t to : dealt) {
+    for (key = 0; shm::taker_of_key(key, 2) != to; ++key) {
+    }
+    room &= put(ring, "item", {.sequence = ring.next_number()});
+  }
+  if (!room || (ended && !ring.try_mark(shm::RecordKind::end, {}))) {
+    throw std::runtime_error("the dealing link of the test is too small");
   }
   ring.commit({.inputs_done = ring.next_number()});
 }

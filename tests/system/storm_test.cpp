@@ -216,6 +216,32 @@ const Storm kStorms[] =
          .rounds = 30,
          .same_as =
              R"({"name": "A", "type": "test.repeat", "params": {"n": 3}}, {"name": "B", "type": "test.filter", "params": {"n": 2}})"},
+        {.name = "ReplicasByKey",
+         .stages =
+             R"({"name": "A", "type": "test.repeat", "params": {"n": 3}, "replicas": 3, "share": {"key": {"bytes": 1}}}, {"name": "B", "type": "test.filter", "params": {"n": 2}, "replicas": 2, "share": {"key": {}}}, {"name": "C", "type": "test.count"})",
+         .rounds = 40,
+         .same_as =
+             R"({"name": "A", "type": "test.repeat", "params": {"n": 3}}, {"name": "B", "type": "test.filter", "params": {"n": 2}}, {"name": "C", "type": "test.count"})"},
+        {.name = "ReplicasByLoad",
+         .stages =
+             R"({"name": "P", "mode": "parallel", "replicas": 2, "share": "least_loaded", "stages": [{"name": "A", "type": "test.filter", "params": {"n": 5}}, {"name": "S", "mode": "serial", "replicas": 2, "share": {"key": {"bytes": 2}}, "stages": [{"name": "B", "type": "test.add"}, {"name": "C", "type": "test.repeat", "params": {"n": 2}}]}]}, {"name": "D", "type": "test.count"})",
+         .rounds = 40,
+         .same_as =
+             R"({"name": "A", "type": "test.filter", "params": {"n": 5}}, {"name": "B", "type": "test.add"}, {"name": "C", "type": "test.repeat", "params": {"n": 2}}, {"name": "D", "type": "test.count"})"},
+        {.name = "ReplicasByKeyBehindShortLinks",
+         .stages =
+             R"({"name": "A", "type": "test.repeat", "params": {"n": 3}, "replicas": 3, "share": {"key": {}}}, {"name": "B", "type": "test.filter", "params": {"n": 2}})",
+         .links = R"("links": {"capacity": {"items": 1}}, )",
+         .rounds = 30,
+         .same_as =
+             R"({"name": "A", "type": "test.repeat", "params": {"n": 3}}, {"name": "B", "type": "test.filter", "params": {"n": 2}})"},
+        {.name = "LargeReplicasByLoadInABranch",
+         .stages =
+             R"({"name": "V", "mode": "branch", "join": "merge", "stages": [{"name": "A", "type": "test.add", "replicas": 3, "share": "least_loaded"}, {"name": "B", "type": "test.count"}]}, {"name": "C", "type": "test.count"})",
+         .source = R"({"type": "generate", "params": {"count": 300, "size": 0, "max_size": "1MiB"}})",
+         .rounds = 30,
+         .same_as =
+             R"({"name": "V", "mode": "branch", "join": "merge", "stages": [{"name": "A", "type": "test.add"}, {"name": "B", "type": "test.count"}]}, {"name": "C", "type": "test.count"})"},
         {.name = "BranchesZipped",
          .stages =
              R"({"name": "V", "mode": "branch", "stages": [{"name": "A", "type": "test.add"}, {"name": "P", "mode": "parallel", "stages": [{"name": "B", "type": "test.filter", "params": {"n": 3}}, {"name": "C", "type": "test.mix"}]}]}, {"name": "D", "type": "test.count"})",

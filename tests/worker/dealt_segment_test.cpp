@@ -80,6 +80,94 @@ TEST(DealtSegmentTest, ACollectorWaitsForTheOneWhoseTurnItIs) {
   EXPECT_EQ(records_of(segment, 1), (Texts{"a!", "x!", "$"}));
 }
 
+RigSpec following_spec(RawFunction function) {
+  RigSpec spec = spec_of(std::move(function));
+  spec.collects = plan::Collect::dealing;
+  return spec;
+}
+
+TEST(DealtSegmentTest, ACollectorFollowsTheDealing) {
+  const RigSpec spec = following_spec(shout);
+  const shm::Segment segment = make_rig_segment(spec);
+  feed_dealing(segment, rig_followed(spec), {1, 1, 0, 1, 0, 0});
+  feed_units(segment, 0, {{"a"}, {}, {"b", "c"}});
+  feed_units(segment, rig_second_input(spec), {{"x", "y"}, {"z"}, {"u"}});
+  RiggedWorker sut(segment, spec);
+  run_batches(sut);
+  EXPECT_TRUE(sut.runner().ended());
+  Texts records = records_of(segment, 1);
+  std::erase(records, "#");
+  EXPECT_EQ(records, (Texts{"x!", "y!", "z!", "a!", "u!", "b!", "c!", "$"}));
+  const shm::ConsumerEnd dealing = segment.map_consumer(rig_followed(spec), 2);
+  EXPECT_EQ(dealing.own->read_number, 6U) << "all but the end";
+}
+
+TEST(DealtSegmentTest, ACollectorKeepsTheDealtRecordUntilItsUnitIsClosed) {
+  const RigSpec spec = following_spec(shout);
+  const shm::Segment segment = make_rig_segment(spec);
+  feed_dealing(segment, rig_followed(spec), {0, 1}, false);
+  {
+    shm::RingWriter ring(segment.map_producer(0));
+    ASSERT_TRUE(put(ring, "a"));
+    ring.commit({.inputs_done = 0, .parts_out = 1});
+  }
+  RiggedWorker sut(segment, spec);
+  run_batches(sut);
+  EXPECT_EQ(records_of(segment, 1), (Texts{"a!"}));
+  EXPECT_EQ(segment.map_consumer(rig_followed(spec), 2).own->read_number, 0U);
+  {
+    shm::RingWriter ring(segment.map_producer(0));
+    ASSERT_TRUE(put(ring, "b"));
+    ring.set_closes(1);
+    ring.commit({.inputs_done = 1});
+  }
+  run_batches(sut);
+  EXPECT_EQ(segment.map_consumer(rig_followed(spec), 2).own->read_number, 1U);
+}
+
+TEST(DealtSegmentTest, ASuccessorOfACollectorGoesOnInTheMidstOfAUnit) {
+  const RigSpec spec = following_spec(shout);
+  const shm::Segment segment = make_rig_segment(spec);
+  feed_dealing(segment, rig_followed(spec), {1, 0});
+  {
+    shm::RingWriter ring(segment.map_producer(rig_second_input(spec)));
+    ASSERT_TRUE(put(ring, "x"));
+    ring.commit({.inputs_done = 0, .parts_out = 1});
+  }
+  {
+    RiggedWorker dies(segment, spec);
+    run_batches(dies);
+  }
+  feed_units(segment, rig_second_input(spec), {{"y"}});
+  feed_units(segment, 0, {{"a"}});
+  RiggedWorker sut(segment, spec);
+  run_batches(sut);
+  EXPECT_TRUE(sut.runner().ended());
+  EXPECT_EQ(records_of(segment, 1), (Texts{"x!", "y!", "a!", "$"}));
+}
+
+TEST(DealtSegmentTest, MarksThatAnswerNothingAreTakenBeforeAnythingIsDealt) {
+  const RigSpec spec = following_spec(shout);
+  const shm::Segment segment = make_rig_segment(spec);
+  {
+    shm::RingWriter ring(segment.map_producer(rig_second_input(spec)));
+    ASSERT_TRUE(ring.try_mark(shm::RecordKind::tombstone, {}, 0));
+    ring.commit({.inputs_done = 0});
+  }
+  RiggedWorker sut(segment, spec);
+  run_batches(sut);
+  const shm::ConsumerEnd end = segment.map_consumer(rig_second_input(spec));
+  EXPECT_EQ(end.own->read_position, end.peer->write_position);
+}
+
+TEST(DealtSegmentTest, AnAnswerToWhatWasNotDealtIsDamage) {
+  const RigSpec spec = following_spec(shout);
+  const shm::Segment segment = make_rig_segment(spec);
+  feed_units(segment, 0, {{"a"}});
+  RiggedWorker sut(segment, spec);
+  EXPECT_THROW(run_batches(sut), shm::LinkCorrupt);
+}
+
 TEST(DealtSegmentTest, ACollectorCommitsInputsWithoutOutputWithATombstone) {
   RigSpec spec = spec_of([](const Item&, Output&) {});
   spec.collects = plan::Collect::turn;

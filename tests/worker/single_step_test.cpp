@@ -125,6 +125,7 @@ struct Subject {
   /// each of them a unit, with a unit of nothing behind them.
   std::vector<std::vector<std::string>> second_units{};
   plan::Collect collect = plan::Collect::turn;
+  std::vector<std::uint32_t> dealt{};  ///< of plan::Collect::dealing: the replicas that the units come from
 };
 
 void PrintTo(const Subject& subject, std::ostream* out) {
@@ -241,6 +242,29 @@ const Subject kSubjects[] = {
      .make = [](int fd) { return one(detail::adapt(std::make_unique<FileSink>(fd))); },
      .has_sink = true,
      .second_units = {{"x", "y"}, {}, {"z"}}},
+    {.name = "Follows",
+     .make = [](int) { return one(raw([](const Item& in, Output& out) { emit_text(out, text_of(in) + "!"); })); },
+     .second_units = {{"x", "y"}, {}, {"z"}},
+     .collect = plan::Collect::dealing,
+     .dealt = {1, 0, 0, 1, 1, 0, 0}},
+    {.name = "FollowsAndFilters",
+     .make =
+         [](int) {
+           return one(raw([](const Item& in, Output& out) {
+             if (text_of(in) == "z") {
+               out.forward(in);
+             }
+           }));
+         },
+     .second_units = {{"x", "y"}, {}, {"z"}},
+     .collect = plan::Collect::dealing,
+     .dealt = {0, 1, 1, 0, 0, 0, 1}},
+    {.name = "FollowsToSink",
+     .make = [](int fd) { return one(detail::adapt(std::make_unique<FileSink>(fd))); },
+     .has_sink = true,
+     .second_units = {{"x", "y"}, {}, {"z"}},
+     .collect = plan::Collect::dealing,
+     .dealt = {1, 1, 1, 0, 0, 0, 0}},
     // The fourth item of the first branch has no answer, and no second branch either.
     {.name = "Merges",
      .make = [](int) { return one(raw([](const Item& in, Output& out) { emit_text(out, text_of(in) + "!"); })); },
@@ -362,6 +386,9 @@ class SingleStepTest : public ::testing::TestWithParam<Subject> {
       first_units.emplace_back();
       feed_units(world.segment, 0, first_units);
       feed_units(world.segment, rig_second_input(spec(-1)), GetParam().second_units);
+      if (!GetParam().dealt.empty()) {
+        feed_dealing(world.segment, rig_followed(spec(-1)), GetParam().dealt);
+      }
     } else if (GetParam().inputs_in_a_run) {
       feed_run(world.segment, 0, GetParam().inputs);
     } else if (!GetParam().has_source) {
