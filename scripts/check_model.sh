@@ -59,6 +59,15 @@ for mode in 0 1 2 3; do
 done
 proven collecting 0 2 1
 for mode in 0 1 2 3 4; do
+  proven following "$mode"
+done
+proven following 2 2 1
+proven following 0 1 1 ROOM_D=2
+if [ "$extent" = full ]; then
+  proven following 1 2 1
+  proven following 3 1 1 ROOM_D=2
+fi
+for mode in 0 1 2 3 4; do
   proven joining "$mode"
 done
 if [ "$extent" = full ]; then
@@ -80,6 +89,9 @@ for broken in 'link 1 1 1' 'link 2 1 1' 'link 3 1 1' 'link 4 1 1' 'link 5 2 1' '
   'dealing 23 0 1' 'dealing 24 0 1' 'dealing 25 0 1' 'dealing 27 0 1' 'dealing 27 1 1' 'dealing 29 0 1' \
   'collecting 4 1 1' 'collecting 11 0 1' 'collecting 20 1 1' 'collecting 22 0 1' 'collecting 26 1 1' \
   'collecting 28 0 1' \
+  'following 1 4 1' 'following 4 0 1' 'following 6 4 1' 'following 11 0 1' 'following 17 0 1' 'following 18 0 1' \
+  'following 20 0 1' 'following 37 0 1' 'following 37 4 1' 'following 38 0 1' 'following 39 1 1' 'following 40 0 1' \
+  'following 41 0 1' 'following 42 3 1' 'following 43 3 1' \
   'joining 20 0 1' 'joining 31 0 1' 'joining 32 0 1' 'joining 33 3 1' 'joining 34 2 1' 'joining 35 2 1' \
   'joining 36 0 1' 'joining 36 2 1' 'joining 37 4 1' \
   'zip 30 1 1' 'zip 30 2 2' 'zip 30 3 2'; do
