@@ -15,13 +15,14 @@ MAY_INCLUDE = {
     "base": [],
     "shm": ["base"],
     "plan": ["base"],
+    "setup": ["base", "shm", "plan"],
     "profile": ["base", "shm", "plan"],
     "store": ["base", "shm", "plan", "profile"],
     "report": ["base", "shm", "plan", "profile", "store"],
-    "worker": ["base", "shm", "plan", "profile", "store"],
-    "coord": ["base", "shm", "plan", "profile", "store", "worker"],
-    "api": ["base", "shm", "plan", "profile", "store", "worker", "coord"],
-    "cli": ["base", "shm", "plan", "profile", "store", "report", "worker", "coord", "api"],
+    "worker": ["base", "shm", "plan", "setup", "profile", "store"],
+    "coord": ["base", "shm", "plan", "setup", "profile", "store", "worker"],
+    "api": ["base", "shm", "plan", "setup", "profile", "store", "worker", "coord"],
+    "cli": ["base", "shm", "plan", "setup", "profile", "store", "report", "worker", "coord", "api"],
 }
 
 # Layers of the standard library alone, beside what PLACES gives them.
@@ -35,7 +36,7 @@ PLACES = [
     ("CLI/", r"src/cli/[^/]+"),
     ("linux/futex.h", r"src/base/futex\.cpp"),
     ("sys/epoll.h", r"src/base/event_loop\.cpp"),
-    ("dlfcn.h", r"(src/worker|workers)/.+"),
+    ("dlfcn.h", r"(src/setup|workers)/.+"),
 ]
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTILINE)
@@ -163,6 +164,8 @@ GOOD = {
     "src/plan/json.cpp": '#include <nlohmann/json.hpp>\n#include "plan/json.hpp"\n',
     "src/store/database.cpp": '#include <sqlite3.h>\n#include "profile/sampling.hpp"\n',
     "src/report/diff.cpp": '#include "store/windows.hpp"\n',
+    "src/setup/plugins.cpp": "#include <dlfcn.h>\n",
+    "src/worker/row.cpp": '#include "setup/layout.hpp"\n',
     "src/meson.build": "kill_point_sources = files(\n  'shm/sleep.cpp',\n)\n",
     "src/shm/waiting.hpp": '#include "base/kill_point.hpp"\n',
     "src/shm/sleep.cpp": '#include "shm/waiting.hpp"\n',
@@ -180,6 +183,7 @@ BAD = {
     "src/shm/ring.cpp": '  #  include "plan/plan.hpp"\n',
     "src/plan/plan.cpp": '#include "shm/segment.hpp"\n',
     "src/profile/recorder.cpp": '#include "worker/row.hpp"\n',
+    "src/setup/layout.cpp": '#include "worker/row.hpp"\n',
     "src/worker/row.cpp": '#include "coord/supervisor.hpp"\n',
     "src/coord/launcher.cpp": '#include "api/pipeline.hpp"\n',
     "src/api/pipeline.cpp": '#include "cli/frame.hpp"\n',

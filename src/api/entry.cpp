@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "base/clock.hpp"
-#include "worker/item_key.hpp"
+#include "setup/item_key.hpp"
 #include "worker/worker_process.hpp"
 
 namespace pystream::api {
@@ -20,7 +20,7 @@ Entry::Entry(Session& session, plan::LinkId link, WaitOptions waiting)
     : session_(session),
       waiting_(waiting),
       spin_ns_(worker::spin_ns(session.topology().workers.size() - 1)),
-      ring_(session.segment().map_producer(link), worker::key_of(session.topology().links[link])) {
+      ring_(session.segment().map_producer(link), setup::key_of(session.topology().links[link])) {
   if (!waiting_.block) {
     ring_.lift_time_bound();
   }

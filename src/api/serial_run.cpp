@@ -11,7 +11,7 @@
 #include "base/clock.hpp"
 #include "base/exception_text.hpp"
 #include "base/log.hpp"
-#include "worker/item_key.hpp"
+#include "setup/item_key.hpp"
 #include "worker/worker_process.hpp"
 
 namespace pystream::api {
@@ -114,7 +114,7 @@ std::size_t ResultBox::take_all(std::size_t limit, const Decode& decode) {
 ChildCall::ChildCall(Session& session, plan::LinkId to, plan::LinkId from)
     : session_(session),
       spin_ns_(worker::spin_ns(session.topology().workers.size())),
-      to_(session.segment().map_producer(to), worker::key_of(session.topology().links[to])),
+      to_(session.segment().map_producer(to), setup::key_of(session.topology().links[to])),
       from_(session.segment().map_consumer(from), 0) {}
 
 void ChildCall::send(const Item& in) {

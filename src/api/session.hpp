@@ -16,8 +16,8 @@
 #include "api/news.hpp"
 #include "api/stage_tree.hpp"
 #include "coord/output_locks.hpp"
+#include "setup/link_names.hpp"
 #include "shm/segment.hpp"
-#include "worker/link_names.hpp"
 
 namespace pystream::api {
 
@@ -48,7 +48,7 @@ class Session {
   /// Does something with links of this process. The error of one that is damaged names it.
   template <class Work>
   decltype(auto) on_links(const Work& work) const {
-    return worker::naming_links(topology_, work);
+    return setup::naming_links(topology_, work);
   }
 
   /// Workers' processes and restarts, by WorkerId. Throws PipelineTerminated.

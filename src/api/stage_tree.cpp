@@ -13,7 +13,7 @@
 #include "plan/plan_reader.hpp"
 #include "plan/replicas.hpp"
 #include "plan/topology.hpp"
-#include "worker/plugins.hpp"
+#include "setup/plugins.hpp"
 
 namespace pystream::api {
 namespace {
@@ -227,7 +227,7 @@ class TypeLookup {
   explicit TypeLookup(const ParallelOptions& options) : options_(options) {
     if (options.start_method == StartMethod::fork) {
       for (const std::string& plugin : options.plugins) {
-        worker::load_plugin(worker::find_plugin(plugin));
+        setup::load_plugin(setup::find_plugin(plugin));
       }
     }
   }
@@ -239,7 +239,7 @@ class TypeLookup {
     if (options_.start_method == StartMethod::spawn) {
       return find_in(described(), name);
     }
-    worker::load_plugin(worker::find_plugin(worker::kCorePlugin));
+    setup::load_plugin(setup::find_plugin(setup::kCorePlugin));
     return find_stage_type(name);
   }
 

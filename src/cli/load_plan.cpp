@@ -19,7 +19,7 @@
 #include "coord/inspect.hpp"
 #include "plan/json.hpp"
 #include "plan/plan_json.hpp"
-#include "worker/plugins.hpp"
+#include "setup/plugins.hpp"
 
 namespace pystream::cli {
 namespace {
@@ -140,7 +140,7 @@ std::vector<fs::path> plugin_files(const std::vector<std::string>& plugins) {
   std::vector<fs::path> files;
   for (const std::string& plugin : plugins) {
     try {
-      files.emplace_back(worker::find_plugin(plugin));
+      files.emplace_back(setup::find_plugin(plugin));
     } catch (const Error&) {
       files.emplace_back(plugin);
     }

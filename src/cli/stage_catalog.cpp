@@ -8,7 +8,7 @@
 #include "cli/frame.hpp"
 #include "cli/worker_program.hpp"
 #include "coord/inspect.hpp"
-#include "worker/plugins.hpp"
+#include "setup/plugins.hpp"
 
 namespace pystream::cli {
 namespace {
@@ -39,7 +39,7 @@ std::vector<PluginTypes> read_plugins(const fs::path& program, const std::vector
 
 std::vector<std::string> found_files(const fs::path& program) {
   std::vector<std::string> files;
-  std::ranges::transform(worker::plugin_files(program.parent_path()), std::back_inserter(files),
+  std::ranges::transform(setup::plugin_files(program.parent_path()), std::back_inserter(files),
                          [](const fs::path& file) { return file.string(); });
   return files;
 }

@@ -12,8 +12,8 @@
 #include "plan/plan_json.hpp"
 #include "plan/stage_names.hpp"
 #include "plan/topology.hpp"
+#include "setup/layout.hpp"
 #include "shm/segment.hpp"
-#include "worker/layout.hpp"
 
 namespace pystream::cli {
 namespace {
@@ -27,8 +27,8 @@ struct Options {
 struct Survey {
   explicit Survey(const LoadedPlan& loaded)
       : topology(plan::make_topology(loaded.plan)),
-        spec(worker::segment_spec(topology, loaded.checkpoint_bytes(topology), plan::write_plan(loaded.plan),
-                                  loaded.plan.profiler)),
+        spec(setup::segment_spec(topology, loaded.checkpoint_bytes(topology), plan::write_plan(loaded.plan),
+                                 loaded.plan.profiler)),
         memory(shm::footprint(spec)),
         available(base::available_memory()) {}
 

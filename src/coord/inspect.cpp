@@ -10,7 +10,7 @@
 
 #include "base/child_process.hpp"
 #include "plan/plan_json.hpp"
-#include "worker/places.hpp"
+#include "setup/places.hpp"
 
 namespace pystream::coord {
 namespace {
@@ -106,7 +106,7 @@ fs::path find_worker_program(const std::string& wanted) {
     return named_program(named, "environment variable PYSTREAM_WORKER");
   }
   std::string looked;
-  for (const fs::path& folder : worker::worker_folders()) {
+  for (const fs::path& folder : setup::worker_folders()) {
     if (is_program(folder / kWorkerProgram)) {
       return fs::weakly_canonical(folder / kWorkerProgram);
     }

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 
-#include "worker/link_names.hpp"
+#include "setup/link_names.hpp"
 
 namespace pystream::coord {
 
 OrphanDrainer::OrphanDrainer(const plan::Topology& topology, const shm::Segment& segment) : topology_(topology) {
-  worker::naming_links(topology_, [&] { take_over(segment); });
+  setup::naming_links(topology_, [&] { take_over(segment); });
 }
 
 void OrphanDrainer::take_over(const shm::Segment& segment) {
@@ -42,7 +42,7 @@ void OrphanDrainer::discard(Read& link) {
 }
 
 void OrphanDrainer::advance() {
-  worker::naming_links(topology_, [this] {
+  setup::naming_links(topology_, [this] {
     std::for_each(fed_.begin(), fed_.end(), end);
     for (Read& link : read_) {
       discard(link);

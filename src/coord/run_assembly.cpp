@@ -3,14 +3,14 @@
 #include <utility>
 
 #include "base/blocked_signals.hpp"
-#include "worker/layout.hpp"
+#include "setup/layout.hpp"
 
 namespace pystream::coord {
 
 shm::Segment make_segment(const plan::Plan& plan, const plan::Topology& topology,
                           std::span<const std::uint64_t> checkpoint_bytes, std::string plan_text) {
   const base::BlockedSignals blocked;
-  return shm::Segment::create(worker::segment_spec(topology, checkpoint_bytes, std::move(plan_text), plan.profiler));
+  return shm::Segment::create(setup::segment_spec(topology, checkpoint_bytes, std::move(plan_text), plan.profiler));
 }
 
 Profiling Profiling::start(const RunSpec& spec, const shm::Segment& segment) {

@@ -25,7 +25,7 @@ struct RunSpec {
   ProfilerClient::Warn warn{};             ///< told why there is no profile
 };
 
-/// The shared memory of a run. `checkpoint_bytes` and `plan_text`: see worker::segment_spec().
+/// The shared memory of a run. `checkpoint_bytes` and `plan_text`: see setup::segment_spec().
 shm::Segment make_segment(const plan::Plan& plan, const plan::Topology& topology,
                           std::span<const std::uint64_t> checkpoint_bytes = {}, std::string plan_text = {});
 

@@ -9,7 +9,7 @@
 /// What a segment is to hold, before anything of it lies anywhere.
 namespace pystream::shm {
 
-/// How much one link should hold; see layout() in worker/layout.hpp for the defaults.
+/// How much one link should hold; see layout() in setup/layout.hpp for the defaults.
 struct LinkSize {
   std::uint32_t producer = 0;
   std::vector<std::uint32_t> consumers;  ///< workers; one if it drops the oldest

@@ -12,11 +12,11 @@
 #include "base/standard_output.hpp"
 #include "base/system_error.hpp"
 #include "plan/plan_json.hpp"
+#include "setup/plugins.hpp"
 #include "shm/segment.hpp"
 #include "store/letter_desk.hpp"
 #include "store/letter_list.hpp"
 #include "store/profiler_process.hpp"
-#include "worker/plugins.hpp"
 #include "worker/worker_process.hpp"
 
 namespace pystream {
@@ -30,11 +30,11 @@ constexpr int kLettersFd = 3;  ///< of a keeper of dead letters: its channel to 
 
 int describe(int count, char** plugins) {
   base::reset_ignored_signals();
-  worker::load_plugin(worker::find_plugin(worker::kCorePlugin));
+  setup::load_plugin(setup::find_plugin(setup::kCorePlugin));
   for (int i = 0; i < count; ++i) {
-    worker::load_plugin(worker::find_plugin(plugins[i]));
+    setup::load_plugin(setup::find_plugin(plugins[i]));
   }
-  const std::string text = plan::write_catalog(worker::catalog());
+  const std::string text = plan::write_catalog(setup::catalog());
   return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0 ? EXIT_SUCCESS
                                                                                                      : EXIT_FAILURE;
 }
@@ -49,9 +49,9 @@ std::optional<long> parse_number(const char* text) {
 plan::Plan read_plan(std::string_view text) {
   const auto plugins = plan::read_plugin_names(text);
   for (const std::string& plugin : std::get<std::vector<std::string>>(plugins)) {
-    worker::load_plugin(worker::find_plugin(plugin));
+    setup::load_plugin(setup::find_plugin(plugin));
   }
-  auto read = plan::read_written_plan(text, worker::catalog());
+  auto read = plan::read_written_plan(text, setup::catalog());
   if (const auto* faults = std::get_if<std::vector<plan::PlanFault>>(&read)) {
     throw Error("the coordinator's plan is not understood: " + plan::to_string(faults->front(), "plan") +
                 "; use a worker program of the same version");
@@ -84,7 +84,7 @@ int work(plan::WorkerId id, int parent, bool has_output) {
     }
     text = shm::Segment::attach(std::move(copy)).plan();
   }
-  worker::load_plugin(worker::find_plugin(worker::kCorePlugin));
+  setup::load_plugin(setup::find_plugin(setup::kCorePlugin));
   const plan::Plan plan = read_plan(text);
   const plan::Topology topology = plan::make_topology(plan);
   return worker::run_worker({.id = id,

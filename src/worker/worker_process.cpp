@@ -15,14 +15,14 @@
 #include "base/kill_point.hpp"
 #include "base/losses.hpp"
 #include "base/process_start.hpp"
+#include "setup/item_key.hpp"
+#include "setup/link_names.hpp"
 #include "store/row_writer.hpp"
 #include "worker/crash_handler.hpp"
 #include "worker/dead_letter_store.hpp"
-#include "worker/item_key.hpp"
 #include "worker/last_end.hpp"
 #include "worker/letter_client.hpp"
 #include "worker/limits.hpp"
-#include "worker/link_names.hpp"
 #include "worker/process_name.hpp"
 #include "worker/row.hpp"
 
@@ -85,7 +85,7 @@ class Builder {
     parts.collect = segment.collect;
     const plan::LinkId output = segment.outputs.front();
     parts.output = segment_.map_producer(output);
-    parts.key_of = key_of(start_.topology->links[output]);
+    parts.key_of = setup::key_of(start_.topology->links[output]);
     const shm::WorkerEnd& end = monitor_.end();
     parts.profile = end.profile.segments.at(index);
     parts.exits = start_.topology->leaves_pipeline(segment);
@@ -155,7 +155,7 @@ int run_attached(const WorkerStart& start, const shm::Segment& segment, Monitor&
     monitor.announce(shm::Phase::finished);
     return EXIT_SUCCESS;
   } catch (const shm::LinkCorrupt& error) {
-    monitor.fail(shm::FailureKind::link, shm::kInvalidPosition, named(*start.topology, error).what());
+    monitor.fail(shm::FailureKind::link, shm::kInvalidPosition, setup::named(*start.topology, error).what());
   } catch (const StartFailed& error) {
     monitor.fail(shm::FailureKind::start, shm::kInvalidPosition, error.what());
   } catch (const StageFailed& error) {

@@ -5,8 +5,8 @@
 #include <pystream/error.hpp>
 #include <string>
 
+#include "setup/layout.hpp"
 #include "support/link.hpp"
-#include "worker/layout.hpp"
 
 namespace pystream::coord {
 namespace {
@@ -40,8 +40,7 @@ class OrphanDrainerTest : public ::testing::Test {
 
   const plan::Plan plan_ = make_plan();
   const plan::Topology topology_ = plan::make_topology(plan_);
-  const shm::Segment segment_ =
-      shm::Segment::create(worker::segment_spec(topology_, std::vector<std::uint64_t>(1), {}));
+  const shm::Segment segment_ = shm::Segment::create(setup::segment_spec(topology_, std::vector<std::uint64_t>(1), {}));
 };
 
 TEST_F(OrphanDrainerTest, EndsWhatWasFedAndDiscardsWhatComesOut) {

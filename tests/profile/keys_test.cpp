@@ -3,7 +3,7 @@
 #include <set>
 
 #include "plan/random_plan.hpp"
-#include "worker/layout.hpp"
+#include "setup/layout.hpp"
 
 /// Which keys a run has in the profile database, for pipelines of every nesting.
 namespace pystream::profile::test {
@@ -28,7 +28,7 @@ std::pair<std::string, std::string> ends_of(const Topology& topology, const std:
 
 void check_keys(const Plan& plan) {
   const Topology topology = plan::make_topology(plan);
-  const shm::SegmentSpec spec = worker::segment_spec(topology, {}, {});
+  const shm::SegmentSpec spec = setup::segment_spec(topology, {}, {});
   const std::vector<ProfileKey> sut = profile_keys(topology);
   std::multiset<std::string> expected(topology.pipeline_keys.begin(), topology.pipeline_keys.end());
   for (const plan::PlacedStage& placed : topology.stages) {

@@ -1,4 +1,4 @@
-#include "worker/item_key.hpp"
+#include "setup/item_key.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -9,7 +9,7 @@
 
 #include "plan/json.hpp"
 
-namespace pystream::worker {
+namespace pystream::setup {
 namespace {
 
 std::uint64_t hash(std::string_view key) {
@@ -111,4 +111,4 @@ shm::KeyOf key_of(const plan::LinkSpec& link) {
   return [key = share.key](std::span<const std::byte> item) { return hash_of(item, key); };
 }
 
-}  // namespace pystream::worker
+}  // namespace pystream::setup

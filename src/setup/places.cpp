@@ -1,11 +1,11 @@
-#include "worker/places.hpp"
+#include "setup/places.hpp"
 
 #include <dlfcn.h>
 
 #include <algorithm>
 #include <system_error>
 
-namespace pystream::worker {
+namespace pystream::setup {
 namespace {
 
 namespace fs = std::filesystem;
@@ -62,4 +62,4 @@ std::vector<fs::path> folders_in(const fs::path& folder) {
   return folders;
 }
 
-}  // namespace pystream::worker
+}  // namespace pystream::setup

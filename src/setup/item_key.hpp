@@ -3,7 +3,7 @@
 #include "plan/topology.hpp"
 #include "shm/dealer.hpp"
 
-namespace pystream::worker {
+namespace pystream::setup {
 
 /// What tells the keys of the items in a link that is shared by key; empty for any other link.
 ///
@@ -11,4 +11,4 @@ namespace pystream::worker {
 /// for the same replica.
 shm::KeyOf key_of(const plan::LinkSpec& link);
 
-}  // namespace pystream::worker
+}  // namespace pystream::setup

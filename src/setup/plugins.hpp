@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-namespace pystream::worker {
+namespace pystream::setup {
 
 /// Loads a plugin for the rest of the process; its stage types register themselves. `path` has a slash or is a name
 /// that the dynamic loader finds. Throws Error.
@@ -26,4 +26,4 @@ inline constexpr const char* kCorePlugin = "libpystream_core.so";
 /// What is registered in this process now.
 std::vector<StageType> catalog();
 
-}  // namespace pystream::worker
+}  // namespace pystream::setup

@@ -3,7 +3,7 @@
 #include "plan/topology.hpp"
 #include "shm/link_corrupt.hpp"
 
-namespace pystream::worker {
+namespace pystream::setup {
 
 /// The same error by the name that `graph` and the profile give its link: "Producer -> Consumer".
 shm::LinkCorrupt named(const plan::Topology& topology, const shm::LinkCorrupt& error);
@@ -18,4 +18,4 @@ decltype(auto) naming_links(const plan::Topology& topology, const Work& work) {
   }
 }
 
-}  // namespace pystream::worker
+}  // namespace pystream::setup

@@ -7,7 +7,7 @@
 #include "plan/topology.hpp"
 #include "shm/segment_spec.hpp"
 
-namespace pystream::worker {
+namespace pystream::setup {
 
 /// How a plan's topology lies in shared memory; worker and link ids are the topology's.
 ///
@@ -20,4 +20,4 @@ namespace pystream::worker {
 shm::SegmentSpec segment_spec(const plan::Topology& topology, std::span<const std::uint64_t> checkpoint_bytes,
                               std::string plan_text, const plan::ProfilerOptions& profiler = {});
 
-}  // namespace pystream::worker
+}  // namespace pystream::setup

@@ -1,4 +1,4 @@
-#include "worker/plugins.hpp"
+#include "setup/plugins.hpp"
 
 #include <dlfcn.h>
 
@@ -10,9 +10,9 @@
 #include <sstream>
 #include <utility>
 
-#include "worker/places.hpp"
+#include "setup/places.hpp"
 
-namespace pystream::worker {
+namespace pystream::setup {
 namespace {
 
 namespace fs = std::filesystem;
@@ -97,4 +97,4 @@ std::vector<StageType> catalog() {
   return types;
 }
 
-}  // namespace pystream::worker
+}  // namespace pystream::setup

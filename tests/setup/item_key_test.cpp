@@ -1,10 +1,10 @@
-#include "worker/item_key.hpp"
+#include "setup/item_key.hpp"
 
 #include <gtest/gtest.h>
 
 #include <string_view>
 
-namespace pystream::worker {
+namespace pystream::setup {
 namespace {
 
 /// The key function of a link to replicas with this key.
@@ -74,4 +74,4 @@ TEST(ItemKeyTest, OfTheWholeJsonDocument) {
 }
 
 }  // namespace
-}  // namespace pystream::worker
+}  // namespace pystream::setup

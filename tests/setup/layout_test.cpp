@@ -1,8 +1,8 @@
-#include "worker/layout.hpp"
+#include "setup/layout.hpp"
 
 #include "plan/plan_support.hpp"
 
-namespace pystream::worker {
+namespace pystream::setup {
 namespace {
 
 using namespace pystream::plan::test;
@@ -80,4 +80,4 @@ TEST(LayoutTest, WithoutAProfileThereAreNoRows) {
 }
 
 }  // namespace
-}  // namespace pystream::worker
+}  // namespace pystream::setup

@@ -1,11 +1,11 @@
-#include "worker/layout.hpp"
+#include "setup/layout.hpp"
 
 #include <algorithm>
 #include <bit>
 #include <utility>
 #include <vector>
 
-namespace pystream::worker {
+namespace pystream::setup {
 namespace {
 
 constexpr std::uint64_t kRingBytes = 1 << 20;
@@ -110,4 +110,4 @@ shm::SegmentSpec segment_spec(const plan::Topology& topology, std::span<const st
   return spec;
 }
 
-}  // namespace pystream::worker
+}  // namespace pystream::setup
