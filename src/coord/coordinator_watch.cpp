@@ -6,8 +6,8 @@
 #include "base/pidfd.hpp"
 #include "coord/coordinator.hpp"
 #include "coord/worker_pages.hpp"
+#include "setup/process_limits.hpp"
 #include "worker/crash_handler.hpp"
-#include "worker/limits.hpp"
 
 /// How the coordinator finds out what its workers are at, and what one died of.
 namespace pystream::coord {
@@ -64,7 +64,7 @@ std::string Coordinator::cause_of_death(plan::WorkerId id, const base::ExitStatu
     return oom_.explain_kill();
   }
   const auto& pages = view_.workers[id];
-  return is_attached(pages) ? memory_limit_text(*pages.page, worker::limits_of(*setup_.topology, id).limits.memory)
+  return is_attached(pages) ? memory_limit_text(*pages.page, setup::limits_of(*setup_.topology, id).limits.memory)
                             : std::string();
 }
 

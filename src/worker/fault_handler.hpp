@@ -28,8 +28,8 @@ namespace pystream::worker {
 class FaultHandler {
  public:
   struct Policies {
-    std::vector<plan::FaultPolicy> of_stages;  ///< one for each stage of the segment
-    const ProcessLimits* limits = nullptr;     ///< nullptr: none
+    std::vector<plan::FaultPolicy> of_stages;      ///< one for each stage of the segment
+    const setup::ProcessLimits* limits = nullptr;  ///< nullptr: none
   };
   /// `death`: what the coordinator says of the worker's predecessors.
   FaultHandler(Policies policies, PastDeath death, Chain& chain, LinkOutput& output, Monitor& monitor,

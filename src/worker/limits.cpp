@@ -15,24 +15,6 @@
 namespace pystream::worker {
 namespace {
 
-void take_over(plan::Limits& all, const plan::Limits& one, const std::string& stage) {
-  const auto stricter = [](auto a, auto b) { return a == decltype(a){} ? b : b == decltype(b){} ? a : std::min(a, b); };
-  all.memory = stricter(all.memory, one.memory);
-  all.cpu_time = stricter(all.cpu_time, one.cpu_time);
-  all.nice = std::max(all.nice, one.nice);
-  if (all.affinity.empty() || one.affinity.empty()) {
-    all.affinity.insert(all.affinity.end(), one.affinity.begin(), one.affinity.end());
-    return;
-  }
-  std::erase_if(all.affinity, [&](int cpu) {
-    return std::find(one.affinity.begin(), one.affinity.end(), cpu) == one.affinity.end();
-  });
-  if (all.affinity.empty()) {
-    throw Error("limits: \"affinity\" of stage " + stage +
-                " has no CPU in common with those of the stages in the same worker");
-  }
-}
-
 void set_affinity(const std::vector<int>& cpus) {
   cpu_set_t all;
   CPU_ZERO(&all);
@@ -78,21 +60,7 @@ std::uint64_t data_bytes() {
 
 }  // namespace
 
-ProcessLimits limits_of(const plan::Topology& topology, plan::WorkerId id) {
-  ProcessLimits all;
-  for (const plan::Segment& segment : topology.workers.at(id).segments) {
-    for (const plan::StageId stage : segment.stages) {
-      const plan::PlacedStage& placed = topology.stages.at(stage);
-      if (placed.node->stage->limits != plan::Limits{}) {
-        all.stage = placed.key;
-        take_over(all.limits, placed.node->stage->limits, placed.key);
-      }
-    }
-  }
-  return all;
-}
-
-void apply_limits(const ProcessLimits& limits) {
+void apply_limits(const setup::ProcessLimits& limits) {
   const plan::Limits& wanted = limits.limits;
   if (!wanted.affinity.empty()) {
     set_affinity(wanted.affinity);
@@ -107,14 +75,14 @@ void apply_limits(const ProcessLimits& limits) {
   }
 }
 
-void apply_memory_limit(const ProcessLimits& limits) {
+void apply_memory_limit(const setup::ProcessLimits& limits) {
   if (limits.memory()) {
     const rlim_t bytes = data_bytes() + limits.limits.memory;
     set_limit(RLIMIT_DATA, bytes, bytes, "memory");
   }
 }
 
-void crash_out_of_memory(const ProcessLimits& limits, Monitor& monitor) {
+void crash_out_of_memory(const setup::ProcessLimits& limits, Monitor& monitor) {
   monitor.note_cause_of_death(shm::DeathCause::memory_limit);
   std::fprintf(stderr, "the memory limit of %llu bytes is used up (stage %s)\n",
                static_cast<unsigned long long>(limits.limits.memory), limits.stage.c_str());

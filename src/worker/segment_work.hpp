@@ -37,7 +37,7 @@ struct SegmentParts {
   std::byte* checkpoints = nullptr;
   std::uint64_t checkpoint_bytes = 0;
   std::int64_t spin_ns = 0;
-  const ProcessLimits* limits = nullptr;  ///< nullptr: none
+  const setup::ProcessLimits* limits = nullptr;  ///< nullptr: none
   shm::ProfileArea::Segment profile;
   bool exits = false;                         ///< what comes out here leaves the main pipeline
   std::int64_t expected_item_ns = 1'000'000;  ///< until it is measured; slow, so that the first results leave at once

@@ -43,7 +43,7 @@ class NoDeadLetters final : public DeadLetters {
 class Builder {
  public:
   Builder(const WorkerStart& start, const shm::Segment& segment, Monitor& monitor, DeadLetters& letters,
-          const ProcessLimits& limits)
+          const setup::ProcessLimits& limits)
       : start_(start),
         worker_(start.topology->workers.at(start.id)),
         segment_(segment),
@@ -101,7 +101,7 @@ class Builder {
   const shm::Segment& segment_;
   Monitor& monitor_;
   DeadLetters& letters_;
-  const ProcessLimits& limits_;
+  const setup::ProcessLimits& limits_;
   std::uint32_t next_stage_ = 0;
 };
 
@@ -123,9 +123,9 @@ std::unique_ptr<DeadLetters> make_dead_letters(const WorkerStart& start, Monitor
 
 int run_attached(const WorkerStart& start, const shm::Segment& segment, Monitor& monitor) {
   shm::FailureKind stage_of_life = shm::FailureKind::start;
-  ProcessLimits limits;
+  setup::ProcessLimits limits;
   try {
-    limits = limits_of(*start.topology, start.id);
+    limits = setup::limits_of(*start.topology, start.id);
     apply_limits(limits);
     const shm::WorkerEnd& end = monitor.end();
     if (end.control->only_ends.load(std::memory_order_relaxed) != 0) {
