@@ -2,27 +2,26 @@
 
 #include <chrono>
 #include <cstdint>
-#include <deque>
 #include <functional>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/event_loop.hpp"
 #include "coord/control_socket.hpp"
-#include "coord/crash_report.hpp"
-#include "coord/drain_notice.hpp"
+#include "coord/crash_reporter.hpp"
+#include "coord/drain.hpp"
+#include "coord/hang_killer.hpp"
 #include "coord/interrupts.hpp"
 #include "coord/launcher.hpp"
 #include "coord/live_status.hpp"
-#include "coord/oom_watch.hpp"
 #include "coord/profiler_client.hpp"
 #include "coord/run_summary.hpp"
-#include "coord/stack_requests.hpp"
 #include "coord/stall_watch.hpp"
 #include "coord/stop_signals.hpp"
 #include "coord/supervisor.hpp"
+#include "coord/worker_commands.hpp"
+#include "coord/worker_processes.hpp"
 #include "shm/segment.hpp"
 
 namespace pystream::coord {
@@ -62,12 +61,13 @@ struct RunSetup {
 enum class Outcome { done, failed, interrupted };
 
 /// Runs one pipeline from start to end: starts the workers, watches, restarts and stops them as the Supervisor says.
+/// Its members have a subject each: what to do (Supervisor), processes, commands, hangs, crashes, the drain. What is
+/// left here is the life of the run: which event goes to which of them, and what the users of the run are told.
 /// Single-threaded; takes SIGTERM, SIGINT, SIGHUP and SIGQUIT for itself from now on, so that none of them cuts off
 /// what is left to say after run(). Afterwards no process of it is left.
 class Coordinator {
  public:
   explicit Coordinator(RunSetup setup);
-  ~Coordinator();
 
   /// The first SIGINT, SIGTERM or SIGHUP drains, the second stops at once; see Interrupts.
   Outcome run();
@@ -80,87 +80,63 @@ class Coordinator {
   base::EventLoop& loop() { return loop_; }
   const std::optional<TerminationReason>& failure() const { return supervisor_.failure(); }
   const shm::SupervisorView& view() const { return view_; }
-  bool runs(plan::WorkerId id) const { return workers_.at(id).running; }
+  bool runs(plan::WorkerId id) const { return processes_.runs(id); }
   /// False if the worker does not run.
-  bool signal_worker(plan::WorkerId id, int signal);
+  bool signal_worker(plan::WorkerId id, int signal) { return processes_.signal(id, signal); }
   /// A signal came that drains or stops.
   bool interrupted() const { return interrupted_; }
   /// Its sources were told to end: by drain(), a signal, or `pystream-coord stop`.
-  bool drained() const { return draining_; }
+  bool drained() const { return drain_.begun(); }
   /// The drain took longer than RunSetup::drain_timeout.
-  bool drain_timed_out() const { return drain_timed_out_; }
+  bool drain_timed_out() const { return drain_.timed_out(); }
   std::vector<profile::KeySummary> summary() const;
   std::uint32_t restarts() const;
   /// 0 while the worker does not run.
-  pid_t pid_of(plan::WorkerId id) const { return workers_.at(id).running ? workers_.at(id).process.pid : 0; }
+  pid_t pid_of(plan::WorkerId id) const { return processes_.pid_of(id); }
   LiveStatus live_status() const;
 
  private:
-  struct Worker {
-    Launched process;
-    std::string line;  ///< of standard error, not yet complete
-    std::deque<std::string> last_lines;
-    bool running = false;
-    bool killed_by_us = false;  ///< because it hung
-  };
-
   void perform(const std::vector<Action>& actions);
   void start_worker(const StartWorker& start);
   void stop_workers();
+  void stop_at_once();
   void tell_failure();
-  void wake_links_of(plan::WorkerId id);
   void on_bell();
   void on_exit(plan::WorkerId id);
-  void await_programs(plan::WorkerId id);
-  void on_errors(plan::WorkerId id);
+  void on_line(plan::WorkerId id, const std::string& line);
   void on_signal();
   void on_tick();
   std::vector<WorkerView> read_views() const;
   void look_for_stalls(const std::vector<WorkerView>& views, std::chrono::nanoseconds now);
-  void ask_and_kill(plan::WorkerId id);
-  void kill_asked(std::chrono::nanoseconds now);
   void tell(const std::string& text);
-  void nudge(std::chrono::nanoseconds now);
   void tell_of_drain();
-  void end_drain();
   void note(const std::string& kind, plan::WorkerId id, profile::Event event = {});
-  std::string cause_of_death(plan::WorkerId id, const base::ExitStatus& status);
-  CrashReport report_of(plan::WorkerId id, const base::ExitStatus& status, const WorkerView& view);
   void note_death(plan::WorkerId id, const CrashReport& report);
   void end_profile();
   std::string answer(std::string_view request);
-  void log_line(plan::WorkerId id, const std::string& line);
-  bool is_in_source(plan::WorkerId id) const;
+  std::vector<std::uint32_t> restarts_of_each() const;
   std::chrono::nanoseconds next_deadline() const;
-  /// Some workers are told to stop or to drain, again and again until they hear it.
-  bool nudges() const { return draining_ || supervisor_.stopping() || supervisor_.failure(); }
 
   RunSetup setup_;
   shm::SupervisorView view_;
   Supervisor supervisor_;
   StallWatch stalls_;
-  StackRequests stack_requests_;
-  OomWatch oom_;
   base::EventLoop loop_;
   std::optional<ControlSocket> control_;
   base::UniqueFd bell_;
   StopSignals signals_;
-  std::vector<Worker> workers_;
+  WorkerProcesses processes_;
+  WorkerCommands commands_;
+  HangKiller hangs_;
+  CrashReporter crashes_;
   Interrupts interrupts_;
-  DrainNotice drain_notice_;
-  bool draining_ = false;
+  Drain drain_;
   bool stop_requested_ = false;
   bool interrupted_ = false;
   bool ready_announced_ = false;
   bool failure_told_ = false;
-  bool drain_timed_out_ = false;
-  std::optional<std::chrono::nanoseconds> drain_ends_;
-  LiveStatus told_of_drain_;  ///< at the last notice, or when the drain began
   bool over_ = false;
   std::chrono::nanoseconds started_{};
-  std::chrono::nanoseconds stopping_since_{};
-  std::chrono::nanoseconds next_nudge_{};
-  std::chrono::nanoseconds nudge_period_{};
   std::chrono::nanoseconds next_progress_{};
 };
 
