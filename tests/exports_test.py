@@ -10,6 +10,8 @@ import re
 import subprocess
 import sys
 
+from self_testing import main_of
+
 OWN = re.compile(r"(.* for )?pystream::")
 NAME = re.compile(r"^(?:.* for )?((?:\w+::)*(?:operator[^\w\s(]+|~?\w+))")
 
@@ -54,7 +56,7 @@ def faults_of_user(symbols):
             yield f"uses {name}, which is private to the library"
 
 
-def check(version, include, library, users):
+def check(version, include, library, *users):
     headers = "".join(path.read_text(encoding="utf-8") for path in pathlib.Path(include).rglob("*.hpp"))
     faults = [f"{library}: {fault}" for fault in faults_of_library(symbols_of(library, "--defined-only"), version, headers)]
     for user in users:
@@ -62,6 +64,7 @@ def check(version, include, library, users):
         faults += [f"{user}: {fault}" for fault in faults_of_user(used)]
         if not any(node == f"PYSTREAM_{version}" for _, node in used):
             faults.append(f"{user}: uses nothing of the library, so this test says nothing about it")
+    print("\n".join(faults) if faults else f"{library}: as it should be, and so are {len(users)} users of it")
     return faults
 
 
@@ -100,19 +103,5 @@ def self_test():
     return None
 
 
-def main():
-    if sys.argv[1:] == ["--self-test"]:
-        fault = self_test()
-        print(fault or "every rule can fail")
-        return 1 if fault else 0
-    if len(sys.argv) < 5:
-        print(__doc__)
-        return 2
-    version, include, library, *users = sys.argv[1:]
-    faults = check(version, include, library, users)
-    print("\n".join(faults) if faults else f"{library}: as it should be, and so are {len(users)} users of it")
-    return 1 if faults else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main_of(__doc__, self_test, check, min_arguments=4))

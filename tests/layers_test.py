@@ -10,6 +10,8 @@ import re
 import sys
 import tempfile
 
+from self_testing import main_of
+
 # What a layer may include, beside its own files and the public headers.
 MAY_INCLUDE = {
     "base": [],
@@ -185,6 +187,7 @@ BAD = {
     "src/profile/recorder.cpp": '#include "worker/row.hpp"\n',
     "src/setup/layout.cpp": '#include "worker/row.hpp"\n',
     "src/worker/row.cpp": '#include "coord/supervisor.hpp"\n',
+    "src/worker/worker_main.cpp": "#include <dlfcn.h>\n",
     "src/coord/launcher.cpp": '#include "api/pipeline.hpp"\n',
     "src/api/pipeline.cpp": '#include "cli/frame.hpp"\n',
     "src/attic/things.cpp": '#include "base/clock.hpp"\n',
@@ -226,20 +229,12 @@ def self_test():
     return None
 
 
-def main():
-    if sys.argv[1:] == ["--self-test"]:
-        fault = self_test()
-        print(fault or "every rule can fail")
-        return 1 if fault else 0
-    if len(sys.argv) != 2:
-        print(__doc__)
-        return 2
-    root = pathlib.Path(sys.argv[1])
+def check_tree(folder):
+    root = pathlib.Path(folder)
     if not (root / "src").is_dir():
-        print(f"{root} has no sources")
-        return 2
-    return 1 if check(root) else 0
+        sys.exit(f"{root} has no sources")
+    return check(root)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main_of(__doc__, self_test, check_tree, min_arguments=1, max_arguments=1))
