@@ -132,9 +132,12 @@ requires(!std::is_same_v<T, bool>) struct Codec<std::vector<T>> {
 
 namespace detail {
 
+/// Parts of a tuple start and end at multiples of it.
+inline constexpr std::size_t kTupleAlign = 16;
+
 /// Where a tuple's next part ends, of `size` bytes, if the parts before it end at `at`.
 constexpr std::size_t tuple_part_end(std::size_t at, std::size_t size) {
-  return at + 16 + (size + 15) / 16 * 16;
+  return at + kTupleAlign + (size + kTupleAlign - 1) / kTupleAlign * kTupleAlign;
 }
 /// Room for a part behind those that end at `at`. REQUIRES: it fits.
 std::span<std::byte> open_tuple_part(std::span<std::byte> tuple, std::size_t at, std::size_t size);

@@ -82,9 +82,9 @@ Session::Session(PipelineTree& tree, const ParallelOptions& options, const Pipel
           options.results == Results::newest ? plan::Overflow::drop_oldest : plan::Overflow::block;
     }
   }
-  if (const auto link = plan::link_that_cannot_deal(topology_)) {
+  if (const auto link = plan::shared_link_that_drops_oldest(topology_)) {
     throw PipelineInitiationError("link " + topology_.links[*link].name + ": found Overflow::drop_oldest, expected " +
-                                  plan::kCannotDeal);
+                                  plan::kSharedLinkOverflow);
   }
   try {
     if (!base::fill_standard_descriptors()) {

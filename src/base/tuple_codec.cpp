@@ -6,17 +6,15 @@
 namespace pystream {
 namespace {
 
-constexpr std::size_t kAlign = 16;
-
 /// In front of each part.
 struct PartHead {
   std::uint64_t bytes;
   std::uint64_t reserved;
 };
-static_assert(sizeof(PartHead) == kAlign);
+static_assert(sizeof(PartHead) == detail::kTupleAlign);
 
 std::size_t filled_up(std::size_t size) {
-  return (size + kAlign - 1) / kAlign * kAlign;
+  return detail::tuple_part_end(0, size) - sizeof(PartHead);
 }
 
 }  // namespace

@@ -107,12 +107,12 @@ void check_flow(const Plan& plan, TypeCatalog types, std::vector<PlanFault>& fau
       check_own_link(topology, id, faults);
     }
   }
-  if (const auto link = link_that_cannot_deal(topology)) {
+  if (const auto link = shared_link_that_drops_oldest(topology)) {
     const SegmentRef replica = topology.links[*link].consumers.front();
     const std::vector<StageId>& stages = topology.segment(replica).stages;
     faults.push_back({.where = stages.empty() ? "/links/overflow" : topology.stages[stages.front()].node->where,
                       .found = "\"drop_oldest\" on the link " + short_key(topology.links[*link].name),
-                      .expected = kCannotDeal,
+                      .expected = kSharedLinkOverflow,
                       .hint = {}});
   }
 }

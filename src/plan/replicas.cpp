@@ -33,7 +33,7 @@ std::size_t count_replicas(const Node& pipeline) {
   return all;
 }
 
-std::optional<LinkId> link_that_cannot_deal(const Topology& topology) {
+std::optional<LinkId> shared_link_that_drops_oldest(const Topology& topology) {
   const auto found = std::ranges::find_if(topology.links, [](const LinkSpec& link) {
     return link.consumers.size() > 1 && link.options.overflow == Overflow::drop_oldest;
   });
