@@ -82,10 +82,14 @@ std::uint32_t BatchExecutor::reserve() {
 }
 
 void BatchExecutor::count(std::uint32_t items, std::uint32_t given) {
-  if (source_ == nullptr) {
+  std::uint64_t next = work_.committer.inputs_done();
+  if (source_ != nullptr) {
+    next += items;
+  } else if (items > 0) {
     work_.inputs.advance_items(items);
+    next = work_.inputs.next_number();
   }
-  work_.committer.finish_inputs(items);
+  work_.committer.finish_inputs(items, next);
   work_.meter.count_batch(items, work_.output.terminal() ? items : given, call_.entered_ns());
 }
 
@@ -101,7 +105,7 @@ void BatchExecutor::fail(const std::string& reason) {
     throw StageFailed(work_.committer.inputs_done(), reason);
   }
   source_->faults().leave_out(reason);
-  work_.committer.finish_inputs(1);
+  work_.committer.finish_inputs(1, work_.committer.inputs_done() + 1);
 }
 
 std::uint32_t BatchExecutor::take() {

@@ -48,9 +48,10 @@ class Committer {
       ++cycles_;
     }
   }
-  /// `items` inputs are done that no row encloses.
-  void finish_inputs(std::uint64_t items) {
-    inputs_done_ += items;
+  /// `items` inputs are done that no row encloses, and `next` is the number behind the last one: on a link that deals
+  /// there are others in between.
+  void finish_inputs(std::uint64_t items, std::uint64_t next) {
+    inputs_done_ = next;
     cycles_ += items;
   }
   /// The end of the input was read, as record `number`.

@@ -216,14 +216,22 @@ inline void feed(const shm::Segment& segment, std::uint32_t link, const std::vec
   ring.commit({.inputs_done = ring.next_number()});
 }
 
-/// As feed(), in one record.
-inline void feed_run(const shm::Segment& segment, std::uint32_t link, const std::vector<std::string>& items) {
+/// As feed(), each of `runs` in one record.
+inline void feed_runs(const shm::Segment& segment, std::uint32_t link,
+                      const std::vector<std::vector<std::string>>& runs, bool ended = true) {
   shm::RingWriter ring(segment.map_producer(link));
-  if (put_run(ring, items) < items.size()) {
-    throw std::runtime_error("the input link of the test is too small");
+  for (const std::vector<std::string>& items : runs) {
+    if (put_run(ring, items, {.sequence = ring.next_number()}) < items.size()) {
+      throw std::runtime_error("the input link of the test is too small");
+    }
   }
-  put_end(ring);
+  if (ended) {
+    put_end(ring);
+  }
   ring.commit({.inputs_done = ring.next_number()});
+}
+inline void feed_run(const shm::Segment& segment, std::uint32_t link, const std::vector<std::string>& items) {
+  feed_runs(segment, link, {items});
 }
 
 /// Publishes units as replicas give them, each closed by its last item (a tombstone if it has none), and an end mark.

@@ -197,6 +197,16 @@ TEST(DealtSegmentTest, AReplicaMakesARunOfARunThatIsDealtToIt) {
   EXPECT_EQ(found.closes, 1);
 }
 
+TEST(DealtSegmentTest, TheJournalOfAReplicaCountsWhatWasDealtToOthersBetweenItsRuns) {
+  const auto next_letter = [] { return one(typed<char, char>([](char in) { return static_cast<char>(in + 1); })); };
+  RigSpec replica{.segments = {{.make = next_letter, .in_runs = true}}, .answers = true, .is_dealt_to = true};
+  const shm::Segment segment = make_rig_segment(replica);
+  feed_runs(segment, 0, {{"a", "b", "c"}, {"u", "v", "w"}, {"d", "e", "f"}}, false);
+  RiggedWorker sut(segment, replica);
+  run_batches(sut);
+  EXPECT_EQ(shm::RingWriter(segment.map_producer(1)).journal().inputs_done, 9U);
+}
+
 TEST(DealtSegmentTest, AJournalThatNamesALinkThatThereIsNotIsDamage) {
   RigSpec spec = spec_of(shout);
   spec.collects = plan::Collect::turn;

@@ -115,6 +115,7 @@ struct Subject {
   bool in_runs = false;
   std::vector<std::string> inputs{"a", "b", "c"};
   bool inputs_in_a_run = false;
+  std::size_t run_items = 512;  ///< of each run, where the inputs are in runs
   /// Its outputs are its inputs' bytes where they lie: as nobody reads them here, no input may be given back.
   bool keeps_inputs = false;
   bool deals = false;        ///< its outputs are dealt to two replicas
@@ -224,6 +225,14 @@ const Subject kSubjects[] = {
      .make = [](int) { return one(typed<char, char>([](char in) { return static_cast<char>(in + 1); })); },
      .in_runs = true,
      .inputs_in_a_run = true,
+     .is_dealt_to = true},
+    // Between its two runs lies one that is dealt to the other replica.
+    {.name = "ReplicaOfSeveralRuns",
+     .make = [](int) { return one(typed<char, char>([](char in) { return static_cast<char>(in + 1); })); },
+     .in_runs = true,
+     .inputs = {"a", "b", "c", "u", "v", "w", "d", "e", "f"},
+     .inputs_in_a_run = true,
+     .run_items = 3,
      .is_dealt_to = true},
     {.name = "Collects",
      .make = [](int) { return one(raw([](const Item& in, Output& out) { emit_text(out, text_of(in) + "!"); })); },
@@ -390,7 +399,14 @@ class SingleStepTest : public ::testing::TestWithParam<Subject> {
         feed_dealing(world.segment, rig_followed(spec(-1)), GetParam().dealt);
       }
     } else if (GetParam().inputs_in_a_run) {
-      feed_run(world.segment, 0, GetParam().inputs);
+      std::vector<Texts> runs;
+      for (std::size_t i = 0; i < GetParam().inputs.size(); ++i) {
+        if (i % GetParam().run_items == 0) {
+          runs.emplace_back();
+        }
+        runs.back().push_back(GetParam().inputs[i]);
+      }
+      feed_runs(world.segment, 0, runs);
     } else if (!GetParam().has_source) {
       feed(world.segment, 0, GetParam().inputs);
     }
