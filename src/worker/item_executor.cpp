@@ -28,6 +28,55 @@ inline void ItemExecutor::process(const shm::Record& record) {
   work_.chain.process(Item(work_.flow.tag, record.payload));
 }
 
+ItemExecutor::ItemExecutor(SegmentWork& work)
+    : work_(work),
+      only_(work.place.alone() && !work.committer.has_checkpoints() && !work.inputs.one_at_a_time()
+                ? work.chain.only_taker()
+                : nullptr) {}
+
+bool ItemExecutor::may_take_untimed(const shm::Record* record) {
+  if (record == nullptr || !record->is_item() || work_.faults.is_poison(record->number)) {
+    return false;
+  }
+  if (record->sequence - untimed_from_ >= untimed_) {
+    untimed_from_ = record->sequence;
+    untimed_ = work_.recorder.unwanted_ahead(record->sequence, shm::kRunBits);
+  }
+  return untimed_ > 0;
+}
+
+std::uint32_t ItemExecutor::take_untimed(std::uint32_t limit) {
+  if (only_ == nullptr) {
+    return 0;
+  }
+  std::uint32_t taken = 0;
+  const auto take_all = [&] {
+    const shm::Record* record = work_.inputs.try_peek();
+    for (; taken < limit && may_take_untimed(record); record = work_.inputs.try_peek()) {
+      tag(*record);
+      only_->process(Item(work_.flow.tag, record->payload), work_.output);
+      work_.output.end_input(record->closes);
+      work_.meter.count_batch(1, work_.output.came_out(), record->entered_ns);
+      work_.committer.finish_inputs(1, record->number + 1);
+      work_.inputs.advance();
+      ++taken;
+    }
+  };
+  untimed_ = 0;  // what is timed may have changed since the last call
+  work_.chain.clock().start(false);
+  work_.chain.clock().begin();
+  if (const auto reason = work_.faults.failure_of(take_all)) {
+    // It is still in hand, with what it gave before it failed.
+    const shm::Record& record = *work_.inputs.try_peek();
+    work_.chain.note_given();
+    work_.faults.retry_or_give_up(record, *reason, [&] { process(record); });
+    finish_item(record);
+    work_.inputs.advance();
+    ++taken;
+  }
+  return taken;
+}
+
 bool ItemExecutor::take_next() {
   const shm::Record* record = work_.inputs.try_peek();
   if (record == nullptr) {

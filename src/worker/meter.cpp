@@ -23,13 +23,6 @@ void Meter::record_item(const Item::Tag& tag, std::uint64_t input, std::uint64_t
   }
 }
 
-void Meter::count_batch(std::uint32_t items, std::uint64_t came_out, std::int64_t entered_ns) {
-  chain_.count_items(items);
-  count_exits(came_out);
-  ages_.add(items, entered_ns);
-  exit_ages_.add(exits_ ? came_out : 0, entered_ns);
-}
-
 void Meter::count_answer(const Item::Tag& tag, std::uint64_t input, std::int64_t asked_ns, std::uint64_t came_out) {
   const std::int64_t now = monitor_.now();
   const std::int64_t took = now - asked_ns;

@@ -66,7 +66,12 @@ class Meter {
     }
   }
   /// `items` went through in one call, and let out `came_out`; all entered at once.
-  void count_batch(std::uint32_t items, std::uint64_t came_out, std::int64_t entered_ns);
+  void count_batch(std::uint32_t items, std::uint64_t came_out, std::int64_t entered_ns) {
+    chain_.count_items(items);
+    count_exits(came_out);
+    ages_.add(items, entered_ns);
+    exit_ages_.add(exits_ ? came_out : 0, entered_ns);
+  }
   /// Items left the segment that stop_item() and count_batch() do not hear of.
   void count_exits(std::uint64_t came_out) { came_out_ += exits_ ? came_out : 0; }
   /// An asynchronous stage answered: answers overlap, so each is timed from its question on.

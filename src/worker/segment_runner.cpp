@@ -56,10 +56,14 @@ bool SegmentRunner::take_next() {
   return source_ ? source_->take_next() : items_.take_next();
 }
 
-/// At least one input, if there is any; how many.
-std::uint32_t SegmentRunner::take_some() {
+/// At least one input, if there is any, and not many more than `most`; how many.
+std::uint32_t SegmentRunner::take_some(std::uint32_t most) {
   if (batches_) {
     if (const std::uint32_t taken = batches_->take(); taken > 0) {
+      return taken;
+    }
+  } else if (!source_ && !work_.sizer.slow()) {
+    if (const std::uint32_t taken = items_.take_untimed(most); taken > 0) {
       return taken;
     }
   }
@@ -117,7 +121,7 @@ bool SegmentRunner::take_batch() {
     if (taken > 0) {
       work_.sizer.note_several();
     }
-    const std::uint32_t some = take_some();
+    const std::uint32_t some = take_some(work_.sizer.batch() - taken);
     if (some == 0) {
       break;
     }

@@ -35,7 +35,7 @@ class SegmentRunner final {
   bool commit_before_failing(const Work& work);
   bool begin();
   bool take_batch();
-  std::uint32_t take_some();
+  std::uint32_t take_some(std::uint32_t most);
   bool take_next();
   void commit_and_release();
   void commit_moves();

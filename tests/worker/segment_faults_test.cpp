@@ -1,4 +1,5 @@
 #include <pystream/error.hpp>
+#include <thread>
 
 #include "support/child.hpp"
 #include "worker/runner_support.hpp"
@@ -25,6 +26,80 @@ TEST(SegmentFaultsTest, AnExceptionIsADeadLetterAndWithdrawsItsOutput) {
   EXPECT_EQ(sut.letters.reasons, Texts{"no more"});
   EXPECT_EQ(sut.letters.items, Texts{"1"});
   EXPECT_EQ(sut.monitor().end().stats[0].errors, 1U);
+}
+
+/// Fast stages get items one behind another; only few of them are timed.
+RigSpec fast(RigSpec spec) {
+  spec.segments[0].in_runs = true;
+  return spec;
+}
+
+TEST(SegmentFaultsTest, AnExceptionAmongUntimedItemsIsADeadLetterToo) {
+  const RigSpec spec = fast(spec_of([](const Item& in, Output& out) {
+    emit_text(out, "half of " + text_of(in));
+    if (in.sequence() % 3 == 2) {
+      throw Error("no more");
+    }
+    out.forward(in);
+  }));
+  const shm::Segment segment = make_rig_segment(spec);
+  feed(segment, 0, {"0", "1", "2", "3", "4", "5"});
+  RiggedWorker sut(segment, spec);
+  run_batches(sut);
+  EXPECT_EQ(records_of(segment, 1),
+            (Texts{"half of 0", "0", "half of 1", "1", "half of 3", "3", "half of 4", "4", "$"}));
+  EXPECT_EQ(sut.letters.items, (Texts{"2", "5"}));
+  EXPECT_EQ(sut.monitor().end().stats[0].items, 6U);
+  EXPECT_EQ(sut.monitor().end().stats[0].errors, 2U);
+}
+
+TEST(SegmentFaultsTest, AnUntimedItemIsTriedAgain) {
+  int tries = 0;
+  RigSpec spec = fast(spec_of([&](const Item& in, Output& out) {
+    emit_text(out, "junk");
+    if (in.sequence() == 2 && ++tries < 3) {
+      throw Error("again");
+    }
+    out.forward(in);
+  }));
+  spec.segments[0].faults.on_error = plan::OnError::retry;
+  spec.segments[0].faults.max_attempts = 3;
+  const shm::Segment segment = make_rig_segment(spec);
+  feed(segment, 0, {"0", "1", "2", "3"});
+  RiggedWorker sut(segment, spec);
+  run_batches(sut);
+  EXPECT_EQ(records_of(segment, 1), (Texts{"junk", "0", "junk", "1", "junk", "2", "junk", "3", "$"}));
+}
+
+TEST(SegmentFaultsTest, AnUntimedItemWaitsForRoomWithWhatCameBefore) {
+  const RigSpec spec = fast(spec_of([](const Item& in, Output& out) {
+    out.forward(in);
+    out.forward(in);
+  }));
+  const shm::Segment segment = make_rig_segment(spec);
+  Texts items;
+  Texts expected;
+  for (int i = 0; i < 40; ++i) {
+    items.push_back(std::to_string(i) + std::string(40, '.'));
+    expected.insert(expected.end(), {items.back(), items.back()});
+  }
+  feed(segment, 0, items);
+  std::jthread reader([&] {
+    shm::RingReader ring(segment.map_consumer(1), 0);
+    Texts all;
+    while (all.size() < expected.size()) {
+      ring.wait(0, kSecondNs / 100);
+      for (std::string& item : take_all(ring)) {
+        if (!item.empty()) {  // not the end
+          all.push_back(std::move(item));
+        }
+      }
+      ring.release();
+    }
+    EXPECT_EQ(all, expected);
+  });
+  RiggedWorker sut(segment, spec);
+  run_batches(sut);
 }
 
 TEST(SegmentFaultsTest, OnErrorSkipKeepsNoLetterAndFailEndsTheWorker) {

@@ -186,6 +186,26 @@ const Subject kSubjects[] = {
      .make = [](int) { return one(typed<char, char>([](char in) { return static_cast<char>(in + 1); })); },
      .in_runs = true,
      .inputs_in_a_run = true},
+    // Of a stage that takes bytes: one call behind another, none of them timed.
+    {.name = "Untimed",
+     .make =
+         [](int) {
+           return one(raw([](const Item& in, Output& out) {
+             for (std::uint64_t i = 0; i < in.sequence(); ++i) {
+               emit_text(out, text_of(in) + std::to_string(i));
+             }
+           }));
+         },
+     .in_runs = true},
+    {.name = "UntimedReplica",
+     .make = [](int) { return one(raw([](const Item& in, Output& out) { emit_text(out, text_of(in) + "!"); })); },
+     .in_runs = true,
+     .inputs = {"a", "b", "c", "d", "e", "f"},
+     .is_dealt_to = true},
+    {.name = "UntimedToSink",
+     .make = [](int fd) { return one(detail::adapt(std::make_unique<FileSink>(fd))); },
+     .has_sink = true,
+     .in_runs = true},
     // Committed one by one, in the midst of the run.
     {.name = "RunToItems",
      .make = [](int) { return one(raw([](const Item& in, Output& out) { emit_text(out, text_of(in) + "!"); })); },
