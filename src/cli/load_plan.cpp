@@ -150,7 +150,9 @@ std::vector<fs::path> plugin_files(const std::vector<std::string>& plugins) {
 
 void add_plan_options(CLI::App& command, PlanOptions& options) {
   command.add_option("PLAN", options.file, "Plan file; - is standard input")->required()->type_name("");
-  command.add_option("--set", options.sets, "Another value for a parameter of a stage; may be repeated")
+  command
+      .add_option("--set", options.sets,
+                  "Another value for a parameter of a stage, or for its replicas; may be repeated")
       ->type_name("STAGE.PARAM=VALUE")
       ->expected(1)
       ->allow_extra_args(false)

@@ -12,9 +12,11 @@
 namespace pystream::plan {
 namespace {
 
+constexpr const char* kReplicas = "replicas";
+
 struct Target {
-  std::string key;  ///< levels joined by "__"
-  ParamValue* stage;
+  std::string key;    ///< levels joined by "__"
+  ParamValue* stage;  ///< or pipeline, which has replicas and no parameters
 };
 
 std::string name_in(const ParamValue& node, const std::string& fallback) {
@@ -31,9 +33,8 @@ void collect_targets(ParamValue& pipeline, const std::string& prefix, std::size_
     ParamValue& child = (*list)[i];
     const bool named = find_key(child, "name") != nullptr;
     const std::string key = prefix + name_in(child, named ? "" : next_unnamed(unnamed));
-    if (find_key(child, "stages") == nullptr) {
-      out.push_back({key, &child});
-    } else if (level < kMaxNesting) {
+    out.push_back({key, &child});
+    if (find_key(child, "stages") != nullptr && level < kMaxNesting) {
       collect_targets(child, key + std::string(kSeparator), level + 1, out);
     }
   }
@@ -69,19 +70,21 @@ ParamValue value_for(const std::string& text, const ParamSpec* spec) {
   return taken ? std::move(json.value) : ParamValue(text);
 }
 
-void set_param(ParamValue& stage, const std::string& name, ParamValue value) {
-  auto* keys = std::get_if<ParamMap>(&stage);
-  if (keys == nullptr) {
-    return;  // a fault of the document that validation tells
-  }
-  if (find_key(stage, "params") == nullptr) {
-    keys->emplace_back("params", ParamMap{});
-  }
-  ParamValue& params = *find_key(stage, "params");
-  if (ParamValue* old = find_key(params, name)) {
+/// What is no object is a fault of the document that validation tells.
+void set_key(ParamValue& object, const std::string& name, ParamValue value) {
+  if (ParamValue* old = find_key(object, name)) {
     *old = std::move(value);
-  } else if (auto* map = std::get_if<ParamMap>(&params)) {
-    map->emplace_back(name, std::move(value));
+  } else if (auto* keys = std::get_if<ParamMap>(&object)) {
+    keys->emplace_back(name, std::move(value));
+  }
+}
+
+void set_param(ParamValue& stage, const std::string& name, ParamValue value) {
+  if (find_key(stage, "params") == nullptr) {
+    set_key(stage, "params", ParamMap{});
+  }
+  if (ParamValue* params = find_key(stage, "params")) {
+    set_key(*params, name, std::move(value));
   }
 }
 
@@ -110,6 +113,16 @@ std::optional<PlanFault> apply(std::vector<Target>& targets, const ParamOverride
   ParamValue& stage = *std::get<ParamValue*>(found);
   const StageType* type = type_of(stage, types);
   const ParamSpec* spec = type == nullptr ? nullptr : find_spec(type->info.params, override.param);
+  if (override.param == kReplicas && spec == nullptr) {
+    set_key(stage, override.param, value_for(override.value, nullptr));
+    return std::nullopt;
+  }
+  if (find_key(stage, "stages") != nullptr) {
+    return PlanFault{where,
+                     "the parameter " + in_quotes(override.param) + " of a pipeline",
+                     in_quotes(kReplicas) + ", or a stage in the pipeline",
+                     {}};
+  }
   if (type != nullptr && spec == nullptr) {
     return PlanFault{where, "the parameter " + in_quotes(override.param), "a parameter of " + in_quotes(type->name),
                      did_you_mean(override.param, names_of(type->info.params))};

@@ -66,6 +66,20 @@ TEST(OverrideTest, AnAmbiguousLastPartIsRefused) {
                   "names"});
 }
 
+TEST(OverrideTest, ReplicasOfAStageOrPipeline) {
+  EXPECT_EQ(with("Encode.replicas=3").root.children[2].replicas, 3U);
+  EXPECT_EQ(with("Enhance.replicas=2").root.children[1].replicas, 2U);
+  EXPECT_EQ(fault_of("Encode.replicas=many"), "/stages/2/replicas: found \"many\", expected an integer from 1 to 64");
+  EXPECT_EQ(fault_of("Sink.replicas=2").substr(0, 44), "/sink/replicas: found the key \"replicas\", ex");
+}
+
+TEST(OverrideTest, APipelineHasNoParameters) {
+  EXPECT_EQ(
+      fault_of("Enhance.width=2"),
+      "--set Enhance.width: found the parameter \"width\" of a pipeline, expected \"replicas\", or a stage in the "
+      "pipeline");
+}
+
 TEST(OverrideTest, EndsByRoleOrName) {
   EXPECT_EQ(with("Source.path=other").source.stage->params.string("path"), "other");
   EXPECT_EQ(with("Camera.path=other").source.stage->params.string("path"), "other");
