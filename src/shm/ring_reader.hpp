@@ -63,9 +63,9 @@ class RingReader {
     ++number_;
   }
   /// As many of the next `limit` items as are published, of `size` bytes and, but for the last of a run, closing
-  /// nothing, if they lie at equal distances, entered together and came of different inputs; of sequence numbers from
-  /// the first one's, s, on only the next `ahead(s, most)`. What ends them is for try_peek(). Throws LinkCorrupt.
-  /// REQUIRES: !one_at_a_time(); limit is at most kMostInRun.
+  /// nothing, if they lie at equal distances, entered together, came of different inputs and are the same part of them;
+  /// of sequence numbers from the first one's, s, on only the next `ahead(s, most)`. What ends them is for try_peek().
+  /// Throws LinkCorrupt. REQUIRES: !one_at_a_time(); limit is at most kMostInRun.
   template <class Ahead>
   [[nodiscard]] FoundItems try_items(std::size_t size, std::uint32_t limit, const Ahead& ahead);
   /// Steps over the first `items` of what try_items() found. REQUIRES: nothing was stepped over in between.
@@ -269,14 +269,16 @@ FoundItems RingReader::try_items(std::size_t size, std::uint32_t limit, const Ah
   FoundItems found{.payload = first->payload.data(),
                    .step = next_position_ - position_,
                    .sequence = first->sequence,
-                   .entered_ns = first->entered_ns};
+                   .entered_ns = first->entered_ns,
+                   .part = first->part};
   const std::uint32_t span = ahead(first->sequence, limit == 1 ? 1 : kRunBits);
   const std::uint64_t published = (seen_written_ - position_) / found.step;
   const std::byte* at = ring_at(position_);
   std::uint64_t expected = pack_header_word(number_, RecordKind::item, 0);
+  const std::uint64_t size_and_part = size | std::uint64_t{first->part} << 32;
   for (std::uint64_t next = 0; found.items < std::min<std::uint64_t>(limit, published); at += found.step, ++expected) {
     const std::uint64_t bit = load_once(at + 8) - found.sequence;
-    if (load_once(at) != expected || static_cast<std::uint32_t>(load_once(at + 16)) != size ||
+    if (load_once(at) != expected || load_once(at + 16) != size_and_part ||
         static_cast<std::int64_t>(load_once(at + 24)) != found.entered_ns || bit < next || bit >= span) {
       break;
     }

@@ -17,6 +17,7 @@ struct FoundItems {
   std::uint64_t sequence = 0;          ///< of the first
   std::uint64_t sequences = 0;         ///< as RunHead::sequences
   std::int64_t entered_ns = 0;
+  std::uint32_t part = 0;        ///< of each
   std::uint8_t closes = 0;       ///< by the last of them; see pack_header_word()
   std::uint8_t closes_each = 0;  ///< by each of the others
 };

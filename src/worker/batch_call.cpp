@@ -4,24 +4,9 @@
 #include <bit>
 
 #include "base/kill_point.hpp"
+#include "worker/run_bits.hpp"
 
 namespace pystream::worker {
-namespace {
-
-/// Those of `sequences` that the bits of `items` choose: bit i is its i-th one.
-std::uint64_t chosen(std::uint64_t sequences, std::uint64_t items) {
-  if ((sequences & (sequences + 1)) == 0) {
-    return sequences & items;  // there are no gaps
-  }
-  std::uint64_t all = 0;
-  for (; items != 0; items >>= 1, sequences &= sequences - 1) {
-    all |= (items & 1) != 0 ? sequences & -sequences : 0;
-  }
-  return all;
-}
-
-}  // namespace
-
 static_assert(detail::ItemRun::kMost == shm::kRunBits);
 
 BatchCall::BatchCall(StageAdapter& stage, shm::RingWriter& output, Monitor& monitor, std::int64_t late_ns)

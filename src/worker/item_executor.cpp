@@ -66,12 +66,7 @@ std::uint32_t ItemExecutor::take_untimed(std::uint32_t limit) {
   work_.chain.clock().start(false);
   work_.chain.clock().begin();
   if (const auto reason = work_.faults.failure_of(take_all)) {
-    // It is still in hand, with what it gave before it failed.
-    const shm::Record& record = *work_.inputs.try_peek();
-    work_.chain.note_given();
-    work_.faults.retry_or_give_up(record, *reason, [&] { process(record); });
-    finish_item(record);
-    work_.inputs.advance();
+    take_up_failed(*reason);
     ++taken;
   }
   return taken;
@@ -119,10 +114,21 @@ void ItemExecutor::take_item(const shm::Record& record) {
 }
 
 void ItemExecutor::take_failed(const std::string& reason) {
+  tag(*work_.inputs.try_peek());
+  take_up_failed(reason);
+}
+
+void ItemExecutor::take_up_failed(const std::string& reason) {
   const shm::Record& record = *work_.inputs.try_peek();
-  tag(record);
   work_.chain.note_given();
   work_.faults.retry_or_give_up(record, reason, [&] { process(record); });
+  finish_item(record);
+  work_.inputs.advance();
+}
+
+void ItemExecutor::finish_next() {
+  const shm::Record& record = *work_.inputs.try_peek();
+  work_.chain.note_given();
   finish_item(record);
   work_.inputs.advance();
 }

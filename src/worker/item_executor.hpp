@@ -18,6 +18,10 @@ class ItemExecutor {
   std::uint32_t take_untimed(std::uint32_t limit);
   /// The stage threw `reason` on the next input when it was one of a batch: tries it again by itself, or gives it up.
   void take_failed(const std::string& reason);
+  /// As take_failed(), of an input that has begun to give its output to the segment's.
+  void take_up_failed(const std::string& reason);
+  /// The stage was called for the next input, which has given its output to the segment's.
+  void finish_next();
 
  private:
   bool may_take_untimed(const shm::Record* record);

@@ -97,6 +97,7 @@ void LinkOutput::emit_reserved(std::size_t size) {
   }
   base::kill_point(base::KillPoint::in_payload);
   reserved_ = 0;
+  last_size_ = size;
   if (first_) {
     flow_.number_item();
   }

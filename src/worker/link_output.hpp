@@ -78,6 +78,8 @@ class LinkOutput final : public Output {
   /// Withdraws what was emitted since begin_part() or begin_input() and is not yet published. Another try may follow;
   /// as many of its outputs as stay published are swallowed.
   void withdraw();
+  /// Of the newest output; 0: there was none.
+  std::size_t last_size() const { return last_size_; }
   /// Outputs of the input in work, published or not.
   std::uint32_t emitted() const { return emitted_; }
   /// Items that left the segment with the input in work. A sink lets each of its inputs out.
@@ -139,6 +141,7 @@ class LinkOutput final : public Output {
   enum class Lost { no, published_before, dropped };
   Lost lost_ = Lost::no;
   std::size_t reserved_ = 0;  ///< size of the reservation in work + 1; 0: none
+  std::size_t last_size_ = 0;
   std::vector<std::byte> scratch_;
 };
 

@@ -18,6 +18,8 @@ SegmentRunner::SegmentRunner(SegmentParts parts, Monitor& monitor, DeadLetters& 
   fresh_ = !work_.committer.restore();
   if (!async_ && BatchExecutor::fits(work_)) {
     batches_.emplace(work_, items_, source_ ? &*source_ : nullptr);
+  } else if (!async_ && BytesExecutor::fits(work_)) {
+    bytes_.emplace(work_, items_);
   }
 }
 
@@ -63,7 +65,9 @@ std::uint32_t SegmentRunner::take_some(std::uint32_t most) {
       return taken;
     }
   } else if (!source_ && !work_.sizer.slow()) {
-    if (const std::uint32_t taken = items_.take_untimed(most); taken > 0) {
+    std::uint32_t taken = bytes_ ? bytes_->take(most) : 0;
+    taken = taken > 0 ? taken : items_.take_untimed(most);
+    if (taken > 0) {
       return taken;
     }
   }

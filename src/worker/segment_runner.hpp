@@ -6,6 +6,7 @@
 
 #include "worker/async_executor.hpp"
 #include "worker/batch_executor.hpp"
+#include "worker/bytes_executor.hpp"
 #include "worker/dead_letters.hpp"
 #include "worker/item_executor.hpp"
 #include "worker/segment_work.hpp"
@@ -47,6 +48,7 @@ class SegmentRunner final {
   ItemExecutor items_;
   std::optional<SourceExecutor> source_;
   std::optional<BatchExecutor> batches_;
+  std::optional<BytesExecutor> bytes_;
   std::optional<AsyncExecutor> async_;
   bool fresh_ = false;  ///< nothing was ever committed: start() is still to be called
 };

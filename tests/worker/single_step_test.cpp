@@ -197,6 +197,26 @@ const Subject kSubjects[] = {
            }));
          },
      .in_runs = true},
+    // What fits into a run, less than was reserved, nothing, two, another size, and again what fits.
+    {.name = "BytesInRuns",
+     .make =
+         [](int) {
+           return one(raw([](const Item& in, Output& out) {
+             const std::uint64_t number = in.sequence();
+             const std::string text = text_of(in) + std::string(15, '.');
+             if (number == 4) {
+               std::memcpy(out.reserve(16).data(), text.data(), 8);
+               out.emit_reserved(8);
+             } else if (number != 6) {
+               emit_text(out, text);
+               if (number == 8) {
+                 emit_text(out, "and more");
+               }
+             }
+           }));
+         },
+     .in_runs = true,
+     .inputs = {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"}},
     {.name = "UntimedReplica",
      .make = [](int) { return one(raw([](const Item& in, Output& out) { emit_text(out, text_of(in) + "!"); })); },
      .in_runs = true,
