@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <iterator>
 #include <optional>
+#include <span>
 
 #include "base/clock.hpp"
 #include "profile/counters.hpp"
@@ -29,7 +30,7 @@ bool waits_for_room(const shm::SupervisorView& view, const shm::LinkEntry& entry
 
 std::uint64_t large_inside(const shm::SupervisorView::Link& link) {
   std::uint64_t done = shm::kInvalidPosition;
-  for (const shm::ConsumerPage* consumer : link.consumers) {
+  for (const shm::ConsumerPage* consumer : std::span(link.consumers).first(link.takers)) {
     done = std::min(done, get(consumer->done_large));
   }
   return minus(get(link.producer->large_written), done);
@@ -44,11 +45,12 @@ std::optional<std::uint64_t> ring_word(const shm::Segment& segment, const shm::L
   return got == static_cast<ssize_t>(sizeof(word)) ? std::optional(word) : std::nullopt;
 }
 
+/// Of those that a consumer has to take.
 std::uint64_t first_record(const shm::SupervisorView::Link& link) {
-  return std::max(link.read_position(), get(link.producer->tail_position));
+  return std::max(link.taken_position(), get(link.producer->tail_position));
 }
 
-/// Since the item that is to be released next entered the pipeline; 0: there is none, or it was released meanwhile.
+/// Since the item that is to be taken next entered the pipeline; 0: there is none, or it was released meanwhile.
 std::int64_t age_of_oldest(const shm::Segment& segment, const shm::LinkEntry& entry,
                            const shm::SupervisorView::Link& link) {
   const std::uint64_t position = first_record(link);
@@ -73,7 +75,7 @@ LinkFigures read_link(const shm::Segment& segment, const shm::SupervisorView& vi
   const shm::LinkEntry& entry = segment.link(id);
   // The consumer's side first: so the difference is never negative.
   const std::uint64_t done = link.done_number();
-  const std::uint64_t released = first_record(link);
+  const std::uint64_t released = std::max(link.read_position(), get(link.producer->tail_position));
   LinkFigures figures{.items = done,
                       .dropped = get(link.producer->dropped),
                       .fill_items = minus(get(link.producer->written_number), done),

@@ -181,9 +181,9 @@ std::uint64_t SupervisorView::Link::overrun() const {
   return all;
 }
 
-std::uint64_t SupervisorView::Link::least(std::atomic<std::uint64_t> ConsumerPage::*value) const {
+std::uint64_t SupervisorView::Link::least(std::atomic<std::uint64_t> ConsumerPage::*value, std::size_t of) const {
   std::uint64_t least = kInvalidPosition;
-  for (const ConsumerPage* page : consumers) {
+  for (const ConsumerPage* page : std::span(consumers).first(of)) {
     least = std::min(least, (page->*value).load(std::memory_order_seq_cst));
   }
   return least;
@@ -206,6 +206,7 @@ SupervisorView Segment::map_supervisor() const {
     SupervisorView::Link& link = view.links.emplace_back();
     link.producer =
         reinterpret_cast<const ProducerPage*>(keep(map(fd(), entry.producer_offset, kPage, Access::read_only)));
+    link.takers = takers(entry);
     for (const ConsumerEntry& consumer : contents_->consumers_of(entry)) {
       link.consumers.push_back(
           reinterpret_cast<const ConsumerPage*>(keep(map(fd(), consumer.page_offset, kPage, Access::read_only))));

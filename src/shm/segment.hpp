@@ -68,14 +68,17 @@ struct SupervisorView {
   struct Link {
     const ProducerPage* producer = nullptr;
     std::vector<const ConsumerPage*> consumers;
+    std::size_t takers = 0;  ///< so many of them, the first ones, take items; see shm::takers()
 
-    /// The least of the consumers' values: what all of them are done with, or have released.
-    std::uint64_t done_number() const { return least(&ConsumerPage::done_number); }
-    std::uint64_t read_position() const { return least(&ConsumerPage::read_position); }
+    /// What all takers are done with, or have released.
+    std::uint64_t done_number() const { return least(&ConsumerPage::done_number, takers); }
+    std::uint64_t taken_position() const { return least(&ConsumerPage::read_position, takers); }
+    /// What may be overwritten.
+    std::uint64_t read_position() const { return least(&ConsumerPage::read_position, consumers.size()); }
     std::uint64_t overrun() const;
 
    private:
-    std::uint64_t least(std::atomic<std::uint64_t> ConsumerPage::*value) const;
+    std::uint64_t least(std::atomic<std::uint64_t> ConsumerPage::*value, std::size_t of) const;
   };
   std::vector<Worker> workers;
   std::vector<Link> links;

@@ -151,6 +151,18 @@ TEST_F(FollowingTest, WhatIsNotFollowedStays) {
   EXPECT_TRUE(deal(sut_, item));
 }
 
+TEST_F(FollowingTest, WhatTheTakersAreDoneWithIsDoneForWhoeverWatches) {
+  deal_all({"a", "b"});
+  for (RingReader* taker : {&first_, &second_}) {
+    take_all(*taker);
+    taker->release();
+  }
+  const SupervisorView view = segment_.map_supervisor();
+  EXPECT_EQ(view.links[0].done_number(), 2U);
+  EXPECT_EQ(view.links[0].taken_position(), view.links[0].producer->write_position);
+  EXPECT_EQ(view.links[0].read_position(), 0U) << "nothing was collected";
+}
+
 TEST_F(FollowingTest, TheEndIsForAllThree) {
   deal_all({"a"});
   ASSERT_TRUE(sut_.try_mark(RecordKind::end, {}));
