@@ -4,6 +4,7 @@
 
 namespace pystream::cli {
 
+void add_advise(CLI::App& app, Command& chosen);
 void add_chaos(CLI::App& app, Command& chosen);
 void add_run(CLI::App& app, Command& chosen);
 void add_runs(CLI::App& app, Command& chosen);

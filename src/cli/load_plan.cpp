@@ -12,6 +12,7 @@
 #include <variant>
 
 #include "base/unique_fd.hpp"
+#include "cli/auto_replicas.hpp"
 #include "cli/end_overrides.hpp"
 #include "cli/frame.hpp"
 #include "cli/stage_catalog.hpp"
@@ -194,6 +195,7 @@ LoadedPlan load_plan(const PlanOptions& options) {
   }
   loaded.plan = std::get<plan::Plan>(std::move(read));
   loaded.plan.plugins = plugins;
+  loaded.notes = choose_replicas(loaded.plan, loaded.run_name());
   loaded.descriptors = coord::HandedDescriptors(loaded.plan, loaded.types);
   return loaded;
 }

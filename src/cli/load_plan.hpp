@@ -31,6 +31,10 @@ struct LoadedPlan {
   std::filesystem::path file;
   std::filesystem::path worker_program;
   coord::HandedDescriptors descriptors;  ///< that stages name
+  std::vector<std::string> notes{};      ///< for the user: what was chosen
+
+  /// What its runs are called.
+  std::string run_name() const { return file == "-" ? "stdin" : file.stem().string(); }
 
   /// Upper limit of the checkpointed state of each of Topology::stages, as worker::make_layout() wants it.
   std::vector<std::uint64_t> checkpoint_bytes(const plan::Topology& topology) const;

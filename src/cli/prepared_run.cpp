@@ -19,7 +19,7 @@ coord::RunAssembly assemble(const LoadedPlan& loaded, const plan::Topology& topo
   if (const std::string note = profile::homeless_note(); !note.empty() && !loaded.plan.profiler.folder) {
     warn(note);
   }
-  return {{.name = loaded.file == "-" ? "stdin" : loaded.file.stem().string(),
+  return {{.name = loaded.run_name(),
            .plan = &loaded.plan,
            .topology = &topology,
            .plan_text = std::move(text),

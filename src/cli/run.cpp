@@ -52,6 +52,9 @@ class RunCommand {
     const auto duration = duration_of("--duration", options_.duration);
     const auto drain_timeout = drain_timeout_of(options_);
     LoadedPlan loaded = load_plan(options_.plan);
+    for (const std::string& note : loaded.notes) {
+      log({}, note);
+    }
     loaded.descriptors.open_input_fifos(loaded.plan, loaded.types);
     PreparedRun run(loaded, [this](const std::string& text) { log({}, text); });
     coord::RunSetup setup = run.setup();

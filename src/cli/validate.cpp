@@ -84,6 +84,10 @@ std::string report(const LoadedPlan& loaded, const Survey& survey) {
   const Style style(STDOUT_FILENO);
   const base::TextTable::Look look = look_of(STDOUT_FILENO);
   std::string out = shown_on(STDOUT_FILENO, shown_file(loaded.file)) + ": " + style.green("valid") + "\n\n";
+  for (const std::string& note : loaded.notes) {
+    out += note + "\n";
+  }
+  out += loaded.notes.empty() ? "" : "\n";
   std::vector<std::vector<std::string>> rows;
   for (const plan::WorkerSpec& worker : survey.topology.workers) {
     add_worker(survey, worker, look.width.has_value(), rows);

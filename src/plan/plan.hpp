@@ -95,6 +95,8 @@ struct Node {
   Mode mode = Mode::parallel;
   std::vector<Node> children;
   std::uint32_t replicas = 1;         ///< so many of it run beside one another
+  /// As many as the profile of the last run recommends: whoever loads the plan sets `replicas`, which is 2 until then.
+  bool auto_replicas = false;
   SharePolicy share{};                ///< which of them an item is for
   Join join = Join::zip;              ///< of a pipeline of Mode::branch
   StageKind kind = StageKind::stage;  ///< of a stage; a sink: the last of a branch that joins nothing

@@ -52,8 +52,10 @@ void replace(KeyTable& keys, ParamSpec by) {
 }
 
 ParamSpec replicas_key() {
-  return with_range(key("replicas", ParamType::integer, "so many of it run beside one another and share the items"), 1,
-                    kMaxReplicas);
+  return with_range(key("replicas", ParamType::integer,
+                        "so many of it run beside one another and share the items; \"auto\": as many as "
+                        "the profile of the last run recommends"),
+                    1, kMaxReplicas);
 }
 
 ParamSpec share_key() {

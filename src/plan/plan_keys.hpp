@@ -12,6 +12,8 @@ namespace pystream::plan {
 
 using KeyTable = std::vector<ParamSpec>;
 
+inline constexpr const char* kAutoReplicas = "auto";
+
 const KeyTable& root_keys();
 const KeyTable& pipeline_keys();
 const KeyTable& stage_keys();

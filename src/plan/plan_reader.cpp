@@ -153,7 +153,14 @@ class PlanReader {
   }
 
   void read_replicas(const ObjectReader& reader, Node& node) {
-    reader.read("replicas", node.replicas);
+    const ParamValue* replicas = reader.find("replicas");
+    const auto* word = replicas != nullptr ? std::get_if<std::string>(replicas) : nullptr;
+    node.auto_replicas = word != nullptr && *word == kAutoReplicas;
+    if (node.auto_replicas) {
+      node.replicas = 2;
+    } else {
+      reader.read("replicas", node.replicas);
+    }
     const ParamValue* share = reader.find("share");
     if (share == nullptr) {
       return;

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <string>
@@ -173,6 +174,11 @@ ParamMap name_schema() {
   return schema;
 }
 
+ParamMap replicas_schema() {
+  const auto spec = std::ranges::find(pipeline_keys(), "replicas", &ParamSpec::name);
+  return {{"anyOf", ParamList{ParamValue(value_schema(*spec)), ParamValue(ParamMap{{"const", text(kAutoReplicas)}})}}};
+}
+
 ParamMap share_schema() {
   ParamList words;
   for (const ShareBy by : {ShareBy::turn, ShareBy::least_loaded}) {
@@ -196,8 +202,10 @@ ParamMap stage_schema(TypeCatalog types, StageKind kind) {
   if (!names.empty()) {
     type = {{"anyOf", ParamValue(std::move(names))}};
   }
-  const ParamMap special{{"name", name_schema()},         {"type", std::move(type)},   {"params", typed("object")},
-                         {"limits", reference("limits")}, {"link", reference("link")}, {"share", reference("share")}};
+  const ParamMap special{{"name", name_schema()},      {"type", std::move(type)},
+                         {"params", typed("object")},  {"limits", reference("limits")},
+                         {"link", reference("link")},  {"replicas", reference("replicas")},
+                         {"share", reference("share")}};
   ParamMap schema = object_schema(keys_of(kind), special);
   if (!rules.empty()) {
     schema.emplace_back("allOf", ParamValue(std::move(rules)));
@@ -223,6 +231,7 @@ ParamMap definitions(TypeCatalog types) {
       {"capacity", object_schema(capacity_keys(), {})},
       {"link", object_schema(links_keys(), {{"capacity", reference("capacity")}})},
       {"limits", object_schema(limits_keys(), {{"affinity", list_of(value_schema(kCpu))}})},
+      {"replicas", replicas_schema()},
       {"share", share_schema()},
       {"profiler", object_schema(profiler_keys(), {})},
       {"restarts", object_schema(restarts_keys(), {})},
@@ -231,9 +240,10 @@ ParamMap definitions(TypeCatalog types) {
       {"sink", stage_schema(types, StageKind::sink)},
       {"member", member_schema()},
       {"members", members_schema()},
-      {"pipeline",
-       object_schema(pipeline_keys(),
-                     {{"name", name_schema()}, {"stages", reference("members")}, {"share", reference("share")}})},
+      {"pipeline", object_schema(pipeline_keys(), {{"name", name_schema()},
+                                                   {"stages", reference("members")},
+                                                   {"replicas", reference("replicas")},
+                                                   {"share", reference("share")}})},
   };
 }
 

@@ -75,6 +75,25 @@ std::optional<ReplicaAdvice> advise_replicas(std::span<const KeySummary> keys, s
   return ReplicaAdvice{.name = slowest->name, .replicas = static_cast<std::uint32_t>(wanted), .gain = gain};
 }
 
+std::optional<std::uint32_t> recommended_replicas(std::span<const Workload> all, const std::string& key,
+                                                  std::span<const std::string> chosen, std::uint32_t cores) {
+  double service = 0;
+  double others = std::numeric_limits<double>::infinity();
+  for (const Workload& load : all) {
+    if (plan::is_within(load.name, key)) {
+      service = std::max(service, load.service_s);
+    } else if (std::ranges::none_of(chosen, [&](const std::string& one) { return plan::is_within(load.name, one); })) {
+      others = std::min(others, load.capacity());
+    }
+  }
+  if (service == 0) {
+    return std::nullopt;
+  }
+  const double wanted = others * service;
+  const double most = std::max<double>(cores, 1);
+  return wanted < kLeastGain ? 1U : static_cast<std::uint32_t>(std::min(std::ceil(wanted), most));
+}
+
 std::string advice_text(const std::optional<ReplicaAdvice>& advice) {
   if (!advice) {
     return {};

@@ -35,6 +35,11 @@ struct ReplicaAdvice {
 /// there is no bottleneck that may have more, or they would gain less than a fifth.
 std::optional<ReplicaAdvice> advise_replicas(std::span<const KeySummary> keys, std::uint32_t cores);
 
+/// So many replicas of the stage or pipeline `key` that a worker outside of all `chosen` ones, which are being chosen
+/// for, sets the pace: at least 1, at most one for each of `cores`. nullopt: the run says nothing of it.
+std::optional<std::uint32_t> recommended_replicas(std::span<const Workload> all, const std::string& key,
+                                                  std::span<const std::string> chosen, std::uint32_t cores);
+
 /// "; 3 replicas of Encode would give about 2.5 times as many items a second", or nothing.
 std::string advice_text(const std::optional<ReplicaAdvice>& advice);
 

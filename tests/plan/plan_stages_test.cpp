@@ -69,6 +69,14 @@ TEST(StageKeysTest, ReplicasAreCounted) {
             "/stages/0/replicas: found 64, expected at most 63 replicas, as they do not share in turn");
 }
 
+TEST(PlanStagesTest, AutoReplicasAreCheckedAsSeveral) {
+  EXPECT_EQ(only_fault(R"([{"type": "pass", "replicas": "auto"}])"), "");
+  EXPECT_EQ(only_fault(R"([{"type": "pass", "replicas": "auto", "link": {"overflow": "drop_oldest"}}])").substr(0, 16),
+            "/stages/0: found");
+  EXPECT_EQ(only_fault(R"([{"mode": "serial", "stages": [{"type": "pass", "replicas": "auto"}]}])").substr(0, 44),
+            "/stages/0/stages/0/replicas: found 2, expect");
+}
+
 std::string share_fault(const std::string& share) {
   return only_fault(R"([{"type": "pass", "replicas": 2, "share": )" + share + "}]");
 }

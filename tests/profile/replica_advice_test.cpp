@@ -45,6 +45,21 @@ TEST(ReplicaAdviceTest, NoneOfASourceOrASink) {
   EXPECT_FALSE(advise_replicas(all, 16)) << "nothing limits";
 }
 
+TEST(ReplicaAdviceTest, RecommendsSoManyThatAnotherWorkerSetsThePace) {
+  const std::vector<Workload> all{{.name = "MainPipeline__Source", .service_s = 1},
+                                  {.name = "MainPipeline__Slow", .service_s = 3.5},
+                                  {.name = "MainPipeline__P__A", .service_s = 2.5},
+                                  {.name = "MainPipeline__P__B", .service_s = 0.1}};
+  const std::vector<std::string> slow{"MainPipeline__Slow"};
+  EXPECT_EQ(recommended_replicas(all, slow[0], slow, 16), 2U) << "P__A takes 2.5";
+  const std::vector<std::string> both{"MainPipeline__Slow", "MainPipeline__P"};
+  EXPECT_EQ(recommended_replicas(all, both[0], both, 16), 4U);
+  EXPECT_EQ(recommended_replicas(all, both[1], both, 16), 3U) << "by its slowest stage";
+  EXPECT_EQ(recommended_replicas(all, both[0], both, 2), 2U) << "no more than cores";
+  EXPECT_EQ(recommended_replicas(all, "MainPipeline__P__B", slow, 16), 1U);
+  EXPECT_FALSE(recommended_replicas(all, "MainPipeline__New", slow, 16));
+}
+
 TEST(ReplicaAdviceTest, ReplicasThatThereAreCount) {
   std::vector<KeySummary> all{stage("MainPipeline__Source", 1, "source"), stage("MainPipeline__Slow#1", 2),
                               stage("MainPipeline__Slow#2", 2)};
