@@ -135,7 +135,7 @@ def chain_row(subject, form, limit, work):
 
 
 def spread_over(work, subject, contenders):
-    """The dearest over the cheapest of several series."""
+    """Slowest ÷ fastest of several series."""
 
     def compute(results):
         series = [results.values(work, subject, contender) for contender in contenders]
@@ -180,7 +180,7 @@ ROWS = [
              ("hop", "both awake", "pystream ring"), ("hop", "both awake", "iceoryx")),
     compared("one hop, the receiver asleep: over a futex wake", 1.15, False,
              ("hop", "receiver asleep", "pystream ring"), ("hop", "receiver asleep", "futex")),
-    Row("reserve → commit → peek of 64 B … 16 MiB, payload not touched: dearest over cheapest size", 1.2, False, " ×",
+    Row("reserve → commit → peek of 64 B … 16 MiB, payload not touched: slowest ÷ fastest size", 1.2, False, " ×",
         spread_over("sizes", "one item", SIZES)),
     compared("forwarding 6 MiB unchanged through 3 stages: cost per hop over a 64 B item's, 1 item in a link", 1.5,
              False, ("forward", "1 in a link", "6 MiB"), ("forward", "1 in a link", "64 B")),
@@ -188,7 +188,7 @@ ROWS = [
              False, ("forward", "4 in a link", "6 MiB"), ("forward", "4 in a link", "64 B")),
     compared("6 MiB video frames, one pass over the pixels in each of 3 stages: over threads", 0.95, True,
              ("frames", "6 MiB, 3 stages", "pystream"), ("frames", "6 MiB, 3 stages", "threads")),
-    Row("4 to 1,000 workers in a row: dearest over cheapest CPU time per item and hop", 2, False, " ×",
+    Row("4 to 1,000 workers in a row: highest ÷ lowest CPU time per item and hop", 2, False, " ×",
         spread_over("many", "in a row", WORKERS)),
     compared("4 replicas of a stage that sleeps for 1 ms: over one", 3.8, True,
              ("replicas", "sleeps for 1 ms", "4 replicas"), ("replicas", "sleeps for 1 ms", "one")),
@@ -331,8 +331,8 @@ def report_text(results, machine, old: Optional[Results]):
     parts = [
         "# Benchmarks",
         machine,
-        "Medians of the rounds of one run; a ratio is that of a round, in which contenders took turns. (Dearest over "
-        "cheapest, and what programs of others reach: the ratio of medians.) In brackets the least and the most of "
+        "Medians of the rounds of one run; a ratio is that of a round, in which contenders took turns. (Slowest ÷ "
+        "fastest, and what programs of others reach: the ratio of medians.) In brackets the least and the most of "
         "single rounds, or where the row says so the interval of the median. Rates: ≥ means at least so many times the "
         "other's; times: ≤.",
         targets_table(results),
