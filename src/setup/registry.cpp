@@ -22,14 +22,14 @@ Registry& registry() {
 bool register_stage_type(StageType type, std::uint64_t interface) noexcept {
   if (interface != detail::kPluginInterface) {
     // Not even the name is where it would be looked for.
-    registry().errors.push_back(
+    registry().errors.emplace_back(
         "it was built with other pystream headers than the library; build it again with those of the installed "
         "version");
     return false;
   }
   const std::string name = type.name;
   if (!registry().types.emplace(name, std::move(type)).second) {
-    registry().errors.push_back("stage type \"" + name + "\" is registered twice; give one of them another name");
+    registry().errors.emplace_back("stage type \"" + name + "\" is registered twice; give one of them another name");
     return false;
   }
   return true;
