@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <ranges>
 #include <thread>
 
 #include "api/patience.hpp"
@@ -122,8 +121,16 @@ bool ParallelRun::drain(nanoseconds timeout) {
     return std::ranges::find(results, id) != results.end() ||
            links[id].read_position() >= links[id].producer->write_position.load(std::memory_order_seq_cst);
   };
+  const auto all_done = [&] {  // clang 14 cannot compile std::views::iota of this standard library
+    for (plan::LinkId id = 0; id < item_links; ++id) {
+      if (!is_done(id)) {
+        return false;
+      }
+    }
+    return true;
+  };
   for (nanoseconds pause = 50us;; pause = std::min<nanoseconds>(2 * pause, 2ms)) {
-    if (std::ranges::all_of(std::views::iota(plan::LinkId{0}, item_links), is_done)) {
+    if (all_done()) {
       return true;
     }
     const std::int64_t now = base::now_ns();

@@ -114,8 +114,9 @@ std::string graph_chart(const ReportData& data) {
   const double box_height = 50 + 16.0 * static_cast<double>(std::min<std::size_t>(most, 8));
   const double row_height = std::max(kRow, box_height + 44);
   const auto place = [&](std::size_t i) {
+    const std::size_t row = i / kPerRow;
     return std::pair(kMargin + static_cast<double>(i % kPerRow) * (kBoxWidth + kGap),
-                     kMargin + 14 + static_cast<double>(i / kPerRow) * row_height);
+                     kMargin + 14 + static_cast<double>(row) * row_height);
   };
   std::string content =
       "<defs><marker id=\"arrow\" viewBox=\"0 0 10 10\" refX=\"9\" refY=\"5\" markerWidth=\"7\" markerHeight=\"7\" "

@@ -16,8 +16,8 @@
 
 /// Everything below a handler is async-signal-safe but backtrace(), which is called once before so that it has loaded
 /// what it needs. Should it hang all the same (a fault within the dynamic loader), an alarm ends the process.
-extern "C" void __asan_init() __attribute__((weak));
-extern "C" void __tsan_init() __attribute__((weak));
+extern "C" void __asan_init() __attribute__((weak));  // NOLINT(bugprone-reserved-identifier): the sanitizer's own name
+extern "C" void __tsan_init() __attribute__((weak));  // NOLINT(bugprone-reserved-identifier): the sanitizer's own name
 
 namespace pystream::worker {
 namespace {
@@ -129,6 +129,7 @@ void walk_stack(shm::CrashRecord& record, std::uint64_t pc) {
   std::array<void*, shm::kCrashFrames + 8> addresses{};
   const int count = ::backtrace(addresses.data(), static_cast<int>(addresses.size()));
   const auto end = addresses.begin() + count;
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): an address from the processor, compared and never dereferenced
   const auto fault = std::find(addresses.begin(), end, reinterpret_cast<void*>(pc));
   if (fault == end) {
     add_frame(record, pc);  // a jump into nowhere: the walk may begin only behind it
@@ -161,8 +162,8 @@ void on_fault(int signal, siginfo_t* info, void* context) {
   const long thread = ::syscall(SYS_gettid);
   long nobody = 0;
   const bool first = g_crashing.compare_exchange_strong(nobody, thread);
-  while (!first && nobody != thread) {
-    ::pause();  // another thread was faster; this one would only end its report
+  while (!first && nobody != thread) {  // NOLINT(bugprone-infinite-loop): the first thread ends the process
+    ::pause();                          // another thread was faster; this one would only end its report
   }
   // The signal takes its course when this handler returns, in whatever thread comes first.
   struct sigaction action {};
