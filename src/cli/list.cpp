@@ -7,7 +7,7 @@ namespace pystream::cli {
 namespace {
 
 int list(bool json) {
-  const RunningPipelines running = running_pipelines();
+  const coord::RunningPipelines running = coord::running_pipelines();
   const std::vector<coord::LiveStatus>& pipelines = running.answered;
   if (const std::string silent = text_of_silent(running); !silent.empty()) {
     warn(silent);

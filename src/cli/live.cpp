@@ -1,31 +1,10 @@
 #include "cli/live.hpp"
 
-#include <algorithm>
 #include <pystream/error.hpp>
-
-#include "base/codec.hpp"
-#include "coord/control_socket.hpp"
 
 namespace pystream::cli {
 
-RunningPipelines running_pipelines() {
-  RunningPipelines running;
-  for (const pid_t pid : coord::running_coordinators()) {
-    if (const auto answer = coord::ask_coordinator(pid, "figures")) {
-      try {
-        running.answered.push_back(base::decode<coord::LiveStatus>(*answer));
-      } catch (const Error&) {  // of another version
-      }
-    } else {
-      running.silent.push_back(pid);
-    }
-  }
-  const std::vector<pid_t> still = running.silent.empty() ? std::vector<pid_t>() : coord::running_coordinators();
-  std::erase_if(running.silent, [&](pid_t pid) { return std::ranges::find(still, pid) == still.end(); });
-  return running;
-}
-
-std::string text_of_silent(const RunningPipelines& running) {
+std::string text_of_silent(const coord::RunningPipelines& running) {
   std::string text;
   for (const pid_t pid : running.silent) {
     text += (text.empty() ? "" : "\n") + std::string("process ") + std::to_string(pid) +
@@ -35,7 +14,7 @@ std::string text_of_silent(const RunningPipelines& running) {
 }
 
 coord::LiveStatus find_pipeline(const std::string& which) {
-  const RunningPipelines running = running_pipelines();
+  const coord::RunningPipelines running = coord::running_pipelines();
   std::vector<coord::LiveStatus> pipelines = running.answered;
   const auto named = [&](const coord::LiveStatus& status) {
     return which.empty() || status.name == which || std::to_string(status.pid) == which;

@@ -4,14 +4,13 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
-#include <fstream>
 #include <map>
-#include <sstream>
 #include <thread>
 
 #include "base/codec.hpp"
 #include "base/display_text.hpp"
 #include "base/number_text.hpp"
+#include "base/process_usage.hpp"
 #include "cli/commands.hpp"
 #include "cli/live.hpp"
 #include "cli/style.hpp"
@@ -31,36 +30,6 @@ struct TopOptions {
   bool json = false;
   double interval_s = 1;
 };
-
-/// What /proc says of a worker process.
-struct Usage {
-  double cpu_s = 0;
-  double memory_bytes = 0;
-};
-
-Usage usage_of(std::int64_t pid) {
-  Usage usage;
-  std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
-  std::string line;
-  if (!std::getline(stat, line) || line.rfind(')') == std::string::npos) {
-    return usage;
-  }
-  std::istringstream rest(line.substr(line.rfind(')') + 1));  // the name may hold blanks
-  std::string skipped;
-  for (int i = 0; i < 11; ++i) {
-    rest >> skipped;
-  }
-  double user = 0;
-  double system = 0;
-  rest >> user >> system;
-  usage.cpu_s = (user + system) / static_cast<double>(::sysconf(_SC_CLK_TCK));
-  std::ifstream statm("/proc/" + std::to_string(pid) + "/statm");
-  double size = 0;
-  double resident = 0;
-  statm >> size >> resident;
-  usage.memory_bytes = resident * static_cast<double>(::sysconf(_SC_PAGESIZE));
-  return usage;
-}
 
 /// A worker that has been with one item for a while is told by the item and its age.
 std::string state_of(const coord::LiveWorker& worker) {
@@ -96,7 +65,7 @@ class TopScreen {
   std::string show(const coord::LiveStatus& now) {
     const double seconds = static_cast<double>(now.time_ns - before_.time_ns) * 1e-9;
     base::TextTable table = empty_table();
-    const std::map<std::int64_t, Usage> old = usage_;
+    const std::map<std::int64_t, base::ProcessUsage> old = usage_;
     note_usage(now);
     std::string last_worker;
     for (const coord::LiveFigures& f : coord::figures_between(before_, now)) {
@@ -135,13 +104,13 @@ class TopScreen {
     usage_.clear();
     for (const coord::LiveWorker& worker : status.workers) {
       if (worker.pid > 0) {
-        usage_[worker.pid] = usage_of(worker.pid);
+        usage_[worker.pid] = base::usage_of(worker.pid);
       }
     }
   }
 
   coord::LiveStatus before_;
-  std::map<std::int64_t, Usage> usage_;
+  std::map<std::int64_t, base::ProcessUsage> usage_;
 };
 
 /// Over what the screen showed before, line by line: clearing all of it first would flicker. What is below the last

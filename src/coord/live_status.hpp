@@ -15,8 +15,9 @@ struct LiveStage {
   std::string role;
   std::uint32_t worker = 0;
   profile::Figures figures{};
+  std::uint64_t letters = 0;  ///< of its errors: kept as dead letters
 
-  static void fields(auto& self, auto& code) { code(self.key, self.role, self.worker, self.figures); }
+  static void fields(auto& self, auto& code) { code(self.key, self.role, self.worker, self.figures, self.letters); }
 };
 
 struct LiveWorker {
@@ -34,6 +35,7 @@ struct LiveWorker {
 
 struct LiveLink {
   std::string name;
+  std::uint32_t producer = 0;            ///< worker
   std::vector<std::uint32_t> consumers;  ///< workers
   std::uint64_t items = 0;               ///< inside now
   std::uint64_t done = 0;                ///< by all consumers, since the pipeline began
@@ -44,7 +46,7 @@ struct LiveLink {
   std::int64_t oldest_ns = 0;  ///< age of the oldest item in it; 0: none
 
   static void fields(auto& self, auto& code) {
-    code(self.name, self.consumers, self.items, self.done, self.bytes, self.capacity, self.dropped);
+    code(self.name, self.producer, self.consumers, self.items, self.done, self.bytes, self.capacity, self.dropped);
     code(self.fill, self.oldest_ns);
   }
 };
@@ -56,12 +58,14 @@ struct LiveStatus {
   std::string state;         ///< starting, running, draining, stopping
   std::int64_t time_ns = 0;  ///< CLOCK_MONOTONIC
   double uptime_s = 0;
+  profile::Figures whole{};  ///< of the main pipeline: items that came out, and their time from entrance to exit
   std::vector<LiveStage> stages;
   std::vector<LiveWorker> workers;
   std::vector<LiveLink> links;
 
   static void fields(auto& self, auto& code) {
-    code(self.pid, self.run, self.name, self.state, self.time_ns, self.uptime_s, self.stages, self.workers, self.links);
+    code(self.pid, self.run, self.name, self.state, self.time_ns, self.uptime_s, self.whole);
+    code(self.stages, self.workers, self.links);
   }
 };
 
@@ -69,7 +73,7 @@ struct LiveStatus {
 struct LiveFigures {
   const LiveStage* stage = nullptr;
   const LiveWorker* worker = nullptr;
-  profile::KeySummary did{};  ///< between the looks; `dropped`: since the pipeline began
+  profile::KeySummary did{};  ///< between the looks, also whether it limits; `dropped`: since the pipeline began
   double fill = 0;            ///< of its input link, 0 to 1
   /// How long an item is in its input link and in work, at the rate between the looks; 0: nothing was done.
   double queueing_s = 0;

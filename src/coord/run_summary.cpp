@@ -4,6 +4,7 @@
 #include <string_view>
 #include <utility>
 
+#include "profile/counters.hpp"
 #include "profile/figures.hpp"
 #include "profile/link_figures.hpp"
 #include "profile/replica_sums.hpp"
@@ -48,7 +49,13 @@ void add_live_stages(LiveStatus& status, const plan::Topology& topology, const s
     status.stages.push_back({.key = placed.key,
                              .role = std::string(to_string(placed.role)),
                              .worker = placed.worker,
-                             .figures = profile::read_figures(view, placed.worker, placed.index)});
+                             .figures = profile::read_figures(view, placed.worker, placed.index),
+                             .letters = profile::get(view.workers[placed.worker].stats[placed.index].letters)});
+  }
+  for (const profile::ProfileKey& key : profile::profile_keys(topology)) {
+    if (!key.role && !key.derived()) {
+      status.whole.add(profile::read_figures(view, key.worker, key.index));
+    }
   }
   for (std::size_t id = 0; id < topology.workers.size(); ++id) {
     const shm::WorkerPage& page = *view.workers[id].page;
@@ -59,6 +66,7 @@ void add_live_stages(LiveStatus& status, const plan::Topology& topology, const s
     const profile::LinkFigures figures = profile::read_link(segment, view, id);
     LiveLink& link = status.links.emplace_back();
     link.name = topology.links[id].name;
+    link.producer = topology.links[id].producer.worker;
     for (const plan::SegmentRef consumer : topology.links[id].consumers) {
       link.consumers.push_back(consumer.worker);
     }

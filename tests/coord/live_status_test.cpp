@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "plan/json.hpp"
+
 namespace pystream::coord {
 namespace {
 
@@ -64,6 +66,32 @@ TEST(LiveStatus, AnItemThatTakesLongIsWork) {
   LiveStatus now = status_at(2, 100);
   now.workers[0].item_age_ns = 2'000'000'000;
   EXPECT_GT(figures_between(status_at(1, 100), now)[0].did.working, 0.99);
+}
+
+TEST(LiveStatus, ItsJsonNamesBothEndsOfLinks) {
+  LiveStatus now = status_at(2, 100);
+  now.workers.push_back({.name = "V"});
+  now.links[0].consumers = {0, 1};
+  const std::string json = to_json({}, now);
+  EXPECT_TRUE(plan::parse_json(json).complete) << json;
+  EXPECT_NE(json.find(R"("producer": "W", "consumers": ["W", "V"])"), std::string::npos) << json;
+  now.links[0].consumers = {7};  // another version, or damaged: no such worker
+  EXPECT_TRUE(plan::parse_json(to_json({}, now)).complete);
+}
+
+TEST(LiveStatus, TellsWhatLimits) {
+  LiveStatus before = status_at(1, 100);
+  LiveStatus now = status_at(3, 500);
+  for (LiveStatus* status : {&before, &now}) {
+    status->stages[0].figures.waiting_ns = 0;
+    status->stages.push_back({.key = "Idle", .role = "sink", .worker = 1});
+    status->stages[1].figures.items = status->stages[0].figures.items;
+    status->stages[1].figures.waiting_ns = 1'000'000 * status->stages[0].figures.items;
+    status->workers.push_back({.name = "V"});
+  }
+  const auto sut = figures_between(before, now);
+  EXPECT_TRUE(sut[0].did.bottleneck);
+  EXPECT_FALSE(sut[1].did.bottleneck);
 }
 
 }  // namespace
