@@ -2,6 +2,7 @@
 
 #include <sqlite3.h>
 
+#include "base/clock.hpp"
 #include "profile/sampling.hpp"
 
 namespace pystream::store {
@@ -157,6 +158,13 @@ Database::Database(const std::filesystem::path& path, Mode mode) : path_(path) {
 
 void Database::set_patience(int milliseconds) {
   sqlite3_busy_timeout(handle_.get(), milliseconds);
+}
+
+void Database::limit_time(int milliseconds) {
+  constexpr int kSteps = 10'000;  // of SQLite's machine, some hundred microseconds
+  ends_ = std::make_unique<std::int64_t>(base::now_ns() + std::int64_t{milliseconds} * 1'000'000);
+  const auto is_over = [](void* ends) { return base::now_ns() > *static_cast<const std::int64_t*>(ends) ? 1 : 0; };
+  sqlite3_progress_handler(handle_.get(), kSteps, is_over, ends_.get());
 }
 
 void Database::execute(const std::string& sql) {

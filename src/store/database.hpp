@@ -89,6 +89,9 @@ class Database {
   bool checkpoint(bool truncate);
   std::int64_t last_id() const;
   int changes() const;
+  /// Ends every statement from now on with an error `milliseconds` from now, for readers that must not hold a snapshot
+  /// for long: the log grows meanwhile.
+  void limit_time(int milliseconds);
   /// How long to wait for SQLite's own locks.
   void set_patience(int milliseconds);
 
@@ -100,6 +103,7 @@ class Database {
     void operator()(sqlite3* handle) const;
   };
   std::filesystem::path path_;
+  std::unique_ptr<std::int64_t> ends_;  ///< CLOCK_MONOTONIC in ns; at one address, which SQLite knows
   std::unique_ptr<sqlite3, Closer> handle_;
 };
 

@@ -3,10 +3,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <fstream>
 #include <functional>
-#include <iterator>
 
 #include "base/escaped_text.hpp"
 #include "base/kill_point.hpp"
@@ -158,9 +158,12 @@ bool LetterStore::try_store(const DeadLetter& letter, std::span<const std::byte>
   return true;
 }
 
-std::vector<DeadLetter> list_letters(Database& database, std::optional<std::int64_t> run) {
+std::vector<DeadLetter> list_letters(Database& database, std::optional<std::int64_t> run,
+                                     std::optional<std::uint64_t> most) {
   Statement rows(database,
-                 std::string("SELECT ") + kColumns + " FROM dead_letters WHERE ?1 IS NULL OR run = ?1 ORDER BY id");
+                 std::string("SELECT * FROM (SELECT ") + kColumns +
+                     " FROM dead_letters WHERE ?1 IS NULL OR run = ?1 ORDER BY id DESC LIMIT ?2) ORDER BY id");
+  rows.bind(2, most ? static_cast<std::int64_t>(std::min<std::uint64_t>(*most, 1'000'000'000)) : std::int64_t{-1});
   if (run) {
     rows.bind(1, *run);
   }
@@ -169,6 +172,17 @@ std::vector<DeadLetter> list_letters(Database& database, std::optional<std::int6
     letters.push_back(letter_in(rows));
   }
   return letters;
+}
+
+std::map<std::string, std::uint64_t> count_letters(Database& database) {
+  Statement rows(
+      database,
+      "SELECT coalesce(runs.name, ''), count(*) FROM dead_letters LEFT JOIN runs ON runs.id = run GROUP BY 1");
+  std::map<std::string, std::uint64_t> counts;
+  while (rows.step()) {
+    counts[rows.text(0)] = rows.number(1);
+  }
+  return counts;
 }
 
 std::string to_json(const std::vector<DeadLetter>& letters) {
@@ -195,11 +209,11 @@ DeadLetter read_letter(Database& database, std::int64_t id) {
   return letter_in(row);
 }
 
-std::string read_letter_bytes(Database& database, std::int64_t id) {
+std::string read_letter_bytes(Database& database, std::int64_t id, std::optional<std::uint64_t> most) {
   const DeadLetter letter = read_letter(database, id);
   if (letter.file.empty()) {
-    Statement row(database, "SELECT bytes FROM dead_letters WHERE id = ?");
-    row.bind(1, id);
+    Statement row(database, "SELECT substr(bytes, 1, ?2) FROM dead_letters WHERE id = ?1");
+    row.bind(1, id).bind(2, std::min(most.value_or(letter.size), letter.size));
     return row.step() ? row.blob(0) : std::string();
   }
   const std::filesystem::path path = database.path().parent_path() / letter.file;
@@ -207,7 +221,10 @@ std::string read_letter_bytes(Database& database, std::int64_t id) {
   if (!file) {
     throw ProfilingError("the bytes of dead letter " + std::to_string(id) + " are missing: " + path.string());
   }
-  return {std::istreambuf_iterator<char>(file), {}};
+  std::string bytes(std::min(most.value_or(letter.size), letter.size), '\0');
+  file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  bytes.resize(static_cast<std::size_t>(std::max<std::streamsize>(file.gcount(), 0)));
+  return bytes;
 }
 
 void remove_letters(const std::filesystem::path& database, const std::vector<DeadLetter>& letters) {

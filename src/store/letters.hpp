@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -70,13 +71,17 @@ class LetterStore {
   std::string file_;  ///< of the letter in work, once it is written; empty: none
 };
 
-/// Without their bytes; of all runs if `run` is none.
-std::vector<DeadLetter> list_letters(Database& database, std::optional<std::int64_t> run);
+/// Without their bytes; of all runs if `run` is none. `most`: the newest so many.
+std::vector<DeadLetter> list_letters(Database& database, std::optional<std::int64_t> run,
+                                     std::optional<std::uint64_t> most = {});
+/// How many there are, by the name of the run's pipeline; those of runs that were deleted are under "".
+std::map<std::string, std::uint64_t> count_letters(Database& database);
 /// As a list of objects, with the stages' keys.
 std::string to_json(const std::vector<DeadLetter>& letters);
 /// Throws ProfilingError if there is no such letter.
 DeadLetter read_letter(Database& database, std::int64_t id);
-std::string read_letter_bytes(Database& database, std::int64_t id);
+/// `most`: the first so many.
+std::string read_letter_bytes(Database& database, std::int64_t id, std::optional<std::uint64_t> most = {});
 /// With their files. Throws StoreError if the database cannot be written now.
 void remove_letters(const std::filesystem::path& database, const std::vector<DeadLetter>& letters);
 

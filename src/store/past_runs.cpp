@@ -51,6 +51,15 @@ std::string to_json(const std::vector<PastRun>& runs) {
   return out + "]\n";
 }
 
+std::string read_plan(Database& database, std::int64_t run) {
+  Statement row(database, "SELECT plan FROM runs WHERE id = ?");
+  row.bind(1, run);
+  if (!row.step()) {
+    throw ProfilingError("there is no run " + std::to_string(run) + " in " + database.path().string());
+  }
+  return row.text(0);
+}
+
 std::vector<std::string> stage_keys(Database& database, std::optional<std::int64_t> run) {
   Statement rows(database,
                  "SELECT key FROM stages WHERE ?1 IS NULL OR run = ?1 UNION SELECT stage FROM dead_letters "

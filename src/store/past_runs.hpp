@@ -28,6 +28,9 @@ struct PastRun {
 std::vector<PastRun> list_runs(Database& database);
 std::string to_json(const std::vector<PastRun>& runs);
 
+/// The plan's text as the run was started with it; empty: none is there. Throws ProfilingError if there is no such run.
+std::string read_plan(Database& database, std::int64_t run);
+
 /// Keys of all stages and pipelines of a run, or of all runs; and those of stages that have dead letters.
 std::vector<std::string> stage_keys(Database& database, std::optional<std::int64_t> run);
 

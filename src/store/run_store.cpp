@@ -10,6 +10,7 @@
 #include "base/unique_fd.hpp"
 #include "store/figure_columns.hpp"
 #include "store/schema.hpp"
+#include "store/series.hpp"
 #include "store/windows.hpp"
 
 namespace pystream::store {
@@ -195,6 +196,11 @@ void RunStore::write_windows(std::uint64_t number, std::int64_t span_ns, std::ma
     link.bind(8, figures.fill).bind(9, figures.oldest_ns).run();
     link_total.bind(1, figures.total.items).bind(2, figures.total.dropped).bind(3, link_ids_[i]).run();
   }
+  // Asked of the database, as what was put together last time may have been rolled back.
+  if (const auto minute = static_cast<std::int64_t>(number) / kWindowsInMinute; minute > rolled_up_) {
+    roll_up(*database_, run_, rolled_up_until(*database_, run_), minute);
+    rolled_up_ = minute;
+  }
 }
 
 void RunStore::write_events(const std::deque<profile::Event>& events) {
@@ -351,10 +357,11 @@ void delete_run(Database& database, std::int64_t run) {
   const std::string id = std::to_string(run);
   const std::string stages = "(SELECT id FROM stages WHERE run = " + id + ")";
   const std::string links = "(SELECT id FROM links WHERE run = " + id + ")";
-  for (const char* table : {"items", "windows", "histograms"}) {
+  for (const char* table : {"items", "windows", "minutes", "histograms"}) {
     database.execute("DELETE FROM " + std::string(table) + " WHERE stage IN " + stages);
   }
   database.execute("DELETE FROM link_windows WHERE link IN " + links);
+  database.execute("DELETE FROM link_minutes WHERE link IN " + links);
   database.execute("DELETE FROM link_consumers WHERE link IN " + links);
   for (const char* table : {"stages", "links", "events", "row_cursors"}) {
     database.execute("DELETE FROM " + std::string(table) + " WHERE run = " + id);

@@ -89,6 +89,7 @@ class RunStore {
   std::int64_t run_ = 0;
   std::vector<std::int64_t> stage_ids_;  ///< of keys_
   std::vector<std::int64_t> link_ids_;
+  std::int64_t rolled_up_ = 0;  ///< minutes before this one were put together, unless that was rolled back
 };
 
 /// Removes a run and all that belongs to it. REQUIRES: within a transaction.

@@ -196,6 +196,30 @@ CREATE TABLE IF NOT EXISTS link_consumers(
 ) WITHOUT ROWID;
 )sql";
 
+/// Version 4: windows put together, so that a chart of a day need not read a day of windows.
+constexpr const char* kMinutes = R"sql(
+CREATE TABLE IF NOT EXISTS minutes(
+  stage INTEGER NOT NULL,
+  minute INTEGER NOT NULL,       -- of sixty windows, since the start of the run
+  span_ns INTEGER NOT NULL,      -- what it covers
+  items INTEGER NOT NULL, errors INTEGER NOT NULL,
+  total_ns INTEGER NOT NULL, max_ns INTEGER NOT NULL,
+  waiting_ns INTEGER NOT NULL, working_ns INTEGER NOT NULL, blocked_ns INTEGER NOT NULL,
+  PRIMARY KEY(stage, minute)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS link_minutes(
+  link INTEGER NOT NULL,
+  minute INTEGER NOT NULL,
+  windows INTEGER NOT NULL,      -- that the means are of
+  items INTEGER NOT NULL,
+  dropped INTEGER NOT NULL,
+  fill_items REAL NOT NULL,
+  fill REAL NOT NULL,
+  oldest_ns INTEGER NOT NULL,    -- the largest
+  PRIMARY KEY(link, minute)
+) WITHOUT ROWID;
+)sql";
+
 /// SQLite allows 2000 columns, and a table of more is of no use to anybody.
 constexpr std::size_t kMostColumns = 1000;
 
@@ -279,6 +303,9 @@ void migrate(Database& database) {
   }
   if (version < 3) {
     database.execute(kLinkConsumers);
+  }
+  if (version < kMinutesVersion) {
+    database.execute(kMinutes);
   }
   database.execute(kViews);
   database.execute("PRAGMA user_version=" + std::to_string(kSchemaVersion) +

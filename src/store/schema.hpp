@@ -9,8 +9,9 @@
 /// Whoever changes a table raises kSchemaVersion and adds a step to migrate(); columns are only ever added.
 namespace pystream::store {
 
-inline constexpr int kSchemaVersion = 3;
+inline constexpr int kSchemaVersion = 4;
 inline constexpr int kLinkFillVersion = 3;  ///< from here on link_windows has `fill` and `oldest_ns`
+inline constexpr int kMinutesVersion = 4;   ///< from here on there are `minutes` and `link_minutes`
 /// PRAGMA application_id: "pstr".
 inline constexpr int kApplicationId = 0x70737472;
 

@@ -12,6 +12,7 @@
 #include "profile/replica_sums.hpp"
 #include "store/figure_columns.hpp"
 #include "store/schema.hpp"
+#include "store/series.hpp"
 #include "store/windows.hpp"
 
 namespace pystream::store {
@@ -95,13 +96,21 @@ struct InputLink {
 
 /// By consumer.
 std::map<std::int64_t, InputLink> read_inputs(Database& database, std::int64_t run) {
-  const bool old = database.query_integer("PRAGMA user_version").value_or(0) < kLinkFillVersion;
-  const std::string windows = "FROM link_windows WHERE link = links.id";
-  Statement statement(database, "SELECT consumer, dropped, (SELECT " +
-                                    std::string(old ? "avg(fill_bytes)" : "avg(fill)") + " " + windows + ")" +
-                                    (old ? " / max(capacity_bytes, 1)" : "") + ", (SELECT avg(fill_items) " + windows +
-                                    "), " + (old ? "0" : "(SELECT max(oldest_ns) " + windows + ") * 1e-9") +
-                                    " FROM links WHERE run = ?");
+  const std::int64_t version = database.query_integer("PRAGMA user_version").value_or(0);
+  const std::int64_t rolled = version >= kMinutesVersion ? rolled_up_until(database, run) * kWindowsInMinute : 0;
+  const bool old = version < kLinkFillVersion;
+  // Minutes as far as there are any: a day of windows would take seconds.
+  const std::string rows =
+      "SELECT 1.0 AS windows, fill_items, " +
+      std::string(old ? "fill_bytes / max(capacity_bytes, 1) AS fill, 0 AS oldest_ns" : "fill, oldest_ns") +
+      " FROM link_windows WHERE link = links.id AND window >= " + std::to_string(rolled) +
+      (rolled > 0 ? " UNION ALL SELECT windows, fill_items, fill, oldest_ns FROM link_minutes WHERE link = links.id"
+                  : "");
+  const auto mean = [&](const char* column) {
+    return "(SELECT sum(windows * " + std::string(column) + ") / sum(windows) FROM (" + rows + "))";
+  };
+  Statement statement(database, "SELECT consumer, dropped, " + mean("fill") + ", " + mean("fill_items") +
+                                    ", (SELECT max(oldest_ns) FROM (" + rows + ")) * 1e-9 FROM links WHERE run = ?");
   statement.bind(1, run);
   std::map<std::int64_t, InputLink> inputs;
   while (statement.step()) {

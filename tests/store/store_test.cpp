@@ -6,6 +6,7 @@
 #include "profile/home.hpp"
 #include "report/summary_text.hpp"
 #include "store/letters.hpp"
+#include "store/past_runs.hpp"
 #include "store/row_store.hpp"
 #include "store/run_store.hpp"
 #include "store/schema.hpp"
@@ -464,6 +465,11 @@ TEST_F(StoreTest, DeadLettersStandOnceWithTheirBytes) {
   EXPECT_EQ(letters[0].reason, "no");
   EXPECT_EQ(read_letter_bytes(database, letters[0].id), small);
   EXPECT_EQ(read_letter_bytes(database, letters[1].id), large);
+  EXPECT_EQ(read_letter_bytes(database, letters[0].id, 2), "he");
+  EXPECT_EQ(read_letter_bytes(database, letters[1].id, 2), "xx");
+  EXPECT_EQ(list_letters(database, run, 1).at(0).id, letters[1].id) << "the newest";
+  EXPECT_EQ(count_letters(database).at("test"), 2U);
+  EXPECT_EQ(read_plan(database, run), "{}");
   EXPECT_FALSE(letters[1].file.empty());
   EXPECT_TRUE(list_letters(database, run + 1).empty());
   EXPECT_THROW(read_letter(database, 99), ProfilingError);
