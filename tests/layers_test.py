@@ -23,8 +23,9 @@ MAY_INCLUDE = {
     "report": ["base", "shm", "plan", "profile", "store"],
     "worker": ["base", "shm", "plan", "setup", "profile", "store"],
     "coord": ["base", "shm", "plan", "setup", "profile", "store", "worker"],
+    "serve": ["base", "shm", "plan", "setup", "profile", "store", "report", "worker", "coord"],
     "api": ["base", "shm", "plan", "setup", "profile", "store", "worker", "coord"],
-    "cli": ["base", "shm", "plan", "setup", "profile", "store", "report", "worker", "coord", "api"],
+    "cli": ["base", "shm", "plan", "setup", "profile", "store", "report", "worker", "coord", "serve", "api"],
 }
 
 # Layers of the standard library alone, beside what PLACES gives them.
@@ -36,6 +37,8 @@ PLACES = [
     ("nlohmann/", r"src/plan/[^/]+"),
     ("sqlite3", r"src/store/database\.cpp"),
     ("CLI/", r"src/cli/[^/]+"),
+    ("httplib", r"src/serve/http_server\.cpp"),
+    ("openssl/", r"src/serve/http_server\.cpp"),
     ("linux/futex.h", r"src/base/futex\.cpp"),
     ("sys/epoll.h", r"src/base/event_loop\.cpp"),
     ("dlfcn.h", r"(src/setup|workers)/.+"),
@@ -189,6 +192,8 @@ BAD = {
     "src/worker/row.cpp": '#include "coord/supervisor.hpp"\n',
     "src/worker/worker_main.cpp": "#include <dlfcn.h>\n",
     "src/coord/launcher.cpp": '#include "api/pipeline.hpp"\n',
+    "src/coord/live_status.cpp": '#include "serve/metrics_text.hpp"\n',
+    "src/serve/router.cpp": "#include <httplib.h>\n",
     "src/api/pipeline.cpp": '#include "cli/frame.hpp"\n',
     "src/attic/things.cpp": '#include "base/clock.hpp"\n',
     "src/shm/segment.cpp": "#include <boost/interprocess/mapped_region.hpp>\n",

@@ -4,6 +4,7 @@
 #include "cli/crash_text.hpp"
 #include "cli/last_line.hpp"
 #include "cli/load_plan.hpp"
+#include "cli/metrics_file.hpp"
 #include "cli/prepared_run.hpp"
 #include "cli/progress_line.hpp"
 #include "cli/standard_error.hpp"
@@ -23,6 +24,7 @@ struct RunOptions {
   bool quiet = false;
   bool accept_dead_letters = false;
   std::string log_level = "info";
+  std::string metrics;
 };
 
 /// `given`: of the option `name`; empty: none.
@@ -64,10 +66,15 @@ class RunCommand {
     setup.log = [this](const auto& worker, const auto& line) { log(worker, line); };
     setup.crashed = [this](const coord::CrashReport& report) { crashes_.add(report); };
     const coord::Coordinator* running = nullptr;
-    setup.progress = [&] { progress_.show(running->summary(), running->restarts()); };
+    MetricsFile metrics(options_.metrics, [this](const std::string& text) { log({}, text); });
+    setup.progress = [&] {
+      progress_.show(running->summary(), running->restarts());
+      metrics.update([&] { return running->live_status(); });
+    };
     coord::Coordinator coordinator(std::move(setup));
     running = &coordinator;
     const coord::Outcome outcome = run_unwaited(coordinator);
+    metrics.finish(coordinator.live_status());
     progress_.clear();
     if (outcome != coord::Outcome::failed) {
       run.keep_outputs();
@@ -137,6 +144,11 @@ void add_run(CLI::App& app, Command& chosen) {
       "shown");
   command.add_flag("--accept-dead-letters", options->accept_dead_letters,
                    "Exit code 0 also if items became dead letters (without it 3)");
+  command
+      .add_option("--metrics", options->metrics,
+                  "Keep the figures of the run in this file, for the textfile collector of Prometheus' node exporter "
+                  "(its name must end in .prom)")
+      ->type_name("FILE");
   command
       .add_option("--log-level", options->log_level,
                   "What is told: error, warning (also what the coordinator does), info (also what stages print)")
