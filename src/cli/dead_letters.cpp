@@ -111,11 +111,18 @@ void add_dead_letters(CLI::App& app, Command& chosen) {
       "replay", "Feed letters to a plan (as a rule the one they came from, put right), from the stage on that failed");
   add_plan_options(*replaying, again->plan);
   replaying->remove_option(replaying->get_option("--input"));
+  replaying->get_option("PLAN")->description(
+      "Plan file; - is standard input, and @run the plan that the letters' run was started with");
   replaying->add_option("LETTER", again->letters, "Numbers in the list; without them: all of --run")
       ->check(whole_number())
       ->type_name("");
   replaying->add_option("--run", again->run, "A number, or last (the default), last-1, ...")->type_name("RUN");
   replaying->add_option("--stage", again->stage, "Only letters of this stage");
+  replaying
+      ->add_option("--into", again->into,
+                   "Sinks that write files write new ones in this folder, whatever the plan says")
+      ->excludes(replaying->get_option("--output"))
+      ->type_name("DIR");
   replaying->add_flag("--remove", again->remove,
                       "Delete the letters once the replay has ended; those that fail again are new letters");
   replaying->add_flag("--accept-dead-letters", again->accept_dead_letters,

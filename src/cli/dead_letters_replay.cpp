@@ -21,6 +21,7 @@
 #include "plan/stage_names.hpp"
 #include "profile/home.hpp"
 #include "store/letters.hpp"
+#include "store/past_runs.hpp"
 #include "store/stored_summary.hpp"
 
 namespace pystream::cli {
@@ -165,6 +166,70 @@ void set_output(plan::StageSpec& sink, const std::string& output) {
   sink.params.set(folder ? "directory" : "path", output);
 }
 
+/// What PLAN may say in place of a file.
+constexpr const char* kPlanOfRun = "@run";
+
+/// The plan that the letters' run was started with; empty: PLAN names another.
+std::string kept_plan(store::Database& database, const ReplayOptions& options,
+                      const std::vector<store::DeadLetter>& letters) {
+  if (options.plan.file != kPlanOfRun || letters.empty()) {
+    return {};
+  }
+  if (!options.plan.sets.empty() || !options.plan.output.empty()) {
+    throw BadUsage("--set and --output need a plan file, as the plan of a run is used as it is; see --into");
+  }
+  for (const store::DeadLetter& letter : letters) {
+    if (letter.run != letters.front().run) {
+      throw BadUsage("found letters of several runs, expected those of one with " + std::string(kPlanOfRun));
+    }
+  }
+  std::string text = store::read_plan(database, letters.front().run);
+  if (text.empty()) {
+    throw BadUsage("run " + std::to_string(letters.front().run) +
+                   " has left no plan, as it had no profile; name the plan's file");
+  }
+  return text;
+}
+
+/// A name in `folder` that nobody has: "Store-1.txt" where the sink wrote a .txt file.
+std::string new_place(const fs::path& folder, const std::string& sink, const fs::path& old) {
+  fs::path place;
+  int number = 0;
+  do {
+    place = folder / (sink + "-" + std::to_string(++number) + old.extension().string());
+  } while (fs::exists(fs::symlink_status(place)));
+  return place.string();
+}
+
+/// Of a sink that writes to files.
+void write_into(const fs::path& folder, plan::Node& sink) {
+  Params& params = sink.stage->params;
+  if (const char* const name = output_param(params)) {
+    const std::string place = new_place(folder, sink.name, params.string(name));
+    params.set(name, place);
+    warn("what comes out of " + sink.name + " is in " + place);
+  }
+}
+
+void write_all_into(const fs::path& folder, plan::Node& pipeline) {
+  for (plan::Node& child : pipeline.children) {
+    if (child.is_pipeline()) {
+      write_all_into(folder, child);
+    } else if (child.kind == StageKind::sink) {
+      write_into(folder, child);
+    }
+  }
+}
+
+/// All that the plan writes goes to new places in `folder`.
+void write_all_into(const fs::path& folder, plan::Plan& plan) {
+  fs::create_directories(folder);
+  write_all_into(folder, plan.root);
+  if (plan.exit == plan::EndKind::stage) {
+    write_into(folder, plan.sink);
+  }
+}
+
 /// A replay beside the run's own output must not write over it.
 void require_output(const PlanOptions& options, const plan::Plan& plan) {
   if (!options.output.empty() || plan.exit != plan::EndKind::stage) {
@@ -194,7 +259,9 @@ void refuse_to_write_over(const plan::Node& pipeline, const std::string& key) {
   }
 }
 
-void begin_with_letters(const PlanOptions& options, plan::Plan& plan, const std::string& stage, const fs::path& items) {
+void begin_with_letters(const ReplayOptions& all_options, plan::Plan& plan, const std::string& stage,
+                        const fs::path& items) {
+  const PlanOptions& options = all_options.plan;
   const plan::Topology topology = plan::make_topology(plan);
   const plan::Node& first = first_node(topology, stage);
   if (&first == &plan.sink) {
@@ -209,8 +276,12 @@ void begin_with_letters(const PlanOptions& options, plan::Plan& plan, const std:
       plan.root.mode = plan::Mode::parallel;
     }
   }
-  require_output(options, plan);
-  refuse_to_write_over(plan.root, "");
+  if (!all_options.into.empty()) {
+    write_all_into(fs::absolute(all_options.into), plan);
+  } else {
+    require_output(options, plan);
+    refuse_to_write_over(plan.root, "");
+  }
   plan.source = {};
   plan.source.stage.emplace();
   plan.source.kind = StageKind::source;
@@ -233,20 +304,24 @@ int replay_dead_letters(ReplayOptions options) {
   ItemFolder items;
   std::vector<store::DeadLetter> letters;
   int code = kDone;
+  std::string kept;
   {
     store::Database database = store::open_for_reading(folder);
     letters = chosen_letters(database, options, code);
     for (const store::DeadLetter& letter : letters) {
       items.add(store::read_letter_bytes(database, letter.id));
     }
+    kept = kept_plan(database, options, letters);
   }
   if (letters.empty()) {
     print("no dead letters\n");
     return code;
   }
   const std::string stage = stage_of(letters);
-  LoadedPlan loaded = load_plan(options.plan);
-  begin_with_letters(options.plan, loaded.plan, stage, items.path());
+  LoadedPlan loaded = kept.empty() ? load_plan(options.plan)
+                                   : load_kept_plan(kept, "replay of run " + std::to_string(letters.front().run),
+                                                    options.plan.worker_program);
+  begin_with_letters(options, loaded.plan, stage, items.path());
   PreparedRun run(loaded, warn);
   coord::RunSetup setup = run.setup();
   setup.log = [](const std::string& worker, const std::string& line) {

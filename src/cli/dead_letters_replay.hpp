@@ -15,6 +15,7 @@ struct ReplayOptions {
   std::string stage;    ///< only letters of this stage; empty: of any
   bool remove = false;  ///< letters that were replayed go
   bool accept_dead_letters = false;
+  std::string into;    ///< sinks write to new files and folders in this one; empty: as the plan and --output say
   std::string folder;  ///< profiler folder with the letters
 };
 

@@ -200,6 +200,25 @@ LoadedPlan load_plan(const PlanOptions& options) {
   return loaded;
 }
 
+LoadedPlan load_kept_plan(const std::string& text, const std::string& origin, const std::string& worker_program) {
+  LoadedPlan loaded;
+  loaded.file = origin;
+  loaded.worker_program = worker_program_of(worker_program);
+  auto named = plan::read_plugin_names(text);
+  if (const auto* faults = std::get_if<Faults>(&named)) {
+    refuse(origin, *faults);
+  }
+  const auto& plugins = std::get<std::vector<std::string>>(named);  // plain names or absolute already
+  loaded.types = inspect(loaded.worker_program, plugins, origin);
+  auto read = plan::read_written_plan(text, loaded.types);
+  if (const auto* faults = std::get_if<Faults>(&read)) {
+    refuse(origin, *faults);
+  }
+  loaded.plan = std::get<plan::Plan>(std::move(read));
+  loaded.descriptors = coord::HandedDescriptors(loaded.plan, loaded.types);
+  return loaded;
+}
+
 std::vector<coord::FileClaim> checked_files(const LoadedPlan& loaded, const plan::Topology& topology,
                                             bool standard_too) {
   std::vector<coord::FileClaim> claims = coord::file_claims(topology, loaded.types);

@@ -46,6 +46,9 @@ std::vector<std::filesystem::path> plugin_files(const std::vector<std::string>& 
 /// Throws BadPlan with every fault found, BadUsage for faults of the options.
 LoadedPlan load_plan(const PlanOptions& options);
 
+/// A plan as the profile database keeps it, of a run (`origin`: for messages). Throws as load_plan() does.
+LoadedPlan load_kept_plan(const std::string& text, const std::string& origin, const std::string& worker_program);
+
 /// What the stages of the plan read and write. Throws BadPlan if an output is an input (of a stage, or the plan file
 /// itself). `standard_too`: for a run; standard input and output count, and a named descriptor that is not open is a
 /// fault.
