@@ -7,8 +7,10 @@ set -euo pipefail
 packages_for() {
   case "$1" in
     build) echo g++ meson ninja-build pkg-config libboost-dev libsqlite3-dev nlohmann-json3-dev libspdlog-dev \
-      libcli11-dev libopencv-dev libavformat-dev libavcodec-dev libswscale-dev libjpeg-dev libtiff-dev zlib1g-dev ;;
-    test) echo libgtest-dev libgmock-dev libbenchmark-dev graphviz chromium sqlite3 python3 procps git spin ;;
+      libcli11-dev libopencv-dev libavformat-dev libavcodec-dev libswscale-dev libjpeg-dev libtiff-dev zlib1g-dev \
+      libcpp-httplib-dev node-d3 ;;
+    test) echo libgtest-dev libgmock-dev libbenchmark-dev graphviz chromium chromium-driver sqlite3 python3 procps git spin \
+      prometheus openssl curl ;;
     demo) echo ffmpeg ;;
     bench) echo libbenchmark-dev python3 ;;
     peers) echo libtbb-dev libzmq3-dev cmake libiceoryx-posh-dev iceoryx gstreamer1.0-tools valgrind ;;

@@ -17,6 +17,7 @@ void add_diff(CLI::App& app, Command& chosen);
 void add_trace(CLI::App& app, Command& chosen);
 void add_report(CLI::App& app, Command& chosen);
 void add_dead_letters(CLI::App& app, Command& chosen);
+void add_serve(CLI::App& app, Command& chosen);
 void add_list(CLI::App& app, Command& chosen);
 void add_top(CLI::App& app, Command& chosen);
 void add_stop(CLI::App& app, Command& chosen);

@@ -14,7 +14,7 @@ int main(int argc, char** argv) {
   Command chosen;
   for (const auto add :
        {add_init, add_run, add_chaos, add_validate, add_graph, add_stages, add_schema, add_profile, add_diff, add_trace,
-        add_report, add_advise, add_dead_letters, add_list, add_runs, add_top, add_stop, add_why}) {
+        add_report, add_advise, add_dead_letters, add_list, add_runs, add_top, add_serve, add_stop, add_why}) {
     add(app, chosen);
   }
   return run_app(app, chosen, argc, argv);
