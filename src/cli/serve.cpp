@@ -73,6 +73,17 @@ serve::Access access_of(const ServeOptions& options, const serve::Listen& place,
   return access;
 }
 
+/// As browsers reach it.
+std::string shown_host(const ServeOptions& options, const serve::Listen& place, int port) {
+  if (options.behind_proxy && !options.hosts.empty()) {
+    return options.hosts.front();
+  }
+  const std::string name = options.hosts.empty() ? place.address : options.hosts.front();
+  const bool bare_v6 = options.hosts.empty() && name.find(':') != std::string::npos;
+  const bool has_port = !options.hosts.empty() && name.find(':') != std::string::npos;
+  return (bare_v6 ? "[" + name + "]" : name) + (has_port ? "" : ":" + std::to_string(port));
+}
+
 /// Ends the server on SIGINT, SIGTERM and SIGHUP, which every other thread has blocked.
 class StopOnSignal {
  public:
@@ -123,14 +134,8 @@ int run_server(const ServeOptions& options) {
                                                            .folder = profile::profiler_folder(options.folder),
                                                            .program = std::filesystem::read_symlink("/proc/self/exe"),
                                                            .page = std::move(page)});
-  const std::string host = options.hosts.empty() ? access.hosts.front() : access.hosts[access.hosts.size() > 1 ? 1 : 0];
-  const std::string shown =
-      !options.hosts.empty() || place.address == "localhost"
-          ? host
-          : (place.address.find(':') != std::string::npos ? "[" + place.address + "]" : place.address) + ":" +
-                std::to_string(server.port());
   const StopOnSignal stop(server);
-  print(access.schemes.back() + "://" + shown + "/" + (access.token.empty() ? "" : "#token=" + access.token) + "\n");
+  print(access.schemes.back() + "://" + shown_host(options, place, server.port()) + "/" + (access.token.empty() ? "" : "#token=" + access.token) + "\n");
   server.run();
   return kDone;
 }
@@ -142,8 +147,8 @@ void add_serve(CLI::App& app, Command& chosen) {
       app, "serve", "Show running pipelines, past runs and dead letters as a web page, and metrics for Prometheus",
       "  pystream-coord serve\n"
       "  pystream-coord serve --listen 127.0.0.1:0 --allow-control\n"
-      "  pystream-coord serve --listen 0.0.0.0:8443 --certificate cert.pem --key key.pem \\\n"
-      "      --host pipelines.example.org --need-token\n"
+      "  pystream-coord serve --listen 0.0.0.0:8443 --certificate cert.pem \\\n"
+      "      --key key.pem --host pipelines.example.org --need-token\n"
       "\nIt prints the address of the page. Without --allow-control it only reads. Every user of this machine can "
       "read what it shows, unless --need-token is given. Another address than the loopback interface's needs TLS or "
       "a proxy that brings it.");

@@ -177,6 +177,7 @@ Answer Service::routed(const Request& request) {
   const std::map<std::string, Path> reading{
       {"/healthz", [] { return Answer{.type = "text/plain", .body = "ok\n"}; }},
       {"/metrics", [&] { return metrics(); }},
+      {"/api/server", [&] { return server(); }},
       {"/api/overview", [&] { return overview(); }},
       {"/api/pipeline", [&] { return pipeline(request); }},
       {"/api/runs", [&] { return runs(); }},
@@ -215,6 +216,10 @@ Answer Service::metrics() {
   return {.type = "text/plain; version=0.0.4; charset=utf-8", .body = metrics_text(pipelines, letters)};
 }
 
+Answer Service::server() const {
+  return {.body = "{\"version\": \"" PYSTREAM_VERSION "\", \"control\": " + boolean(setup_.access.allow_control) + "}\n"};
+}
+
 Answer Service::overview() {
   const auto look = live_.look();
   std::string silent;
@@ -230,8 +235,7 @@ Answer Service::overview() {
     }
   } catch (const ProfilingError&) {
   }
-  return {.body = "{\"version\": \"" PYSTREAM_VERSION "\", \"control\": " + boolean(setup_.access.allow_control) +
-                  ", \"silent\": [" + silent + "], \"letters\": [" + letters +
+  return {.body = "{\"silent\": [" + silent + "], \"letters\": [" + letters +
                   "], \"pipelines\": " + list_json(look->pipelines, pipeline_json) + "}\n"};
 }
 

@@ -31,6 +31,7 @@ class Service {
  private:
   Answer routed(const Request& request);
   Answer metrics();
+  Answer server() const;
   Answer overview();
   Answer pipeline(const Request& request);
   Answer runs();

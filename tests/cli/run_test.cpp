@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <filesystem>
 
 #include "cli/coord_program.hpp"
 
@@ -136,6 +137,28 @@ TEST_F(Run, QuietSaysNothingButErrors) {
   const ProgramRun failed = run(counting("\"count\": 3"), {"--quiet", "--output", "/no/such/folder/out"});
   EXPECT_EQ(failed.exit_code, 1);
   EXPECT_CONTAINS(failed.err, "/no/such/folder/out");
+}
+
+TEST_F(Run, KeepsItsFiguresInAFileForPrometheus) {
+  folder_.write("in.txt", "one\ntwo\n");
+  EXPECT_EQ(run(kLines, {"--metrics", "figures.prom"}).exit_code, 0);
+  const std::string figures = folder_.read("figures.prom");
+  EXPECT_CONTAINS(figures, "\npystream_stage_items_total{pipeline=\"plan\",stage=\"Loud\"} 2\n");
+  EXPECT_CONTAINS(figures, "\npystream_pipeline_state{pipeline=\"plan\",state=\"ended\"} 1\n");
+  for (const auto& entry : std::filesystem::directory_iterator(folder_.path())) {
+    EXPECT_EQ(entry.path().string().find(".part-"), std::string::npos) << entry.path();
+  }
+}
+
+TEST_F(Run, AFileForPrometheusThatCannotBeWrittenStartsNothing) {
+  folder_.write("in.txt", "one\n");
+  const ProgramRun nowhere = run(kLines, {"--metrics", "/no/such/folder/x.prom"});
+  EXPECT_EQ(nowhere.exit_code, 1);
+  EXPECT_CONTAINS(nowhere.err, "--metrics: cannot write /no/such/folder/x.prom: No such file or directory");
+  const ProgramRun device = run(kLines, {"--metrics", "/dev/null"});
+  EXPECT_EQ(device.exit_code, 2);
+  EXPECT_CONTAINS(device.err, "no regular file");
+  EXPECT_EQ(folder_.read("out.txt"), "");
 }
 
 TEST_F(Run, AFullDiskIsAFailureThatNamesTheFile) {

@@ -84,10 +84,13 @@ TEST(LiveStatus, TellsWhatLimits) {
   LiveStatus now = status_at(3, 500);
   for (LiveStatus* status : {&before, &now}) {
     status->stages[0].figures.waiting_ns = 0;
+    status->stages[0].figures.working_ns = status->stages[0].figures.items * 1'000'000;
+    status->stages[0].figures.total_ns = status->stages[0].figures.working_ns;
     status->stages.push_back({.key = "Idle", .role = "sink", .worker = 1});
     status->stages[1].figures.items = status->stages[0].figures.items;
     status->stages[1].figures.waiting_ns = 1'000'000 * status->stages[0].figures.items;
     status->workers.push_back({.name = "V"});
+    status->links[0].consumers = {1};
   }
   const auto sut = figures_between(before, now);
   EXPECT_TRUE(sut[0].did.bottleneck);

@@ -1,3 +1,4 @@
+#include <filesystem>
 #include <string>
 #include <thread>
 
@@ -118,6 +119,28 @@ TEST_F(Replay, WhatATapHasPutAsideIsNotWrittenOver) {
   EXPECT_EQ(run.exit_code, 0) << run.err;
   EXPECT_EQ(folder_.read("log2.txt"), folder_.read("rest.txt"));
   EXPECT_EQ(folder_.read("log.txt"), log);
+}
+
+TEST_F(Replay, ThePlanOfTheRunWritesIntoNewFilesOfAFolder) {
+  run_broken(bad("Bad", 10, 40) + ", " +
+             branches("none", R"({"name": "Log", "type": "file_writer", "params": {"path": "log.txt"}})"));
+  const std::string out = folder_.read("out.txt");
+  const std::string log = folder_.read("log.txt");
+  std::filesystem::remove(folder_ / "broken.json");
+  for (const char* number : {"1", "2"}) {  // replayed twice; numbered anew, the letters do not fail at item 0
+    const ProgramRun run = replay({"@run", "1", "--into", "again"});
+    EXPECT_EQ(run.exit_code, 0) << run.err;
+    EXPECT_CONTAINS(run.err, "what comes out of Sink is in " + folder_ / "again/Sink-" + number + ".txt");
+    EXPECT_EQ(folder_.read(std::string("again/Sink-") + number + ".txt"), "line 10\n");
+    EXPECT_EQ(folder_.read(std::string("again/Log-") + number + ".txt"), "line 10\n");
+  }
+  EXPECT_EQ(folder_.read("out.txt"), out);
+  EXPECT_EQ(folder_.read("log.txt"), log);
+  EXPECT_EQ(replay({"@run", "1", "--into", "again", "--output", "x"}).exit_code, 2);
+  EXPECT_CONTAINS(replay({"@run", "1", "--set", "Bad.sequence=7", "--into", "again"}).err, "need a plan file");
+  const ProgramRun over = replay({"@run", "1"});
+  EXPECT_EQ(over.exit_code, 2);
+  EXPECT_CONTAINS(over.err, "the sink would write over out.txt");
 }
 
 TEST_F(Replay, OfATapItEndsInTheSinkOfThatTap) {

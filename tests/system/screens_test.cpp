@@ -79,7 +79,7 @@ TEST(HelpScreens, FitAnUsualTerminal) {
     return screen.widest();
   };
   for (const char* command : {"init", "run", "chaos", "validate", "graph", "stages", "schema", "profile", "diff",
-                              "trace", "report", "dead-letters", "list", "runs", "top", "stop", "why"}) {
+                              "trace", "report", "dead-letters", "list", "runs", "top", "serve", "stop", "why"}) {
     EXPECT_LE(widest_of({command, "--help"}), 80U) << command;
   }
   EXPECT_LE(widest_of({"--help"}), 80U);

@@ -34,7 +34,11 @@ export function lineChart(series, options) {
     "aria-label": `${options.title} over time; the arrow keys read values, + and - zoom`});
   figure.append(holder);
   // Drawn once its width is known.
-  new ResizeObserver(() => draw(d3, holder, output, series, options)).observe(holder);
+  new ResizeObserver(() => {
+    draw(d3, holder, output, series, options);
+    performance.clearMarks("charts");
+    performance.mark("charts");
+  }).observe(holder);
   return figure;
 }
 

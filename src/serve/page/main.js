@@ -83,7 +83,7 @@ function navigate(first) {
 async function start() {
   takeToken();
   try {
-    setup.control = (await get("/api/overview")).control;
+    setup.control = (await get("/api/server")).control;
   } catch (error) {
     if (error.status === 401 && await haveToken()) return start();
   }

@@ -4,7 +4,7 @@ import {colour, lineChart} from "./charts.js";
 import {element, figures, show, stateBar, stateKey, table} from "./dom.js";
 import {count, date, percent, plural, rate, short, shortKey, span, time} from "./format.js";
 
-const kPoints = 600;
+const kPoints = 400;
 const kShown = 8;  // stages whose lines are shown at first
 
 export function runsScreen(place) {
@@ -65,33 +65,65 @@ const kLinkMeasures = {
   oldest: {title: "Age of the oldest item in each link", y: (s, i) => s.oldest_s[i], format: time},
 };
 
+const dark = matchMedia("(prefers-color-scheme: dark)");
+
 /** Charts of one run, with a choice of stages and of time. */
 class RunCharts {
-  constructor(run, events) {
+  /** `beside`: the charts of another run; both have the same colours and scales. */
+  constructor(run, events, beside = null) {
     this.run = run;
     this.events = events;
     this.hidden = null;
     this.place = element("div", {});
     this.range = {from: 0, to: 0};
+    this.tops = {};
+    this.colours = beside ? beside.colours : new Map();
+    this.others = [];
+    dark.addEventListener("change", () => {
+      this.colours.clear();
+      if (this.history && this.place.isConnected) this.draw();
+    });
+    if (beside) {
+      beside.others.push(this);
+      this.others.push(beside);
+    }
+  }
+
+  colourOf(name) {
+    if (!this.colours.has(name)) this.colours.set(name, colour(this.colours.size));
+    return this.colours.get(name);
   }
 
   async load(from = this.range.from, to = this.range.to) {
     this.range = {from: Math.max(0, Math.floor(from)), to: Math.ceil(to)};
     const began = performance.now();
-    this.history = await get("/api/history", {run: this.run, from: this.range.from, to: this.range.to, points: kPoints});
+    const asked = this.answer;
+    this.answer = null;
+    this.history = await (asked || get("/api/history", {run: this.run, from: this.range.from, to: this.range.to, points: kPoints}));
     if (!this.hidden) {
       const busy = (one) => one.busy_s.reduce((sum, value) => sum + value, 0);
       const stages = this.history.keys.filter((one) => one.role !== "pipeline").sort((a, b) => busy(b) - busy(a));
       this.hidden = new Set(stages.slice(kShown).map((one) => one.key));
     }
     this.draw();
+    for (const other of this.others) if (other.history) other.draw();
     this.place.dataset.loadedMs = String(Math.round(performance.now() - began));
   }
 
-  chart(list, measure, name, key) {
+  chart(list, measure, name, key, legend) {
     const {from_s: from, to_s: to} = this.history;
-    const series = list.map((one) => ({name: shortKey(name(one)), colour: colour(one.at), x: one.begin_s, y: one.begin_s.map((_, i) => measure.y(one, i))}));
-    return lineChart(series, {title: measure.title, format: measure.format, top: measure.top, from, to, focus: `${this.run}-${key}`, events: this.events, zoom: (a, b) => this.load(a, b)});
+    const series = list.map((one) => ({name: shortKey(name(one)), colour: this.colourOf(name(one)), x: one.begin_s, y: one.begin_s.map((_, i) => measure.y(one, i))}));
+    this.tops[key] = Math.max(0, ...series.map((one) => Math.max(0, ...one.y.filter(Number.isFinite))));
+    const top = measure.top || Math.max(this.tops[key], ...this.others.map((other) => other.tops[key] || 0)) || null;
+    const figure = lineChart(series, {title: measure.title, format: measure.format, top, from, to, focus: `${this.run}-${key}`, events: this.events, zoom: (a, b) => this.load(a, b)});
+    if (legend) figure.append(element("p", {class: "key"}, series.map((one) => element("span", {}, this.dot(one.colour), one.name))));
+    return figure;
+  }
+
+  dot(paint) {
+    const swatch = element("span", {"aria-hidden": "true"}, "● ");
+    swatch.style.color = paint;
+    return swatch;
   }
 
   draw() {
@@ -102,12 +134,10 @@ class RunCharts {
     const worst = (one) => Math.max(0, ...one.inside);
     const shownLinks = links.length > kShown ? [...links].sort((a, b) => worst(b) - worst(a)).slice(0, kShown) : links;
     const legend = element("div", {class: "legend", role: "group", "aria-label": "Stages shown"}, keys.map((one) => {
-      const swatch = element("span", {style: null}, "●");
-      swatch.style.color = colour(one.at);
       return element("button", {type: "button", "aria-pressed": String(!this.hidden.has(one.key)), "data-focus": `legend-${this.run}-${one.key}`, onclick: () => {
         this.hidden.has(one.key) ? this.hidden.delete(one.key) : this.hidden.add(one.key);
         this.draw();
-      }}, swatch, shortKey(one.key));
+      }}, this.dot(this.colourOf(one.key)), shortKey(one.key));
     }));
     const {from_s: from, to_s: to} = history;
     const wide = to - from;
@@ -119,7 +149,7 @@ class RunCharts {
       legend,
       element("div", {class: "charts"},
         Object.entries(kMeasures).map(([key, measure]) => this.chart(visible.filter((one) => measure.pipelines || one.role !== "pipeline"), measure, (one) => one.key, key)),
-        Object.entries(kLinkMeasures).map(([key, measure]) => this.chart(shownLinks, measure, (one) => one.name, key))),
+        Object.entries(kLinkMeasures).map(([key, measure]) => this.chart(shownLinks, measure, (one) => one.name, key, true))),
       links.length > shownLinks.length && element("p", {class: "faint"}, `Of ${links.length} links the ${shownLinks.length} that held most.`));
   }
 }
@@ -171,6 +201,7 @@ export function runScreen(place, run) {
   const stages = element("div", {});
   const events = element("div", {});
   let charts = null;
+  let first = false;
   let done = false;
   let looks = 0;
   return {
@@ -178,7 +209,14 @@ export function runScreen(place, run) {
     period: 3000,
     async update() {
       if (done) return;
-      const found = await get("/api/run", {run});
+      const question = get("/api/run", {run});
+      if (!charts) {
+        charts = new RunCharts(run, []);
+        charts.answer = get("/api/history", {run, from: 0, to: 0, points: kPoints});
+        charts.answer.catch(() => {});  // told where it is waited for
+        first = true;
+      }
+      const found = await question;
       const {summary} = found;
       done = summary.outcome !== "running";
       show(head, element("h1", {}, `${summary.name}, run ${run}`), summaryHead(summary),
@@ -186,8 +224,9 @@ export function runScreen(place, run) {
       const drawTable = () => show(stages, summaryTable(summary, drawTable));
       drawTable();
       show(events, eventList(found));
-      if (!charts) {
-        charts = new RunCharts(run, crashes(found));
+      if (first) {
+        first = false;
+        charts.events = crashes(found);
         show(place, head, element("h2", {}, "Course"), charts.place, element("h2", {}, "Stages"), stateKey(), stages, events);
         await charts.load();
       } else if (looks % 3 === 0 || done) {
@@ -228,7 +267,8 @@ export function compareScreen(place, before, after) {
       ], keys, {id: "compare", changed: redraw, label: "Changes"}));
       const compareTable = element("div", {});
       redraw();
-      const charts = [[before, a], [after, b]].map(([run, found]) => new RunCharts(run, crashes(found)));
+      const first = new RunCharts(before, crashes(a));
+      const charts = [first, new RunCharts(after, crashes(b), first)];
       show(place, element("h1", {}, `Run ${before} and run ${after}`),
         element("p", {class: "faint"}, compared.too_long ? "The runs are too long to tell noise from change; see pystream-coord diff." : "“better” and “worse” stand where a change is more than noise."),
         compareTable,
