@@ -40,6 +40,11 @@ TEST(HttpServerTest, AnswersRequests) {
   EXPECT_THAT(ask("HEAD / HTTP/1.1\r\nHost: h\r\n\r\n"), testing::Not(HasSubstr("HEAD /")));
 }
 
+TEST(HttpServerTest, SendsPlainBytes) {
+  const std::string answer = ask("GET / HTTP/1.1\r\nHost: h\r\nAccept-Encoding: gzip, br\r\n\r\n");
+  EXPECT_THAT(answer, HasSubstr("\r\n\r\nGET /"));
+}
+
 TEST(HttpServerTest, RefusesWhatIsNoRequest) {
   for (const char* bytes :
        {"", "\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "\x16\x03\x01", "GET / HTTP/1.1\r\nHost"}) {
