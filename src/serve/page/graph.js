@@ -4,6 +4,7 @@ import {percent, rate, shortKey, time} from "./format.js";
 
 const kBox = {width: 176, height: 82};
 const kGap = {x: 54, y: 14, row: 34};
+const kSide = 22;  // room for arrows that come from the row above
 const kNarrow = 640;
 
 /** Boxes and arrows of a status as /api/pipeline gives it. */
@@ -59,7 +60,12 @@ function setLayers(boxes, arrows) {
   };
   const entrances = boxes.filter((box) => !arrows.some((arrow) => arrow.to === box));
   [...entrances, ...boxes].forEach((box) => state.has(box) || visit(box));
-  for (const arrow of arrows) if (!arrow.back) indegree.set(arrow.to, indegree.get(arrow.to) + 1);
+  // What follows such a circle stands behind all of it.
+  for (const back of arrows.filter((arrow) => arrow.back)) {
+    const circle = new Set(reachable(back.to, next).filter((box) => reachable(box, next).includes(back.from)));
+    for (const arrow of next.get(back.to).filter((one) => !one.back && !circle.has(one.to))) next.get(back.from).push({from: back.from, to: arrow.to});
+  }
+  for (const out of next.values()) for (const arrow of out) if (!arrow.back) indegree.set(arrow.to, indegree.get(arrow.to) + 1);
   const ready = boxes.filter((box) => indegree.get(box) === 0);
   for (const box of boxes) box.layer = 0;
   while (ready.length) {
@@ -73,11 +79,18 @@ function setLayers(boxes, arrows) {
   }
 }
 
+/** `start` and all boxes that come behind it. */
+function reachable(start, next) {
+  const found = [start];
+  for (const box of found) for (const arrow of next.get(box)) if (!arrow.back && !found.includes(arrow.to)) found.push(arrow.to);
+  return found;
+}
+
 function place(boxes, width) {
   const layers = [];
   for (const box of boxes) (layers[box.layer] = layers[box.layer] || []).push(box);
   const narrow = width < kNarrow;
-  const perRow = narrow ? 1 : Math.max(1, Math.floor((width + kGap.x - 16) / (kBox.width + kGap.x)));
+  const perRow = narrow ? 1 : Math.max(1, Math.floor((width + kGap.x - 2 * kSide) / (kBox.width + kGap.x)));
   let y = 8;
   for (let first = 0; first < layers.length; first += perRow) {
     const row = layers.slice(first, first + perRow);
@@ -87,14 +100,14 @@ function place(boxes, width) {
       const own = layer.length * kBox.height + (layer.length - 1) * kGap.y;
       layer.forEach((box, at) => {
         box.width = narrow ? width - 36 : kBox.width;
-        box.x = narrow ? 28 : 8 + column * (kBox.width + kGap.x);
+        box.x = narrow ? 28 : kSide + column * (kBox.width + kGap.x);
         box.y = y + (height - own) / 2 + at * (kBox.height + kGap.y);
         box.row = first / perRow;
       });
     });
     y += height + kGap.row;
   }
-  return {height: y - kGap.row + 10, narrow};
+  return {height: y - kGap.row + 10 + (narrow ? 0 : kGap.row / 2), narrow};  // an arrow back goes below the last row
 }
 
 function arrowPath(arrow, narrow) {
@@ -124,9 +137,10 @@ function heat(share) {
   return dark.matches ? `hsl(${48 - 44 * s},${25 + 45 * s}%,${17 + 17 * s}%)` : `hsl(${48 - 44 * s},90%,${94 - 30 * s}%)`;
 }
 
-function cut(text, width) {
-  const most = Math.max(4, Math.floor((width - 16) / 7.4));
-  return text.length <= most ? text : `${text.slice(0, Math.ceil(most / 2) - 1)}…${text.slice(text.length - Math.floor(most / 2))}`;
+/** At most so many letters; of a name the end stays, which tells it from its neighbours. */
+function cut(text, width, letter, end) {
+  const most = Math.max(4, Math.floor((width - 18) / letter));
+  return text.length <= most ? text : end ? `…${text.slice(text.length - most + 1)}` : `${text.slice(0, most - 1)}…`;
 }
 
 function lines(box) {
@@ -197,9 +211,9 @@ export function drawGraph(svg, status, target) {
     .attr("transform", (one) => `translate(${one.x},${one.y})`);
   now.select("title").text(describe);
   now.select("rect.box").attr("width", (one) => one.width).attr("height", kBox.height).style("fill", (one) => heat((one.stages[0] || {}).working));
-  now.select("text.title").text((one) => cut(one.title, one.width - (marks(one) ? 8 * marks(one).length + 10 : 0)));
+  now.select("text.title").text((one) => cut(one.title, one.width - (marks(one) ? 8 * marks(one).length + 10 : 0), 8, true));
   now.select("text.mark").attr("x", (one) => one.width - 9).text(marks);
-  for (let line = 0; line < 3; ++line) now.select(`text.line${line}`).text((one) => cut(lines(one)[line], one.width + 20));
+  for (let line = 0; line < 3; ++line) now.select(`text.line${line}`).text((one) => cut(lines(one)[line], one.width, 6.6, false));
   const share = (one, part) => Math.max(0, Math.min(1, (one.stages[0] || {})[part] || 0)) * (one.width - 18);
   now.select("rect.track").attr("width", (one) => one.width - 16);
   now.select("rect.waiting").attr("x", 9).attr("width", (one) => share(one, "waiting"));
