@@ -205,9 +205,10 @@ std::string new_place(const fs::path& folder, const std::string& sink, const fs:
 void write_into(const fs::path& folder, plan::Node& sink) {
   Params& params = sink.stage->params;
   if (const char* const name = output_param(params)) {
-    const std::string place = new_place(folder, sink.name, params.string(name));
+    const std::string sink_name = sink.name.empty() ? "Sink" : sink.name;
+    const std::string place = new_place(folder, sink_name, params.string(name));
     params.set(name, place);
-    warn("what comes out of " + sink.name + " is in " + place);
+    warn("what comes out of " + sink_name + " is in " + place);
   }
 }
 

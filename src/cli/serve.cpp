@@ -135,7 +135,8 @@ int run_server(const ServeOptions& options) {
                                                            .program = std::filesystem::read_symlink("/proc/self/exe"),
                                                            .page = std::move(page)});
   const StopOnSignal stop(server);
-  print(access.schemes.back() + "://" + shown_host(options, place, server.port()) + "/" + (access.token.empty() ? "" : "#token=" + access.token) + "\n");
+  print(access.schemes.back() + "://" + shown_host(options, place, server.port()) + "/" +
+        (access.token.empty() ? "" : "#token=" + access.token) + "\n");
   server.run();
   return kDone;
 }

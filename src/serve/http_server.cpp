@@ -192,8 +192,13 @@ class Protocol final : public httplib::Server {
 
   void answer(httplib::Stream& stream) {
     bool closed = false;
-    // Compressing takes longer than the loopback interface, and beside secrets it tells of them.
-    process_request(stream, true, closed, [](httplib::Request& request) { request.headers.erase("Accept-Encoding"); });
+    process_request(stream, true, closed, [](httplib::Request& request) {
+      // Compressing takes longer than the loopback interface, and beside secrets it tells of them.
+      request.headers.erase("Accept-Encoding");
+      // A short header may ask for any number of copies.
+      request.headers.erase("Range");
+      request.ranges.clear();
+    });
   }
 
  private:
@@ -361,9 +366,12 @@ class HttpServer::Impl {
         waiting_.pop_front();
       }
       Connection connection(std::move(fd), context_.get());
-      if (connection.shake_hands()) {
-        protocol_.answer(connection);
-        connection.close_gently();
+      try {
+        if (connection.shake_hands()) {
+          protocol_.answer(connection);
+          connection.close_gently();
+        }
+      } catch (const std::exception&) {  // no memory: this connection ends, others go on
       }
     }
   }

@@ -28,7 +28,8 @@ namespace {
 constexpr int kQueryMs = 10'000;               ///< a request to the database takes no longer
 constexpr std::uint64_t kMostLetters = 1'000;  ///< in one list
 constexpr std::size_t kMostReplayed = 1'000;
-constexpr std::uint64_t kShownBytes = 16 << 10;  ///< of a letter, in the page
+constexpr std::uint64_t kShownBytes = 16 << 10;       ///< of a letter, in the page
+constexpr std::uint64_t kMostDownloaded = 256 << 20;  ///< bytes, which are in memory at once
 constexpr std::size_t kMostEvents = 500;
 constexpr std::size_t kMostCompared = 50'000;  ///< windows: more take too long to draw from
 
@@ -217,7 +218,8 @@ Answer Service::metrics() {
 }
 
 Answer Service::server() const {
-  return {.body = "{\"version\": \"" PYSTREAM_VERSION "\", \"control\": " + boolean(setup_.access.allow_control) + "}\n"};
+  return {.body =
+              "{\"version\": \"" PYSTREAM_VERSION "\", \"control\": " + boolean(setup_.access.allow_control) + "}\n"};
 }
 
 Answer Service::overview() {
@@ -313,6 +315,10 @@ Answer Service::letters(const Request& request) {
 Answer Service::letter(const Request& request, bool whole) {
   store::Database database = open();
   const std::int64_t id = request.number("id").value_or(0);
+  if (whole && store::read_letter(database, id).size > kMostDownloaded) {
+    return failure(413, "the letter is too large for the page; use pystream-coord dead-letters show " +
+                            std::to_string(id) + " --bytes -o FILE");
+  }
   if (whole) {
     return {.type = "application/octet-stream",
             .body = store::read_letter_bytes(database, id),

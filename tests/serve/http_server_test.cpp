@@ -45,6 +45,17 @@ TEST(HttpServerTest, SendsPlainBytes) {
   EXPECT_THAT(answer, HasSubstr("\r\n\r\nGET /"));
 }
 
+TEST(HttpServerTest, GivesEachByteOnce) {
+  std::string ranges = "bytes=0-";
+  for (int i = 0; i < 500; ++i) {
+    ranges += ",0-";
+  }
+  const std::string answer = ask("GET /abc HTTP/1.1\r\nHost: h\r\nRange: " + ranges + "\r\n\r\n");
+  EXPECT_THAT(answer, HasSubstr("200 OK"));
+  EXPECT_THAT(answer, HasSubstr("\r\n\r\nGET /abc"));
+  EXPECT_LT(answer.size(), 1'000U);
+}
+
 TEST(HttpServerTest, RefusesWhatIsNoRequest) {
   for (const char* bytes :
        {"", "\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "\x16\x03\x01", "GET / HTTP/1.1\r\nHost"}) {

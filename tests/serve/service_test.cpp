@@ -24,11 +24,11 @@ class ServiceTest : public testing::Test {
   }
   Service& sut() {
     if (!service_) {
-      service_.emplace(ServiceSetup{
-          .access = access_,
-          .folder = folder_ / "profiles",
-          .program = "/nonexistent",
-          .page = PageFiles(folder_ / "page", {{"d3.js", {"/nonexistent/d3.js", folder_ / "d3.js"}}})});
+      service_.emplace(
+          ServiceSetup{.access = access_,
+                       .folder = folder_ / "profiles",
+                       .program = "/nonexistent",
+                       .page = PageFiles(folder_ / "page", {{"d3.js", {"/nonexistent/d3.js", folder_ / "d3.js"}}})});
     }
     return *service_;
   }
@@ -36,10 +36,11 @@ class ServiceTest : public testing::Test {
     return sut().answer({.method = "GET", .path = path, .query = std::move(query), .headers = {{"Host", "h"}}});
   }
   Answer post(const std::string& path, std::map<std::string, std::string> query = {}) {
-    return sut().answer({.method = "POST",
-                         .path = path,
-                         .query = std::move(query),
-                         .headers = {{"Host", "h"}, {"Origin", "http://h"}, {"Authorization", "Bearer " + access_.token}}});
+    return sut().answer(
+        {.method = "POST",
+         .path = path,
+         .query = std::move(query),
+         .headers = {{"Host", "h"}, {"Origin", "http://h"}, {"Authorization", "Bearer " + access_.token}}});
   }
   static std::string header(const Answer& answer, const std::string& name) {
     for (const auto& [each, value] : answer.headers) {
@@ -90,7 +91,8 @@ TEST_F(ServiceTest, ServesThePageAndTheLibraryWhereItIsInstalled) {
   EXPECT_EQ(get("/index.html").type, "text/html; charset=utf-8");
   EXPECT_EQ(get("/main.js").type, "text/javascript; charset=utf-8");
   EXPECT_EQ(get("/lib/d3.js").body, "2;");
-  for (const char* path : {"/nothing", "/../profiles", "//index.html", "/page/index.html", "/lib/", "", "/lib/../main.js"}) {
+  for (const char* path :
+       {"/nothing", "/../profiles", "//index.html", "/page/index.html", "/lib/", "", "/lib/../main.js"}) {
     EXPECT_EQ(get(path).status, 404) << path;
   }
   EXPECT_THROW(PageFiles(folder_ / "nowhere", {}), std::exception);

@@ -5,6 +5,7 @@ import {count, date, plural, shortKey, size} from "./format.js";
 import {control} from "./pipeline.js";
 
 const kBytesInLine = 16;
+const kMostLetters = 1000;  // as the server gives them
 
 function bytesOf(hex) {
   return Uint8Array.from(hex.match(/../g) || [], (pair) => parseInt(pair, 16));
@@ -30,8 +31,15 @@ function textOf(bytes, cut) {
   }
 }
 
-async function download(id) {
-  const address = URL.createObjectURL(await getBytes("/api/letter/bytes", {id}));
+async function download(notice, id) {
+  let bytes = null;
+  try {
+    bytes = await getBytes("/api/letter/bytes", {id});
+  } catch (error) {
+    show(notice, element("p", {class: "notice bad"}, error.message));
+    return;
+  }
+  const address = URL.createObjectURL(bytes);
   element("a", {href: address, download: `letter-${id}.bin`}).click();
   setTimeout(() => URL.revokeObjectURL(address), 10_000);
 }
@@ -90,7 +98,8 @@ export function lettersScreen(place, run, setup) {
         }}, all ? "Choose none" : "Choose all"),
         element("button", {type: "button", class: "primary", disabled: picked.length === 0 || new Set(picked.map((letter) => letter.run)).size > 1, "data-focus": "replay",
           onclick: () => replay(notice, picked)}, picked.length && new Set(picked.map((letter) => letter.run)).size > 1 ? "Replay needs letters of one run" : `Replay ${picked.length || ""}`)),
-      table(columns, letters, {id: "letters", changed: redraw, sort: {column: setup.control ? 1 : 0, down: true}, label: "Dead letters"})]);
+      table(columns, letters, {id: "letters", changed: redraw, sort: {column: setup.control ? 1 : 0, down: true}, label: "Dead letters"}),
+      letters.length >= kMostLetters && element("p", {class: "faint"}, `These are the newest ${count(kMostLetters)}; pystream-coord dead-letters list has all of them.`)]);
   };
   show(place, element("h1", {}, run ? `Dead letters of run ${run}` : "Dead letters"), run && element("p", {}, element("a", {href: "#/letters"}, "Those of all runs")), notice, list);
   return {
@@ -128,7 +137,7 @@ export function letterScreen(place, id, setup) {
           ["item", count(letter.item) + (letter.part > 0 ? `, part ${letter.part}` : "")], ["attempts", count(letter.attempts)], letter.signal !== 0 && ["signal", String(letter.signal)], ["size", size(letter.size)]]),
         element("div", {class: "tools"},
           setup.control && element("button", {type: "button", class: "primary", id: "replay", "data-focus": "replay", onclick: () => replay(notice, [letter])}, "Replay …"),
-          element("button", {type: "button", "data-focus": "download", onclick: () => download(id)}, "Download the bytes")),
+          element("button", {type: "button", "data-focus": "download", onclick: () => download(notice, id)}, "Download the bytes")),
         found.stack && [element("h2", {}, "Stack"), element("pre", {}, found.stack)],
         element("h2", {}, "Bytes"),
         element("div", {class: "tools"}, text !== null && ["text", "hex"].map((one) => element("button", {type: "button", "aria-pressed": String(form === one), "data-focus": `as-${one}`, onclick: () => {
