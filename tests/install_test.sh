@@ -62,6 +62,21 @@ if [ -n "$(find "$folder/moved" -name '*testing*')" ] || "$folder/moved/bin/pyst
   exit 1
 fi
 
+# The web page is found where the tree stands now.
+if [ -d "$folder/moved/share/pystream/page" ]; then
+  mkfifo "$folder/address"
+  "$folder/moved/bin/pystream-coord" serve --listen 127.0.0.1:0 >"$folder/address" &
+  server=$!
+  read -r address <"$folder/address"
+  python3 - "$address" <<'PY'
+import sys, urllib.request
+for name in ["", "main.js", "page.css", "healthz"]:
+    assert urllib.request.urlopen(sys.argv[1] + name, timeout=60).status == 200, name
+PY
+  kill "$server"
+  wait "$server"
+fi
+
 # A plugin of one's own that gives and takes image items, beside the bundled ones.
 if [ -n "$(find "$folder/moved" -name libpystream_opencv.so)" ]; then
   read -r -a opencv <<<"$(pkg-config --cflags opencv4)"
