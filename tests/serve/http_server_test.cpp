@@ -139,6 +139,17 @@ TEST_F(RunningServer, SlowConnectionsDoNotHoldItUpForEver) {
   }
 }
 
+TEST_F(RunningServer, AByteNowAndThenDoesNotKeepAConnection) {
+  const base::UniqueFd fd = connect();
+  send(fd, "GET / HTTP/1.1\r\n");
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  pollfd watched{.fd = fd.get(), .events = POLLIN, .revents = 0};
+  while (::poll(&watched, 1, 200) == 0) {
+    ASSERT_LT(std::chrono::steady_clock::now(), end) << "the server waits for each byte anew";
+    ::send(fd.get(), "X", 1, MSG_NOSIGNAL);
+  }
+}
+
 TEST_F(RunningServer, MoreConnectionsThanItKeepsAreClosed) {
   std::vector<base::UniqueFd> many;
   for (int i = 0; i < 300; ++i) {
