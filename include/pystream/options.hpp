@@ -9,8 +9,10 @@
 #include <pystream/codec.hpp>
 #include <pystream/detail/unwrap_optional.hpp>
 #include <pystream/enums.hpp>
+#include <pystream/item.hpp>
 #include <pystream/share.hpp>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -72,6 +74,16 @@ struct ChildOptions {
   Share share{};
 };
 
+/// What StartMethod::fork calls around the fork, for a runtime in this process that must know of it: locks that are
+/// taken before it and given back on both sides. None may throw.
+struct ForkHooks {
+  std::function<void()> before{};     ///< in the thread that starts the pipeline, right before its fork
+  std::function<void()> in_parent{};  ///< in that thread right after it, also if it has failed
+  /// In each worker, before its stages are made: once in a process, also in one that replaces a worker that died. (The
+  /// coordinator, which is forked first and forks the workers, calls none.)
+  std::function<void()> in_worker{};
+};
+
 /// How Pipeline::parallelize() runs a pipeline.
 struct ParallelOptions {
   bool block_input = true;                                             ///< forward() waits while the first link is full
@@ -87,6 +99,13 @@ struct ParallelOptions {
   /// that was forked out of this program must not open a database. Empty: pystream-worker, where it is found.
   std::filesystem::path worker_program{};
   std::vector<std::string> plugins{};  ///< shared libraries with registered stage types
+  ForkHooks fork_hooks{};
+  /// What cleanup() gives the workers to finish their items and their own cleanup(); then they are killed.
+  std::chrono::nanoseconds stop_grace = std::chrono::seconds(2);
+  /// Takes what workers write to standard error, a line at a time, with one of the next calls of the pipeline, at the
+  /// latest with cleanup(). Nothing: it goes to standard error, and so do lines for which there is no room, since the
+  /// program makes no calls.
+  std::function<void(std::string_view stage, std::string_view line)> worker_lines{};
 };
 
 /// How Pipeline::serialize() runs a pipeline.
@@ -98,6 +117,9 @@ struct SerialOptions {
   bool block_output = false;
   std::chrono::nanoseconds output_timeout = std::chrono::seconds(10);
   ParallelOptions children{};  ///< for parallel pipelines inside: start method, capacity, restarts
+  /// Takes each result where it comes out, by the thread that calls forward(), without encoding it; get_results() then
+  /// gives none. It must not call the pipeline; what it throws comes out of forward().
+  std::function<void(const Item& result)> on_result{};
 };
 
 /// How Pipeline::branch() runs a pipeline.

@@ -98,7 +98,7 @@ class Pipeline {
   /// `name` is the last part of its profile key; without one it is Stage_1, Stage_2, … Throws InvalidStageName.
   template <class Stage>
   requires(!std::is_same_v<std::decay_t<Stage>, PipelineStage> &&
-           !std::is_same_v<std::decay_t<Stage>, RegisteredStage> &&
+           !std::is_same_v<std::decay_t<Stage>, RegisteredStage> && !std::is_same_v<std::decay_t<Stage>, ErasedStage> &&
            !std::is_same_v<std::decay_t<Stage>, Pipeline>) Pipeline& add(Stage&& stage, std::string name = {},
                                                                          StageOptions options = {}) {
     detail::StageParts parts = detail::stage_parts<std::decay_t<Stage>>(std::forward<Stage>(stage));
@@ -107,6 +107,8 @@ class Pipeline {
   }
   /// A registered stage type with parameters.
   Pipeline& add(RegisteredStage stage, std::string name = {}, StageOptions options = {});
+  /// A stage of bytes that is made where it runs; StartMethod::spawn refuses it. Throws Error if `stage.make` is empty.
+  Pipeline& add(ErasedStage stage, std::string name = {}, StageOptions options = {});
   /// Another pipeline; see as_stage().
   Pipeline& add(PipelineStage child, std::string name = {}, ChildOptions options = {});
 
@@ -279,6 +281,11 @@ class Pipeline {
   /// branch(). If it runs, it is cleaned up; afterwards it is empty. Throws PipelineUndefined if it has no mode yet, or
   /// a source.
   [[nodiscard("this pipeline is empty afterwards")]] PipelineStage as_stage();
+  /// The same of a pipeline that was not started, in the mode that the name says. Throws PipelineUndefined if it has a
+  /// source.
+  [[nodiscard("this pipeline is empty afterwards")]] PipelineStage as_serial_stage();
+  [[nodiscard("this pipeline is empty afterwards")]] PipelineStage as_parallel_stage();
+  [[nodiscard("this pipeline is empty afterwards")]] PipelineStage as_branch_stage(Join join);
 
  private:
   Pipeline& add_parts(detail::StageParts parts, std::string name);

@@ -1,7 +1,9 @@
 #pragma once
 
 /// Everything the library offers. For plugins, <pystream/registry.hpp> is enough.
+#include <pystream/array.hpp>
 #include <pystream/codec.hpp>
+#include <pystream/crash.hpp>
 #include <pystream/dead_letter.hpp>
 #include <pystream/error.hpp>
 #include <pystream/functional.hpp>

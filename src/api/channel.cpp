@@ -33,9 +33,16 @@ bool Channel::send(const Message& message) {
 }
 
 bool Channel::send_report(const std::string& text) {
+  return try_send_aside({.kind = Message::Kind::report, .reason = {.text = text}});
+}
+
+bool Channel::send_line(const std::string& worker, const std::string& text) {
+  return try_send_aside({.kind = Message::Kind::line, .reason = {.stage = worker, .text = text}});
+}
+
+bool Channel::try_send_aside(Message message) {
   int unread = 0;
-  return ::ioctl(fd_.get(), SIOCOUTQ, &unread) == 0 && unread <= kMostUnread &&
-         try_send({.kind = Message::Kind::report, .reason = {.text = text}});
+  return ::ioctl(fd_.get(), SIOCOUTQ, &unread) == 0 && unread <= kMostUnread && try_send(std::move(message));
 }
 
 bool Channel::try_send(Message message) {

@@ -24,6 +24,7 @@ struct Message {
     status,    ///< `workers`
     profiles,  ///< `figures`; none: `reason.text` says why
     report,    ///< `reason.text`: something that the user should know
+    line,      ///< `reason.text`: what worker `reason.stage` wrote to its standard error
     // from the user's process
     ask_status,
     ask_profiles,
@@ -65,12 +66,14 @@ class Channel {
   /// The same for what matters less than other messages: false also if the other end has not taken much of what was
   /// sent before.
   [[nodiscard]] bool send_report(const std::string& text);
+  [[nodiscard]] bool send_line(const std::string& worker, const std::string& text);
   /// The next message; nullopt if there is none now, or never again (see closed()).
   [[nodiscard]] std::optional<Message> receive();
   bool closed() const { return closed_; }
 
  private:
   [[nodiscard]] bool try_send(Message message);
+  [[nodiscard]] bool try_send_aside(Message message);
 
   base::PrivateFd fd_;
   bool closed_ = false;

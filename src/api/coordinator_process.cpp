@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -98,6 +99,9 @@ std::unique_ptr<coord::Launcher> make_launcher(const CoordinatorStart& start, co
     return std::make_unique<coord::SpawnLauncher>(start.worker_program, std::move(streams), fds);
   }
   auto body = [&start](plan::WorkerId id, base::UniqueFd segment, base::UniqueFd bell) {
+    if (start.hooks.in_worker) {
+      start.hooks.in_worker();
+    }
     if (has_source(*start.topology) && !start.topology->has_source(id)) {
       take_standard_input_away();
     }
@@ -186,10 +190,11 @@ class Service {
   coord::RunSetup setup() {
     coord::RunSetup setup = assembly_.setup();
     setup.takes_interrupts = false;
+    setup.stop_grace = start_.stop_grace;
     setup.log = [this](const std::string& worker, const std::string& line) {
       if (worker.empty()) {
         tell(line);
-      } else {
+      } else if (!start_.sends_lines || orphan_drainer_ || !channel_.send_line(worker, line)) {
         say(worker, line);
       }
     };
@@ -336,6 +341,24 @@ void warn_of_threads() {
                 "or use StartMethod::spawn");
 }
 
+/// The user's hooks around the fork. The child leaves by _exit(), so it never comes to the end of this.
+class AroundFork {
+ public:
+  explicit AroundFork(const CoordinatorStart& start) : start_(start) { call(start.hooks.before); }
+  ~AroundFork() { call(start_.hooks.in_parent); }
+  AroundFork(const AroundFork&) = delete;
+  AroundFork& operator=(const AroundFork&) = delete;
+
+ private:
+  void call(const std::function<void()>& hook) const {
+    if (hook && start_.method == StartMethod::fork) {
+      hook();
+    }
+  }
+
+  const CoordinatorStart& start_;
+};
+
 }  // namespace
 
 std::string program_name() {
@@ -352,9 +375,12 @@ CoordinatorChild start_coordinator(const CoordinatorStart& start) {
   std::cout.flush();
   std::fflush(stdout);
   pid_t pid = 0;
+  int failure = 0;
   {
     const base::BlockedSignals blocked;
+    const AroundFork hooks(start);
     pid = base::fork_without_private_fds({theirs.fd(), start.segment});
+    failure = errno;
     if (pid == 0) {
       ::prctl(PR_SET_NAME, "pystream-coord");
       reset_signals();
@@ -373,6 +399,7 @@ CoordinatorChild start_coordinator(const CoordinatorStart& start) {
     }
   }
   if (pid < 0) {
+    errno = failure;
     base::throw_errno("cannot start the coordinator process");
   }
   return {.pid = pid, .pidfd = base::PrivateFd(base::open_pidfd(pid)), .channel = std::move(ours)};

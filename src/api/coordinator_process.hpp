@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -21,6 +22,9 @@ struct CoordinatorStart {
   const plan::Topology* topology = nullptr;
   int segment = -1;  ///< descriptor of the shared memory
   StartMethod method = StartMethod::fork;
+  ForkHooks hooks{};  ///< of StartMethod::fork
+  std::chrono::nanoseconds stop_grace = std::chrono::seconds(2);
+  bool sends_lines = false;  ///< what workers write to standard error goes to the user's process
   /// fork: makes a stage, in its worker.
   std::function<std::unique_ptr<StageAdapter>(plan::StageId)> make;
   /// Runs as profiler process and keeps dead letters; with spawn also as worker. Empty: none was found, so there is

@@ -26,6 +26,37 @@ detail::StageParts registered_parts(RegisteredStage stage, StageOptions options)
   return parts;
 }
 
+/// An ErasedStage as a worker or a serial pipeline sees it.
+class ErasedAdapter final : public ItemAdapter {
+ public:
+  ErasedAdapter(std::unique_ptr<RawStage> stage, const ValueType* takes) : stage_(std::move(stage)), takes_(takes) {}
+  void process(const Item& in, Output& out) override { (*stage_)(in, out); }
+  const ValueType* takes() const override { return takes_; }
+  void cleanup() override { stage_->cleanup(); }
+
+ private:
+  std::unique_ptr<RawStage> stage_;
+  const ValueType* takes_;
+};
+
+detail::StageParts erased_parts(ErasedStage stage, StageOptions options) {
+  if (!stage.make) {
+    throw Error("ErasedStage::make is empty; give a function that makes the stage");
+  }
+  detail::StageParts parts;
+  parts.factory = [make = std::move(stage.make), takes = stage.takes]() -> std::unique_ptr<StageAdapter> {
+    std::unique_ptr<RawStage> made = make();
+    if (!made) {
+      throw Error("ErasedStage::make gave no stage");
+    }
+    return std::make_unique<ErasedAdapter>(std::move(made), takes);
+  };
+  parts.input = std::move(stage.input);
+  parts.output = std::move(stage.output);
+  parts.options = std::move(options);
+  return parts;
+}
+
 }  // namespace
 
 void set_profiler_db_folder(std::filesystem::path path) {
@@ -113,6 +144,10 @@ Pipeline& Pipeline::add_sink(detail::StageParts parts, std::string name) {
 
 Pipeline& Pipeline::add(RegisteredStage stage, std::string name, StageOptions options) {
   return add_parts(registered_parts(std::move(stage), std::move(options)), std::move(name));
+}
+
+Pipeline& Pipeline::add(ErasedStage stage, std::string name, StageOptions options) {
+  return add_parts(erased_parts(std::move(stage), std::move(options)), std::move(name));
 }
 
 Pipeline& Pipeline::source(RegisteredStage source, std::string name, StageOptions options) {
@@ -205,6 +240,15 @@ std::vector<DeadLetter> Pipeline::dead_letters(std::size_t most) const {
 
 PipelineStage Pipeline::as_stage() {
   return PipelineStage(core().take_tree());
+}
+PipelineStage Pipeline::as_serial_stage() {
+  return PipelineStage(core().take_tree_as(plan::Mode::serial));
+}
+PipelineStage Pipeline::as_parallel_stage() {
+  return PipelineStage(core().take_tree_as(plan::Mode::parallel));
+}
+PipelineStage Pipeline::as_branch_stage(Join join) {
+  return PipelineStage(core().take_tree_as(plan::Mode::branch, join));
 }
 
 }  // namespace pystream

@@ -299,4 +299,12 @@ std::unique_ptr<PipelineTree> PipelineCore::take_tree() {
   return std::exchange(tree_, std::make_unique<PipelineTree>());
 }
 
+std::unique_ptr<PipelineTree> PipelineCore::take_tree_as(plan::Mode mode, Join join) {
+  require_own_process();
+  tree_->mode = mode;
+  tree_->join = join;
+  has_mode_ = true;
+  return take_tree();
+}
+
 }  // namespace pystream::api

@@ -62,6 +62,7 @@ class PipelineCore {
   PipelineStatus status() const;
   std::vector<DeadLetter> dead_letters(std::size_t most) const;
   std::unique_ptr<PipelineTree> take_tree();
+  std::unique_ptr<PipelineTree> take_tree_as(plan::Mode mode, Join join = Join::zip);
 
  private:
   Run& run() const;

@@ -26,8 +26,11 @@ void ResultBox::emit_reserved(std::size_t size) {
   put();
 }
 
+/// All that comes out of a SerialChain.
 void ResultBox::forward(const Item& in) {
-  if (in.unencoded() != nullptr) {
+  if (on_result_) {
+    on_result_(in);
+  } else if (in.unencoded() != nullptr) {
     emit_value(in.unencoded(), *in.unencoded_type());
   } else {
     incoming_.assign(in.bytes().begin(), in.bytes().end());

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -21,7 +22,8 @@ namespace pystream::api {
 class ResultBox final : public Output {
  public:
   explicit ResultBox(const SerialOptions& options)
-      : all_(options.results == Results::all),
+      : on_result_(options.on_result),
+        all_(options.results == Results::all),
         limit_(options.results_limit),
         block_(options.block_output),
         timeout_(options.output_timeout) {}
@@ -45,6 +47,7 @@ class ResultBox final : public Output {
   bool there() const { return all_ ? !unread_.empty() : fresh_; }
   void take_one(const Decode& decode);
 
+  std::function<void(const Item&)> on_result_;
   bool all_;
   std::size_t limit_;
   bool block_;

@@ -27,7 +27,7 @@ namespace {
 using std::chrono::nanoseconds;
 using namespace std::chrono_literals;
 
-constexpr nanoseconds kStopPatience = 30s;  ///< workers have two seconds, then the profiler process writes what is left
+constexpr nanoseconds kStopPatience = 30s;    ///< beyond the workers' grace: the profiler process writes what is left
 constexpr nanoseconds kAnswerPatience = 8s;   ///< it may wait for the profiles just now
 constexpr nanoseconds kProfilePatience = 8s;  ///< the coordinator waits five seconds for its profiler process
 constexpr nanoseconds kDeathPatience = 2s;
@@ -75,7 +75,10 @@ std::filesystem::path worker_program(const ParallelOptions& options, bool with_p
 }  // namespace
 
 Session::Session(PipelineTree& tree, const ParallelOptions& options, const PipelineOptions& pipeline)
-    : plan_(make_plan(tree, options, pipeline)), topology_(plan::make_topology(plan_)) {
+    : plan_(make_plan(tree, options, pipeline)),
+      topology_(plan::make_topology(plan_)),
+      stop_grace_(options.stop_grace),
+      lines_(options.worker_lines) {
   if (tree.mode != plan::Mode::serial) {
     for (const plan::LinkId exit : topology_.read_by_user()) {
       topology_.links[exit].options.overflow =
@@ -139,6 +142,9 @@ void Session::start(PipelineTree& tree, const ParallelOptions& options) {
                          .make = {},
                          .worker_program = {}};
   start.worker_program = worker_program_ = worker_program(options, plan_.profiler.enabled);
+  start.hooks = options.fork_hooks;
+  start.stop_grace = options.stop_grace;
+  start.sends_lines = static_cast<bool>(options.worker_lines);
   if (options.start_method == StartMethod::fork) {
     start.make = [this, all = stages(tree)](plan::StageId id) {
       const plan::PlacedStage& placed = topology_.stages.at(id);
@@ -193,6 +199,9 @@ void Session::take(const Message& message) {
       return;
     case Message::Kind::report:
       news_.add(message.reason.text);
+      return;
+    case Message::Kind::line:
+      lines_.add(message.reason.stage, message.reason.text);
       return;
     case Message::Kind::ask_status:
     case Message::Kind::ask_profiles:
@@ -258,6 +267,7 @@ bool Session::failed(std::int64_t now_ns) {
       look();
     }
   }
+  lines_.tell();
   news_.tell();
   return failed_.load(std::memory_order_relaxed);
 }
@@ -364,6 +374,7 @@ void Session::stop() {
     }
     stop_coordinator();
   }
+  lines_.tell_all();
   news_.tell_all();
 }
 
@@ -376,7 +387,7 @@ void Session::stop_coordinator() {
   failure_ = {.stage = {}, .signal = 0, .item = {}, .text = "the pipeline was cleaned up"};
   failed_.store(true, std::memory_order_relaxed);
   coordinator_->channel.send({.kind = Message::Kind::stop});
-  if (!wait_for_end(kStopPatience)) {
+  if (!wait_for_end(patience(stop_grace_) + kStopPatience)) {
     base::log(LogLevel::error, "the coordinator does not end; it is killed, and its workers with it");
     base::send_signal(coordinator_->pidfd.fd(), SIGKILL);
     wait_for_end(kStopPatience);

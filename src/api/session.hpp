@@ -15,6 +15,7 @@
 #include "api/letter_source.hpp"
 #include "api/news.hpp"
 #include "api/stage_tree.hpp"
+#include "api/worker_lines.hpp"
 #include "coord/output_locks.hpp"
 #include "setup/link_names.hpp"
 #include "shm/segment.hpp"
@@ -90,6 +91,8 @@ class Session {
   std::optional<CoordinatorChild> coordinator_;
 
   std::filesystem::path worker_program_;
+  std::chrono::nanoseconds stop_grace_;
+  WorkerLines lines_;
   News news_;
   std::optional<coord::OutputLocks> outputs_;  ///< of registered stages
 

@@ -472,6 +472,9 @@ std::unique_ptr<StageAdapter> make_adapter(detail::StageParts& parts, const Para
   if (parts.adapter) {
     return std::move(parts.adapter);
   }
+  if (parts.factory) {
+    return parts.factory();
+  }
   const StageType* type = find_stage_type(parts.registered.type);
   if (type == nullptr || !type->make) {
     throw Error("no stage type \"" + parts.registered.type + "\" is registered in this process");

@@ -74,8 +74,8 @@ plan::Plan make_plan(PipelineTree& tree, const ParallelOptions& options, const P
 /// Upper limits of the checkpointed state, in the order of stages().
 std::vector<std::uint64_t> checkpoint_bytes(PipelineTree& tree);
 
-/// The stage to run: the object given to add() itself, or a new one of the registered type with the parameters of the
-/// plan.
+/// The stage to run: the object given to add() itself, or a new one by the factory given there or of the registered
+/// type with the parameters of the plan.
 std::unique_ptr<StageAdapter> make_adapter(detail::StageParts& parts, const Params& params);
 
 }  // namespace pystream::api

@@ -20,7 +20,6 @@ namespace {
 using std::chrono::nanoseconds;
 using namespace std::chrono_literals;
 
-constexpr nanoseconds kStopGrace = 2s;  ///< what a stopped worker gets for its cleanup()
 /// A tick that is later than this means that the process was stopped (Ctrl-Z, a debugger, a frozen container), and its
 /// workers with it.
 constexpr nanoseconds kMostLate = 500ms;
@@ -48,7 +47,7 @@ Coordinator::Coordinator(RunSetup setup)
       processes_(setup_.topology->workers.size(), loop_, *setup_.launcher,
                  {.exited = [this](plan::WorkerId id) { on_exit(id); },
                   .line = [this](plan::WorkerId id, const std::string& line) { on_line(id, line); }}),
-      commands_(*setup_.topology, view_, supervisor_, processes_, kStopGrace),
+      commands_(*setup_.topology, view_, supervisor_, processes_, setup_.stop_grace),
       hangs_(view_, processes_),
       crashes_(*setup_.topology, view_),
       drain_(setup_.drain_timeout) {

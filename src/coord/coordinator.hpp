@@ -38,6 +38,7 @@ struct RunSetup {
   std::optional<std::chrono::nanoseconds> duration{};  ///< drain after so long
   /// A drain that takes longer is a stop; none: it takes as long as it does.
   std::optional<std::chrono::nanoseconds> drain_timeout{};
+  std::chrono::nanoseconds stop_grace = std::chrono::seconds(2);  ///< what a stopped worker gets for its cleanup()
   /// A line of a worker's standard error, or the coordinator's own word (empty worker name).
   std::function<void(const std::string& worker, const std::string& line)> log{};
   /// Called about once a `progress_period` while the pipeline runs.

@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <pystream/crash.hpp>
 #include <string>
 
 /// Everything below a handler is async-signal-safe but backtrace(), which is called once before so that it has loaded
@@ -43,6 +44,7 @@ ModuleTable g_tables[2];
 std::atomic<ModuleTable*> g_modules{&g_tables[0]};
 shm::WorkerPage* g_page = nullptr;
 std::atomic<long> g_crashing{0};  ///< the thread
+std::atomic<StackWriter> g_stack_writer{nullptr};
 
 bool sanitized() {
   return __asan_init != nullptr || __tsan_init != nullptr;
@@ -144,6 +146,12 @@ void clear(shm::CrashRecord& record) {
   record.modules = 0;
 }
 
+void write_stack() {
+  if (const StackWriter writer = g_stack_writer.load(std::memory_order_relaxed)) {
+    writer(STDERR_FILENO);
+  }
+}
+
 /// The coordinator asks before it kills a worker that hangs. The stage goes on as if nothing had happened.
 void on_stack_request(int, siginfo_t*, void* context) {
   const int saved_errno = errno;
@@ -152,6 +160,7 @@ void on_stack_request(int, siginfo_t*, void* context) {
     clear(record);
     record.signal.store(shm::kStackOnRequest, std::memory_order_release);
     walk_stack(record, program_counter(context));
+    write_stack();
     g_page->stack_answers.fetch_add(1, std::memory_order_release);
   }
   errno = saved_errno;
@@ -181,6 +190,7 @@ void on_fault(int signal, siginfo_t* info, void* context) {
     record.thread = static_cast<std::uint64_t>(thread);
     record.signal.store(static_cast<std::uint32_t>(signal), std::memory_order_release);
     walk_stack(record, program_counter(context));
+    write_stack();  // last, as it may itself fault or hang
   }
   // A fault comes again by itself, a signal that was sent does not.
   ::syscall(SYS_tgkill, ::getpid(), thread, signal);
@@ -241,3 +251,7 @@ CrashHandler::~CrashHandler() {
 }
 
 }  // namespace pystream::worker
+
+void pystream::set_stack_writer(StackWriter writer) noexcept {
+  worker::g_stack_writer.store(writer, std::memory_order_relaxed);
+}

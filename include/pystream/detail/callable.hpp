@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <pystream/detail/signature.hpp>
@@ -21,11 +22,26 @@ struct RegisteredStage {
   Params params{};
 };
 
+/// A stage of items whose type is known at run time alone, such as the objects of another language: bytes in, bytes
+/// out.
+///
+///     pipeline.add(pystream::ErasedStage{.make = [] { return std::make_unique<MyRawStage>(); }}, "Mine");
+struct ErasedStage {
+  /// Makes the stage where it runs: in its worker, for each replica and again after a restart; of a serial pipeline in
+  /// serialize(). What it throws is told as the exception of a stage's constructor is.
+  std::function<std::unique_ptr<RawStage>()> make{};
+  std::string input = "any";  ///< names of its items, which must be those of its neighbours; "any" fits all
+  std::string output = "any";
+  /// Values of this type that a stage of the same process gives come as they are (Item::value()) and not as bytes.
+  const ValueType* takes = nullptr;
+};
+
 namespace detail {
 
-/// A stage before it runs. `adapter` is empty for a registered one.
+/// A stage before it runs. `adapter` is empty for a registered one and for one that `factory` makes.
 struct StageParts {
   std::unique_ptr<StageAdapter> adapter{};
+  StageFactory factory{};
   RegisteredStage registered{};
   std::string input{};  ///< name of the items it takes and gives, "any" for raw ones
   std::string output{};
