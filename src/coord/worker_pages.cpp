@@ -33,9 +33,14 @@ bool is_attached(const WorkerPages& pages) {
          pages.control->incarnation.load(std::memory_order_relaxed) + 1;
 }
 
+/// One that failed at its start never was; it has not died yet when its page says so.
 bool is_ready(const WorkerPages& pages) {
-  return is_attached(pages) &&
-         pages.page->phase.load(std::memory_order_acquire) >= static_cast<std::uint32_t>(shm::Phase::waiting);
+  if (!is_attached(pages)) {
+    return false;
+  }
+  const auto phase = static_cast<shm::Phase>(pages.page->phase.load(std::memory_order_acquire));
+  const auto failure = static_cast<shm::FailureKind>(pages.page->failure_kind.load(std::memory_order_acquire));
+  return phase >= shm::Phase::waiting && !(phase == shm::Phase::failed && failure == shm::FailureKind::start);
 }
 
 WorkerView read_view(const WorkerPages& pages) {
