@@ -26,6 +26,7 @@ MAY_INCLUDE = {
     "serve": ["base", "shm", "plan", "setup", "profile", "store", "report", "worker", "coord"],
     "api": ["base", "shm", "plan", "setup", "profile", "store", "worker", "coord"],
     "cli": ["base", "shm", "plan", "setup", "profile", "store", "report", "worker", "coord", "serve", "api"],
+    "python": [],
 }
 
 # Layers of the standard library alone, beside what PLACES gives them.
@@ -42,6 +43,8 @@ PLACES = [
     ("linux/futex.h", r"src/base/futex\.cpp"),
     ("sys/epoll.h", r"src/base/event_loop\.cpp"),
     ("dlfcn.h", r"(src/setup|workers)/.+"),
+    ("Python.h", r"(src|workers)/python/.+"),
+    ("pybind11/", r"src/python/core/.+"),
 ]
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTILINE)

@@ -1,0 +1,185 @@
+#include "python/core/encoding.hpp"
+
+#include <bit>
+#include <cstring>
+
+#include "python/core/errors.hpp"
+#include "python/core/numpy.hpp"
+#include "python/core/pickle.hpp"
+
+namespace pystream::python {
+namespace {
+
+/// A view of an object's memory.
+class Buffer {
+ public:
+  /// Throws PythonError.
+  Buffer(PyObject* object, int flags) { checked(PyObject_GetBuffer(object, &view_, flags)); }
+  ~Buffer() {
+    if (Py_IsInitialized() != 0) {
+      const Gil gil;
+      PyBuffer_Release(&view_);
+    }
+  }
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+
+  const Py_buffer& view() const { return view_; }
+  std::span<const std::byte> bytes() const {
+    return {static_cast<const std::byte*>(view_.buf), static_cast<std::size_t>(view_.len)};
+  }
+
+ private:
+  Py_buffer view_{};
+};
+
+std::span<const std::byte> bytes_of(const Py_buffer& view) {
+  return {static_cast<const std::byte*>(view.buf), static_cast<std::size_t>(view.len)};
+}
+
+void copy(std::span<std::byte> to, std::size_t at, std::span<const std::byte> from) {
+  if (!from.empty()) {
+    std::memcpy(to.data() + at, from.data(), from.size());
+  }
+}
+
+/// Zeros from `at` up to the next multiple of kAlign; where that is.
+std::size_t fill_up(std::span<std::byte> to, std::size_t at) {
+  const std::size_t end = std::min(filled_up(at), to.size());
+  std::memset(to.data() + at, 0, end - at);
+  return end;
+}
+
+}  // namespace
+
+struct Encoding::Large {
+  Reference object;  ///< what `array` is a view of, if that is not the user's object
+  std::unique_ptr<Buffer> array;
+  ArrayShape shape;
+  std::optional<Pickled> pickled;
+};
+
+Encoding::Encoding(Encoding&&) noexcept = default;
+Encoding& Encoding::operator=(Encoding&&) noexcept = default;
+Encoding::~Encoding() = default;
+
+Encoding::Encoding(PyObject* object) {
+  if (object == Py_None) {
+    set_value(FrameKind::none, 0);
+  } else if (PyBool_Check(object) != 0) {
+    set_value(FrameKind::boolean, object == Py_True ? 1 : 0);
+  } else if (PyFloat_CheckExact(object)) {
+    set_value(FrameKind::floating, std::bit_cast<std::uint64_t>(PyFloat_AS_DOUBLE(object)));
+  } else if (PyBytes_CheckExact(object)) {
+    set_bytes(FrameKind::bytes, PyBytes_AS_STRING(object), PyBytes_GET_SIZE(object));
+  } else if (!set_integer(object) && !set_text(object) && !set_array(object)) {
+    set_pickle(object);
+  }
+}
+
+void Encoding::set_bytes(FrameKind kind, const char* bytes, Py_ssize_t size) {
+  bytes_ = std::as_bytes(std::span(bytes, static_cast<std::size_t>(size)));
+  head_ = {.body = bytes_.size(), .kind = kind};
+  size_ = sizeof(FrameHead) + bytes_.size();
+}
+
+/// False also for one that has more than 64 bits.
+bool Encoding::set_integer(PyObject* object) {
+  if (!PyLong_CheckExact(object)) {
+    return false;
+  }
+  int overflow = 0;
+  const long long value = PyLong_AsLongLongAndOverflow(object, &overflow);
+  if (overflow != 0) {
+    return false;
+  }
+  set_value(FrameKind::integer, static_cast<std::uint64_t>(value));
+  return true;
+}
+
+/// False also for text with half surrogates, which UTF-8 does not have.
+bool Encoding::set_text(PyObject* object) {
+  if (!PyUnicode_CheckExact(object)) {
+    return false;
+  }
+  Py_ssize_t size = 0;
+  const char* bytes = PyUnicode_AsUTF8AndSize(object, &size);
+  if (bytes == nullptr) {
+    PyErr_Clear();
+    return false;
+  }
+  set_bytes(FrameKind::text, bytes, size);
+  return true;
+}
+
+bool Encoding::set_array(PyObject* object) {
+  if (!numpy::is_array(object)) {
+    return false;
+  }
+  const std::optional<ElementType> type = numpy::element_type_of(object);
+  if (!type) {
+    return false;
+  }
+  large_ = std::make_unique<Large>();
+  large_->array = std::make_unique<Buffer>(object, PyBUF_STRIDES);
+  const Py_buffer* view = &large_->array->view();
+  bool rows = PyBuffer_IsContiguous(view, 'C') != 0;
+  if (!rows && PyBuffer_IsContiguous(view, 'F') == 0) {
+    large_->object = Reference::stolen(numpy::without_gaps(object));
+    large_->array = std::make_unique<Buffer>(large_->object.get(), PyBUF_STRIDES);
+    view = &large_->array->view();
+    rows = true;
+  }
+  std::vector<std::int64_t> sizes(view->shape, view->shape + view->ndim);
+  large_->shape = rows ? ArrayShape::rows(*type, std::move(sizes)) : ArrayShape::columns(*type, std::move(sizes));
+  bytes_ = large_->array->bytes();
+  head_.kind = FrameKind::array;
+  size_ = array_item_bytes(large_->shape);
+  return true;
+}
+
+void Encoding::set_pickle(PyObject* object) {
+  large_ = std::make_unique<Large>();
+  const Pickled& pickled = large_->pickled.emplace(pickle(object));
+  size_ = filled_up(sizeof(FrameHead) + sizeof(PickleHead) + pickled.buffers.size() * sizeof(std::uint64_t));
+  size_ = filled_up(size_ + pickled.size());
+  for (const Py_buffer* buffer : pickled.buffers) {
+    size_ = filled_up(size_ + static_cast<std::size_t>(buffer->len));
+  }
+  head_ = {.body = size_ - sizeof(FrameHead), .kind = FrameKind::pickled};
+}
+
+void Encoding::write(std::span<std::byte> to) const {
+  if (head_.kind == FrameKind::array) {
+    copy(open_array_item(to, large_->shape), 0, bytes_);
+    return;
+  }
+  std::memcpy(to.data(), &head_, sizeof(head_));
+  if (head_.kind == FrameKind::pickled) {
+    write_pickle(to);
+  } else {
+    copy(to, sizeof(head_), bytes_);
+  }
+}
+
+void Encoding::write_pickle(std::span<std::byte> to) const {
+  const Pickled& pickled = *large_->pickled;
+  const PickleHead head{.pickle_bytes = pickled.size(), .buffers = static_cast<std::uint32_t>(pickled.buffers.size())};
+  std::size_t at = sizeof(FrameHead);
+  std::memcpy(to.data() + at, &head, sizeof(head));
+  at += sizeof(head);
+  for (const Py_buffer* buffer : pickled.buffers) {
+    const auto size = static_cast<std::uint64_t>(buffer->len);
+    std::memcpy(to.data() + at, &size, sizeof(size));
+    at += sizeof(size);
+  }
+  at = fill_up(to, at);
+  copy(to, at, pickled.bytes());
+  at = fill_up(to, at + pickled.size());
+  for (const Py_buffer* buffer : pickled.buffers) {
+    copy(to, at, bytes_of(*buffer));
+    at = fill_up(to, at + static_cast<std::size_t>(buffer->len));
+  }
+}
+
+}  // namespace pystream::python
