@@ -77,7 +77,9 @@ struct ChildOptions {
 /// What StartMethod::fork calls around the fork, for a runtime in this process that must know of it: locks that are
 /// taken before it and given back on both sides. None may throw.
 struct ForkHooks {
-  std::function<void()> before{};     ///< in the thread that starts the pipeline, right before its fork
+  /// In the thread that starts the pipeline, right before its fork. The runtime then knows of this process's threads,
+  /// and no warning names them.
+  std::function<void()> before{};
   std::function<void()> in_parent{};  ///< in that thread right after it, also if it has failed
   /// In each worker, before its stages are made: once in a process, also in one that replaces a worker that died. (The
   /// coordinator, which is forked first and forks the workers, calls none.)

@@ -367,7 +367,7 @@ std::string program_name() {
 }
 
 CoordinatorChild start_coordinator(const CoordinatorStart& start) {
-  if (start.method == StartMethod::fork) {
+  if (start.method == StartMethod::fork && !start.hooks.before) {
     warn_of_threads();
   }
   auto [ours, theirs] = Channel::make_pair();

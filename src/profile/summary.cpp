@@ -21,13 +21,15 @@ KeySummary summary_of(const Figures& f) {
   const auto blocked = static_cast<double>(f.blocked_ns);
   const auto total = static_cast<double>(f.total_ns);
   const double active = waiting + working + blocked;
+  const double span_s = static_cast<double>(f.last_end_ns - f.first_end_ns) * kNs;
   KeySummary key{.items = f.items,
                  .errors = f.errors,
                  .samples = f.samples,
                  .mean_s = ratio(total, static_cast<double>(f.items)) * kNs,
                  .min_s = static_cast<double>(f.min_ns) * kNs,
                  .max_s = static_cast<double>(f.max_ns) * kNs,
-                 .items_per_s = items_per_second(f.items, static_cast<double>(f.last_end_ns - f.first_end_ns) * kNs),
+                 .items_per_s = items_per_second(f.items, span_s),
+                 .rate = f.items > 1 ? ratio(static_cast<double>(f.items - 1), span_s) : 0,
                  .waiting = ratio(waiting, active),
                  .working = ratio(working, active),
                  .blocked = ratio(blocked, active),
@@ -93,7 +95,7 @@ std::map<std::string, double> RunSummary::latency() const {
 std::map<std::string, double> RunSummary::throughput() const {
   std::map<std::string, double> result;
   for (const KeySummary& key : keys) {
-    result[key.key] = key.items_per_s;
+    result[key.key] = key.rate;
   }
   return result;
 }

@@ -33,6 +33,7 @@ struct KeySummary {
   /// and 0.5 + rank_error, and that of another share p between p - e and p + e, e = 2 rank_error sqrt(p (1 - p)).
   double rank_error = 0;
   double items_per_s = 0;  ///< see items_per_second()
+  double rate = 0;         ///< items per second of however few items, 0 of one
   double waiting = 0;      ///< share of its worker's time, 0 to 1: for input
   double working = 0;
   double blocked = 0;   ///< on a full output link
@@ -52,7 +53,7 @@ struct KeySummary {
   static void fields(auto& self, auto& code) {
     code(self.key, self.role, self.worker, self.replicas, self.items, self.errors, self.samples);
     code(self.mean_s, self.min_s, self.p50_s, self.p90_s, self.p99_s, self.p999_s, self.max_s, self.rank_error);
-    code(self.items_per_s, self.waiting, self.working, self.blocked, self.busy_s, self.active_s);
+    code(self.items_per_s, self.rate, self.waiting, self.working, self.blocked, self.busy_s, self.active_s);
     code(self.restarts, self.dropped, self.rows, self.one_row_in, self.rows_lost, self.bottleneck);
     code(self.has_link, self.fill, self.queueing_s, self.oldest_s);
   }

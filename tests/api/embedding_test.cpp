@@ -177,6 +177,23 @@ TEST(ForkHooksTest, AreCalledOnceInTheProgramAndOnceInEachWorker) {
   EXPECT_EQ(counts->before, 1);  // the coordinator forks without them
 }
 
+TEST(ForkHooksTest, WhoGivesThemWarnsOfThreadsItself) {
+  std::string said;
+  set_logger([&](LogLevel, std::string_view text) { said += text; });
+  const std::jthread other([](const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+      std::this_thread::sleep_for(1ms);
+    }
+  });
+  const Shared<HookCounts> counts;
+  ParallelOptions options = kAllResults;
+  options.fork_hooks = counting(counts);
+  Pipeline sut;
+  sut.add([](int x) { return x; }).parallelize(options);
+  set_logger({});
+  EXPECT_EQ(said, "");
+}
+
 TEST(ForkHooksTest, SpawnedWorkersCallNone) {
   const Shared<HookCounts> counts;
   ParallelOptions options = kAllResults;

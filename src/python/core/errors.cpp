@@ -47,6 +47,14 @@ std::string short_text(PyObject* exception) {
   return said.empty() ? text : text + ": " + said;
 }
 
+bool is_stage_broken(PyObject* exception) {
+  const Reference module = Reference::stolen(PyImport_ImportModule("pystream.utils.errors"));
+  const Reference type = Reference::stolen(module ? PyObject_GetAttrString(module.get(), "StageBroken") : nullptr);
+  const int is_one = type && exception != nullptr ? PyObject_IsInstance(exception, type.get()) : 0;
+  PyErr_Clear();
+  return is_one == 1;
+}
+
 }  // namespace
 
 PythonError::PythonError() : exception_(taken_exception()) {
@@ -101,6 +109,9 @@ void throw_from_stage(const PythonError& error, const std::string& sentence, boo
     throw error;
   }
   const Gil gil;
+  if (is_stage_broken(error.exception())) {
+    throw StageBroken(error.what());
+  }
   throw Error(sentence + (error.exception() != nullptr ? text_with_traceback(error.exception()) : error.what()));
 }
 

@@ -117,7 +117,7 @@ void define_figures(py::module_& module) {
 void define_run(py::module_& module) {
   py::class_<Run>(module, "Run")
       .def(py::init<const py::dict&, const py::dict&>(), Logged())
-      .def("forward", &Run::forward, Logged())
+      .def("forward", &Run::forward, py::arg("data"), py::arg("stopped") = py::none(), Logged())
       .def("get_results", &Run::get_results, Logged())
       .def("get_all_results", &Run::get_all_results, Logged())
       .def("drain", &Run::drain, Logged())

@@ -153,7 +153,7 @@ void Run::start(const py::dict& description, const py::dict& options) {
 
 /// Calls `once` until it is true, it is too late, or a signal has thrown.
 template <class Once>
-bool Run::in_turns(Clock::duration patience, const Once& once) {
+bool Run::in_turns(Clock::duration patience, const Once& once, const py::object& stopped) {
   std::optional<Clock::time_point> until;
   for (;;) {
     bool done = false;
@@ -171,15 +171,19 @@ bool Run::in_turns(Clock::duration patience, const Once& once) {
       return false;
     }
     look_for_signals();
+    if (!stopped.is_none() && stopped().cast<bool>()) {
+      return false;
+    }
   }
 }
 
-bool Run::forward(const py::object& data) {
+bool Run::forward(const py::object& data, const py::object& stopped) {
   const Object object(Reference::borrowed(data.ptr()));
   if (!serial_) {
     static_cast<void>(object.encoding());  // while the lock is held anyway
   }
-  return in_turns(block_input_ ? input_timeout_ : Clock::duration::zero(), [&] { return pipeline_.forward(object); });
+  return in_turns(
+      block_input_ ? input_timeout_ : Clock::duration::zero(), [&] { return pipeline_.forward(object); }, stopped);
 }
 
 /// REQUIRES: this thread does not hold Python's lock. Waits for a turn if the run blocks for results.

@@ -28,7 +28,8 @@ class Run {
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
 
-  bool forward(const pybind11::object& data);
+  /// `stopped`: a callable that is asked between turns whether to give up; or None.
+  bool forward(const pybind11::object& data, const pybind11::object& stopped);
   /// None if there is none.
   pybind11::object get_results();
   pybind11::list get_all_results(std::size_t limit);
@@ -50,7 +51,7 @@ class Run {
   void start(const pybind11::dict& description, const pybind11::dict& options);
   std::optional<Reference> take_once();
   template <class Once>
-  bool in_turns(Clock::duration patience, const Once& once);
+  bool in_turns(Clock::duration patience, const Once& once, const pybind11::object& stopped = pybind11::none());
 
   std::shared_ptr<RunFlags> flags_;
   AttributeBoxes boxes_;

@@ -9,9 +9,12 @@ from pystream.utils.logger import LOGGER
 
 
 class Loop:
-    """Calls ``cycle`` every ``period`` seconds from a thread of its own until ``stop()``."""
+    """Calls ``cycle`` every ``period`` seconds from a thread of its own until ``stop()``.
 
-    def __init__(self, cycle: Callable[[], object], period: float) -> None:
+    ``cycle`` gets a callable that is true once it is to wait no longer.
+    """
+
+    def __init__(self, cycle: Callable[[Callable[[], bool]], object], period: float) -> None:
         self._cycle = cycle
         self._period = period
         self._stop = threading.Event()
@@ -32,7 +35,7 @@ class Loop:
         next_cycle: Optional[float] = None
         while not self._stop.is_set():
             try:
-                self._cycle()
+                self._cycle(self._stop.is_set)
             except PipelineUndefined:
                 return  # it was cleaned up meanwhile
             except Exception:

@@ -125,10 +125,8 @@ class Pipeline:
         >>> pipeline = Pipeline()
         >>> pipeline.source(range(4))
         >>> pipeline.add(lambda x: x * x, "Square")
-        >>> with pipeline.parallelize(results="all"):
-        ...     pipeline.wait(60)
-        ...     pipeline.get_all_results()
-        True
+        >>> with pipeline.parallelize(block_output=True, results="all"):
+        ...     [pipeline.get_results() for _ in range(4)]
         [0, 1, 4, 9]
         """
         if self._source is not None:
@@ -258,7 +256,7 @@ class Pipeline:
         """
         running = self._running()
         if data is _FROM_GENERATOR:
-            data = self._input_generator() if self._input_generator is not None else None
+            data = self._generated()
         return running.forward(data)
 
     def get_results(self) -> Any:
@@ -273,7 +271,7 @@ class Pipeline:
         """Forwards an item of the input generator every ``period`` seconds, from a thread, until ``stop_loop()``."""
         self._running()
         self.stop_loop()
-        self._loop = Loop(self.forward, period)
+        self._loop = Loop(lambda stopped: self._running().forward(self._generated(), stopped), period)
 
     def stop_loop(self) -> None:
         """Ends the loop. Does nothing if there is none."""
@@ -373,8 +371,11 @@ class Pipeline:
             raise PipelineUndefined("the pipeline does not run; call serialize() or parallelize() first")
         return self.pipeline
 
+    def _generated(self) -> Any:
+        return self._input_generator() if self._input_generator is not None else None
+
     def _options(self, **given: Any) -> Dict[str, Any]:
-        options = {
+        options: Dict[str, Any] = {
             "block_input": True,
             "input_timeout": 10,
             "block_output": False,

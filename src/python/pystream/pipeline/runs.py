@@ -1,6 +1,6 @@
 """Pipelines that run, each of which may become a stage of another one."""
 
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from pystream import _core
 from pystream.pipeline.description import Layout
@@ -30,13 +30,13 @@ class PipelineBase(Stage):
         self.forward(data)
         return self.get_results()
 
-    def forward(self, data: Any) -> bool:
-        """See ``Pipeline.forward()``."""
+    def forward(self, data: Any, stopped: Optional[Callable[[], bool]] = None) -> bool:
+        """See ``Pipeline.forward()``; ``stopped`` tells when to wait no longer."""
         self._require_running()
         if self._core is None:
             self._result = [data]  # no stages: what goes in is what comes out
             return True
-        return self._core.forward(data)
+        return self._core.forward(data, stopped)
 
     def get_results(self) -> Any:
         """See ``Pipeline.get_results()``."""

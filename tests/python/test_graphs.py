@@ -1,0 +1,184 @@
+"""Sources, sinks, replicas, branches, and C++ stages beside Python ones."""
+
+import os
+import signal
+
+import pytest
+
+import pystream
+from conftest import ALL, DEADLINE, run_all
+from pystream import Pipeline, Registered
+
+
+def collect(path):
+    """A sink that appends each item to a file, a line each."""
+
+    def write(item):
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(f"{item}\n")
+
+    return write
+
+
+def test_a_source_and_a_sink_run_by_themselves(tmp_path):
+    pipeline = Pipeline()
+    pipeline.source(range(100), "Numbers")
+    pipeline.add(lambda x: x * x, "Square")
+    pipeline.sink(collect(tmp_path / "out"), "Write")
+    pipeline.run()
+    assert (tmp_path / "out").read_text().split() == [str(x * x) for x in range(100)]
+
+
+def test_a_generator_function_is_a_source(pipeline):
+    def numbers():
+        yield 1
+        yield 2
+
+    pipeline.source(numbers)
+    pipeline.add(lambda x: x + 1)
+    pipeline.parallelize(**ALL)
+    assert [pipeline.get_results(), pipeline.get_results()] == [2, 3]
+    assert pipeline.wait(DEADLINE)
+
+
+def test_the_ends_refuse_what_is_theirs(pipeline):
+    pipeline.source([1])
+    pipeline.add(lambda x: x)
+    pipeline.sink(lambda x: None)
+    pipeline.parallelize()
+    with pytest.raises(pystream.Error, match="without a source"):
+        pipeline.forward(1)
+    with pytest.raises(pystream.Error, match="without a sink"):
+        pipeline.get_results()
+
+
+def test_a_source_that_is_killed_goes_on_where_it_was(pipeline):
+    pipeline.source(range(2000), "Numbers")
+    pipeline.add(lambda x: x)
+    pipeline.parallelize(**ALL)
+    results = []
+    while len(results) < 2000:
+        if len(results) in (1, 500, 1000):
+            os.kill(pipeline.status().stages[0].pid, signal.SIGKILL)
+        results.append(pipeline.get_results())
+    assert results == list(range(2000))
+
+
+def test_a_source_may_take_its_restart_into_its_own_hands(pipeline):
+    class Camera:
+        def __init__(self):
+            self.frame = 0
+            self.resumed = False
+
+        def resume(self, given):
+            self.frame = given
+            self.resumed = True
+
+        def __iter__(self):
+            return self
+
+        def __next__(self):
+            if self.frame >= 300:
+                raise StopIteration
+            self.frame += 1
+            return self.frame, self.resumed
+
+    pipeline.source(Camera(), "Camera")
+    pipeline.add(lambda x: x)
+    pipeline.parallelize(**ALL)
+    results = [pipeline.get_results() for _ in range(10)]
+    os.kill(pipeline.status().stages[0].pid, signal.SIGKILL)
+    results += [pipeline.get_results() for _ in range(290)]
+    assert [frame for frame, _ in results] == list(range(1, 301))
+    assert results[-1][1] is True
+
+
+def test_what_a_source_raises_ends_the_run(pipeline):
+    def numbers():
+        yield 1
+        raise OSError("unplugged")
+
+    pipeline.source(numbers)
+    pipeline.add(lambda x: x)
+    pipeline.parallelize(**ALL)
+    assert pipeline.get_results() == 1
+    with pytest.raises(pystream.PipelineTerminated, match="unplugged"):
+        pipeline.get_results()
+
+
+def test_replicas_keep_the_order(pipeline):
+    pipeline.add(lambda x: (x, os.getpid()), replicas=3)
+    pipeline.parallelize(**ALL)
+    results = run_all(pipeline, range(30))
+    assert [x for x, _ in results] == list(range(30))
+    assert len({pid for _, pid in results}) == 3
+
+
+def test_branches_are_zipped_to_tuples(pipeline):
+    views = Pipeline()
+    views.add(lambda x: x + 1, "More")
+    views.add(lambda x: [x] * 3, "Thrice")
+    pipeline.add(views.branch("zip").as_stage(), "Views")
+    pipeline.add(lambda both: {"more": both[0], "thrice": both[1]})
+    pipeline.parallelize(**ALL)
+    assert run_all(pipeline, [1, 2]) == [
+        {"more": 2, "thrice": [1, 1, 1]},
+        {"more": 3, "thrice": [2, 2, 2]},
+    ]
+
+
+def test_branches_are_merged_in_their_order(pipeline):
+    pipeline.add(lambda x: x + 1)
+    pipeline.add(lambda x: x - 1)
+    pipeline.branch("merge", **ALL)
+    assert pipeline.forward(1)
+    assert [pipeline.get_results(), pipeline.get_results()] == [2, 0]
+
+
+def test_a_tap_passes_on(pipeline, tmp_path):
+    tap = Pipeline()
+    tap.add(lambda x: f"seen {x}")
+    tap.sink(collect(tmp_path / "out"))
+    taps = Pipeline()
+    taps.add(tap.serialize().as_stage(), "Tap")
+    pipeline.add(lambda x: x + 1)
+    pipeline.add(taps.branch("none").as_stage(), "Taps")
+    pipeline.add(lambda x: x * 10)
+    pipeline.parallelize(**ALL)
+    assert run_all(pipeline, [1, 2]) == [20, 30]
+    assert pipeline.drain(DEADLINE)
+    assert (tmp_path / "out").read_text().splitlines() == ["seen 2", "seen 3"]
+
+
+def test_stages_of_cpp_stand_beside_those_of_python(pipeline):
+    pipeline.add(lambda x: f"line {x}", gives="text")
+    pipeline.add(Registered("exec", {"command": ["cat"]}), "Cat")
+    pipeline.add(lambda line: line.upper(), takes="text")
+    pipeline.parallelize(**ALL)
+    assert pipeline.forward(1)
+    assert pipeline.get_results() == "LINE 1"
+
+
+def test_a_cpp_source_and_sink(tmp_path):
+    (tmp_path / "in").write_text("one\ntwo\nthree\n")
+    pipeline = Pipeline()
+    pipeline.source(Registered("lines", {"path": str(tmp_path / "in")}), "Lines")
+    pipeline.add(lambda line: line[::-1], "Reverse", takes="text", gives="text")
+    pipeline.sink(Registered("file_writer", {"path": str(tmp_path / "out"), "newline": "always"}))
+    pipeline.run()
+    assert (tmp_path / "out").read_text() == "eno\nowt\neerht\n"
+
+
+def test_gives_is_checked(pipeline):
+    pipeline.add(lambda x: x, gives="bytes")
+    pipeline.parallelize(results="all", capacity=16)
+    assert pipeline.forward(5)
+    assert pipeline.drain(DEADLINE)
+    (letter,) = pipeline.dead_letters()
+    assert "the stage gave int, expected bytes" in letter.reason
+
+
+def test_a_form_that_there_is_not_is_refused(pipeline):
+    pipeline.add(lambda x: x, takes="json")
+    with pytest.raises(pystream.Error, match='"json", expected "object", "bytes" or "text"'):
+        pipeline.parallelize()
