@@ -312,8 +312,8 @@ def multiprocessing_counter():
     return Counter()
 
 
-STORM_ITEMS = int(os.environ.get("PYSTREAM_PYTHON_STORM_ITEMS", "2000"))
-STORM_KILLS = int(os.environ.get("PYSTREAM_PYTHON_STORM_KILLS", "40"))
+STORM_ITEMS = int(os.environ.get("PYSTREAM_PYTHON_STORM_ITEMS", "10000"))
+STORM_KILLS = int(os.environ.get("PYSTREAM_PYTHON_STORM_KILLS", "200"))
 
 
 @pytest.mark.parametrize("zero_copy", [False, True])

@@ -5,6 +5,7 @@
 #include <pystream/error.hpp>
 #include <string>
 
+#include "python/core/capsules.hpp"
 #include "python/core/decoding.hpp"
 #include "python/core/encoding.hpp"
 #include "python/core/errors.hpp"
@@ -140,6 +141,7 @@ PYBIND11_MODULE(_core, module) {
   py::register_exception_translator(translate);
   define_figures(module);
   define_run(module);
+  define_capsules(module);
   module.def("encoded", encoded, py::arg("object"));
   module.def("decoded", decoded_copy, py::arg("item"));
   module.def("default_profiler_db_folder", [] { return pystream::get_profiler_db_folder().string(); });

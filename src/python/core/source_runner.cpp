@@ -22,10 +22,9 @@ void SourceRunner::resume() {
   const Gil gil;
   try {
     if (has_method(source_.get(), "resume")) {
-      const Reference done =
-          Reference::stolen(checked(PyObject_CallMethod(source_.get(), "resume", "K", cursor().given)));
+      const Reference done = Reference::stolen(checked(PyObject_CallMethod(source_.get(), "resume", "K", cursor())));
     } else {
-      to_skip_ = cursor().given;
+      to_skip_ = cursor();
     }
   } catch (const PythonError& error) {
     throw_from_stage(error, "", false);
@@ -70,7 +69,7 @@ bool SourceRunner::produce(Output& out) {
     if (!item) {
       return false;
     }
-    ++cursor().given;
+    ++cursor();
     Object object(std::move(item));
     out.emit(std::move(object));
     given_ = std::move(object);

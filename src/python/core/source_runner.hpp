@@ -11,14 +11,10 @@
 
 namespace pystream::python {
 
-/// How many items a Python source has given.
-struct SourceCursor {
-  std::uint64_t given = 0;
-};
-
 /// Runs a Python source: a callable that gives an iterable, or an iterable. A source whose worker died goes on behind
 /// what was given: it is told to, if it has a method resume(given), else so many items of a new iterator are skipped.
-class SourceRunner final : public RawSource<SourceCursor> {
+/// The cursor says how many there are.
+class SourceRunner final : public RawSource<std::uint64_t> {
  public:
   SourceRunner(Reference source, std::shared_ptr<RunFlags> flags)
       : source_(std::move(source)), flags_(std::move(flags)) {}

@@ -8,8 +8,11 @@ A *pipeline* is a dict of ``mode`` ("serial", "parallel", "branch"), ``join``, `
 - ``registered``: type and parameters of a C++ stage.
 """
 
+import base64
+import os
+import sys
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping, Optional, Set
+from typing import Any, Dict, List, Mapping, Optional, Protocol, Set, runtime_checkable
 
 from pystream.pipeline.names import CoreNames, name_of
 from pystream.stage.stage import Stage
@@ -32,6 +35,36 @@ class Registered:
     params: Mapping[str, Any] = field(default_factory=dict)
 
 
+def spawned_member(member: "Member", type_name: str) -> "Member":
+    """A callable as the plugin for Python stages gets it: pickled, with where its modules are.
+
+    Raises PipelineInitiationError if it cannot be pickled. cloudpickle, if it is there, takes functions of the program
+    itself, lambdas and closures.
+    """
+    try:
+        import cloudpickle as pickler  # type: ignore[import]
+    except ImportError:
+        import pickle as pickler
+    try:
+        pickled = pickler.dumps(member.stage, protocol=5)
+    except Exception as error:
+        raise PipelineInitiationError(
+            f"the stage {member.name or member.stage!r} cannot be pickled, as start_method=\"spawn\" needs it: {error}; "
+            "make it a function or a class of a module, install cloudpickle, or use start_method=\"fork\""
+        ) from error
+    options = dict(member.options)
+    params: Dict[str, Any] = {
+        "pickle": base64.b64encode(pickled).decode("ascii"),
+        "path": [path or os.getcwd() for path in sys.path],
+        "interpreter": sys.executable,
+    }
+    for name in ("zero_copy", "takes", "gives"):
+        value = options.pop(name, None)
+        if value:
+            params[name] = value
+    return Member(Registered(type_name, params), member.name, options)
+
+
 @dataclass
 class Member:
     """A stage, or a pipeline in its place, as it was added."""
@@ -51,33 +84,48 @@ class Layout:
     source: Optional[Member] = None
     sink: Optional[Member] = None
 
-    def describe(self, names: CoreNames, key: str = _PIPELINE_NAME_IN_PROFILE) -> Dict[str, Any]:
-        """The dict. Checks the names, and gives stages without one theirs; raises InvalidStageName."""
+    def describe(
+        self, names: CoreNames, spawned: bool = False, key: str = _PIPELINE_NAME_IN_PROFILE
+    ) -> Dict[str, Any]:
+        """The dict. Checks the names, and gives stages without one theirs; raises InvalidStageName.
+
+        :param spawned: the stages run in fresh interpreters.
+        """
         taken: Set[str] = set()
 
-        def described(member: Optional[Member]) -> Optional[Dict[str, Any]]:
-            return None if member is None else _describe_member(member, names, key, taken)
+        def described(member: Optional[Member], type_name: str = "python") -> Optional[Dict[str, Any]]:
+            if member is None:
+                return None
+            core_name = names.add(name_of(member.stage, member.name), taken, key)
+            taken.add(core_name)
+            if spawned and not isinstance(member.stage, (Registered, _HasLayout)):
+                member = spawned_member(member, type_name)
+            return _describe_member(member, names, spawned, key, core_name)
 
         return {
             "mode": self.mode,
             "join": self.join,
-            "source": described(self.source),
+            "source": described(self.source, "python.source"),
             "members": [described(member) for member in self.members],
-            "sink": described(self.sink),
+            "sink": described(self.sink, "python.sink"),
         }
 
 
-def _describe_member(member: Member, names: CoreNames, key: str, taken: Set[str]) -> Dict[str, Any]:
+@runtime_checkable
+class _HasLayout(Protocol):
+    """A pipeline in the place of a stage."""
+
+    layout: Layout
+
+
+def _describe_member(member: Member, names: CoreNames, spawned: bool, key: str, core_name: str) -> Dict[str, Any]:
     stage = member.stage
-    core_name = names.add(name_of(stage, member.name), taken, key)
-    taken.add(core_name)
     options = dict(member.options)
     described: Dict[str, Any] = {"name": core_name, "options": options}
-    layout = getattr(stage, "layout", None)
-    if isinstance(layout, Layout):
-        if not layout.members:
+    if isinstance(stage, _HasLayout):
+        if not stage.layout.members:
             raise PipelineInitiationError(f"the pipeline {core_name} has no stages; add() at least one")
-        described["pipeline"] = layout.describe(names, f"{key}{_PROFILE_LEVEL_SEPARATOR}{core_name}")
+        described["pipeline"] = stage.layout.describe(names, spawned, f"{key}{_PROFILE_LEVEL_SEPARATOR}{core_name}")
     elif isinstance(stage, Registered):
         described["registered"] = (stage.type, dict(stage.params))
     else:

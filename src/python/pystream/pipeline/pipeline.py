@@ -183,8 +183,9 @@ class Pipeline:
         max_restarts: int = 10,
         restart_window: float = 60,
         stop_timeout: float = 2,
+        start_method: str = "fork",
     ) -> "Pipeline":
-        """Runs every stage in a process of its own, forked from this one, and returns when all are ready.
+        """Runs every stage in a process of its own, and returns when all are ready.
 
         :param block_input: ``forward()`` waits while the first link is full,
         :param input_timeout: for so many seconds.
@@ -197,9 +198,12 @@ class Pipeline:
         :param max_restarts: more restarts of workers than that
         :param restart_window: within so many seconds, without an item in between, end the run.
         :param stop_timeout: seconds that ``cleanup()`` gives the stages to finish.
+        :param start_method: "fork": the workers are copies of this process, so any callable is a stage; "spawn": each
+            is a fresh interpreter, which gets its stage pickled (by cloudpickle, if that is installed), and what a
+            stage sets on itself does not come back.
 
-        Start threads afterwards: a lock that one of them holds at this moment stays locked in the workers. A warning
-        names those there are.
+        With "fork", start threads afterwards: a lock that one of them holds at this moment stays locked in the workers.
+        A warning names those there are.
         """
         return self._start("parallel", self._options(
             block_input=block_input,
@@ -212,6 +216,7 @@ class Pipeline:
             max_restarts=max_restarts,
             restart_window=restart_window,
             stop_timeout=stop_timeout,
+            start_method=start_method,
         ))
 
     def branch(
@@ -384,8 +389,13 @@ class Pipeline:
             "use_profiler": self._use_profiler,
             "profiler_db_folder": self._profiler_db_folder,
             "capacity": 2,
+            "start_method": "fork",
             **given,
         }
+        if options["start_method"] not in ("fork", "spawn"):
+            raise ValueError(f'start_method: found {options["start_method"]!r}, expected "fork" or "spawn"')
+        if options["start_method"] == "spawn":
+            options["plugins"] = ["libpystream_python.so"]
         if options["results"] not in ("newest", "all"):
             raise ValueError(f'results: found {options["results"]!r}, expected "newest" or "all"')
         capacity = options["capacity"]

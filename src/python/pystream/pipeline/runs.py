@@ -18,7 +18,7 @@ class PipelineBase(Stage):
     def __init__(self, layout: Layout, options: Dict[str, Any]) -> None:
         self.layout = layout
         self.names = CoreNames()
-        description = layout.describe(self.names)
+        description = layout.describe(self.names, spawned=options["start_method"] == "spawn")
         self._core: Optional[_core.Run] = None
         self._result: List[Any] = []  # of a pipeline without stages
         self._ended = False
