@@ -8,9 +8,9 @@ packages_for() {
   case "$1" in
     build) echo g++ meson ninja-build pkg-config libboost-dev libsqlite3-dev nlohmann-json3-dev libspdlog-dev \
       libcli11-dev libopencv-dev libavformat-dev libavcodec-dev libswscale-dev libjpeg-dev libtiff-dev zlib1g-dev \
-      libcpp-httplib-dev node-d3 ;;
+      libcpp-httplib-dev node-d3 python3-dev pybind11-dev python3-pybind11 ;;
     test) echo libgtest-dev libgmock-dev libbenchmark-dev graphviz chromium chromium-driver sqlite3 python3 procps git spin \
-      prometheus openssl curl ;;
+      prometheus openssl curl python3-numpy python3-pytest python3-cloudpickle mypy ;;
     demo) echo ffmpeg ;;
     bench) echo libbenchmark-dev python3 ;;
     peers) echo libtbb-dev libzmq3-dev cmake libiceoryx-posh-dev iceoryx gstreamer1.0-tools valgrind ;;

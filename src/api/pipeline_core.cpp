@@ -24,9 +24,9 @@ void TypeCheck::check(const ValueType& type, const char* what) const {
   if (known_.load(std::memory_order_relaxed) == &type) {
     return;
   }
-  if (expected_ != "any" && expected_ != type.name()) {
-    throw PayloadError(std::string(what) + " " + type.name() + ", but stage " + who_ + " " + expected_ +
-                       "; use that type");
+  const std::string name = type.name();
+  if (expected_ != "any" && name != "any" && name != expected_) {
+    throw PayloadError(std::string(what) + " " + name + ", but stage " + who_ + " " + expected_ + "; use that type");
   }
   known_.store(&type, std::memory_order_relaxed);
 }

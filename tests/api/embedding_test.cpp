@@ -92,6 +92,34 @@ TEST(ErasedStageTest, ItsItemsMustFitThoseOfItsNeighbours) {
                        "gives items of type object, but stage MainPipeline__Stage_2 takes int32"));
 }
 
+/// A value that may be of any type, as those of another language are.
+struct Anything {
+  std::vector<std::byte> bytes;
+};
+
+}  // namespace
+}  // namespace pystream::test
+
+template <>
+struct pystream::Codec<pystream::test::Anything> {
+  static std::string name() { return "any"; }
+  static std::size_t size(const pystream::test::Anything& value) { return value.bytes.size(); }
+  static void encode(const pystream::test::Anything& value, std::span<std::byte> to) {
+    std::memcpy(to.data(), value.bytes.data(), to.size());
+  }
+  static pystream::test::Anything decode(std::span<const std::byte> from) { return {{from.begin(), from.end()}}; }
+};
+
+namespace pystream::test {
+namespace {
+
+TEST(ErasedStageTest, ValuesOfAnyTypeFitTypedStagesAtBothEnds) {
+  Pipeline sut;
+  sut.add([](char x) { return static_cast<char>(x + 1); }).parallelize(kAllResults);
+  ASSERT_TRUE(sut.forward(Anything{{std::byte{'a'}}}));
+  EXPECT_EQ(sut.get_results<Anything>()->bytes, std::vector<std::byte>{std::byte{'b'}});
+}
+
 TEST(ErasedStageTest, WithoutAFactoryIsRefused) {
   Pipeline sut;
   EXPECT_TRUE(contains(message_of<Error>([&] { sut.add(ErasedStage{}); }), "ErasedStage::make is empty"));

@@ -541,3 +541,17 @@ def test_random_numbers_differ_between_replicas(pipeline):
     pipeline.parallelize(**ALL)
     first, second = run_all(pipeline, [None, None])
     assert first != second
+
+
+def test_a_cell_of_a_notebook_may_run_twice():
+    """The name is bound to a new pipeline while the old one runs."""
+    pids = []
+    for _ in range(2):
+        cell = Pipeline()
+        cell.add(lambda x: x + 1)
+        cell.parallelize(**ALL)
+        assert run_all(cell, [1]) == [2]
+        pids.append(cell.status().stages[0].pid)
+    wait_until(lambda: not is_alive(pids[0]))
+    assert is_alive(pids[1])
+    cell.cleanup()

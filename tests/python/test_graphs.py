@@ -180,5 +180,61 @@ def test_gives_is_checked(pipeline):
 
 def test_a_form_that_there_is_not_is_refused(pipeline):
     pipeline.add(lambda x: x, takes="json")
-    with pytest.raises(pystream.Error, match='"json", expected "object", "bytes" or "text"'):
+    with pytest.raises(pystream.Error, match='"json", expected "object", "bytes", "text" or "image"'):
         pipeline.parallelize()
+
+
+ARRAY_STAGES = os.environ.get("PYSTREAM_ARRAY_STAGES")
+needs_array_stages = pytest.mark.skipif(ARRAY_STAGES is None, reason="PYSTREAM_ARRAY_STAGES names no plugin")
+
+
+@needs_array_stages
+def test_arrays_go_to_stages_of_cpp_and_back(pipeline):
+    np = pytest.importorskip("numpy")
+    pipeline.add(lambda x: x + 1)
+    pipeline.add(Registered("test.array.invert"), "Invert")
+    pipeline.add(lambda x: x.reshape(-1))
+    pipeline.add(Registered("test.array.mean"), "Mean")
+    pipeline.parallelize(**ALL, plugins=[ARRAY_STAGES])
+    results = run_all(pipeline, [np.full((20, 30, 3), number, dtype=np.uint8) for number in range(5)])
+    assert [result.tolist() for result in results] == [[254.0 - number] for number in range(5)]
+
+
+@needs_array_stages
+def test_an_array_of_another_type_is_refused_by_a_stage_of_cpp(pipeline):
+    np = pytest.importorskip("numpy")
+    pipeline.add(Registered("test.array.invert"), "Invert")
+    pipeline.parallelize(results="all", capacity=16, plugins=[ARRAY_STAGES])
+    for item in (np.ones(3), np.ones(3, dtype=np.uint8)):
+        assert pipeline.forward(item)
+    assert pipeline.drain(DEADLINE)
+    (letter,) = pipeline.dead_letters()
+    assert "found an array of float64, expected one of uint8" in letter.reason
+
+
+@pytest.mark.skipif("PYSTREAM_HAS_OPENCV" not in os.environ, reason="there are no stages of OpenCV")
+@pytest.mark.parametrize("zero_copy", [False, True])
+def test_images_of_opencv_stages_are_arrays_and_back(pipeline, zero_copy):
+    np = pytest.importorskip("numpy")
+    pipeline.add(lambda x: x, "Give", gives="image")
+    pipeline.add(Registered("image.gray"), "Gray")
+    pipeline.add(lambda x: (x.shape, x.dtype.name, x.copy()), "Look", zero_copy=zero_copy)
+    pipeline.parallelize(**ALL, plugins=["libpystream_opencv.so"])
+    image = np.zeros((4, 6, 3), dtype=np.uint8)
+    image[:, :, :] = 200
+    ((shape, kind, gray),) = run_all(pipeline, [image])
+    assert (shape, kind) == ((4, 6), "uint8")
+    assert (gray == 200).all()
+
+
+def test_what_is_no_image_is_not_given_as_one(pipeline):
+    np = pytest.importorskip("numpy")
+    pipeline.add(lambda x: x, gives="image")
+    pipeline.parallelize(results="all", capacity=16)
+    for item in (np.ones(3), "text", np.ones((2, 2, 5), dtype=np.uint8)):
+        assert pipeline.forward(item)
+    assert pipeline.drain(DEADLINE)
+    reasons = [letter.reason for letter in pipeline.dead_letters()]
+    assert "expected an image" in reasons[0]
+    assert "found str, expected a numpy array" in reasons[1]
+    assert "expected an image" in reasons[2]

@@ -17,7 +17,7 @@ ParamSpec form(const char* name, const char* what) {
           .type = ParamType::string,
           .fallback = "object",
           .text = what,
-          .choices = {"object", "bytes", "text"}};
+          .choices = {"object", "bytes", "text", "image"}};
 }
 
 std::vector<ParamSpec> common_params() {

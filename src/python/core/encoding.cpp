@@ -2,36 +2,14 @@
 
 #include <bit>
 #include <cstring>
+#include <optional>
 
+#include "python/core/array_memory.hpp"
 #include "python/core/errors.hpp"
-#include "python/core/numpy.hpp"
 #include "python/core/pickle.hpp"
 
 namespace pystream::python {
 namespace {
-
-/// A view of an object's memory.
-class Buffer {
- public:
-  /// Throws PythonError.
-  Buffer(PyObject* object, int flags) { checked(PyObject_GetBuffer(object, &view_, flags)); }
-  ~Buffer() {
-    if (Py_IsInitialized() != 0) {
-      const Gil gil;
-      PyBuffer_Release(&view_);
-    }
-  }
-  Buffer(const Buffer&) = delete;
-  Buffer& operator=(const Buffer&) = delete;
-
-  const Py_buffer& view() const { return view_; }
-  std::span<const std::byte> bytes() const {
-    return {static_cast<const std::byte*>(view_.buf), static_cast<std::size_t>(view_.len)};
-  }
-
- private:
-  Py_buffer view_{};
-};
 
 std::span<const std::byte> bytes_of(const Py_buffer& view) {
   return {static_cast<const std::byte*>(view.buf), static_cast<std::size_t>(view.len)};
@@ -53,9 +31,7 @@ std::size_t fill_up(std::span<std::byte> to, std::size_t at) {
 }  // namespace
 
 struct Encoding::Large {
-  Reference object;  ///< what `array` is a view of, if that is not the user's object
-  std::unique_ptr<Buffer> array;
-  ArrayShape shape;
+  std::optional<ArrayMemory> array;
   std::optional<Pickled> pickled;
 };
 
@@ -113,28 +89,14 @@ bool Encoding::set_text(PyObject* object) {
 }
 
 bool Encoding::set_array(PyObject* object) {
-  if (!numpy::is_array(object)) {
-    return false;
-  }
-  const std::optional<ElementType> type = numpy::element_type_of(object);
-  if (!type) {
+  if (!is_array_of_numbers(object)) {
     return false;
   }
   large_ = std::make_unique<Large>();
-  large_->array = std::make_unique<Buffer>(object, PyBUF_STRIDES);
-  const Py_buffer* view = &large_->array->view();
-  bool rows = PyBuffer_IsContiguous(view, 'C') != 0;
-  if (!rows && PyBuffer_IsContiguous(view, 'F') == 0) {
-    large_->object = Reference::stolen(numpy::without_gaps(object));
-    large_->array = std::make_unique<Buffer>(large_->object.get(), PyBUF_STRIDES);
-    view = &large_->array->view();
-    rows = true;
-  }
-  std::vector<std::int64_t> sizes(view->shape, view->shape + view->ndim);
-  large_->shape = rows ? ArrayShape::rows(*type, std::move(sizes)) : ArrayShape::columns(*type, std::move(sizes));
-  bytes_ = large_->array->bytes();
+  const ArrayMemory& array = large_->array.emplace(object);
+  bytes_ = array.bytes();
   head_.kind = FrameKind::array;
-  size_ = array_item_bytes(large_->shape);
+  size_ = array_item_bytes(array.shape());
   return true;
 }
 
@@ -151,7 +113,7 @@ void Encoding::set_pickle(PyObject* object) {
 
 void Encoding::write(std::span<std::byte> to) const {
   if (head_.kind == FrameKind::array) {
-    copy(open_array_item(to, large_->shape), 0, bytes_);
+    copy(open_array_item(to, large_->array->shape()), 0, bytes_);
     return;
   }
   std::memcpy(to.data(), &head_, sizeof(head_));

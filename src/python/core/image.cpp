@@ -1,10 +1,13 @@
 #include "python/core/image.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstring>
 #include <pystream/error.hpp>
 #include <string>
+
+#include "python/core/frame.hpp"
 
 namespace pystream::python {
 namespace {
@@ -31,19 +34,57 @@ struct PlaneHead {
   throw PayloadError("item of " + std::to_string(size) + " bytes is a damaged image: " + why);
 }
 
+/// In the order of OpenCV's depths.
+constexpr std::array<ElementType, 7> kDepths{{{.kind = 'u', .bytes = 1},
+                                              {.kind = 'i', .bytes = 1},
+                                              {.kind = 'u', .bytes = 2},
+                                              {.kind = 'i', .bytes = 2},
+                                              {.kind = 'i', .bytes = 4},
+                                              {.kind = 'f', .bytes = 4},
+                                              {.kind = 'f', .bytes = 8}}};
+
 std::optional<ElementType> element_of(std::int32_t type) {
-  constexpr std::array<ElementType, 7> kDepths{{{.kind = 'u', .bytes = 1},
-                                                {.kind = 'i', .bytes = 1},
-                                                {.kind = 'u', .bytes = 2},
-                                                {.kind = 'i', .bytes = 2},
-                                                {.kind = 'i', .bytes = 4},
-                                                {.kind = 'f', .bytes = 4},
-                                                {.kind = 'f', .bytes = 8}}};
   const auto depth = static_cast<std::size_t>(type & 7);
   return depth < kDepths.size() ? std::optional(kDepths[depth]) : std::nullopt;
 }
 
+/// nullopt: no image can be like this.
+std::optional<PlaneHead> plane_of(const ArrayShape& pixels) {
+  const auto depth = std::find(kDepths.begin(), kDepths.end(), pixels.type);
+  const std::vector<std::int64_t>& sizes = pixels.sizes;
+  const std::int64_t channels = sizes.size() == 3 ? sizes[2] : 1;
+  if (depth == kDepths.end() || sizes.size() < 2 || sizes.size() > 3 || channels < 1 || channels > 4 ||
+      !pixels.is_rows() ||
+      std::any_of(sizes.begin(), sizes.end(), [](std::int64_t size) { return size < 1 || size > kMaxSide; })) {
+    return std::nullopt;
+  }
+  return PlaneHead{.rows = static_cast<std::int32_t>(sizes[0]),
+                   .cols = static_cast<std::int32_t>(sizes[1]),
+                   .type = static_cast<std::int32_t>((depth - kDepths.begin()) | ((channels - 1) << 3))};
+}
+
+constexpr std::size_t kHeads = sizeof(ImageHead) + sizeof(PlaneHead);
+
 }  // namespace
+
+std::size_t image_item_bytes(const ArrayShape& pixels) {
+  if (!plane_of(pixels)) {
+    throw PayloadError(
+        "found an array of " + std::to_string(pixels.sizes.size()) + " dimensions of " + to_string(pixels.type) +
+        ", expected an image: rows, columns and up to 4 channels, row after row, of a type that OpenCV has");
+  }
+  return kHeads + filled_up(pixels.bytes());
+}
+
+std::span<std::byte> open_image_item(std::span<std::byte> item, const ArrayShape& pixels) {
+  const ImageHead head{.magic = kImageMagic, .planes = 1};
+  const PlaneHead plane = plane_of(pixels).value();
+  std::memcpy(item.data(), &head, sizeof(head));
+  std::memcpy(item.data() + sizeof(head), &plane, sizeof(plane));
+  const std::size_t end = kHeads + pixels.bytes();
+  std::memset(item.data() + end, 0, item.size() - end);
+  return item.subspan(kHeads, pixels.bytes());
+}
 
 std::optional<Image> image_in(std::span<const std::byte> item) {
   ImageHead head;

@@ -2,12 +2,16 @@
 
 #include <unistd.h>
 
+#include <cstring>
+#include <optional>
 #include <pystream/error.hpp>
 #include <string_view>
 #include <utility>
 
+#include "python/core/array_memory.hpp"
 #include "python/core/decoding.hpp"
 #include "python/core/errors.hpp"
+#include "python/core/image.hpp"
 #include "python/core/lease.hpp"
 #include "python/core/process.hpp"
 
@@ -55,7 +59,10 @@ Form form_named(const std::string& name) {
   if (name == "text") {
     return Form::text;
   }
-  throw Error("found items of form \"" + name + "\", expected \"object\", \"bytes\" or \"text\"");
+  if (name == "image") {
+    return Form::image;
+  }
+  throw Error("found items of form \"" + name + "\", expected \"object\", \"bytes\", \"text\" or \"image\"");
 }
 
 StageRunner::StageRunner(PythonStage stage) : stage_(std::move(stage)) {}
@@ -78,6 +85,7 @@ Reference StageRunner::argument_of(const Item& in) {
     case Form::text:
       return text_of(in);
     case Form::object:
+    case Form::image:
       break;
   }
   if (stage_.zero_copy) {
@@ -114,6 +122,8 @@ void StageRunner::operator()(const Item& in, Output& out) {
 void StageRunner::emit(Reference result, Output& out) {
   if (stage_.gives == Form::object) {
     emit_object(std::move(result), out);
+  } else if (stage_.gives == Form::image) {
+    emit_image(result, out);
   } else {
     emit_bytes(result, out);
   }
@@ -150,6 +160,20 @@ void StageRunner::emit_bytes(const Reference& result, Output& out) {
     }
   }
   out.emit_bytes(std::as_bytes(std::span(bytes, static_cast<std::size_t>(size))));
+}
+
+void StageRunner::emit_image(const Reference& result, Output& out) {
+  std::optional<ArrayMemory> array;
+  std::size_t size = 0;
+  {
+    const Gil gil;
+    array.emplace(result.get());
+    size = image_item_bytes(array->shape());
+  }
+  const std::span<std::byte> item = out.reserve(size).first(size);
+  const std::span<std::byte> pixels = open_image_item(item, array->shape());
+  std::memcpy(pixels.data(), array->bytes().data(), pixels.size());
+  out.emit_reserved(size);
 }
 
 void StageRunner::emit_each(const Reference& generator, Output& out) {

@@ -19,6 +19,7 @@ enum class Form {
   object,  ///< a Python object, see decoded()
   bytes,   ///< the item's bytes as bytes, of or for a C++ stage
   text,    ///< the same as str
+  image,   ///< an image of the OpenCV stages; what is taken is one without this
 };
 /// Throws Error that lists the names there are.
 Form form_named(const std::string& name);
@@ -49,6 +50,7 @@ class StageRunner final : public RawStage {
   void emit(Reference result, Output& out);
   void emit_object(Reference result, Output& out);
   void emit_bytes(const Reference& result, Output& out);
+  static void emit_image(const Reference& result, Output& out);
   void emit_each(const Reference& generator, Output& out);
   void end_lease();
   void require_no_kept_view();

@@ -5,7 +5,7 @@ import os
 import sys
 import weakref
 from types import TracebackType
-from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Type, Union
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Type, Union
 
 from pystream.pipeline.description import Layout, Member, Registered
 from pystream.pipeline.letters import DeadLetter, PipelineStatus
@@ -94,7 +94,7 @@ class Pipeline:
         :param start_timeout: seconds until it is ready, and for its ``cleanup()``.
         :param zero_copy: numpy arrays are read-only views into shared memory, for the length of the call alone.
         :param takes: "bytes" or "text": the items come from a stage of C++ as such.
-        :param gives: "bytes" or "text": the items go to a stage of C++ as such.
+        :param gives: "bytes", "text" or "image": the items go to a stage of C++ as such; an image is a numpy array.
         """
         options = {
             "replicas": replicas,
@@ -184,6 +184,7 @@ class Pipeline:
         restart_window: float = 60,
         stop_timeout: float = 2,
         start_method: str = "fork",
+        plugins: Sequence[str] = (),
     ) -> "Pipeline":
         """Runs every stage in a process of its own, and returns when all are ready.
 
@@ -201,6 +202,7 @@ class Pipeline:
         :param start_method: "fork": the workers are copies of this process, so any callable is a stage; "spawn": each
             is a fresh interpreter, which gets its stage pickled (by cloudpickle, if that is installed), and what a
             stage sets on itself does not come back.
+        :param plugins: shared libraries with the types of ``Registered`` stages, beyond those that are always there.
 
         With "fork", start threads afterwards: a lock that one of them holds at this moment stays locked in the workers.
         A warning names those there are.
@@ -217,6 +219,7 @@ class Pipeline:
             restart_window=restart_window,
             stop_timeout=stop_timeout,
             start_method=start_method,
+            plugins=list(plugins),
         ))
 
     def branch(
@@ -390,12 +393,13 @@ class Pipeline:
             "profiler_db_folder": self._profiler_db_folder,
             "capacity": 2,
             "start_method": "fork",
+            "plugins": [],
             **given,
         }
         if options["start_method"] not in ("fork", "spawn"):
             raise ValueError(f'start_method: found {options["start_method"]!r}, expected "fork" or "spawn"')
         if options["start_method"] == "spawn":
-            options["plugins"] = ["libpystream_python.so"]
+            options["plugins"] = ["libpystream_python.so", *options["plugins"]]
         if options["results"] not in ("newest", "all"):
             raise ValueError(f'results: found {options["results"]!r}, expected "newest" or "all"')
         capacity = options["capacity"]
