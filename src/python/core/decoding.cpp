@@ -154,9 +154,8 @@ PyObject* decoded(std::span<const std::byte> item, const Lease* lease) {
   if (item.size() < sizeof(FrameHead)) {
     refuse(item.size(), "it is shorter than the head of one");
   }
-  const auto head = load<FrameHead>(item, 0);
-  if (head.magic == kFrameMagic) {
-    return frame_of(head, item, lease);
+  if (const auto head = frame_head(item)) {
+    return frame_of(*head, item, lease);
   }
   if (const auto image = image_in(item)) {
     return array_of(image->shape, item, image->pixels, lease);

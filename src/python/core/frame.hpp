@@ -3,6 +3,9 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <optional>
+#include <span>
 
 /// How a Python object lies in the bytes of an item. src/docs/python_wire.md describes it, and is the contract; arrays
 /// are read and written by <pystream/array.hpp>.
@@ -38,6 +41,16 @@ struct PickleHead {
   std::uint32_t reserved = 0;
 };
 static_assert(sizeof(PickleHead) == kAlign);
+
+/// The head that an item begins with; nullopt: it is none of a Python object.
+inline std::optional<FrameHead> frame_head(std::span<const std::byte> item) {
+  FrameHead head;
+  if (item.size() < sizeof(head)) {
+    return std::nullopt;
+  }
+  std::memcpy(&head, item.data(), sizeof(head));
+  return head.magic == kFrameMagic ? std::optional(head) : std::nullopt;
+}
 
 constexpr std::size_t filled_up(std::size_t size) {
   return (size + kAlign - 1) / kAlign * kAlign;

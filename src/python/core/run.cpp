@@ -125,7 +125,7 @@ Run::~Run() {
 
 void Run::start(const py::dict& description, const py::dict& options) {
   ParallelOptions parallel = parallel_options(options);
-  TreeBuilder builder(flags_, parallel.start_method == StartMethod::fork);
+  TreeBuilder builder(flags_, parallel.start_method == StartMethod::fork, !parallel.capacity.items.has_value());
   builder.add_members(pipeline_, description);
   boxes_ = builder.boxes();
   // The library waits for one turn at a time; how many there are is counted here.

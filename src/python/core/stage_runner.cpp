@@ -11,6 +11,7 @@
 #include "python/core/array_memory.hpp"
 #include "python/core/decoding.hpp"
 #include "python/core/errors.hpp"
+#include "python/core/frame.hpp"
 #include "python/core/image.hpp"
 #include "python/core/lease.hpp"
 #include "python/core/process.hpp"
@@ -94,21 +95,41 @@ Reference StageRunner::argument_of(const Item& in) {
   return Reference::stolen(decoded(in.bytes(), lease_.get()));
 }
 
-/// Takes the lock.
-Reference StageRunner::call(const Item& in) {
+/// Whether a result is the item as it came: the very view of it, which nobody can have written.
+bool StageRunner::passes_on(PyObject* result, const Item& in) const {
+  if (!lease_ || !stage_.passes_on || stage_.gives != Form::object || !is_array_of_numbers(result)) {
+    return false;
+  }
+  const ArrayMemory array(result);
+  if (array.bytes().data() < in.bytes().data() || array.bytes().data() >= in.bytes().data() + in.bytes().size()) {
+    return false;
+  }
+  const auto head = frame_head(in.bytes());
+  return head && head->kind == FrameKind::array && ArrayView(in.bytes()).shape() == array.shape();
+}
+
+/// Takes the lock. `same`: the result is the item itself.
+Reference StageRunner::call(const Item& in, bool& same) {
   const Gil gil;
   given_ = Object();
   require_no_kept_view();
   const Reference argument = argument_of(in);
-  return Reference::stolen(checked(PyObject_CallOneArg(stage_.callable.get(), argument.get())));
+  Reference result = Reference::stolen(checked(PyObject_CallOneArg(stage_.callable.get(), argument.get())));
+  same = passes_on(result.get(), in);
+  return result;
 }
 
 /// Without the lock.
 void StageRunner::operator()(const Item& in, Output& out) {
   try {
-    Reference result = call(in);
-    if (PyGen_CheckExact(result.get())) {
+    bool same = false;
+    Reference result = call(in, same);
+    if (same) {
+      result = {};
+      out.forward(in);  // a large one is not even copied
+    } else if (PyGen_CheckExact(result.get())) {
       emit_each(result, out);
+      result = {};
     } else {
       emit(std::move(result), out);
     }

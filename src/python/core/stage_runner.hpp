@@ -29,6 +29,9 @@ struct PythonStage {
   Reference callable;
   bool has_cleanup = false;
   bool zero_copy = false;  ///< arrays are views into shared memory
+  /// An item that comes out as it came in is not copied, but stays in the link that brought it until it is done further
+  /// on. Where links hold few items, that would keep the stages from working at once.
+  bool passes_on = true;
   Form takes = Form::object;
   Form gives = Form::object;
   std::shared_ptr<AttributeBox> attributes{};  ///< none: they stay in the worker
@@ -46,12 +49,13 @@ class StageRunner final : public RawStage {
 
  private:
   Reference argument_of(const Item& in);
-  Reference call(const Item& in);
+  Reference call(const Item& in, bool& same);
   void emit(Reference result, Output& out);
   void emit_object(Reference result, Output& out);
   void emit_bytes(const Reference& result, Output& out);
   static void emit_image(const Reference& result, Output& out);
   void emit_each(const Reference& generator, Output& out);
+  bool passes_on(PyObject* result, const Item& in) const;
   void end_lease();
   void require_no_kept_view();
 

@@ -145,6 +145,7 @@ void TreeBuilder::add_member(Pipeline& pipeline, const py::dict& member) {
   const PythonStage stage{.callable = Reference::borrowed(member["stage"].ptr()),
                           .has_cleanup = member["has_cleanup"].cast<bool>(),
                           .zero_copy = member["zero_copy"].cast<bool>(),
+                          .passes_on = passes_on_,
                           .takes = form_named(member["takes"].cast<std::string>()),
                           .gives = form_named(member["gives"].cast<std::string>()),
                           .attributes = box_for(member),

@@ -19,9 +19,9 @@ using AttributeBoxes = std::vector<std::pair<Reference, std::shared_ptr<Attribut
 
 class TreeBuilder {
  public:
-  /// `brings_attributes`: the stages run in workers that are forked from this process.
-  TreeBuilder(std::shared_ptr<RunFlags> flags, bool brings_attributes)
-      : flags_(std::move(flags)), brings_attributes_(brings_attributes) {}
+  /// `brings_attributes`: the stages run in workers that are forked from this process. `passes_on`: see PythonStage.
+  TreeBuilder(std::shared_ptr<RunFlags> flags, bool brings_attributes, bool passes_on)
+      : flags_(std::move(flags)), brings_attributes_(brings_attributes), passes_on_(passes_on) {}
 
   /// Adds what `description` holds. Throws InvalidStageName and Error.
   void add_members(Pipeline& pipeline, const pybind11::dict& description);
@@ -36,6 +36,7 @@ class TreeBuilder {
 
   std::shared_ptr<RunFlags> flags_;
   bool brings_attributes_;
+  bool passes_on_;
   AttributeBoxes boxes_;
 };
 
