@@ -56,6 +56,38 @@ done
   -Wl,-rpath,"$("${config[@]}" --variable=libdir pystream)"
 "$folder/own_spdlog"
 
+# The Python package, if it was built, and Python stages in a plan; both find the library, and each other.
+package=$(find "$folder/moved" -path '*/pystream/__init__.py' -printf '%h/..')
+if [ -n "$package" ]; then
+  python=$(meson introspect "$build" --buildoptions |
+    python3 -c 'import json, sys; print(next(o["value"] for o in json.load(sys.stdin) if o["name"] == "python_interpreter"))')
+  cat >"$folder/package.py" <<'PYTHON'
+import pystream
+
+pipeline = pystream.Pipeline()
+pipeline.add(lambda x: x + 1)
+with pipeline.parallelize(block_output=True, output_timeout=60):
+    pipeline.forward(1)
+    assert pipeline.get_results() == 2
+library = {line.split()[-1] for line in open("/proc/self/maps") if "libpystream.so" in line}
+assert all("/moved/" in path for path in library), library
+PYTHON
+  PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$package "$python" "$folder/package.py"
+  echo 'def reverse(line): return line[::-1]' >"$folder/stages.py"
+  cat >"$folder/python.json" <<'PLAN'
+{
+  "plugins": ["libpystream_python.so"],
+  "source": {"type": "lines", "params": {"path": "words"}},
+  "stages": [{"name": "Reverse", "type": "python",
+              "params": {"module": "stages.py", "call": "reverse", "takes": "text", "gives": "text"}}],
+  "sink": {"type": "file_writer", "params": {"path": "reversed", "newline": "always"}}
+}
+PLAN
+  echo abc >"$folder/words"
+  (cd "$folder" && PYTHONDONTWRITEBYTECODE=1 moved/bin/pystream-coord run --quiet python.json)
+  [ "$(cat "$folder/reversed")" = cba ]
+fi
+
 # Stages that only tests need are not there.
 if [ -n "$(find "$folder/moved" -name '*testing*')" ] || "$folder/moved/bin/pystream-coord" stages | grep -q 'test\.'; then
   echo "the stages of the tests are installed" >&2

@@ -12,6 +12,7 @@ import subprocess
 import pytest
 
 import pystream
+from conftest import run_script
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MODULES = ["pystream"] + [
@@ -82,3 +83,15 @@ def test_types_are_strict():
     mypy = pytest.importorskip("mypy.api")
     out, errors, code = mypy.run(["--strict", "--cache-dir", os.devnull, str(ROOT / "src/python/pystream")])
     assert code == 0, out + errors
+
+
+@pytest.mark.parametrize(("name", "arguments"), [("convolution", ["6", "1"]), ("mixed", []), ("tracker", [])])
+def test_examples_run(name, arguments):
+    if name == "convolution":
+        pytest.importorskip("cv2")
+    done = run_script(
+        "import runpy, sys; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')",
+        ROOT / f"tests/examples/python/{name}.py",
+        *arguments,
+    )
+    assert done.returncode == 0, done.stderr

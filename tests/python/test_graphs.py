@@ -116,6 +116,39 @@ def test_replicas_keep_the_order(pipeline):
     assert len({pid for _, pid in results}) == 3
 
 
+@pytest.mark.parametrize("share", ["turn", "least_loaded"])
+def test_replicas_share_as_they_are_told(pipeline, share):
+    pipeline.add(lambda x: x * 2, replicas=2, share=share)
+    pipeline.parallelize(**ALL)
+    assert run_all(pipeline, range(30)) == [2 * x for x in range(30)]
+
+
+def test_items_of_one_key_are_for_one_replica(pipeline):
+    pipeline.add(lambda x: x)
+    pipeline.add(lambda x: (x, os.getpid()), replicas=3, share=lambda x: x["key"])
+    pipeline.parallelize(**ALL)
+    items = [{"key": f"key {number % 7}", "number": number} for number in range(70)]
+    results = run_all(pipeline, items)
+    assert [item for item, _ in results] == items
+    for key in {item["key"] for item in items}:
+        assert len({pid for item, pid in results if item["key"] == key}) == 1
+    assert len({pid for _, pid in results}) > 1
+
+
+def test_a_key_that_raises_comes_out_of_forward(pipeline):
+    pipeline.add(lambda x: x, replicas=2, share=lambda x: x["key"])
+    pipeline.parallelize(**ALL)
+    with pytest.raises(KeyError):
+        pipeline.forward({})
+    assert run_all(pipeline, [{"key": 1}]) == [{"key": 1}]
+
+
+def test_another_share_says_which_there_are(pipeline):
+    pipeline.add(lambda x: x, replicas=2, share="random")
+    with pytest.raises(ValueError, match='share: found "random", expected one of "turn", "least_loaded"'):
+        pipeline.parallelize()
+
+
 def test_branches_are_zipped_to_tuples(pipeline):
     views = Pipeline()
     views.add(lambda x: x + 1, "More")

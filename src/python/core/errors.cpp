@@ -104,6 +104,15 @@ int checked(int result) {
   return result;
 }
 
+void put_error_aside() {
+  if (PyErr_ExceptionMatches(PyExc_KeyboardInterrupt) != 0) {
+    PyErr_Clear();
+    PyErr_SetInterrupt();
+  } else {
+    PyErr_WriteUnraisable(nullptr);
+  }
+}
+
 void throw_from_stage(const PythonError& error, const std::string& sentence, bool as_it_is) {
   if (as_it_is) {
     throw error;

@@ -61,7 +61,7 @@ void tell(const Line& line) {
   const Reference done = Reference::stolen(
       module && text ? PyObject_CallMethod(module.get(), "log", "iO", level_number(line.level), text.get()) : nullptr);
   if (!done) {
-    PyErr_WriteUnraisable(nullptr);
+    put_error_aside();
   }
 }
 

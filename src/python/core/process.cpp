@@ -26,7 +26,7 @@ void call_helper(const char* name) {
   const Reference module = Reference::stolen(PyImport_ImportModule("pystream._process"));
   const Reference result = Reference::stolen(module ? PyObject_CallMethod(module.get(), name, nullptr) : nullptr);
   if (!result) {
-    PyErr_WriteUnraisable(nullptr);
+    put_error_aside();
   }
 }
 

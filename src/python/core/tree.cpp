@@ -9,6 +9,8 @@
 #include <optional>
 #include <string>
 
+#include "python/core/decoding.hpp"
+#include "python/core/errors.hpp"
 #include "python/core/params.hpp"
 #include "python/core/process.hpp"
 #include "python/core/sink_runner.hpp"
@@ -51,6 +53,37 @@ Enum named(const std::string& name, std::initializer_list<Enum> values, const ch
   throw py::value_error(std::string(what) + ": found \"" + name + "\", expected one of " + known);
 }
 
+/// Calls a Python function for the key of an item; equal keys have equal hashes in all processes of a pipeline, which
+/// were forked from one.
+std::uint64_t key_of(const Reference& function, std::span<const std::byte> item) {
+  try {
+    const Gil gil;
+    const Reference object = Reference::stolen(decoded(item));
+    const Reference key = Reference::stolen(checked(PyObject_CallOneArg(function.get(), object.get())));
+    const Py_hash_t hash = PyObject_Hash(key.get());
+    if (hash == -1) {
+      throw PythonError();
+    }
+    return static_cast<std::uint64_t>(hash);
+  } catch (const PythonError& error) {
+    throw_from_stage(error, "the key of an item: ", !is_worker());
+  }
+}
+
+Share share_of(const py::dict& options) {
+  if (!options.contains("share") || options["share"].is_none()) {
+    return {};
+  }
+  const py::object share = options["share"];
+  if (PyCallable_Check(share.ptr()) != 0) {
+    const Reference function = Reference::borrowed(share.ptr());
+    return Share::key([function](std::span<const std::byte> item) { return key_of(function, item); });
+  }
+  return named(share.cast<std::string>(), {ShareBy::turn, ShareBy::least_loaded}, "share") == ShareBy::turn
+             ? Share()
+             : Share::least_loaded();
+}
+
 StageOptions stage_options(const py::dict& member) {
   StageOptions options;
   const auto given = member["options"].cast<py::dict>();
@@ -62,6 +95,7 @@ StageOptions stage_options(const py::dict& member) {
   }
   options.max_attempts = value_or(given, "max_attempts", options.max_attempts);
   options.replicas = value_or(given, "replicas", options.replicas);
+  options.share = share_of(given);
   if (const auto timeout = value<double>(given, "timeout")) {
     options.timeout = duration_of(*timeout);
   }
@@ -135,7 +169,7 @@ void TreeBuilder::add_member(Pipeline& pipeline, const py::dict& member) {
   if (member.contains("pipeline")) {
     const auto options = member["options"].cast<py::dict>();
     pipeline.add(child_of(member["pipeline"].cast<py::dict>()), name,
-                 ChildOptions{.replicas = value_or<std::uint32_t>(options, "replicas", 1)});
+                 ChildOptions{.replicas = value_or<std::uint32_t>(options, "replicas", 1), .share = share_of(options)});
     return;
   }
   if (member.contains("registered")) {

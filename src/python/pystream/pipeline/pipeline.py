@@ -68,6 +68,7 @@ class Pipeline:
         name: Optional[str] = None,
         *,
         replicas: int = 1,
+        share: Union[str, Callable[[Any], Any]] = "turn",
         on_error: Optional[str] = None,
         on_crash: Optional[str] = None,
         max_attempts: Optional[int] = None,
@@ -86,7 +87,9 @@ class Pipeline:
 
         The others are for pipelines with workers:
 
-        :param replicas: so many of it run beside one another and take items in turn; results keep their order.
+        :param replicas: so many of it run beside one another; results keep their order.
+        :param share: how they share the items: in "turn", by who is "least_loaded", or by a callable that gives an item's
+            key: all items of one key are for the same replica. (It is not for ``start_method="spawn"``.)
         :param on_error: what follows when it raises: "dead_letter" (the default), "skip", "retry" or "fail".
         :param on_crash: what follows when its worker dies on an item: "replay" (the default; after ``max_attempts``
             deaths the item becomes a dead letter), "skip" or "fail".
@@ -98,6 +101,7 @@ class Pipeline:
         """
         options = {
             "replicas": replicas,
+            "share": share,
             "on_error": on_error,
             "on_crash": on_crash,
             "max_attempts": max_attempts,
