@@ -312,13 +312,19 @@ def test_pipelines_in_pipelines(outer, inner):
     assert [stage.value for stage in stages] == [None] * 4
 
 
-def test_as_stage_gives_a_stage_that_was_not_cleaned_up(start):
-    stage = Append(1)
+def test_as_stage_gives_a_stage_that_was_not_cleaned_up(start, tmp_path):
+    class Trace(Stage):
+        def __call__(self, data):
+            return data
+
+        def cleanup(self):
+            (tmp_path / "cleaned up").touch()
+
     pipeline = Pipeline()
-    pipeline.add(stage)
+    pipeline.add(Trace())
     start(pipeline)
     assert isinstance(pipeline.as_stage(), Stage)
-    assert stage.value == 1
+    assert not (tmp_path / "cleaned up").exists()
     with pytest.raises(pystream.PipelineUndefined):
         pipeline.forward([])
 

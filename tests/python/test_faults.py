@@ -227,14 +227,42 @@ def test_a_thread_that_a_stage_leaves_behind_runs_while_it_waits(pipeline):
 
     pipeline.add(Background())
     pipeline.parallelize(**ALL)
-    counts = []
+    def grows_between_two_items():
+        (before,) = run_all(pipeline, [None])
+        time.sleep(0.05)
+        (after,) = run_all(pipeline, [None])
+        return after >= before + 5  # a call itself lets the thread run once or twice
 
-    def grows():
-        counts.extend(run_all(pipeline, [None]))
-        time.sleep(0.01)
-        return counts[-1] > counts[0] + 5
+    wait_until(grows_between_two_items)
 
-    wait_until(grows)
+
+def test_such_a_thread_runs_while_a_full_link_blocks_its_stage(pipeline):
+    import multiprocessing
+
+    count = multiprocessing.Value("q", 0)
+
+    class Background(Stage):
+        thread = None
+
+        def __call__(self, data):
+            if self.thread is None:
+                self.thread = threading.Thread(target=self.work, daemon=True)
+                self.thread.start()
+            return data
+
+        def work(self):
+            while True:
+                count.value += 1
+                time.sleep(0.001)
+
+        def cleanup(self):
+            self.thread = None
+
+    pipeline.add(Background())
+    pipeline.parallelize(block_input=False, results="all")
+    wait_until(lambda: not pipeline.forward(1))  # nobody reads the results
+    blocked = count.value
+    wait_until(lambda: count.value >= blocked + 20)
 
 
 def test_generators_give_any_number_of_items(pipeline):
