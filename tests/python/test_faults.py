@@ -236,6 +236,15 @@ def test_a_thread_that_a_stage_leaves_behind_runs_while_it_waits(pipeline):
     wait_until(grows_between_two_items)
 
 
+def test_lines_of_workers_come_to_a_function(pipeline):
+    lines = []
+    pipeline.add(lambda x: print("seen", x, file=sys.stderr) or x, "See it")
+    pipeline.parallelize(**ALL, worker_lines=lambda stage, line: lines.append((stage, line)))
+    run_all(pipeline, [1, 2])
+    pipeline.cleanup()
+    assert lines == [("MainPipeline__See it", "seen 1"), ("MainPipeline__See it", "seen 2")]
+
+
 def test_such_a_thread_runs_while_a_full_link_blocks_its_stage(pipeline):
     import multiprocessing
 

@@ -33,8 +33,8 @@ PyObject* checked(PyObject* result);
 /// Throws PythonError if `result` is negative.
 int checked(int result);
 
-/// For a call that nobody can be told of: a Ctrl-C is kept for the next bytecode, everything else is written to standard
-/// error. REQUIRES: an exception is set.
+/// For a call that nobody can be told of: a Ctrl-C is kept for the next bytecode, everything else is written to
+/// standard error. REQUIRES: an exception is set.
 void put_error_aside();
 
 /// Where a stage of this process is run by the user's own calls, its exceptions come out of them as they are. Elsewhere

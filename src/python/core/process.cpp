@@ -43,9 +43,12 @@ void after_fork_in_parent() {
 
 /// The coordinator between the user's process and this one has run no Python: for Python this is a child of the user's
 /// process, and this thread, which was the one that forked, still holds the lock.
-void after_fork_in_worker() {
+void after_fork_in_worker(bool takes_lines) {
   PyOS_AfterFork_Child();
   become_worker();
+  if (takes_lines) {
+    call_helper("use_standard_error");
+  }
   PyGILState_Release(g_lock_before_fork);
 }
 
@@ -66,8 +69,10 @@ void flush_output() {
   const Reference done = Reference::stolen(checked(PyObject_CallMethod(module.get(), "flush", nullptr)));
 }
 
-ForkHooks fork_hooks() {
-  return {.before = before_fork, .in_parent = after_fork_in_parent, .in_worker = after_fork_in_worker};
+ForkHooks fork_hooks(bool takes_lines) {
+  return {.before = before_fork, .in_parent = after_fork_in_parent, .in_worker = [takes_lines] {
+            after_fork_in_worker(takes_lines);
+          }};
 }
 
 }  // namespace pystream::python

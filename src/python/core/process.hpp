@@ -15,6 +15,8 @@ void become_worker();
 void flush_output();
 
 /// Python's part in a fork. The thread that starts the pipeline does not hold Python's lock when they are called.
-ForkHooks fork_hooks();
+/// `takes_lines`: workers write to their standard error what they would else write to a substitute for it, as notebooks
+/// have one.
+ForkHooks fork_hooks(bool takes_lines);
 
 }  // namespace pystream::python

@@ -105,6 +105,22 @@ StageOptions stage_options(const py::dict& member) {
   return options;
 }
 
+Reference text_of(std::string_view text) {
+  return Reference::stolen(PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), "backslashreplace"));
+}
+
+/// Gives a line to a Python function. Called without Python's lock, between calls of the pipeline.
+void tell_line(const Reference& function, std::string_view stage, std::string_view line) {
+  const Gil gil;
+  const Reference who = text_of(stage);
+  const Reference what = text_of(line);
+  const Reference done = Reference::stolen(
+      who && what ? PyObject_CallFunctionObjArgs(function.get(), who.get(), what.get(), nullptr) : nullptr);
+  if (!done) {
+    put_error_aside();
+  }
+}
+
 RegisteredStage registered_of(const py::dict& member) {
   const auto pair = member["registered"].cast<std::pair<std::string, py::dict>>();
   return {.type = pair.first, .params = params_of(pair.second)};
@@ -135,10 +151,16 @@ ParallelOptions parallel_options(const py::dict& given) {
   options.plugins = value_or<std::vector<std::string>>(given, "plugins", {});
   options.worker_program = value_or<std::string>(given, "worker_program", "");
   options.block_input = value_or(given, "block_input", true);
+  if (given.contains("worker_lines") && !given["worker_lines"].is_none()) {
+    const Reference function = Reference::borrowed(py::object(given["worker_lines"]).ptr());
+    options.worker_lines = [function](std::string_view stage, std::string_view line) {
+      tell_line(function, stage, line);
+    };
+  }
   if (value_or<std::string>(given, "start_method", "fork") == "spawn") {
     options.start_method = StartMethod::spawn;
   } else {
-    options.fork_hooks = fork_hooks();
+    options.fork_hooks = fork_hooks(static_cast<bool>(options.worker_lines));
   }
   return options;
 }

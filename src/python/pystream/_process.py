@@ -48,3 +48,8 @@ def become_worker() -> None:
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(line_buffering=True)
+
+
+def use_standard_error() -> None:
+    """What is written to sys.stderr goes to the worker's own standard error, whatever the program had in its place."""
+    sys.stderr = open(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)

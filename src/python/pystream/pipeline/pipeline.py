@@ -189,6 +189,7 @@ class Pipeline:
         stop_timeout: float = 2,
         start_method: str = "fork",
         plugins: Sequence[str] = (),
+        worker_lines: Optional[Callable[[str, str], Any]] = None,
     ) -> "Pipeline":
         """Runs every stage in a process of its own, and returns when all are ready.
 
@@ -207,6 +208,9 @@ class Pipeline:
             is a fresh interpreter, which gets its stage pickled (by cloudpickle, if that is installed), and what a
             stage sets on itself does not come back.
         :param plugins: shared libraries with the types of ``Registered`` stages, beyond those that are always there.
+        :param worker_lines: is called with a stage's profile key and a line that its worker wrote to standard error, during the
+            next call of this pipeline, at the latest in ``cleanup()``. Without it such lines go to this program's
+            standard error; a notebook shows them with ``worker_lines=lambda stage, line: print(stage, line)``.
 
         With "fork", start threads afterwards: a lock that one of them holds at this moment stays locked in the workers.
         A warning names those there are.
@@ -224,6 +228,7 @@ class Pipeline:
             stop_timeout=stop_timeout,
             start_method=start_method,
             plugins=list(plugins),
+            worker_lines=worker_lines,
         ))
 
     def branch(

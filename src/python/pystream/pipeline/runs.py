@@ -22,6 +22,9 @@ class PipelineBase(Stage):
         self._core: Optional[_core.Run] = None
         self._result: List[Any] = []  # of a pipeline without stages
         self._ended = False
+        take, shown_key = options.get("worker_lines"), self.names.shown_key
+        if take is not None:
+            options["worker_lines"] = lambda key, line: take(shown_key(key), line)
         if layout.members:
             self._core = _core.Run(description, options)
 
