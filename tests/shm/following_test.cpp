@@ -253,7 +253,8 @@ TEST_F(LeastLoadedTest, WhatWasRolledBackIsNobodysLoad) {
 
 TEST_F(LeastLoadedTest, RefusesADealtRecordThatNamesTheFollower) {
   deal_all({"a"});
-  auto* const word = reinterpret_cast<std::uint64_t*>(segment_.map_producer(0).ring + 8);
+  const ProducerEnd end = segment_.map_producer(0);
+  auto* const word = reinterpret_cast<std::uint64_t*>(end.ring + 8);
   *word = (*word & kDealtSequenceMask) | std::uint64_t{2} << kConsumerShift;
   EXPECT_THROW(follow(), LinkCorrupt);
   EXPECT_THROW(RingWriter(segment_.map_producer(0)), LinkCorrupt);
