@@ -27,7 +27,7 @@ class Coord:
     """Programs of the build, with a profiler folder of their own."""
 
     def __init__(self, program, folder):
-        self.program = program
+        self.program = os.path.abspath(program)  # it is started in another folder
         self.folder = folder
         self.environment = dict(os.environ, PYSTREAM_PROFILES=str(folder / "profiles"))
         self.running = []

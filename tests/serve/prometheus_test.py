@@ -146,7 +146,7 @@ def main():
             assert get(f"{address}healthz") == "ok\n"
             check_dashboard(prometheus, examples / "dashboard.json")
             assert run.wait(120) == 0
-            profile = json.loads(subprocess.run([sys.argv[1], "profile", "--format", "json"], env=coord.environment, check=True,
+            profile = json.loads(subprocess.run([coord.program, "profile", "--format", "json"], env=coord.environment, check=True,
                                                 capture_output=True, text=True).stdout)
             compare(prometheus, profile)
             text = file.read_text()
