@@ -4,7 +4,7 @@
 
 namespace pystream::api {
 
-/// When the cycles of a loop begin. Each moment is counted from the one before, not from when somebody woke up, so late
+/// When the cycles of a loop begin. Each moment is counted from the one before, not from the actual wake-up, so late
 /// wake-ups do not add up. Whole periods that were missed are not made up for.
 class Beat {
  public:

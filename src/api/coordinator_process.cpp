@@ -62,7 +62,7 @@ bool has_source(const plan::Topology& topology) {
   return topology.has_source(0);
 }
 
-/// Made in the coordinator process, where nobody else uses it.
+/// Created in the coordinator process, and used by it alone.
 base::NonblockingWriter& standard_error() {
   static base::NonblockingWriter* const kWriter = std::make_unique<base::NonblockingWriter>(STDERR_FILENO).release();
   return *kWriter;
@@ -150,7 +150,7 @@ class Service {
     }
     if (orphan_drainer_ && orphan_drainer_->discarded() > 0) {
       say({}, "the program that fed the pipeline has died; " + std::to_string(orphan_drainer_->discarded()) +
-                  " results that nobody can read any more were discarded");
+                  " results that no process can read any more were discarded");
     }
     return EXIT_SUCCESS;
   }
@@ -223,10 +223,10 @@ class Service {
       return;
     }
     if (has_source(*start_.topology)) {
-      tell("the pipeline drains: its coordinator was sent SIGTERM");
+      tell("the pipeline drains: its coordinator received SIGTERM");
     } else {
       channel_.send({.kind = Message::Kind::ended,
-                     .reason = {.text = "the pipeline was ended from outside: its coordinator was sent SIGTERM"}});
+                     .reason = {.text = "the pipeline was ended from outside: its coordinator received SIGTERM"}});
     }
   }
 

@@ -10,7 +10,7 @@ namespace pystream::api {
 
 /// The user's end of the last link. Several threads take turns.
 ///
-/// With Results::newest the link drops the oldest: its producer overwrites what nobody reads, so the pipeline never
+/// With Results::newest the link drops the oldest: its producer overwrites what was not read, so the pipeline never
 /// waits for this end, and what is read here is the newest that was published when it was looked for.
 class Exit {
  public:

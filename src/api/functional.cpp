@@ -9,7 +9,7 @@
 
 namespace pystream::functional {
 
-/// The threads of an executor and what they are to do.
+/// The threads of an executor and their tasks.
 class Executor::Crew {
  public:
   explicit Crew(std::size_t threads) {

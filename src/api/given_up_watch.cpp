@@ -22,7 +22,7 @@ std::string text_of(const GivenUpItems& stage) {
     text += stage.last_item ? ", the last was " + item : "";
   }
   text += stage.last_reason.empty() ? "" : ": " + stage.last_reason;
-  return text + "; dead_letters() gives those that are kept";
+  return text + "; dead_letters() returns those that are stored";
 }
 
 }  // namespace

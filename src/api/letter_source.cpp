@@ -30,8 +30,8 @@ DeadLetter public_letter(const store::ListedLetter& listed) {
 std::vector<DeadLetter> LetterSource::read(std::size_t most) const {
   if (program.empty()) {
     throw ProfilingError(
-        "this pipeline keeps no dead letters, since the worker program was not found; see the warning "
-        "that it gave when it started");
+        "this pipeline stores no dead letters, because the worker program was not found; see the warning "
+        "at its start");
   }
   const base::ChildResult result = base::run_child({.arguments = {program.string(), "list-letters"},
                                                     .input = base::encode(store::LetterQuery{.run = run, .most = most}),

@@ -11,7 +11,7 @@ namespace pystream::api {
 /// Calls a function again and again from a thread of its own.
 class LoopThread {
  public:
-  /// `cycle` is told when it should give up waiting. If it throws, the loop ends.
+  /// `cycle` gets the time at which it should give up waiting. If it throws, the loop ends.
   LoopThread(std::function<void(const std::stop_token&)> cycle, std::chrono::nanoseconds period);
   /// Ends the loop and waits for the cycle in work.
   ~LoopThread();

@@ -9,7 +9,7 @@
 
 namespace pystream::api {
 
-/// Warnings on their way to the user's logger. They are collected wherever they become known and told between calls,
+/// Warnings on their way to the user's logger. They are collected wherever they arise and logged between calls,
 /// without any lock of a pipeline. Thread-safe.
 class News {
  public:
@@ -23,7 +23,7 @@ class News {
   void tell_with(bool (*say)(const std::string& text));
 
   std::mutex mutex_;          ///< guards texts_
-  base::OwnedMutex telling_;  ///< held while texts are told; the logger may call the pipeline
+  base::OwnedMutex telling_;  ///< held while texts are logged; the logger may call the pipeline
   std::atomic<bool> any_{false};
   std::deque<std::string> texts_;
 };

@@ -66,7 +66,7 @@ ParallelRun::ParallelRun(PipelineTree& tree, const ParallelOptions& options, con
 Entry& ParallelRun::entry(const char* call) {
   if (!entry_) {
     throw Error(std::string(call) + " is for a pipeline without a source; stage " +
-                session_.topology().stages.front().key + " makes the items of this one");
+                session_.topology().stages.front().key + " gives the items of this one");
   }
   return *entry_;
 }
@@ -106,7 +106,7 @@ std::optional<RunTotals> ParallelRun::wait(nanoseconds timeout) {
   return session_.wait(timeout);
 }
 
-/// A worker gives its input back only after it has published what it made of it, so something in flight is always seen
+/// A worker releases its input only after it has published the result, so an item in flight is always seen
 /// by a look at the links from the first to the last.
 bool ParallelRun::drain(nanoseconds timeout) {
   if (has_source()) {

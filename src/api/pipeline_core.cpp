@@ -56,7 +56,7 @@ bool PipelineCore::in_own_process() const {
 void PipelineCore::require_own_process() const {
   if (!in_own_process()) {
     throw PipelineUndefined("this pipeline belongs to process " + std::to_string(process_) +
-                            ", which made it; make one in this process");
+                            ", which created it; create one in this process");
   }
 }
 
@@ -239,7 +239,7 @@ void PipelineCore::cleanup() {
   require_own_process();
   try {
     stop_loop();
-  } catch (...) {  // stop_loop() was not called, so this is the only word of it
+  } catch (...) {  // stop_loop() was not called, so nothing else reports it
     base::log(LogLevel::error, "the loop of the input_generator had ended: " + base::exception_text());
   }
   if (!run_) {

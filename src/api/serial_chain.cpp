@@ -66,7 +66,7 @@ void SerialChain::record_to(SerialProfile& profile, const std::vector<std::optio
   }
 }
 
-/// What passed since the last look was this stage's.
+/// The time since the last reading was this stage's.
 void SerialChain::lap(Step& step) {
   const std::int64_t now = clock_.now();
   step.spent_ns = std::max<std::int64_t>(step.spent_ns, 0) + now - last_ns_;

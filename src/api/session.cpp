@@ -64,10 +64,11 @@ std::filesystem::path worker_program(const ParallelOptions& options, bool with_p
     if (options.start_method == StartMethod::spawn) {
       throw;
     }
-    base::log(LogLevel::warning, std::string(with_profile ? "no profile is written, and " : "") +
-                                     "the pipeline ends at the first item that a stage fails on, since no dead letters "
-                                     "can be kept: " +
-                                     error.what());
+    base::log(LogLevel::warning,
+              std::string(with_profile ? "no profile is written, and " : "") +
+                  "the pipeline ends at the first item that a stage fails on, because no dead letters "
+                  "can be kept: " +
+                  error.what());
     return {};
   }
 }
@@ -261,7 +262,8 @@ bool Session::failed(std::int64_t now_ns) {
   const bool told = static_cast<shm::Command>(view_.workers.front().control->command.load(std::memory_order_relaxed)) ==
                     shm::Command::stop;
   if (told || now_ns - looked_at_.load(std::memory_order_relaxed) > kLookPeriod.count()) {
-    // Whoever holds it asks the coordinator something and looks meanwhile; an item need not wait for the answer.
+    // The thread that holds it asks the coordinator something and checks it meanwhile; an item need not wait for the
+    // answer.
     if (const std::unique_lock lock(mutex_, std::try_to_lock); lock) {
       looked_at_.store(now_ns, std::memory_order_relaxed);
       look();

@@ -22,7 +22,7 @@
 
 namespace pystream::api {
 
-/// How long the user's process sleeps at most before it looks whether its coordinator lives.
+/// How long the user's process sleeps at most before it checks that its coordinator lives.
 inline constexpr std::chrono::nanoseconds kLookPeriod = std::chrono::milliseconds(20);
 
 /// A running pipeline with workers, as the user's process holds it: its shared memory, its coordinator, and whether
@@ -41,7 +41,7 @@ class Session {
   const shm::SupervisorView& view() const { return view_; }
   pid_t coordinator() const { return coordinator_->pid; }
 
-  /// Looks at the coordinator, too, if nobody did for kLookPeriod. `now_ns`: CLOCK_MONOTONIC.
+  /// Also checks the coordinator, if that was not done for kLookPeriod. `now_ns`: CLOCK_MONOTONIC.
   void check(std::int64_t now_ns);
   /// As check(), without throwing: true if the pipeline has failed.
   bool failed(std::int64_t now_ns);
@@ -100,7 +100,7 @@ class Session {
   GivenUpWatch given_up_;
   std::optional<TerminationReason> failure_;
   std::optional<Message> answer_;
-  std::optional<Message> done_;  ///< the last word of a coordinator whose workers have all ended by themselves
+  std::optional<Message> done_;  ///< the last message of a coordinator whose workers have all ended by themselves
   bool ready_ = false;
   bool stopped_ = false;
   std::atomic<bool> failed_{false};

@@ -125,7 +125,7 @@ void check_entrance(const std::vector<TreeStage>& all, const plan::Topology& top
     }
     if (known != nullptr && known->parts->input != stage.parts->input) {
       throw PipelineInitiationError("stage " + known->key + " takes items of type " + known->parts->input +
-                                    ", but stage " + stage.key + ", which gets the same ones, takes " +
+                                    ", but stage " + stage.key + ", which gets the same items, takes " +
                                     stage.parts->input + "; change one of them");
     }
     known = &stage;
@@ -137,7 +137,7 @@ void check_agreement(const std::vector<plan::GivenItems>& items) {
   if (const auto differ = plan::differing_items(items)) {
     throw PipelineInitiationError("stage " + differ->first.who + " gives items of type " + differ->first.type +
                                   ", and stage " + differ->second.who + " gives " + differ->second.type +
-                                  "; branches that are joined to one stream give items of one type");
+                                  "; branches that are merged must give items of one type");
   }
 }
 
@@ -267,7 +267,7 @@ Params checked_params(const std::string& key, const Params& given, const StageTy
   for (const auto& [name, value] : given.values()) {
     const ParamSpec* spec = plan::find_spec(type.info.params, name);
     if (spec == nullptr) {
-      refuse_param(key, name, "is none of type \"" + type.name + "\"");
+      refuse_param(key, name, "is no parameter of type \"" + type.name + "\"");
     }
     const auto fitted = plan::fit_param(value, *spec, plan::DurationForm::text_or_nanoseconds);
     if (!fitted) {
@@ -321,7 +321,7 @@ std::string checked_name(PipelineTree& tree, std::string name) {
   if (std::ranges::any_of(tree.members, same) || (tree.source && same(*tree.source)) ||
       (tree.sink && same(*tree.sink))) {
     throw InvalidStageName("\"" + name +
-                           "\": another stage of this pipeline has that name; names are unique within a pipeline");
+                           "\": another stage of this pipeline has that name; give each a name of its own");
   }
   return name;
 }

@@ -52,7 +52,7 @@ Pipe make_pipe() {
   return pipe;
 }
 
-/// Standard input as a file in memory: nobody has to feed it.
+/// Standard input as a file in memory, so that no writer is needed.
 UniqueFd file_with(std::string_view text) {
   UniqueFd file = raised(::memfd_create("stdin", MFD_CLOEXEC));
   while (file && !text.empty()) {
@@ -177,7 +177,7 @@ class Child {
         break;
       }
       ::poll(ends.data(), ends.size(), static_cast<int>(pidfd_ ? std::min<std::int64_t>(left_ms, 1000) : 0));
-      // What is in the pipes when it has ended is all there is: a program it left behind may hold them open.
+      // Read only what is in the pipes when it has ended: a program that it left behind may hold them open.
       const bool ended = !pidfd_ || ends[2].revents != 0;
       drain(output_, result.output, command_.output_limit + 1);
       drain(errors_, result.errors, command_.errors_limit);
@@ -220,7 +220,7 @@ class Child {
         end();
         throw;
       }
-      pid_ = -1;  // it has ended, and somebody else has reaped it: the number may be another's by now
+      pid_ = -1;  // it was reaped elsewhere: the number may belong to another process by now
     } catch (...) {
       end();
       throw;
@@ -245,7 +245,7 @@ class Child {
     }
   }
 
-  /// Kills it, if it has not ended, and reaps it. nullopt: somebody else has taken its status.
+  /// Kills it, if it has not ended, and reaps it. nullopt: it was reaped elsewhere.
   std::optional<int> end() {
     if (pid_ <= 0) {
       return std::nullopt;

@@ -15,7 +15,7 @@ struct ChildCommand {
   std::string directory{};                 ///< where it runs; empty: here
   std::chrono::milliseconds deadline = std::chrono::seconds(30);
   std::size_t output_limit = 16 << 20;  ///< of standard output; a program that writes more is killed
-  std::size_t errors_limit = 64 << 10;  ///< of standard error; what is beyond is dropped
+  std::size_t errors_limit = 64 << 10;  ///< of standard error; the rest is dropped
 };
 
 struct ChildResult {

@@ -16,12 +16,12 @@ std::string printable_line(std::string_view text);
 /// The same with its line ends and tabs.
 std::string printable_text(std::string_view text);
 
-/// The text with U+FFFD for each byte that is no UTF-8.
+/// The text with U+FFFD for each byte that is not UTF-8.
 std::string valid_utf8(std::string_view text);
 
-/// At most `width` columns of `text`: what is too much is taken out of the middle, and ".." stands there.
+/// At most `width` columns of `text`; if it is longer, ".." replaces a part in the middle.
 std::string shortened_middle(std::string_view text, std::size_t width);
-/// At most `width` columns of `text`, with "..." at the end where something was cut off.
+/// At most `width` columns of `text`, with "..." at the end if it was cut.
 std::string shortened_end(std::string_view text, std::size_t width);
 
 /// `text` in lines of at most `width` columns, each after the first with `indent` blanks before it.

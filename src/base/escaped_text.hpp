@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-/// Text as formats for programs hold it; what is no UTF-8 becomes U+FFFD.
+/// Text escaped for machine-readable formats; bytes that are not UTF-8 become U+FFFD.
 namespace pystream::base {
 
 /// In quotes, with escapes.

@@ -4,7 +4,7 @@
 
 namespace pystream::base {
 
-/// What the exception that is being handled says. REQUIRES: called from a handler.
+/// The text of the exception that is being handled. REQUIRES: called from a handler.
 std::string exception_text();
 
 }  // namespace pystream::base

@@ -9,11 +9,11 @@
 /// this process may only read.
 namespace pystream::base {
 
-/// Which sleepers on a word are meant: those that sleep with one of these bits.
+/// Selects sleepers on a word: those that sleep with one of these bits.
 inline constexpr std::uint32_t kEverySleeper = ~std::uint32_t{0};
 
 /// Sleeps while the low half of `word` is the low half of `seen`, for at most `timeout_ns`; may also return early
-/// (a signal, a wake-up meant to make the caller look around). The caller looks again whatever the reason. REQUIRES:
+/// (a signal, a wake-up without a change). The caller must check its condition again in any case. REQUIRES:
 /// `bits` is not 0.
 void futex_wait(const std::atomic<std::uint64_t>& word, std::uint64_t seen, std::int64_t timeout_ns,
                 std::uint32_t bits = kEverySleeper);

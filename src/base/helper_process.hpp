@@ -7,7 +7,7 @@
 
 namespace pystream::base {
 
-/// A program that works beside this process and is told what to do through descriptors.
+/// A program that works beside this process and gets its orders through descriptors.
 struct HelperCommand {
   std::vector<std::string> arguments;  ///< the first is the path of the program
   std::vector<int> fds;                ///< become 3, 4, …; of the others only standard error stays

@@ -54,7 +54,7 @@ struct Path {
   char bytes[kTokenBytes] = {};
 };
 
-/// Cheap, so that what is fast elsewhere is fast here too.
+/// Cheap, so that a library with kill points is not much slower.
 bool any_order_is_for(std::string_view orders, std::size_t here, unsigned visit) {
   while (!orders.empty()) {
     if (Order(cut(orders, ',')).is_for(here, visit)) {
@@ -64,7 +64,7 @@ bool any_order_is_for(std::string_view orders, std::size_t here, unsigned visit)
   return false;
 }
 
-/// In a sleep that nobody ends: the kernel does it a moment later.
+/// Sleeps for ever: the signal arrives a moment later.
 void die_soon() {
   sigevent event{};
   event.sigev_notify = SIGEV_SIGNAL;

@@ -1,7 +1,7 @@
 #pragma once
 
-/// Places at which a worker can be told to die, for tests: between any two of them stands something that a successor
-/// must put right. Only a library built with PYSTREAM_KILL_POINTS has them (tests/kill_points); elsewhere a kill point
+/// Places at which tests can let a worker die: between any two of them is something that a successor
+/// must repair. Only a library built with PYSTREAM_KILL_POINTS has them (tests/kill_points); elsewhere a kill point
 /// is no code at all.
 namespace pystream::base {
 

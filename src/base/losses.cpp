@@ -6,7 +6,7 @@
 namespace pystream {
 namespace {
 
-// Of a process that is no worker: nobody looks at them.
+// Of a process that is not a worker: never read.
 std::atomic<std::uint64_t> g_own_losses{0};
 std::atomic<std::uint64_t> g_own_number{0};
 

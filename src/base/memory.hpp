@@ -4,7 +4,7 @@
 
 namespace pystream::base {
 
-/// Bytes this process may still take: the smaller of MemAvailable and what is left below the cgroup's limit.
+/// Bytes that this process may still allocate: the smaller of MemAvailable and what is left below the cgroup's limit.
 std::uint64_t available_memory();
 
 }  // namespace pystream::base

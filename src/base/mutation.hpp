@@ -19,8 +19,8 @@ enum class Mutation {
   sleep_without_position,        ///< announces a sleep without the position that was seen
   no_wake_of_consumer,           ///< publishes without a wake-up
   request_ends_sleep,            ///< takes a consumer that was woken for room for one that saw the commit
-  free_by_first_consumer,        ///< takes what the first of several consumers has released for free
-  free_before_follower,          ///< takes for free what the collector needs in order to follow the dealing
+  free_by_first_consumer,        ///< treats what the first of several consumers has released as free
+  free_before_follower,          ///< treats as free what the collector needs to follow the dealing
   follow_in_turn,                ///< collects in turn, however the items were dealt
   wait_for_first_consumer,       ///< waits for the first of several consumers, although another one blocks
   deal_from_first,               ///< a successor deals from the first consumer on
@@ -33,11 +33,11 @@ enum class Mutation {
   collect_without_output,        ///< commits what was collected without output by a store into the valid entry
   merge_closes_each,             ///< each branch's answer ends the item in the rows around
   release_zipped_early,          ///< releases answers that wait for those of other branches
-  forget_winner,                 ///< a successor chooses the first branch anew, in the midst of its answer
+  forget_winner,                 ///< a successor chooses the first branch anew, in the middle of its answer
   forget_answered,               ///< does not journal how many items each branch has answered
   no_wake_after_death,           ///< the coordinator does not wake a dead worker's neighbours
   ignore_releases_while_asleep,  ///< sleeps for input only, although output records refer to inputs
-  ignore_release_request,        ///< sleeps for input only, although a worker upstream may come to lack room
+  ignore_release_request,        ///< sleeps for input only, although a worker upstream may run out of room
   no_request_upstream,           ///< does not pass on that a worker upstream lacks room
   no_request_for_room,           ///< does not ask the consumer for room
   stale_cursor_in_run,           ///< commits an older cursor when a batch waits for room

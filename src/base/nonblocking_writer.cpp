@@ -15,7 +15,7 @@
 namespace pystream::base {
 namespace {
 
-constexpr std::size_t kTerminalBytes = 256;  ///< a terminal that is ready takes so many
+constexpr std::size_t kTerminalBytes = 256;  ///< a terminal that is ready takes this many
 
 std::uint64_t lines_in(std::string_view text) {
   const auto ends = static_cast<std::uint64_t>(std::count(text.begin(), text.end(), '\n'));
@@ -37,7 +37,7 @@ NonblockingWriter::NonblockingWriter(int fd, std::size_t most_waiting)
   }
 }
 
-/// A description of its own, for O_NONBLOCK on the shared one would reach everybody who has it. Where it cannot be had
+/// A file description of its own, because O_NONBLOCK on the shared one affects all its users. If there is none
 /// (another user's, no /proc), the look whether there is room has to do; the room may be taken between look and write.
 void NonblockingWriter::open_anew(unsigned mode) {
   const std::string path = "/proc/self/fd/" + std::to_string(fd_);
@@ -124,7 +124,7 @@ void NonblockingWriter::flush() {
   while (!waiting_.empty()) {
     const ssize_t written = put(std::string_view(waiting_).substr(0, next_part()));
     if (written < 0 && errno != EAGAIN) {
-      drop_waiting();  // closed, hung up, full: nobody will read it
+      drop_waiting();  // closed, hung up, full: it will never be read
     }
     if (written <= 0) {
       break;

@@ -12,7 +12,7 @@
 namespace pystream::base {
 
 /// Writes lines to a descriptor that other processes share, such as standard error, and never waits for its reader:
-/// what the reader does not take at once waits here, what does not fit here is dropped and counted. The flags of
+/// what the reader does not take at once is buffered here, what does not fit is dropped and counted. The flags of
 /// the shared descriptor stay as they are.
 class NonblockingWriter {
  public:
@@ -22,18 +22,18 @@ class NonblockingWriter {
   NonblockingWriter(const NonblockingWriter&) = delete;
   NonblockingWriter& operator=(const NonblockingWriter&) = delete;
 
-  /// From now on what waits is written as soon as the reader takes it. REQUIRES: detach() before the loop ends.
+  /// From now on buffered text is written as soon as the reader takes it. REQUIRES: detach() before the loop ends.
   void attach(EventLoop& loop);
   void detach();
 
   /// Takes all of `text`, or drops it.
   void write(std::string_view text);
-  /// The same, but what does not go out now is forgotten and not counted: for what is soon out of date.
+  /// The same, but what cannot be written now is discarded and not counted: for text that is soon outdated.
   void write_if_read(std::string_view text);
-  /// Waits until all is out. False if the time is over, or nobody will ever read it.
+  /// Waits until everything is written. False if the time is over, or it will never be read.
   bool flush_within(std::optional<std::chrono::milliseconds> patience);
 
-  /// Lines that nobody will see.
+  /// Lines that were dropped.
   std::uint64_t dropped() const { return dropped_; }
 
  private:

@@ -102,7 +102,7 @@ void raise_fd_limit() noexcept {
   if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
     g_raised_from = limit.rlim_cur;
     limit.rlim_cur = limit.rlim_max;
-    ::setrlimit(RLIMIT_NOFILE, &limit);  // refused: it stays as it was
+    ::setrlimit(RLIMIT_NOFILE, &limit);  // if refused, the limit stays unchanged
   }
 }
 

@@ -11,7 +11,7 @@ namespace pystream::base {
 
 /// The open descriptors of this process, ascending.
 std::vector<int> open_fds();
-/// Closes every descriptor that is not in `kept`. Async-signal-safe but for the sorting of its argument.
+/// Closes every descriptor that is not in `kept`. Async-signal-safe except for sorting its argument.
 void close_all_but(std::vector<int> kept);
 
 /// Says while it lives that processes forked by this library must not inherit a descriptor: it would keep a pipeline's

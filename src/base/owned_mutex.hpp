@@ -6,8 +6,8 @@
 
 namespace pystream::base {
 
-/// A mutex under which a callback of the user's runs, which may come back: is_mine() tells, and try_lock() is false
-/// then. (std::mutex::try_lock() by its owner is undefined.)
+/// A mutex under which a callback of the user's runs, which may call back into this object: is_mine() tells, and
+/// try_lock() is false then. (std::mutex::try_lock() by its owner is undefined.)
 class OwnedMutex {
  public:
   void lock() {

@@ -25,7 +25,7 @@ struct ExitStatus {
   std::chrono::nanoseconds system_time{};
   std::uint64_t max_rss = 0;  ///< bytes
 };
-/// Reaps an ended child; nullopt while it still runs. A child that somebody else reaped counts as ended with
+/// Reaps an ended child; nullopt while it still runs. A child that was reaped elsewhere counts as ended with
 /// code -1 (the user's program may call wait() itself).
 std::optional<ExitStatus> try_reap(const UniqueFd& pidfd);
 

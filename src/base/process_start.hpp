@@ -1,9 +1,9 @@
 #pragma once
 
-/// What a program gets from its parent process and must not depend on.
+/// Resets what a program inherits from its parent process and must not depend on.
 namespace pystream::base {
 
-/// Gives the signals that the parent ignored their default effect, but for those that are ignored on purpose: SIGHUP
+/// Gives the signals that the parent ignored their default effect, except those that are ignored on purpose: SIGHUP
 /// (nohup), and SIGINT and SIGQUIT (a shell without job control ignores both in what it runs in the background).
 void reset_ignored_signals() noexcept;
 /// Gives every signal its default effect: for a process that was forked from a program with handlers of its own.

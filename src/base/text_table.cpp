@@ -10,8 +10,8 @@ namespace pystream::base {
 namespace {
 
 constexpr std::size_t kGap = 2;             ///< blanks between two columns
-constexpr std::size_t kEasilyRead = 24;     ///< names keep so many columns before other columns go
-constexpr std::size_t kStillReadable = 10;  ///< and so many after all of those have gone
+constexpr std::size_t kEasilyRead = 24;     ///< names keep this many columns before other columns are dropped
+constexpr std::size_t kStillReadable = 10;  ///< and this many once all of those are dropped
 
 using Widths = std::vector<std::size_t>;
 
@@ -38,7 +38,7 @@ void shrink(Widths& widths, const std::vector<TextTable::Column>& columns, std::
   }
 }
 
-/// Gives back what is left over, as far as the cells need it.
+/// Distributes the remaining width, as far as the cells need it.
 void grow(Widths& widths, const Widths& natural, const std::vector<TextTable::Column>& columns, std::size_t indent,
           std::size_t room) {
   for (std::size_t i = 0; i < columns.size(); ++i) {
@@ -126,7 +126,8 @@ std::string TextTable::text(const Look& look) const {
   const auto add_line = [&](const std::vector<std::string>& cells, const std::string& style) {
     std::string text = line(cells, shown);
     if (look.width) {
-      text = shortened_end(text, *look.width);  // a terminal too narrow even for what has to stay
+      text =
+          shortened_end(text, *look.width);  // the terminal is too narrow even for the columns that are never dropped
     }
     out += look.colour && !style.empty() ? style + text + "\x1b[0m\n" : text + "\n";
   };

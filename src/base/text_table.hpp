@@ -11,7 +11,7 @@ namespace pystream::base {
 /// A table for people: rows in aligned columns that fit the width of a terminal.
 class TextTable {
  public:
-  /// What happens to cells where room is short.
+  /// What happens to cells if the table is too wide.
   enum class Cut { never, middle, end };
   struct Column {
     std::string title{};
@@ -22,7 +22,7 @@ class TextTable {
   };
   /// How it is shown.
   struct Look {
-    std::optional<std::size_t> width{};  ///< of the terminal; none: as wide as it gets
+    std::optional<std::size_t> width{};  ///< of the terminal; none: unlimited
     bool colour = false;
   };
 

@@ -64,7 +64,7 @@ struct Verdict {
   coord::ChaosFigures chaos;
   coord::Audit audit;
   std::uint64_t runs = 0;
-  std::uint64_t differing = 0;  ///< runs whose output was not that of the undisturbed one
+  std::uint64_t differing = 0;  ///< runs whose output differs from that of the run without faults
   std::string trouble;          ///< why it ended early
   bool drained = false;         ///< the last run, after its last kill
   bool interrupted = false;
@@ -181,7 +181,7 @@ class ChaosCommand {
     switch (run_unwaited(coordinator)) {
       case coord::Outcome::done:
         if (coordinator.drained()) {
-          throw Error("the undisturbed run was told to end before its source did; there is nothing to compare with");
+          throw Error("the undisturbed run was told to end before its source ended; there is nothing to compare with");
         }
         run.keep_outputs();
         return;
@@ -303,39 +303,39 @@ class ChaosCommand {
 void add_chaos(CLI::App& app, Command& chosen) {
   CLI::App& command = add_command(app, "chaos",
                                   "Run a pipeline in a temporary folder while its workers are killed and stopped, and "
-                                  "tell whether an item was lost",
+                                  "report whether items were lost",
                                   "  pystream-coord chaos pipeline.json --kills 1000\n"
                                   "  pystream-coord chaos pipeline.json --kills 50 --seed 7 --mode pairs --verify");
   const auto options = std::make_shared<ChaosOptions>();
   add_plan_options(command, options->plan);
-  command.get_option("--output")->description("Where the output of the last run is put; else it is not kept");
-  command.add_option("--items", options->items, "The source ends after so many items; 0: as it does by itself")
+  command.get_option("--output")->description("Where to write the output of the last run; by default it is deleted");
+  command.add_option("--items", options->items, "End the source after this many items; 0: no limit")
       ->check(whole_number())
       ->type_name("N");
   command
-      .add_option("--kills", options->kills, "How many workers are killed; the pipeline is run again if it ends before")
+      .add_option("--kills", options->kills, "How many workers to kill; if the pipeline ends before, it is run again")
       ->type_name("N")
       ->check(whole_number(1));
-  command.add_option("--seed", options->seed, "The same seed chooses in the same way")
+  command.add_option("--seed", options->seed, "Seed of the random choices; the same seed makes the same choices")
       ->check(whole_number())
       ->type_name("S");
   command
       .add_option(
           "--mode", options->mode,
-          "Who is struck: single workers, pairs of neighbours, all at once; stop: SIGSTOP and later SIGCONT, kills "
-          "too; mixed: all of these")
+          "What to kill: single workers, pairs of neighbours, or all at once; stop: SIGSTOP and later SIGCONT, and "
+          "kills as well; mixed: all of these")
       ->check(CLI::IsMember({"single", "pairs", "all", "stop", "mixed"}))
       ->capture_default_str()
       ->type_name("MODE");
-  command.add_option("--interval", options->interval, "Time between two strikes (10ms; less if the plan ends sooner)")
+  command.add_option("--interval", options->interval, "Time between two faults (10ms; less if the plan ends sooner)")
       ->type_name("TIME");
   command.add_flag("--verify", options->verify,
-                   "Run the plan undisturbed first, each time to its end, and compare what the sink wrote");
+                   "First run the plan without faults; let each run reach its end, and compare the sinks' outputs");
   command
       .add_option("--keep", options->keep,
-                  "Work in this new folder instead of a temporary one, and leave output and profiles there")
+                  "Run in this new folder instead of a temporary one, and keep output and profiles there")
       ->type_name("DIR");
-  command.add_flag("--log", options->log, "Show what the coordinator and the stages say");
+  command.add_flag("--log", options->log, "Show the log of the coordinator and of the stages");
   command.callback([options, &chosen] { chosen = [options] { return ChaosCommand(*options).run(); }; });
 }
 

@@ -92,8 +92,8 @@ fs::path ChaosPlace::redirect_sink(const LoadedPlan& loaded, plan::StageSpec& si
   if (takes("path")) {
     return write_to("path", place / name_of(text_of("path")));
   }
-  throw BadUsage("chaos runs a plan in a place of its own, and the sink \"" + sink.type +
-                 "\" cannot be made to write there: it has neither a parameter \"path\" nor \"directory\"; use a "
+  throw BadUsage("chaos runs a plan in a folder of its own, and the sink \"" + sink.type +
+                 "\" cannot write there: it has neither a parameter \"path\" nor \"directory\"; use a "
                  "plan whose sinks are file_writer or discard");
 }
 

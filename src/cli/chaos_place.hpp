@@ -20,11 +20,11 @@ class ChaosPlace {
 
   /// Whether a sink writes anything.
   bool has_output() const { return !output_.empty() || !of_branches_.empty(); }
-  /// Takes the output that stands here as that of the undisturbed run. Throws Error if there is none.
+  /// Keeps the present output as that of the run without faults. Throws Error if there is none.
   void keep_undisturbed();
-  /// In what the output that stands here now differs from that; empty: in nothing.
+  /// The difference between the present output and that one; empty: none.
   std::string difference() const;
-  /// Copies the output that stands here to where --output has named. False: there is none.
+  /// Copies the present output to the path of --output. False: there is none.
   bool deliver(const std::string& output) const;
 
  private:

@@ -51,7 +51,7 @@ std::string difference_of(const fs::path& before, const fs::path& after) {
   const std::set<fs::path> old_files = files_in(before);
   const std::set<fs::path> new_files = files_in(after);
   if (old_files != new_files) {
-    return "the output has " + std::to_string(new_files.size()) + " files, undisturbed it had " +
+    return "the output has " + std::to_string(new_files.size()) + " files, without faults it had " +
            std::to_string(old_files.size()) + ", or others";
   }
   for (const fs::path& file : old_files) {

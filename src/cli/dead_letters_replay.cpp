@@ -238,8 +238,8 @@ void require_output(const PlanOptions& options, const plan::Plan& plan) {
   }
   const Params& params = plan.sink.stage->params;
   if (const char* const name = output_param(params)) {
-    throw BadUsage("the sink would write over " + params.string(name) +
-                   "; name another place for what is replayed with --output");
+    throw BadUsage("the sink would overwrite " + params.string(name) +
+                   "; name another output for the replay with --output");
   }
 }
 
@@ -254,8 +254,8 @@ void refuse_to_write_over(const plan::Node& pipeline, const std::string& key) {
     const Params& params = child.stage->params;
     const char* const param = child.kind == StageKind::sink ? output_param(params) : nullptr;
     if (param != nullptr && fs::exists(params.string(param)) && !fs::is_character_file(params.string(param))) {
-      throw BadUsage("the sink " + name + " would write over " + params.string(param) +
-                     "; name another place for what is replayed with --set " + name + "." + param + "=NEW");
+      throw BadUsage("the sink " + name + " would overwrite " + params.string(param) +
+                     "; name another output for the replay with --set " + name + "." + param + "=NEW");
     }
   }
 }

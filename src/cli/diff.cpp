@@ -79,7 +79,7 @@ void add_diff(CLI::App& app, Command& chosen) {
   command
       .add_option(
           "--fail-if", options->fail_if,
-          "Exit with 1 if a metric (mean, p50, p90, p99, p99.9, max, throughput) changed beyond this and beyond noise")
+          "Exit with 1 if a metric (mean, p50, p90, p99, p99.9, max, throughput) changed by more than this and noise")
       ->type_name("CONDITION");
   command.add_option("--folder", options->folder, "Profiler folder, if it is not the default one")->type_name("DIR");
   command.callback([options, &chosen] { chosen = [options] { return compare(*options); }; });

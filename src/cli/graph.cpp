@@ -71,7 +71,7 @@ void add_graph(CLI::App& app, Command& chosen) {
                   "  pystream-coord graph pipeline.json --format dot | dot -Tpng > pipeline.png");
   auto options = std::make_shared<Options>();
   add_plan_options(command, options->plan);
-  command.add_option("--format", options->format, "How it is drawn; svg needs Graphviz")
+  command.add_option("--format", options->format, "Output format; svg needs Graphviz")
       ->check(CLI::IsMember({"text", "dot", "mermaid", "svg"}))
       ->capture_default_str()
       ->type_name("FORMAT");

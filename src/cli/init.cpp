@@ -87,10 +87,10 @@ void add_init(CLI::App& app, Command& chosen) {
                                   "  pystream-coord init views.json --example branches");
   auto file = std::make_shared<std::string>("pipeline.json");
   auto example = std::make_shared<std::string>(kUsual);
-  command.add_option("FILE", *file, "File to write; one that exists is left alone; - is standard output")
+  command.add_option("FILE", *file, "File to write, which must not exist; - is standard output")
       ->capture_default_str()
       ->type_name("");
-  command.add_option("--example", *example, "Which one: pipelines in pipelines, replicas, branches, or a tap")
+  command.add_option("--example", *example, "Which example: pipelines in pipelines, replicas, branches, or a tap")
       ->check(CLI::IsMember(names()))
       ->capture_default_str()
       ->type_name("NAME");

@@ -44,10 +44,10 @@ int list(bool json) {
 }  // namespace
 
 void add_list(CLI::App& app, Command& chosen) {
-  CLI::App& command = add_command(app, "list", "List the pipelines that run now (those that ended: see runs)",
+  CLI::App& command = add_command(app, "list", "List the pipelines that run now (see runs for those that ended)",
                                   "  pystream-coord list\n  pystream-coord list --json");
   const auto json = std::make_shared<bool>(false);
-  command.add_flag("--json", *json, "For programs");
+  command.add_flag("--json", *json, "Print the result as JSON");
   command.callback([json, &chosen] { chosen = [json] { return list(*json); }; });
 }
 

@@ -4,8 +4,9 @@ int main(int argc, char** argv) {
   using namespace pystream::cli;
   CLI::App app{"Streaming pipelines of worker processes, described by a plan file."};
   app.footer(
-      "\nExit codes: 0 done, 1 failed, 2 bad usage or bad plan, 3 done but items were given up (dead letters, lost "
-      "data), 130 stopped at once.\n"
+      "\nExit codes: 0 done, 1 failed, 2 bad usage or bad plan, 3 done but items were given up (dead letters) or data "
+      "was "
+      "lost, 130 stopped at once.\n"
       "\nFirst steps:\n"
       "  pystream-coord init hello.json\n"
       "  pystream-coord validate hello.json\n"

@@ -60,10 +60,10 @@ OutputFile::OutputFile(std::string file, Existing existing, const std::vector<fs
   struct stat status {};
   const bool exists = !open && ::stat(file_.c_str(), &status) == 0;
   if (exists && existing_ == Existing::refused) {
-    throw BadUsage(file_ + " exists already and is left as it is; name another file");
+    throw BadUsage(file_ + " exists already and was not changed; name another file");
   }
   if (exists && std::ranges::any_of(read, [&](const fs::path& input) { return is_file(input, status); })) {
-    throw BadUsage(file_ + " is read by this command and would be destroyed; name another file");
+    throw BadUsage(file_ + " is an input of this command and would be overwritten; name another file");
   }
   if (exists && S_ISREG(status.st_mode)) {
     open = standard_descriptor_of(status);
@@ -175,7 +175,7 @@ void OutputFile::commit() {
 void OutputFile::fail() const {
   const int error = errno;
   if (error == EEXIST && existing_ == Existing::refused) {
-    throw BadUsage(file_ + " exists already and is left as it is; name another file");
+    throw BadUsage(file_ + " exists already and was not changed; name another file");
   }
   throw Error("cannot write " + file_ + ": " + std::strerror(error));
 }

@@ -13,7 +13,7 @@ namespace pystream::cli {
 class PreparedRun {
  public:
   /// Throws BadPlan if an output is an input, and Error if another run writes an output.
-  /// `warn` is told if no profile can be written, or an output cannot be locked. REQUIRES: `loaded` lives longer.
+  /// Calls `warn` if no profile can be written, or an output cannot be locked. REQUIRES: `loaded` lives longer.
   PreparedRun(const LoadedPlan& loaded, const coord::ProfilerClient::Warn& warn);
 
   /// The parts that do not depend on the command; lives no longer than this object.

@@ -33,12 +33,12 @@ int show(const ProfileOptions& options) {
 }  // namespace
 
 void add_profile(CLI::App& app, Command& chosen) {
-  CLI::App& command = add_command(app, "profile", "Show what a run's stages cost, and which of them limits it",
+  CLI::App& command = add_command(app, "profile", "Show the figures of a run's stages, and its bottleneck",
                                   "  pystream-coord profile\n"
                                   "  pystream-coord profile --run 12 --format json");
   const auto options = std::make_shared<ProfileOptions>();
   command.add_option("--run", options->run, "Number of the run, or last, last-1, ...")->type_name("RUN");
-  command.add_option("--format", options->format, "How it is written")
+  command.add_option("--format", options->format, "Output format")
       ->check(CLI::IsMember({"table", "json", "csv"}))
       ->type_name("FORMAT");
   command.add_option("-o,--output", options->output, "Write to this file instead of standard output")

@@ -9,7 +9,7 @@
 
 namespace pystream::cli {
 
-/// One line on a terminal that is written over again and again; other output calls clear() first.
+/// One line on a terminal that is rewritten in place; other output calls clear() first.
 class ProgressLine {
  public:
   explicit ProgressLine(bool enabled) : enabled_(enabled) {}

@@ -23,7 +23,7 @@ int report(const ReportOptions& options) {
 }  // namespace
 
 void add_report(CLI::App& app, Command& chosen) {
-  CLI::App& command = add_command(app, "report", "Write a page with all that a run's profile says",
+  CLI::App& command = add_command(app, "report", "Write a run's whole profile as a page",
                                   "  pystream-coord report last -o report.html");
   const auto options = std::make_shared<ReportOptions>();
   command.add_option("RUN", options->run, "Number of the run, or last, last-1, ...");

@@ -123,27 +123,26 @@ void add_run(CLI::App& app, Command& chosen) {
       "  pystream-coord run pipeline.json\n"
       "  pystream-coord run pipeline.json --set Resize.width=640 --items 1000\n"
       "  pystream-coord run pipeline.json --input film.avi --output out/ --duration 10s\n"
-      "\nSignals: the first SIGINT (Ctrl-C), SIGTERM or SIGHUP drains: the source stops, what "
-      "is inside comes out. A second one after half a second, or a second Ctrl-C, stops at "
-      "once; so does SIGQUIT. SIGHUP only drains. SIGHUP, SIGINT and SIGQUIT do nothing if they were ignored at "
-      "the start (nohup, a job in the background of a script).");
+      "\nSignals: the first SIGINT (Ctrl-C), SIGTERM or SIGHUP drains: the source stops, and "
+      "the items inside are processed. A second one after half a second, or a second Ctrl-C, stops at "
+      "once; so does SIGQUIT. SIGHUP only drains. SIGHUP, SIGINT and SIGQUIT have no effect if they were ignored at "
+      "the start (nohup, a background job of a script).");
   const auto options = std::make_shared<RunOptions>();
   add_plan_options(command, options->plan);
-  command.add_option("--items", options->items, "The source ends after so many items; 0: as it does by itself")
+  command.add_option("--items", options->items, "End the source after this many items; 0: no limit")
       ->check(whole_number())
       ->type_name("N");
   command.add_option("--duration", options->duration, "Drain after this time")->type_name("TIME");
   command
       .add_option("--drain-timeout", options->drain_timeout,
-                  "Stop a drain that takes longer, and tell which items were given up; 0s: let it take its time")
+                  "Stop a drain that takes longer, and report which items were given up; 0s: no limit")
       ->capture_default_str()
       ->type_name("TIME");
-  command.add_flag(
-      "-q,--quiet", options->quiet,
-      "No progress, no log, no word about a long drain, no table; errors, and what did not arrive, are still "
-      "shown");
+  command.add_flag("-q,--quiet", options->quiet,
+                   "Show no progress, log, notice of a long drain, or table, but still errors and what did not "
+                   "arrive");
   command.add_flag("--accept-dead-letters", options->accept_dead_letters,
-                   "Exit code 0 also if items became dead letters (without it 3)");
+                   "End with exit code 0, not 3, if items became dead letters");
   command
       .add_option("--metrics", options->metrics,
                   "Keep the figures of the run in this file, for the textfile collector of Prometheus' node exporter "
@@ -151,7 +150,7 @@ void add_run(CLI::App& app, Command& chosen) {
       ->type_name("FILE");
   command
       .add_option("--log-level", options->log_level,
-                  "What is told: error, warning (also what the coordinator does), info (also what stages print)")
+                  "What to log: error, warning (also the coordinator's actions), info (also what stages print)")
       ->check(CLI::IsMember({"error", "warning", "info"}))
       ->capture_default_str()
       ->type_name("LEVEL");

@@ -56,11 +56,11 @@ int runs(const RunsOptions& options) {
 }  // namespace
 
 void add_runs(CLI::App& app, Command& chosen) {
-  CLI::App& command = add_command(app, "runs", "List the runs that the profile database holds, also those that ended",
+  CLI::App& command = add_command(app, "runs", "List the runs in the profile database",
                                   "  pystream-coord runs\n"
                                   "  pystream-coord runs --json");
   const auto options = std::make_shared<RunsOptions>();
-  command.add_flag("--json", options->json, "For programs");
+  command.add_flag("--json", options->json, "Print the result as JSON");
   command.add_option("--folder", options->folder, "Profiler folder, if it is not the default one")->type_name("DIR");
   command.callback([options, &chosen] { chosen = [options] { return runs(*options); }; });
 }

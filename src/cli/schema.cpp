@@ -22,7 +22,7 @@ int schema(const CatalogOptions& options, const std::string& file) {
 
 void add_schema(CLI::App& app, Command& chosen) {
   CLI::App& command =
-      add_command(app, "schema", "Print a JSON Schema of plan files, for editors: name it in the plan, as \"$schema\"",
+      add_command(app, "schema", "Print a JSON Schema of plan files for editors; name it in the plan as \"$schema\"",
                   "  pystream-coord schema -o pystream.schema.json\n"
                   "  pystream-coord schema --plugin ./libmine.so");
   auto options = std::make_shared<CatalogOptions>();

@@ -48,8 +48,9 @@ std::vector<std::string> found_files(const fs::path& program) {
 
 void add_catalog_options(CLI::App& command, CatalogOptions& options) {
   command
-      .add_option("--plugin", options.plugins,
-                  "Only this plugin beside the worker's own stage types; may be repeated (default: every plugin found)")
+      .add_option(
+          "--plugin", options.plugins,
+          "Only this plugin in addition to the bundled stage types; may be repeated (default: all that are found)")
       ->type_name("FILE")
       ->expected(1)
       ->allow_extra_args(false)

@@ -26,7 +26,7 @@ struct PluginTypes {
 /// folder is left out with a warning.
 std::vector<PluginTypes> read_stage_catalog(const CatalogOptions& options);
 
-/// What the plugins in the plugin folders have beyond `known`, without a word about those that do not work.
+/// What the plugins in the plugin folders have beyond `known`, without messages about those that do not work.
 std::vector<PluginTypes> found_plugins(const std::filesystem::path& worker_program,
                                        const std::vector<StageType>& known);
 

@@ -11,8 +11,8 @@ namespace pystream::cli {
 /// What `name` means among the stages and pipelines of a run (none: of any run), as plan/stage_names.hpp takes it.
 class StageOfRun {
  public:
-  /// An empty name means all. One that the run does not have is told on standard error. Throws BadUsage if it may be
-  /// several.
+  /// An empty name means all. One that the run does not have is reported on standard error. Throws BadUsage if it may
+  /// be several.
   StageOfRun(store::Database& database, std::optional<std::int64_t> run, const std::string& name);
 
   /// Whether the stage `key` is meant, or stands in the pipeline that is.

@@ -38,14 +38,15 @@ int stop(const StopOptions& options) {
 }  // namespace
 
 void add_stop(CLI::App& app, Command& chosen) {
-  CLI::App& command = add_command(app, "stop", "End a running pipeline: its sources stop, what is inside comes out",
-                                  "  pystream-coord stop\n"
-                                  "  pystream-coord stop camera --wait\n"
-                                  "  pystream-coord stop 4711 --now");
+  CLI::App& command =
+      add_command(app, "stop", "End a running pipeline: its sources stop, and the items inside are processed",
+                  "  pystream-coord stop\n"
+                  "  pystream-coord stop camera --wait\n"
+                  "  pystream-coord stop 4711 --now");
   const auto options = std::make_shared<StopOptions>();
   command.add_option("NAME", options->which, "Name or process id of the pipeline; not needed if only one runs");
-  command.add_flag("--now", options->now, "Do not wait for what is inside");
-  command.add_flag("--wait", options->wait, "Return when it has ended");
+  command.add_flag("--now", options->now, "Stop at once; give up the items inside");
+  command.add_flag("--wait", options->wait, "Wait until it has ended");
   command.callback([options, &chosen] { chosen = [options] { return stop(*options); }; });
 }
 

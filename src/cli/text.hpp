@@ -15,7 +15,7 @@ std::string pretty_count(double count);
 
 std::string joined(const std::vector<std::string>& words, std::string_view between);
 
-/// Rows in aligned columns without a header, `indent` blanks before each. Cells are cut where `look` has no room.
+/// Rows in aligned columns without a header, `indent` blanks before each. Cells are shortened if `look` has no room.
 std::string table(const std::vector<std::vector<std::string>>& rows, std::size_t indent,
                   const base::TextTable::Look& look = {});
 

@@ -35,16 +35,17 @@ int trace(const TraceOptions& options) {
 }  // namespace
 
 void add_trace(CLI::App& app, Command& chosen) {
-  CLI::App& command = add_command(app, "trace", "Write the items of a run as a trace for Perfetto, or one item's way",
-                                  "  pystream-coord trace last -o trace.json    (open it at ui.perfetto.dev)\n"
-                                  "  pystream-coord trace last --item 4711");
+  CLI::App& command =
+      add_command(app, "trace", "Write the items of a run as a trace for Perfetto, or print the path of one item",
+                  "  pystream-coord trace last -o trace.json    (open it at ui.perfetto.dev)\n"
+                  "  pystream-coord trace last --item 4711");
   const auto options = std::make_shared<TraceOptions>();
   command.add_option("RUN", options->run, "Number of the run, or last, last-1, ...");
   command.add_option("-o,--output", options->output, "File to write; - is standard output")->type_name("FILE");
-  command.add_option("--item", options->item, "Print the way of this item through the stages")
+  command.add_option("--item", options->item, "Print the path of this item through the stages")
       ->check(whole_number())
       ->type_name("SEQ");
-  command.add_option("--items", options->items, "At most so many items, the oldest first; 0: all")
+  command.add_option("--items", options->items, "At most this many items, the oldest first; 0: all")
       ->check(whole_number())
       ->type_name("N");
   command.add_option("--folder", options->folder, "Profiler folder, if it is not the default one")->type_name("DIR");

@@ -164,7 +164,7 @@ int validate(const Options& options) {
   if (!survey.fits()) {
     warn("this plan needs " + base::size_text(survey.memory.reserved) + " of shared memory at once, but only " +
          base::size_text(survey.available) +
-         " is available now: it would not start; fewer workers or a smaller links.capacity.bytes take less");
+         " is available now: it would not start; use fewer workers or a smaller links.capacity.bytes");
   }
   return kDone;
 }
@@ -172,7 +172,7 @@ int validate(const Options& options) {
 }  // namespace
 
 void add_validate(CLI::App& app, Command& chosen) {
-  CLI::App& command = add_command(app, "validate", "Check a plan and show what would run and what it would take",
+  CLI::App& command = add_command(app, "validate", "Check a plan, and show its processes and the memory it needs",
                                   "  pystream-coord validate pipeline.json\n"
                                   "  pystream-coord validate pipeline.json --set Resize.width=640 --json\n"
                                   "  pystream-coord validate - < pipeline.json");

@@ -92,11 +92,11 @@ int why(const WhyOptions& options) {
 }  // namespace
 
 void add_why(CLI::App& app, Command& chosen) {
-  CLI::App& command = add_command(app, "why", "Tell why the workers of a run died",
+  CLI::App& command = add_command(app, "why", "Show why the workers of a run died",
                                   "  pystream-coord why Decode\n"
                                   "  pystream-coord why --run last-1");
   const auto options = std::make_shared<WhyOptions>();
-  command.add_option("STAGE", options->stage, "Name or key of the stage; without it: of every stage");
+  command.add_option("STAGE", options->stage, "Name or key of the stage; default: all stages");
   command.add_option("--run", options->run, "Number of the run, or last, last-1, ...")->type_name("RUN");
   command.add_option("-n,--newest", options->newest, "How many crashes to show (3)")
       ->check(whole_number())

@@ -8,7 +8,7 @@ namespace pystream::cli {
 void add_worker_program_option(CLI::App& command, std::string& worker_program) {
   command
       .add_option("--worker-program", worker_program,
-                  "Program that the workers run, instead of pystream-worker (also: PYSTREAM_WORKER)")
+                  "Worker program to use instead of pystream-worker (also: PYSTREAM_WORKER)")
       ->type_name("FILE");
 }
 

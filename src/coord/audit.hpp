@@ -22,7 +22,7 @@ struct Audit {
   std::uint64_t dropped = 0;        ///< by links that may drop
   std::uint64_t given_up = 0;       ///< items that ended in an error: dead letters, or skipped
   std::uint64_t letters = 0;        ///< of these: dead letters
-  std::uint64_t losses = 0;         ///< that sources and sinks have told: see report_loss()
+  std::uint64_t losses = 0;         ///< reported by sources and sinks: see report_loss()
   std::vector<std::string> faults;  ///< which link, and what
   /// Items that were never done, in front of a stage.
   struct Left {

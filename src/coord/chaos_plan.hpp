@@ -27,7 +27,7 @@ class ChaosPlan {
  public:
   ChaosPlan(const plan::Topology& topology, ChaosMode mode, std::uint64_t seed);
 
-  /// May be empty: nobody who may be hit was chosen. `may_hit`: one for each worker.
+  /// May be empty: none of the chosen workers may be hit. `may_hit`: one for each worker.
   Strike next(const std::vector<bool>& may_hit);
   /// True for one draw in `n`.
   bool one_in(std::uint64_t n) { return below(n) == 0; }

@@ -119,7 +119,7 @@ void ControlSocket::on_request(int fd) {
   const ssize_t got = ::recv(fd, request.data(), request.size(), MSG_DONTWAIT);
   if (got > 0) {
     const std::string answer = answer_({request.data(), static_cast<std::size_t>(got)});
-    // Whoever does not take the answer does not get it; this process waits for nobody.
+    // A client that does not read the answer loses it; this process never waits for one.
     [[maybe_unused]] const ssize_t put = ::send(fd, answer.data(), answer.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
     return;
   }
@@ -151,7 +151,7 @@ std::optional<std::string> ask_coordinator(pid_t pid, std::string_view request, 
     if (!fd || ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address.address), address.size) != 0) {
       continue;
     }
-    // Anybody may take an abstract name; only the user's own coordinator is believed.
+    // Any user may bind an abstract name; only the user's own coordinator is trusted.
     ucred peer{};
     socklen_t size = sizeof(peer);
     if (::getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 || peer.uid != user) {

@@ -26,7 +26,7 @@ struct CrashReport {
   int code = 0;
   bool hung = false;                  ///< killed because it did not move
   std::string cause;                  ///< what is known of it beside the signal, as WorkerExit::cause
-  std::string failure;                ///< the worker's own word, if it gave up
+  std::string failure;                ///< the worker's own message, if it gave up
   std::string in_work;                ///< "item 7", or which ones it was one of; empty: none was in work
   std::optional<std::uint64_t> item;  ///< sequence number, if it was that one
   std::uint32_t attempt = 1;          ///< of that item

@@ -52,7 +52,7 @@ std::string time_text(const LiveStatus& before, const LiveStatus& now) {
   }
   const auto seconds = time_left(before, now);
   if (!seconds) {
-    return "; how long is not known, as a stage has finished no item lately";
+    return "; the time left is unknown, because a stage has not finished an item lately";
   }
   return *seconds < 1 ? "; less than a second at this rate"
                       : "; about " + std::to_string(std::llround(*seconds)) + " s at this rate";

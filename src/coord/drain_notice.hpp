@@ -13,7 +13,7 @@ namespace pystream::coord {
 class DrainNotice {
  public:
   void begin(std::chrono::nanoseconds now);
-  /// True once for each time it is to be told.
+  /// True once for each notice that is due.
   bool is_due(std::chrono::nanoseconds now);
   /// What is inside, where most of it is, how long it takes at the rate since `before` (an earlier status of the same
   /// pipeline), and `advice`: how to stop at once.

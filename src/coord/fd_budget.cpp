@@ -15,7 +15,7 @@ namespace {
 constexpr std::uint64_t kOfCoordinator = 10;
 /// A worker's pidfd and the read end of its standard error.
 constexpr std::uint64_t kOfEachWorker = 2;
-/// Held for moments: the other end of a pipe, a file of /proc, somebody who asks for the status.
+/// Held briefly: the other end of a pipe, a file of /proc, a connection that asks for the status.
 constexpr std::uint64_t kForMoments = 6;
 /// Standard streams, shared memory, bell, the passed output, the profile database and its log, the dead letters.
 constexpr std::uint64_t kOfWorker = 12;

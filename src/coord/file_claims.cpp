@@ -169,7 +169,7 @@ std::string shown(const FileClaim& claim) {
 plan::PlanFault fault(const Place& reader, const Place& writer, const std::string& relation, const std::string& input) {
   return {.where = writer.claim.where,
           .found = shown(writer.claim) + relation + reader.claim.stage + " (" + input + ")",
-          .expected = "another output: the input file is the output file, and would be destroyed",
+          .expected = "another output: the output file is also the input, and would be overwritten",
           .hint = {}};
 }
 
@@ -187,7 +187,7 @@ std::optional<plan::PlanFault> fault_of(const Place& reader, const Place& writer
                plan::in_quotes(entry->string()));
 }
 
-/// Two sinks would write over one another. Standard output is made to be shared.
+/// Two sinks would overwrite one another. Standard output may be shared.
 bool write_the_same(const Place& one, const Place& other) {
   if (one.claim.where == other.claim.where || one.claim.standard() || other.claim.standard()) {
     return false;
@@ -307,8 +307,8 @@ std::vector<plan::PlanFault> outputs_that_are_inputs(const std::vector<FileClaim
       }
       if (write_the_same(before, output)) {
         faults.push_back({.where = output.claim.where,
-                          .found = shown(output.claim) + ", which " + before.claim.stage + " writes, too",
-                          .expected = "an output for each sink: they would write over one another",
+                          .found = shown(output.claim) + ", which " + before.claim.stage + " also writes",
+                          .expected = "an output for each sink: they would overwrite one another",
                           .hint = {}});
       }
     }

@@ -26,7 +26,7 @@ bool is_program(const fs::path& path) {
 
 fs::path named_program(const std::string& name, const std::string& named_by) {
   if (!is_program(name)) {
-    throw Error("the worker program \"" + name + "\" (" + named_by + ") is no program that can be run");
+    throw Error("the worker program \"" + name + "\" (" + named_by + ") is not an executable program");
   }
   return fs::absolute(name);
 }
@@ -58,8 +58,8 @@ std::variant<std::vector<StageType>, std::string> outcome(const base::ChildResul
   }
   auto catalog = plan::read_catalog(result.output);
   if (const auto* faults = std::get_if<std::vector<plan::PlanFault>>(&catalog)) {
-    return "what " + program.filename().string() +
-           " describes is not understood: " + (faults->empty() ? "no catalog" : plan::to_string(faults->front(), "")) +
+    return "cannot read the catalog that " + program.filename().string() +
+           " printed: " + (faults->empty() ? "no catalog" : plan::to_string(faults->front(), "")) +
            "; a plugin must not write to standard output while it is loaded";
   }
   return std::get<std::vector<StageType>>(std::move(catalog));

@@ -25,7 +25,7 @@ class PluginError : public Error {
 
 /// The worker program: `wanted`, else the environment variable PYSTREAM_WORKER, else pystream-worker beside this
 /// program, in the build folder of this library, or where it is installed.
-/// Throws Error that lists where it looked.
+/// Throws Error that lists the folders searched.
 std::filesystem::path find_worker_program(const std::string& wanted = {});
 
 struct InspectLimits {

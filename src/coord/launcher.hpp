@@ -35,7 +35,7 @@ class Launcher {
   virtual Launched launch(plan::WorkerId id, const LaunchFds& fds) = 0;
 };
 
-/// `spawn`: runs the worker program anew; it makes its stages from the plan text in the segment.
+/// `spawn`: runs the worker program, which creates its stages from the plan text in the segment.
 class SpawnLauncher final : public Launcher {
  public:
   /// `streams`: of each worker. `fds`: how many descriptors a worker needs at least.

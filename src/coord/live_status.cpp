@@ -66,7 +66,7 @@ std::vector<LiveFigures> figures_between(const LiveStatus& before, const LiveSta
     figures.max_ns = stage.figures.max_ns;
     if (stage.worker < now.workers.size()) {
       between.worker = &now.workers[stage.worker];
-      // What an item takes is counted when it is done; one that takes long must not look like no work at all.
+      // The time of an item is counted when it is done; a long one must not look like no work at all.
       const double in_work = std::min(static_cast<double>(between.worker->item_age_ns), seconds * 1e9);
       figures.working_ns = std::max(figures.working_ns, static_cast<std::uint64_t>(std::max(in_work, 0.0)));
     }

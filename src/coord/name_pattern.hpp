@@ -7,7 +7,7 @@
 namespace pystream::coord {
 
 /// File names that a source reads or a sink writes, for the question whether one could be the other. It may say yes
-/// where a closer look would say no.
+/// where an exact check would say no.
 class NamePattern {
  public:
   static NamePattern name(std::string_view name);

@@ -66,13 +66,13 @@ OomCounts read_oom_counts(const fs::path& root) {
 
 std::string oom_text(const OomCounts& before, const OomCounts& now) {
   if (rose(before.group, now.group)) {
-    return "probably by the kernel's out-of-memory killer, which has ended a process of this control group meanwhile";
+    return "probably by the kernel's out-of-memory killer, which has killed a process of this control group meanwhile";
   }
   if (before.group && now.group) {
     return {};
   }
   if (rose(before.system, now.system)) {
-    return "probably by the kernel's out-of-memory killer, which has ended a process on this machine meanwhile";
+    return "probably by the kernel's out-of-memory killer, which has killed a process on this machine meanwhile";
   }
   return before.system && now.system ? ""
                                      : "perhaps by the kernel's out-of-memory killer; its counts cannot be read here";

@@ -32,7 +32,7 @@ std::optional<Target> open_target(const FileClaim& claim) {
   const std::optional<int> inherited = claim.standard() ? std::optional(STDOUT_FILENO) : descriptor_named(claim.path);
   Target target{.name = claim.standard() ? "standard output" : claim.path, .shared = inherited.has_value()};
   if (inherited) {
-    // Opened anew: a lock on the descriptor itself would last as long as any process has it.
+    // Reopened: a lock on the inherited description would last as long as any process has that.
     target.fd.reset(::open(("/proc/self/fd/" + std::to_string(*inherited)).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   } else {
     struct stat info {};
@@ -229,7 +229,7 @@ bool OutputLocks::is_new(int fd, const std::string& names) {
 
 void OutputLocks::warn_of(const std::string& name, int error) const {
   warn_("cannot lock " + name + " (" + std::strerror(error) +
-        "): a second run that writes it at the same time would not be noticed");
+        "): a second run that writes to it at the same time would not be detected");
 }
 
 }  // namespace pystream::coord

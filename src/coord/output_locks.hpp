@@ -22,7 +22,7 @@ namespace pystream::coord {
 /// may write there, but none may take the same file for itself.
 class OutputLocks {
  public:
-  /// Throws Error with the process that holds a lock. `warn` is told where the file system has no locks.
+  /// Throws Error with the process that holds a lock. Calls `warn` if the file system has no locks.
   OutputLocks(const std::vector<FileClaim>& claims, const std::function<void(const std::string&)>& warn);
   ~OutputLocks();
   OutputLocks(const OutputLocks&) = delete;

@@ -23,7 +23,7 @@ namespace pystream::coord {
 namespace {
 
 constexpr int kDeathPatienceMs = 1'000;
-constexpr int kQuestionMs = 200;  ///< for a database that somebody else holds, before a question is left open
+constexpr int kQuestionMs = 200;  ///< for a database that another process locks, before a question stays unanswered
 constexpr std::int64_t kQuickNs = 1'000'000'000;
 constexpr int kMostQuickDeaths = 5;
 constexpr std::size_t kMostEvents = 10'000;  ///< that wait for a database that is not there
@@ -269,7 +269,7 @@ void ProfilerClient::send_events(std::size_t most_bytes) {
   }
 }
 
-/// False if that is of no use any more: it is too late, or somebody has asked to give up.
+/// False if there is no point in waiting on: it is too late, or a signal asks to give up.
 bool ProfilerClient::wait_for_word(std::int64_t until_ns) const {
   const std::int64_t left_ms = (until_ns - base::now_ns() + 999'999) / 1'000'000;
   if (left_ms <= 0) {

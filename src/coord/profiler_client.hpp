@@ -59,7 +59,7 @@ class ProfilerClient {
   void event(const profile::Event& event);
   /// Asks for the figures as they are now, and waits for them; nullopt if there are none.
   std::optional<profile::RunSummary> profiles(int timeout_ms = 5000);
-  /// How long end() waits at most for a database that was held by somebody else during the whole run.
+  /// How long end() waits at most for a database that another process locked during the whole run.
   void set_patience_with_others(int milliseconds) { others_ms_ = milliseconds; }
   static constexpr int kEndMs = 20'000;
   /// Every worker has ended: waits until all is written, at most `timeout_ms`, or until `give_up_fd` is readable. What

@@ -11,7 +11,7 @@
 #include "plan/topology.hpp"
 #include "shm/segment.hpp"
 
-/// What a Coordinator needs to run a plan, put together in one place for every program that runs one.
+/// Creates what a Coordinator needs to run a plan, for every program that runs one.
 namespace pystream::coord {
 
 /// What is to be run. The plan and the topology live as long as the run.
@@ -22,7 +22,7 @@ struct RunSpec {
   std::string plan_text{};                 ///< for the profile
   std::filesystem::path worker_program{};  ///< keeps profile and dead letters; empty: there are neither
   bool workers_are_forked = false;         ///< they must not open the profile database
-  ProfilerClient::Warn warn{};             ///< told why there is no profile
+  ProfilerClient::Warn warn{};             ///< gets the reason if there is no profile
 };
 
 /// The shared memory of a run. `checkpoint_bytes` and `plan_text`: see setup::segment_spec().

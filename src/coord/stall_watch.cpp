@@ -73,7 +73,7 @@ Time StallWatch::next_look() const {
 std::string stall_text(const std::string& stage, const WorkerView& view, Time age) {
   return "stage " + stage + " has been working on " + items_in_work(view) + " for " +
          std::to_string(std::chrono::duration_cast<std::chrono::seconds>(age).count()) +
-         " s; set a timeout for the stage if that is too long, and it is killed and started again";
+         " s; if that is too long, set a timeout for the stage, and it is killed and restarted";
 }
 
 }  // namespace pystream::coord

@@ -8,8 +8,8 @@
 
 namespace pystream::coord {
 
-/// Sees workers that are with one item for long, and decides when people are told. Has no clock of its own. Sources are
-/// left out, as they may wait for the world, and so are workers with a timeout: the Supervisor deals with those.
+/// Notices workers that process one item for long, and decides when to report them. Has no clock of its own. Sources
+/// are left out, as they may wait for the world, and so are workers with a timeout: the Supervisor deals with those.
 class StallWatch {
  public:
   explicit StallWatch(const plan::Topology& topology);
@@ -22,15 +22,15 @@ class StallWatch {
   };
   /// `views` are those of all workers.
   std::vector<Stall> look(const std::vector<WorkerView>& views, Time now);
-  /// How long the worker has been with its item as of the last look, exact to the time between two looks; nullopt: it
-  /// is with none.
+  /// How long the worker had processed its item at the last look, exact to the time between two looks; nullopt: it
+  /// has none.
   std::optional<Time> age(plan::WorkerId id) const;
   /// When the next look is due.
   Time next_look() const;
 
  private:
   struct Worker {
-    bool watched = false;       ///< it may stall without anybody noticing
+    bool watched = false;       ///< no timeout would notice a stall
     bool source_first = false;  ///< its first stage is a source
     std::optional<std::uint64_t> number;
     std::uint32_t segment = 0;

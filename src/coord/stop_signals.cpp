@@ -24,7 +24,7 @@ StopSignals::StopSignals(bool interrupts) {
   }
   fd_.reset(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!fd_) {
-    base::throw_errno("cannot listen to signals");
+    base::throw_errno("cannot receive signals");
   }
 }
 

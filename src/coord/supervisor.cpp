@@ -9,7 +9,7 @@
 namespace pystream::coord {
 namespace {
 
-/// So often may somebody else SIGKILL a worker on one item before the item is suspected after all.
+/// SIGKILLs from outside that a worker may get on one item before the item is suspected after all.
 constexpr std::uint32_t kOutsideKills = 20;
 /// Inputs that were in work together at so many deaths in a row are tried one by one: their own deaths, or SIGKILLs
 /// from outside without any progress.
@@ -19,7 +19,7 @@ constexpr std::uint32_t kIsolateAfterKills = 3;
 std::string how_it_ended(const WorkerExit& exit, bool hung) {
   const std::string how = exit.signal != 0
                               ? (hung ? "hung and was killed by " : "was killed by ") + base::signal_name(exit.signal)
-                              : "ended with exit code " + std::to_string(exit.code) + " before its input did";
+                              : "ended with exit code " + std::to_string(exit.code) + " before its input ended";
   return how + (exit.cause.empty() ? "" : " (" + exit.cause + ")");
 }
 
@@ -199,7 +199,7 @@ std::vector<Action> Supervisor::fail(plan::WorkerId id, TerminationReason reason
   }
   workers_[last].only_ends = true;
   end_those_that_do_not_run();
-  std::vector<Action> actions{WakeNeighbours{id}, Report{failure_->text + "; what it had given still comes out"},
+  std::vector<Action> actions{WakeNeighbours{id}, Report{failure_->text + "; its committed output is still processed"},
                               std::move(stop)};
   if (workers_[last].state == State::ended) {
     actions.emplace_back(start_last_end(last, now));
@@ -279,7 +279,7 @@ std::vector<Action> Supervisor::on_exit(plan::WorkerId id, const WorkerExit& exi
   return on_crash(id, exit, now);
 }
 
-/// All its items are committed, so nothing is to be done again and nobody else is stopped.
+/// All its items are committed, so nothing must be done again and no other worker is stopped.
 std::vector<Action> Supervisor::on_hung_cleanup(plan::WorkerId id, const WorkerView& view) {
   const std::string stage = stage_key(id, view.stage);
   failed_cleanup_ = {.stage = stage,
@@ -351,7 +351,8 @@ void Supervisor::count_attempt(plan::WorkerId id, const WorkerExit& exit, bool f
   }
   ++(outside ? worker.outside_kills : worker.attempts);
   if (outside) {
-    // An item of many outputs, which are committed part by part, gets on however often its worker is killed.
+    // An item of many outputs, which are committed part by part, progresses even if its worker is killed again and
+    // again.
     worker.vain_kills = fruitful ? 1 : worker.vain_kills + 1;
   }
   if (outside && worker.attempts > 0) {
@@ -490,7 +491,7 @@ std::optional<Time> Supervisor::next_deadline() const {
         if (worker.cleaning_since) {
           at(*worker.cleaning_since + worker.start_timeout);
         } else if (worker.timeout) {
-          // A quarter late at most, without a look at every instant.
+          // At most a quarter late, without checking all the time.
           at(worker.looked_at + *worker.timeout / 4);
         }
         break;

@@ -25,7 +25,7 @@ struct WorkerView {
   std::uint32_t stage = 0;              ///< in work, index within the worker
   std::uint32_t segment = 0;            ///< of the worker's row, whose input is in work
   std::optional<std::uint64_t> number;  ///< input number in work
-  std::uint32_t in_flight = 1;          ///< `number` is the oldest of so many in work; 0 is 1
+  std::uint32_t in_flight = 1;          ///< `number` is the oldest of this many in work; 0 means 1
   std::uint64_t sequence = 0;
   std::uint64_t commits = 0;
   std::string failure;  ///< the worker gave up by itself, for this reason
@@ -87,7 +87,7 @@ class Supervisor {
   std::vector<Action> start(Time now);
   void on_ready(plan::WorkerId id, Time now);
   std::vector<Action> on_exit(plan::WorkerId id, const WorkerExit& exit, Time now);
-  /// Looks after deadlines and due restarts. `views` are those of all workers.
+  /// Handles deadlines and due restarts. `views` are those of all workers.
   std::vector<Action> on_tick(const std::vector<WorkerView>& views, Time now);
   /// The user wants an end at once (the second signal).
   std::vector<Action> on_stop_request();

@@ -25,7 +25,7 @@ class WorkerCommands {
   void end_grace() { grace_ = {}; }
   /// Wakes every process that sleeps on a link of this worker.
   void wake_links_of(plan::WorkerId id) const;
-  /// When on_tick() is due next; nullopt: nobody was told anything.
+  /// When on_tick() is due next; nullopt: no worker was told anything.
   std::optional<Time> next_repeat() const;
   void on_tick(Time now);
 

@@ -7,7 +7,7 @@
 #include "coord/supervisor.hpp"
 #include "shm/segment.hpp"
 
-/// What a worker's pages in the segment say and are told, as the plain values of the Supervisor.
+/// Converts between a worker's pages in the segment and the plain values of the Supervisor.
 namespace pystream::coord {
 
 using WorkerPages = shm::SupervisorView::Worker;

@@ -59,7 +59,7 @@ bool WorkerProcesses::signal(plan::WorkerId id, int signal) {
 }
 
 /// The programs that a dead worker has run are ended by their keepers (workers/core/program_keeper.hpp), which hold its
-/// standard error open until they have done so. A successor should not meet them, nor should anybody after the run.
+/// standard error open until they have done so. They must be gone before a successor starts, and at the end of the run.
 void WorkerProcesses::await_programs(plan::WorkerId id) {
   constexpr auto kPatience = std::chrono::seconds(1);  // a process that a stage has left behind on purpose may stay
   constexpr int kLookMs = 10;

@@ -19,7 +19,7 @@ struct GivenItems {
   std::string who;     ///< keys of stages, without the marks of replicas
   bool tuple = false;  ///< they are tuples, also if the type of a part is not known
 };
-/// What a stage gives.
+/// The item type that a stage gives.
 using StageGives = std::function<std::string(StageId)>;
 
 /// What a segment gets: where it zips, or a worker without stages did that for it, tuples. Several kinds of items where

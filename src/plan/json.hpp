@@ -21,7 +21,7 @@ struct ParsedJson {
 /// `indent` < 0: on one line.
 std::string dump_json(const ParamValue& value, int indent = 2);
 
-/// Whether dump_json() keeps the text as it is.
+/// Whether dump_json() writes the text unchanged.
 bool is_utf8(std::string_view text);
 
 /// `text` as a JSON string, shortened if it is long: for messages.

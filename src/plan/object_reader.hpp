@@ -22,12 +22,12 @@ class ObjectReader {
  public:
   ObjectReader(const ParamValue& value, std::string where, const KeyTable& keys, std::vector<PlanFault>& faults);
 
-  /// The value as it stands; nullptr if the key is absent.
+  /// The unconverted value; nullptr if the key is absent.
   const ParamValue* find(std::string_view key) const;
   std::string at(std::string_view key) const;
   void add_fault(PlanFault fault) const { faults_.push_back(std::move(fault)); }
 
-  /// Each leaves `out` as it is if the key is absent or wrong.
+  /// Each leaves `out` unchanged if the key is absent or wrong.
   void read(std::string_view key, std::string& out) const { read_as<std::string>(key, out); }
   void read(std::string_view key, bool& out) const { read_as<bool>(key, out); }
   void read(std::string_view key, std::chrono::nanoseconds& out) const;

@@ -120,7 +120,7 @@ void check_flow(const Plan& plan, TypeCatalog types, std::vector<PlanFault>& fau
 namespace {
 
 /// What comes out of a stage that gets items of type `taken`: "string" if they are lines of text; empty: not known.
-/// A stage that does not say leaves them what they were.
+/// A stage that does not say so keeps their type.
 std::string items_given(const PlacedStage& placed, const std::string& taken, TypeCatalog types) {
   const StageType* type = find_type(types, placed.node->stage->type);
   if (type != nullptr && !type->info.framing.empty()) {
@@ -156,7 +156,7 @@ std::vector<std::string> items_taken(const Topology& topology, TypeCatalog types
 
 constexpr std::string_view kItemType = "item_type";
 
-/// A sink that asks what its items are.
+/// A sink whose output depends on its items' type.
 bool asks(const Node& node) {
   return node.kind == StageKind::sink && node.stage && node.stage->params.has(kItemType) &&
          node.stage->params.string(kItemType).empty();

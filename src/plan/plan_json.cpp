@@ -84,7 +84,7 @@ std::variant<std::vector<std::string>, std::vector<PlanFault>> read_plugin_names
   if (!is_object(document, faults)) {
     return faults;
   }
-  faults.clear();  // what is wrong elsewhere is read_plan()'s to tell
+  faults.clear();  // read_plan() reports the other faults
   std::vector<std::string> plugins = plugins_of(document.value, faults);
   if (!faults.empty()) {
     return faults;

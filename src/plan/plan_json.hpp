@@ -17,7 +17,7 @@ namespace pystream::plan {
 /// One thing wrong with a plan.
 struct PlanFault {
   std::string where;     ///< JSON pointer ("/stages/2/params/width"), or "line 4, column 7" for a syntax error
-  std::string found;     ///< what stands there
+  std::string found;     ///< what the plan contains there
   std::string expected;  ///< what was expected, or what to do
   std::string hint;      ///< "did you mean ...?", may be empty
 };
@@ -50,7 +50,7 @@ struct ParamOverride {
 /// source or sink, and durations of parameters as plain nanoseconds; its key "$normalized" marks it. REQUIRES: every
 /// stage has a registered type (callables of the C++ API cannot be read back).
 std::string write_plan(const Plan& plan);
-/// What write_plan() wrote gives the same Plan again. Not for what people write: see read_plan().
+/// Reads back what write_plan() wrote, as an equal Plan. For plans written by people see read_plan().
 [[nodiscard]] std::variant<Plan, std::vector<PlanFault>> read_written_plan(std::string_view json, TypeCatalog types);
 
 /// A JSON Schema (draft 2020-12) of plan files, with the parameters of every stage type.

@@ -30,7 +30,7 @@ std::vector<std::string> plugins_of(const ParamValue& document, std::vector<Plan
 /// What concerns two nodes: item types along the items' way, and links where there are none.
 void check_flow(const Plan& plan, TypeCatalog types, std::vector<PlanFault>& faults);
 
-/// What a stage gives, where its type does not say it; empty: that is not known either.
+/// The item type that a stage gives if its stage type does not say it; empty: unknown.
 using ItemsGiven = std::function<std::string(const PlacedStage&)>;
 
 /// Sinks with a parameter "item_type" that was left empty get the type of the items that reach them, as far as the

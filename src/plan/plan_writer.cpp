@@ -34,7 +34,7 @@ ParamValue json_of(const std::vector<T>& values) {
   return list;
 }
 
-/// An object that leaves out what is as it is by default.
+/// An object that leaves out default values.
 class ObjectWriter {
  public:
   void put(std::string key, ParamValue value) { map_.emplace_back(std::move(key), std::move(value)); }

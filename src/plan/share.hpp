@@ -9,7 +9,7 @@
 /// How replicas share items, as plans have it.
 namespace pystream::plan {
 
-/// Where the key of an item stands.
+/// Where the key of an item is found.
 struct ItemKey {
   enum class In {
     item,    ///< all of its bytes

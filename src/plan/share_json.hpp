@@ -12,7 +12,7 @@ namespace pystream::plan {
 
 /// The value of a plan's "share".
 SharePolicy read_share(const ParamValue& value, const std::string& where, std::vector<PlanFault>& faults);
-/// nullopt: as it is by default.
+/// nullopt: the default.
 std::optional<ParamValue> share_value(const SharePolicy& share);
 
 }  // namespace pystream::plan

@@ -20,7 +20,7 @@ bool is_key_character(char c) {
   return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == kReplica;
 }
 
-/// Not in the midst of a word, a path or a file's name.
+/// Not in the middle of a word, a path or a file name.
 bool begins_word(std::string_view text, std::size_t at) {
   return at == 0 || (!is_key_character(text[at - 1]) && std::string_view("-./").find(text[at - 1]) == text.npos);
 }

@@ -26,7 +26,7 @@ std::string key_named(std::string_view name, std::span<const std::string> keys, 
 /// "MainPipeline__Encode" for "MainPipeline__Encode#2": the key that all replicas have in common.
 std::string without_replicas(std::string_view key);
 
-/// The short form of a key that so many replicas have in common: "Encode ×3".
+/// The short form of a key that several replicas have in common: "Encode ×3".
 std::string replicas_name(std::string_view key, std::uint32_t replicas);
 
 /// "A.Resize and B.Resize".

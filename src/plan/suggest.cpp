@@ -8,7 +8,7 @@
 namespace pystream::plan {
 namespace {
 
-/// Longer words are not slips of anything, and the distance costs time and memory.
+/// Longer words are no misspellings, and computing the distance takes time and memory.
 constexpr std::size_t kMaxWord = 64;
 
 std::string lower(std::string_view text) {

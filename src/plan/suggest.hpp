@@ -6,7 +6,7 @@
 
 namespace pystream::plan {
 
-/// `did you mean "..."?` with the candidate that `word` is most likely a slip of; empty if none is near.
+/// `did you mean "..."?` with the candidate that is most similar to `word`; empty if none is close.
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates);
 
 }  // namespace pystream::plan

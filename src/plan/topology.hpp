@@ -8,7 +8,7 @@
 
 #include "plan/plan.hpp"
 
-/// Nesting turned into what runs: workers (processes), the stages in each of them, and the links between them.
+/// What runs for a nested plan: workers (processes), the stages in each of them, and the links between them.
 namespace pystream::plan {
 
 using WorkerId = std::uint32_t;
@@ -85,7 +85,7 @@ struct WorkerSpec {
   static void fields(auto& self, auto& code) { code(self.name, self.external, self.segments); }
 };
 
-/// What the consumers of a link have to do with one another.
+/// How the consumers of a link are related.
 enum class Sharing {
   every,         ///< every one of them takes every item; also of a link with one consumer
   turn,          ///< each item is for one of them, in turn: they are replicas
@@ -106,7 +106,7 @@ struct LinkSpec {
   /// Inside a child of a serial pipeline: every input is answered, by a tombstone if nothing comes out.
   bool answers = false;
   bool one_answer = false;       ///< inside branches that are zipped: each stage gives at most one item for an input
-  std::uint32_t item_parts = 1;  ///< so many items may be put together in one
+  std::uint32_t item_parts = 1;  ///< number of items that may be joined into one
   /// The consumer's own, where they are set, else the plan's. Links with `answers` always block.
   LinkOptions options{};
 

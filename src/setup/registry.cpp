@@ -21,7 +21,7 @@ Registry& registry() {
 
 bool register_stage_type(StageType type, std::uint64_t interface) noexcept {
   if (interface != detail::kPluginInterface) {
-    // Not even the name is where it would be looked for.
+    // Not even the position of the name in the structure is certain.
     registry().errors.emplace_back(
         "it was built with other pystream headers than the library; build it again with those of the installed "
         "version");

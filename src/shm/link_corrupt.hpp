@@ -6,13 +6,13 @@
 
 namespace pystream::shm {
 
-/// What stands in a link is nothing its other end can have written: its memory was damaged.
+/// A link contains something that its other end cannot have written: its memory was damaged.
 class LinkCorrupt : public Error {
  public:
   /// `damage`: "is damaged at …".
   LinkCorrupt(std::uint32_t link, const std::string& damage)
       : Error("link " + std::to_string(link) + " " + damage), link_(link), damage_(damage) {}
-  /// The same by somebody who knows its name.
+  /// The same error with the link's name.
   LinkCorrupt(std::uint32_t link, const std::string& name, const std::string& damage)
       : Error("link " + name + " " + damage), link_(link), damage_(damage) {}
   /// Index in the segment.

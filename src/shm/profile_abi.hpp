@@ -83,7 +83,7 @@ inline constexpr std::size_t kRunName = 256;
 inline constexpr std::uint64_t kRunNotYet = 0;              ///< the profiler process still begins
 inline constexpr std::uint64_t kNoRun = ~std::uint64_t{0};  ///< it will not: there is no profile
 
-/// Written by the coordinator before it starts the first worker, but for `run`.
+/// Written by the coordinator before it starts the first worker, except `run`.
 struct ProfileConfig {
   std::uint32_t enabled;          ///< 0: no rows are written
   std::uint32_t path_bytes;       ///< 0: nor dead letters

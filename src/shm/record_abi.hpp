@@ -125,7 +125,7 @@ struct RunHead {
   std::uint8_t reserved;
 };
 
-/// RunHead::sequences of so many items whose numbers have no gaps.
+/// RunHead::sequences of this many items whose numbers have no gaps.
 constexpr std::uint64_t low_bits(std::uint32_t items) {
   return items == 0 ? 0 : ~std::uint64_t{0} >> (kRunBits - (items < kRunBits ? items : kRunBits));
 }

@@ -8,8 +8,8 @@
 
 namespace pystream::shm {
 
-/// Which inputs of a worker its output records refer to. Nobody counts references: after a crash they follow from the
-/// records that are not released.
+/// Which inputs of a worker its output records refer to. There are no reference counts: after a crash the references
+/// follow from the records that are not released.
 class References {
  public:
   /// The record that ends at position `end` refers to the input with that number.

@@ -6,7 +6,7 @@
 
 #include "shm/record_abi.hpp"
 
-/// What stands in the shared memory of one link. This header is the document: whoever changes a field here raises
+/// The shared memory of one link. This header is its specification: a change of a field here must raise
 /// kAbiVersion (segment_abi.hpp).
 ///
 ///   producer page (written by the producer, read by all)
@@ -27,7 +27,7 @@
 ///     carries a LargePayload instead; payloads are contiguous, position p stands at offset p % large_bytes,
 ///     which is a power of two. A worker that passes a large item on as it is writes a reference: the payload stays in
 ///     the large area of a link upstream, and the worker does not release that input before its own reader has
-///     released the reference. So everything follows from positions, and nobody counts.
+///     released the reference. So everything follows from positions, without counts.
 ///
 ///   inbox (written by the consumer, sparse; only on links that drop the oldest): see Inbox
 ///
@@ -95,7 +95,7 @@ struct ProducerPage {
   /// Number of the first item not yet committed; relaxed, for counters and the fill shown to people.
   std::atomic<std::uint64_t> written_number;
   std::atomic<std::uint64_t> dropped;  ///< items thrown away because the link was full (drop_newest)
-  /// Links that drop the oldest: what stands before this position may be overwritten at any moment. Stored before the
+  /// Links that drop the oldest: everything before this position may be overwritten at any moment. Stored before the
   /// first byte is overwritten (label: EVICT); the consumer looks at it after it has copied a record.
   std::atomic<std::uint64_t> tail_position;
   std::atomic<std::uint64_t> large_written;  ///< ordinal of the first large record not yet committed; relaxed

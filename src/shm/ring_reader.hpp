@@ -92,7 +92,7 @@ class RingReader {
             apart(large_.ordinal())};
   }
   /// Gives everything before `mark` back to the producer and wakes it if it waits and there is worthwhile room. From
-  /// the large record with number `referred` on nothing is given back: somebody downstream still reads its payload.
+  /// the large record with number `referred` on nothing is released: a worker downstream still reads its payload.
   /// REQUIRES: remember_large(), if something is referred to.
   void release(const Mark& mark, std::optional<std::uint64_t> referred = {}) {
     // Not as an optional: one that is empty has only its flag stored, and to pass it loads both words, which waits.
@@ -102,12 +102,12 @@ class RingReader {
   bool has_unreleased() const { return position_ != released_ || run_.stepped() != 0; }
 
   /// Between wait()s of a reader that keeps up with a busy producer: sleeps a short, fixed time instead, so that the
-  /// producer, which finds nobody asleep, need not wake it (a wake-up costs as much as many items). False, at once, if
+  /// producer, which finds no sleeper, need not wake it (a wake-up costs as much as many items). False, at once, if
   /// that does not pay: the last look found fewer than two records, or the producer would fill the link meanwhile, or
   /// waits for room. A reader that naps is only slow as far as the protocol of waiting.hpp is concerned.
   /// REQUIRES: nothing more is there; what was stepped over is released.
   bool try_nap();
-  /// Tells the producer that this reader may have to see so many items before it is done with the first of them: a time
+  /// Tells the producer that this reader may need this many items before it is done with the first of them: a time
   /// bound allows as many.
   void want_at_once(std::uint64_t items);
   /// True if the producer may soon lack the room of what was stepped over, or nothing more is known to be there.

@@ -63,7 +63,7 @@ inline void store(std::byte* to, const LargePayload& large) {
 
 /// The producer's end of a link. Single-threaded. It puts records together and keeps within the room there is; its
 /// parts keep the journal, the large area, the consumers' progress, references and, on a link that drops the oldest,
-/// the tail. It has many functions because everything an output needs is a verb here: no caller knows the parts.
+/// the tail. It has many functions because each operation of an output is one of them: no caller knows the parts.
 ///
 /// Where the link deals, each record but the end is for one consumer, and closes one region more (see record_abi.hpp).
 /// The record says for whom, and the journal who is next in turn: so what was dealt stays dealt, and a successor goes

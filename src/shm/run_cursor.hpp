@@ -32,7 +32,7 @@ class RunCursor {
   bool inside() const { return left_ != 0; }
   /// Items that were not stepped over.
   std::uint32_t items() const { return items_; }
-  /// So many were stepped over.
+  /// This many were stepped over.
   std::uint32_t stepped() const { return stepped_; }
   /// The next item as a record of its own.
   Record item(std::uint64_t number) const {
@@ -47,7 +47,7 @@ class RunCursor {
   /// The next `limit` items, as RingReader::try_items() has it. REQUIRES: inside().
   template <class Ahead>
   FoundItems find(std::uint32_t limit, const Ahead& ahead) const;
-  /// Steps over so many. REQUIRES: inside().
+  /// Steps over this many. REQUIRES: inside().
   void step(std::uint32_t items) {
     items_ -= items;
     if (!has_gaps_) {

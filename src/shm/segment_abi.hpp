@@ -9,7 +9,7 @@
 #include "shm/profile_abi.hpp"
 #include "shm/ring_abi.hpp"
 
-/// What stands in the shared memory of one pipeline beside its links.
+/// The shared memory of one pipeline apart from its links.
 ///
 ///   ┌ SegmentHeader, its tables, plan text                             ┐ coordinator writes once, then nobody
 ///   ├ ProfileConfig                                                    ┤ coordinator writes before the first start
@@ -73,7 +73,7 @@ struct LinkEntry {
   std::uint64_t item_limit;     ///< bytes of the largest item
   std::uint64_t items_limit;    ///< items in the link at once; 0: as many as fit
   std::uint64_t large_limit;    ///< large items in the link at once
-  std::uint64_t time_limit_ns;  ///< the link holds at most what its consumers work off in this time; 0: no bound
+  std::uint64_t time_limit_ns;  ///< the link holds at most what its consumers process in this time; 0: no bound
   std::uint32_t producer;
   std::uint32_t first_consumer;  ///< index of its first ConsumerEntry; the others follow
   std::uint32_t consumers;       ///< at least 1, of a link that drops the oldest exactly 1; see takers()
@@ -114,7 +114,7 @@ struct ControlPage {
   std::atomic<std::uint64_t> seen_until;
   /// Inputs of that segment before this one are tried one by one; set before each start.
   std::atomic<std::uint64_t> isolate_until;
-  std::atomic<std::uint64_t> items_limit;  ///< a source ends after so many items; 0: no limit
+  std::atomic<std::uint64_t> items_limit;  ///< a source ends after this many items; 0: no limit
   // Where and how they died; set before each start.
   std::atomic<std::uint32_t> died_segment;  ///< segment of the row whose input it was
   std::atomic<std::uint32_t> died_stage;    ///< of the row, from 0
@@ -162,7 +162,7 @@ struct CrashRecord {
   char module[kCrashModules][kModulePath];  ///< paths of files, each with a zero at its end
 };
 inline constexpr int kModuleShift = 56;
-/// Stands for CrashRecord::signal where a worker was asked how its stack stands, and no signal was about to end it.
+/// Value of CrashRecord::signal if a worker was asked for its stack, and no signal was about to end it.
 inline constexpr std::uint32_t kStackOnRequest = 0xffff;
 
 /// What a worker knows of its own death before it comes.

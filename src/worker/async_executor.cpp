@@ -21,7 +21,7 @@ bool AsyncExecutor::one_at_a_time() const {
   return link.one_at_a_time() || link.next_number() < isolate_until_;
 }
 
-/// True if the stage gets no further input before it has answered, or perhaps not: where the link in front is full of
+/// True if the stage may get no further input before it has answered: where the link in front is full of
 /// items that are not answered, or their number is limited, no more can come.
 bool AsyncExecutor::must_answer() {
   return lane_.full() || one_at_a_time() || work_.inputs.link().try_peek() == nullptr;

@@ -93,7 +93,7 @@ void BatchExecutor::count(std::uint32_t items, std::uint32_t given) {
   work_.meter.count_batch(items, work_.output.terminal() ? items : given, call_.entered_ns());
 }
 
-/// The stage threw in the midst of a batch.
+/// The stage threw in the middle of a batch.
 void BatchExecutor::fail(const std::string& reason) {
   count(call_.done(), call_.keep());
   if (source_ == nullptr) {

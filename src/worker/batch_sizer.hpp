@@ -31,7 +31,7 @@ class BatchSizer {
   /// The worker itself has slept; the stages had no part in that.
   void note_own_sleep() { own_sleep_ = true; }
   /// An item is to be done while another waits for the commit: from here on it matters whether the stage waits. (To ask
-  /// the system how often it did costs as much as an item, so that is put off until here.)
+  /// the system how often it did costs as much as an item, so that is deferred to this point.)
   void note_several() {
     if (own_sleep_) {
       look_at_waits();

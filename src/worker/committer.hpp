@@ -64,7 +64,7 @@ class Committer {
 
   /// Commits what is done. REQUIRES: no input is in work; Meter::apply() or finish() follows.
   void commit();
-  /// In the midst of an input: publishes what it has given so far, with the inputs before it. False if inputs before it
+  /// In the middle of an input: publishes its outputs so far, with the inputs before it. False if inputs before it
   /// stay uncommitted, and must not be released: without output the place in several links cannot be committed.
   bool commit_part(std::int64_t now);
 

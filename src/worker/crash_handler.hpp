@@ -7,7 +7,7 @@
 
 namespace pystream::worker {
 
-/// While one of these lives, the worker tells how its stack stands when it is asked (stack_signal()), and a signal that
+/// While one of these lives, the worker reports its stack when it is asked (stack_signal()), and a signal that
 /// ends the process for a fault of its own first leaves a CrashRecord: where it happened and how the stack stood. Then
 /// the signal takes its course, so that the exit status stays true. A stage may install handlers of its own. Does
 /// nothing under a sanitizer that has such handlers itself.

@@ -16,11 +16,11 @@ namespace pystream::worker {
 /// Invariants:
 /// 1. Which branch was the first, how many items each has answered, and how far it is in each link, become valid
 ///    together, by the write position of the segment's output (see shm::Done). So a successor gives no second answer.
-/// 2. Records are numbered in the order in which they are taken: numbers of single links say nothing to anybody else.
+/// 2. Records are numbered in the order in which they are taken: numbers of single links have no meaning elsewhere.
 /// 3. What was stepped over is released only after a commit that says so.
 class FirstAnswer {
  public:
-  /// Journal entries for so many links.
+  /// Journal entries for this many links.
   static std::size_t journal_entries(std::size_t links) { return 2 * links + 1; }
   /// `journal`: as numbers() had it, all 0 at first; `winner`: as turn() had it; `done`: records taken so far. `links`
   /// outlive this.

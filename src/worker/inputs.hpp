@@ -91,7 +91,7 @@ class Inputs {
   std::uint64_t next_number() const {
     return several() ? of_several([](const auto& all) { return all.next_number(); }) : link().next_number();
   }
-  /// A link drops the oldest: every input must be done before the next is looked at.
+  /// A link drops the oldest: every input must be done before the next is read.
   bool one_at_a_time() const { return any() && links_.front().one_at_a_time(); }
   /// For the commit, of several links: how far it is in each, and whose turn it is.
   std::span<const std::uint64_t> numbers() const {
@@ -108,7 +108,7 @@ class Inputs {
 
   /// From here on the output may refer to large inputs. REQUIRES: no input was read.
   void allow_references();
-  /// Releases the inputs that were stepped over, but for those that output records refer to. REQUIRES: their commit.
+  /// Releases the inputs that were stepped over, except those that output records refer to. REQUIRES: their commit.
   void release() {
     if (several()) {
       of_several([](auto& all) { all.release(); });
@@ -121,7 +121,7 @@ class Inputs {
     return several() ? of_several([](const auto& all) { return all.has_unreleased(); })
                      : any() && link().has_unreleased();
   }
-  /// Sleeps until there may be more input, releasing meanwhile what output records cease to refer to. It may return
+  /// Sleeps until there may be more input, releasing meanwhile what output records no longer refer to. It may return
   /// early. REQUIRES: any(); everything that was stepped over is committed.
   void wait();
 

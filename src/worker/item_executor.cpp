@@ -17,7 +17,7 @@ inline void ItemExecutor::finish(const shm::Record& record) {
   work_.committer.finish_input(record.number, record.closes);
 }
 
-/// The output ends first: should a mark have to wait for room, then nothing of this item is counted yet.
+/// The output ends first: if a mark has to wait for room, nothing of this item is counted yet.
 inline void ItemExecutor::finish_item(const shm::Record& record) {
   work_.output.end_input(record.closes);
   work_.meter.stop_item(work_.flow.tag, record.number, work_.output.came_out());

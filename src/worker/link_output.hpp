@@ -10,7 +10,7 @@
 
 namespace pystream::worker {
 
-/// Who an output turns to when its link is full: commits what is done, releases input, waits.
+/// What an output calls when its link is full: commits what is done, releases input, waits.
 class RoomMaker {
  public:
   virtual ~RoomMaker() = default;
@@ -50,7 +50,7 @@ class LinkOutput final : public Output {
 
   /// `first`: the stage that writes here is a source, so each emission is an item of its own.
   void set_first(bool first) { first_ = first; }
-  /// Large inputs that are forwarded as they are stay in the link they lie in. REQUIRES: input and output link block,
+  /// Large inputs that are forwarded unchanged stay in their link. REQUIRES: input and output link block,
   /// and the input is released only up to RingWriter::oldest_referred().
   void set_refers() { refers_ = true; }
   /// A predecessor published the first `outputs` of the next input's outputs; they are swallowed.

@@ -7,7 +7,7 @@
 
 namespace pystream::worker {
 
-/// What the coordinator says of a worker's dead predecessors: the input they died on.
+/// What the coordinator knows of a worker's dead predecessors: the input they died on.
 struct PastDeath {
   std::uint64_t number = shm::kInvalidPosition;  ///< of the input; none: they did not die on one of this segment
   std::uint32_t deaths = 0;

@@ -14,8 +14,8 @@
 
 namespace pystream::worker {
 
-/// The output link is full in the midst of an input: publishes what there is, releases what is done, and sleeps until
-/// there may be room.
+/// The output link is full in the middle of an input: publishes the finished outputs, releases what is done, and sleeps
+/// until there may be room.
 class RoomWait final : public RoomMaker {
  public:
   /// The parts may be constructed later than this.

@@ -4,7 +4,7 @@
 
 namespace pystream::worker {
 
-/// Where a segment stands in its worker's row.
+/// The place of a segment in its worker's row.
 struct RowPlace {
   bool first = true;
   bool last = true;

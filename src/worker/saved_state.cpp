@@ -14,7 +14,7 @@
 namespace pystream::worker {
 namespace {
 
-/// A copy that is being written; no journal ever counts so many inputs.
+/// Marks a copy that is being written; no journal ever counts this many inputs.
 constexpr std::uint64_t kBeingWritten = shm::kInvalidPosition;
 
 std::atomic_ref<std::uint64_t> tag_of(std::byte* copy) {

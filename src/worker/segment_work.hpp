@@ -55,7 +55,7 @@ struct SegmentWork {
   SegmentWork& operator=(const SegmentWork&) = delete;
 
   bool from_source() const { return chain.source() != nullptr; }
-  /// Output records may refer to inputs instead of copying them. Not where a link drops items, since it may drop what
+  /// Output records may refer to inputs instead of copying them. Not if a link drops items, since it may drop what
   /// is referred to; not in a row, which also waits for its child, where it would not pass releases on; and not where
   /// links are shared or collected from, where what one replica or branch keeps would hold up the others.
   bool may_refer() const;

@@ -53,7 +53,7 @@ plan::Plan read_plan(std::string_view text) {
   }
   auto read = plan::read_written_plan(text, setup::catalog());
   if (const auto* faults = std::get_if<std::vector<plan::PlanFault>>(&read)) {
-    throw Error("the coordinator's plan is not understood: " + plan::to_string(faults->front(), "plan") +
+    throw Error("cannot read the coordinator's plan: " + plan::to_string(faults->front(), "plan") +
                 "; use a worker program of the same version");
   }
   return std::get<plan::Plan>(std::move(read));

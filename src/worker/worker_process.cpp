@@ -147,7 +147,7 @@ int run_attached(const WorkerStart& start, const shm::Segment& segment, Monitor&
     try {
       row.run();
     } catch (const Stopped&) {
-      // The item in work is given up; the stages are cleaned up all the same.
+      // The item in work is given up; the stages are still cleaned up.
     }
     monitor.end_items();
     monitor.announce(shm::Phase::cleaning);  // its deadline begins
@@ -212,7 +212,7 @@ int run_worker(WorkerStart start) {
   take_process_name(start.topology->workers.at(start.id).name);
   if (!start.topology->has_source(start.id)) {
     // The coordinator does not signal this worker. A signal to the whole process group reaches it, and its read() and
-    // write() are to go on; poll() and sleeps give EINTR all the same.
+    // write() are to continue; poll() and sleeps fail with EINTR in spite of it.
     drain_at_sigterm(SA_RESTART);
   }
   const shm::Segment segment = shm::Segment::attach(std::move(start.segment));

@@ -17,7 +17,7 @@ namespace pystream::worker {
 /// in
 ///    front of an answer are done at once: on a link that holds one item they would keep out the answer.
 /// 2. How far it is in each link becomes valid by the write position of the segment's output (see shm::Done).
-/// 3. Items are numbered by themselves: numbers of the links say nothing to anybody else.
+/// 3. Items are numbered by themselves: numbers of the links have no meaning elsewhere.
 /// 4. Every link is read up to its end: what stands in front of that would keep out the end where there is no room.
 class Zip {
  public:
@@ -63,7 +63,7 @@ class Zip {
   std::size_t answered_ = 0;  ///< links whose answer to the next item is complete
   std::uint64_t done_;
   shm::Record record_;  ///< the next item
-  bool ready_ = false;  ///< record_ is put together
+  bool ready_ = false;  ///< record_ is complete
   bool over_ = false;   ///< an end was read
   bool moved_ = false;
   bool unreleased_ = false;

@@ -277,7 +277,7 @@ TEST(BranchesTest, BranchesThatAreMergedGiveItemsOfOneType) {
   Pipeline sut;
   sut.add(tenfold, "Tens").add(text, "Text");
   EXPECT_TRUE(contains(message_of<PipelineInitiationError>([&] { sut.branch({.join = Join::merge}); }),
-                       "branches that are joined to one stream give items of one type"));
+                       "branches that are merged must give items of one type"));
 }
 
 TEST(BranchesTest, ASerialPipelineWithASinkMayBeATap) {

@@ -50,7 +50,7 @@ TEST_F(FilesOfRuns, TwoSinksThatWriteOneFileAreRefused) {
   for (const char* command : {"run", "validate"}) {
     const ProgramRun sut = run(tapped(file_to("x"), file_to("./x")), {}, command);
     EXPECT_EQ(sut.exit_code, 2) << sut.err;
-    EXPECT_CONTAINS(sut.err, "found \"./x\", which T.S writes, too, expected an output for each sink");
+    EXPECT_CONTAINS(sut.err, "found \"./x\", which T.S also writes, expected an output for each sink");
   }
   EXPECT_EQ(run(tapped(file_to("x"), file_to("y")), {}).exit_code, 0);
   EXPECT_EQ(folder_.read("x"), folder_.read("y"));

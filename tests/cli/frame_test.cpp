@@ -113,7 +113,7 @@ TEST(Frame, OutputThatFailsIsAFailure) {
 TEST(Frame, AWrongWorkerProgramIsTold) {
   const ProgramRun option = coord({"stages", "--worker-program", "/etc/passwd"});
   EXPECT_EQ(option.exit_code, 2);
-  EXPECT_CONTAINS(option.err, "the worker program \"/etc/passwd\" (--worker-program) is no program that can be run");
+  EXPECT_CONTAINS(option.err, "the worker program \"/etc/passwd\" (--worker-program) is not an executable program");
   const ProgramRun variable =
       run_program({PYSTREAM_TEST_COORD, "stages"}, {.environment = {"PYSTREAM_WORKER=/nowhere"}});
   EXPECT_EQ(variable.exit_code, 1);

@@ -39,7 +39,7 @@ TEST(Init, LeavesAFileAlone) {
   folder.write("mine.json", "mine");
   const ProgramRun run = coord({"init", "mine.json"}, {.directory = folder.path()});
   EXPECT_EQ(run.exit_code, 2);
-  EXPECT_CONTAINS(run.err, "mine.json exists already and is left as it is");
+  EXPECT_CONTAINS(run.err, "mine.json exists already and was not changed");
   EXPECT_EQ(folder.read("mine.json"), "mine");
 }
 

@@ -190,7 +190,7 @@ TEST_P(OutputFileTest, WhatTheCommandReadsStaysAsItIs) {
     words.insert(words.end(), {"-o", name});
     const ProgramRun run = coord(words, options());
     EXPECT_EQ(run.exit_code, 2) << name;
-    EXPECT_CONTAINS(run.err, "is read by this command and would be destroyed");
+    EXPECT_CONTAINS(run.err, "is an input of this command and would be overwritten");
   }
   EXPECT_EQ(read_file(read), before);
 }
@@ -211,7 +211,7 @@ TEST(OutputFilePlugins, StayAsTheyAre) {
     words.insert(words.end(), {"-o", plugin});
     const ProgramRun run = coord(words, at);
     EXPECT_EQ(run.exit_code, 2) << command.front();
-    EXPECT_CONTAINS(run.err, "is read by this command and would be destroyed");
+    EXPECT_CONTAINS(run.err, "is an input of this command and would be overwritten");
     EXPECT_EQ(read_file(plugin), before) << command.front();
   }
 }

@@ -66,8 +66,8 @@ TEST(DrainNoticeTest, SaysHowLongTheRestTakesAtTheRateOfLate) {
             "draining: 5 items inside, all of them are in or in front of Sink; less than a second at this rate; press "
             "x");
   EXPECT_EQ(after_two_seconds({5, 0}, {0, 0}),
-            "draining: 5 items inside, all of them are in or in front of Slow; how long is not known, as a stage has "
-            "finished no item lately; press x");
+            "draining: 5 items inside, all of them are in or in front of Slow; the time left is unknown, because a "
+            "stage has not finished an item lately; press x");
 }
 
 TEST(DrainNoticeTest, NamesWhoStillRunsIfNoItemIsInside) {

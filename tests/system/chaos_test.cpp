@@ -256,7 +256,7 @@ TEST_F(ChaosPlace, ASinkThatCannotWriteElsewhereIsRefused) {
   const ProgramRun run = chaos(R"({"type": "test.elsewhere"})", {});
   EXPECT_EQ(run.exit_code, 2) << run.out;
   EXPECT_CONTAINS(run.err,
-                  "the sink \"test.elsewhere\" cannot be made to write there: it has neither a parameter "
+                  "the sink \"test.elsewhere\" cannot write there: it has neither a parameter "
                   "\"path\" nor \"directory\"");
 }
 
@@ -311,7 +311,7 @@ TEST_F(ChaosPlace, WhatIsDeliveredDestroysNeitherInputNorPlan) {
   for (const char* name : {"in.txt", "./in.txt", "plan.json"}) {
     const ProgramRun run = chaos(kFile, {"--output", name});
     EXPECT_EQ(run.exit_code, 2) << run.out << run.err;
-    EXPECT_CONTAINS(run.err, name == std::string("plan.json") ? "plan.json" : "would be destroyed");
+    EXPECT_CONTAINS(run.err, name == std::string("plan.json") ? "plan.json" : "would be overwritten");
   }
   EXPECT_EQ(folder_.read("in.txt"), numbered_lines(0, 20000));
   EXPECT_CONTAINS(folder_.read("plan.json"), "test.mix");

@@ -111,7 +111,7 @@ TEST_F(Replay, WhatATapHasPutAsideIsNotWrittenOver) {
   const ProgramRun over = replay({"broken.json", "--set", "Bad.sequence=1000", "--output", "rest.txt"});
   EXPECT_EQ(over.exit_code, 2);
   EXPECT_CONTAINS(over.err,
-                  "the sink V.Log would write over log.txt; name another place for what is replayed with "
+                  "the sink V.Log would overwrite log.txt; name another output for the replay with "
                   "--set V.Log.path=NEW");
   EXPECT_EQ(folder_.read("log.txt"), log);
   const ProgramRun run =
@@ -140,7 +140,7 @@ TEST_F(Replay, ThePlanOfTheRunWritesIntoNewFilesOfAFolder) {
   EXPECT_CONTAINS(replay({"@run", "1", "--set", "Bad.sequence=7", "--into", "again"}).err, "need a plan file");
   const ProgramRun over = replay({"@run", "1"});
   EXPECT_EQ(over.exit_code, 2);
-  EXPECT_CONTAINS(over.err, "the sink would write over out.txt");
+  EXPECT_CONTAINS(over.err, "the sink would overwrite out.txt");
 }
 
 TEST_F(Replay, OfATapItEndsInTheSinkOfThatTap) {
@@ -150,7 +150,7 @@ TEST_F(Replay, OfATapItEndsInTheSinkOfThatTap) {
   const std::string log = folder_.read("log.txt");
   const ProgramRun over = replay({"broken.json", "--set", "Bad.sequence=1000"});
   EXPECT_EQ(over.exit_code, 2);
-  EXPECT_CONTAINS(over.err, "the sink would write over log.txt");
+  EXPECT_CONTAINS(over.err, "the sink would overwrite log.txt");
   const ProgramRun run = replay({"broken.json", "--set", "Bad.sequence=1000", "--output", "rest.txt"});
   EXPECT_EQ(run.exit_code, 0) << run.err;
   EXPECT_EQ(folder_.read("rest.txt"), "line 10\nline 50\nline 90\n");
@@ -249,7 +249,7 @@ TEST_F(Replay, NothingIsWrittenOverAndStagesAreNotMixed) {
   run_broken(bad("Bad", 3, 0) + ", " + bad("Worse", 5, 0));
   const ProgramRun same_place = replay({"broken.json", "1"});
   EXPECT_EQ(same_place.exit_code, 2);
-  EXPECT_CONTAINS(same_place.err, "the sink would write over out.txt; name another place");
+  EXPECT_CONTAINS(same_place.err, "the sink would overwrite out.txt; name another output");
   const ProgramRun both = replay({"broken.json", "--output", "rest.txt"});
   EXPECT_EQ(both.exit_code, 2);
   EXPECT_CONTAINS(both.err, "expected those of one stage; choose one with --stage");
