@@ -94,7 +94,7 @@ struct Node {
   std::optional<StageSpec> stage;  ///< set: a stage; else a pipeline of `mode` with `children`
   Mode mode = Mode::parallel;
   std::vector<Node> children;
-  std::uint32_t replicas = 1;         ///< so many of it run beside one another
+  std::uint32_t replicas = 1;  ///< so many of it run beside one another
   /// As many as the profile of the last run recommends: whoever loads the plan sets `replicas`, which is 2 until then.
   bool auto_replicas = false;
   SharePolicy share{};                ///< which of them an item is for
