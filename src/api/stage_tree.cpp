@@ -321,7 +321,7 @@ std::string checked_name(PipelineTree& tree, std::string name) {
   if (std::ranges::any_of(tree.members, same) || (tree.source && same(*tree.source)) ||
       (tree.sink && same(*tree.sink))) {
     throw InvalidStageName("\"" + name +
-                           "\": another stage of this pipeline has that name; give each a name of its own");
+                           "\": another stage of this pipeline has that name; names are unique within a pipeline");
   }
   return name;
 }

@@ -270,7 +270,7 @@ TEST(BranchesTest, BranchesAtTheEntranceTakeItemsOfOneType) {
   sut.add(tenfold, "Tens").add([](const std::string& line) { return static_cast<int>(line.size()); }, "Length");
   EXPECT_TRUE(contains(message_of<PipelineInitiationError>([&] { sut.branch({.join = Join::merge}); }),
                        "stage MainPipeline__Tens takes items of type int32, but stage MainPipeline__Length, which gets "
-                       "the same ones, takes string"));
+                       "the same items, takes string"));
 }
 
 TEST(BranchesTest, BranchesThatAreMergedGiveItemsOfOneType) {
