@@ -18,7 +18,7 @@ import urllib.request
 from browser import Browser, Missing, until
 
 # Names and items that would be markup, if anybody took them for it.
-NAME = "cam<b>&'x"
+NAME = f"cam<b>&'{os.getpid()}"  # every pipeline of this user is on the page, those of other tests too
 ITEM = "<img src=x onerror=\"document.title='owned'\">"
 KEEPS_LINES = 3  # a letter is made of this one
 
@@ -93,7 +93,7 @@ class PageTest:
         for suffix, width, scheme, phone in shots:
             self.browser.size(width, 812, phone)
             self.browser.media(scheme)
-            until(lambda: not is_wider(self.browser), f"{name}{suffix} fits its window", 10)
+            until(lambda: not is_wider(self.browser), f"{name}{suffix} fits its window")
             if self.pictures:
                 until(lambda: not self.browser.run("return document.getAnimations().length"), "nothing moves")
                 self.browser.screenshot(self.pictures / f"{name}{suffix}.png")

@@ -5,6 +5,7 @@ prometheus_test.py COORD EXAMPLES
 """
 
 import json
+import os
 import pathlib
 import signal
 import socket
@@ -19,7 +20,8 @@ from page_test import Coord
 
 ITEMS = 2_000
 LINGERS = "8s"  # so long the run shows its last figures
-NAME = 'read "me"'  # its label needs escapes
+NAME = f'read "{os.getpid()}"'  # its label needs escapes; no other test's pipeline has it
+PIPELINE = "pipeline=" + json.dumps(NAME)  # as Prometheus writes it
 
 
 def get(address):
@@ -95,7 +97,7 @@ def check_dashboard(prometheus, file):
 
 def compare(prometheus, profile):
     """What both say of each stage. Counters are equal; percentiles as exact as the buckets are."""
-    last = f'last_over_time(%s{{pipeline="read \\"me\\""}}[10m])'
+    last = f"last_over_time(%s{{{PIPELINE}}}[10m])"
     sums = {name: prometheus.ask(f"sum by (stage) ({last % name})") for name in
             ["pystream_stage_items_total", "pystream_stage_errors_total", "pystream_stage_busy_seconds_total",
              "pystream_worker_restarts_total", "pystream_stage_dead_letters_total"]}
@@ -140,7 +142,7 @@ def main():
             prometheus = Prometheus(folder, address.removeprefix("http://").rstrip("/"))
             file = folder / "figures.prom"
             run = coord.start("run", str(plan_of(folder)), "-q", "--accept-dead-letters", "--metrics", str(file))
-            until(lambda: prometheus.ask('last_over_time(pystream_stage_items_total{stage="Sink"}[10m])').get("Sink") == ITEMS - 1,
+            until(lambda: prometheus.ask(f'last_over_time(pystream_stage_items_total{{{PIPELINE},stage="Sink"}}[10m])').get("Sink") == ITEMS - 1,
                   lambda: f"all items in Prometheus, which has {prometheus.ask('pystream_stage_items_total')}")
             check_text(get(f"{address}metrics"))
             assert get(f"{address}healthz") == "ok\n"
@@ -151,7 +153,7 @@ def main():
             compare(prometheus, profile)
             text = file.read_text()
             check_text(text)
-            assert 'pystream_stage_items_total{pipeline="read \\"me\\"",stage="Sink"} 1999\n' in text, text
+            assert f'pystream_stage_items_total{{{PIPELINE},stage="Sink"}} 1999\n' in text, text
             assert 'state="ended"} 1\n' in text and list(folder.glob("*.part-*")) == []
             server.send_signal(signal.SIGINT)
             assert server.wait(60) == 0
