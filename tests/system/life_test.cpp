@@ -1,3 +1,7 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <filesystem>
 
 #include "coord/control_socket.hpp"
@@ -255,6 +259,33 @@ TEST_F(LifeTest, DescriptorsAndMemoryAreFlatOverRestarts) {
   run.signal(SIGTERM);
   EXPECT_EQ(run.wait(), 0) << run.errors();
   check_is_prefix(read_file(output), 1, 1);
+}
+
+/// As from `tail -f`: what came is not held back until more comes.
+TEST(LiveSource, HasPublishedWhatItHasWhenItWaitsForMore) {
+  const TempFolder folder;
+  const std::string fifo = folder / "feed";
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  const base::UniqueFd writer(::open(fifo.c_str(), O_RDWR | O_CLOEXEC));
+  ASSERT_TRUE(writer);
+  PipelineRun run(R"({"source": {"type": "lines", "params": {"path": ")" + fifo +
+                      R"("}}, "stages": [{"name": "Pass", "type": "wait", "params": {"time": "0s"}}],
+                      "sink": {"type": "file_writer", "params": {"path": ")" +
+                      (folder / "out") + R"("}}, "profiler": {"enabled": false}})",
+                  folder, {"--quiet"});
+  std::string all;
+  for (int burst = 0; burst < 3; ++burst) {
+    std::string lines;
+    for (int i = 0; i < 2000; ++i) {
+      lines += std::to_string(i) + "\n";
+    }
+    all += lines;
+    ASSERT_EQ(::write(writer.get(), lines.data(), lines.size()), static_cast<ssize_t>(lines.size()));
+    ASSERT_TRUE(wait_until([&] { return read_file(folder / "out") == all; }))
+        << "burst " << burst << ": " << read_file(folder / "out").size() << " of " << all.size() << " bytes";
+  }
+  ::kill(run.pid(), SIGTERM);
+  EXPECT_EQ(run.wait(), 0) << run.errors();
 }
 
 }  // namespace

@@ -87,17 +87,19 @@ void InputStream::refuse_cut() {
 InputStream::Result InputStream::read_waiting(std::span<std::byte> to) {
   while (!draining()) {
     pollfd ready{.fd = fd_, .events = POLLIN, .revents = 0};
-    const int count = ::poll(&ready, 1, kLookAgainMs);
+    const int count = ::poll(&ready, 1, waits_ ? kLookAgainMs : 0);
     if (count < 0 && errno != EINTR) {
       throw_errno(who_ + ": cannot wait for " + name_, errno);
     }
-    if (count < 0) {
+    if (count < 0 || (count == 0 && !waits_)) {
+      waits_ = true;
       return {Status::interrupted};
     }
     if (count == 0) {
       continue;
     }
     if (const auto result = take(to)) {
+      waits_ = false;
       return *result;
     }
   }

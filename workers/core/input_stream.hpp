@@ -24,7 +24,9 @@ class InputStream {
   enum class Status {
     data,
     end,
-    interrupted,  ///< draining, or a signal came while waiting: give the worker a chance to look
+    /// Draining, a signal came while waiting, or nothing is there at the moment: give the worker a chance to look, and
+    /// to publish what it was given before. The next call waits.
+    interrupted,
   };
   struct Result {
     Status status;
@@ -69,6 +71,7 @@ class InputStream {
   bool seekable_ = false;
   std::uint64_t offset_ = 0;
   std::uint64_t size_ = 0;  ///< of a regular file, when it was opened
+  bool waits_ = false;      ///< the last read() found nothing
 };
 
 }  // namespace pystream::core
