@@ -74,8 +74,8 @@ struct ChildOptions {
   Share share{};
 };
 
-/// What StartMethod::fork calls around the fork, for a runtime in this process that must know of it: locks that are
-/// taken before it and given back on both sides. None may throw.
+/// What StartMethod::fork calls around the fork, for a runtime in this process that must know of it: it acquires its
+/// locks before the fork and releases them in both processes. None may throw.
 struct ForkHooks {
   /// In the thread that starts the pipeline, right before its fork. The runtime then knows of this process's threads,
   /// and no warning names them.

@@ -39,8 +39,8 @@ std::uint64_t hash_key(const Key& key) {
 /// How the replicas of a stage or pipeline share the items in front of them. The results keep the order of the items in
 /// any case.
 ///
-///     pipeline.add(Count{}, "Count", {.replicas = 4, .share = Share::key([](const Tick& tick) { return tick.symbol;
-///     })});
+///     const Share by_symbol = Share::key([](const Tick& tick) { return tick.symbol; });
+///     pipeline.add(Count{}, "Count", {.replicas = 4, .share = by_symbol});
 class Share {
  public:
   /// Item 0 is for the first replica, item 1 for the second, and so on.

@@ -41,7 +41,7 @@ serve::Listen place_of(const std::string& text) {
   return place;
 }
 
-/// Whoever can read a connection reads items, and the token that controls pipelines.
+/// An unencrypted connection shows items, and the token that controls pipelines, to everyone on its way.
 void refuse_open_address(const ServeOptions& options, const serve::Listen& place) {
   if (options.certificate.empty() != options.key.empty()) {
     throw BadUsage("--certificate and --key need one another");

@@ -95,7 +95,7 @@ struct Node {
   Mode mode = Mode::parallel;
   std::vector<Node> children;
   std::uint32_t replicas = 1;  ///< so many of it run beside one another
-  /// As many as the profile of the last run recommends: whoever loads the plan sets `replicas`, which is 2 until then.
+  /// "auto": the loader of the plan sets `replicas` to what the profile of the last run recommends. Until then it is 2.
   bool auto_replicas = false;
   SharePolicy share{};                ///< which of them an item is for
   Join join = Join::zip;              ///< of a pipeline of Mode::branch

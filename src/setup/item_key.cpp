@@ -12,10 +12,6 @@
 namespace pystream::setup {
 namespace {
 
-std::uint64_t hash(std::string_view key) {
-  return std::hash<std::string_view>()(key);
-}
-
 std::string_view text_of(std::span<const std::byte> item) {
   return {reinterpret_cast<const char*>(item.data()), item.size()};
 }
@@ -87,13 +83,13 @@ std::uint64_t hash_of(std::span<const std::byte> item, const plan::ItemKey& key)
   const std::string_view text = text_of(item);
   switch (key.in) {
     case In::item:
-      return hash(text);
+      return detail::hash_key(text);
     case In::column:
-      return hash(key.separator.empty() ? word(text, key.column) : field(text, key.column, key.separator));
+      return detail::hash_key(key.separator.empty() ? word(text, key.column) : field(text, key.column, key.separator));
     case In::bytes:
-      return hash(part(text, key.offset, key.bytes));
+      return detail::hash_key(part(text, key.offset, key.bytes));
     case In::json:
-      return hash(json_value(text, key.pointer));
+      return detail::hash_key(json_value(text, key.pointer));
   }
   return 0;
 }

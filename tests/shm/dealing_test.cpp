@@ -24,16 +24,9 @@ class DealingTest : public ::testing::Test {
  protected:
   explicit DealingTest(const LinkSize& size = {}) : segment_(make_dealing_link(size)) {}
 
-  bool deal(RingWriter& ring, const std::string& text) {
-    if (!put(ring, text, {.sequence = ring.next_number()})) {
-      return false;
-    }
-    ring.commit({.inputs_done = ring.next_number()});
-    return true;
-  }
   void deal_all(const Texts& texts) {
     for (const std::string& text : texts) {
-      ASSERT_TRUE(deal(sut_, text)) << text;
+      ASSERT_TRUE(put_and_commit(sut_, text)) << text;
     }
   }
   void end() {
@@ -107,8 +100,8 @@ TEST_F(DealingTest, ARunGoesToOneConsumerAndItsLastItemCloses) {
 
 TEST_F(DealingTest, LargeItemsOfOthersAreSteppedOver) {
   for (std::uint64_t round = 0; round < 50; ++round) {
-    ASSERT_TRUE(deal(sut_, payload_of(2 * round, 10'000))) << round;
-    ASSERT_TRUE(deal(sut_, payload_of(2 * round + 1, 10'000))) << round;
+    ASSERT_TRUE(put_and_commit(sut_, payload_of(2 * round, 10'000))) << round;
+    ASSERT_TRUE(put_and_commit(sut_, payload_of(2 * round + 1, 10'000))) << round;
     EXPECT_EQ(take(first_), payload_of(2 * round, 10'000));
     EXPECT_EQ(take(second_), payload_of(2 * round + 1, 10'000));
     EXPECT_EQ(first_.try_peek(), nullptr);
@@ -121,7 +114,7 @@ TEST_F(DealingTest, ASuccessorOfTheProducerGoesOnWithTheNextConsumer) {
   deal_all({"a", "b", "c"});
   ASSERT_TRUE(put(sut_, "lost"));  // not committed
   RingWriter successor(segment_.map_producer(0));
-  ASSERT_TRUE(deal(successor, "d"));
+  ASSERT_TRUE(put_and_commit(successor, "d"));
   EXPECT_EQ(take_all(first_), (Texts{"a", "c"}));
   EXPECT_EQ(take_all(second_), (Texts{"b", "d"}));
 }
@@ -164,15 +157,15 @@ TEST_F(DealingTest, ASuccessorDoesNotTakeWhatItFindsForItsLastOwnRecord) {
 
 TEST_F(DealingTest, TheProducerHasRoomOnceOthersHaveSteppedOver) {
   std::uint64_t written = 0;
-  while (deal(sut_, payload_of(written, 200))) {
+  while (put_and_commit(sut_, payload_of(written, 200))) {
     ++written;
   }
   take_all(first_);
   first_.release();
-  EXPECT_FALSE(deal(sut_, payload_of(0, 200))) << "the second has not stepped over what is the first one's";
+  EXPECT_FALSE(put_and_commit(sut_, payload_of(0, 200))) << "the second has not stepped over what is the first one's";
   EXPECT_EQ(take(second_), payload_of(1, 200));
   second_.release();
-  EXPECT_TRUE(deal(sut_, payload_of(0, 200)));
+  EXPECT_TRUE(put_and_commit(sut_, payload_of(0, 200)));
 }
 
 TEST_F(DealingTest, ARecordForAConsumerThatThereIsNotIsDamage) {

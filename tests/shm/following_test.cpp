@@ -31,16 +31,9 @@ class FollowingTest : public ::testing::Test {
   explicit FollowingTest(Sharing sharing = Sharing::key, const LinkSize& size = {})
       : segment_(make_followed_link(sharing, size)) {}
 
-  bool deal(RingWriter& ring, const std::string& text) {
-    if (!put(ring, text, {.sequence = ring.next_number()})) {
-      return false;
-    }
-    ring.commit({.inputs_done = ring.next_number()});
-    return true;
-  }
   void deal_all(const Texts& texts) {
     for (const std::string& text : texts) {
-      ASSERT_TRUE(deal(sut_, text)) << text;
+      ASSERT_TRUE(put_and_commit(sut_, text)) << text;
     }
   }
   /// To whom the records were dealt that were not followed yet.
@@ -85,7 +78,7 @@ TEST_F(FollowingTest, AllRecordsOfOneKeyGoToTheSameTaker) {
 TEST_F(FollowingTest, KeysThatFollowOneAnotherAreSpread) {
   std::vector<std::uint32_t> dealt;
   for (int letter = 'A'; letter < 'A' + 32; ++letter) {
-    ASSERT_TRUE(deal(sut_, std::string(1, static_cast<char>(letter))));
+    ASSERT_TRUE(put_and_commit(sut_, std::string(1, static_cast<char>(letter))));
   }
   for (const std::uint32_t to : follow()) {
     dealt.push_back(to);
@@ -96,8 +89,8 @@ TEST_F(FollowingTest, KeysThatFollowOneAnotherAreSpread) {
 }
 
 TEST_F(FollowingTest, TheKeyOfALargeItemIsFoundInItsBytes) {
-  ASSERT_TRUE(deal(sut_, std::string(10'000, 'a')));
-  ASSERT_TRUE(deal(sut_, "a"));
+  ASSERT_TRUE(put_and_commit(sut_, std::string(10'000, 'a')));
+  ASSERT_TRUE(put_and_commit(sut_, "a"));
   const std::vector<std::uint32_t> dealt = follow();
   ASSERT_EQ(dealt.size(), 2U);
   EXPECT_EQ(dealt[0], dealt[1]);
@@ -137,7 +130,7 @@ TEST_F(FollowingTest, RunsAreNotForItemsOfDifferentKeys) {
 TEST_F(FollowingTest, WhatIsNotFollowedStays) {
   const std::string item(200, 'a');
   std::size_t dealt = 0;
-  while (deal(sut_, item)) {
+  while (put_and_commit(sut_, item)) {
     ++dealt;
     take_all(first_);
     take_all(second_);
@@ -146,9 +139,9 @@ TEST_F(FollowingTest, WhatIsNotFollowedStays) {
   }
   EXPECT_LT(dealt * item.size(), 4096U);
   EXPECT_EQ(follow().size(), dealt);
-  EXPECT_FALSE(deal(sut_, item)) << "followed, and not released";
+  EXPECT_FALSE(put_and_commit(sut_, item)) << "followed, and not released";
   follower_.release();
-  EXPECT_TRUE(deal(sut_, item));
+  EXPECT_TRUE(put_and_commit(sut_, item));
 }
 
 TEST_F(FollowingTest, WhatTheTakersAreDoneWithIsDoneForWhoeverWatches) {
@@ -198,12 +191,12 @@ class ItemLimitTest : public FollowingTest {
 
 TEST_F(ItemLimitTest, CountsWhatTheTakersAreNotDoneWith) {
   deal_all({"a", "b", "c", "d"});
-  EXPECT_FALSE(deal(sut_, "e"));
+  EXPECT_FALSE(put_and_commit(sut_, "e"));
   take_all(first_);
   take_all(second_);
   first_.release();
   second_.release();
-  EXPECT_TRUE(deal(sut_, "e")) << "although nothing was collected";
+  EXPECT_TRUE(put_and_commit(sut_, "e")) << "although nothing was collected";
 }
 
 class LeastLoadedTest : public FollowingTest {
@@ -236,8 +229,8 @@ TEST_F(LeastLoadedTest, ASuccessorKnowsWhatIsStillToDo) {
   take_all(second_);
   second_.release();
   RingWriter successor(segment_.map_producer(0));
-  ASSERT_TRUE(deal(successor, "e"));
-  ASSERT_TRUE(deal(successor, "f"));
+  ASSERT_TRUE(put_and_commit(successor, "e"));
+  ASSERT_TRUE(put_and_commit(successor, "f"));
   EXPECT_EQ(follow(), (std::vector<std::uint32_t>{0, 1, 0, 1, 1, 1}));
 }
 

@@ -90,6 +90,15 @@ inline bool put(shm::RingWriter& ring, std::string_view bytes, const shm::Record
   return true;
 }
 
+/// A record with a commit of its own; false if the link is full.
+inline bool put_and_commit(shm::RingWriter& ring, const std::string& text) {
+  if (!put(ring, text, {.sequence = ring.next_number()})) {
+    return false;
+  }
+  ring.commit({.inputs_done = ring.next_number()});
+  return true;
+}
+
 /// Items of one size as one record; `tag.sequence` is the first one's, the others count on from it. How many had room.
 inline std::uint32_t put_run(shm::RingWriter& ring, std::span<const std::string> items,
                              const shm::RecordTag& tag = {}) {

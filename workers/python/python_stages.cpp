@@ -42,15 +42,21 @@ T& made(const char* function, const Params& params, const char* capsule) {
   return *static_cast<T*>(call_for_capsule(function, params, capsule));
 }
 
+/// Of what takes items.
+std::vector<ParamSpec> taker_params() {
+  std::vector<ParamSpec> params = common_params();
+  params.push_back({.name = "zero_copy",
+                    .type = ParamType::boolean,
+                    .fallback = false,
+                    .text = "numpy arrays are views into shared memory for the length of the call"});
+  params.push_back(form("takes", "how the items lie in their bytes: as objects of Python, or as bytes or text"));
+  return params;
+}
+
 class PythonStage final : public RawStage {
  public:
   static StageInfo describe() {
-    std::vector<ParamSpec> params = common_params();
-    params.push_back({.name = "zero_copy",
-                      .type = ParamType::boolean,
-                      .fallback = false,
-                      .text = "numpy arrays are views into shared memory for the length of the call"});
-    params.push_back(form("takes", "how the items lie in their bytes: as objects of Python, or as bytes or text"));
+    std::vector<ParamSpec> params = taker_params();
     params.push_back(form("gives", "the same of what it gives"));
     return {.summary = "calls a function or an object of Python for each item",
             .params = std::move(params),
@@ -91,12 +97,7 @@ class PythonSource final : public RawSource<std::uint64_t> {
 class PythonSink final : public RawSink<> {
  public:
   static StageInfo describe() {
-    std::vector<ParamSpec> params = common_params();
-    params.push_back({.name = "zero_copy",
-                      .type = ParamType::boolean,
-                      .fallback = false,
-                      .text = "numpy arrays are views into shared memory for the length of the call"});
-    params.push_back(form("takes", "how the items lie in their bytes: as objects of Python, or as bytes or text"));
+    std::vector<ParamSpec> params = taker_params();
     return {.summary = "calls a function or an object of Python for each item, and drops what it gives",
             .params = std::move(params),
             .input = "any"};
