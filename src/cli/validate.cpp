@@ -97,7 +97,7 @@ std::string report(const LoadedPlan& loaded, const Survey& survey) {
   for (std::size_t i = 0; i < survey.topology.item_links().size(); ++i) {
     const plan::LinkSpec& link = survey.topology.links[i];
     rows.push_back(
-        {plan::short_key(link.name), capacity_text(survey.size_of(i)),
+        {link.name, capacity_text(survey.size_of(i)),
          link.options.overflow == plan::Overflow::block ? "" : std::string(plan::to_string(link.options.overflow))});
   }
   out += "\n" + style.bold(base::count_text(rows.size(), "link")) + "\n" + table(rows, 2, look);

@@ -139,7 +139,7 @@ class Auditor {
     return before(std::max(dealt, done)) - before(done);
   }
 
-  bool deals_in_turn(plan::LinkId link) const { return topology_.links[link].sharing == plan::Sharing::turn; }
+  bool deals_in_turn(plan::LinkId link) const { return topology_.links[link].sharing == Sharing::turn; }
 
   void compare(plan::LinkId link, std::uint64_t done, std::uint32_t consumer, bool must_be_done) {
     const std::uint64_t written = journal_of(*view_.links[link].producer).next_number;

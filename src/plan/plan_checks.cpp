@@ -111,7 +111,7 @@ void check_flow(const Plan& plan, TypeCatalog types, std::vector<PlanFault>& fau
     const SegmentRef replica = topology.links[*link].consumers.front();
     const std::vector<StageId>& stages = topology.segment(replica).stages;
     faults.push_back({.where = stages.empty() ? "/links/overflow" : topology.stages[stages.front()].node->where,
-                      .found = "\"drop_oldest\" on the link " + short_key(topology.links[*link].name),
+                      .found = "\"drop_oldest\" on the link " + topology.links[*link].name,
                       .expected = kSharedLinkOverflow,
                       .hint = {}});
   }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/sharing.hpp"
 #include "plan/plan.hpp"
 
 /// What runs for a nested plan: workers (processes), the stages in each of them, and the links between them.
@@ -85,17 +86,8 @@ struct WorkerSpec {
   static void fields(auto& self, auto& code) { code(self.name, self.external, self.segments); }
 };
 
-/// How the consumers of a link are related.
-enum class Sharing {
-  every,         ///< every one of them takes every item; also of a link with one consumer
-  turn,          ///< each item is for one of them, in turn: they are replicas
-  least_loaded,  ///< for the one that has the fewest to do
-  key,           ///< for the same one as all items of its key
-  branches,      ///< every one of them takes every item, and answers it
-};
-
 struct LinkSpec {
-  std::string name;  ///< "Producer -> Consumer", by worker names without the main pipeline's prefix
+  std::string name;  ///< "Enhance.Resize -> Encode", by the short forms of worker names
   SegmentRef producer;
   std::vector<SegmentRef> consumers{};  ///< none: a terminal link, which carries a sink's journal and no items
   Sharing sharing = Sharing::every;
@@ -111,7 +103,7 @@ struct LinkSpec {
   LinkOptions options{};
 
   bool is_terminal() const { return consumers.empty(); }
-  bool deals() const { return sharing == Sharing::turn || sharing == Sharing::least_loaded || sharing == Sharing::key; }
+  bool deals() const { return is_dealt(sharing); }
   static void fields(auto& self, auto& code) {
     code(self.name, self.producer, self.consumers, self.sharing, self.follower, self.answers, self.one_answer,
          self.item_parts, self.options);

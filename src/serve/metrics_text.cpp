@@ -125,7 +125,7 @@ class Writer {
   void each_link(const Add& add) {
     each_pipeline([&](const Labels& labels, const coord::LiveStatus& status) {
       for (const coord::LiveLink& link : status.links) {
-        add(labels.with("link", plan::short_key(link.name)), link);
+        add(labels.with("link", link.name), link);
       }
     });
   }

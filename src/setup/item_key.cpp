@@ -97,7 +97,7 @@ std::uint64_t hash_of(std::span<const std::byte> item, const plan::ItemKey& key)
 }  // namespace
 
 shm::KeyOf key_of(const plan::LinkSpec& link) {
-  if (link.sharing != plan::Sharing::key) {
+  if (link.sharing != Sharing::key) {
     return {};
   }
   const plan::SharePolicy& share = link.shared_by->share;

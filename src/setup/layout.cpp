@@ -35,22 +35,6 @@ shm::Answers answers_of(const plan::LinkSpec& link) {
   return link.one_answer ? shm::Answers::one : shm::Answers::each;
 }
 
-shm::Sharing sharing_of(plan::Sharing sharing) {
-  switch (sharing) {
-    case plan::Sharing::every:
-      return shm::Sharing::every;
-    case plan::Sharing::turn:
-      return shm::Sharing::turn;
-    case plan::Sharing::least_loaded:
-      return shm::Sharing::least_loaded;
-    case plan::Sharing::key:
-      return shm::Sharing::key;
-    case plan::Sharing::branches:
-      return shm::Sharing::branches;
-  }
-  return shm::Sharing::every;
-}
-
 shm::LinkSize size_of(const plan::Topology& topology, const plan::LinkSpec& link, std::uint64_t ring_bytes) {
   if (link.is_terminal()) {
     return {.producer = link.producer.worker, .consumers = {link.producer.worker}};
@@ -74,7 +58,7 @@ shm::LinkSize size_of(const plan::Topology& topology, const plan::LinkSpec& link
           .time_limit_ns = time_limit_ns(topology, link),
           .answers = answers_of(link),
           .overflow = link.options.overflow,
-          .sharing = sharing_of(link.sharing)};
+          .sharing = link.sharing};
 }
 
 }  // namespace

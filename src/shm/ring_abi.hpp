@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/sharing.hpp"
 #include "shm/record_abi.hpp"
 
 /// The shared memory of one link. This header is its specification: a change of a field here must raise
@@ -67,25 +68,6 @@ inline constexpr std::uint32_t kJournalDealShift = 8;
 inline constexpr std::uint32_t kJournalCollectShift = 16;
 constexpr std::uint32_t small_number_in(std::uint32_t flags, std::uint32_t shift) {
   return flags >> shift & 0xff;
-}
-
-/// What the consumers of a link have to do with one another.
-enum class Sharing : std::uint32_t {
-  every = 0,     ///< every one of them takes every record
-  turn = 1,      ///< each record is dealt to one of them, in turn; the end is for all
-  branches = 2,  ///< every one of them takes every record, and each but the end closes one region more
-  /// Each record is dealt to one of all but the last: to one with little to do, or by the item's key. The last consumer
-  /// follows the dealing: it reads to whom each record was dealt, and collects the answers in that order.
-  least_loaded = 3,
-  key = 4,
-};
-
-constexpr bool is_dealt(Sharing sharing) {
-  return sharing == Sharing::turn || sharing == Sharing::least_loaded || sharing == Sharing::key;
-}
-/// The link's last consumer is no taker: it follows the dealing.
-constexpr bool is_followed(Sharing sharing) {
-  return sharing == Sharing::least_loaded || sharing == Sharing::key;
 }
 
 /// REQUIRES: written by one process at a time; the coordinator starts a successor only after reaping.

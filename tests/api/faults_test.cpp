@@ -343,7 +343,7 @@ TEST(FaultsTest, ADamagedLinkFromAChildIsNamedByItsEnds) {
   ASSERT_EQ(::kill(worker, SIGSTOP), 0);  // so that it says nothing else meanwhile
   damage(sut.status().coordinator, 1);
   EXPECT_TRUE(contains(message_of<Error>([&] { static_cast<void>(sut.forward(2)); }),
-                       "link Child__B -> MainPipeline is damaged"));
+                       "link Child.B -> MainPipeline is damaged"));
   ::kill(worker, SIGCONT);
 }
 

@@ -77,7 +77,7 @@ TEST(TopologyTest, ParallelChildOfParallelIsInlined) {
   const Plan plan = make_plan(
       Mode::parallel, {make_pipeline("P", Mode::parallel, {make_stage("A"), make_stage("B")}), make_stage("C")});
   const Topology sut = make_topology(plan);
-  EXPECT_EQ(links_of(sut), (Texts{"Source -> P__A", "P__A -> P__B", "P__B -> C", "C -> Sink"}));
+  EXPECT_EQ(links_of(sut), (Texts{"Source -> P.A", "P.A -> P.B", "P.B -> C", "C -> Sink"}));
 }
 
 TEST(TopologyTest, SerialRowWithParallelChildHasTwoSegments) {
@@ -88,8 +88,8 @@ TEST(TopologyTest, SerialRowWithParallelChildHasTwoSegments) {
           {make_stage("A"), make_pipeline("P", Mode::parallel, {make_stage("X"), make_stage("Y")}), make_stage("B")})});
   const Topology sut = make_topology(plan);
   EXPECT_EQ(segments_of(sut, "MainPipeline__Row"), (Texts{"A", "B"}));
-  EXPECT_EQ(links_of(sut), (Texts{"Source -> Row", "Row -> Row__P__X !", "Row__P__X -> Row__P__Y !",
-                                  "Row__P__Y -> Row !", "Row -> Sink"}));
+  EXPECT_EQ(links_of(sut), (Texts{"Source -> Row", "Row -> Row.P.X !", "Row.P.X -> Row.P.Y !",
+                                  "Row.P.Y -> Row !", "Row -> Sink"}));
   const WorkerSpec& row = sut.workers[1];
   EXPECT_EQ(row.segments[0].outputs, std::vector<LinkId>{1});
   EXPECT_EQ(row.segments[1].inputs, std::vector<LinkId>{3});
@@ -100,8 +100,8 @@ TEST(TopologyTest, ParallelChildrenAtTheEdgesGiveEmptySegments) {
   const Plan plan = make_plan(Mode::parallel, {make_pipeline("Row", Mode::serial, {child("P"), child("Q")})});
   const Topology sut = make_topology(plan);
   EXPECT_EQ(segments_of(sut, "MainPipeline__Row"), (Texts{"", "", ""}));
-  EXPECT_EQ(links_of(sut), (Texts{"Source -> Row", "Row -> Row__P__X !", "Row__P__X -> Row !", "Row -> Row__Q__X !",
-                                  "Row__Q__X -> Row !", "Row -> Sink"}));
+  EXPECT_EQ(links_of(sut), (Texts{"Source -> Row", "Row -> Row.P.X !", "Row.P.X -> Row !", "Row -> Row.Q.X !",
+                                  "Row.Q.X -> Row !", "Row -> Sink"}));
 }
 
 TEST(TopologyTest, SerialTopIsOneWorkerWithBothEnds) {
@@ -117,7 +117,7 @@ TEST(TopologyTest, SerialTopWithParallelChildKeepsEndsInItsOuterSegments) {
   const Topology sut = make_topology(plan);
   EXPECT_EQ(workers_of(sut), (Texts{"MainPipeline", "MainPipeline__P__X"}));
   EXPECT_EQ(segments_of(sut, "MainPipeline"), (Texts{"Source", "Sink"}));
-  EXPECT_EQ(links_of(sut), (Texts{"MainPipeline -> P__X !", "P__X -> MainPipeline !"}));
+  EXPECT_EQ(links_of(sut), (Texts{"MainPipeline -> P.X !", "P.X -> MainPipeline !"}));
 }
 
 TEST(TopologyTest, ExternalEndsOfAParallelPipeline) {
@@ -136,7 +136,7 @@ TEST(TopologyTest, ExternalEndsOfASerialPipelineMakeItTheUsersOwnRow) {
       make_plan(Mode::serial, {make_stage("A"), make_pipeline("P", Mode::parallel, {make_stage("X")}), make_stage("B")},
                 EndKind::external);
   const Topology sut = make_topology(plan);
-  EXPECT_EQ(links_of(sut), (Texts{"MainPipeline -> P__X !", "P__X -> MainPipeline !"}));
+  EXPECT_EQ(links_of(sut), (Texts{"MainPipeline -> P.X !", "P.X -> MainPipeline !"}));
   EXPECT_EQ(segments_of(sut, "MainPipeline"), (Texts{"A", "B"}));
   EXPECT_TRUE(sut.workers.front().external);
   EXPECT_FALSE(sut.workers[1].external);
@@ -159,8 +159,8 @@ TEST(TopologyTest, MixtureFourDeep) {
       Mode::parallel, {make_pipeline("A", Mode::serial, {make_stage("S"), inlined, make_stage("T")}), make_stage("Z")});
   const Topology sut = make_topology(plan);
   EXPECT_EQ(links_of(sut),
-            (Texts{"Source -> A", "A -> A__B__X !", "A__B__X -> A__B__C !", "A__B__C -> A__B__C__D__W !",
-                   "A__B__C__D__W -> A__B__C !", "A__B__C -> A__B__Y !", "A__B__Y -> A !", "A -> Z", "Z -> Sink"}));
+            (Texts{"Source -> A", "A -> A.B.X !", "A.B.X -> A.B.C !", "A.B.C -> A.B.C.D.W !",
+                   "A.B.C.D.W -> A.B.C !", "A.B.C -> A.B.Y !", "A.B.Y -> A !", "A -> Z", "Z -> Sink"}));
   EXPECT_EQ(segments_of(sut, "MainPipeline__A"), (Texts{"S", "T"}));
   EXPECT_EQ(segments_of(sut, "MainPipeline__A__B__C"), (Texts{"V", "U"}));
   EXPECT_EQ(sut.pipeline_keys, (Texts{"MainPipeline", "MainPipeline__A", "MainPipeline__A__B", "MainPipeline__A__B__C",
@@ -283,9 +283,9 @@ TEST(TopologyTest, AReplicaThatBeginsAndEndsWithReplicasHasADealerAndACollector)
   const Plan plan = make_plan(Mode::parallel,
                               {in_replicas(2, make_pipeline("P", Mode::parallel, {in_replicas(2, make_stage("A"))}))});
   EXPECT_EQ(links_of(make_topology(plan)),
-            (Texts{"Source -> P", "P#1__A#deal -> P#1__A !", "P#1__A#1 -> P#1__A#collect !",
-                   "P#1__A#2 -> P#1__A#collect !", "P#2__A#deal -> P#2__A !", "P#2__A#1 -> P#2__A#collect !",
-                   "P#2__A#2 -> P#2__A#collect !", "P#1__A#collect -> Sink !", "P#2__A#collect -> Sink !"}));
+            (Texts{"Source -> P", "P#1.A#deal -> P#1.A !", "P#1.A#1 -> P#1.A#collect !",
+                   "P#1.A#2 -> P#1.A#collect !", "P#2.A#deal -> P#2.A !", "P#2.A#1 -> P#2.A#collect !",
+                   "P#2.A#2 -> P#2.A#collect !", "P#1.A#collect -> Sink !", "P#2.A#collect -> Sink !"}));
 }
 
 TEST(TopologyTest, ARowDealsToAndCollectsFromReplicasOfItsChild) {
@@ -295,7 +295,7 @@ TEST(TopologyTest, ARowDealsToAndCollectsFromReplicasOfItsChild) {
                      {make_stage("A"), in_replicas(2, make_pipeline("P", Mode::parallel, {make_stage("X")}))})});
   const Topology sut = make_topology(plan);
   EXPECT_EQ(links_of(sut),
-            (Texts{"Source -> Row", "Row -> Row__P !", "Row__P#1__X -> Row !", "Row__P#2__X -> Row !", "Row -> Sink"}));
+            (Texts{"Source -> Row", "Row -> Row.P !", "Row.P#1.X -> Row !", "Row.P#2.X -> Row !", "Row -> Sink"}));
   EXPECT_EQ(sut.workers[1].segments[1].inputs, (std::vector<LinkId>{2, 3}));
 }
 
@@ -350,7 +350,7 @@ Node make_sink(std::string name) {
 TEST(TopologyTest, BranchesReadOneLinkAndTheNextStageJoinsThem) {
   const Plan plan = make_plan(Mode::parallel, {branches(Join::zip, "V", {make_stage("A"), make_stage("B")})});
   const Topology sut = make_topology(plan);
-  EXPECT_EQ(links_of(sut), (Texts{"Source -> V", "V__A -> Sink !", "V__B -> Sink !"}));
+  EXPECT_EQ(links_of(sut), (Texts{"Source -> V", "V.A -> Sink !", "V.B -> Sink !"}));
   EXPECT_EQ(sut.links[0].sharing, Sharing::branches);
   EXPECT_EQ(sut.links[0].consumers, (std::vector<SegmentRef>{{.worker = 1}, {.worker = 2}}));
   EXPECT_FALSE(sut.links[0].one_answer);
@@ -373,7 +373,7 @@ TEST(TopologyTest, BehindBranchesThatJoinNothingTheNextStageReadsTheirLinkToo) {
                  branches(Join::none, "T", {make_pipeline("P", Mode::parallel, {make_stage("X"), make_sink("S")})}),
                  make_stage("B")});
   const Topology sut = make_topology(plan);
-  EXPECT_EQ(links_of(sut), (Texts{"Source -> A", "A -> T", "T__P__X -> T__P__S", "B -> Sink"}));
+  EXPECT_EQ(links_of(sut), (Texts{"Source -> A", "A -> T", "T.P.X -> T.P.S", "B -> Sink"}));
   EXPECT_EQ(sut.links[1].sharing, Sharing::every);
   EXPECT_EQ(sut.links[1].consumers.size(), 2U);
   EXPECT_EQ(sut.stages[3].role, Role::sink);
@@ -391,9 +391,9 @@ TEST(TopologyTest, BranchesThatBeginOrEndWithBranchesHaveWorkersThatPassOn) {
       EndKind::external);
   const Topology sut = make_topology(plan);
   EXPECT_EQ(links_of(sut),
-            (Texts{"Entry -> V", "V__W#deal -> V__W !", "V__W__A -> V__W#collect !", "V__W__B -> V__W#collect !",
-                   "V__C#deal -> V__C !", "V__C#1 -> V__C#collect !", "V__C#2 -> V__C#collect !",
-                   "V__W#collect -> V#collect !", "V__C#collect -> V#collect !", "V#collect -> Exit"}));
+            (Texts{"Entry -> V", "V.W#deal -> V.W !", "V.W.A -> V.W#collect !", "V.W.B -> V.W#collect !",
+                   "V.C#deal -> V.C !", "V.C#1 -> V.C#collect !", "V.C#2 -> V.C#collect !",
+                   "V.W#collect -> V#collect !", "V.C#collect -> V#collect !", "V#collect -> Exit"}));
   EXPECT_EQ(sut.first_stages().size(), 4U);
   EXPECT_EQ(sut.result_segment().inputs.size(), 1U);
   EXPECT_EQ(sut.links.back().item_parts, 2U);
@@ -405,8 +405,8 @@ TEST(TopologyTest, ARowHandsAnItemToBranchesAndWaitsForTheirAnswers) {
                                      {make_stage("A"), branches(Join::merge, "V", {make_stage("X"), make_stage("Y")}),
                                       branches(Join::none, "T", {make_sink("S")}), make_stage("B")})});
   const Topology sut = make_topology(plan);
-  EXPECT_EQ(links_of(sut), (Texts{"Source -> Row", "Row -> Row__V !", "Row__V__X -> Row !", "Row__V__Y -> Row !",
-                                  "Row -> Row__T !", "Row -> Sink"}));
+  EXPECT_EQ(links_of(sut), (Texts{"Source -> Row", "Row -> Row.V !", "Row.V.X -> Row !", "Row.V.Y -> Row !",
+                                  "Row -> Row.T !", "Row -> Sink"}));
   EXPECT_EQ(sut.workers[1].segments[1].collect, Collect::merge);
   EXPECT_EQ(sut.links[4].consumers.size(), 2U) << "the sink aside, and the row itself";
 }

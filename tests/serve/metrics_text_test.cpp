@@ -33,7 +33,7 @@ coord::LiveStatus status_of(const std::string& name, std::int64_t pid) {
   status.whole = stage.figures;
   status.workers.push_back({.name = "MainPipeline__Row__Encode#2", .pid = 8, .phase = "waiting", .restarts = 2});
   status.workers.push_back({.name = "MainPipeline__Row__Encode#collect", .pid = 0, .phase = "not running"});
-  status.links.push_back({.name = "MainPipeline__A -> MainPipeline__B",
+  status.links.push_back({.name = "A -> B",
                           .consumers = {0},
                           .items = 1,
                           .done = 39,

@@ -11,7 +11,7 @@ namespace {
 shm::KeyOf sut_of(plan::ItemKey key) {
   plan::Node node;
   node.share = {.by = ShareBy::key, .key = std::move(key), .call = {}};
-  return key_of({.name = {}, .producer = {}, .sharing = plan::Sharing::key, .shared_by = &node});
+  return key_of({.name = {}, .producer = {}, .sharing = Sharing::key, .shared_by = &node});
 }
 
 std::uint64_t key_in(const shm::KeyOf& sut, std::string_view item) {
@@ -19,7 +19,7 @@ std::uint64_t key_in(const shm::KeyOf& sut, std::string_view item) {
 }
 
 TEST(ItemKeyTest, OtherLinksHaveNone) {
-  EXPECT_FALSE(key_of({.name = {}, .producer = {}, .sharing = plan::Sharing::turn}));
+  EXPECT_FALSE(key_of({.name = {}, .producer = {}, .sharing = Sharing::turn}));
 }
 
 TEST(ItemKeyTest, OfTheWholeItem) {

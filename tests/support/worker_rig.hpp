@@ -104,15 +104,15 @@ inline shm::Segment make_rig_segment(const RigSpec& spec) {
     made.links.push_back(in);
     made.links.push_back(out);
   }
-  const auto share = [](shm::LinkSize& link, shm::Sharing sharing) {
+  const auto share = [](shm::LinkSize& link, Sharing sharing) {
     link.consumers.push_back(0);
     link.sharing = sharing;
   };
   if (spec.is_dealt_to || spec.is_branch) {
-    share(made.links[0], spec.is_branch ? shm::Sharing::branches : shm::Sharing::turn);
+    share(made.links[0], spec.is_branch ? Sharing::branches : Sharing::turn);
   }
   if (spec.deals || spec.feeds_branches) {
-    share(made.links[1], spec.feeds_branches ? shm::Sharing::branches : shm::Sharing::turn);
+    share(made.links[1], spec.feeds_branches ? Sharing::branches : Sharing::turn);
   }
   if (spec.collects) {
     shm::LinkSize second = spec.link;
@@ -124,7 +124,7 @@ inline shm::Segment make_rig_segment(const RigSpec& spec) {
     shm::LinkSize followed = spec.link;
     followed.producer = 0;
     followed.consumers = {0, 0, 1};
-    followed.sharing = shm::Sharing::key;
+    followed.sharing = Sharing::key;
     made.links.push_back(followed);
   }
   return shm::Segment::create(made);
