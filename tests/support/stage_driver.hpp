@@ -7,7 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
-#include <pystream/registry.hpp>
+#include <pystream/testing.hpp>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -17,60 +17,8 @@
 /// Runs single stages in this process, as a worker would.
 namespace pystream::test {
 
-/// An item as it came out of a stage.
-struct Emitted {
-  std::string bytes;
-  bool forwarded = false;
-};
-
 /// Keeps everything that is emitted.
-class CollectingOutput : public Output {
- public:
-  explicit CollectingOutput(std::size_t limit = std::size_t{1} << 30) : limit_(limit) {}
-
-  std::span<std::byte> reserve(std::size_t size) override {
-    if (size > limit_) {
-      throw ItemTooLarge(size, limit_);
-    }
-    // Exactly `size` bytes from the heap: a sanitizer sees whoever writes beyond.
-    reserved_ = std::make_unique<std::byte[]>(size);
-    reserved_size_ = size;
-    return {reserved_.get(), size};
-  }
-  void emit_reserved(std::size_t size) override {
-    if (size > reserved_size_) {
-      throw std::logic_error("emit_reserved() of more than was reserved");
-    }
-    items_.push_back({.bytes = std::string(reinterpret_cast<const char*>(reserved_.get()), size)});
-  }
-  void forward(const Item& in) override {
-    items_.push_back(
-        {.bytes = std::string(reinterpret_cast<const char*>(in.bytes().data()), in.bytes().size()), .forwarded = true});
-  }
-
-  const std::vector<Emitted>& items() const { return items_; }
-  std::vector<std::string> texts() const {
-    std::vector<std::string> out;
-    for (const Emitted& item : items_) {
-      out.push_back(item.bytes);
-    }
-    return out;
-  }
-  void clear() { items_.clear(); }
-
- protected:
-  void emit_value(const void* value, const ValueType& type) override {
-    const std::size_t size = type.size(value);
-    type.encode(value, reserve(size).first(size));
-    emit_reserved(size);
-  }
-
- private:
-  std::size_t limit_;
-  std::unique_ptr<std::byte[]> reserved_;
-  std::size_t reserved_size_ = 0;
-  std::vector<Emitted> items_;
-};
+using CollectingOutput = KeptOutput;
 
 /// Loads a plugin for the rest of the process.
 inline void load_plugin(const char* path) {
@@ -94,19 +42,7 @@ inline const StageType& stage_type(std::string_view name) {
 /// Makes a stage with the defaults of every parameter that `given` does not hold.
 inline std::unique_ptr<StageAdapter> make_stage(std::string_view name, ParamMap given = {}) {
   const StageType& type = stage_type(name);
-  Params params(std::move(given));
-  for (const auto& [key, value] : ParamMap(params.values())) {
-    const auto& specs = type.info.params;
-    if (std::none_of(specs.begin(), specs.end(), [&name = key](const ParamSpec& spec) { return spec.name == name; })) {
-      throw std::runtime_error(std::string(name) + " does not describe a parameter " + key);
-    }
-  }
-  for (const ParamSpec& spec : type.info.params) {
-    if (!params.has(spec.name) && spec.fallback) {
-      params.set(spec.name, *spec.fallback);
-    }
-  }
-  return type.make(params);
+  return type.make(detail::complete_params(type.info, std::move(given)));
 }
 
 /// One item through a stage or into a sink.
