@@ -191,11 +191,11 @@ class Service {
     coord::RunSetup setup = assembly_.setup();
     setup.takes_interrupts = false;
     setup.stop_grace = start_.stop_grace;
-    setup.log = [this](const std::string& worker, const std::string& line) {
-      if (worker.empty()) {
-        tell(line);
-      } else if (!start_.sends_lines || orphan_drainer_ || !channel_.send_line(worker, line)) {
-        say(worker, line);
+    setup.log = [this](const coord::LogLine& line) {
+      if (line.worker.empty()) {
+        tell(line.text);
+      } else if (!start_.sends_lines || orphan_drainer_ || !channel_.send_line(line.worker, line.text)) {
+        say(line.worker, line.text);
       }
     };
     setup.ready = [this] { channel_.send({.kind = Message::Kind::ready}); };

@@ -51,6 +51,9 @@ pid_t start_helper(const HelperCommand& command) {
   for (const int fd : command.fds) {
     places.push_back({.fd = fd, .number = static_cast<int>(places.size()) + 1});
   }
+  if (command.errors >= 0) {
+    places.push_back({.fd = command.errors, .number = STDERR_FILENO});
+  }
   const pid_t parent = ::getpid();
   const pid_t pid = ::fork();
   if (pid < 0) {

@@ -11,6 +11,7 @@ namespace pystream::base {
 struct HelperCommand {
   std::vector<std::string> arguments;  ///< the first is the path of the program
   std::vector<int> fds;                ///< become 3, 4, …; of the others only standard error stays
+  int errors = -1;                     ///< becomes its standard error; -1: that of this process
   bool dies_with_parent = false;       ///< killed once the calling thread has ended
 };
 

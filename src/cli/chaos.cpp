@@ -174,7 +174,7 @@ class ChaosCommand {
 
  private:
   void run_undisturbed(const LoadedPlan& loaded) {
-    PreparedRun run(loaded, [this](const std::string& text) { log({}, text); });
+    PreparedRun run(loaded, [this](const std::string& text) { log({.text = text}); });
     coord::RunSetup setup = run.setup();
     setup.items_limit = options_.items;
     coord::Coordinator coordinator(std::move(setup));
@@ -193,10 +193,10 @@ class ChaosCommand {
   }
 
   void run_disturbed(const LoadedPlan& loaded) {
-    PreparedRun run(loaded, [this](const std::string& text) { log({}, text); });
+    PreparedRun run(loaded, [this](const std::string& text) { log({.text = text}); });
     coord::RunSetup setup = run.setup();
     setup.items_limit = options_.items;
-    setup.log = [this](const std::string& worker, const std::string& line) { log(worker, line); };
+    setup.log = [this](const coord::LogLine& line) { log(line); };
     coord::Coordinator coordinator(std::move(setup));
     coord::Chaos chaos(run.topology(), coordinator,
                        {.mode = kModes.at(options_.mode),
@@ -245,9 +245,9 @@ class ChaosCommand {
     return fmt::format("the source ended too soon: after {} of {} kills", verdict_.chaos.kills, options_.kills);
   }
 
-  void log(const std::string& worker, const std::string& line) const {
+  void log(const coord::LogLine& line) const {
     if (options_.log) {
-      warn(worker.empty() ? line : "[" + worker + "] " + line);
+      say({.message = line.text, .worker = line.worker, .stage = line.stage, .item = line.item});
     }
   }
 

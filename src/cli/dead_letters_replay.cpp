@@ -325,8 +325,8 @@ int replay_dead_letters(ReplayOptions options) {
   begin_with_letters(options, loaded.plan, stage, items.path());
   PreparedRun run(loaded, warn);
   coord::RunSetup setup = run.setup();
-  setup.log = [](const std::string& worker, const std::string& line) {
-    warn(worker.empty() ? line : "[" + worker + "] " + line);
+  setup.log = [](const coord::LogLine& line) {
+    say({.message = line.text, .worker = line.worker, .stage = line.stage, .item = line.item});
   };
   coord::Coordinator coordinator(std::move(setup));
   const coord::Outcome outcome = run_unwaited(coordinator);

@@ -10,14 +10,15 @@
 #include <cstring>
 #include <exception>
 #include <memory>
+#include <sstream>
 #include <utility>
 #include <vector>
 
 #include "base/open_fds.hpp"
 #include "base/process_start.hpp"
+#include "cli/first_process.hpp"
 #include "cli/help_format.hpp"
 #include "cli/standard_error.hpp"
-#include "cli/style.hpp"
 #include "cli/terminal.hpp"
 #include "plan/json.hpp"
 #include "plan/suggest.hpp"
@@ -37,8 +38,20 @@ bool write_all(int fd, std::string_view text) {
 }
 
 void complain(std::string_view text) {
-  const Style style(STDERR_FILENO);
-  show(style.red("pystream-coord: ") + shown_on(STDERR_FILENO, text) + "\n");
+  say({.message = text, .level = LogLevel::error});
+}
+
+/// A line for each fault, which says its file itself.
+void show_faults(const BadPlan& faults) {
+  const std::string text = shown_on(STDERR_FILENO, faults.what());
+  if (log_format() == LogFormat::text) {
+    show(text + "\n");
+    return;
+  }
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    complain(line);
+  }
 }
 
 std::vector<std::string> command_names(const CLI::App& app) {
@@ -154,9 +167,10 @@ int run_app(CLI::App& app, const Command& chosen, int argc, char** argv) {
   set_help_format(app, std::make_shared<HelpFormat>());
   refuse_empty_values(app);
   try {
+    leave_first_process();
     return parse_and_run(app, chosen, argc, argv);
   } catch (const BadPlan& error) {
-    show(shown_on(STDERR_FILENO, error.what()) + "\n");
+    show_faults(error);
     return kBadUsage;
   } catch (const BadUsage& error) {
     complain(error.what());
@@ -194,7 +208,7 @@ void print(std::string_view text) {
 }
 
 void warn(std::string_view text) {
-  complain(text);
+  say({.message = text});
 }
 
 }  // namespace pystream::cli

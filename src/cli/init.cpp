@@ -1,9 +1,12 @@
+#include <filesystem>
 #include <map>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <vector>
 
 #include "cli/commands.hpp"
+#include "cli/new_project.hpp"
 #include "cli/output_file.hpp"
 
 namespace pystream::cli {
@@ -57,6 +60,7 @@ const std::map<std::string, std::string_view> kExamples{{"nested", R"({
 }
 )"}};
 constexpr const char* kUsual = "nested";
+constexpr const char* kUsualLanguage = "cpp";
 
 std::vector<std::string> names() {
   std::vector<std::string> all;
@@ -66,9 +70,23 @@ std::vector<std::string> names() {
   return all;
 }
 
-int init(const std::string& file, const std::string& example) {
+struct InitOptions {
+  std::string path = "pipeline.json";
+  std::string example;   ///< empty: the usual one
+  std::string language;  ///< empty: the usual one
+};
+
+/// Else it is the folder of a project.
+bool is_plan(const std::filesystem::path& path) {
+  std::error_code error;
+  const bool exists = std::filesystem::exists(path, error);
+  return path == "-" || path.extension() == ".json" || (exists && !std::filesystem::is_directory(path, error));
+}
+
+int write_plan(const InitOptions& options) {
+  const std::string& file = options.path;
   OutputFile out(file, OutputFile::Existing::refused);
-  out.write(kExamples.at(example));
+  out.write(kExamples.at(options.example.empty() ? kUsual : options.example));
   out.commit();
   if (file == "-") {
     return kDone;
@@ -78,23 +96,61 @@ int init(const std::string& file, const std::string& example) {
   return kDone;
 }
 
+int make_project(const InitOptions& options) {
+  const std::string language = options.language.empty() ? kUsualLanguage : options.language;
+  write_project(options.path, language);
+  std::string next = "  cd " + options.path + "\n";
+  std::istringstream commands(project_commands(language));
+  for (std::string line; std::getline(commands, line);) {
+    next += "  " + line + "\n";
+  }
+  print("wrote the project " + options.path + "\n\nNext:\n" + next);
+  return kDone;
+}
+
+int init(const InitOptions& options) {
+  const bool plan = is_plan(options.path);
+  if (plan && !options.language.empty()) {
+    throw BadUsage("--language is of a project, and " + options.path + " is a plan; name a folder");
+  }
+  if (!plan && !options.example.empty()) {
+    throw BadUsage("--example is of a plan, and " + options.path + " is a folder; name a file that ends in .json");
+  }
+  return plan ? write_plan(options) : make_project(options);
+}
+
 }  // namespace
 
 void add_init(CLI::App& app, Command& chosen) {
-  CLI::App& command = add_command(app, "init", "Write a small example plan to start from",
-                                  "  pystream-coord init\n"
-                                  "  pystream-coord init hello.json\n"
-                                  "  pystream-coord init views.json --example branches");
-  auto file = std::make_shared<std::string>("pipeline.json");
-  auto example = std::make_shared<std::string>(kUsual);
-  command.add_option("FILE", *file, "File to write, which must not exist; - is standard output")
+  CLI::App& command =
+      add_command(app, "init", "Write an example plan, or a project with a stage of your own",
+                  "  pystream-coord init\n"
+                  "  pystream-coord init views.json --example branches\n"
+                  "  pystream-coord init camera\n"
+                  "  pystream-coord init camera --language python\n"
+                  "\nA project is a stage, its test, a plan, and for C++ a meson.build: it builds, tests "
+                  "and runs at once. README.md in it shows the commands.");
+  const auto options = std::make_shared<InitOptions>();
+  command
+      .add_option(
+          "PATH", options->path,
+          "A file that ends in .json: a plan (- is standard output). Else a folder: a project. Files that exist "
+          "are not replaced")
       ->capture_default_str()
       ->type_name("");
-  command.add_option("--example", *example, "Which example: pipelines in pipelines, replicas, branches, or a tap")
+  command
+      .add_option(
+          "--example", options->example,
+          std::string("Which plan: pipelines in pipelines, replicas, branches, or a tap (default: ") + kUsual + ")")
       ->check(CLI::IsMember(names()))
-      ->capture_default_str()
       ->type_name("NAME");
-  command.callback([file, example, &chosen] { chosen = [file, example] { return init(*file, *example); }; });
+  command
+      .add_option("--language", options->language,
+                  std::string("In which language the project's stage is: cpp, python or shell (default: ") +
+                      kUsualLanguage + ")")
+      ->check(CLI::IsMember({"cpp", "python", "shell"}))
+      ->type_name("NAME");
+  command.callback([options, &chosen] { chosen = [options] { return init(*options); }; });
 }
 
 }  // namespace pystream::cli

@@ -25,6 +25,11 @@ struct PlanOptions {
 /// Declares PLAN, --set, --input, --output and --worker-program.
 void add_plan_options(CLI::App& command, PlanOptions& options);
 
+/// What runs of a plan are called: by its file.
+inline std::string run_name(const std::filesystem::path& plan) {
+  return plan == "-" ? "stdin" : plan.stem().string();
+}
+
 struct LoadedPlan {
   plan::Plan plan;               ///< checked; its plugins are plain names or absolute paths
   std::vector<StageType> types;  ///< of the worker program and of the plan's plugins; without StageType::make
@@ -34,7 +39,7 @@ struct LoadedPlan {
   std::vector<std::string> notes{};      ///< for the user: what was chosen
 
   /// What its runs are called.
-  std::string run_name() const { return file == "-" ? "stdin" : file.stem().string(); }
+  std::string run_name() const { return cli::run_name(file); }
 
   /// Upper limit of the checkpointed state of each of Topology::stages, as worker::make_layout() wants it.
   std::vector<std::uint64_t> checkpoint_bytes(const plan::Topology& topology) const;

@@ -12,9 +12,10 @@
 #include "plan/stage_names.hpp"
 
 namespace pystream::cli {
-void ProgressLine::show(std::span<const profile::KeySummary> stages, std::uint32_t restarts) {
-  if (!enabled_ || stages.empty()) {
-    return;
+
+std::string Progress::text(std::span<const profile::KeySummary> stages, std::uint32_t restarts) {
+  if (stages.empty()) {
+    return {};
   }
   const std::uint64_t items = stages.back().items;
   const auto time = std::chrono::steady_clock::now();
@@ -30,6 +31,14 @@ void ProgressLine::show(std::span<const profile::KeySummary> stages, std::uint32
   if (restarts > 0) {
     line += fmt::format(", {} restarts", restarts);
   }
+  return line;
+}
+
+void ProgressLine::show(const std::string& text) {
+  if (!enabled_ || text.empty()) {
+    return;
+  }
+  std::string line = text;
   if (const auto width = terminal_width(STDERR_FILENO)) {
     line = base::shortened_end(line, *width - 1);  // the last column stays free: some terminals wrap behind it
   }

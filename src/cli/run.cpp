@@ -1,5 +1,11 @@
+#include <spdlog/fmt/fmt.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <map>
+
+#include "base/clock.hpp"
+#include "base/number_text.hpp"
 #include "cli/commands.hpp"
 #include "cli/crash_text.hpp"
 #include "cli/last_line.hpp"
@@ -12,6 +18,7 @@
 #include "cli/terminal.hpp"
 #include "coord/audit.hpp"
 #include "coord/coordinator.hpp"
+#include "coord/service_manager.hpp"
 
 namespace pystream::cli {
 namespace {
@@ -45,35 +52,54 @@ std::optional<std::chrono::nanoseconds> drain_timeout_of(const RunOptions& optio
   return timeout && timeout->count() > 0 ? timeout : std::nullopt;
 }
 
+const std::map<std::string, LogFormat> kLogFormats{
+    {"text", LogFormat::text}, {"json", LogFormat::json}, {"journal", LogFormat::journal}};
+
+/// What a JSON log has for its last line, even if there is nothing to say.
+std::string all_arrived(const coord::Audit& audit) {
+  return fmt::format("{} in, {} out", base::count_text(audit.in, "item"), audit.out);
+}
+
+std::chrono::nanoseconds now() {
+  return std::chrono::nanoseconds(base::now_ns());
+}
+
 class RunCommand {
  public:
   explicit RunCommand(RunOptions options)
-      : options_(std::move(options)), progress_(!options_.quiet && ::isatty(STDERR_FILENO) == 1) {}
+      : options_(std::move(options)),
+        progress_(!options_.quiet && log_format() == LogFormat::text && ::isatty(STDERR_FILENO) == 1),
+        service_(coord::ServiceVariables::take(), ::getpid(),
+                 [this](const std::string& text) { log({.text = text}); }) {
+    set_log_pipeline(run_name(options_.plan.file));
+  }
 
   int run() {
     const auto duration = duration_of("--duration", options_.duration);
     const auto drain_timeout = drain_timeout_of(options_);
     LoadedPlan loaded = load_plan(options_.plan);
     for (const std::string& note : loaded.notes) {
-      log({}, note);
+      log({.text = note});
     }
     loaded.descriptors.open_input_fifos(loaded.plan, loaded.types);
-    PreparedRun run(loaded, [this](const std::string& text) { log({}, text); });
+    PreparedRun run(loaded, [this](const std::string& text) { log({.text = text}); });
     coord::RunSetup setup = run.setup();
     setup.items_limit = options_.items;
     setup.duration = duration;
     setup.drain_timeout = drain_timeout;
-    setup.log = [this](const auto& worker, const auto& line) { log(worker, line); };
-    setup.crashed = [this](const coord::CrashReport& report) { crashes_.add(report); };
+    setup.log = [this](const coord::LogLine& line) { log(line); };
+    setup.crashed = [this](const coord::CrashReport& report) { on_crash(report); };
     const coord::Coordinator* running = nullptr;
-    MetricsFile metrics(options_.metrics, [this](const std::string& text) { log({}, text); });
+    MetricsFile metrics(options_.metrics, [this](const std::string& text) { log({.text = text}); });
+    tell_service_of(setup);
     setup.progress = [&] {
-      progress_.show(running->summary(), running->restarts());
+      show_progress(*running);
       metrics.update([&] { return running->live_status(); });
     };
     coord::Coordinator coordinator(std::move(setup));
     running = &coordinator;
     const coord::Outcome outcome = run_unwaited(coordinator);
+    service_.alive(now());
     metrics.finish(coordinator.live_status());
     progress_.clear();
     if (outcome != coord::Outcome::failed) {
@@ -89,29 +115,69 @@ class RunCommand {
   }
 
  private:
-  void log(const std::string& worker, const std::string& line) {
-    const bool own_word = worker.empty();
-    const bool loss = line.starts_with("lost: ");  // as report_loss() writes it
+  /// It learns how the run is going from now on.
+  void tell_service_of(coord::RunSetup& setup) {
+    setup.progress_period = std::min(setup.progress_period, service_.alive_period().value_or(setup.progress_period));
+    setup.ready = [this, workers = setup.topology->workers.size()] {
+      service_.ready("running " + base::count_text(workers, "worker"));
+    };
+    setup.draining = [this] { service_.stopping("draining"); };
+    setup.ended = [this] { service_.stopping("every worker has ended"); };
+    setup.failed = [this](const TerminationReason& reason) { service_.stopping("failed: " + reason.text); };
+  }
+
+  void show_progress(const coord::Coordinator& running) {
+    const std::string text = figures_.text(running.summary(), running.restarts());
+    progress_.show(text);
+    service_.alive(now());
+    service_.status(running.drained() ? "draining; " + text : text, now());
+  }
+
+  /// Logs for programs have no block about crashes at their end.
+  void on_crash(const coord::CrashReport& report) {
+    crashes_.add(report);
+    if (log_format() == LogFormat::json) {
+      say({.message = coord::describe(report), .level = LogLevel::error, .stage = report.stage, .item = report.item});
+    }
+  }
+
+  void log(const coord::LogLine& line) {
+    const bool own_word = line.worker.empty();
+    const bool loss = line.text.starts_with("lost: ");  // as report_loss() writes it
     if (!loss && (options_.quiet || options_.log_level == "error" || (!own_word && options_.log_level == "warning"))) {
       return;
     }
     progress_.clear();
-    warn(own_word ? line : "[" + worker + "] " + line);
+    say({.message = line.text,
+         .level = loss       ? LogLevel::error
+                  : own_word ? LogLevel::warning
+                             : LogLevel::info,
+         .worker = line.worker,
+         .stage = line.stage,
+         .item = line.item});
   }
 
-  int finish(const RunEnd& end, const coord::Coordinator& coordinator) const {
-    if (!options_.quiet) {
+  int finish(const RunEnd& end, const coord::Coordinator& coordinator) {
+    if (!options_.quiet && log_format() != LogFormat::json) {
       show(summary_table(coordinator.summary(), look_of(STDERR_FILENO)) +
            shown_on(STDERR_FILENO, crash_text(crashes_)));
     }
-    if (const std::string line = last_line(end); !line.empty()) {
-      warn(line);
+    const int code = exit_code(end);
+    std::string line = last_line(end);
+    service_.stopping(line.empty() ? all_arrived(end.audit) : line);
+    if (line.empty() && log_format() == LogFormat::json && !options_.quiet) {
+      line = all_arrived(end.audit);
     }
-    return exit_code(end);
+    if (!line.empty()) {
+      say({.message = line, .level = code == kDone ? LogLevel::info : LogLevel::error});
+    }
+    return code;
   }
 
   RunOptions options_;
+  Progress figures_;
   ProgressLine progress_;
+  coord::ServiceManager service_;
   coord::CrashLog crashes_;
 };
 
@@ -154,6 +220,13 @@ void add_run(CLI::App& app, Command& chosen) {
       ->check(CLI::IsMember({"error", "warning", "info"}))
       ->capture_default_str()
       ->type_name("LEVEL");
+  command
+      .add_option_function<std::string>(
+          "--log-format", [](const std::string& name) { set_log_format(kLogFormats.at(name)); },
+          "How standard error is written: text; json (each line an object with time, level, pipeline, stage, item, "
+          "message); journal (text with levels for journald; the default if journald reads it)")
+      ->check(CLI::IsMember({"text", "json", "journal"}))
+      ->type_name("FORMAT");
   command.callback([options, &chosen] { chosen = [options] { return RunCommand(*options).run(); }; });
 }
 

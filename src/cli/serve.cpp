@@ -1,9 +1,12 @@
+#include <unistd.h>
+
 #include <csignal>
 #include <filesystem>
 #include <memory>
 #include <thread>
 
 #include "cli/commands.hpp"
+#include "coord/service_manager.hpp"
 #include "plan/json.hpp"
 #include "profile/home.hpp"
 #include "serve/http_server.hpp"
@@ -117,6 +120,7 @@ int run_server(const ServeOptions& options) {
         "this pystream was built without its web server; install libcpp-httplib-dev and build it again (Meson option "
         "serve)");
   }
+  coord::ServiceManager service_manager(coord::ServiceVariables::take(), ::getpid(), warn);
   serve::Listen place = place_of(options.listen);
   refuse_open_address(options, place);
   place.certificate = options.certificate;
@@ -135,9 +139,11 @@ int run_server(const ServeOptions& options) {
                                                            .program = std::filesystem::read_symlink("/proc/self/exe"),
                                                            .page = std::move(page)});
   const StopOnSignal stop(server);
+  service_manager.ready("serving");
   print(access.schemes.back() + "://" + shown_host(options, place, server.port()) + "/" +
         (access.token.empty() ? "" : "#token=" + access.token) + "\n");
   server.run();
+  service_manager.stopping("stopped");
   return kDone;
 }
 

@@ -142,7 +142,9 @@ void Coordinator::perform(const std::vector<Action>& actions) {
                             over_ = true;
                             tell_failure();
                           },
-                          [&](const Report& report) { tell(report.text); }},
+                          [&](const Report& report) {
+                            tell({.text = report.text, .stage = report.stage, .item = report.item});
+                          }},
                action);
   }
 }
@@ -200,7 +202,7 @@ void Coordinator::on_exit(plan::WorkerId id) {
 
 void Coordinator::on_line(plan::WorkerId id, const std::string& line) {
   if (setup_.log) {
-    setup_.log(setup_.topology->workers[id].name, line);
+    setup_.log({.text = line, .worker = setup_.topology->workers[id].name});
   }
 }
 
@@ -297,7 +299,8 @@ void Coordinator::on_signal() {
 void Coordinator::tell_of_drain() {
   if (setup_.log) {
     const std::string how = setup_.takes_interrupts ? "Ctrl-C or SIGTERM " : "SIGTERM ";
-    setup_.log({}, drain_.notice(live_status(), how + (interrupts_.any() ? "again" : "twice") + " stops at once"));
+    setup_.log(
+        {.text = drain_.notice(live_status(), how + (interrupts_.any() ? "again" : "twice") + " stops at once")});
   }
 }
 
@@ -342,19 +345,20 @@ std::vector<WorkerView> Coordinator::read_views() const {
   return views;
 }
 
-void Coordinator::tell(const std::string& text) {
+void Coordinator::tell(const LogLine& line) {
   if (setup_.profiler != nullptr) {
-    setup_.profiler->event({.time_ns = base::now_ns(), .kind = "report", .worker = {}, .text = text});
+    setup_.profiler->event({.time_ns = base::now_ns(), .kind = "report", .worker = {}, .text = line.text});
   }
   if (setup_.log) {
-    setup_.log({}, text);
+    setup_.log(line);
   }
 }
 
 void Coordinator::look_for_stalls(const std::vector<WorkerView>& views, nanoseconds now) {
   for (const StallWatch::Stall& stall : stalls_.look(views, now)) {
     const WorkerView& view = views[stall.id];
-    tell(stall_text(supervisor_.stage_key(stall.id, view.stage), view, stall.age));
+    std::string stage = supervisor_.stage_key(stall.id, view.stage);
+    tell({.text = stall_text(stage, view, stall.age), .stage = stage, .item = item_in_work(view)});
   }
 }
 

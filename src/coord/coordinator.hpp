@@ -15,6 +15,7 @@
 #include "coord/interrupts.hpp"
 #include "coord/launcher.hpp"
 #include "coord/live_status.hpp"
+#include "coord/log_line.hpp"
 #include "coord/profiler_client.hpp"
 #include "coord/run_summary.hpp"
 #include "coord/stall_watch.hpp"
@@ -39,8 +40,8 @@ struct RunSetup {
   /// A drain that takes longer is a stop; none: it takes as long as it does.
   std::optional<std::chrono::nanoseconds> drain_timeout{};
   std::chrono::nanoseconds stop_grace = std::chrono::seconds(2);  ///< what a stopped worker gets for its cleanup()
-  /// A line of a worker's standard error, or the coordinator's own word (empty worker name).
-  std::function<void(const std::string& worker, const std::string& line)> log{};
+  /// A line of a worker's standard error, or the coordinator's own word.
+  std::function<void(const LogLine& line)> log{};
   /// Called about once a `progress_period` while the pipeline runs.
   std::function<void()> progress{};
   std::chrono::nanoseconds progress_period = std::chrono::seconds(1);
@@ -109,7 +110,7 @@ class Coordinator {
   void on_tick();
   std::vector<WorkerView> read_views() const;
   void look_for_stalls(const std::vector<WorkerView>& views, std::chrono::nanoseconds now);
-  void tell(const std::string& text);
+  void tell(const LogLine& line);
   void tell_of_drain();
   void note(const std::string& kind, plan::WorkerId id, profile::Event event = {});
   void note_death(plan::WorkerId id, const CrashReport& report);

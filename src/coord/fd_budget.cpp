@@ -10,9 +10,9 @@
 namespace pystream::coord {
 namespace {
 
-/// Shared memory, event loop, bell, signals, control socket, standard error, profiler process and its channel, an
-/// output's lock and the hold on its name.
-constexpr std::uint64_t kOfCoordinator = 10;
+/// Shared memory, event loop, bell, signals, control socket, standard error, profiler process, its channel and its
+/// standard error, an output's lock and the hold on its name, the service manager.
+constexpr std::uint64_t kOfCoordinator = 12;
 /// A worker's pidfd and the read end of its standard error.
 constexpr std::uint64_t kOfEachWorker = 2;
 /// Held briefly: the other end of a pipe, a file of /proc, a connection that asks for the status.

@@ -1,5 +1,6 @@
 #include "coord/profiler_client.hpp"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -39,6 +40,19 @@ Sockets make_sockets() {
   std::array<int, 2> fds{};
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds.data()) != 0) {
     base::throw_errno("cannot make a socket for the profiler process");
+  }
+  return {base::UniqueFd(fds[0]), base::UniqueFd(fds[1])};
+}
+
+struct Pipe {
+  base::UniqueFd read;
+  base::UniqueFd write;
+};
+
+Pipe make_pipe() {
+  std::array<int, 2> fds{};
+  if (::pipe2(fds.data(), O_CLOEXEC) != 0 || ::fcntl(fds[0], F_SETFL, O_NONBLOCK) != 0) {
+    base::throw_errno("cannot make a pipe for the profiler process");
   }
   return {base::UniqueFd(fds[0]), base::UniqueFd(fds[1])};
 }
@@ -114,9 +128,12 @@ ProfilerClient::~ProfilerClient() {
 
 void ProfilerClient::start() {
   Sockets sockets = make_sockets();
-  const pid_t pid =
-      base::start_helper({.arguments = {program_.string(), "profiler"}, .fds = {segment_.fd(), sockets.its.get()}});
+  Pipe errors = make_pipe();
+  const pid_t pid = base::start_helper({.arguments = {program_.string(), "profiler"},
+                                        .fds = {segment_.fd(), sockets.its.get()},
+                                        .errors = errors.write.get()});
   sockets.its.reset();
+  errors_ = std::move(errors.read);
   pidfd_ = base::open_pidfd(pid);
   channel_.emplace(std::move(sockets.mine));
   ready_ = false;
@@ -142,12 +159,25 @@ void ProfilerClient::attach(base::EventLoop& loop) {
 void ProfilerClient::listen() {
   if (loop_ != nullptr && channel_) {
     loop_->add(channel_->fd(), [this] { hear(); });
+    if (errors_) {
+      loop_->add(errors_.get(), [this] { read_errors(); });
+    }
   }
 }
 
 void ProfilerClient::stop_listening() {
   if (loop_ != nullptr && channel_) {
     loop_->remove(channel_->fd());
+    if (errors_) {
+      loop_->remove(errors_.get());
+    }
+  }
+}
+
+void ProfilerClient::read_errors() {
+  if (errors_ && !log_.read(errors_.get(), warn_)) {
+    loop_->remove(errors_.get());  // a pipe at its end would call again and again
+    errors_.reset();
   }
 }
 
@@ -358,6 +388,11 @@ void ProfilerClient::reap(int timeout_ms) {
   }
   base::try_reap(pidfd_);
   pidfd_.reset();
+  if (errors_) {
+    [[maybe_unused]] const bool more = log_.read(errors_.get(), warn_);
+    log_.finish(warn_);
+    errors_.reset();
+  }
 }
 
 }  // namespace pystream::coord

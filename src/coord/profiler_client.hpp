@@ -12,6 +12,7 @@
 
 #include "base/event_loop.hpp"
 #include "base/unique_fd.hpp"
+#include "coord/worker_log.hpp"
 #include "plan/topology.hpp"
 #include "profile/run_info.hpp"
 #include "profile/summary.hpp"
@@ -32,7 +33,8 @@ void keep_only_letters(const shm::Segment& segment, const profile::RunInfo& info
 /// dies is replaced by another, which goes on where it was; workers need none of them, their rows wait.
 class ProfilerClient {
  public:
-  /// What became of a profiler process that could not begin, or that died too often, for people.
+  /// What became of a profiler process that could not begin, or that died too often, and what it writes on its standard
+  /// error, for people.
   using Warn = std::function<void(const std::string&)>;
 
   /// Starts the profiler process, and tells the workers to record rows. Does not wait for the database. The profiler
@@ -74,6 +76,7 @@ class ProfilerClient {
   void listen();
   void stop_listening();
   void hear();
+  void read_errors();
   void take(const profile::Message& message);
   void take_ready(const profile::Message& message);
   void replace();
@@ -92,6 +95,8 @@ class ProfilerClient {
   base::EventLoop* loop_ = nullptr;
   base::UniqueFd pidfd_;
   std::optional<profile::Channel> channel_;  ///< none: gave up
+  base::UniqueFd errors_;                    ///< of its standard error
+  WorkerLog log_;
   bool ready_ = false;
   std::string held_;  ///< why it cannot begin yet; empty: nothing is known of that
   int others_ms_ = 20'000;

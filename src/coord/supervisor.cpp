@@ -34,6 +34,10 @@ std::string items_in_work(const WorkerView& view) {
                             : "item " + sequence;
 }
 
+std::optional<std::uint64_t> item_in_work(const WorkerView& view) {
+  return view.number && view.in_flight <= 1 ? std::optional(view.sequence) : std::nullopt;
+}
+
 Supervisor::Supervisor(const plan::Topology& topology, const plan::RestartPolicy& policy)
     : topology_(topology), policy_(policy), workers_(topology.workers.size()) {
   for (plan::WorkerId id = 0; id < workers_.size(); ++id) {
@@ -199,7 +203,10 @@ std::vector<Action> Supervisor::fail(plan::WorkerId id, TerminationReason reason
   }
   workers_[last].only_ends = true;
   end_those_that_do_not_run();
-  std::vector<Action> actions{WakeNeighbours{id}, Report{failure_->text + "; its committed output is still processed"},
+  std::vector<Action> actions{WakeNeighbours{id},
+                              Report{.text = failure_->text + "; its committed output is still processed",
+                                     .stage = failure_->stage,
+                                     .item = failure_->item},
                               std::move(stop)};
   if (workers_[last].state == State::ended) {
     actions.emplace_back(start_last_end(last, now));
@@ -257,7 +264,7 @@ std::vector<Action> Supervisor::on_exit(plan::WorkerId id, const WorkerExit& exi
   if (stopping(id) || ended_well) {
     std::vector<Action> actions{WakeNeighbours{id}};
     if (const std::string text = ended_well ? "" : bad_end(id, exit); !text.empty()) {
-      actions.emplace_back(Report{text});
+      actions.emplace_back(Report{.text = text, .stage = stage_key(id, exit.view.stage)});
     }
     for (Action& action : finish_if_over()) {
       actions.push_back(std::move(action));
@@ -286,7 +293,7 @@ std::vector<Action> Supervisor::on_hung_cleanup(plan::WorkerId id, const WorkerV
                      .signal = SIGKILL,
                      .item = {},
                      .text = "stage " + stage + " hung in its cleanup() and was killed; every item was processed"};
-  std::vector<Action> actions{WakeNeighbours{id}, Report{failed_cleanup_->text}};
+  std::vector<Action> actions{WakeNeighbours{id}, Report{.text = failed_cleanup_->text, .stage = stage}};
   for (Action& action : finish_if_over()) {
     actions.push_back(std::move(action));
   }
@@ -385,11 +392,7 @@ std::vector<Action> Supervisor::on_crash(plan::WorkerId id, const WorkerExit& ex
   if (exit.view.number) {
     text += " on " + items_in_work(exit.view);
   }
-  const bool known = exit.view.number && exit.view.in_flight <= 1;
-  const TerminationReason reason{.stage = stage,
-                                 .signal = exit.signal,
-                                 .item = known ? std::optional(exit.view.sequence) : std::nullopt,
-                                 .text = text};
+  const TerminationReason reason{.stage = stage, .signal = exit.signal, .item = item_in_work(exit.view), .text = text};
   const plan::FaultPolicy& policy = policy_of(id, exit.view.stage);
   if (policy.on_crash == plan::OnCrash::fail) {
     return fail(id, reason, exit.view, now);
@@ -403,7 +406,8 @@ std::vector<Action> Supervisor::on_crash(plan::WorkerId id, const WorkerExit& ex
   }
   ++worker.restarts;
   worker.commits_at_start = exit.view.commits;
-  std::vector<Action> actions{WakeNeighbours{id}, Report{text + "; it is restarted"}};
+  std::vector<Action> actions{WakeNeighbours{id},
+                              Report{.text = text + "; it is restarted", .stage = stage, .item = reason.item}};
   if (fruitful || (outside && worker.fruitless == 1)) {
     actions.emplace_back(start_worker(id, now));
   } else {
@@ -447,15 +451,19 @@ std::vector<Action> Supervisor::on_tick(const std::vector<WorkerView>& views, Ti
       continue;
     } else if (worker.state == State::starting && now - worker.since > worker.start_timeout) {
       worker.killed_by_us = true;
-      actions.emplace_back(Report{"stage " + topology_.workers[id].name + " was not ready in time"});
+      actions.emplace_back(Report{.text = "stage " + topology_.workers[id].name + " was not ready in time",
+                                  .stage = topology_.workers[id].name});
       actions.emplace_back(KillWorker{id});
     } else if (worker.state == State::running && watch_cleanup(id, views[id], now)) {
       worker.killed_by_us = worker.hung_cleaning = true;
-      actions.emplace_back(Report{"stage " + stage_key(id, views[id].stage) + " hangs in its cleanup()"});
+      actions.emplace_back(Report{.text = "stage " + stage_key(id, views[id].stage) + " hangs in its cleanup()",
+                                  .stage = stage_key(id, views[id].stage)});
       actions.emplace_back(KillWorker{id});
     } else if (worker.state == State::running && watch(id, views[id], now)) {
       worker.killed_by_us = true;
-      actions.emplace_back(Report{"stage " + stage_key(id, views[id].stage) + " hangs"});
+      actions.emplace_back(Report{.text = "stage " + stage_key(id, views[id].stage) + " hangs",
+                                  .stage = stage_key(id, views[id].stage),
+                                  .item = item_in_work(views[id])});
       actions.emplace_back(KillWorker{id});
     }
   }

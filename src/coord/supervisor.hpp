@@ -44,6 +44,8 @@ struct WorkerExit {
 
 /// "item 7", or of several in work "one of 512 items from 7 on"; empty if none was.
 std::string items_in_work(const WorkerView& view);
+/// Its sequence number, if one item alone is in work.
+std::optional<std::uint64_t> item_in_work(const WorkerView& view);
 
 struct StartWorker {
   plan::WorkerId id = 0;
@@ -76,7 +78,9 @@ struct StopAll {
 /// Nothing is left to do: every worker has ended.
 struct EndRun {};
 struct Report {
-  std::string text;  ///< for the log
+  std::string text;                     ///< for the log
+  std::string stage{};                  ///< that it is about
+  std::optional<std::uint64_t> item{};  ///< that it is about: its sequence number
 };
 using Action = std::variant<StartWorker, KillWorker, WakeNeighbours, StopAll, EndRun, Report>;
 

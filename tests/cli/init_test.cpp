@@ -68,5 +68,43 @@ TEST(Init, SaysWhyItCannotWrite) {
   EXPECT_EQ(run.err, "pystream-coord: cannot write /no/such/folder/plan.json: No such file or directory\n");
 }
 
+TEST(Init, AProjectReplacesNoFile) {
+  const TempFolder folder;
+  std::filesystem::create_directory(folder.path() / "mine");
+  folder.write("mine/stages.cpp", "mine");
+  const ProgramRun run = coord({"init", "mine"}, {.directory = folder.path()});
+  EXPECT_EQ(run.exit_code, 2);
+  EXPECT_CONTAINS(run.err, "mine/stages.cpp exists already; nothing was written");
+  EXPECT_EQ(folder.read("mine/stages.cpp"), "mine");
+  EXPECT_FALSE(std::filesystem::exists(folder.path() / "mine/meson.build"));
+  // Files that are no part of it may be there.
+  EXPECT_EQ(coord({"init", "mine", "--language", "shell"}, {.directory = folder.path()}).exit_code, 0);
+}
+
+TEST(Init, AFullDiskLeavesNoPartOfAProject) {
+  const TempFolder folder;
+  const ProgramRun run = run_program({"sh", "-c", std::string("ulimit -f 0; ") + PYSTREAM_TEST_COORD + " init new"},
+                                     {.directory = folder.path()});
+  EXPECT_EQ(run.exit_code, 1);
+  EXPECT_CONTAINS(run.err, "cannot write new/");
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+}
+
+TEST(Init, NamesAProjectAfterItsFolder) {
+  const TempFolder folder;
+  ASSERT_EQ(coord({"init", "it's 1"}, {.directory = folder.path()}).exit_code, 0);
+  EXPECT_CONTAINS(folder.read("it's 1/meson.build"), "project('it_s_1', 'cpp'");
+  EXPECT_EQ(folder.read("it's 1/README.md").rfind("# it_s_1\n", 0), 0);
+}
+
+TEST(Init, SaysWhatAnOptionIsFor) {
+  const TempFolder folder;
+  const RunOptions there{.directory = folder.path()};
+  EXPECT_CONTAINS(coord({"init", "a", "--example", "tap"}, there).err, "a is a folder; name a file that ends in .json");
+  EXPECT_CONTAINS(coord({"init", "a.json", "--language", "cpp"}, there).err, "a.json is a plan; name a folder");
+  EXPECT_CONTAINS(coord({"init", "no/such"}, there).err, "cannot make no/such: No such file or directory");
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+}
+
 }  // namespace
 }  // namespace pystream::test

@@ -1,0 +1,3 @@
+#include "number_lines.hpp"
+
+PYSTREAM_STAGE("own.number_lines", NumberLines);
