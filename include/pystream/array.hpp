@@ -14,12 +14,14 @@
 namespace pystream {
 
 /// What one element of an array is, in numpy's terms.
+///
+///     pystream::to_string(pystream::element_type<float>());  // "float32"
 struct ElementType {
   char kind = 'u';          ///< 'b' bool, 'i' signed, 'u' unsigned, 'f' floating point, 'c' complex
   std::uint32_t bytes = 1;  ///< size of one element
   bool swapped = false;     ///< in the byte order that is not this machine's
 
-  bool operator==(const ElementType&) const = default;
+  bool operator==(const ElementType&) const = default;  ///< the same kind, size and byte order
 };
 /// "float32", "uint8", "complex128", "int16 (swapped)"
 std::string to_string(const ElementType& type);
@@ -44,10 +46,14 @@ constexpr ElementType element_type() {
 }
 
 /// Type and shape of an array without its elements.
+///
+///     const auto picture = pystream::ArrayShape::rows(pystream::element_type<std::uint8_t>(), {480, 640, 3});
+///     picture.elements();  // 921,600
+///     picture.strides;     // {1920, 3, 1} bytes
 struct ArrayShape {
-  static constexpr std::size_t kMostDimensions = 32;
+  static constexpr std::size_t kMostDimensions = 32;  ///< as in numpy
 
-  ElementType type{};
+  ElementType type{};                   ///< of each element
   std::vector<std::int64_t> sizes{};    ///< elements in each dimension, outermost first; none: a single element
   std::vector<std::int64_t> strides{};  ///< bytes from one element to the next in each dimension
 
@@ -56,11 +62,13 @@ struct ArrayShape {
   /// Column after column without gaps (numpy's order "F").
   static ArrayShape columns(ElementType type, std::vector<std::int64_t> sizes);
 
+  /// How many elements: the product of `sizes`, 1 without dimensions.
   std::size_t elements() const;
   /// Of all elements without gaps.
   std::size_t bytes() const { return elements() * type.bytes; }
+  /// Whether the elements lie row after row without gaps.
   bool is_rows() const;
-  bool operator==(const ArrayShape&) const = default;
+  bool operator==(const ArrayShape&) const = default;  ///< the same type, sizes and strides
 };
 
 /// An array that lies in the bytes of an item, as Python stages send numpy arrays (src/docs/python_wire.md):
@@ -74,6 +82,7 @@ class ArrayView {
   /// Throws PayloadError if the bytes are no array. They must outlive this object.
   explicit ArrayView(std::span<const std::byte> item);
 
+  /// Type, sizes and strides, as the item says.
   const ArrayShape& shape() const { return shape_; }
   /// The elements where they lie: all of them, without gaps, in the order that shape().strides tells.
   std::span<const std::byte> bytes() const { return bytes_; }
@@ -121,8 +130,11 @@ class Array {
     return array;
   }
 
+  /// Type, sizes and strides.
   const ArrayShape& shape() const { return shape_; }
+  /// The elements as bytes, in the order that shape().strides tells. Valid as long as this object is.
   std::span<const std::byte> bytes() const { return bytes_; }
+  /// The same, to be written.
   std::span<std::byte> bytes() { return bytes_; }
   /// As ArrayView::values().
   template <class T>
@@ -130,12 +142,13 @@ class Array {
     require_values(element_type<T>());
     return {reinterpret_cast<T*>(bytes_.data()), shape_.elements()};
   }
+  /// As ArrayView::values().
   template <class T>
   std::span<const T> values() const {
     require_values(element_type<T>());
     return {reinterpret_cast<const T*>(bytes_.data()), shape_.elements()};
   }
-  bool operator==(const Array&) const = default;
+  bool operator==(const Array&) const = default;  ///< the same shape and the same bytes
 
  private:
   void require_values(const ElementType& type) const;
@@ -145,6 +158,7 @@ class Array {
   std::vector<std::byte> bytes_;
 };
 
+/// An item as Python stages send and take it.
 template <>
 struct Codec<Array> {
   static std::string name() { return "array"; }

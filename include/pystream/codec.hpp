@@ -80,6 +80,7 @@ struct PlainCodec {};
 
 }  // namespace detail
 
+/// Trivially copyable types travel as their own bytes.
 template <detail::Plain T>
 struct Codec<T> : detail::PlainCodec {
   static std::string name() { return detail::plain_name<T>(); }
@@ -95,6 +96,7 @@ struct Codec<T> : detail::PlainCodec {
   }
 };
 
+/// A string travels as its characters, without an end mark. Any bytes are a string.
 template <>
 struct Codec<std::string> {
   static std::string name() { return "string"; }
@@ -109,6 +111,7 @@ struct Codec<std::string> {
   }
 };
 
+/// A vector travels as its elements, one behind another.
 template <detail::Plain T>
 requires(!std::is_same_v<T, bool>) struct Codec<std::vector<T>> {
   static std::string name() { return "vector<" + Codec<T>::name() + ">"; }
@@ -193,7 +196,9 @@ requires(sizeof...(Ts) > 0) struct Codec<std::tuple<Ts...>> {
   }
 };
 
-/// A type that can travel between workers.
+/// A type that can travel between workers: one with a complete Codec.
+///
+///     static_assert(pystream::Payload<std::vector<float>>);
 template <class T>
 concept Payload = requires(const T& value, std::span<std::byte> to, std::span<const std::byte> from) {
   { Codec<T>::name() } -> std::convertible_to<std::string>;
@@ -214,14 +219,22 @@ consteval void require_payload() {
                 "pystream: this type has no Codec; make it trivially copyable or specialise pystream::Codec<T>");
 }
 
-/// One per payload type: what lets two stages in one process hand a value over without encoding it.
+/// One per payload type: what lets two stages in one process hand a value over without encoding it. Compare addresses:
+/// two values are of one type if both have the same ValueType.
+///
+///     const pystream::ValueType& type = pystream::value_type<std::string>();
+///     type.name();  // "string"
 struct ValueType {
   std::size_t plain_bytes;  ///< size of a value that is its own encoding; 0: call size() and encode()
+  /// Codec::name() of the type.
   std::string (*name)();
+  /// Bytes that encode() writes for this value.
   std::size_t (*size)(const void* value);
+  /// Writes the value. REQUIRES: `to` has size(value) bytes.
   void (*encode)(const void* value, std::span<std::byte> to);
 };
 
+/// The ValueType of T; always the same object within a process.
 template <Payload T>
 const ValueType& value_type() {
   static constexpr ValueType kType{

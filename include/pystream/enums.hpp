@@ -5,7 +5,13 @@
 /// What options, plans, shared memory and messages name alike. A name is that of the enumerator.
 namespace pystream {
 
-enum class StageKind { source, stage, sink };
+/// What a registered stage type is.
+enum class StageKind {
+  source,  ///< gives items and takes none
+  stage,   ///< takes items and gives any number of them
+  sink,    ///< takes items and gives none
+};
+/// "source", "stage" or "sink".
 std::string_view to_string(StageKind kind);
 
 /// What a full link does with one more item. Dropped items are counted: PipelineStatus, LinkStatus::dropped.
@@ -14,6 +20,7 @@ enum class Overflow {
   drop_newest,  ///< the item is not written
   drop_oldest,  ///< the oldest item that the consumer has not begun is evicted
 };
+/// The word that plans use: "block", "drop_newest" or "drop_oldest".
 std::string_view to_string(Overflow overflow);
 
 /// What follows when a stage's worker dies with an item in work. The worker is started again in every case but the
@@ -23,6 +30,7 @@ enum class OnCrash {
   skip,    ///< the item is given up at the first death
   fail,    ///< the pipeline ends: PipelineTerminated with stage, signal and item
 };
+/// The word that plans use: "replay", "skip" or "fail".
 std::string_view to_string(OnCrash on_crash);
 
 /// What follows when a stage throws. Its worker is not restarted for it.
@@ -32,6 +40,7 @@ enum class OnError {
   retry,        ///< the item is tried again, up to `max_attempts` times; then as dead_letter
   fail,         ///< the pipeline ends: PipelineTerminated with stage, item and message
 };
+/// The word that plans use: "dead_letter", "skip", "retry" or "fail".
 std::string_view to_string(OnError on_error);
 
 /// What becomes of the answers of a pipeline's branches, each of which gets every item.
@@ -41,6 +50,7 @@ enum class Join {
   first,  ///< the answer of the branch that is the first to give one; the branches do the same work
   none,   ///< no answers: each branch ends in a sink of its own, and the items go on unchanged
 };
+/// The word that plans use: "zip", "merge", "first" or "none".
 std::string_view to_string(Join join);
 
 /// For which of several replicas an item is; see Share.
@@ -49,6 +59,7 @@ enum class ShareBy {
   least_loaded,  ///< the one that has the fewest items to do
   key,           ///< all items of one key for the same one
 };
+/// The word that plans use: "turn", "least_loaded" or "key".
 std::string_view to_string(ShareBy share);
 
 }  // namespace pystream

@@ -10,6 +10,12 @@ namespace pystream {
 
 /// Base of every exception this library throws on purpose. The message says what happened, where,
 /// what was expected and what to do.
+///
+///     try {
+///       pipeline.parallelize();
+///     } catch (const pystream::Error& error) {
+///       std::cerr << error.what() << "\n";
+///     }
 class Error : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
@@ -22,7 +28,7 @@ class PipelineUndefined : public Error {
   using Error::Error;
 };
 
-/// What ended a running pipeline.
+/// What ended a running pipeline; see PipelineTerminated.
 struct TerminationReason {
   std::string stage;                  ///< profile key of the stage, empty if unknown
   int signal = 0;                     ///< signal that killed its worker, 0 if none
@@ -32,9 +38,15 @@ struct TerminationReason {
 
 /// The pipeline failed while it ran: a stage died or gave up for good, or its coordinator is gone. Every call throws it
 /// until cleanup() or a new start.
+///
+///     } catch (const pystream::PipelineTerminated& end) {
+///       std::cerr << end.reason().stage << ": " << end.reason().text << "\n";
+///     }
 class PipelineTerminated : public Error {
  public:
+  /// Its what() is made of `reason`.
   explicit PipelineTerminated(TerminationReason reason);
+  /// Stage, signal and item, as far as they are known.
   const TerminationReason& reason() const noexcept { return reason_; }
 
  private:
@@ -82,6 +94,7 @@ class StageBroken : public Error {
 /// forward(), or the stage, whose error it then is.
 class ItemTooLarge : public Error {
  public:
+  /// Both in bytes; what() names them.
   ItemTooLarge(std::uint64_t size, std::uint64_t limit);
   std::uint64_t size() const noexcept { return size_; }    ///< bytes of the item
   std::uint64_t limit() const noexcept { return limit_; }  ///< bytes the link can carry

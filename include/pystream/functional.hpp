@@ -11,10 +11,14 @@
 namespace pystream::functional {
 
 /// Runs functions on a fixed number of threads. Its destructor waits for what runs. Thread-safe.
+///
+///     pystream::functional::Executor executor(2);
+///     executor.run_all({[&] { load(left); }, [&] { load(right); }});
 class Executor {
  public:
+  /// Starts its threads; at least one.
   explicit Executor(std::size_t threads);
-  ~Executor();
+  ~Executor();  ///< waits for what runs
   Executor(const Executor&) = delete;
   Executor& operator=(const Executor&) = delete;
 
@@ -52,12 +56,16 @@ struct Serial {
 
 }  // namespace detail
 
-/// A function that passes its argument through `f`, `g`, … one after another. Without arguments they are just called
-/// in turn.
+/// A function that passes its argument through the functions given, one after another. Without arguments they are just
+/// called in turn.
+///
+///     auto plan = pystream::functional::func_serial([](int x) { return x + 1; }, [](int x) { return x * 2; });
+///     plan(20);  // 42
 template <class First>
 auto func_serial(First first) {
   return first;
 }
+/// The same for more than one function.
 template <class First, class... Rest>
 auto func_serial(First first, Rest... rest) {
   auto others = func_serial(std::move(rest)...);

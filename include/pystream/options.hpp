@@ -32,6 +32,8 @@ enum class StartMethod {
 };
 
 /// How much a link holds; what is not set the library chooses.
+///
+///     pipeline.parallelize({.capacity = {.items = 64, .bytes = 128 << 20}});  // of each link
 struct LinkCapacity {
   /// At most so many items. Default: four above a sixteenth of the ring (1 MiB; less where links are very many), of
   /// smaller ones as many as it holds.
@@ -45,16 +47,21 @@ struct LinkCapacity {
 
 /// Restart intensity of a pipeline: more than `max_restarts` within `window` without any progress end it.
 struct RestartOptions {
-  std::uint32_t max_restarts = 10;
-  std::chrono::nanoseconds window = std::chrono::seconds(60);
+  std::uint32_t max_restarts = 10;                                         ///< beyond it the pipeline fails
+  std::chrono::nanoseconds window = std::chrono::seconds(60);              ///< that max_restarts counts in
   std::chrono::nanoseconds backoff_first = std::chrono::milliseconds(10);  ///< pause before the second restart; doubles
   std::chrono::nanoseconds backoff_limit = std::chrono::seconds(5);        ///< longest pause
 };
 
 /// What the supervisor does about one source, stage or sink. Only in parallel pipelines; in a serial one an exception
 /// of a stage comes out of forward().
+///
+///     pystream::StageOptions careful;
+///     careful.timeout = std::chrono::seconds(5);
+///     careful.on_error = pystream::OnError::retry;
+///     pipeline.add(detect, "Detect", careful);
 struct StageOptions {
-  OnCrash on_crash = OnCrash::replay;
+  OnCrash on_crash = OnCrash::replay;                 ///< what becomes of an item whose worker dies
   std::optional<OnError> on_error{};                  ///< none: dead_letter; of a source: fail
   std::uint32_t max_attempts = 3;                     ///< deaths (with OnError::retry: exceptions) on one item
   std::optional<std::chrono::nanoseconds> timeout{};  ///< of one item; then the worker is killed. None: no deadline
@@ -64,14 +71,16 @@ struct StageOptions {
   /// in the order of the items. Each has a state of its own. Only of stages of parallel pipelines; at most 64, or 63 if
   /// they do not share in turn.
   std::uint32_t replicas = 1;
-  Share share{};
+  Share share{};  ///< which replica an item is for
 };
 
 /// How a pipeline runs inside another one.
+///
+///     pipeline.add(detector.as_stage(), "Detector", {.replicas = 2});
 struct ChildOptions {
   /// So many of it run beside one another; see StageOptions::replicas.
   std::uint32_t replicas = 1;
-  Share share{};
+  Share share{};  ///< which replica an item is for
 };
 
 /// What StartMethod::fork calls around the fork, for a runtime in this process that must know of it: it acquires its
@@ -87,21 +96,23 @@ struct ForkHooks {
 };
 
 /// How Pipeline::parallelize() runs a pipeline.
+///
+///     pipeline.parallelize({.block_output = true, .results = pystream::Results::all});
 struct ParallelOptions {
   bool block_input = true;                                             ///< forward() waits while the first link is full
   std::chrono::nanoseconds input_timeout = std::chrono::seconds(10);   ///< for so long
   bool block_output = false;                                           ///< get_results() waits for a result
   std::chrono::nanoseconds output_timeout = std::chrono::seconds(10);  ///< for so long
-  Results results = Results::newest;
-  StartMethod start_method = StartMethod::fork;
-  LinkCapacity capacity{};              ///< of every link
-  Overflow overflow = Overflow::block;  ///< of every link but that of the results
-  RestartOptions restarts{};
+  Results results = Results::newest;                                   ///< what get_results() gives
+  StartMethod start_method = StartMethod::fork;                        ///< how workers come into being
+  LinkCapacity capacity{};                                             ///< of every link
+  Overflow overflow = Overflow::block;                                 ///< of every link but that of the results
+  RestartOptions restarts{};                                           ///< how often dead workers are restarted
   /// Runs as worker with `spawn`; with every start method it writes the profile and keeps dead letters, as a process
   /// that was forked out of this program must not open a database. Empty: pystream-worker, where it is found.
   std::filesystem::path worker_program{};
   std::vector<std::string> plugins{};  ///< shared libraries with registered stage types
-  ForkHooks fork_hooks{};
+  ForkHooks fork_hooks{};              ///< for a runtime of another language in this process
   /// What cleanup() gives the workers to finish their items and their own cleanup(); then they are killed.
   std::chrono::nanoseconds stop_grace = std::chrono::seconds(2);
   /// Takes what workers write to standard error, a line at a time, with one of the next calls of the pipeline, at the
@@ -111,13 +122,15 @@ struct ParallelOptions {
 };
 
 /// How Pipeline::serialize() runs a pipeline.
+///
+///     pipeline.serialize({.results = pystream::Results::all});
 struct SerialOptions {
-  Results results = Results::newest;
-  std::size_t results_limit = 1024;  ///< with Results::all: forward() waits (block_input) or refuses beyond
-  bool block_input = true;
-  std::chrono::nanoseconds input_timeout = std::chrono::seconds(10);
-  bool block_output = false;
-  std::chrono::nanoseconds output_timeout = std::chrono::seconds(10);
+  Results results = Results::newest;  ///< what get_results() gives
+  std::size_t results_limit = 1024;   ///< with Results::all: forward() waits (block_input) or refuses beyond
+  bool block_input = true;            ///< forward() waits while results_limit is reached
+  std::chrono::nanoseconds input_timeout = std::chrono::seconds(10);   ///< for so long
+  bool block_output = false;                                           ///< get_results() waits for a result
+  std::chrono::nanoseconds output_timeout = std::chrono::seconds(10);  ///< for so long
   ParallelOptions children{};  ///< for parallel pipelines inside: start method, capacity, restarts
   /// Takes each result where it comes out, by the thread that calls forward(), without encoding it; get_results() then
   /// gives none. It must not call the pipeline; what it throws comes out of forward().
@@ -125,19 +138,25 @@ struct SerialOptions {
 };
 
 /// How Pipeline::branch() runs a pipeline.
+///
+///     views.branch({.join = pystream::Join::merge});
 struct BranchOptions {
-  Join join = Join::zip;
-  ParallelOptions workers{};
+  Join join = Join::zip;      ///< what becomes of the answers
+  ParallelOptions workers{};  ///< how its workers run
 };
 
 /// Makes the items of forward() without argument and of start_loop(): any callable that gives a value, or an
 /// std::optional that may be empty (no item this time). It is called in the user's process, by the thread that calls
 /// forward() or by that of the loop; what it throws comes out of forward() or of stop_loop().
+///
+///     pystream::Pipeline pipeline({.input_generator = [n = 0]() mutable { return n++; }});
 class InputGenerator {
  public:
+  /// What takes a value that was made; false: there was no room.
   using Take = std::function<bool(const void* value, const ValueType& type)>;
 
-  InputGenerator() = default;
+  InputGenerator() = default;  ///< none: forward() without argument throws
+  /// Of a callable that gives `T` or `std::optional<T>`.
   template <class Callable>
   requires(!std::is_same_v<std::decay_t<Callable>, InputGenerator> && std::is_invocable_v<std::decay_t<Callable>&>)
       InputGenerator(Callable callable)  // NOLINT: converts, so that options take a lambda as it is
@@ -153,7 +172,9 @@ class InputGenerator {
           }
         }) {}
 
+  /// Whether there is a callable.
   explicit operator bool() const { return static_cast<bool>(call_); }
+  /// Makes an item and gives it to `take`; false if there was none or no room.
   bool operator()(const Take& take) const { return call_(take); }
 
  private:
@@ -161,9 +182,11 @@ class InputGenerator {
 };
 
 /// What a Pipeline is made with.
+///
+///     pystream::Pipeline pipeline({.use_profiler = true, .profiler_db_folder = "profiles"});
 struct PipelineOptions {
-  InputGenerator input_generator{};
-  bool use_profiler = false;  ///< get_profiles() works; of nested pipelines only the outermost one's counts
+  InputGenerator input_generator{};  ///< makes the items of forward() without argument and of start_loop()
+  bool use_profiler = false;         ///< get_profiles() works; of nested pipelines only the outermost one's counts
   std::optional<std::filesystem::path> profiler_db_folder{};  ///< default: get_profiler_db_folder()
 };
 

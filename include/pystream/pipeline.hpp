@@ -27,13 +27,18 @@ class LoanSlot;
 struct PipelineTree;
 }  // namespace api
 
-/// A pipeline that has become a stage of another one; made by Pipeline::as_stage().
+/// A pipeline that has become a stage of another one; made by Pipeline::as_stage(). Belongs to one thread.
+///
+///     pystream::PipelineStage stage = child.as_stage();
+///     pipeline.add(std::move(stage), "Child");
 class PipelineStage {
  public:
+  /// For the library itself.
   explicit PipelineStage(std::unique_ptr<api::PipelineTree> tree);
   ~PipelineStage();
-  PipelineStage(PipelineStage&&) noexcept;
-  PipelineStage& operator=(PipelineStage&&) noexcept;
+  PipelineStage(PipelineStage&&) noexcept;             ///< leaves an empty one behind
+  PipelineStage& operator=(PipelineStage&&) noexcept;  ///< leaves an empty one behind
+  /// For the library itself.
   std::unique_ptr<api::PipelineTree> take() &&;
 
  private:
@@ -43,13 +48,19 @@ class PipelineStage {
 /// Room for one item, to be filled in place: in shared memory in a parallel pipeline. While a loan is open, no other
 /// thread can forward, and it must be used and destroyed by the thread that took it. Destroyed without forward(),
 /// nothing is sent.
+///
+///     if (pystream::Loan loan = pipeline.loan(frame_bytes)) {
+///       camera.read_into(loan.bytes());
+///       loan.forward();
+///     }
 class Loan {
  public:
-  Loan();
+  Loan();  ///< an empty one
+  /// For the library itself.
   explicit Loan(std::unique_ptr<api::LoanSlot> slot);
   ~Loan();
-  Loan(Loan&&) noexcept;
-  Loan& operator=(Loan&&) noexcept;
+  Loan(Loan&&) noexcept;             ///< leaves an empty one behind
+  Loan& operator=(Loan&&) noexcept;  ///< leaves an empty one behind
 
   /// False if the first link stayed full for input_timeout.
   explicit operator bool() const { return slot_ != nullptr; }
@@ -85,10 +96,13 @@ class Loan {
 /// cleanup(), and PipelineTerminated once the pipeline has failed (get_results() first gives what had come out).
 class Pipeline {
  public:
+  /// An empty pipeline. Starts nothing.
   explicit Pipeline(PipelineOptions options = {});
   /// As cleanup().
   ~Pipeline();
+  /// Also of a running pipeline. What was moved from may be destroyed or assigned to, and nothing else.
   Pipeline(Pipeline&&) noexcept;
+  /// As cleanup() of this one, then as the constructor.
   Pipeline& operator=(Pipeline&&) noexcept;
 
   /// Adds a stage behind those that are there; a running pipeline gets it when it is started again. A stage is
@@ -128,6 +142,7 @@ class Pipeline {
     parts.options = std::move(options);
     return add_source(std::move(parts), std::move(name));
   }
+  /// A registered source type with parameters, such as {"lines", params}. Throws as the other one does.
   Pipeline& source(RegisteredStage source, std::string name = "Source", StageOptions options = {});
   /// Where the pipeline puts its results: it runs as a worker behind the last stage, and get_results() throws. One
   ///  - a callable `void(In)` or `void(const Item&)` (zero-copy);
@@ -142,6 +157,7 @@ class Pipeline {
     parts.options = std::move(options);
     return add_sink(std::move(parts), std::move(name));
   }
+  /// A registered sink type with parameters. Throws as the other one does.
   Pipeline& sink(RegisteredStage sink, std::string name = "Sink", StageOptions options = {});
 
   /// Starts the pipeline as parallelize(), waits until its source has ended and everything has reached the sink, and
@@ -181,6 +197,7 @@ class Pipeline {
       return forward_value(&item, value_type<T>());
     }
   }
+  /// A std::string.
   [[nodiscard("false: there was no room, and the item is not in the pipeline")]] bool forward(const char* text) {
     return forward(std::string(text));
   }
@@ -207,6 +224,7 @@ class Pipeline {
       }
     });
   }
+  /// The same for a list in braces.
   template <class T>
   [[nodiscard("what is not counted is not in the pipeline")]] std::size_t forward_all(std::initializer_list<T> items) {
     return forward_all(std::span<const T>(items.begin(), items.size()));
@@ -261,6 +279,7 @@ class Pipeline {
   /// Mean latencies and throughputs since the start; after cleanup() those of the last run. Throws ProfilingError
   /// without `use_profiler`.
   Profiles get_profiles() const;
+  /// What its stages and links do now. Throws PipelineUndefined if it does not run.
   PipelineStatus status() const;
   /// Items that a stage in a worker could not process (StageOptions::on_error, on_crash, max_attempts), each with its
   /// bytes: the first `most`, oldest first; after cleanup() those of the last run. None of stages in this process: what
@@ -284,7 +303,9 @@ class Pipeline {
   /// The same of a pipeline that was not started, in the mode that the name says. Throws PipelineUndefined if it has a
   /// source.
   [[nodiscard("this pipeline is empty afterwards")]] PipelineStage as_serial_stage();
+  /// As as_serial_stage().
   [[nodiscard("this pipeline is empty afterwards")]] PipelineStage as_parallel_stage();
+  /// As as_serial_stage().
   [[nodiscard("this pipeline is empty afterwards")]] PipelineStage as_branch_stage(Join join);
 
  private:

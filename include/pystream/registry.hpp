@@ -14,10 +14,15 @@
 namespace pystream {
 
 /// What a stage type says about itself: return it from `static StageInfo describe()`.
+///
+///     static pystream::StageInfo describe() {
+///       return {.summary = "multiplies by a factor",
+///               .params = {{.name = "factor", .type = pystream::ParamType::number, .fallback = 2.0}}};
+///     }
 struct StageInfo {
-  std::string summary{};  ///< one line for people
-  std::vector<ParamSpec> params{};
-  std::string input{};   ///< names of the items; empty: taken from the class
+  std::string summary{};            ///< one line for people
+  std::vector<ParamSpec> params{};  ///< what its constructor reads
+  std::string input{};              ///< names of the items; empty: taken from the class
   std::string output{};  ///< ("any" fits everything: where it is not known, items stay what they were in front)
   /// Name of the parameter that says what comes out: with "lines" or "path" the items are lines of text, else bytes.
   /// Empty: `output` tells.
@@ -25,13 +30,18 @@ struct StageInfo {
   bool writes_standard_output = false;  ///< always; a path of "-" is told by ParamSpec::file
 };
 
-/// A registered stage type: plans name it, workers make stages of it.
+/// A registered stage type: plans name it, workers make stages of it. PYSTREAM_STAGE makes one of a class.
+///
+///     if (const pystream::StageType* type = pystream::find_stage_type("lines")) {
+///       std::cout << type->info.summary << "\n";
+///     }
 struct StageType {
-  std::string name{};
-  StageKind kind = StageKind::stage;
-  StageInfo info{};
-  std::size_t cursor_bytes = 0;
-  std::size_t checkpoint_bytes = 0;  ///< upper limit of its checkpointed state
+  std::string name{};                 ///< as plans write it: "image.gray"
+  StageKind kind = StageKind::stage;  ///< source, stage or sink
+  StageInfo info{};                   ///< what the class says about itself
+  std::size_t cursor_bytes = 0;       ///< size of its cursor, 0 if it has none
+  std::size_t checkpoint_bytes = 0;   ///< upper limit of its checkpointed state
+  /// Makes a stage, in the worker; throws what the class's constructor throws.
   std::function<std::unique_ptr<StageAdapter>(const Params&)> make{};
 };
 
@@ -48,7 +58,9 @@ inline constexpr std::uint64_t kPluginInterface =
 bool register_stage_type(StageType type, std::uint64_t interface = detail::kPluginInterface) noexcept;
 /// In order of their names.
 std::vector<const StageType*> registered_stage_types();
+/// nullptr: no such type is registered in this process.
 const StageType* find_stage_type(std::string_view name);
+/// What was wrong with registrations so far, a sentence each: a name that is taken, a plugin built with other headers.
 std::span<const std::string> registration_errors();
 
 namespace detail {

@@ -60,6 +60,7 @@ class Share {
   template <class Call>
   static Share key(Call call);
 
+  /// The rule.
   ShareBy by() const { return by_; }
   /// nullptr: not by a callable.
   const std::shared_ptr<const detail::KeyCall>& call() const { return call_; }

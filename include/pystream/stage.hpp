@@ -19,6 +19,10 @@ namespace pystream {
 /// This and every other class here is used by one thread of one process: the worker's, or in a serial pipeline of the
 /// C++ API the user's. A worker that died is replaced by one with a new object (spawn: made by its constructor; fork: a
 /// copy of the one that add() was given), so what must outlive it belongs into a Checkpoint.
+///
+///     struct Shorten : pystream::Stage<std::string> {
+///       std::string operator()(std::string line) override { return line.substr(0, 80); }
+///     };
 template <class In, class Out = In>
 class Stage {
  public:
@@ -32,17 +36,37 @@ class Stage {
 /// A stage that reads and writes shared memory in place and may give any number of items for one.
 /// With several items for one input it must be deterministic: after a crash it is run again and as many items
 /// as were already out are discarded.
+///
+///     struct Halves : pystream::RawStage {
+///       void operator()(const pystream::Item& in, pystream::Output& out) override {
+///         const std::size_t half = in.bytes().size() / 2;
+///         out.emit_bytes(in.bytes().first(half));
+///         out.emit_bytes(in.bytes().subspan(half));
+///       }
+///     };
 class RawStage {
  public:
   virtual ~RawStage() = default;
   /// Called for every item; both arguments are valid only during the call. Exceptions as with Stage.
   virtual void operator()(const Item& in, Output& out) = 0;
+  /// As Stage::cleanup().
   virtual void cleanup() {}
 };
 
 /// A stage whose answers come later, such as a program of its own behind pipes: one output for each input, in the
 /// order of the inputs, several in flight. In a worker of its own it is fed while earlier answers are outstanding;
 /// in a serial pipeline each answer is waited for.
+///
+///     struct Remote : pystream::AsyncStage {  // a service that answers in order, over a connection of one's own
+///       void submit(const pystream::Item& in) override { connection_.send(in.bytes()); }
+///       bool collect(pystream::Output& out, std::chrono::nanoseconds wait) override {
+///         const auto answer = connection_.receive(wait);
+///         if (answer) { out.emit_bytes(*answer); }
+///         return answer.has_value();
+///       }
+///       std::size_t capacity() const override { return 16; }
+///       Connection connection_;
+///     };
 class AsyncStage {
  public:
   virtual ~AsyncStage() = default;
@@ -60,6 +84,7 @@ class AsyncStage {
   /// the stage wants to see before it answers, by number and by bytes: see LinkCapacity. With less, stage and link wait
   /// for each other for ever.
   virtual std::size_t capacity() const = 0;
+  /// As Stage::cleanup().
   virtual void cleanup() {}
 };
 
@@ -68,10 +93,18 @@ struct NoCursor {};
 
 /// A source that writes its items in place. The cursor says where it stands; it is committed together with the
 /// items, and resume() gets it after a crash.
+///
+///     struct Count : pystream::RawSource<std::uint64_t> {
+///       bool produce(pystream::Output& out) override {
+///         if (cursor() == 1000) { return false; }
+///         out.emit(cursor()++);
+///         return true;
+///       }
+///     };
 template <class CursorType = NoCursor>
 class RawSource {
  public:
-  using Cursor = CursorType;
+  using Cursor = CursorType;  ///< trivially copyable
   static_assert(std::is_trivially_copyable_v<Cursor>, "pystream: a cursor is committed as plain bytes");
   virtual ~RawSource() = default;
   /// Called before the first produce() of a run, in the worker. A restarted worker gets resume() instead; only if the
@@ -93,6 +126,7 @@ class RawSource {
   virtual void resume() {}
   /// Called once at the end of the source, or when the pipeline drains or is cleaned up.
   virtual void cleanup() {}
+  /// Where the source stands; zero-initialised in a new run.
   Cursor& cursor() { return cursor_; }
 
  private:
@@ -100,9 +134,17 @@ class RawSource {
 };
 
 /// A source as a class with typed items: next() gives the next one or std::nullopt at the end.
+///
+///     struct Squares : pystream::Source<std::uint64_t, std::uint64_t> {  // items and cursor
+///       std::optional<std::uint64_t> next() override {
+///         const std::uint64_t n = cursor()++;
+///         return n < 10 ? std::optional(n * n) : std::nullopt;
+///       }
+///     };
 template <class Out, class CursorType = NoCursor>
 class Source : public RawSource<CursorType> {
  public:
+  /// The next item, or std::nullopt at the end. Exceptions as with RawSource::produce().
   virtual std::optional<Out> next() = 0;
   bool produce(Output& out) final {
     require_payload<Out>();
@@ -137,7 +179,7 @@ class Source : public RawSource<CursorType> {
 template <class CursorType = NoCursor>
 class RawSink {
  public:
-  using Cursor = CursorType;
+  using Cursor = CursorType;  ///< trivially copyable
   static_assert(std::is_trivially_copyable_v<Cursor>, "pystream: a cursor is committed as plain bytes");
   virtual ~RawSink() = default;
   /// Called before the first consume() of a run and never after a restart from a commit; see above.
@@ -151,6 +193,7 @@ class RawSink {
   virtual void resume() {}
   /// Called once, behind the last item; without a start() before it if the run was stopped before that.
   virtual void cleanup() {}
+  /// Where the sink stands; zero-initialised in a new run.
   Cursor& cursor() { return cursor_; }
 
  private:
@@ -158,9 +201,14 @@ class RawSink {
 };
 
 /// A sink as a class with typed items.
+///
+///     struct Print : pystream::Sink<std::string> {
+///       void operator()(std::string line) override { std::puts(line.c_str()); }
+///     };
 template <class In, class CursorType = NoCursor>
 class Sink : public RawSink<CursorType> {
  public:
+  /// Takes an item. An exception makes it a dead letter.
   virtual void operator()(In item) = 0;
   void consume(const Item& in) final {
     require_payload<In>();
@@ -182,12 +230,18 @@ class CheckpointBase {
 
 /// State of a stage that survives the death of its worker: derive from it beside Stage.
 /// `state()` is committed together with the items that it includes.
+///
+///     struct Sum : pystream::Stage<std::int64_t>, pystream::Checkpoint<std::int64_t> {
+///       std::int64_t operator()(std::int64_t number) override { return state() += number; }
+///     };
 template <class T>
 class Checkpoint : public CheckpointBase {
  public:
   static_assert(std::is_trivially_copyable_v<T>, "pystream: checkpointed state is committed as plain bytes");
-  static constexpr std::size_t kStateLimit = sizeof(T);
+  static constexpr std::size_t kStateLimit = sizeof(T);  ///< bytes of shared memory that it needs, twice
+  /// The state; zero-initialised in a new run, and as it was committed last after a crash.
   T& state() { return state_; }
+  /// The same, to be read.
   const T& state() const { return state_; }
 
   std::span<const std::byte> saved_state() const final { return std::as_bytes(std::span(&state_, 1)); }
@@ -199,10 +253,19 @@ class Checkpoint : public CheckpointBase {
 };
 
 /// The same for state of a size known only at run time, up to `Limit` bytes.
+///
+///     struct LastLine : pystream::Stage<std::string>, pystream::CheckpointArea<4096> {
+///       std::string operator()(std::string line) override {
+///         const std::string last(reinterpret_cast<const char*>(area().data()), area().size());
+///         const auto bytes = std::as_bytes(std::span(line).first(std::min<std::size_t>(line.size(), 4096)));
+///         area().assign(bytes.begin(), bytes.end());
+///         return last + " -> " + line;
+///       }
+///     };
 template <std::size_t Limit>
 class CheckpointArea : public CheckpointBase {
  public:
-  static constexpr std::size_t kStateLimit = Limit;
+  static constexpr std::size_t kStateLimit = Limit;  ///< bytes of shared memory that it needs, twice
   /// May be resized up to Limit; throws nothing by itself, the worker reports an area that grew too large.
   std::vector<std::byte>& area() { return area_; }
 
