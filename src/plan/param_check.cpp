@@ -79,26 +79,14 @@ std::string with_unit(double number, const std::vector<std::pair<double, std::st
   return plain_number(number) + units.back().second;
 }
 
-std::string bound_text(double bound, ParamType type) {
-  switch (type) {
-    case ParamType::size:
-      return with_unit(bound,
-                       {{1099511627776., "TiB"}, {1073741824., "GiB"}, {1048576., "MiB"}, {1024., "KiB"}, {1, "B"}});
-    case ParamType::duration:
-      return with_unit(bound, {{3.6e12, "h"}, {6e10, "min"}, {1e9, "s"}, {1e6, "ms"}, {1e3, "us"}, {1, "ns"}});
-    default:
-      return plain_number(bound);
-  }
-}
-
 std::string range_text(const ParamSpec& spec) {
   if (spec.min && spec.max) {
-    return " from " + bound_text(*spec.min, spec.type) + " to " + bound_text(*spec.max, spec.type);
+    return " from " + amount_text(*spec.min, spec.type) + " to " + amount_text(*spec.max, spec.type);
   }
   if (spec.min) {
-    return " of at least " + bound_text(*spec.min, spec.type);
+    return " of at least " + amount_text(*spec.min, spec.type);
   }
-  return spec.max ? " of at most " + bound_text(*spec.max, spec.type) : std::string();
+  return spec.max ? " of at most " + amount_text(*spec.max, spec.type) : std::string();
 }
 
 std::string choices_text(const std::vector<std::string>& choices) {
@@ -118,6 +106,18 @@ std::optional<ParamValue> fit_text(const ParamValue& value, const ParamSpec& spe
 }
 
 }  // namespace
+
+std::string amount_text(double amount, ParamType type) {
+  switch (type) {
+    case ParamType::size:
+      return with_unit(amount,
+                       {{1099511627776., "TiB"}, {1073741824., "GiB"}, {1048576., "MiB"}, {1024., "KiB"}, {1, "B"}});
+    case ParamType::duration:
+      return with_unit(amount, {{3.6e12, "h"}, {6e10, "min"}, {1e9, "s"}, {1e6, "ms"}, {1e3, "us"}, {1, "ns"}});
+    default:
+      return plain_number(amount);
+  }
+}
 
 std::optional<ParamValue> fit_param(const ParamValue& value, const ParamSpec& spec, DurationForm form) {
   switch (spec.type) {

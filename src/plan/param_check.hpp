@@ -18,6 +18,9 @@ enum class DurationForm { text, text_or_nanoseconds };
 std::optional<ParamValue> fit_param(const ParamValue& value, const ParamSpec& spec,
                                     DurationForm form = DurationForm::text);
 
+/// A size or duration as plans write it, "64MiB", "100ms"; other numbers as they are.
+std::string amount_text(double amount, ParamType type);
+
 /// What `spec` accepts, for messages: "an integer from 1 to 100".
 std::string accepted_by(const ParamSpec& spec);
 

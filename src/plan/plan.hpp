@@ -31,6 +31,9 @@ using pystream::Overflow;
 using pystream::StageKind;
 using pystream::to_string;
 
+inline constexpr std::uint64_t kItemLimit = 64 << 20;                   ///< bytes of the largest item
+inline constexpr Duration kTimeLimit = std::chrono::milliseconds(100);  ///< that a link's items may queue
+
 /// How much a link holds. Without a value the library chooses (see topology.hpp).
 struct LinkOptions {
   std::optional<std::uint64_t> items;  ///< at most so many items in the link

@@ -15,6 +15,20 @@ ParamSpec key(std::string name, ParamType type, std::string text) {
   return {.name = std::move(name), .type = type, .fallback = ParamValue(), .text = std::move(text)};
 }
 
+/// What the key means if it is left out: the value that plan.hpp gives it.
+ParamSpec with_default(ParamSpec spec, ParamValue value) {
+  spec.fallback = std::move(value);
+  return spec;
+}
+
+ParamSpec with_default(ParamSpec spec, Duration value) {
+  return with_default(std::move(spec), ParamValue(std::int64_t{value.count()}));
+}
+
+ParamSpec with_default(ParamSpec spec, std::uint64_t value) {
+  return with_default(std::move(spec), ParamValue(static_cast<std::int64_t>(value)));
+}
+
 ParamSpec required(ParamSpec spec) {
   spec.fallback.reset();
   return spec;
@@ -32,15 +46,18 @@ ParamSpec at_least(ParamSpec spec, double min) {
 }
 
 template <class Enum>
-ParamSpec word(std::string name, std::string text) {
+ParamSpec word(std::string name, Enum usual, std::string text) {
   ParamSpec spec = key(std::move(name), ParamType::string, std::move(text));
+  spec.fallback = ParamValue(std::string(to_string(usual)));
   spec.choices = words_of<Enum>();
   return spec;
 }
 
+/// With the words of some enumerators; the first is the default.
 template <class Enum>
 ParamSpec word(std::string name, std::initializer_list<Enum> values, std::string text) {
   ParamSpec spec = key(std::move(name), ParamType::string, std::move(text));
+  spec.fallback = ParamValue(std::string(to_string(*values.begin())));
   for (const Enum value : values) {
     spec.choices.emplace_back(to_string(value));
   }
@@ -52,29 +69,30 @@ void replace(KeyTable& keys, ParamSpec by) {
 }
 
 ParamSpec replicas_key() {
-  return with_range(key("replicas", ParamType::integer,
-                        "so many of it run beside one another and share the items; \"auto\": as many as "
-                        "the profile of the last run recommends"),
-                    1, kMaxReplicas);
+  const ParamSpec spec = key("replicas", ParamType::integer,
+                             "so many of it run beside one another and share the items; \"auto\": as many as "
+                             "the profile of the last run recommends");
+  return with_default(with_range(spec, 1, kMaxReplicas), std::uint64_t{Node{}.replicas});
 }
 
 ParamSpec share_key() {
-  return key(
-      "share", ParamType::any,
-      "which replica an item is for: turn: one after another; least_loaded: the one with the fewest items to do; "
-      "{\"key\": {…}}: all items of one key for the same one");
+  const ParamSpec spec =
+      key("share", ParamType::any,
+          "which replica an item is for: turn: one after another; least_loaded: the one with the fewest items to do; "
+          "{\"key\": {…}}: all items of one key for the same one");
+  return with_default(spec, ParamValue(std::string(to_string(SharePolicy{}.by))));
 }
 
 ParamSpec mode_key() {
   return word<Mode>(
-      "mode",
+      "mode", Node{}.mode,
       "parallel: every stage is a process of its own; serial: one process for all; branch: each stage gets "
       "every item");
 }
 
 ParamSpec join_key() {
   return word<Join>(
-      "join",
+      "join", Node{}.join,
       "of \"mode\": \"branch\": zip: one item of all answers; merge: all answers in turn; first: that of the "
       "fastest; none: each branch ends in a sink, and the items go on");
 }
@@ -85,12 +103,15 @@ KeyTable common_stage_keys() {
       required(key("type", ParamType::string, "registered type")),
       key("params", ParamType::any, "parameters of the type"),
       at_least(key("timeout", ParamType::duration, "longest time for one item; then the worker is killed"), 1),
-      at_least(key("start_timeout", ParamType::duration,
-                   "longest time from the worker's start until it is ready, and of its cleanup()"),
-               1),
-      word<OnCrash>("on_crash", "what happens to an item whose worker dies max_attempts times"),
-      word<OnError>("on_error", "what happens to an item for which the stage throws"),
-      with_range(key("max_attempts", ParamType::integer, "deaths on one item before it is given up"), 1, kMaxCount),
+      with_default(at_least(key("start_timeout", ParamType::duration,
+                                "longest time from the worker's start until it is ready, and of its cleanup()"),
+                            1),
+                   FaultPolicy{}.start_timeout),
+      word<OnCrash>("on_crash", FaultPolicy{}.on_crash, "what happens to an item whose worker dies max_attempts times"),
+      word<OnError>("on_error", FaultPolicy{}.on_error, "what happens to an item for which the stage throws"),
+      with_default(
+          with_range(key("max_attempts", ParamType::integer, "deaths on one item before it is given up"), 1, kMaxCount),
+          std::uint64_t{FaultPolicy{}.max_attempts}),
       key("limits", ParamType::any, "what the worker may use"),
   };
 }
@@ -155,11 +176,13 @@ const KeyTable& source_keys() {
                  "what happens when its worker dies: it goes on behind its last committed item, or the run fails"));
     replace(keys, word("on_error", {OnError::fail, OnError::skip, OnError::dead_letter},
                        "what happens when a part of the input cannot be used: the run fails once all items before it "
-                       "have come out (the default), or the part is left out and counted; dead_letter also keeps a "
+                       "have come out, or the part is left out and counted; dead_letter also keeps a "
                        "letter with the reason"));
-    replace(keys, with_range(key("max_attempts", ParamType::integer,
-                                 "faults in a row, with no item and no progress in between, after which it fails"),
-                             1, kMaxCount));
+    replace(keys, with_default(
+                      with_range(key("max_attempts", ParamType::integer,
+                                     "faults in a row, with no item and no progress in between, after which it fails"),
+                                 1, kMaxCount),
+                      std::uint64_t{usual_source_faults().max_attempts}));
     return keys;
   }();
   return kKeys;
@@ -173,7 +196,8 @@ const KeyTable& limits_keys() {
   static const KeyTable kKeys{
       at_least(key("memory", ParamType::size, "address space"), 1),
       at_least(key("cpu_time", ParamType::duration, "processor time"), 1),
-      with_range(key("nice", ParamType::integer, "scheduling priority, 19 is the lowest"), -20, 19),
+      with_default(with_range(key("nice", ParamType::integer, "scheduling priority, 19 is the lowest"), -20, 19),
+                   ParamValue(Limits{}.nice)),
       key("affinity", ParamType::list, "numbers of the CPUs it may run on"),
   };
   return kKeys;
@@ -182,7 +206,7 @@ const KeyTable& limits_keys() {
 const KeyTable& links_keys() {
   static const KeyTable kKeys{
       key("capacity", ParamType::any, "how much a link holds"),
-      word<Overflow>("overflow", "what happens when a link is full"),
+      word<Overflow>("overflow", LinkOptions{}.overflow, "what happens when a link is full"),
   };
   return kKeys;
 }
@@ -190,38 +214,53 @@ const KeyTable& links_keys() {
 const KeyTable& capacity_keys() {
   static const KeyTable kKeys{
       with_range(key("items", ParamType::integer, "at most so many items"), 1, kMaxCount),
-      with_range(key("bytes", ParamType::size, "payload; also the size of the largest item"), 1, kMaxLinkBytes),
-      at_least(key("time", ParamType::duration,
-                   "at most what the stage behind works off in this time, and what keeps both ends busy (100ms); 0: no "
-                   "bound"),
-               0),
+      with_default(
+          with_range(key("bytes", ParamType::size, "payload; also the size of the largest item"), 1, kMaxLinkBytes),
+          kItemLimit),
+      with_default(
+          at_least(key("time", ParamType::duration,
+                       "at most what the stage behind works off in this time, and what keeps both ends busy; 0s: no "
+                       "bound"),
+                   0),
+          kTimeLimit),
   };
   return kKeys;
 }
 
 const KeyTable& profiler_keys() {
+  static const ProfilerOptions kUsual;
   static const KeyTable kKeys{
-      key("enabled", ParamType::boolean, "whether profiles are written"),
-      key("folder", ParamType::string, "folder of the profile database"),
-      with_range(key("max_history", ParamType::integer, "single items kept of one stage in one run (100000)"), 2,
-                 kMaxCount),
-      with_range(key("rows_per_second", ParamType::integer,
-                     "single items recorded by one worker; beyond it they are sampled (5000)"),
-                 10, kMaxCount),
-      with_range(key("keep_runs", ParamType::integer, "runs kept in the database (20)"), 1, kMaxCount),
-      with_range(key("keep_bytes", ParamType::size, "size of the database beyond which old runs go (512MiB)"), 1,
-                 kMaxLinkBytes),
+      with_default(key("enabled", ParamType::boolean, "whether profiles are written"), ParamValue(kUsual.enabled)),
+      key("folder", ParamType::string, "folder of the profile database; else $PYSTREAM_PROFILES or the user's own"),
+      with_default(
+          with_range(key("max_history", ParamType::integer, "single items kept of one stage in one run"), 2, kMaxCount),
+          kUsual.max_history),
+      with_default(with_range(key("rows_per_second", ParamType::integer,
+                                  "single items recorded by one worker; beyond it they are sampled"),
+                              10, kMaxCount),
+                   kUsual.rows_per_second),
+      with_default(with_range(key("keep_runs", ParamType::integer, "runs kept in the database"), 1, kMaxCount),
+                   kUsual.keep_runs),
+      with_default(with_range(key("keep_bytes", ParamType::size, "size of the database beyond which old runs go"), 1,
+                              kMaxLinkBytes),
+                   kUsual.keep_bytes),
   };
   return kKeys;
 }
 
 const KeyTable& restarts_keys() {
+  static const RestartPolicy kUsual;
   static const KeyTable kKeys{
-      with_range(key("max_restarts", ParamType::integer, "restarts within the window before the pipeline fails"), 0,
-                 kMaxCount),
-      at_least(key("window", ParamType::duration, "the window that max_restarts counts in"), 1),
-      at_least(key("backoff_first", ParamType::duration, "pause before the second restart"), 1),
-      at_least(key("backoff_limit", ParamType::duration, "longest pause between restarts"), 1),
+      with_default(
+          with_range(key("max_restarts", ParamType::integer, "restarts within the window before the pipeline fails"), 0,
+                     kMaxCount),
+          std::uint64_t{kUsual.max_restarts}),
+      with_default(at_least(key("window", ParamType::duration, "the window that max_restarts counts in"), 1),
+                   kUsual.window),
+      with_default(at_least(key("backoff_first", ParamType::duration, "pause before the second restart"), 1),
+                   kUsual.backoff_first),
+      with_default(at_least(key("backoff_limit", ParamType::duration, "longest pause between restarts"), 1),
+                   kUsual.backoff_limit),
   };
   return kKeys;
 }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "plan/json.hpp"
+#include "plan/param_check.hpp"
 #include "plan/plan_keys.hpp"
 #include "plan/stage_reader.hpp"
 
@@ -94,6 +95,13 @@ ParamMap value_schema(const ParamSpec& spec) {
   return {};
 }
 
+/// A default as people write it: "100ms" and "64MiB", not a number of nanoseconds or bytes.
+ParamValue default_of(const ParamSpec& spec) {
+  const auto* whole = std::get_if<std::int64_t>(&*spec.fallback);
+  const bool has_unit = spec.type == ParamType::duration || spec.type == ParamType::size;
+  return whole != nullptr && has_unit ? text(amount_text(static_cast<double>(*whole), spec.type)) : *spec.fallback;
+}
+
 /// A parameter that may be left out may also be null.
 ParamMap param_schema(const ParamSpec& spec) {
   ParamMap out = value_schema(spec);
@@ -105,8 +113,7 @@ ParamMap param_schema(const ParamSpec& spec) {
     out.emplace_back("description", text(spec.text));
   }
   if (spec.fallback && !optional) {
-    const auto* ns = spec.type == ParamType::duration ? std::get_if<std::int64_t>(&*spec.fallback) : nullptr;
-    out.emplace_back("default", ns == nullptr ? *spec.fallback : text(std::to_string(*ns) + "ns"));
+    out.emplace_back("default", default_of(spec));
   }
   return out;
 }
@@ -135,7 +142,11 @@ ParamMap object_schema(const KeyTable& keys, const ParamMap& special) {
   for (const ParamSpec& spec : keys) {
     const ParamValue* own = find_key(specials, spec.name);
     const auto* own_map = own == nullptr ? nullptr : std::get_if<ParamMap>(own);
-    properties.emplace_back(spec.name, described(own_map == nullptr ? value_schema(spec) : *own_map, spec.text));
+    ParamMap schema = described(own_map == nullptr ? value_schema(spec) : *own_map, spec.text);
+    if (spec.fallback && *spec.fallback != ParamValue()) {
+      schema.emplace_back("default", default_of(spec));
+    }
+    properties.emplace_back(spec.name, std::move(schema));
   }
   return {{"type", text("object")},
           {"properties", ParamValue(std::move(properties))},

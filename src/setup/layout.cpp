@@ -11,9 +11,7 @@ namespace {
 constexpr std::uint64_t kRingBytes = 1 << 20;
 constexpr std::uint64_t kSmallestRing = 64 << 10;
 constexpr std::uint64_t kAllRings = 512 << 20;  ///< the rings of very many links are smaller
-constexpr std::uint64_t kItemLimit = 64 << 20;
 constexpr std::uint64_t kLargeAtOnce = 4;
-constexpr plan::Duration kTimeLimit = std::chrono::milliseconds(100);
 constexpr std::uint64_t kRows = 32 << 10;
 constexpr std::uint64_t kFewestRows = 1 << 10;
 constexpr std::uint64_t kAllRows = (64 << 20) / sizeof(shm::Row);
@@ -25,7 +23,7 @@ std::uint64_t time_limit_ns(const plan::Topology& topology, const plan::LinkSpec
                        std::ranges::all_of(link.consumers, [&](plan::SegmentRef at) {
                          return !topology.workers[at.worker].external && topology.segment(at).inputs.size() == 1;
                        });
-  return applies ? static_cast<std::uint64_t>(link.options.time.value_or(kTimeLimit).count()) : 0;
+  return applies ? static_cast<std::uint64_t>(link.options.time.value_or(plan::kTimeLimit).count()) : 0;
 }
 
 shm::Answers answers_of(const plan::LinkSpec& link) {
@@ -39,7 +37,7 @@ shm::LinkSize size_of(const plan::Topology& topology, const plan::LinkSpec& link
   if (link.is_terminal()) {
     return {.producer = link.producer.worker, .consumers = {link.producer.worker}};
   }
-  const std::uint64_t limit = link.item_parts * link.options.bytes.value_or(kItemLimit);
+  const std::uint64_t limit = link.item_parts * link.options.bytes.value_or(plan::kItemLimit);
   // Each replica has as many items in front of it as a stage alone would.
   const std::uint64_t shares = link.deals() ? link.consumers.size() : 1;
   std::vector<std::uint32_t> consumers;

@@ -77,6 +77,36 @@ TEST(SchemaTest, EveryReferenceHasItsDefinition) {
   EXPECT_GT(references, 5U);
 }
 
+TEST(SchemaTest, KeysHaveTheDefaultsThatPlansGet) {
+  const ParamValue sut = schema();
+  const auto default_of = [&](const char* definition, const char* key) {
+    const ParamValue* value = at(&sut, {"$defs", definition, "properties", key, "default"});
+    return value == nullptr ? ParamValue() : *value;
+  };
+  EXPECT_EQ(default_of("stage", "on_error"), ParamValue("dead_letter"));
+  EXPECT_EQ(default_of("source", "on_error"), ParamValue("fail"));
+  EXPECT_EQ(default_of("stage", "start_timeout"), ParamValue("1min"));
+  EXPECT_EQ(default_of("stage", "replicas"), ParamValue(1));
+  EXPECT_EQ(default_of("stage", "share"), ParamValue("turn"));
+  EXPECT_EQ(default_of("stage", "timeout"), ParamValue()) << "there is no deadline";
+  EXPECT_EQ(default_of("capacity", "time"), ParamValue("100ms"));
+  EXPECT_EQ(default_of("capacity", "bytes"), ParamValue("64MiB"));
+  EXPECT_EQ(default_of("profiler", "max_history"), ParamValue(100'000));
+  EXPECT_EQ(default_of("restarts", "backoff_first"), ParamValue("10ms"));
+}
+
+TEST(SchemaTest, EveryKeyIsDescribed) {
+  const ParamValue sut = schema();
+  for (const char* definition :
+       {"capacity", "link", "limits", "profiler", "restarts", "source", "stage", "sink", "pipeline"}) {
+    const auto* keys = std::get_if<ParamMap>(at(&sut, {"$defs", definition, "properties"}));
+    ASSERT_NE(keys, nullptr) << definition;
+    for (const auto& [key, value] : *keys) {
+      EXPECT_NE(at(&value, {"description"}), nullptr) << definition << "." << key;
+    }
+  }
+}
+
 TEST(SchemaTest, WithoutTypesItIsStillASchema) {
   const ParamValue sut = parse_json(plan_schema({})).value;
   EXPECT_EQ(at(&sut, {"$defs", "stage", "allOf"}), nullptr);
