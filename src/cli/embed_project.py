@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes a C++ file that holds the files of the projects that `pystream-coord init DIR` makes.
 
-usage: embed.py OUTPUT FILE...    each FILE is named LANGUAGE/NAME from its end; gitignore becomes .gitignore
+usage: embed_project.py OUTPUT FILE...    each FILE is named LANGUAGE/NAME from its end; gitignore becomes .gitignore
 """
 import pathlib
 import sys
