@@ -39,6 +39,7 @@ control release_before_commit worker/worker_test "$steps"
 control forget_published_outputs worker/worker_test "$steps/SeveralOutputs:SegmentRecoveryTest.*"
 control release_referred_inputs worker/worker_test "$steps/Forwarded"
 control release_within_run worker/worker_test "$steps/RunToItems"
+control stale_cursor_in_run worker/worker_test 'SegmentRecoveryTest.KilledWhileACallThatLeft*'
 control keep_rolled_back_jump shm/shm_test 'LargeItemTest.ARolledBackItem*'
 control take_front_in_use shm/shm_test 'LargeItemTest.BehindAnItem*'
 control map_ring_writable shm/shm_test 'SegmentTest.TheConsumerCannot*'
@@ -76,6 +77,7 @@ for mutation in ignore_releases_while_asleep ignore_release_request no_request_u
 done
 control journal_entry_in_place kill_points/kill_points_test 'Spawned/*OfTheFirstItem/before_commit_1'
 control stale_cursor_in_run system/storm_test '*RunsOfPlainItems'
+control stale_cursor_in_run system/storm_test '*RunsOfASourceOfBytes'
 control no_isolation_after_death worker/worker_test 'SegmentRunnerRunTest.ItemsThatWereInWork*'
 control map_ring_writable system/damage_test 'Damage.AStageThatWritesOverItsInputFaults'
 echo "$controls controls, all red"

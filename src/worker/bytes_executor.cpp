@@ -10,8 +10,6 @@ namespace pystream::worker {
 namespace {
 
 constexpr std::uint32_t kFewest = 2;  ///< inputs for which this pays
-constexpr std::uint32_t kShort = 4;   ///< inputs of a run that did not pay
-constexpr std::uint32_t kMostPasses = 1024;
 
 }  // namespace
 
@@ -124,21 +122,8 @@ Output& BytesExecutor::leave_run(std::span<const std::byte> emitted) {
   return work_.output;
 }
 
-void BytesExecutor::note_length(std::uint32_t inputs) {
-  if (inputs > kShort) {
-    next_passes_ = 1;
-  } else if (output_.left()) {
-    passes_ = next_passes_;
-    next_passes_ = std::min(2 * next_passes_, kMostPasses);
-  }
-}
-
 std::uint32_t BytesExecutor::take(std::uint32_t most) {
-  if (passes_ > 0) {
-    --passes_;
-    return 0;
-  }
-  if (!collect(most) || !reserve()) {
+  if (tries_.passes() || !collect(most) || !reserve()) {
     return 0;
   }
   const std::uint64_t before = work_.committer.inputs_done();
@@ -162,7 +147,7 @@ std::uint32_t BytesExecutor::take(std::uint32_t most) {
     }
   }
   const auto inputs = static_cast<std::uint32_t>(work_.committer.inputs_done() - before);
-  note_length(inputs);
+  tries_.note(inputs, output_.left());
   return inputs;
 }
 

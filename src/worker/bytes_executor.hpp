@@ -5,6 +5,7 @@
 
 #include "worker/item_executor.hpp"
 #include "worker/run_output.hpp"
+#include "worker/run_tries.hpp"
 #include "worker/segment_work.hpp"
 
 namespace pystream::worker {
@@ -33,7 +34,6 @@ class BytesExecutor final : private RunLeaver {
   void call(std::uint32_t index);
   bool note_given(std::uint32_t index);
   void close();
-  void note_length(std::uint32_t inputs);
   Output& leave_run(std::span<const std::byte> emitted) override;
 
   SegmentWork& work_;
@@ -51,9 +51,7 @@ class BytesExecutor final : private RunLeaver {
   std::uint32_t given_ = 0;        ///< items that they gave
   std::uint64_t given_bits_ = 0;   ///< bit i: input i, of the first kRunBits, gave one
   std::uint64_t sequences_ = 0;    ///< of found_.sequences, those of inputs that are not done
-  // Where outputs differ in size, looking for runs costs more than it gives.
-  std::uint32_t passes_ = 0;       ///< calls of take() that leave their inputs to others
-  std::uint32_t next_passes_ = 1;  ///< after the next run that was cut short
+  RunTries tries_;
   std::vector<std::byte> scratch_;
 };
 

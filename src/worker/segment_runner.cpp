@@ -20,6 +20,8 @@ SegmentRunner::SegmentRunner(SegmentParts parts, Monitor& monitor, DeadLetters& 
     batches_.emplace(work_, items_, source_ ? &*source_ : nullptr);
   } else if (!async_ && BytesExecutor::fits(work_)) {
     bytes_.emplace(work_, items_);
+  } else if (SourceRuns::fits(work_)) {
+    source_runs_.emplace(work_, *source_);
   }
 }
 
@@ -63,6 +65,10 @@ std::uint32_t SegmentRunner::take_some(std::uint32_t most) {
   if (batches_) {
     if (const std::uint32_t taken = batches_->take(); taken > 0) {
       return taken;
+    }
+  } else if (source_runs_ && !work_.sizer.slow()) {
+    if (const std::optional<std::uint32_t> taken = source_runs_->take(most)) {
+      return *taken;
     }
   } else if (!source_ && !work_.sizer.slow()) {
     std::uint32_t taken = bytes_ ? bytes_->take(most) : 0;
@@ -130,7 +136,7 @@ bool SegmentRunner::take_batch() {
       break;
     }
     taken += some;
-    if (batches_ && batches_->late()) {
+    if ((batches_ && batches_->late()) || (source_ && source_->pauses())) {
       break;
     }
   }

@@ -11,6 +11,7 @@
 #include "worker/item_executor.hpp"
 #include "worker/segment_work.hpp"
 #include "worker/source_executor.hpp"
+#include "worker/source_runs.hpp"
 
 namespace pystream::worker {
 
@@ -49,6 +50,7 @@ class SegmentRunner final {
   std::optional<SourceExecutor> source_;
   std::optional<BatchExecutor> batches_;
   std::optional<BytesExecutor> bytes_;
+  std::optional<SourceRuns> source_runs_;
   std::optional<AsyncExecutor> async_;
   bool fresh_ = false;  ///< nothing was ever committed: start() is still to be called
 };

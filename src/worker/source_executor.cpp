@@ -45,7 +45,7 @@ bool SourceExecutor::is_over() const {
 
 bool SourceExecutor::take_next() {
   work_.monitor.check_stop();
-  if (left() == 0 || (is_over() && !work_.chain.source()->buffered())) {
+  if (left() == 0 || is_done()) {
     work_.committer.end();
     return true;
   }
@@ -61,8 +61,14 @@ bool SourceExecutor::take_next() {
   work_.output.begin_input();
   bool more = false;
   const auto fault = work_.faults.failure_of([&] { more = work_.chain.produce(); });
+  return finish_call(fault, more);
+}
+
+bool SourceExecutor::finish_call(const std::optional<std::string>& fault, bool more, bool gave_before) {
+  const std::uint64_t first = work_.committer.inputs_done();
   const std::uint64_t given = work_.flow.next_sequence - first;
-  const bool fails = fault && !faults_.goes_on(given > 0);
+  const bool gave = gave_before || given > 0;
+  const bool fails = fault && !faults_.goes_on(gave);
   if (fault && !fails) {
     faults_.leave_out(*fault);
     more = true;
@@ -71,7 +77,7 @@ bool SourceExecutor::take_next() {
   if (any) {
     finish(given);
   }
-  if (!fault && given > 0) {
+  if (!fault && gave) {
     faults_.note_success();
   }
   if (fails) {
@@ -80,7 +86,8 @@ bool SourceExecutor::take_next() {
   if (!more) {
     work_.committer.end();
   }
-  return any || !more;
+  pauses_ = more && !any && !gave_before;
+  return !pauses_;
 }
 
 /// `given`: items that the call emitted, without the one that takes the number of a fault.

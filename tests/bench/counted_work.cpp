@@ -1,5 +1,5 @@
 // Passes ITEMS items of 64 bytes through a link or a worker, in one process, so that instructions can be counted:
-//   counted_work ring|runs|typed|raw ITEMS
+//   counted_work ring|runs|typed|raw|source|lines ITEMS
 // A count for twice the items less one for once is the cost of the items alone.
 
 #include <cstdio>
@@ -55,6 +55,21 @@ std::uint64_t read_all(shm::RingReader& ring) {
   return items;
 }
 
+/// Texts of one to forty bytes, as lines of a file are.
+class Lines final : public RawSource<std::uint64_t> {
+ public:
+  explicit Lines(std::uint64_t count) : count_(count) {}
+  bool produce(Output& out) override {
+    const std::size_t size = 1 + cursor() * 7 % 40;
+    std::memset(out.reserve(size).data(), 'x', size);
+    out.emit_reserved(size);
+    return ++cursor() < count_;
+  }
+
+ private:
+  std::uint64_t count_;
+};
+
 using Write = void (*)(shm::RingWriter&);
 
 /// A writer and a reader.
@@ -96,6 +111,30 @@ std::uint64_t run_worker(std::uint64_t items, Write write) {
   return out;
 }
 
+/// A worker with a source, and a reader.
+template <class Source, class... Arguments>
+std::uint64_t run_source(std::uint64_t items, Arguments... arguments) {
+  test::RigSpec spec;
+  spec.link = kLink;
+  spec.segments.push_back({.make =
+                               [=] {
+                                 std::vector<std::unique_ptr<StageAdapter>> stages;
+                                 stages.push_back(detail::adapt(std::make_unique<Source>(items, arguments...)));
+                                 return stages;
+                               },
+                           .has_source = true});
+  const shm::Segment segment = test::make_rig_segment(spec);
+  segment.map_supervisor().config->tick_multiplier = 1 << 16;
+  test::RiggedWorker worker(segment, spec);
+  shm::RingReader reader(segment.map_consumer(1), 0);
+  std::uint64_t out = 0;
+  while (!worker.runner().ended()) {
+    worker.runner().run_batch();
+    out += read_all(reader);
+  }
+  return out - 1;  // the end
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -110,8 +149,14 @@ int main(int argc, char** argv) {
     out = run_worker<TypedAddOne<kBytes>>(items, write_runs);
   } else if (what == "raw") {
     out = run_worker<RawAddOne>(items, write_batch);
+  } else if (what == "source") {
+    RunTimes times;
+    times.open = true;
+    out = run_source<RawNumbers>(items, kBytes, &times);
+  } else if (what == "lines") {
+    out = run_source<Lines>(items);
   } else {
-    std::fprintf(stderr, "usage: counted_work ring|runs|typed|raw ITEMS\n");
+    std::fprintf(stderr, "usage: counted_work ring|runs|typed|raw|source|lines ITEMS\n");
     return 2;
   }
   if (out != items) {

@@ -46,6 +46,8 @@ def main():
             "ring, in runs": runs,
             "worker, typed stage": per_item(arguments.program, "typed", many) - runs,
             "worker, raw stage": per_item(arguments.program, "raw", many) - ring,
+            "raw source and a reader": per_item(arguments.program, "source", many),
+            "source of lines and a reader": per_item(arguments.program, "lines", many),
         }
         series = [
             {"subject": "64 B", "unit": "instructions/item", "contender": name, "values": [value]}

@@ -150,6 +150,11 @@ const Storm kStorms[] = {
      .source = R"({"type": "generate", "params": {"count": 3000, "size": 0, "max_size": "48KiB"}})",
      .links = R"("links": {"capacity": {"bytes": "64KiB"}}, )",
      .rounds = 20},
+    // The source makes runs; a burst leaves the run in work, and often waits for room in the middle.
+    {.name = "RunsOfASourceOfBytes",
+     .stages = R"({"name": "A", "type": "test.add"}, {"name": "B", "type": "test.mix"})",
+     .source = R"({"type": "test.bursts", "params": {"count": 1000000, "burst": 7, "every": 50, "size": 32}})",
+     .links = R"("links": {"capacity": {"items": 200}}, )"},
     // A link has less room than one call of the source wants.
     {.name = "BurstsOfASource",
      .stages = R"({"name": "A", "type": "test.count"}, {"name": "B", "type": "test.filter", "params": {"n": 3}})",

@@ -209,5 +209,35 @@ TEST(SegmentRecoveryTest, KilledInTheMidstOfMoreOutputsThanTheLinkHolds) {
   EXPECT_EQ(output_under_kills(segment, spec, 5), expected);
 }
 
+/// Numbers in 16 bytes, one in a call, but several from each multiple of 30 on.
+class BurstsOfNumbers final : public RawSource<CountingCursor> {
+ public:
+  static constexpr std::uint64_t kCount = 2000;
+  static std::string text(std::uint64_t number) {
+    const std::string digits = std::to_string(number);
+    return digits + std::string(16 - digits.size(), '.');
+  }
+  bool produce(Output& out) override {
+    for (int left = cursor().next % 30 == 0 ? 7 : 1; left > 0; --left) {
+      emit_text(out, text(cursor().next++));
+    }
+    return cursor().next < kCount;
+  }
+};
+
+TEST(SegmentRecoveryTest, KilledWhileACallThatLeftItsRunWaitsForRoom) {
+  const RigSpec spec{.segments = {{.make = [] { return one(detail::adapt(std::make_unique<BurstsOfNumbers>())); },
+                                   .has_source = true,
+                                   .in_runs = true}},
+                     .link = {.ring_bytes = 4096, .item_limit = 20'000, .items_limit = 40}};
+  Texts expected;
+  for (std::uint64_t number = 0; number < BurstsOfNumbers::kCount; ++number) {
+    expected.push_back(BurstsOfNumbers::text(number));
+  }
+  expected.push_back("$");
+  const shm::Segment segment = make_rig_segment(spec);
+  EXPECT_EQ(output_under_kills(segment, spec, 29), expected);
+}
+
 }  // namespace
 }  // namespace pystream::worker

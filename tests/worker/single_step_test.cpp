@@ -90,6 +90,25 @@ class Numbers final : public RawSource<Offset> {
   }
 };
 
+/// What fits into a run, less than was reserved, and, once it fits again, two in one call, and none.
+class MixedBytes final : public RawSource<Offset> {
+ public:
+  bool produce(Output& out) override {
+    const std::uint64_t number = cursor().bytes++;
+    const std::string text = std::string(1, static_cast<char>('a' + number)) + std::string(15, '.');
+    if (number == 3) {
+      std::memcpy(out.reserve(16).data(), text.data(), 8);
+      out.emit_reserved(8);
+    } else if (number != 20) {
+      emit_text(out, text);
+    }
+    if (number == 17) {
+      emit_text(out, "and another one.");
+    }
+    return number < 23;
+  }
+};
+
 class Letters final : public Source<char, Offset> {
  public:
   std::optional<char> next() override {
@@ -236,6 +255,10 @@ const Subject kSubjects[] = {
      .inputs_in_a_run = true},
     {.name = "SourceRun",
      .make = [](int) { return one(detail::adapt(std::make_unique<Letters>())); },
+     .has_source = true,
+     .in_runs = true},
+    {.name = "SourceOfBytesInRuns",
+     .make = [](int) { return one(detail::adapt(std::make_unique<MixedBytes>())); },
      .has_source = true,
      .in_runs = true},
     {.name = "SinkRun",
