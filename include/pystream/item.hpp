@@ -124,6 +124,14 @@ class Output {
   /// where it lies, and it stays in the link that brought it until it is done there.
   virtual void forward(const Item& in) = 0;
 
+  /// For a source that reads what entered a pipeline before, on another host: the next item that it emits has this
+  /// number, part and time of entry, instead of the next number and now. Numbers must not fall. Elsewhere it does
+  /// nothing.
+  ///
+  ///     out.set_origin({.sequence = 17, .entered_ns = entered});
+  ///     out.emit_bytes(bytes);
+  virtual void set_origin(const Item::Tag&) {}
+
   /// An item with a copy of these bytes.
   void emit_bytes(std::span<const std::byte> bytes) {
     const std::span<std::byte> to = reserve(bytes.size());

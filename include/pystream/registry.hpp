@@ -49,7 +49,7 @@ namespace detail {
 /// Raised with each change of a class that a plugin and the library share (StageAdapter, Item, Output, StageType,
 /// ItemRun), which its symbols do not tell; the sizes are for changes where that was forgotten.
 inline constexpr std::uint64_t kPluginInterface =
-    std::uint64_t{5} << 48 | sizeof(StageType) << 32 | sizeof(Item) << 16 | sizeof(ItemRun);
+    std::uint64_t{6} << 48 | sizeof(StageType) << 32 | sizeof(Item) << 16 | sizeof(ItemRun);
 }  // namespace detail
 
 /// Adds a type. A second registration of the same name is an error that registration_errors() tells, and so is a

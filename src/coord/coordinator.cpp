@@ -150,6 +150,9 @@ void Coordinator::perform(const std::vector<Action>& actions) {
 }
 
 void Coordinator::start_worker(const StartWorker& start) {
+  if (start.only_ends) {
+    commands_.cut_short();
+  }
   write_start(*view_.workers[start.id].control, start, setup_.items_limit);
   processes_.start(
       start.id,

@@ -29,6 +29,15 @@ void WorkerCommands::drain(Time now) {
   repeat(now);
 }
 
+void WorkerCommands::cut_short() {
+  for (plan::WorkerId id = 0; id < view_.workers.size(); ++id) {
+    const auto run = static_cast<std::uint32_t>(shm::Command::run);
+    if (topology_.has_sink(id) && view_.workers[id].control->command.load(std::memory_order_relaxed) == run) {
+      write(id, shm::Command::drain);
+    }
+  }
+}
+
 void WorkerCommands::stop(Time now) {
   stopped_at_ = now;
   period_ = {};

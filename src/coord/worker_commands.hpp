@@ -21,6 +21,8 @@ class WorkerCommands {
   void drain(Time now);
   /// Those that are to stop, as Supervisor::stopping() says, end at once.
   void stop(Time now);
+  /// The end that reaches the sinks will not be that of all items: for them it is as in a drain.
+  void cut_short();
   /// From now on a worker that is to stop is killed without its grace time.
   void end_grace() { grace_ = {}; }
   /// Wakes every process that sleeps on a link of this worker.

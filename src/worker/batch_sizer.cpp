@@ -25,7 +25,7 @@ BatchSizer::BatchSizer(std::int64_t expected_item_ns, bool one_by_one)
 }
 
 void BatchSizer::set_batch() {
-  const std::int64_t items = std::clamp(kBatchAimNs / (item_ns_ + 1), std::int64_t{1}, std::int64_t{kLargestBatch});
+  const std::int64_t items = std::clamp(aim_ns_ / (item_ns_ + 1), std::int64_t{1}, std::int64_t{kLargestBatch});
   batch_ = one_by_one_ ? 1 : static_cast<std::uint32_t>(items);
 }
 
@@ -47,6 +47,12 @@ void BatchSizer::note(std::uint32_t items, std::int64_t ns) {
     next_careful_ = careful_ > 0 ? next_careful_ : std::min(next_careful_ * 2, kMostCareful);
     careful_ = next_careful_;
   }
+}
+
+void BatchSizer::note_flush(std::int64_t ns) {
+  aim_ns_ = std::max(kBatchAimNs, ns);
+  own_sleep_ = own_sleep_ || ns >= kWaitNs;
+  set_batch();
 }
 
 void BatchSizer::look_at_waits() {

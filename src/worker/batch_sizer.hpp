@@ -28,6 +28,9 @@ class BatchSizer {
 
   /// `items` took `ns` together, the worker's own waiting not counted.
   void note(std::uint32_t items, std::int64_t ns);
+  /// The sink took `ns` to hand over the items of the last commit, however many they were. The items of the next one
+  /// should take as long together: then half of the time at most goes to that, and an item waits at most as long again.
+  void note_flush(std::int64_t ns);
   /// The worker itself has slept; the stages had no part in that.
   void note_own_sleep() { own_sleep_ = true; }
   /// An item is to be done while another waits for the commit: from here on it matters whether the stage waits. (To ask
@@ -49,6 +52,7 @@ class BatchSizer {
   void look_at_waits();
 
   std::int64_t item_ns_;
+  std::int64_t aim_ns_ = kBatchAimNs;
   bool one_by_one_;
   std::uint32_t batch_ = 1;
   std::uint32_t careful_;  ///< items that still go one by one

@@ -55,6 +55,12 @@ class Chain::Step final : public LocalOutput {
   Step(Chain& chain, std::size_t index, Flow& flow, bool numbering)
       : LocalOutput(flow.tag), chain_(chain), index_(index), flow_(flow), numbering_(numbering) {}
 
+  void set_origin(const Item::Tag& tag) override {
+    if (numbering_) {
+      flow_.origin = tag;
+    }
+  }
+
  protected:
   void emit_value(const void* value, const ValueType& type) override {
     if (chain_.takers_[index_ + 1]->takes() == &type) {

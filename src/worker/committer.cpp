@@ -76,10 +76,20 @@ void Committer::save_state() {
   }
 }
 
+void Committer::flush_sink() {
+  SinkAdapter& sink = *chain_.stages().back()->sink();
+  if (inputs_done_ > 0) {
+    sink.passed(output_.sequence());
+  }
+  const std::int64_t began = monitor_.now();
+  sink.flush();
+  meter_.note_flush(monitor_.now() - began);
+}
+
 void Committer::commit() {
   const std::uint64_t before = committed();
   if (output_.terminal()) {
-    chain_.stages().back()->sink()->flush();
+    flush_sink();
   }
   save_state();
   if (!output_.terminal() && needs_output() && has_news() && !ring_.has_uncommitted()) {

@@ -75,6 +75,7 @@ class Committer {
   /// Something is done that the journal does not say yet.
   bool has_news() const { return inputs_done_ != committed() || inputs_.moved(); }
   bool needs_output() const;
+  void flush_sink();
   void save_state();
 
   shm::RingWriter& ring_;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <pystream/item.hpp>
 #include <vector>
 
@@ -22,11 +23,21 @@ struct Flow {
   Item::Tag tag;
   const shm::Record* input = nullptr;  ///< that the item came in; nullptr: made here, or copied
   bool numbering = false;              ///< the first stage of this segment is a source
-  std::uint64_t next_sequence = 0;     ///< of the source's next item
+  std::uint64_t next_sequence = 0;     ///< number of the source's next item among those that it gives
+  std::optional<Item::Tag> origin{};   ///< of that item, where the source tells it
+
+  /// Number of the newest item among those of the source; its sequence number is another one if it has an origin.
+  std::uint64_t number() const { return next_sequence - 1; }
 
   void number_item() {
     tag.sequence = next_sequence++;
     tag.part = 0;
+    if (origin) {
+      tag.sequence = origin->sequence;
+      tag.part = origin->part;
+      tag.entered_ns = origin->entered_ns;
+      origin.reset();
+    }
   }
 };
 
@@ -92,6 +103,13 @@ class LinkOutput final : public Output {
     published_ = emitted_;
   }
 
+  std::uint64_t sequence() const { return flow_.tag.sequence; }
+
+  void set_origin(const Item::Tag& tag) override {
+    if (first_) {
+      flow_.origin = tag;
+    }
+  }
   std::span<std::byte> reserve(std::size_t size) override;
   void emit_reserved(std::size_t size) override;
   void forward(const Item& in) override;

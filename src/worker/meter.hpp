@@ -82,6 +82,13 @@ class Meter {
   /// The worker waited for room in its output link. Until the consumer is done with its first item, the time counts as
   /// neither blocked nor working: the consumer starts.
   void note_blocked(std::int64_t ns, bool consumer_has_begun);
+  /// The sink took `ns` nanoseconds to hand over what it had taken: more items together would not have taken longer.
+  void note_flush(std::int64_t ns) {
+    flush_ += ns;
+    blocked_ += ns;
+  }
+  /// Of the last batch, as note_flush() heard.
+  std::int64_t take_flush() { return std::exchange(flush_, 0); }
   /// The worker slept for input until `now`; `counts`: it was waiting, not starting.
   void note_waited(std::int64_t since, std::int64_t now, bool counts) {
     began_ = now;
@@ -112,6 +119,7 @@ class Meter {
   bool every_ = true;
   std::int64_t began_ = 0;    ///< when the batch in work began; 0: look at the clock
   std::int64_t blocked_ = 0;  ///< since then, in nanoseconds
+  std::int64_t flush_ = 0;    ///< of it in the sink's flush()
   std::int64_t start_up_ = 0;
   std::int64_t shared_ = 0;     ///< nanoseconds of this batch that the stages have already
   std::uint64_t came_out_ = 0;  ///< items that left the main pipeline and are not counted yet

@@ -148,6 +148,7 @@ bool SegmentRunner::take_batch() {
   work_.meter.close();
   commit_and_release();
   work_.sizer.note(taken, work_.meter.finish());
+  work_.sizer.note_flush(work_.meter.take_flush());
   return true;
 }
 

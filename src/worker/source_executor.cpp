@@ -9,17 +9,17 @@ namespace pystream::worker {
 namespace {
 
 /// An item that a source made, as if it had come in a link. `encoded`: room for its bytes, if it has none yet.
-shm::Record record_of(const Item& made, const Item::Tag& tag, std::vector<std::byte>& encoded) {
+shm::Record record_of(const Item& made, const Flow& flow, std::vector<std::byte>& encoded) {
   if (made.unencoded() != nullptr) {
     encoded.resize(made.unencoded_type()->size(made.unencoded()));
     made.unencoded_type()->encode(made.unencoded(), encoded);
   }
   return {.kind = shm::RecordKind::item,
           .closes = 0,
-          .number = tag.sequence,
-          .sequence = tag.sequence,
-          .part = 0,
-          .entered_ns = tag.entered_ns,
+          .number = flow.number(),
+          .sequence = flow.tag.sequence,
+          .part = flow.tag.part,
+          .entered_ns = flow.tag.entered_ns,
           .payload = made.unencoded() != nullptr ? encoded : made.bytes()};
 }
 
@@ -57,6 +57,7 @@ bool SourceExecutor::take_next() {
   work_.flow.tag.entered_ns = clock.timing() ? clock.last() : work_.meter.began();
   work_.flow.tag.attempt = work_.faults.attempt_at(first);
   work_.flow.next_sequence = first;
+  work_.flow.origin.reset();
   work_.monitor.begin_item(first, first);
   work_.output.begin_input();
   bool more = false;
@@ -94,27 +95,28 @@ bool SourceExecutor::finish_call(const std::optional<std::string>& fault, bool m
 void SourceExecutor::finish(std::uint64_t given) {
   const std::uint64_t first = work_.committer.inputs_done();
   work_.output.end_input(0);
-  work_.flow.tag.sequence = first;
-  work_.meter.stop_item(work_.flow.tag, first, given);
+  Item::Tag tag = work_.flow.tag;
+  tag.sequence = first;
+  work_.meter.stop_item(tag, first, given);
   work_.committer.finish_input(work_.flow.next_sequence - 1, 0);
   work_.chain.count_items(given);
 }
 
 void SourceExecutor::run_made(const Item& item) {
-  const std::uint64_t number = work_.flow.tag.sequence;
+  const std::uint64_t number = work_.flow.number();
   work_.flow.tag.attempt = work_.faults.attempt_at(number);
-  work_.monitor.begin_item(number, number);
+  work_.monitor.begin_item(number, work_.flow.tag.sequence);
   work_.chain.begin_made();
   work_.output.begin_part();
   std::vector<std::byte> encoded;
   if (work_.faults.is_poison(number)) {
-    work_.faults.give_up_poison(record_of(item, work_.flow.tag, encoded));
+    work_.faults.give_up_poison(record_of(item, work_.flow, encoded));
     work_.chain.clock().enter(0);
     return;
   }
   const auto process = [&] { work_.chain.process_made(item); };
   if (const auto reason = work_.faults.failure_of(process)) {
-    work_.faults.retry_or_give_up(record_of(item, work_.flow.tag, encoded), *reason, process);
+    work_.faults.retry_or_give_up(record_of(item, work_.flow, encoded), *reason, process);
     work_.chain.clock().enter(0);
   }
 }

@@ -180,7 +180,8 @@ put:
       :: first_sent && ONE.is == acked -> number++; position = to
       :: !first_sent && OTHER.is == acked -> number++; position = to
 #endif
-      :: MODE != 2 || ONE.is == refused ->   /* refused, or the time runs out */
+      /* refused, or the time runs out; where requests are late only behind a death, there is less to explore */
+      :: MODE == 0 || (first_sent -> ONE.is : OTHER.is) == refused ->
 #if BREAK == 52
          if
          :: number != last -> number = last; forget(ONE); forget(OTHER); goto put
@@ -299,7 +300,7 @@ end:
   :: kills < KILLS -> kills++; if :: killed[0] = true :: killed[1] = true fi
 #if BREAK == 55
   :: purged < last -> purged = last
-#else
+#elif MODE == 0
   :: purged + 1 < last -> purged = last - 1
 #endif
 #elif MODE == 2

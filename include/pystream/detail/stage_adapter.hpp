@@ -68,6 +68,8 @@ class ItemAdapter : public StageAdapter {
 
 class SinkAdapter : public ItemAdapter {
  public:
+  /// See RawSink::passed().
+  virtual void passed(std::uint64_t) {}
   /// Called before every commit.
   virtual void flush() = 0;
 

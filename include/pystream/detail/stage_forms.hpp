@@ -344,6 +344,11 @@ class SinkObjectAdapter final : public EndAdapter<SinkAdapter, Object> {
  public:
   using EndAdapter<SinkAdapter, Object>::EndAdapter;
   void process(const Item& in, Output&) override { object_->consume(in); }
+  void passed(std::uint64_t sequence) override {
+    if constexpr (std::is_base_of_v<RawSink<typename Object::Cursor>, Object>) {
+      static_cast<RawSink<typename Object::Cursor>&>(*object_).passed(sequence);  // overrides may be private
+    }
+  }
   void flush() override { object_->flush(); }
   RunSizes run_sizes() const override { return {.in = run_payload_bytes<Object>(), .out = 0}; }
   void process_run(ItemRun& run) override {
