@@ -12,7 +12,8 @@ Each page has a folder of its own. A block behind a line that ends with "`NAME`:
 
 A block whose first line is the comment "Not run by the tests: REASON" is left out.
 
-usage: blocks_test.py ROOT BUILD COMPILER... -- PAGE... | blocks_test.py --self-test BUILD COMPILER...
+usage: blocks_test.py ROOT BUILD COMPILER... -- PAGE...      (--others: all pages that have no test of their own)
+       blocks_test.py --self-test BUILD COMPILER...
 """
 import json
 import os
@@ -29,6 +30,9 @@ LANGUAGES = {"", "sh", "text", "cpp", "json", "sql", "promql", "python", "mermai
 
 # Lines that need a checkout, and not only an installation. links_test.py checks that their programs are there.
 OF_A_CHECKOUT = re.compile(r"scripts/|(sudo )?meson .*\bbuild/(test|release)\b|build/(test|release)/")
+
+# Pages with a test of their own, as they take long.
+ALONE = {"tutorial.md", "debugging.md"}
 
 # Stage types that stand for the reader's own in parts of plans.
 IMAGINED = {"faces", "plates", "rises", "falls", "detect"}
@@ -264,7 +268,10 @@ def main(arguments):
         root, build, *rest = arguments
         at = rest.index("--")
         reader = Reader(install(build, folder / "root"), rest[:at])
-        return check_pages(pathlib.Path(root), reader, folder, [pathlib.Path(page) for page in rest[at + 1:]])
+        root = pathlib.Path(root)
+        others = [page for page in sorted((root / "src/docs").glob("*.md")) if page.name not in ALONE]
+        pages = others if rest[at + 1:] == ["--others"] else [pathlib.Path(page) for page in rest[at + 1:]]
+        return check_pages(root, reader, folder, pages)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 
 - A link to a file or a folder: it is in the repository; with an anchor, the page has such a heading.
 - `pystream-coord COMMAND --option` and `scripts/NAME.sh --option`: the program knows them.
+- Every page in src/docs has its place in the index there.
 - `src/...`, `tests/...`, `include/...`, `workers/...`: there is such a file or folder.
 
 usage: links_test.py ROOT PYSTREAM-COORD | links_test.py --self-test
@@ -109,6 +110,14 @@ def faults_of(root, coord, page):
     return faults
 
 
+def index_faults(root):
+    """Pages that the index does not name."""
+    index = root / "src/docs/README.md"
+    named = {target for _, target in links_of(index.read_text(encoding="utf-8"))}
+    return [f"src/docs/README.md does not name {page.name}" for page in sorted(index.parent.glob("*.md"))
+            if page != index and page.name not in named]
+
+
 def self_test():
     """Each kind of fault is found in a page that has it."""
     bad = {
@@ -142,7 +151,7 @@ def self_test():
 def main(root, coord):
     root = pathlib.Path(root).resolve()
     pages = pages_of(root)
-    faults = [fault for page in pages for fault in faults_of(root, coord, page)]
+    faults = [fault for page in pages for fault in faults_of(root, coord, page)] + index_faults(root)
     print("\n".join(faults) if faults else f"{len(pages)} pages: every link, command and path is there")
     return 1 if faults else 0
 
