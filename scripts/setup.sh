@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what is missing of the Debian packages that a job needs: scripts/setup.sh JOB... (build test docs demo bench
-# peers nats).
+# Installs what is missing of the Debian packages that a job needs: scripts/setup.sh JOB... (build test docs package demo
+# bench peers nats).
 # As root or with sudo it installs them; without either it prints the one command to run and fails.
 # `peers` are the systems that benchmarks compare with: what cannot be installed is named, and nothing fails.
 # `nats` installs nothing: it puts a NATS server that is new enough into build/nats, if the mirror has one.
@@ -12,13 +12,15 @@ packages_for() {
       libcli11-dev libopencv-dev libavformat-dev libavcodec-dev libswscale-dev libjpeg-dev libtiff-dev zlib1g-dev \
       libcpp-httplib-dev node-d3 python3-dev pybind11-dev python3-pybind11 libnats-dev ;;
     test) echo libgtest-dev libgmock-dev libbenchmark-dev graphviz chromium chromium-driver sqlite3 python3 procps git spin \
-      prometheus openssl curl python3-numpy python3-pytest python3-cloudpickle mypy gdb valgrind $(packages_for docs) ;;
+      prometheus openssl curl python3-numpy python3-pytest python3-cloudpickle mypy gdb valgrind \
+      mandoc man-db groff-base bash-completion zsh fish cmake make $(packages_for docs) $(packages_for package) ;;
     docs) echo pandoc doxygen graphviz ;;
+    package) echo dpkg-dev debhelper dh-python cmake ;;
     demo) echo ffmpeg ;;
     bench) echo libbenchmark-dev python3 ;;
     peers) echo libtbb-dev libzmq3-dev cmake libiceoryx-posh-dev iceoryx gstreamer1.0-tools valgrind ;;
     *)
-      echo "setup.sh: unknown job \"$1\"; expected build, test, docs, demo, bench, peers or nats" >&2
+      echo "setup.sh: unknown job \"$1\"; expected build, test, docs, package, demo, bench, peers or nats" >&2
       return 2
       ;;
   esac

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds and runs a project that has this one as a Meson subproject, offline, in a folder of its own.
+# Builds and runs a project that has this one as a Meson subproject, offline, in a folder of its own; and sets it up without
+# pystream-coord.
 #
 # usage: consumer_test.sh SOURCE-FOLDER
 set -euo pipefail
@@ -12,6 +13,28 @@ mkdir "$folder/project/subprojects"
 ln -s "$source" "$folder/project/subprojects/pystream"
 unset DESTDIR MESONINTROSPECT MESON_BUILD_ROOT MESON_SOURCE_ROOT
 # Without a system-wide pystream: the subproject is what is meant.
-PKG_CONFIG_PATH='' meson setup "$folder/build" "$folder/project" --wrap-mode=nodownload \
-  --force-fallback-for=pystream -Dpystream:opencv=disabled -Doptimization=0
-meson test -C "$folder/build" --print-errorlogs consumer
+set_up() {
+  PKG_CONFIG_PATH='' meson setup "$@" "$folder/project" --wrap-mode=nodownload \
+    --force-fallback-for=pystream -Dpystream:opencv=disabled -Doptimization=0
+}
+
+# What would be installed: FOLDER WORD...
+expect_installed() {
+  local build=$1
+  meson introspect "$build" --installed >"$build.installed"
+  shift
+  for word in "$@"; do
+    case $word in
+      no:*) ! grep -q "${word#no:}" "$build.installed" ;;
+      *) grep -q "$word" "$build.installed" ;;
+    esac || { echo "$build: expected $word among what is installed" >&2; cat "$build.installed" >&2; exit 1; }
+  done
+}
+
+set_up "$folder/library" -Dpystream:tools=disabled
+expect_installed "$folder/library" libpystream.so pystream-worker libpystream_core.so include/pystream pystream.pc \
+  no:pystream-coord no:testing no:share/
+
+set_up "$folder/build"
+expect_installed "$folder/build" pystream-coord no:testing
+meson test -C "$folder/build" --print-errorlogs consumer consumer_plan

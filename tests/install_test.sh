@@ -56,6 +56,45 @@ done
   -Wl,-rpath,"$("${config[@]}" --variable=libdir pystream)"
 "$folder/own_spdlog"
 
+# Projects outside of this tree, by CMake, make and Meson: a program and a plugin, in at most ten lines of build file.
+projects=$source/tests/install/projects
+moved=$folder/moved
+LD_LIBRARY_PATH=$(dirname "$PKG_CONFIG_PATH")
+export LD_LIBRARY_PATH CXX="$1"
+for build_file in cmake/CMakeLists.txt make/Makefile meson/meson.build; do
+  tool=${build_file%%/*}
+  [ "$(wc -l <"$projects/$build_file")" -le 10 ] || { echo "$build_file has more than ten lines" >&2; exit 1; }
+  cp -r "$projects/$tool" "$folder/$tool"
+  cp "$projects"/*.cpp "$folder/$tool"
+  cd "$folder/$tool"
+  case $tool in
+    cmake)
+      cmake -S . -B build -DCMAKE_PREFIX_PATH="$moved" >log
+      cmake --build build >>log
+      ;;
+    make) make --silent && mkdir build && mv mine libscale.so build ;;
+    meson) meson setup build >log && meson compile -C build >>log ;;
+  esac || { cat log >&2; echo "the $tool project cannot be built" >&2; exit 1; }
+  build/mine
+  cat >scale.json <<'PLAN'
+{"plugins": ["libscale.so"], "source": {"type": "lines", "params": {"path": "-"}},
+ "stages": [{"name": "Scale", "type": "demo.scale"}], "sink": {"type": "stdout"}}
+PLAN
+  [ "$(seq 3 | PYSTREAM_PLUGIN_PATH=/nowhere:build "$moved/bin/pystream-coord" run --quiet scale.json | tr '\n' ' ')" = "2 4 6 " ]
+  cd - >/dev/null
+done
+# A version that is not there is refused, and so is one whose interface may be another.
+mkdir "$folder/newer"
+for version in 99 0.0; do
+  printf 'cmake_minimum_required(VERSION 3.18)\nproject(mine CXX)\nfind_package(pystream %s REQUIRED)\n' "$version" >"$folder/newer/CMakeLists.txt"
+  if cmake -S "$folder/newer" -B "$folder/newer/$version" -DCMAKE_PREFIX_PATH="$moved" >"$folder/newer/log" 2>&1; then
+    echo "find_package(pystream $version) is content with this version" >&2
+    exit 1
+  fi
+  grep -q "version: 0\|compatible with requested" "$folder/newer/log" || { cat "$folder/newer/log" >&2; exit 1; }
+done
+unset LD_LIBRARY_PATH
+
 # The Python package, if it was built, and Python stages in a plan; both find the library, and each other.
 package=$(find "$folder/moved" -path '*/pystream/__init__.py' -printf '%h/..')
 if [ -n "$package" ]; then

@@ -16,6 +16,7 @@
 
 #include "base/open_fds.hpp"
 #include "base/process_start.hpp"
+#include "cli/completion.hpp"
 #include "cli/first_process.hpp"
 #include "cli/help_format.hpp"
 #include "cli/standard_error.hpp"
@@ -57,7 +58,9 @@ void show_faults(const BadPlan& faults) {
 std::vector<std::string> command_names(const CLI::App& app) {
   std::vector<std::string> names;
   for (const CLI::App* command : app.get_subcommands({})) {
-    names.push_back(command->get_name());
+    if (!is_hidden(*command)) {
+      names.push_back(command->get_name());
+    }
   }
   return names;
 }
@@ -130,7 +133,9 @@ void refuse_empty_values(CLI::App& app) {
     }
   }
   for (CLI::App* command : app.get_subcommands({})) {
-    refuse_empty_values(*command);
+    if (!is_hidden(*command)) {
+      refuse_empty_values(*command);
+    }
   }
 }
 

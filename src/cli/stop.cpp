@@ -44,7 +44,7 @@ void add_stop(CLI::App& app, Command& chosen) {
                   "  pystream-coord stop camera --wait\n"
                   "  pystream-coord stop 4711 --now");
   const auto options = std::make_shared<StopOptions>();
-  command.add_option("NAME", options->which, "Name or process id of the pipeline; not needed if only one runs");
+  command.add_option("PIPELINE", options->which, "Name or process id of the pipeline; not needed if only one runs");
   command.add_flag("--now", options->now, "Stop at once; give up the items inside");
   command.add_flag("--wait", options->wait, "Wait until it has ended");
   command.callback([options, &chosen] { chosen = [options] { return stop(*options); }; });

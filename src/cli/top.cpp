@@ -174,7 +174,7 @@ void add_top(CLI::App& app, Command& chosen) {
                                   "  pystream-coord top\n"
                                   "  pystream-coord top camera --once --json");
   const auto options = std::make_shared<TopOptions>();
-  command.add_option("NAME", options->which, "Name or process id of the pipeline; not needed if only one runs");
+  command.add_option("PIPELINE", options->which, "Name or process id of the pipeline; not needed if only one runs");
   command.add_flag("--once", options->once, "Show one interval and end");
   command.add_flag("--json", options->json, "For programs");
   command.add_option("--interval", options->interval_s, "Seconds between two looks")

@@ -17,17 +17,24 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Of a program that stands in `program`.
-std::vector<fs::path> plugin_folders(const fs::path& program) {
+constexpr const char* kPathVariable = "PYSTREAM_PLUGIN_PATH";
+
+std::vector<fs::path> folders_of_variable() {
   std::vector<fs::path> folders;
-  if (const char* path = std::getenv("PYSTREAM_PLUGIN_PATH"); path != nullptr) {
+  if (const char* path = std::getenv(kPathVariable); path != nullptr) {
     std::istringstream entries(path);
     for (std::string folder; std::getline(entries, folder, ':');) {
       if (!folder.empty()) {
-        folders.emplace_back(folder);
+        folders.push_back(fs::absolute(folder));
       }
     }
   }
+  return folders;
+}
+
+/// Of a program that stands in `program`.
+std::vector<fs::path> plugin_folders(const fs::path& program) {
+  std::vector<fs::path> folders = folders_of_variable();
   const auto add = [&](const fs::path& folder) {
     if (!folder.empty() && std::find(folders.begin(), folders.end(), folder) == folders.end()) {
       folders.push_back(folder);
@@ -39,6 +46,20 @@ std::vector<fs::path> plugin_folders(const fs::path& program) {
   return folders;
 }
 
+/// "  /opt/plugins (of PYSTREAM_PLUGIN_PATH; is no folder)".
+std::string list_of(const std::vector<fs::path>& folders) {
+  const std::vector<fs::path> chosen = folders_of_variable();
+  std::string text;
+  for (const fs::path& folder : folders) {
+    text += "\n  " + folder.string();
+    if (std::ranges::find(chosen, folder) != chosen.end()) {
+      std::error_code error;
+      text += std::string(" (of ") + kPathVariable + (fs::is_directory(folder, error) ? ")" : "; is no folder)");
+    }
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string find_plugin(const std::string& name) {
@@ -48,14 +69,14 @@ std::string find_plugin(const std::string& name) {
     }
     return fs::absolute(name).string();
   }
-  std::string looked;
-  for (const fs::path& folder : plugin_folders(program_folder())) {
-    if (fs::exists(folder / name)) {
+  const std::vector<fs::path> folders = plugin_folders(program_folder());
+  std::error_code error;
+  for (const fs::path& folder : folders) {
+    if (fs::exists(folder / name, error)) {
       return (folder / name).string();
     }
-    looked += "\n  " + folder.string();
   }
-  throw Error("plugin \"" + name + "\" was not found; looked in" + looked +
+  throw Error("plugin \"" + name + "\" was not found; looked in" + list_of(folders) +
               (name == kCorePlugin ? "\nit holds the bundled stages; set PYSTREAM_PLUGIN_PATH to its folder"
                                    : "\nname it with its path, or set PYSTREAM_PLUGIN_PATH to its folder"));
 }

@@ -11,9 +11,10 @@ namespace pystream::setup {
 /// that the dynamic loader finds. Throws Error.
 void load_plugin(const std::string& path);
 
-/// Finds a plugin by a plain name such as "libpystream_opencv.so": in what the environment variable
-/// PYSTREAM_PLUGIN_PATH names (folders separated by ':'), beside this program, in the folders beside it, and where the
-/// bundled plugins stand. A name with a slash is a path. Throws Error that lists where it looked.
+/// Finds a plugin by a plain name such as "libpystream_opencv.so": in the folders that the environment variable
+/// PYSTREAM_PLUGIN_PATH names (separated by ':', the first that has it counts), beside this program, in the folders
+/// beside it, and where the bundled plugins stand. A name with a slash is a path. Throws Error that lists where it
+/// looked, and which of these folders the variable named.
 std::string find_plugin(const std::string& name);
 
 /// Every plugin file in the folders that find_plugin() looks in when it runs in a program in `program_folder`, as

@@ -8,11 +8,13 @@
 #include <pystream/worker_main.hpp>
 #include <string>
 
+#include "base/display_text.hpp"
 #include "base/process_start.hpp"
 #include "base/standard_output.hpp"
 #include "base/system_error.hpp"
 #include "plan/plan_json.hpp"
 #include "setup/plugins.hpp"
+#include "setup/worker_usage.hpp"
 #include "shm/segment.hpp"
 #include "store/letter_desk.hpp"
 #include "store/letter_list.hpp"
@@ -28,6 +30,12 @@ constexpr int kBellFd = 4;     ///< of a profiler process: its channel to the co
 constexpr int kOutputFd = 5;   ///< of a worker whose sink shares it with stages: the real standard output
 constexpr int kLettersFd = 3;  ///< of a keeper of dead letters: its channel to a worker
 
+constexpr std::size_t kHelpWidth = 80;
+
+bool print(const std::string& text) {
+  return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
+}
+
 int describe(int count, char** plugins) {
   base::reset_ignored_signals();
   setup::load_plugin(setup::find_plugin(setup::kCorePlugin));
@@ -35,8 +43,16 @@ int describe(int count, char** plugins) {
     setup::load_plugin(setup::find_plugin(plugins[i]));
   }
   const std::string text = plan::write_catalog(setup::catalog());
-  return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0 ? EXIT_SUCCESS
-                                                                                                     : EXIT_FAILURE;
+  return print(text) ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int help() {
+  std::string text = "Usage: pystream-worker " + std::string(setup::kWorkerDescribe) + "\n\n" +
+                     base::wrapped(setup::kWorkerText, kHelpWidth, 0) + "\n\nEnvironment:\n";
+  for (const auto& [name, meaning] : setup::kWorkerEnvironment) {
+    text += "  " + std::string(name) + "\n    " + base::wrapped(meaning, kHelpWidth - 4, 4) + "\n";
+  }
+  return print(text) ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 std::optional<long> parse_number(const char* text) {
@@ -109,6 +125,12 @@ int worker_main(int argc, char** argv) {
     }
     if (argc >= 2 && std::strcmp(argv[1], "describe") == 0) {
       return describe(argc - 2, argv + 2);
+    }
+    if (argc == 2 && std::strcmp(argv[1], "--help") == 0) {
+      return help();
+    }
+    if (argc == 2 && std::strcmp(argv[1], "--version") == 0) {
+      return print("pystream-worker " PYSTREAM_VERSION "\n") ? EXIT_SUCCESS : EXIT_FAILURE;
     }
     if (argc == 2 && std::strcmp(argv[1], "profiler") == 0) {
       return store::run_profiler_process(base::UniqueFd(kBellFd), base::UniqueFd(kSegmentFd));
