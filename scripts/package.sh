@@ -35,8 +35,8 @@ multiarch=$(dpkg-architecture -q DEB_HOST_MULTIARCH)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 tree=$work/pystream-$version
-staged=$tree/debian/tmp
-mkdir -p "$staged"
+staged=$tree/installed
+mkdir -p "$staged" "$tree/debian"
 cp -r "$source/scripts/debian/." "$tree/debian"
 cp -r "$source/README.md" "$source/CHANGELOG.md" "$source/src/docs" "$tree"
 cp "$source/LICENSE" "$tree/debian/copyright"
@@ -64,7 +64,7 @@ fi
 cd "$tree"
 # Packages whose parts were not built are left out.
 for part in pystream-opencv:libpystream_opencv.so python3-pystream:libpystream_python.so; do
-  if [ ! -e "debian/tmp/usr/lib/$multiarch/pystream/${part#*:}" ]; then
+  if [ ! -e "installed/usr/lib/$multiarch/pystream/${part#*:}" ]; then
     python3 - "${part%%:*}" <<'PYTHON'
 import re, sys
 text = open("debian/control").read()
