@@ -60,7 +60,7 @@ done
 projects=$source/tests/install/projects
 moved=$folder/moved
 LD_LIBRARY_PATH=$(dirname "$PKG_CONFIG_PATH")
-export LD_LIBRARY_PATH CXX="$1"
+export LD_LIBRARY_PATH CXX="$*"
 for build_file in cmake/CMakeLists.txt make/Makefile meson/meson.build; do
   tool=${build_file%%/*}
   [ "$(wc -l <"$projects/$build_file")" -le 10 ] || { echo "$build_file has more than ten lines" >&2; exit 1; }

@@ -75,7 +75,7 @@ class Root:
         inside = (f'mount -t proc proc "{self.path}/proc" && mount -t tmpfs tmpfs "{self.path}/dev/shm" && '
                   f'for name in null zero full random urandom; do touch "{self.path}/dev/$name" && '
                   f'mount --bind "/dev/$name" "{self.path}/dev/$name"; done && '
-                  f'exec chroot "{self.path}" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 '
+                  f'exec chroot "{self.path}" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 PYTHONDONTWRITEBYTECODE=1 '
                   f'DEBIAN_FRONTEND=noninteractive sh -c "$0"')
         return subprocess.run([*enter, "sh", "-c", inside, script], capture_output=True, text=True, check=False, timeout=600,
                               stdin=subprocess.DEVNULL)
