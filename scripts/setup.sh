@@ -13,7 +13,7 @@ packages_for() {
       libcpp-httplib-dev node-d3 python3-dev pybind11-dev python3-pybind11 libnats-dev ;;
     test) echo libgtest-dev libgmock-dev libbenchmark-dev graphviz chromium chromium-driver sqlite3 python3 procps git spin \
       prometheus openssl curl python3-numpy python3-pytest python3-cloudpickle mypy gdb valgrind \
-      mandoc man-db groff-base bash-completion zsh fish cmake make $(packages_for docs) $(packages_for package) ;;
+      mandoc man-db groff-base bash-completion zsh fish cmake make python3-yaml systemd $(packages_for docs) $(packages_for package) ;;
     docs) echo pandoc doxygen graphviz ;;
     package) echo dpkg-dev debhelper dh-python cmake ;;
     demo) echo ffmpeg ;;

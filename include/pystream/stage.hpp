@@ -286,6 +286,15 @@ class CheckpointArea : public CheckpointBase {
 /// RawSource::buffered().
 bool draining() noexcept;
 
+/// True in a worker if the end of the items that reaches its sink is not the end of the input: the run pauses (as one
+/// part of a plan over several hosts does), a stage in front has failed, or all stops at once. Items may follow in a
+/// later run, so a sink that marks the end of its output asks this in RawSink::cleanup():
+///
+///     void cleanup() override { if (!pystream::cut_short()) { write_end_mark(); } }
+///
+/// False where the source has come to its end or was drained. Once true it stays true. Thread-safe.
+bool cut_short() noexcept;
+
 /// The descriptor of the standard output that pystream-coord was started with, for a sink whose product goes there.
 /// What stages print with std::cout or printf() is their worker's log, so that it never comes among a sink's items;
 /// only in a worker that a sink has to itself standard output is the real one. In programs of one's own (Pipeline) this

@@ -13,6 +13,7 @@ static_assert(std::atomic<bool>::is_always_lock_free);
 
 /// Set and reset by the worker's main thread.
 std::atomic<const std::atomic<std::uint32_t>*> g_command{nullptr};
+std::atomic<const std::atomic<std::uint32_t>*> g_cut_short{nullptr};
 
 }  // namespace
 
@@ -22,12 +23,22 @@ bool draining() noexcept {
          (command != nullptr && command->load(std::memory_order_relaxed) != 0);
 }
 
+/// Whoever sees an end that the coordinator has caused also sees this: it is stored before any command, and the end
+/// comes by commits and their acquire loads.
+bool cut_short() noexcept {
+  const std::atomic<std::uint32_t>* const word = g_cut_short.load(std::memory_order_relaxed);
+  return word != nullptr && word->load(std::memory_order_relaxed) != 0;
+}
+
 namespace base {
-DrainCommand::DrainCommand(const std::atomic<std::uint32_t>& command) noexcept {
+DrainCommand::DrainCommand(const std::atomic<std::uint32_t>& command,
+                           const std::atomic<std::uint32_t>& cut_short) noexcept {
   g_command.store(&command, std::memory_order_relaxed);
+  g_cut_short.store(&cut_short, std::memory_order_relaxed);
 }
 DrainCommand::~DrainCommand() {
   g_command.store(nullptr, std::memory_order_relaxed);
+  g_cut_short.store(nullptr, std::memory_order_relaxed);
 }
 
 void set_draining() noexcept {

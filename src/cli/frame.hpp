@@ -15,6 +15,7 @@ inline constexpr int kDone = 0;
 inline constexpr int kFailed = 1;
 inline constexpr int kBadUsage = 2;
 inline constexpr int kIncomplete = 3;  ///< it went well, but some items were given up
+inline constexpr int kPaused = 75;     ///< a part of a run over several hosts, which is to go on later
 inline constexpr int kInterrupted = 130;
 
 /// The chosen command; gives the exit code.

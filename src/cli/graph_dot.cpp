@@ -25,6 +25,9 @@ std::string leaf_style(const Box& box) {
 }
 
 std::string cluster_style(const Box& box) {
+  if (box.kind == Box::Kind::host) {
+    return "style=\"filled\"; fillcolor=\"#f4f1ea\"; color=\"#8c7f5f\";";
+  }
   if (box.kind == Box::Kind::process) {
     return "style=\"rounded,filled\"; fillcolor=\"#e4eefb\"; color=\"#3f78c4\";";
   }
@@ -35,7 +38,16 @@ std::string cluster_style(const Box& box) {
 }
 
 std::string cluster_note(const Box& box) {
-  return box.kind == Box::Kind::process ? "one process" : box.kind == Box::Kind::group ? "serial" : frame_note(box);
+  switch (box.kind) {
+    case Box::Kind::host:
+      return "host";
+    case Box::Kind::process:
+      return "one process";
+    case Box::Kind::group:
+      return "serial";
+    default:
+      return frame_note(box);
+  }
 }
 
 void write_box(const Box& box, const std::string& indent, std::string& out) {

@@ -13,6 +13,8 @@ std::string escaped(std::string_view text) {
 
 std::string_view class_of(const Box& box) {
   switch (box.kind) {
+    case Box::Kind::host:
+      return "host";
     case Box::Kind::source:
       return "source";
     case Box::Kind::sink:
@@ -34,10 +36,11 @@ void write_box(const Box& box, const std::string& indent, std::string& out) {
     const std::string type = box.type.empty() ? "" : "<br/><small>" + escaped(box.type) + "</small>";
     out += indent + box.id + "(\"" + escaped(box.name) + type + "\")" + style;
   } else {
-    const std::string note = box.kind == Box::Kind::process ? " (one process)"
-                             : box.kind == Box::Kind::group ? " (serial)"
-                             : box.join                     ? " (" + frame_note(box) + ")"
-                                                            : "";
+    const std::string note = box.kind == Box::Kind::host      ? " (host)"
+                             : box.kind == Box::Kind::process ? " (one process)"
+                             : box.kind == Box::Kind::group   ? " (serial)"
+                             : box.join                       ? " (" + frame_note(box) + ")"
+                                                              : "";
     out += indent + "subgraph " + box.id + "[\"" + escaped(box.name + note) + "\"]\n" + indent + "  direction LR\n";
     for (const Box& inner : box.inside) {
       write_box(inner, indent + "  ", out);
@@ -59,6 +62,7 @@ std::string render_mermaid(const PipelineGraph& graph) {
         "  " + arrow.from + line + (arrow.label.empty() ? "" : "|\"" + escaped(arrow.label) + "\"| ") + arrow.to + "\n";
   }
   return out +
+         "  classDef host fill:#f4f1ea,stroke:#8c7f5f,color:#1c2530\n"
          "  classDef worker fill:#e4eefb,stroke:#3f78c4,color:#1c2530\n"
          "  classDef stage fill:#ffffff,stroke:#8fa9c9,color:#1c2530\n"
          "  classDef source fill:#e3f4e8,stroke:#3c9a5f,color:#1c2530\n"

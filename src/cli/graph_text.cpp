@@ -11,6 +11,8 @@ using Rows = std::vector<std::vector<std::string>>;
 
 std::string note(const Box& box) {
   switch (box.kind) {
+    case Box::Kind::host:
+      return "host";
     case Box::Kind::pipeline:
       return frame_note(box);
     case Box::Kind::process:

@@ -58,6 +58,8 @@ std::string given_up(const coord::Audit& audit) {
   return all > 0 ? "gave up " + base::count_text(all, "item") + ": " + joined(places, ", ") : "gave up no item";
 }
 
+constexpr const char* kPausedText = "paused; the same command goes on with the run";
+
 std::string stopped(const RunEnd& end) {
   if (!end.drain_timeout) {
     return "stopped at once; items inside the pipeline were not finished; ";
@@ -70,8 +72,9 @@ std::string stopped(const RunEnd& end) {
 
 std::string last_line(const RunEnd& end) {
   const std::vector<std::string> parts = missing(end);
-  if (end.outcome == coord::Outcome::done && parts.empty()) {
-    return {};
+  const bool done = end.outcome == coord::Outcome::done;
+  if (done && parts.empty()) {
+    return end.paused ? kPausedText : std::string();
   }
   std::string line = fmt::format("{} in, {} out", base::count_text(end.audit.in, "item"), end.audit.out);
   if (!parts.empty()) {
@@ -82,7 +85,7 @@ std::string last_line(const RunEnd& end) {
   }
   switch (end.outcome) {
     case coord::Outcome::done:
-      return line;
+      return end.paused ? kPausedText + std::string("; ") + line : line;
     case coord::Outcome::interrupted:
       return stopped(end) + line;
     case coord::Outcome::failed:
@@ -102,6 +105,9 @@ int exit_code(const RunEnd& end) {
   }
   if (end.audit.lost + end.audit.doubled + end.audit.refused > 0) {
     return kFailed;  // no plan asks for that
+  }
+  if (end.paused) {
+    return kPaused;
   }
   const bool given_up = end.audit.letters > 0 && !end.accept_dead_letters;
   return given_up || end.audit.losses > 0 ? kIncomplete : kDone;

@@ -18,12 +18,13 @@ struct RunEnd {
   std::string letters_command;                              ///< lists its dead letters
   std::optional<std::chrono::nanoseconds> drain_timeout{};  ///< by which it was stopped, if it was
   bool accept_dead_letters = false;                         ///< they are no reason for another exit code
+  bool paused = false;                                      ///< a part of a run over several hosts, which goes on later
 };
 
-/// The last line without its "pystream-coord: "; empty if every item arrived.
+/// The last line without its "pystream-coord: "; empty if every item arrived and none is to come.
 std::string last_line(const RunEnd& end);
 
-/// 0 only if every item arrived or was dropped or skipped because the plan says so.
+/// 0 only if every item arrived or was dropped or skipped because the plan says so, and the run is not paused.
 int exit_code(const RunEnd& end);
 
 }  // namespace pystream::cli

@@ -34,4 +34,23 @@ coord::LiveStatus find_pipeline(const std::string& which) {
   return pipelines.front();
 }
 
+coord::LiveStatus find_first_part(const std::string& which) {
+  std::vector<coord::LiveStatus> parts = coord::running_pipelines().answered;
+  std::erase_if(parts, [&](const coord::LiveStatus& status) {
+    return status.shared_run.empty() || (!which.empty() && status.shared_run != which);
+  });
+  const std::string run = which.empty() ? "a plan over several hosts" : "the run \"" + which + "\"";
+  if (parts.empty()) {
+    throw Error("no part of " + run + " runs on this machine; see pystream-coord list");
+  }
+  std::erase_if(parts, [](const coord::LiveStatus& status) { return !status.first_part; });
+  if (parts.empty()) {
+    throw Error("the part of " + run + " that has the source does not run on this machine; stop the run there");
+  }
+  if (parts.size() > 1) {
+    throw Error("several runs have their source here; name one, such as " + parts.front().shared_run);
+  }
+  return parts.front();
+}
+
 }  // namespace pystream::cli

@@ -18,8 +18,11 @@
 #include "cli/stage_catalog.hpp"
 #include "cli/worker_program.hpp"
 #include "coord/inspect.hpp"
+#include "plan/hosts.hpp"
 #include "plan/json.hpp"
+#include "plan/object_reader.hpp"
 #include "plan/plan_json.hpp"
+#include "plan/suggest.hpp"
 #include "setup/plugins.hpp"
 
 namespace pystream::cli {
@@ -29,6 +32,7 @@ namespace fs = std::filesystem;
 using Faults = std::vector<plan::PlanFault>;
 
 constexpr std::size_t kMaxPlanBytes = 64 << 20;
+constexpr const char* kStreamPlugin = "libpystream_nats.so";
 
 [[noreturn]] void refuse(const std::string& file, const Faults& faults) {
   std::string text;
@@ -135,7 +139,62 @@ void hint_at_plugins(Faults& faults, const LoadedPlan& loaded) {
   }
 }
 
+bool knows(const std::vector<StageType>& types, std::string_view name) {
+  return std::ranges::find(types, name, &StageType::name) != types.end();
+}
+
+/// The plugin with the ends of parts, unless one of the plan's own has them.
+void add_stream_plugin(LoadedPlan& loaded) {
+  if (knows(loaded.types, plan::kStreamSource) && knows(loaded.types, plan::kStreamSink)) {
+    return;
+  }
+  loaded.plan.plugins.emplace_back(kStreamPlugin);
+  try {
+    loaded.types = coord::inspect_plugins(loaded.worker_program, loaded.plan.plugins);
+  } catch (const coord::PluginError& error) {
+    throw BadPlan(shown_file(loaded.file) + ": --host needs the plugin " + kStreamPlugin +
+                  ", which connects the parts of a plan over several hosts: " + error.what());
+  }
+}
+
+/// Leaves of the loaded plan the part of one host.
+void keep_part(LoadedPlan& loaded, const PlanOptions& options) {
+  const std::string& host = options.host;
+  std::vector<plan::Part> parts = cut_plan(loaded, options.run);
+  const auto part = std::ranges::find(parts, host, &plan::Part::host);
+  if (part == parts.end()) {
+    throw_unknown_host(host, plan::hosts_of(loaded.plan));
+  }
+  loaded.part = {.run = loaded.plan.name + "-" + options.run, .host = host, .first = part == parts.begin()};
+  loaded.plan = std::move(part->plan);
+  if (part->input || part->output) {
+    add_stream_plugin(loaded);
+  }
+  // The ends are made here, so that what is wrong with them no user could mend; but a plugin of another version might.
+  const auto written = plan::read_written_plan(plan::write_plan(loaded.plan), loaded.types);
+  if (const auto* faults = std::get_if<Faults>(&written)) {
+    refuse(shown_file(loaded.file) + ", part of " + host, *faults);
+  }
+}
+
 }  // namespace
+
+void throw_unknown_host(const std::string& host, const std::vector<std::string>& hosts) {
+  const std::string hint = plan::did_you_mean(host, hosts);
+  throw BadUsage("--host: found " + plan::in_quotes(host) + ", expected a host of this plan, " + plan::one_of(hosts) +
+                 (hint.empty() ? "" : " (" + hint + ")"));
+}
+
+std::vector<plan::Part> cut_plan(const LoadedPlan& loaded, const std::string& run) {
+  if (const auto broken = plan::run_name_fault(run)) {
+    throw BadUsage("--run: found " + plan::in_quotes(run) + ", expected " + *broken);
+  }
+  auto parts = plan::cut(loaded.plan, loaded.types, run);
+  if (const auto* faults = std::get_if<Faults>(&parts)) {
+    refuse(shown_file(loaded.file), *faults);
+  }
+  return std::get<std::vector<plan::Part>>(std::move(parts));
+}
 
 std::vector<fs::path> plugin_files(const std::vector<std::string>& plugins) {
   std::vector<fs::path> files;
@@ -164,6 +223,18 @@ void add_plan_options(CLI::App& command, PlanOptions& options) {
       .add_option("--output", options.output, "Where the sink writes (its parameter path, or directory for a folder)")
       ->type_name("FILE");
   add_worker_program_option(command, options.worker_program);
+}
+
+void add_host_options(CLI::App& command, PlanOptions& options) {
+  command.add_option("--host", options.host, "Only the part of this host of a plan over several hosts")
+      ->type_name("NAME")
+      ->check([](const std::string& name) { return name.empty() ? "expected a name" : ""; });
+  command
+      .add_option(
+          "--run", options.run,
+          "Which run of a plan over several hosts: the same name goes on with it, another one begins another run")
+      ->capture_default_str()
+      ->type_name("NAME");
 }
 
 std::vector<std::uint64_t> LoadedPlan::checkpoint_bytes(const plan::Topology& topology) const {
@@ -195,6 +266,9 @@ LoadedPlan load_plan(const PlanOptions& options) {
   }
   loaded.plan = std::get<plan::Plan>(std::move(read));
   loaded.plan.plugins = plugins;
+  if (!options.host.empty()) {
+    keep_part(loaded, options);
+  }
   loaded.notes = choose_replicas(loaded.plan, loaded.run_name());
   loaded.descriptors = coord::HandedDescriptors(loaded.plan, loaded.types);
   return loaded;

@@ -6,6 +6,7 @@
 
 #include "base/number_text.hpp"
 #include "cli/text.hpp"
+#include "plan/hosts.hpp"
 #include "plan/stage_names.hpp"
 
 namespace pystream::cli {
@@ -83,6 +84,9 @@ class Builder {
         add_members(plan_.root, key, out);
       }
       add_end(plan_.exit, plan_.sink, Box::Kind::sink, true, out);
+      if (!plan_.root.branches()) {
+        out = by_host(std::move(out));
+      }
     }
     if (plan_.exit == EndKind::external) {
       out.push_back(user(plan::kExit));
@@ -134,6 +138,22 @@ class Builder {
   }
   static std::string replica_key(const std::string& key, const Node& node) {
     return node.replicas > 1 ? key + plan::kReplica + "1" : key;
+  }
+
+  /// The boxes of the main pipeline's members in one for each host, if there are several.
+  std::vector<Box> by_host(std::vector<Box> boxes) {
+    const std::vector<plan::Member> members = plan::members_of(plan_);
+    if (boxes.size() != members.size() || plan::hosts_of(plan_).size() < 2) {
+      return boxes;
+    }
+    std::vector<Box> hosts;
+    for (std::size_t i = 0; i < boxes.size(); ++i) {
+      if (hosts.empty() || hosts.back().name != members[i].host) {
+        hosts.push_back({.kind = Box::Kind::host, .id = next_id(), .name = members[i].host, .type = {}});
+      }
+      hosts.back().inside.push_back(std::move(boxes[i]));
+    }
+    return hosts;
   }
 
   std::string next_id() { return "b" + std::to_string(boxes_++); }

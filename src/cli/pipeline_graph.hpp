@@ -13,6 +13,7 @@ namespace pystream::cli {
 /// What `graph` draws: boxes in boxes, and what goes from one to the other.
 struct Box {
   enum class Kind {
+    host,      ///< what runs there, of a plan over several hosts
     pipeline,  ///< parallel, or branches: a frame around processes
     process,   ///< the worker of a serial pipeline
     group,     ///< a serial pipeline inside a process

@@ -81,12 +81,17 @@ class RunCommand {
     for (const std::string& note : loaded.notes) {
       log({.text = note});
     }
+    if (loaded.part && !loaded.part->first && options_.items > 0) {
+      throw BadUsage("--items ends the source of a plan, and the part of " + loaded.part->host +
+                     " has it not; expected --items at the part that has it");
+    }
     loaded.descriptors.open_input_fifos(loaded.plan, loaded.types);
     PreparedRun run(loaded, [this](const std::string& text) { log({.text = text}); });
     coord::RunSetup setup = run.setup();
     setup.items_limit = options_.items;
     setup.duration = duration;
     setup.drain_timeout = drain_timeout;
+    setup.part = loaded.part;
     setup.log = [this](const coord::LogLine& line) { log(line); };
     setup.crashed = [this](const coord::CrashReport& report) { on_crash(report); };
     const coord::Coordinator* running = nullptr;
@@ -110,7 +115,8 @@ class RunCommand {
                    .audit = coord::audit(run.topology(), coordinator.view()),
                    .letters_command = run.letters_command(),
                    .drain_timeout = coordinator.drain_timed_out() ? drain_timeout : std::nullopt,
-                   .accept_dead_letters = options_.accept_dead_letters},
+                   .accept_dead_letters = options_.accept_dead_letters,
+                   .paused = coordinator.paused()},
                   coordinator);
   }
 
@@ -189,12 +195,16 @@ void add_run(CLI::App& app, Command& chosen) {
       "  pystream-coord run pipeline.json\n"
       "  pystream-coord run pipeline.json --set Resize.width=640 --items 1000\n"
       "  pystream-coord run pipeline.json --input film.avi --output out/ --duration 10s\n"
+      "  pystream-coord run pipeline.json --host gpu\n"
       "\nSignals: the first SIGINT (Ctrl-C), SIGTERM or SIGHUP drains: the source stops, and "
       "the items inside are processed. A second one after half a second, or a second Ctrl-C, stops at "
       "once; so does SIGQUIT. SIGHUP only drains. SIGHUP, SIGINT and SIGQUIT have no effect if they were ignored at "
-      "the start (nohup, a background job of a script).");
+      "the start (nohup, a background job of a script). A part of a plan over several hosts (--host) pauses where "
+      "another "
+      "run drains: the items inside are processed, and the same command goes on behind them (exit code 75).");
   const auto options = std::make_shared<RunOptions>();
   add_plan_options(command, options->plan);
+  add_host_options(command, options->plan);
   command.add_option("--items", options->items, "End the source after this many items; 0: no limit")
       ->check(whole_number())
       ->type_name("N");

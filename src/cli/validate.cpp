@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <iterator>
 #include <memory>
 #include <utility>
 
@@ -8,6 +10,7 @@
 #include "cli/style.hpp"
 #include "cli/terminal.hpp"
 #include "cli/text.hpp"
+#include "plan/hosts.hpp"
 #include "plan/json.hpp"
 #include "plan/plan_json.hpp"
 #include "plan/stage_names.hpp"
@@ -80,7 +83,28 @@ std::string capacity_text(const shm::LinkSize& size) {
   return text + ", items up to " + base::size_text(size.item_limit);
 }
 
-std::string report(const LoadedPlan& loaded, const Survey& survey) {
+std::vector<std::string> names_in(const plan::Part& part) {
+  std::vector<std::string> names;
+  for (const plan::Member& member : plan::members_of(part.plan)) {
+    const bool made =
+        (part.input && member.node == &part.plan.source) || (part.output && member.node == &part.plan.sink);
+    if (!made) {
+      names.push_back(member.name);
+    }
+  }
+  return names;
+}
+
+std::string report(const std::vector<plan::Part>& parts, const base::TextTable::Look& look) {
+  std::vector<std::vector<std::string>> rows;
+  for (const plan::Part& part : parts) {
+    rows.push_back({part.host, joined(names_in(part), ", "), part.output ? "-> " + part.output->stream : "",
+                    part.output ? part.output->item_type : "", part.moves ? "may move" : ""});
+  }
+  return "\n" + Style(STDOUT_FILENO).bold(base::count_text(parts.size(), "part")) + "\n" + table(rows, 2, look);
+}
+
+std::string report(const LoadedPlan& loaded, const Survey& survey, const std::vector<plan::Part>& parts) {
   const Style style(STDOUT_FILENO);
   const base::TextTable::Look look = look_of(STDOUT_FILENO);
   std::string out = shown_on(STDOUT_FILENO, shown_file(loaded.file)) + ": " + style.green("valid") + "\n\n";
@@ -106,7 +130,7 @@ std::string report(const LoadedPlan& loaded, const Survey& survey) {
                 {"at most", base::size_text(survey.memory.limit)},
                 {"available now", base::size_text(survey.available)}},
                2, look);
-  return out;
+  return parts.empty() ? out : out + report(parts, look);
 }
 
 ParamValue number(std::uint64_t value) {
@@ -137,7 +161,20 @@ ParamValue link_json(const Survey& survey, std::size_t id) {
                   {"overflow", ParamValue(std::string(plan::to_string(link.options.overflow)))}};
 }
 
-std::string report_json(const LoadedPlan& loaded, const Survey& survey) {
+ParamValue part_json(const plan::Part& part) {
+  ParamList members;
+  for (const std::string& name : names_in(part)) {
+    members.emplace_back(name);
+  }
+  return ParamMap{{"host", ParamValue(part.host)},
+                  {"members", ParamValue(std::move(members))},
+                  {"reads", part.input ? ParamValue(part.input->stream) : ParamValue()},
+                  {"writes", part.output ? ParamValue(part.output->stream) : ParamValue()},
+                  {"item_type", part.output ? ParamValue(part.output->item_type) : ParamValue()},
+                  {"may_move", ParamValue(part.moves)}};
+}
+
+std::string report_json(const LoadedPlan& loaded, const Survey& survey, const std::vector<plan::Part>& parts) {
   ParamList workers;
   for (const plan::WorkerSpec& worker : survey.topology.workers) {
     workers.push_back(worker_json(survey, worker));
@@ -146,21 +183,28 @@ std::string report_json(const LoadedPlan& loaded, const Survey& survey) {
   for (std::size_t i = 0; i < survey.topology.item_links().size(); ++i) {
     links.push_back(link_json(survey, i));
   }
-  return plan::dump_json(ParamMap{{"plan", ParamValue(loaded.file.string())},
-                                  {"valid", ParamValue(true)},
-                                  {"workers", ParamValue(std::move(workers))},
-                                  {"links", ParamValue(std::move(links))},
-                                  {"memory", ParamValue(ParamMap{{"reserved", number(survey.memory.reserved)},
-                                                                 {"limit", number(survey.memory.limit)},
-                                                                 {"available", number(survey.available)}})}}) +
-         "\n";
+  ParamMap out{{"plan", ParamValue(loaded.file.string())},
+               {"valid", ParamValue(true)},
+               {"workers", ParamValue(std::move(workers))},
+               {"links", ParamValue(std::move(links))},
+               {"memory", ParamValue(ParamMap{{"reserved", number(survey.memory.reserved)},
+                                              {"limit", number(survey.memory.limit)},
+                                              {"available", number(survey.available)}})}};
+  if (!parts.empty()) {
+    ParamList all;
+    std::ranges::transform(parts, std::back_inserter(all), part_json);
+    out.emplace_back("parts", ParamValue(std::move(all)));
+  }
+  return plan::dump_json(ParamValue(std::move(out))) + "\n";
 }
 
 int validate(const Options& options) {
   const LoadedPlan loaded = load_plan(options.plan);
   const Survey survey(loaded);
   checked_files(loaded, survey.topology, false);
-  print(options.json ? report_json(loaded, survey) : report(loaded, survey));
+  const bool whole = loaded.plan.cluster.has_value();  // it is not the part of one host
+  const std::vector<plan::Part> parts = whole ? cut_plan(loaded, options.plan.run) : std::vector<plan::Part>();
+  print(options.json ? report_json(loaded, survey, parts) : report(loaded, survey, parts));
   if (!survey.fits()) {
     warn("this plan needs " + base::size_text(survey.memory.reserved) + " of shared memory at once, but only " +
          base::size_text(survey.available) +
@@ -175,9 +219,11 @@ void add_validate(CLI::App& app, Command& chosen) {
   CLI::App& command = add_command(app, "validate", "Check a plan, and show its processes and the memory it needs",
                                   "  pystream-coord validate pipeline.json\n"
                                   "  pystream-coord validate pipeline.json --set Resize.width=640 --json\n"
+                                  "  pystream-coord validate pipeline.json --host gpu\n"
                                   "  pystream-coord validate - < pipeline.json");
   auto options = std::make_shared<Options>();
   add_plan_options(command, options->plan);
+  add_host_options(command, options->plan);
   command.add_flag("--json", options->json, "Print the result as JSON");
   command.callback([options, &chosen] { chosen = [options] { return validate(*options); }; });
 }

@@ -237,6 +237,9 @@ std::string Coordinator::answer(std::string_view request) {
     drain();
     return "draining";
   }
+  if (request == "end") {
+    return end_input() ? "draining" : "not drained";
+  }
   if (request == "stop") {
     stop_at_once();
     return "stopping";
@@ -248,6 +251,9 @@ LiveStatus Coordinator::live_status() const {
   LiveStatus status{.pid = ::getpid(),
                     .run = setup_.profiler != nullptr ? setup_.profiler->run() : 0,
                     .name = setup_.name,
+                    .shared_run = setup_.part ? setup_.part->run : "",
+                    .host = setup_.part ? setup_.part->host : "",
+                    .first_part = setup_.part && setup_.part->first,
                     .state = supervisor_.stopping() || failure()           ? "stopping"
                              : drain_.begun()                              ? "draining"
                              : ready_announced_ || supervisor_.all_ready() ? "running"
@@ -308,6 +314,22 @@ void Coordinator::tell_of_drain() {
 }
 
 void Coordinator::drain() {
+  if (setup_.part && !drain_.begun()) {
+    paused_ = true;
+    commands_.cut_short();
+  }
+  begin_drain();
+}
+
+bool Coordinator::end_input() {
+  if (paused_ || (setup_.part && !setup_.part->first)) {
+    return false;
+  }
+  begin_drain();
+  return true;
+}
+
+void Coordinator::begin_drain() {
   if (drain_.begun()) {
     return;
   }

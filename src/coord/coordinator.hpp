@@ -27,6 +27,13 @@
 
 namespace pystream::coord {
 
+/// Which part of a plan over several hosts a run is; see plan::cut().
+struct PartOfRun {
+  std::string run;     ///< of the whole plan: "people-1"
+  std::string host;    ///< of the part
+  bool first = false;  ///< it has the plan's source
+};
+
 /// What a run is made of.
 struct RunSetup {
   std::string name = "pipeline";  ///< for people who look for it with `top` and `list`
@@ -58,6 +65,8 @@ struct RunSetup {
   bool takes_interrupts = true;
   /// A worker died without being told to; it may be restarted.
   std::function<void(const CrashReport&)> crashed{};
+  /// Set: what drains another run pauses this one; only end_input() drains it.
+  std::optional<PartOfRun> part{};
 };
 
 enum class Outcome { done, failed, interrupted };
@@ -74,8 +83,12 @@ class Coordinator {
   /// The first SIGINT, SIGTERM or SIGHUP drains, the second stops at once; see Interrupts.
   Outcome run();
 
-  /// Sources stop, what is inside comes out.
+  /// Sources stop, what is inside comes out. A part of a run over several hosts pauses: the end that its sink gets is
+  /// cut short (see pystream::cut_short()), and a later run of the part goes on.
   void drain();
+  /// As drain(), but for good also in a part. False, and nothing is done: the part has not the plan's source, so that
+  /// what is on its way to it would be lost, or it pauses already.
+  [[nodiscard]] bool end_input();
   /// Everything ends at once.
   void stop();
 
@@ -89,6 +102,8 @@ class Coordinator {
   bool interrupted() const { return interrupted_; }
   /// Its sources were told to end: by drain(), a signal, or `pystream-coord stop`.
   bool drained() const { return drain_.begun(); }
+  /// drained(), but not for good.
+  bool paused() const { return paused_; }
   /// The drain took longer than RunSetup::drain_timeout.
   bool drain_timed_out() const { return drain_.timed_out(); }
   std::vector<profile::KeySummary> summary() const;
@@ -98,6 +113,7 @@ class Coordinator {
   LiveStatus live_status() const;
 
  private:
+  void begin_drain();
   void perform(const std::vector<Action>& actions);
   void start_worker(const StartWorker& start);
   void stop_workers();
@@ -135,6 +151,7 @@ class Coordinator {
   Drain drain_;
   bool stop_requested_ = false;
   bool interrupted_ = false;
+  bool paused_ = false;
   bool ready_announced_ = false;
   bool failure_told_ = false;
   bool over_ = false;

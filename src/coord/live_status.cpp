@@ -53,6 +53,12 @@ std::string whole_json(const LiveStatus& before, const LiveStatus& now) {
          ", \"p50_s\": " + base::json_number(did.p50_s) + ", \"p99_s\": " + base::json_number(did.p99_s);
 }
 
+std::string part_json(const LiveStatus& status) {
+  return status.shared_run.empty() ? ""
+                                   : ", \"shared_run\": " + base::json_string(status.shared_run) +
+                                         ", \"host\": " + base::json_string(status.host);
+}
+
 }  // namespace
 
 std::vector<LiveFigures> figures_between(const LiveStatus& before, const LiveStatus& now) {
@@ -90,7 +96,8 @@ std::vector<LiveFigures> figures_between(const LiveStatus& before, const LiveSta
 
 std::string to_json(const LiveStatus& before, const LiveStatus& now) {
   std::string out = "{\"pid\": " + std::to_string(now.pid) + ", \"run\": " + std::to_string(now.run) +
-                    ", \"name\": " + base::json_string(now.name) + ", \"state\": " + base::json_string(now.state) +
+                    ", \"name\": " + base::json_string(now.name) + part_json(now) +
+                    ", \"state\": " + base::json_string(now.state) +
                     ", \"uptime_s\": " + base::json_number(now.uptime_s) + whole_json(before, now) + ", \"stages\": [";
   bool first = true;
   for (const LiveFigures& f : figures_between(before, now)) {

@@ -55,6 +55,9 @@ struct LiveStatus {
   std::int64_t pid = 0;
   std::int64_t run = 0;  ///< in the profile database; 0: no profile
   std::string name;
+  std::string shared_run;    ///< of a plan over several hosts, of which this is one part; "": it is all
+  std::string host;          ///< of the part
+  bool first_part = false;   ///< it has the plan's source
   std::string state;         ///< starting, running, draining, stopping
   std::int64_t time_ns = 0;  ///< CLOCK_MONOTONIC
   double uptime_s = 0;
@@ -64,7 +67,8 @@ struct LiveStatus {
   std::vector<LiveLink> links;
 
   static void fields(auto& self, auto& code) {
-    code(self.pid, self.run, self.name, self.state, self.time_ns, self.uptime_s, self.whole);
+    code(self.pid, self.run, self.name, self.shared_run, self.host, self.first_part, self.state, self.time_ns,
+         self.uptime_s, self.whole);
     code(self.stages, self.workers, self.links);
   }
 };

@@ -30,15 +30,13 @@ void WorkerCommands::drain(Time now) {
 }
 
 void WorkerCommands::cut_short() {
-  for (plan::WorkerId id = 0; id < view_.workers.size(); ++id) {
-    const auto run = static_cast<std::uint32_t>(shm::Command::run);
-    if (topology_.has_sink(id) && view_.workers[id].control->command.load(std::memory_order_relaxed) == run) {
-      write(id, shm::Command::drain);
-    }
+  for (const auto& pages : view_.workers) {
+    pages.control->cut_short.store(1, std::memory_order_release);
   }
 }
 
 void WorkerCommands::stop(Time now) {
+  cut_short();
   stopped_at_ = now;
   period_ = {};
   for (plan::WorkerId id = 0; id < view_.workers.size(); ++id) {

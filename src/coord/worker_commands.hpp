@@ -19,10 +19,10 @@ class WorkerCommands {
 
   /// Sources end their input; a sink that waits for the reader of a FIFO gives up.
   void drain(Time now);
-  /// Those that are to stop, as Supervisor::stopping() says, end at once.
-  void stop(Time now);
-  /// The end that reaches the sinks will not be that of all items: for them it is as in a drain.
+  /// The end of the items that is yet to come is not the end of the input: see pystream::cut_short().
   void cut_short();
+  /// Those that are to stop, as Supervisor::stopping() says, end at once, and what comes to an end is cut short.
+  void stop(Time now);
   /// From now on a worker that is to stop is killed without its grace time.
   void end_grace() { grace_ = {}; }
   /// Wakes every process that sleeps on a link of this worker.

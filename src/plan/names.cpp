@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <string>
 
 #include "plan/plan.hpp"
 
@@ -34,6 +35,15 @@ std::optional<std::string> stage_name_fault(std::string_view name) {
     return "a stage name must consist of letters, digits and single \"_\"";
   }
   return std::nullopt;
+}
+
+std::optional<std::string> short_name_fault(std::string_view name) {
+  const auto is_plain = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
+  const bool fits = !name.empty() && name.size() <= kMaxShortName && is_plain(name.front()) && is_plain(name.back()) &&
+                    std::ranges::all_of(name, [&](char c) { return is_plain(c) || c == '-'; });
+  return fits ? std::nullopt
+              : std::optional("at most " + std::to_string(kMaxShortName) +
+                              " lower-case letters, digits and \"-\", with a letter or digit at both ends");
 }
 
 std::string_view to_string(Mode mode) {

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "plan/cluster.hpp"
 #include "plan/share.hpp"
 
 /// A pipeline description as plain data. Made by plan_json from a file or by the C++ API; nothing here starts
@@ -103,13 +104,15 @@ struct Node {
   SharePolicy share{};                ///< which of them an item is for
   Join join = Join::zip;              ///< of a pipeline of Mode::branch
   StageKind kind = StageKind::stage;  ///< of a stage; a sink: the last of a branch that joins nothing
+  std::string host{};                 ///< where it runs in a cluster; empty: where what stands before it does
 
   bool is_pipeline() const { return !stage.has_value(); }
   bool branches() const { return is_pipeline() && mode == Mode::branch; }
   /// Two nodes are the same wherever they stand.
   bool operator==(const Node& other) const {
     return name == other.name && stage == other.stage && mode == other.mode && children == other.children &&
-           replicas == other.replicas && share == other.share && join == other.join && kind == other.kind;
+           replicas == other.replicas && share == other.share && join == other.join && kind == other.kind &&
+           host == other.host;
   }
 };
 
@@ -133,7 +136,8 @@ struct ProfilerOptions {
 };
 
 struct Plan {
-  Node root;  ///< the main pipeline
+  std::string name{};  ///< free text; with a cluster see short_name_fault()
+  Node root;           ///< the main pipeline
   EndKind entry = EndKind::stage;
   EndKind exit = EndKind::stage;
   Node source;  ///< a stage; only with entry == EndKind::stage
@@ -142,6 +146,7 @@ struct Plan {
   LinkOptions links;
   RestartPolicy restarts;
   ProfilerOptions profiler;
+  std::optional<Cluster> cluster{};  ///< none: all runs on one machine, whatever `host` says
 
   bool operator==(const Plan&) const = default;
 };
@@ -169,6 +174,11 @@ inline constexpr std::uint32_t kMaxReplicas = 64;  ///< of one stage or pipeline
 
 /// Which naming rule `name` breaks, as a sentence; nullopt if it breaks none. (Uniqueness is the caller's to check.)
 [[nodiscard]] std::optional<std::string> stage_name_fault(std::string_view name);
+
+/// Longest name of a host, and of a plan with a cluster: the names of units and streams are made of both.
+inline constexpr std::size_t kMaxShortName = 30;
+/// The same of the name of a host, or of a plan that has a cluster: lower-case letters, digits and "-", as in DNS.
+[[nodiscard]] std::optional<std::string> short_name_fault(std::string_view name);
 
 std::string_view to_string(Mode mode);
 

@@ -134,7 +134,9 @@ std::string items_given(const PlacedStage& placed, const std::string& taken, Typ
   return item_type(placed, types, &StageInfo::input) == "any" ? taken : "";
 }
 
-/// Of the items that each stage gets, as items_given() says it.
+}  // namespace
+
+/// As items_given() says it.
 std::vector<std::string> items_taken(const Topology& topology, TypeCatalog types, const ItemsGiven& known) {
   std::vector<std::string> all_taken;
   std::vector<std::string> all_given;
@@ -153,6 +155,8 @@ std::vector<std::string> items_taken(const Topology& topology, TypeCatalog types
   }
   return all_taken;
 }
+
+namespace {
 
 constexpr std::string_view kItemType = "item_type";
 

@@ -10,6 +10,7 @@ namespace {
 
 constexpr double kMaxCount = 1e9;
 constexpr double kMaxLinkBytes = 1099511627776.;  // 1 TiB
+constexpr double kMaxStreamReplicas = 5;          // of JetStream
 
 ParamSpec key(std::string name, ParamType type, std::string text) {
   return {.name = std::move(name), .type = type, .fallback = ParamValue(), .text = std::move(text)};
@@ -97,6 +98,13 @@ ParamSpec join_key() {
       "fastest; none: each branch ends in a sink, and the items go on");
 }
 
+ParamSpec host_key() {
+  return key(
+      "host", ParamType::string,
+      "where it runs if the plan runs on several hosts, a name of your choice; none: where what stands before it "
+      "does");
+}
+
 KeyTable common_stage_keys() {
   return {
       key("name", ParamType::string, "last part of the profile key: letters, digits and single _"),
@@ -113,6 +121,7 @@ KeyTable common_stage_keys() {
           with_range(key("max_attempts", ParamType::integer, "deaths on one item before it is given up"), 1, kMaxCount),
           std::uint64_t{FaultPolicy{}.max_attempts}),
       key("limits", ParamType::any, "what the worker may use"),
+      host_key(),
   };
 }
 
@@ -120,7 +129,7 @@ KeyTable common_stage_keys() {
 
 const KeyTable& root_keys() {
   static const KeyTable kKeys{
-      key("name", ParamType::string, "free text"),
+      key("name", ParamType::string, "free text; beside \"cluster\": lower-case letters, digits and \"-\""),
       mode_key(),
       join_key(),
       key("plugins", ParamType::list, "plugin libraries with stage types"),
@@ -130,6 +139,7 @@ const KeyTable& root_keys() {
       key("links", ParamType::any, "the links between workers, unless a stage says otherwise"),
       key("profiler", ParamType::any, "profiles"),
       key("restarts", ParamType::any, "how often dead workers are restarted"),
+      key("cluster", ParamType::any, "what connects the hosts of a plan that runs on several"),
   };
   return kKeys;
 }
@@ -142,6 +152,7 @@ const KeyTable& pipeline_keys() {
       required(key("stages", ParamType::list, "what is done to each item, in order")),
       replicas_key(),
       share_key(),
+      host_key(),
   };
   return kKeys;
 }
@@ -261,6 +272,35 @@ const KeyTable& restarts_keys() {
                    kUsual.backoff_first),
       with_default(at_least(key("backoff_limit", ParamType::duration, "longest pause between restarts"), 1),
                    kUsual.backoff_limit),
+  };
+  return kKeys;
+}
+
+const KeyTable& cluster_keys() {
+  static const KeyTable kKeys{
+      required(key("log", ParamType::string, "servers of NATS JetStream: \"nats://n1,n2,n3\"")),
+      with_range(key("replicas", ParamType::integer, "servers that keep each stream (1)"), 1, kMaxStreamReplicas),
+      key("capacity", ParamType::any, "how much a stream holds"),
+      key("credentials", ParamType::string, "file with the user's credentials"),
+      key("tls", ParamType::any, "files for encrypted connections"),
+      key("moves", ParamType::list, "hosts whose part may be started on another machine"),
+  };
+  return kKeys;
+}
+
+const KeyTable& cluster_capacity_keys() {
+  static const KeyTable kKeys{
+      required(
+          with_range(key("bytes", ParamType::size, "of a stream; a full one blocks its writer"), 1, kMaxLinkBytes)),
+  };
+  return kKeys;
+}
+
+const KeyTable& tls_keys() {
+  static const KeyTable kKeys{
+      key("ca", ParamType::string, "certificate of the authority that signed the servers' ones"),
+      key("cert", ParamType::string, "certificate of this side"),
+      key("key", ParamType::string, "private key of `cert`"),
   };
   return kKeys;
 }

@@ -25,8 +25,11 @@ const KeyTable& links_keys();  ///< of `links` and of a stage's `link`
 const KeyTable& capacity_keys();
 const KeyTable& profiler_keys();
 const KeyTable& restarts_keys();
-const KeyTable& share_keys();      ///< of `share`, if it is an object
-const KeyTable& share_key_keys();  ///< of `key` in it
+const KeyTable& cluster_keys();
+const KeyTable& cluster_capacity_keys();  ///< of `capacity` in it
+const KeyTable& tls_keys();               ///< of `tls` in it
+const KeyTable& share_keys();             ///< of `share`, if it is an object
+const KeyTable& share_key_keys();         ///< of `key` in it
 
 template <class Enum>
 struct Values;

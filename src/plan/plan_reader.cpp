@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "plan/branches.hpp"
+#include "plan/cluster_json.hpp"
 #include "plan/json.hpp"
 #include "plan/object_reader.hpp"
 #include "plan/replicas.hpp"
@@ -30,14 +31,14 @@ class PlanReader {
                 "a plan file without it: it marks what a coordinator hands to its workers");
     }
     Plan plan;
-    std::string free_text;
-    root.read("name", free_text);
+    root.read("name", plan.name);
     plan.plugins = plugins_of(document, faults_);
     if (root.find("links") != nullptr) {
       plan.links = read_links(*root.find("links"), root.at("links"), faults_);
     }
     read_profiler(root, plan);
     read_restarts(root, plan.restarts);
+    read_cluster_of(root, plan);
     Siblings names;
     plan.entry = end(root, "source", StageKind::source, plan.source, names);
     plan.exit = end(root, "sink", StageKind::sink, plan.sink, names);
@@ -94,6 +95,30 @@ class PlanReader {
     }
   }
 
+  void read_cluster_of(const ObjectReader& root, Plan& plan) {
+    const ParamValue* value = root.find("cluster");
+    if (value == nullptr) {
+      return;
+    }
+    plan.cluster = read_cluster(*value, root.at("cluster"), faults_);
+    if (root.find("name") == nullptr) {
+      add_fault("", "\"cluster\" without \"name\"", "a name beside it, by which the streams of the plan are called");
+    } else if (const auto broken = short_name_fault(plan.name)) {
+      add_fault(root.at("name"), in_quotes(plan.name), "another name beside \"cluster\": " + *broken);
+    }
+  }
+
+  void read_host(const ObjectReader& reader, Node& node) {
+    reader.read("host", node.host);
+    const ParamValue* given = reader.find("host");
+    if (given == nullptr || !std::holds_alternative<std::string>(*given)) {
+      return;
+    }
+    if (const auto broken = short_name_fault(node.host)) {
+      add_fault(reader.at("host"), in_quotes(node.host), "the name of a host: " + *broken);
+    }
+  }
+
   EndKind end(const ObjectReader& root, std::string_view key, StageKind kind, Node& node, Siblings& names) {
     const ParamValue* value = root.find(key);
     const bool source = kind == StageKind::source;
@@ -114,6 +139,7 @@ class PlanReader {
       add_fault(node.where, "an unnamed " + std::string(key) + " beside a source named " + in_quotes(kSink),
                 "names that differ");
     }
+    read_host(reader, node);
     node.stage = read_stage(reader, kind, context());
     return EndKind::stage;
   }
@@ -198,6 +224,7 @@ class PlanReader {
     } else if (pipeline) {
       const ObjectReader reader(value, place.where, pipeline_keys(), faults_);
       reader.read("name", node.name);
+      read_host(reader, node);
       read_replicas(reader, node);
       Place inside = place;
       ++inside.level;
@@ -206,6 +233,7 @@ class PlanReader {
       node.kind = place.ends_in_sink ? StageKind::sink : StageKind::stage;
       const ObjectReader reader(value, place.where, keys_of(node.kind), faults_);
       reader.read("name", node.name);
+      read_host(reader, node);
       if (node.kind == StageKind::stage) {
         read_replicas(reader, node);
       }

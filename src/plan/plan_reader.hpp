@@ -37,6 +37,9 @@ using ItemsGiven = std::function<std::string(const PlacedStage&)>;
 /// stages before them declare it: text is then written as lines. REQUIRES: the plan has no faults.
 void tell_sinks_their_items(Plan& plan, TypeCatalog types, const ItemsGiven& given = {});
 
+/// Of the items that each of the topology's stages gets, the type as far as it is known, else "". `known`: as above.
+std::vector<std::string> items_taken(const Topology& topology, TypeCatalog types, const ItemsGiven& known = {});
+
 /// Names as the reader gives them to stages without one, counting in `unnamed`.
 std::string next_unnamed(std::size_t& unnamed);
 

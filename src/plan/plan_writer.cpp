@@ -1,5 +1,6 @@
 #include <utility>
 
+#include "plan/cluster_json.hpp"
 #include "plan/json.hpp"
 #include "plan/plan_json.hpp"
 #include "plan/plan_reader.hpp"
@@ -105,6 +106,7 @@ ParamValue node_object(const Node& node, const FaultPolicy& usual = {}) {
   if (!node.name.empty()) {
     out.put("name", ParamValue(node.name));
   }
+  out.put("host", node.host, {});
   out.put("replicas", node.replicas, 1U);
   if (auto share = share_value(node.share)) {
     out.put("share", std::move(*share));
@@ -167,6 +169,7 @@ ObjectWriter restarts_object(const RestartPolicy& restarts) {
 std::string write_plan(const Plan& plan) {
   ObjectWriter out;
   out.put(std::string(kNormalizedKey), ParamValue(true));
+  out.put("name", plan.name, {});
   out.put("mode", json_of(plan.root.mode));
   if (plan.root.branches()) {
     out.put("join", plan.root.join, Join::zip);
@@ -178,6 +181,9 @@ std::string write_plan(const Plan& plan) {
   out.put("links", links_object(plan.links));
   out.put("profiler", profiler_object(plan.profiler));
   out.put("restarts", restarts_object(plan.restarts));
+  if (plan.cluster) {
+    out.put("cluster", cluster_value(*plan.cluster));
+  }
   return dump_json(ParamValue(std::move(out).take()));
 }
 

@@ -14,6 +14,7 @@ namespace {
 
 constexpr const char* kDraft = "https://json-schema.org/draft/2020-12/schema";
 constexpr const char* kNamePattern = "^[A-Za-z0-9]+(_[A-Za-z0-9]+)*$";
+constexpr const char* kShortNamePattern = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$";
 constexpr const char* kSizePattern = "^[0-9.]+([eE][+-]?[0-9]+)? *(B|[kK]B?|KiB|[MGT](i?B)?)?$";
 constexpr const char* kDurationPattern = "^[0-9.]+([eE][+-]?[0-9]+)? *(ns|us|\u00b5s|ms|s|min|h)$";
 
@@ -185,6 +186,18 @@ ParamMap name_schema() {
   return schema;
 }
 
+ParamMap host_schema() {
+  ParamMap schema = text_matching(kShortNamePattern);
+  schema.emplace_back("maxLength", ParamValue(static_cast<std::int64_t>(kMaxShortName)));
+  return schema;
+}
+
+ParamMap cluster_schema() {
+  return object_schema(cluster_keys(), {{"capacity", object_schema(cluster_capacity_keys(), {})},
+                                        {"tls", object_schema(tls_keys(), {})},
+                                        {"moves", list_of(reference("host"))}});
+}
+
 ParamMap replicas_schema() {
   const auto spec = std::ranges::find(pipeline_keys(), "replicas", &ParamSpec::name);
   return {{"anyOf", ParamList{ParamValue(value_schema(*spec)), ParamValue(ParamMap{{"const", text(kAutoReplicas)}})}}};
@@ -213,10 +226,10 @@ ParamMap stage_schema(TypeCatalog types, StageKind kind) {
   if (!names.empty()) {
     type = {{"anyOf", ParamValue(std::move(names))}};
   }
-  const ParamMap special{{"name", name_schema()},      {"type", std::move(type)},
-                         {"params", typed("object")},  {"limits", reference("limits")},
-                         {"link", reference("link")},  {"replicas", reference("replicas")},
-                         {"share", reference("share")}};
+  const ParamMap special{{"name", name_schema()},       {"type", std::move(type)},
+                         {"params", typed("object")},   {"limits", reference("limits")},
+                         {"link", reference("link")},   {"replicas", reference("replicas")},
+                         {"share", reference("share")}, {"host", reference("host")}};
   ParamMap schema = object_schema(keys_of(kind), special);
   if (!rules.empty()) {
     schema.emplace_back("allOf", ParamValue(std::move(rules)));
@@ -246,6 +259,8 @@ ParamMap definitions(TypeCatalog types) {
       {"share", share_schema()},
       {"profiler", object_schema(profiler_keys(), {})},
       {"restarts", object_schema(restarts_keys(), {})},
+      {"host", host_schema()},
+      {"cluster", cluster_schema()},
       {"source", stage_schema(types, StageKind::source)},
       {"stage", stage_schema(types, StageKind::stage)},
       {"sink", stage_schema(types, StageKind::sink)},
@@ -254,7 +269,8 @@ ParamMap definitions(TypeCatalog types) {
       {"pipeline", object_schema(pipeline_keys(), {{"name", name_schema()},
                                                    {"stages", reference("members")},
                                                    {"replicas", reference("replicas")},
-                                                   {"share", reference("share")}})},
+                                                   {"share", reference("share")},
+                                                   {"host", reference("host")}})},
   };
 }
 
@@ -264,7 +280,7 @@ std::string plan_schema(TypeCatalog types) {
   const ParamMap special{{"plugins", list_of(typed("string"))}, {"source", reference("source")},
                          {"stages", reference("members")},      {"sink", reference("sink")},
                          {"links", reference("link")},          {"profiler", reference("profiler")},
-                         {"restarts", reference("restarts")}};
+                         {"restarts", reference("restarts")},   {"cluster", reference("cluster")}};
   ParamMap schema{{"$schema", text(kDraft)}, {"title", text("pystream pipeline")}};
   for (auto& [key, value] : object_schema(root_keys(), special)) {
     schema.emplace_back(key, std::move(value));

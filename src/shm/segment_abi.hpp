@@ -22,7 +22,7 @@
 namespace pystream::shm {
 
 inline constexpr std::uint64_t kMagic = 0x6d61657274737970;  // "pystream"
-inline constexpr std::uint32_t kAbiVersion = 12;
+inline constexpr std::uint32_t kAbiVersion = 13;
 
 /// Behind it stand WorkerEntry[workers], LinkEntry[links] and ConsumerEntry[consumers].
 struct SegmentHeader {
@@ -124,6 +124,9 @@ struct ControlPage {
   /// 1: the worker has failed for good. It makes no stage any more, and only ends its last output; set before each
   /// start.
   std::atomic<std::uint32_t> only_ends;
+  /// Not 0: the end of the items is not the end of the input. Stored before the command or the start that brings the
+  /// end about, so that each worker that sees this end sees it.
+  std::atomic<std::uint32_t> cut_short;
 };
 
 enum class Phase : std::uint32_t {

@@ -53,6 +53,8 @@ class RunOutput final : public Output {
     emitted_ = true;
     next_ += size;
   }
+  /// The items of a run have the numbers that follow one another.
+  void set_origin(const Item::Tag& tag) override { rest().set_origin(tag); }
   void forward(const Item& in) override {
     if (in.unencoded() != nullptr) {
       emit_value(in.unencoded(), *in.unencoded_type());

@@ -92,6 +92,7 @@ void SourceRuns::count(std::uint32_t items) {
 /// What the call in work gives from here on goes to the segment's output.
 void SourceRuns::begin_link_output() {
   work_.flow.next_sequence = work_.committer.inputs_done();
+  work_.flow.origin.reset();
   work_.output.begin_input();
 }
 

@@ -218,7 +218,7 @@ int run_worker(WorkerStart start) {
   const shm::Segment segment = shm::Segment::attach(std::move(start.segment));
   Monitor monitor(segment.map_worker(start.id), start.bell.get());
   static_assert(static_cast<std::uint32_t>(shm::Command::run) == 0);
-  const base::DrainCommand drain_command(monitor.control().command);
+  const base::DrainCommand drain_command(monitor.control().command, monitor.control().cut_short);
   const CrashHandler crash_handler(*monitor.end().page);
   return run_attached(start, segment, monitor);
 }

@@ -50,6 +50,14 @@ TEST_F(WorkerCommandsTest, ADrainIsForSourcesAndSinks) {
   EXPECT_EQ(command_of(2), shm::Command::drain);
 }
 
+TEST_F(WorkerCommandsTest, ADrainIsTheEndOfTheInputUnlessItIsCutShort) {
+  const auto cut = [&](plan::WorkerId id) { return view_.workers[id].control->cut_short.load() != 0; };
+  commands_.drain(now_);
+  EXPECT_FALSE(cut(0) || cut(kStage) || cut(2));
+  commands_.cut_short();
+  EXPECT_TRUE(cut(0) && cut(kStage) && cut(2));
+}
+
 TEST_F(WorkerCommandsTest, ARepeatComesSoonAtFirstAndLaterEvery50Milliseconds) {
   commands_.drain(now_);
   std::vector<Time> periods;
@@ -70,6 +78,7 @@ TEST_F(WorkerCommandsTest, AStopIsForThoseThatTheSupervisorNames) {
   EXPECT_EQ(command_of(0), shm::Command::stop);
   EXPECT_EQ(command_of(kStage), shm::Command::run) << "it ends its output";
   EXPECT_EQ(command_of(2), shm::Command::run) << "it is behind the failure";
+  EXPECT_EQ(view_.workers[2].control->cut_short.load(), 1U) << "and gets an end that is not the input's";
 }
 
 class WorkerCommandsKillTest : public WorkerCommandsTest {

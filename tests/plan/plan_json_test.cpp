@@ -116,7 +116,7 @@ TEST(ReadPlanTest, UnknownKeysHaveSuggestions) {
   EXPECT_EQ(
       faults_in(plan_text(R"([{"type": "pass"}])", R"(, "plugin": [], "$comment": "passed over")")),
       Texts{"/plugin: found the key \"plugin\", expected one of \"name\", \"mode\", \"join\", \"plugins\", \"source\", "
-            "\"stages\", \"sink\", \"links\", \"profiler\", \"restarts\" (did you mean \"plugins\"?)"});
+            "\"stages\", \"sink\", \"links\", \"profiler\", \"restarts\", \"cluster\" (did you mean \"plugins\"?)"});
   EXPECT_EQ(faults_in(plan_text(R"([{"type": "pass"}])", R"(, "links": {"overflw": "block"})")),
             Texts{"/links/overflw: found the key \"overflw\", expected one of \"capacity\", \"overflow\" (did you mean "
                   "\"overflow\"?)"});

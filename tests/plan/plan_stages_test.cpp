@@ -50,11 +50,11 @@ TEST(StageKeysTest, AStageNeedsATypeAndAPipelineStages) {
 TEST(StageKeysTest, UnknownKeys) {
   EXPECT_EQ(only_fault(R"([{"type": "pass", "time_out": "5s"}])"),
             "/stages/0/time_out: found the key \"time_out\", expected one of \"name\", \"type\", \"params\", "
-            "\"timeout\", \"start_timeout\", \"on_crash\", \"on_error\", \"max_attempts\", \"limits\", \"link\", "
-            "\"replicas\", \"share\" (did you mean \"timeout\"?)");
+            "\"timeout\", \"start_timeout\", \"on_crash\", \"on_error\", \"max_attempts\", \"limits\", \"host\", "
+            "\"link\", \"replicas\", \"share\" (did you mean \"timeout\"?)");
   EXPECT_EQ(only_fault(R"([{"mode": "serial", "timeout": "5s", "stages": [{"type": "pass"}]}])"),
             "/stages/0/timeout: found the key \"timeout\", expected one of \"name\", \"mode\", \"join\", "
-            "\"stages\", \"replicas\", \"share\"");
+            "\"stages\", \"replicas\", \"share\", \"host\"");
   EXPECT_EQ(only_fault(R"([{"type": "pass", "a/b~c": 1}])").substr(0, 19), "/stages/0/a~1b~0c: ");
 }
 

@@ -19,7 +19,8 @@ ParamValue schema() {
 TEST(SchemaTest, IsDraft2020WithThePlansKeys) {
   const ParamValue sut = schema();
   EXPECT_EQ(*at(&sut, {"$schema"}), ParamValue("https://json-schema.org/draft/2020-12/schema"));
-  for (const char* key : {"mode", "plugins", "source", "stages", "sink", "links", "profiler", "restarts", "name"}) {
+  for (const char* key :
+       {"mode", "plugins", "source", "stages", "sink", "links", "profiler", "restarts", "name", "cluster"}) {
     EXPECT_NE(at(&sut, {"properties", key}), nullptr) << key;
   }
   EXPECT_EQ(*at(&sut, {"required"}), ParamValue(ParamList{"source", "stages", "sink"}));

@@ -20,7 +20,7 @@ void expect_all(std::initializer_list<Entry> table) {
 }
 
 TEST(AbiTest, VersionOfTheNumbersBelow) {
-  EXPECT_EQ(kAbiVersion, 12U);
+  EXPECT_EQ(kAbiVersion, 13U);
   EXPECT_EQ(kMagic, 0x6d61657274737970U);
 }
 
@@ -83,6 +83,7 @@ TEST(AbiTest, SizesAndOffsets) {
       {"ControlPage::seen_until", offsetof(ControlPage, seen_until), 24},
       {"ControlPage::isolate_until", offsetof(ControlPage, isolate_until), 32},
       {"ControlPage::items_limit", offsetof(ControlPage, items_limit), 40},
+      {"ControlPage::cut_short", offsetof(ControlPage, cut_short), 2116},
       {"WorkerPage::phase", offsetof(WorkerPage, phase), 0},
       {"WorkerPage::stage", offsetof(WorkerPage, stage), 4},
       {"WorkerPage::incarnation", offsetof(WorkerPage, incarnation), 8},
