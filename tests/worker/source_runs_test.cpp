@@ -194,6 +194,28 @@ TEST_F(SourceRunsTest, ASourceThatFailsHasGivenAllItemsBefore) {
   EXPECT_EQ(items.back(), item(16));
 }
 
+TEST_F(SourceRunsTest, ItemsWithANumberOfTheirOwnAreRecordsOfTheirOwn) {
+  start([](std::uint64_t number, Output& out) {
+    if (number % 10 == 3) {
+      out.set_origin({.sequence = 1000 + number});
+    }
+    return give(number, out);
+  })
+      .row()
+      .run();
+  shm::RingReader reader(segment_->map_consumer(1), 0);
+  std::vector<std::uint64_t> own;
+  std::uint64_t items = 0;
+  for (; const shm::Record* record = reader.try_peek(); reader.advance()) {
+    items += record->kind == shm::RecordKind::item ? 1 : 0;
+    if (record->sequence >= 1000) {
+      own.push_back(record->sequence);
+    }
+  }
+  EXPECT_EQ(own, (std::vector<std::uint64_t>{1003, 1013, 1023}));
+  EXPECT_EQ(items, 30U);
+}
+
 TEST_F(SourceRunsTest, WhatKilledASourceIsAskedForByItself) {
   start(give);
   control().attempt_number = 11;
