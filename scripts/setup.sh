@@ -12,8 +12,8 @@ packages_for() {
       libcli11-dev libopencv-dev libavformat-dev libavcodec-dev libswscale-dev libjpeg-dev libtiff-dev zlib1g-dev \
       libcpp-httplib-dev node-d3 python3-dev pybind11-dev python3-pybind11 libnats-dev ;;
     test) echo libgtest-dev libgmock-dev libbenchmark-dev graphviz chromium chromium-driver sqlite3 python3 procps git spin \
-      prometheus openssl curl python3-numpy python3-pytest python3-cloudpickle mypy gdb valgrind \
-      mandoc man-db groff-base bash-completion zsh fish cmake make python3-yaml systemd $(packages_for docs) $(packages_for package) ;;
+      prometheus openssl curl python3-numpy python3-pytest python3-cloudpickle mypy gdb valgrind python3-yaml systemd \
+      mandoc man-db groff-base bash-completion zsh fish cmake make dpkg-dev debhelper dh-python $(packages_for docs) ;;
     docs) echo pandoc doxygen graphviz ;;
     package) echo dpkg-dev debhelper dh-python cmake ;;
     demo) echo ffmpeg ;;
