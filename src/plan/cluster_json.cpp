@@ -46,6 +46,16 @@ std::vector<std::string> read_moves(const ObjectReader& reader) {
   return hosts;
 }
 
+ParamMap tls_value(const TlsFiles& tls) {
+  ParamMap out;
+  for (const auto& [key, file] : {std::pair("ca", &tls.ca), std::pair("cert", &tls.cert), std::pair("key", &tls.key)}) {
+    if (!file->empty()) {
+      out.emplace_back(key, ParamValue(*file));
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 Cluster read_cluster(const ParamValue& value, const std::string& where, std::vector<PlanFault>& faults) {
@@ -66,16 +76,6 @@ Cluster read_cluster(const ParamValue& value, const std::string& where, std::vec
   }
   cluster.moves = read_moves(reader);
   return cluster;
-}
-
-ParamMap tls_value(const TlsFiles& tls) {
-  ParamMap out;
-  for (const auto& [key, file] : {std::pair("ca", &tls.ca), std::pair("cert", &tls.cert), std::pair("key", &tls.key)}) {
-    if (!file->empty()) {
-      out.emplace_back(key, ParamValue(*file));
-    }
-  }
-  return out;
 }
 
 ParamValue cluster_value(const Cluster& cluster) {

@@ -4,7 +4,6 @@
 #include <functional>
 #include <utility>
 
-#include "plan/cluster_json.hpp"
 #include "plan/hosts.hpp"
 #include "plan/item_types.hpp"
 #include "plan/json.hpp"
@@ -261,17 +260,15 @@ class Cutter {
     node.stage->type = source ? kStreamSource : kStreamSink;
     node.stage->faults = usual_source_faults();  // also of a sink: what it cannot write must not become a dead letter
     node.stage->params = params_of(part, crossing);
-    if (source && part.output) {
-      node.stage->params.set("writes_to", ParamValue(part.output->stream));
+    if (source) {
+      if (part.output) {
+        node.stage->params.set("journal", ParamValue(part.output->stream));  // where the part stands
+      }
+      return node;
     }
-    if (!source && part.input) {
-      node.stage->params.set("reads_from", ParamValue(part.input->stream));
-    }
-    if (!source && part.has_state) {
-      node.stage->params.set("stateful", ParamValue(true));
-    }
-    if (!source) {
-      node.stage->input_link = crossing.link;
+    node.stage->input_link = crossing.link;
+    if (part.has_state) {
+      node.stage->params.set("claim", ParamValue(true));  // of two that run the part, one must end
     }
     return node;
   }
@@ -285,11 +282,12 @@ class Cutter {
     if (cluster.bytes) {
       params.set("capacity", ParamValue(static_cast<std::int64_t>(*cluster.bytes)));
     }
-    if (!cluster.credentials.empty()) {
-      params.set("credentials", ParamValue(cluster.credentials));
-    }
-    if (cluster.tls != TlsFiles{}) {
-      params.set("tls", ParamValue(tls_value(cluster.tls)));
+    for (const auto& [name, file] :
+         {std::pair("credentials", &cluster.credentials), std::pair("tls_ca", &cluster.tls.ca),
+          std::pair("tls_cert", &cluster.tls.cert), std::pair("tls_key", &cluster.tls.key)}) {
+      if (!file->empty()) {
+        params.set(name, ParamValue(*file));
+      }
     }
     params.set("item_type", ParamValue(crossing.item_type));
     params.set("plan_hash", ParamValue(plan_hash(plan_)));

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <filesystem>
 #include <future>
 #include <thread>
@@ -56,7 +57,7 @@ TEST_F(Hosts, WithoutHostAllRunsHere) {
   const ProgramRun sut = run({});
   EXPECT_EQ(sut.exit_code, 0) << sut.err;
   EXPECT_TRUE(fs::is_empty(folder_ / "log"));
-  EXPECT_EQ(output().substr(0, 2), "0\n");
+  EXPECT_GE(std::ranges::count(output(), '\n'), 200);
 }
 
 TEST_F(Hosts, ThePartsTogetherGiveWhatThePlanGives) {
@@ -131,15 +132,6 @@ TEST_F(Hosts, AnotherPlanIsRefusedWithBothHashes) {
   EXPECT_CONTAINS(sut.err, "people-1-Add-Mix holds items of \"string ");
 }
 
-TEST_F(Hosts, APartWithStateDoesNotGoOnWithoutIt) {
-  folder_.write("plan.json", plan(R"("type": "test.count")"));
-  ASSERT_EQ(run({"--host", "main"}).exit_code, 0);
-  ASSERT_EQ(run({"--host", "gpu"}).exit_code, 0);
-  const ProgramRun sut = run({"--host", "gpu"});
-  EXPECT_EQ(sut.exit_code, 1);
-  EXPECT_CONTAINS(sut.err, "the state of this part did not survive");
-}
-
 TEST_F(Hosts, StopEndsTheRunAtItsSourceAndPausesAPart) {
   // The source never ends by itself.
   folder_.write("plan.json", R"({"name": "forever", "plugins": [")" + odd_plugin("fake_log") + R"("],
@@ -172,13 +164,14 @@ TEST_F(Hosts, StopEndsTheRunAtItsSourceAndPausesAPart) {
 }
 
 TEST_F(Hosts, ListTellsRunAndHost) {
-  auto store = std::async(std::launch::async, [&] { return run({"--host", "store", "--duration", "5s"}); });
+  auto store = std::async(std::launch::async, [&] { return run({"--host", "store"}); });
   std::string listed;
-  for (int tries = 0; tries < 100 && !contains(listed, "\"host\": \"store\""); ++tries) {
+  for (int tries = 0; tries < 600 && !contains(listed, "people@store"); ++tries) {
     listed = coord({"list", "--json"}).out;
   }
   EXPECT_CONTAINS(listed, "\"name\": \"people@store\", \"shared_run\": \"people-1\", \"host\": \"store\"");
-  store.get();
+  EXPECT_EQ(coord({"stop", "people@store", "--wait"}).exit_code, 0);
+  EXPECT_EQ(store.get().exit_code, 75);
 }
 
 TEST_F(Hosts, WrongUseIsSaid) {
@@ -192,7 +185,7 @@ TEST_F(Hosts, WrongUseIsSaid) {
       R"(--host: found "gpuu", expected a host of this plan, one of "main", "gpu", "store" (did you mean "gpu"?))");
   EXPECT_CONTAINS(refused({"--host", "gpu", "--run", "a-b"}), R"(--run: found "a-b", expected at most 30 letters)");
   EXPECT_CONTAINS(refused({"--host", "gpu", "--items", "3"}), "--items ends the source of a plan");
-  folder_.write("plan.json", R"({"source": {"type": "lines"}, "stages": [{"type": "wait", "params": {"time": "0s"}}],
+  folder_.write("plan.json", R"({"source": {"type": "generate"}, "stages": [{"type": "wait", "params": {"time": "0s"}}],
                                  "sink": {"type": "discard", "host": "b"}})");
   EXPECT_CONTAINS(refused({"--host", "b"}), "plan.json: found no \"cluster\"");
 }

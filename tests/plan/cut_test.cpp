@@ -114,20 +114,19 @@ TEST(CutTest, TheEndsGetWhatTheyNeed) {
   EXPECT_EQ(sut[1].plan.sink.stage->type, "nats.sink");
   EXPECT_EQ(source.string("log"), "nats://n1,n2");
   EXPECT_EQ(source.string("stream"), "people-1-Read-Find");
-  EXPECT_EQ(source.string("writes_to"), "people-1-Draw-Sink");
+  EXPECT_EQ(source.string("journal"), "people-1-Draw-Sink");
   EXPECT_EQ(sink.string("stream"), "people-1-Draw-Sink");
-  EXPECT_EQ(sink.string("reads_from"), "people-1-Read-Find");
   EXPECT_EQ(sink.integer("replicas"), 3);
   EXPECT_EQ(sink.integer("capacity"), std::int64_t{2} << 30);
   EXPECT_EQ(sink.string("credentials"), "/c");
-  EXPECT_EQ(*sink.find("tls"), ParamValue(ParamMap{{"ca", "/ca"}}));
+  EXPECT_EQ(sink.string("tls_ca"), "/ca");
+  EXPECT_FALSE(sink.has("tls_cert"));
   EXPECT_EQ(sink.string("part"), "gpu");
   EXPECT_EQ(sink.string("plan_hash"),
             plan_hash(read_cluster_plan(cluster_text(
                 kThreeHosts, kStore, R"({"log": "nats://x", "replicas": 3, "capacity": {"bytes": "2GiB"}})"))));
-  EXPECT_FALSE(sink.has("stateful"));
-  EXPECT_FALSE(sut[0].plan.sink.stage->params.has("reads_from"));
-  EXPECT_FALSE(sut[2].plan.source.stage->params.has("writes_to"));
+  EXPECT_FALSE(sink.has("claim"));
+  EXPECT_FALSE(sut[2].plan.source.stage->params.has("journal"));
   EXPECT_EQ(sut[1].plan.sink.stage->faults.on_error, OnError::fail);
 }
 
@@ -248,7 +247,7 @@ TEST(CutTest, StateIsRefusedInAPartThatMayMove) {
   const std::vector<Part> sut = parts_of(text(""));
   EXPECT_FALSE(sut[0].has_state);
   EXPECT_TRUE(sut[1].has_state);
-  EXPECT_TRUE(sut[1].plan.sink.stage->params.boolean("stateful"));
+  EXPECT_TRUE(sut[1].plan.sink.stage->params.boolean("claim"));
   EXPECT_TRUE(parts_of(cluster_text(kThreeHosts, kStore, R"({"log": "nats://n", "moves": ["gpu"]})"))[1].moves);
 }
 

@@ -33,7 +33,7 @@ std::vector<ParamSpec> params_with(std::vector<ParamSpec> more) {
                              {.name = "replicas", .type = ParamType::integer, .fallback = 1},
                              {.name = "capacity", .type = ParamType::integer, .fallback = ParamValue()},
                              {.name = "credentials", .fallback = ParamValue()},
-                             {.name = "tls", .type = ParamType::any, .fallback = ParamValue()},
+                             {.name = "tls_ca", .fallback = ParamValue()},
                              {.name = "item_type"},
                              {.name = "plan_hash"},
                              {.name = "part"}};
@@ -97,7 +97,7 @@ class FakeSource final : public RawSource<Position> {
   explicit FakeSource(Params params) : params_(std::move(params)) {}
   static StageInfo describe() {
     return {.summary = "reads a stream",
-            .params = params_with({{.name = "writes_to", .fallback = ParamValue()}}),
+            .params = params_with({{.name = "journal", .fallback = ParamValue()}}),
             .output = "any"};
   }
 
@@ -139,24 +139,18 @@ struct Written {
 
 class FakeSink final : public RawSink<> {
  public:
-  explicit FakeSink(const Params& params)
-      : stateful_(params.boolean("stateful")), file_(params, O_RDWR | O_CREAT | O_APPEND) {
+  explicit FakeSink(const Params& params) : file_(params, O_RDWR | O_CREAT | O_APPEND) {
     if (!file_.is_open()) {
       throw Error("cannot open the stream");
     }
   }
   static StageInfo describe() {
     return {.summary = "writes a stream",
-            .params = params_with({{.name = "reads_from", .fallback = ParamValue()},
-                                   {.name = "stateful", .type = ParamType::boolean, .fallback = false}}),
+            .params = params_with({{.name = "claim", .type = ParamType::boolean, .fallback = false}}),
             .input = "any"};
   }
 
-  void start() override {
-    if (look_back() > 0 && stateful_) {
-      throw Error("the state of this part did not survive");
-    }
-  }
+  void start() override { look_back(); }
   void resume() override { look_back(); }
 
   void consume(const Item& in) override {
@@ -177,7 +171,7 @@ class FakeSink final : public RawSink<> {
 
  private:
   /// What is in the stream already is not written again.
-  off_t look_back() {
+  void look_back() {
     Head head;
     std::string bytes;
     off_t at = 0;
@@ -196,10 +190,8 @@ class FakeSink final : public RawSink<> {
     if (at == 0) {
       file_.write(kMark, 0, file_.mark());
     }
-    return at;
   }
 
-  bool stateful_;
   StreamFile file_;
   Written before_;
   Written seen_;
