@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <pystream/registry.hpp>
 #include <span>
@@ -35,7 +36,7 @@ namespace pystream {
 
 /// Keeps what a stage emits, as bytes. An item's memory has exactly the size that was reserved, so that a sanitizer
 /// detects writing beyond it.
-class KeptOutput final : public Output {
+class KeptOutput : public Output {
  public:
   struct Kept {
     std::string bytes;
@@ -113,6 +114,9 @@ auto output_of() {
 }
 template <class T>
 using OutputOf = typename decltype(output_of<T>())::type;
+
+/// {{"factor", 3}, {"name", "x"}}. A ParamMap would not do: {"name", "x"} alone could be its constructor's arguments.
+using GivenParams = std::initializer_list<ParamMap::value_type>;
 
 /// The parameters of a stage as a plan that leaves out the others gives them. Throws InvalidParam for one that the
 /// stage does not describe, and for one that is missing and has no default.
@@ -287,7 +291,7 @@ template <class T>
 class TestStage {
  public:
   /// With these parameters, and the defaults of the others. Throws InvalidParam, and what the constructor throws.
-  explicit TestStage(ParamMap params = {}) : incarnations_(std::move(params)) {}
+  explicit TestStage(detail::GivenParams params = {}) : incarnations_(ParamMap(params)) {}
   /// Of a class that is not made from parameters: `make` is called again after each crash.
   explicit TestStage(typename detail::Incarnations<T>::Make make) : incarnations_(std::move(make)) {}
 
@@ -358,7 +362,7 @@ class TestStage {
 template <class T>
 class TestSource {
  public:
-  explicit TestSource(ParamMap params = {}) : incarnations_(std::move(params)) {}
+  explicit TestSource(detail::GivenParams params = {}) : incarnations_(ParamMap(params)) {}
   explicit TestSource(typename detail::Incarnations<T>::Make make) : incarnations_(std::move(make)) {}
 
   /// Makes up to `most` further items; false if the source has ended. The first call begins with start(), the first one
@@ -422,7 +426,7 @@ class TestSource {
 template <class T>
 class TestSink {
  public:
-  explicit TestSink(ParamMap params = {}) : incarnations_(std::move(params)) {}
+  explicit TestSink(detail::GivenParams params = {}) : incarnations_(ParamMap(params)) {}
   explicit TestSink(typename detail::Incarnations<T>::Make make) : incarnations_(std::move(make)) {}
 
   /// As TestStage::feed(). The first item begins with start(), which is committed by itself.

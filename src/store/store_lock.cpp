@@ -17,7 +17,8 @@ StoreLock::StoreLock(const std::filesystem::path& database) : path_(database.str
 void StoreLock::open() {
   fd_.reset(::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
   if (!fd_) {
-    base::throw_errno("cannot open the lock file " + path_.string());
+    base::throw_errno("cannot open the lock file " + path_.string() +
+                      " (PYSTREAM_PROFILES, or profiler.folder in the plan, names another folder)");
   }
 }
 

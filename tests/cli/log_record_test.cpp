@@ -18,7 +18,7 @@ TEST(LogRecordTest, IsAJsonObjectOnALine) {
             "{\"time\":\"2026-11-29T12:31:40.012345Z\",\"level\":\"warning\",\"message\":\"hello\"}\n");
   EXPECT_EQ(
       json_line({.message = "m", .level = LogLevel::error, .stage = "MainPipeline__Row__First", .item = 7}, "p", kTime),
-      "{\"time\":\"2026-11-29T12:31:40.012345Z\",\"level\":\"error\",\"pipeline\":\"p\",\"stage\":\"Row__First\","
+      "{\"time\":\"2026-11-29T12:31:40.012345Z\",\"level\":\"error\",\"pipeline\":\"p\",\"stage\":\"Row.First\","
       "\"item\":7,\"message\":\"m\"}\n");
   EXPECT_EQ(json_line({.message = "m", .level = LogLevel::info, .worker = "MainPipeline__Row"}, "p", kTime),
             "{\"time\":\"2026-11-29T12:31:40.012345Z\",\"level\":\"info\",\"pipeline\":\"p\",\"stage\":\"Row\","

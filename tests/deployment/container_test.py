@@ -18,7 +18,7 @@ from deployed import Coord, PATIENCE_S, children_of, waiting_plan, wait_for
 
 NAMESPACE = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
 
-# In a mount namespace: everything is read-only, and without /dev/shm. $1: the only folder that can be written, or "".
+# In a mount namespace: everything is read-only, and there is no usable /dev/shm. $1: the only folder that can be written, or "".
 READ_ONLY = r"""
 set -e
 mount --make-rprivate /
@@ -30,9 +30,11 @@ for folder in $(awk '{print $5}' /proc/self/mountinfo); do
     *) mount -o remount,bind,ro "$folder" 2>/dev/null || [ "$folder" != / ] ;;
   esac
 done
-umount -l /dev/shm 2>/dev/null || true
-if mountpoint -q /dev/shm || touch /read-only-test 2>/dev/null; then echo "the root is not read-only" >&2; exit 99; fi
 [ ! -d /dev/shm ] || mount -t tmpfs -o ro,size=4k none /dev/shm
+if touch /read-only-test 2>/dev/null || touch /dev/shm/test 2>/dev/null; then
+  echo "something can be written" >&2
+  exit 99
+fi
 shift
 exec "$@"
 """
@@ -117,8 +119,8 @@ def reaps_what_others_leave(coord):
     assert not any(pathlib.Path(f"/proc/{pid}").exists() for pid in adopted), "something outlives the namespace"
 
 
-def in_read_only_root(coord, writable, environment, plan):
-    prefix = ["unshare", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child", "sh", "-c", READ_ONLY, "sh", str(writable or "")]
+def in_read_only_root(coord, writable, environment, plan, below=()):
+    prefix = ["unshare", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child", "sh", "-c", READ_ONLY, "sh", str(writable or ""), *below]
     return coord.run("run", plan, prefix=prefix, environment={"HOME": None, "XDG_STATE_HOME": None, "TMPDIR": None, **environment})
 
 
@@ -135,13 +137,22 @@ def runs_with_a_read_only_root(coord):
 def says_what_to_set(coord):
     """Nothing at all can be written: the pipeline runs, and the message names what to set."""
     plan = coord.plan("nothing.json", waiting_plan(3, 1))
-    code, _, err = in_read_only_root(coord, None, {"PYSTREAM_PROFILES": None}, plan)
-    assert code == 0, err
-    assert "no profile is written" in err and "PYSTREAM_PROFILES" in err and "/tmp" in err, err
+    user = ["setpriv", "--reuid", "54321", "--regid", "54321", "--clear-groups"]  # whom no list of users knows
+    coord.folder.chmod(0o755)
+    if subprocess.run([*user, "test", "-x", coord.program], check=False).returncode == 0:
+        code, _, err = in_read_only_root(coord, None, {"PYSTREAM_PROFILES": None}, plan, user)
+        assert code == 0, err
+        assert "no profile is written" in err and "set PYSTREAM_PROFILES" in err and "/tmp/pystream-54321" in err, err
+    else:
+        print("skipped for a user without a home: another user cannot reach the program of this build")
     code, _, err = in_read_only_root(coord, None, {"PYSTREAM_PROFILES": "/var/no/such"}, plan)
     assert code == 0 and "no profile is written" in err and "/var/no/such" in err and "PYSTREAM_PROFILES" in err, err
-    code, _, err = in_read_only_root(coord, None, {"PYSTREAM_PROFILES": None, "HOME": "/root"}, plan)
-    assert code == 0 and "no profile is written" in err and "/root/.local/state" in err and "PYSTREAM_PROFILES" in err, err
+    home = coord.folder / "home"
+    state = home / ".local/state/pystream"
+    for made in [home, state]:
+        made.mkdir(parents=True)
+        code, _, err = in_read_only_root(coord, None, {"PYSTREAM_PROFILES": None, "HOME": str(home)}, plan)
+        assert code == 0 and "no profile is written" in err and str(state) in err and "PYSTREAM_PROFILES" in err, err
 
 
 class MemoryGroup:
@@ -183,7 +194,7 @@ def survives_a_memory_limit(coord):
     plan = waiting_plan(6, 1)
     plan["plugins"] = ["libpystream_testing.so"]
     plan["links"]["capacity"]["bytes"] = "1MiB"
-    plan["stages"].append({"name": "Greedy", "type": "test.leak", "params": {"bytes": "64MiB"}, "max_attempts": 2})
+    plan["stages"].append({"name": "Greedy", "type": "test.leak", "params": {"bytes": 64 << 20}, "max_attempts": 2})
     group = MemoryGroup(200 << 20)
     try:
         code, _, err = coord.run("run", coord.plan("greedy.json", plan), prefix=group.prefix())

@@ -110,6 +110,19 @@ TEST(TestStageTest, ChecksParametersAsAPlanIsChecked) {
   EXPECT_THROW(TestStage<Scale>(), InvalidParam) << "limit has no default";
 }
 
+/// A list of two texts could be taken for the two arguments of a constructor.
+TEST(TestStageTest, TakesASingleTextAsParameter) {
+  struct Suffix : Stage<std::string> {
+    static StageInfo describe() { return {.params = {{.name = "with"}}}; }
+    explicit Suffix(const Params& params) : with(params.string("with")) {}
+    std::string operator()(std::string text) override { return text + with; }
+    std::string with;
+  };
+  TestStage<Suffix> stage({{"with", "!"}});
+  stage.feed("a");
+  EXPECT_EQ(stage.outputs(), (std::vector<std::string>{"a!"}));
+}
+
 TEST(TestStageTest, GivesUpAnItemThatThrows) {
   TestStage<Letters> stage;
   stage.feed("ab");

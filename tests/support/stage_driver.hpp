@@ -42,7 +42,19 @@ inline const StageType& stage_type(std::string_view name) {
 /// Makes a stage with the defaults of every parameter that `given` does not hold.
 inline std::unique_ptr<StageAdapter> make_stage(std::string_view name, ParamMap given = {}) {
   const StageType& type = stage_type(name);
-  return type.make(detail::complete_params(type.info, std::move(given)));
+  Params params(std::move(given));
+  for (const auto& [key, value] : ParamMap(params.values())) {
+    const auto& specs = type.info.params;
+    if (std::none_of(specs.begin(), specs.end(), [&name = key](const ParamSpec& spec) { return spec.name == name; })) {
+      throw std::runtime_error(std::string(name) + " does not describe a parameter " + key);
+    }
+  }
+  for (const ParamSpec& spec : type.info.params) {
+    if (!params.has(spec.name) && spec.fallback) {
+      params.set(spec.name, *spec.fallback);
+    }
+  }
+  return type.make(params);
 }
 
 /// One item through a stage or into a sink.
