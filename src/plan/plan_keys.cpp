@@ -316,7 +316,7 @@ const KeyTable& share_key_keys() {
   static const KeyTable kKeys{
       with_range(key("column", ParamType::integer, "column of a line of text, from 1"), 1, kMaxCount),
       key("separator", ParamType::string, "what stands between columns (white space)"),
-      at_least(key("offset", ParamType::size, "place of the key's first byte (0)"), 0),
+      with_default(at_least(key("offset", ParamType::size, "place of the key's first byte"), 0), ItemKey{}.offset),
       at_least(key("bytes", ParamType::size, "length of the key"), 1),
       key("json", ParamType::string, "JSON pointer to a value in the item, a JSON document: \"/user/id\""),
   };

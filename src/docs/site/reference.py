@@ -52,7 +52,7 @@ def type_of(schema):
         return " or ".join(code(word) for word in schema["enum"])
     if "const" in schema:
         return code(schema["const"])
-    return "duration" if is_duration(schema) else schema.get("type", "any")
+    return "duration" if is_duration(schema) else {"array": "list"}.get(schema.get("type"), schema.get("type", "any"))
 
 
 def anchor(heading):
