@@ -14,7 +14,9 @@ ln -s "$source" "$folder/project/subprojects/pystream"
 unset DESTDIR MESONINTROSPECT MESON_BUILD_ROOT MESON_SOURCE_ROOT
 # Without a system-wide pystream: the subproject is what is meant.
 set_up() {
-  PKG_CONFIG_PATH='' meson setup "$@" "$folder/project" --wrap-mode=nodownload \
+  local build=$1
+  shift
+  PKG_CONFIG_PATH='' meson setup "$build" "$folder/project" "$@" --wrap-mode=nodownload \
     --force-fallback-for=pystream -Dpystream:opencv=disabled -Doptimization=0
 }
 
