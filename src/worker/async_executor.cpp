@@ -13,37 +13,38 @@ constexpr std::uint32_t kLargestAnswerBatch = 256;  ///< answers that share a co
 AsyncExecutor::AsyncExecutor(SegmentWork& work, AsyncStage& stage)
     : work_(work), lane_(stage), isolate_until_(work.monitor.control().isolate_until.load(std::memory_order_relaxed)) {
   work_.room.leave_inputs();
-  work_.inputs.link().want_at_once(stage.capacity());
+  if (!work_.inputs.several()) {  // links that are collected from have no time bound
+    work_.inputs.link().want_at_once(stage.capacity());
+  }
+  work_.inputs.set_done(work_.inputs.place());
 }
 
 bool AsyncExecutor::one_at_a_time() const {
-  const shm::RingReader& link = work_.inputs.link();
-  return link.one_at_a_time() || link.next_number() < isolate_until_;
+  return work_.inputs.one_at_a_time() || work_.inputs.next_number() < isolate_until_;
 }
 
 /// True if the stage may get no further input before it has answered: where the link in front is full of
 /// items that are not answered, or their number is limited, no more can come.
 bool AsyncExecutor::must_answer() {
-  return lane_.full() || one_at_a_time() || work_.inputs.link().try_peek() == nullptr;
+  return lane_.full() || one_at_a_time() || work_.inputs.try_peek() == nullptr;
 }
 
 /// True if there was an input.
 bool AsyncExecutor::feed() {
-  shm::RingReader& link = work_.inputs.link();
   bool any = false;
   while (!lane_.full() && !lane_.input_ended() && (lane_.empty() || !one_at_a_time())) {
-    const shm::Record* record = link.try_peek();
+    const shm::Record* record = work_.inputs.try_peek();
     if (record == nullptr) {
       break;
     }
     any = true;
     const shm::Record copy = *record;
-    link.advance();
+    work_.inputs.advance();
     if (lane_.empty()) {
       work_.monitor.begin_item(copy.number, copy.sequence);
     }
     work_.monitor.set_in_flight(lane_.size() + 1);
-    lane_.submit(copy, work_.faults.attempt_at(copy.number), link.mark(), work_.faults.is_poison(copy.number),
+    lane_.submit(copy, work_.faults.attempt_at(copy.number), work_.inputs.place(), work_.faults.is_poison(copy.number),
                  [this](const auto& stages) { return work_.faults.failure_of(stages); });
   }
   return any;
@@ -92,6 +93,7 @@ bool AsyncExecutor::finish_oldest(bool may_wait) {
 bool AsyncExecutor::run() {
   const bool fed = feed();
   if (lane_.empty()) {
+    work_.inputs.set_done(work_.inputs.place());  // what was stepped over is for others
     return fed;
   }
   if (must_answer()) {
@@ -99,15 +101,13 @@ bool AsyncExecutor::run() {
   }
   work_.meter.begin_now();
   std::uint32_t answered = 0;
-  shm::RingReader::Mark done{};
   while (!lane_.empty() && answered < kLargestAnswerBatch && work_.meter.has_room() && finish_oldest(answered == 0)) {
-    done = lane_.oldest().after;
-    lane_.pop();
+    work_.inputs.set_done(lane_.pop());
     ++answered;
   }
   if (answered > 0) {
     work_.committer.commit();
-    work_.inputs.link().release(done);
+    work_.inputs.release();
     work_.meter.finish();
   }
   return true;

@@ -4,9 +4,10 @@
 #include <optional>
 #include <pystream/stage.hpp>
 #include <string>
+#include <utility>
 
 #include "base/clock.hpp"
-#include "shm/ring_reader.hpp"
+#include "worker/inputs.hpp"
 
 namespace pystream::worker {
 
@@ -16,7 +17,7 @@ class AsyncLane {
   struct Entry {
     shm::Record record;  ///< its payload stays in the link until released
     Item::Tag tag;
-    shm::RingReader::Mark after;
+    Inputs::Place after;
     std::int64_t submitted_ns = 0;
     std::optional<std::string> failure{};  ///< what submit() threw
     bool poison = false;                   ///< not to be submitted: it killed the worker too often
@@ -30,7 +31,12 @@ class AsyncLane {
   bool full() const { return entries_.size() >= stage_.capacity(); }
   bool input_ended() const { return input_ended_; }
   const Entry& oldest() const { return entries_.front(); }
-  void pop() { entries_.pop_front(); }
+  /// The oldest one is answered; where the inputs up to it end.
+  Inputs::Place pop() {
+    Inputs::Place after = std::move(entries_.front().after);
+    entries_.pop_front();
+    return after;
+  }
   /// collect() threw: that is the oldest item's answer.
   void note_failure(std::string reason) { entries_.front().failure = std::move(reason); }
 
@@ -38,12 +44,12 @@ class AsyncLane {
 
   /// `failure_of`: FaultHandler's.
   template <class FailureOf>
-  void submit(const shm::Record& record, std::uint32_t attempt, const shm::RingReader::Mark& after, bool poison,
+  void submit(const shm::Record& record, std::uint32_t attempt, Inputs::Place after, bool poison,
               const FailureOf& failure_of) {
     Entry& entry = entries_.emplace_back();
     entry.record = record;
     entry.tag = {.sequence = record.sequence, .part = record.part, .attempt = attempt, .entered_ns = record.entered_ns};
-    entry.after = after;
+    entry.after = std::move(after);
     entry.poison = poison;
     entry.submitted_ns = base::now_ns();
     if (record.kind == shm::RecordKind::end) {

@@ -16,7 +16,7 @@ constexpr std::uint32_t kFewest = 2;  ///< inputs for which this pays
 bool BytesExecutor::fits(const SegmentWork& work) {
   ItemAdapter* const only = work.chain.only_taker();
   return only != nullptr && only->async() == nullptr && work.place.alone() && work.inputs.any() &&
-         !work.inputs.several() && !work.inputs.one_at_a_time() && !work.committer.has_checkpoints() &&
+         !work.inputs.one_at_a_time() && !work.committer.has_checkpoints() &&
          (work.output.terminal() ||
           (!work.output.answers() && !work.ring.shared() && work.ring.overflow() == shm::Overflow::block));
 }
@@ -25,8 +25,7 @@ BytesExecutor::BytesExecutor(SegmentWork& work, ItemExecutor& items)
     : work_(work), items_(items), stage_(*work.chain.only_taker()), terminal_(work.output.terminal()), output_(*this) {}
 
 bool BytesExecutor::collect(std::uint32_t most) {
-  shm::RingReader& link = work_.inputs.link();
-  const shm::Record* next = link.try_peek();
+  const shm::Record* next = work_.inputs.try_peek();
   if (next == nullptr || next->kind != shm::RecordKind::item || work_.output.resumes()) {
     return false;
   }
@@ -35,10 +34,10 @@ bool BytesExecutor::collect(std::uint32_t most) {
   if (const std::uint64_t died_on = work_.faults.death().number; died_on >= first_number_) {
     most = static_cast<std::uint32_t>(std::min<std::uint64_t>(most, died_on - first_number_));
   }
-  found_ = link.try_items(size_in_, std::min(most, shm::kMostInRun), [&](std::uint64_t sequence, std::uint32_t ahead) {
-    return work_.recorder.unwanted_ahead(sequence, ahead);
-  });
-  items_ahead_ = found_.items;
+  found_ = work_.inputs.try_items(
+      size_in_, std::min(most, shm::kMostInRun),
+      [&](std::uint64_t sequence, std::uint32_t ahead) { return work_.recorder.unwanted_ahead(sequence, ahead); });
+  items_ahead_ = found_.closes == 0 && found_.closes_each == 0 ? found_.items : 0;
   has_gaps_ = found_.sequences != shm::low_bits(found_.items);
   return items_ahead_ >= kFewest;
 }

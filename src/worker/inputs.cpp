@@ -54,6 +54,24 @@ void Inputs::allow_references() {
   }
 }
 
+Inputs::Place Inputs::place() const {
+  Place place;
+  for (const shm::RingReader& link : links_) {
+    place.links.push_back(link.mark());
+  }
+  if (const auto* const collector = std::get_if<Collector>(&collect_)) {
+    place.numbers.assign(collector->numbers().begin(), collector->numbers().end());
+    place.turn = collector->turn();
+  }
+  return place;
+}
+
+void Inputs::release_done() {
+  for (std::size_t i = 0; i < links_.size(); ++i) {
+    links_[i].release(done_->links[i]);
+  }
+}
+
 void Inputs::wait() {
   if (output_.refers()) {
     wait_while_referred();

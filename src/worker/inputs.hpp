@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -77,11 +78,16 @@ class Inputs {
     if (auto* const collector = std::get_if<Collector>(&collect_)) {
       return collector->try_items(size, limit, ahead);
     }
+    if (auto* const zip = std::get_if<Zip>(&collect_)) {
+      return zip->try_items(size, limit, ahead);
+    }
     return several() ? shm::FoundItems{} : link().try_items(size, limit, ahead);
   }
   void advance_items(std::uint32_t items) {
     if (auto* const collector = std::get_if<Collector>(&collect_)) {
       collector->advance_items(items);
+    } else if (auto* const zip = std::get_if<Zip>(&collect_)) {
+      zip->advance_items(items);
     } else {
       link().advance_items(items);
     }
@@ -93,11 +99,31 @@ class Inputs {
   }
   /// A link drops the oldest: every input must be done before the next is read.
   bool one_at_a_time() const { return any() && links_.front().one_at_a_time(); }
+  /// Where the inputs that were stepped over end. Of several links, only of those that a Collector takes in turn.
+  struct Place {
+    std::vector<shm::RingReader::Mark> links;
+    std::vector<std::uint64_t> numbers;
+    std::uint32_t turn = 0;
+  };
+  /// Inputs may be stepped over before those in front of them are done; see set_done().
+  bool may_run_ahead() const { return any() && (!several() || std::holds_alternative<Collector>(collect_)); }
+  /// REQUIRES: may_run_ahead().
+  Place place() const;
+  /// From here on numbers(), turn() and release() are of this place, and not of what was stepped over: the inputs in
+  /// front of it are done.
+  void set_done(Place place) { done_ = std::move(place); }
+
   /// For the commit, of several links: how far it is in each, and whose turn it is.
   std::span<const std::uint64_t> numbers() const {
+    if (done_) {
+      return done_->numbers;
+    }
     return several() ? of_several([](const auto& all) { return all.numbers(); }) : std::span<const std::uint64_t>();
   }
   std::uint32_t turn() const {
+    if (done_) {
+      return done_->turn;
+    }
     return several() ? of_several([](const auto& all) { return all.turn(); }) : 0;
   }
   /// Of several links, something else than an input was stepped over since the last release(): it is to be committed,
@@ -110,6 +136,10 @@ class Inputs {
   void allow_references();
   /// Releases the inputs that were stepped over, except those that output records refer to. REQUIRES: their commit.
   void release() {
+    if (done_) {
+      release_done();
+      return;
+    }
     if (several()) {
       of_several([](auto& all) { all.release(); });
       return;
@@ -127,9 +157,11 @@ class Inputs {
 
  private:
   void wait_while_referred();
+  void release_done();
 
   std::vector<shm::RingReader> links_;
   std::variant<std::monostate, Collector, Zip, FirstAnswer> collect_;  ///< of several links
+  std::optional<Place> done_;                                          ///< where inputs run ahead of what is done
   shm::RingWriter& output_;
   std::int64_t spin_ns_;
 };

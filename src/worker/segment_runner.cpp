@@ -12,7 +12,7 @@ SegmentRunner::SegmentRunner(SegmentParts parts, Monitor& monitor, DeadLetters& 
   if (work_.from_source()) {
     source_.emplace(work_);
   } else if (ItemAdapter* const only = work_.chain.only_taker();
-             only != nullptr && only->async() != nullptr && work_.place.alone() && !work_.inputs.several()) {
+             only != nullptr && only->async() != nullptr && work_.place.alone() && work_.inputs.may_run_ahead()) {
     async_.emplace(work_, *only->async());
   }
   fresh_ = !work_.committer.restore();

@@ -1,6 +1,7 @@
 #include "worker/zip.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <pystream/codec.hpp>
 
 #include "base/mutation.hpp"
@@ -88,6 +89,31 @@ void Zip::put_together() {
     record_.payload = tuple_;
   }
   ready_ = true;
+}
+
+void Zip::put_together(std::size_t size, std::uint32_t items) {
+  tuples_.resize(std::max(tuples_.size(), items * size));
+  const std::span<std::byte> all(tuples_);
+  std::size_t at = 0;
+  for (std::uint32_t item = 0; item < items; ++item) {
+    for (std::size_t i = 0; i < links_.size(); ++i) {
+      const std::size_t bytes = answers_[i].bytes.size();
+      std::memcpy(detail::open_tuple_part(all, at, bytes).data(), found_[i].payload + item * found_[i].step, bytes);
+      at = detail::tuple_part_end(at, bytes);
+    }
+  }
+}
+
+void Zip::advance_items(std::uint32_t items) {
+  for (std::size_t i = 0; i < links_.size(); ++i) {
+    links_[i].advance_items(items);
+    numbers_[i] = links_[i].next_number();
+    answers_[i] = {};
+  }
+  done_ += items;
+  answered_ = 0;
+  ready_ = false;
+  unreleased_ = true;
 }
 
 const shm::Record* Zip::try_peek() {

@@ -28,6 +28,11 @@ class Zip {
   const shm::Record* try_peek();
   /// Steps over what try_peek() gave.
   void advance();
+  /// As RingReader::try_items(): of items whose parts lie in runs on each link. REQUIRES: try_peek() gave the first.
+  template <class Ahead>
+  shm::FoundItems try_items(std::size_t size, std::uint32_t limit, const Ahead& ahead);
+  /// Steps over the first `items` of what try_items() gave.
+  void advance_items(std::uint32_t items);
   std::uint64_t next_number() const { return done_; }
 
   /// The link that has to give more before there is an item.
@@ -56,6 +61,9 @@ class Zip {
   bool read_answer(std::size_t index);
   void step_over_mark(std::size_t index);
   void put_together();
+  template <class Ahead>
+  std::uint32_t find_parts(std::uint32_t limit, const Ahead& ahead);
+  void put_together(std::size_t size, std::uint32_t items);
 
   std::span<shm::RingReader> links_;
   std::vector<std::uint64_t> numbers_;
@@ -68,6 +76,42 @@ class Zip {
   bool moved_ = false;
   bool unreleased_ = false;
   std::vector<std::byte> tuple_;
+  std::vector<shm::FoundItems> found_;  ///< in each link, by try_items()
+  std::vector<std::byte> tuples_;       ///< of these
 };
+
+/// How many of the next items have a part in each link that is like that of the first, and close nothing but the
+/// branch.
+template <class Ahead>
+std::uint32_t Zip::find_parts(std::uint32_t limit, const Ahead& ahead) {
+  std::uint32_t items = limit;
+  found_.clear();
+  for (std::size_t i = 0; i < links_.size() && items > 1; ++i) {
+    found_.push_back(links_[i].try_items(answers_[i].bytes.size(), items, ahead));
+    const shm::FoundItems& found = found_.back();
+    const bool same = found.sequence == record_.sequence && found.entered_ns == record_.entered_ns &&
+                      found.sequences == shm::low_bits(found.items);
+    items = same && found.closes_each == 1 && !answers_[i].stepped ? found.items - (found.closes > 1 ? 1 : 0) : 0;
+  }
+  return items;
+}
+
+template <class Ahead>
+shm::FoundItems Zip::try_items(std::size_t size, std::uint32_t limit, const Ahead& ahead) {
+  if (!ready_ || record_.kind != shm::RecordKind::item || record_.closes > 0 || record_.payload.size() != size) {
+    return {};
+  }
+  const std::uint32_t items = find_parts(limit, ahead);
+  if (items < 2) {
+    return {};
+  }
+  put_together(size, items);
+  return {.items = items,
+          .payload = tuples_.data(),
+          .step = size,
+          .sequence = record_.sequence,
+          .sequences = shm::low_bits(items),
+          .entered_ns = record_.entered_ns};
+}
 
 }  // namespace pystream::worker

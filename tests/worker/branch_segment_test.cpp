@@ -40,18 +40,6 @@ void feed_answers(const shm::Segment& segment, std::uint32_t link, const Texts& 
   ring.commit({.inputs_done = ring.next_number()});
 }
 
-/// As feed_answers(), in one record.
-void feed_run_of_answers(const shm::Segment& segment, std::uint32_t link, const std::string& letters,
-                         std::uint8_t closes = 1) {
-  shm::RingWriter ring(segment.map_producer(link));
-  const auto items = static_cast<std::uint32_t>(letters.size());
-  ASSERT_EQ(ring.try_reserve_run(1, items), items);
-  std::memcpy(ring.run_start(), letters.data(), letters.size());
-  ring.finish_run(1, {.items = items, .sequences = shm::low_bits(items), .closes = closes, .closes_each = 1},
-                  {.sequence = 0});
-  ring.commit({.inputs_done = items});
-}
-
 /// What the segment gives of what two branches gave; without tombstones that close nothing.
 Texts outcome_of(const RigSpec& spec, const std::vector<Texts>& first, const std::vector<Texts>& second) {
   const shm::Segment segment = make_rig_segment(spec);
@@ -124,6 +112,55 @@ TEST(BranchSegmentTest, ZipTakesTheItemsOfRunsOneByOne) {
   RiggedWorker sut(segment, spec);
   run_batches(sut);
   EXPECT_EQ(records_of(segment, 1), (Texts{"(a)(x)", "(b)(y)", "(c)(z)"}));
+}
+
+/// 16 bytes, as only such answers make a run.
+void show_parts_in_16(const Item& in, Output& out) {
+  std::string text;
+  for (const std::span<const std::byte> part : tuple_parts(in.bytes())) {
+    text += "(" + std::string(reinterpret_cast<const char*>(part.data()), part.size()) + ")";
+  }
+  emit_text(out, text + std::string(16 - text.size(), '.'));
+}
+
+TEST(BranchSegmentTest, ZipMakesARunOfRuns) {
+  RigSpec spec = joined_by(plan::Collect::zip, show_parts_in_16);
+  spec.segments.front().in_runs = true;
+  const shm::Segment segment = make_rig_segment(spec);
+  feed_run_of_answers(segment, 0, "abcdef");
+  feed_run_of_answers(segment, 0, "gh");
+  feed_run_of_answers(segment, rig_second_input(spec), "stuvwxyz");
+  RiggedWorker sut(segment, spec);
+  run_batches(sut);
+  shm::RingReader reader(segment.map_consumer(1), 0);
+  EXPECT_EQ(take(reader), "(a)(s)..........") << "the first item is timed by itself";
+  const shm::FoundItems found = reader.try_items(16, 512, kAll);
+  EXPECT_EQ(found.items, 5U) << "as many as both links have in one record";
+  EXPECT_EQ(found.step, 16U);
+  reader.advance_items(5);
+  EXPECT_EQ(take(reader), "(g)(y)..........");
+  EXPECT_EQ(take(reader), "(h)(z)..........");
+  EXPECT_EQ(reader.try_peek(), nullptr);
+  EXPECT_EQ(segment.map_consumer(0).own->read_number, 8U);
+  EXPECT_EQ(segment.map_consumer(rig_second_input(spec)).own->read_number, 8U);
+}
+
+TEST(BranchSegmentTest, ZipGoesOnInTheMidstOfRunsBehindAnItemThatDoesNotFit) {
+  RigSpec spec = joined_by(plan::Collect::zip, [](const Item& in, Output& out) {
+    if (in.sequence() == 3) {
+      emit_text(out, "odd");
+    } else {
+      show_parts_in_16(in, out);
+    }
+  });
+  spec.segments.front().in_runs = true;
+  const shm::Segment segment = make_rig_segment(spec);
+  feed_run_of_answers(segment, 0, "abcdef");
+  feed_run_of_answers(segment, rig_second_input(spec), "uvwxyz");
+  RiggedWorker sut(segment, spec);
+  run_batches(sut);
+  EXPECT_EQ(records_of(segment, 1), (Texts{"(a)(u)..........", "(b)(v)..........", "(c)(w)..........", "odd",
+                                           "(e)(y)..........", "(f)(z).........."}));
 }
 
 TEST(BranchSegmentTest, ABranchMakesARunOfARunInWhichEachItemCloses) {

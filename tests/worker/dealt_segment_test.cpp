@@ -215,5 +215,40 @@ TEST(DealtSegmentTest, AJournalThatNamesALinkThatThereIsNotIsDamage) {
   EXPECT_THROW(RiggedWorker(segment, spec), shm::LinkCorrupt);
 }
 
+TEST(DealtSegmentTest, BehindReplicasAnAsynchronousStageGetsInputsAheadOfItsAnswers) {
+  std::size_t most = 0;
+  RigSpec spec{.segments = {{.make = [&] { return one(detail::adapt(std::make_unique<Gatherer>(&most))); }}}};
+  spec.collects = plan::Collect::turn;
+  const shm::Segment segment = make_rig_segment(spec);
+  feed_units(segment, 0, {{"a"}, {"b"}, {"c"}, {}});
+  feed_units(segment, rig_second_input(spec), {{"x", "y"}, {}, {"z"}});
+  RiggedWorker sut(segment, spec);
+  sut.row().run();
+  EXPECT_EQ(most, 3U);
+  Texts records = records_of(segment, 1);
+  std::erase(records, "#");
+  EXPECT_EQ(records, (Texts{"a!", "x!", "y!", "b!", "c!", "z!", "$"}));
+  EXPECT_EQ(segment.map_consumer(0).own->read_number, 4U) << "all but the end is released";
+  EXPECT_EQ(segment.map_consumer(rig_second_input(spec)).own->read_number, 4U);
+}
+
+/// A replica steps over what is for others, and must release it before it sleeps.
+TEST(DealtSegmentTest, AnAsynchronousReplicaReleasesWhatIsForOthers) {
+  const RigSpec spec{.segments = {{.make = [] { return one(detail::adapt(std::make_unique<Gatherer>())); }}},
+                     .answers = true,
+                     .is_dealt_to = true};
+  const shm::Segment segment = make_rig_segment(spec);
+  feed(segment, 0, {"a", "b", "c", "d"}, false);  // dealt in turn
+  RiggedWorker sut(segment, spec);
+  run_batches(sut);
+  EXPECT_EQ(segment.map_consumer(0).own->read_number, 3U);
+  std::jthread end([&] {
+    EXPECT_TRUE(wait_until([&] { return segment.map_consumer(0).own->read_number == 4; }));
+    feed(segment, 0, {});
+  });
+  sut.row().run();
+  EXPECT_EQ(records_of(segment, 1), (Texts{"a!^1", "c!^1", "$"}));
+}
+
 }  // namespace
 }  // namespace pystream::worker

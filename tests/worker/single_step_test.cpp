@@ -116,6 +116,10 @@ class Letters final : public Source<char, Offset> {
   }
 };
 
+std::string in_16(const std::string& text) {
+  return text + std::string(16 - text.size(), '.');
+}
+
 /// Of a tuple.
 std::string parts_of(const Item& in) {
   std::string text;
@@ -144,6 +148,8 @@ struct Subject {
   /// It collects what two replicas or branches gave: these, in front of its second link, and on its first one `inputs`,
   /// each of them a unit, with a unit of nothing behind them.
   std::vector<std::vector<std::string>> second_units{};
+  /// Letters that two branches gave, a run each, in front of the two links; of replicas each of the runs is a unit.
+  std::vector<std::string> runs_of_answers{};
   plan::Collect collect = plan::Collect::turn;
   std::vector<std::uint32_t> dealt{};  ///< of plan::Collect::dealing: the replicas that the units come from
 };
@@ -300,6 +306,11 @@ const Subject kSubjects[] = {
     {.name = "Collects",
      .make = [](int) { return one(raw([](const Item& in, Output& out) { emit_text(out, text_of(in) + "!"); })); },
      .second_units = {{"x", "y"}, {}, {"z"}}},
+    // Some inputs are answered and committed while later ones, of both links, are not.
+    {.name = "CollectsAheadOfAnswers",
+     .make = [](int) { return one(detail::adapt(std::make_unique<Gatherer>())); },
+     .inputs = {"a", "b", "c", "d"},
+     .second_units = {{"u", "v"}, {}, {"w"}, {"x"}}},
     {.name = "CollectsAndFilters",
      .make =
          [](int) {
@@ -373,6 +384,33 @@ const Subject kSubjects[] = {
      .inputs = {"", "b", ""},
      .second_units = {{"x", "y"}, {"z"}, {"v", "w"}, {}},
      .collect = plan::Collect::first},
+    {.name = "ZipsRuns",
+     .make = [](int) { return one(raw([](const Item& in, Output& out) { emit_text(out, in_16(parts_of(in))); })); },
+     .in_runs = true,
+     .runs_of_answers = {"abcdefgh", "stuvwxyz"},
+     .collect = plan::Collect::zip},
+    {.name = "ZipsRunsAndFilters",
+     .make =
+         [](int) {
+           return one(raw([](const Item& in, Output& out) {
+             if (in.sequence() % 3 != 2) {
+               emit_text(out, in_16(parts_of(in)));
+             }
+           }));
+         },
+     .in_runs = true,
+     .runs_of_answers = {"abcdefgh", "stuvwxyz"},
+     .collect = plan::Collect::zip},
+    {.name = "ZipsRunsToSink",
+     .make = [](int fd) { return one(detail::adapt(std::make_unique<FileSink>(fd))); },
+     .has_sink = true,
+     .in_runs = true,
+     .runs_of_answers = {"abcdefgh", "stuvwxyz"},
+     .collect = plan::Collect::zip},
+    {.name = "CollectsRunsOfBytes",
+     .make = [](int) { return one(raw([](const Item& in, Output& out) { emit_text(out, in_16(text_of(in))); })); },
+     .in_runs = true,
+     .runs_of_answers = {"abcdefgh", "stuvwxyz"}},
     {.name = "BranchOfRuns",
      .make = [](int) { return one(typed<char, char>([](char in) { return static_cast<char>(in + 1); })); },
      .in_runs = true,
@@ -446,11 +484,19 @@ class SingleStepTest : public ::testing::TestWithParam<Subject> {
             .is_dealt_to = GetParam().is_dealt_to,
             .is_branch = GetParam().is_branch,
             .feeds_branches = GetParam().feeds_branches,
-            .collects = GetParam().second_units.empty() ? std::nullopt : std::optional(GetParam().collect)};
+            .collects = GetParam().second_units.empty() && GetParam().runs_of_answers.empty()
+                            ? std::nullopt
+                            : std::optional(GetParam().collect)};
   }
   World make_world() const {
     World world{.segment = make_rig_segment(spec(-1)), .file = base::UniqueFd(::memfd_create("file", MFD_CLOEXEC))};
-    if (!GetParam().second_units.empty()) {
+    if (const auto& runs = GetParam().runs_of_answers; !runs.empty()) {
+      for (const std::uint32_t branch : {0U, 1U}) {
+        const std::uint32_t link = branch == 0 ? 0 : rig_second_input(spec(-1));
+        feed_run_of_answers(world.segment, link, runs[branch], 1, GetParam().collect == plan::Collect::zip ? 1 : 0);
+        feed(world.segment, link, {});
+      }
+    } else if (!GetParam().second_units.empty()) {
       std::vector<Texts> first_units;
       for (const std::string& input : GetParam().inputs) {
         first_units.push_back(input.empty() ? Texts() : Texts{input});
