@@ -186,8 +186,8 @@ class RawSink {
   virtual void start() {}
   /// Takes an item, which is valid only during the call. An exception makes it a dead letter.
   virtual void consume(const Item& in) = 0;
-  /// Called before flush(): no item of an input of the pipeline in front of number `sequence` comes any more. For a sink
-  /// that tells others how far the pipeline is, also where nothing came of an input.
+  /// Called before flush(): no item of an input of the pipeline in front of number `sequence` comes any more. For a
+  /// sink that tells others how far the pipeline is, also where nothing came of an input.
   virtual void passed([[maybe_unused]] std::uint64_t sequence) {}
   /// Called before every commit: what consume() took must now survive the death of this process (write(2) is
   /// enough), and cursor() must say where the sink stands. It may take long, as where a server answers: the worker then

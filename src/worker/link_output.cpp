@@ -111,7 +111,8 @@ void LinkOutput::emit_reserved(std::size_t size) {
 }
 
 shm::RecordTag LinkOutput::output_tag() const {
-  return {.sequence = flow_.tag.sequence, .part = first_ ? flow_.tag.part : emitted_, .entered_ns = flow_.tag.entered_ns};
+  return {
+      .sequence = flow_.tag.sequence, .part = first_ ? flow_.tag.part : emitted_, .entered_ns = flow_.tag.entered_ns};
 }
 
 /// True for the very bytes of a large input, not for a copy of them or a part.

@@ -89,7 +89,8 @@ class FakeLog final : public nats::Log {
   nats::LogEntry last() override {
     const VerbScope scope(*this);
     const auto found = stream_.parcels_.find(stream_.last_);
-    return {.number = stream_.last_, .parcel = found != stream_.parcels_.end() ? found->second : std::vector<std::byte>()};
+    return {.number = stream_.last_,
+            .parcel = found != stream_.parcels_.end() ? found->second : std::vector<std::byte>()};
   }
   nats::Appended append(std::uint64_t expected, std::span<const std::byte> parcel) override {
     const VerbScope scope(*this);

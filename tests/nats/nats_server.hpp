@@ -22,8 +22,8 @@ namespace pystream::test {
 
 /// The server program that scripts/setup.sh nats has unpacked, or that is installed.
 inline std::string nats_server_program() {
-  for (const std::string& path : {std::string(PYSTREAM_NATS_FOLDER) + "/nats-server", std::string("/usr/bin/nats-server"),
-                                 std::string("/usr/sbin/nats-server")}) {
+  for (const std::string& path : {std::string(PYSTREAM_NATS_FOLDER) + "/nats-server",
+                                  std::string("/usr/bin/nats-server"), std::string("/usr/sbin/nats-server")}) {
     if (::access(path.c_str(), X_OK) == 0) {
       return path;
     }
@@ -55,8 +55,9 @@ class NatsServer {
 
   /// On the same port, with what it has stored.
   void start() {
-    std::vector<std::string> arguments{nats_server_program(), "-a",  "127.0.0.1", "-p", std::to_string(port_), "-js",
-                                       "-sd",                 folder_.path() / "store", "-l", folder_.path() / "log"};
+    std::vector<std::string> arguments{
+        nats_server_program(),    "-a", "127.0.0.1",           "-p", std::to_string(port_), "-js", "-sd",
+        folder_.path() / "store", "-l", folder_.path() / "log"};
     arguments.insert(arguments.end(), more_.begin(), more_.end());
     std::vector<char*> words;
     for (std::string& argument : arguments) {

@@ -1,9 +1,10 @@
+#include "nats/parcel.hpp"
+
 #include <gtest/gtest.h>
 
 #include <random>
 
 #include "nats/log_error.hpp"
-#include "nats/parcel.hpp"
 
 namespace pystream::nats {
 namespace {
@@ -16,11 +17,8 @@ std::vector<std::byte> bytes(const std::string& text) {
 std::vector<std::byte> sample() {
   static const auto one = bytes("one");
   static const auto none = bytes("");
-  const ParcelHeader header{.identity = {.item_type = "image", .plan_hash = "abc"},
-                            .epoch = 7,
-                            .from = {3, 2},
-                            .upto = {9, 0},
-                            .end = true};
+  const ParcelHeader header{
+      .identity = {.item_type = "image", .plan_hash = "abc"}, .epoch = 7, .from = {3, 2}, .upto = {9, 0}, .end = true};
   return encode_parcel(header, std::vector<ParcelItem>{
                                    {.sequence = 3, .part = 2, .entered_ns = -5, .bytes = one},
                                    {.sequence = 3, .part = 3, .entered_ns = INT64_MAX, .bytes = none},

@@ -98,6 +98,25 @@ TEST(BatchSizerTest, ALongBatchOfManyItemsIsNoWait) {
   EXPECT_GT(sut.batch(), 1U);
 }
 
+TEST(BatchSizerTest, TheItemsOfACommitTakeAsLongAsTheLastFlush) {
+  constexpr std::int64_t kItem = 900;
+  BatchSizer sut(kItem, false);
+  const std::uint32_t without = sut.batch();
+  sut.note_flush(1'000'000);
+  EXPECT_GT(sut.batch(), 40 * without);
+  EXPECT_LE(sut.batch(), BatchSizer::kLargestBatch);
+  sut.note_flush(1'000);  // a file: nothing changes
+  EXPECT_EQ(sut.batch(), without);
+}
+
+TEST(BatchSizerTest, AFlushThatSleepsIsNoWaitOfTheStage) {
+  BatchSizer sut(kFast, false);
+  wait_a_little();
+  sut.note_flush(1'000'000);
+  sut.note(100, kLong);
+  EXPECT_GT(sut.batch(), 1U);
+}
+
 TEST(BatchSizerTest, WhoseWaitItWasIsNotGuessed) {
   BatchSizer sut(kFast, false);
   sut.note_several();

@@ -31,7 +31,8 @@ enum class Appended {
 class Log {
  public:
   virtual ~Log() = default;
-  /// The last parcel. Number 0: nothing was ever appended. A number above 0 without bytes: the last parcel has vanished.
+  /// The last parcel. Number 0: nothing was ever appended. A number above 0 without bytes: the last parcel has
+  /// vanished.
   virtual LogEntry last() = 0;
   /// Appends a parcel as number `expected` + 1, if the last one has the number `expected`. Sends it once.
   [[nodiscard]] virtual Appended append(std::uint64_t expected, std::span<const std::byte> parcel) = 0;

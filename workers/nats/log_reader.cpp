@@ -159,8 +159,8 @@ void LogReader::look_back() {
   }
 }
 
-/// The parcel that comes next begins behind the position. Either the log has gone back, and what is missing stands under
-/// a smaller number; or it was released, since a twin of this part has done it; or it is lost.
+/// The parcel that comes next begins behind the position. Either the log has gone back, and what is missing stands
+/// under a smaller number; or it was released, since a twin of this part has done it; or it is lost.
 void LogReader::bridge_gap(const Position& from) {
   if (next_ > 1) {
     const auto before = read(next_ - 1, milliseconds(0));

@@ -55,7 +55,7 @@ class LogReader {
   Patience& patience_;
   Identity identity_;
   Position position_;
-  std::uint64_t next_ = 1;  ///< number of the parcel that is expected to go on behind `position_`
+  std::uint64_t next_ = 1;        ///< number of the parcel that is expected to go on behind `position_`
   std::uint64_t known_last_ = 0;  ///< a parcel with this number was there
   std::vector<std::byte> bytes_;
   Parcel parcel_;

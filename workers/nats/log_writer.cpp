@@ -68,8 +68,8 @@ void LogWriter::look() {
       }
       if (lost) {
         throw LogUnusable("the log has lost what it acknowledged: it ends at " + to_string(parcel.header.upto) +
-                          ", and this part is at " + to_string(held_from_) + "; start the part again, which reads its " +
-                          "input from there");
+                          ", and this part is at " + to_string(held_from_) +
+                          "; start the part again, which reads its " + "input from there");
       }
       number_ = entry.number;
       out_ = parcel.header.upto;
@@ -179,8 +179,8 @@ void LogWriter::put(bool end) {
     const bool all = items.size() == pending_.size();
     const Position upto = all ? std::max(seen_, out_) : pending_[items.size() - 1].end;
     const bool last = end && all;
-    const std::vector<std::byte> parcel = encode_parcel(
-        {.identity = identity_, .epoch = epoch_, .from = out_, .upto = upto, .end = last}, items);
+    const std::vector<std::byte> parcel =
+        encode_parcel({.identity = identity_, .epoch = epoch_, .from = out_, .upto = upto, .end = last}, items);
     Appended appended = Appended::unknown;
     std::string why = "the log did not answer in time";
     try {

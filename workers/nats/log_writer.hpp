@@ -22,7 +22,8 @@ struct ParcelLimits {
 /// whose last parcel takes effect late, or a twin that lives at the same time.
 ///
 /// Invariants:
-/// 1. `number_` and `out_` are the number and the end of one parcel that this object knows: it wrote it and the log said
+/// 1. `number_` and `out_` are the number and the end of one parcel that this object knows: it wrote it and the log
+/// said
 ///    so, or it read it. A parcel is appended behind such a one only, so one parcel at most is in flight.
 /// 2. After anything but Appended::done the last parcel is read, whatever it is, and the writer goes on behind it.
 ///    Nothing is sent again before that.

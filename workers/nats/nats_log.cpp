@@ -19,7 +19,8 @@ using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::int64_t kAnswerMs = 5'000;  ///< a verb waits no longer
-/// A consumer of libnats 3.4.1 may stall for good after a server restarted. One that was silent for so long is replaced.
+/// A consumer of libnats 3.4.1 may stall for good after a server restarted. One that was silent for so long is
+/// replaced.
 constexpr milliseconds kSilence{1'500};
 constexpr const char* kExpectedHeader = "Nats-Expected-Last-Sequence";
 constexpr std::int64_t kNoLimit = -1;
@@ -36,7 +37,8 @@ using StreamInfo = Owned<jsStreamInfo, jsStreamInfo_Destroy>;
 
 bool is_permanent(natsStatus status) {
   return status == NATS_CONNECTION_AUTH_FAILED || status == NATS_SSL_ERROR || status == NATS_NOT_PERMITTED ||
-         status == NATS_INVALID_ARG || status == NATS_SECURE_CONNECTION_REQUIRED || status == NATS_SECURE_CONNECTION_WANTED;
+         status == NATS_INVALID_ARG || status == NATS_SECURE_CONNECTION_REQUIRED ||
+         status == NATS_SECURE_CONNECTION_WANTED;
 }
 
 /// What a server told beside its answers: libnats calls this in a thread of its own.
@@ -301,8 +303,7 @@ class NatsLog final : public Log {
     while (true) {
       const auto left = std::chrono::duration_cast<milliseconds>(until - Clock::now()).count();
       natsMsg* found = nullptr;
-      const natsStatus status =
-          natsSubscription_NextMsg(&found, subscription_.get(), std::max<std::int64_t>(left, 1));
+      const natsStatus status = natsSubscription_NextMsg(&found, subscription_.get(), std::max<std::int64_t>(left, 1));
       const Message message(found);
       if (status != NATS_OK) {
         if (status != NATS_TIMEOUT || Clock::now() - heard_ > kSilence) {

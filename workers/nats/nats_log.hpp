@@ -23,8 +23,8 @@ struct StreamSettings {
   std::int64_t capacity = 0;  ///< bytes
 };
 
-/// A connection to NATS JetStream. Waits for servers that are not there yet. Throws Error if they refuse this client, or
-/// are too old to keep what they acknowledge.
+/// A connection to NATS JetStream. Waits for servers that are not there yet. Throws Error if they refuse this client,
+/// or are too old to keep what they acknowledge.
 class NatsConnection {
  public:
   explicit NatsConnection(const ServerSettings& settings);

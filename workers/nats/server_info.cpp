@@ -71,7 +71,8 @@ core::Descriptor connect_to(const std::string& host, const std::string& port) {
     }
     const int connected = ::connect(socket.get(), one->ai_addr, one->ai_addrlen);
     pollfd waits{.fd = socket.get(), .events = POLLOUT, .revents = 0};
-    if (connected == 0 || (errno == EINPROGRESS && ::poll(&waits, 1, kAnswerMs) == 1 && (waits.revents & POLLERR) == 0)) {
+    if (connected == 0 ||
+        (errno == EINPROGRESS && ::poll(&waits, 1, kAnswerMs) == 1 && (waits.revents & POLLERR) == 0)) {
       return socket;
     }
   }
@@ -151,7 +152,8 @@ ServerInfo read_server_info(const std::string& url) {
 void require_reliable(const ServerInfo& info, const std::string& url) {
   const Version& needed = info.cluster.empty() ? kSingle : kCluster;
   if (parse_version(info.version) < needed) {
-    throw Error("the NATS server at " + url + " has version " + info.version + (info.cluster.empty() ? "" : " in a cluster") +
+    throw Error("the NATS server at " + url + " has version " + info.version +
+                (info.cluster.empty() ? "" : " in a cluster") +
                 "; older servers have lost data that they had acknowledged: expected at least " + to_string(kSingle) +
                 " alone, and " + to_string(kCluster) + " in a cluster");
   }

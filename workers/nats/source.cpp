@@ -35,8 +35,9 @@ class NatsSource final : public RawSource<Position> {
     params.push_back({.name = "journal",
                       .type = ParamType::string,
                       .fallback = "",
-                      .text = "the stream of nats.sink in this part: a run begins behind what is there, and input of it "
-                              "is released; empty: it begins with the oldest item, and nothing is released"});
+                      .text =
+                          "the stream of nats.sink in this part: a run begins behind what is there, and input of it "
+                          "is released; empty: it begins with the oldest item, and nothing is released"});
     params.push_back({.name = "keep",
                       .type = ParamType::duration,
                       .fallback = std::int64_t{240'000'000'000},
@@ -77,8 +78,7 @@ class NatsSource final : public RawSource<Position> {
       }
       if (gave_) {
         cursor() = reader_->position();
-        out.set_origin(
-            {.sequence = item.sequence, .part = item.part, .entered_ns = to_monotonic(item.entered_ns)});
+        out.set_origin({.sequence = item.sequence, .part = item.part, .entered_ns = to_monotonic(item.entered_ns)});
         out.emit_bytes(item.bytes);
       }
     } catch (const Interrupted&) {
