@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 
-ITEMS = 30_000
+ITEMS = 4_000
 SKIPPED = 77
 DEADLINE_S = 500
 
@@ -64,7 +64,7 @@ class Part:
     """A part in a restart loop."""
 
     def __init__(self, coord, folder, name, plan):
-        self.command = [coord, "run", folder / f"{name}.json", "--no-profile"]
+        self.command = [coord, "run", "-q", folder / f"{name}.json"]
         self.folder, self.name, self.starts, self.over = folder, name, 0, False
         (folder / f"{name}.json").write_text(json.dumps(plan))
         self.process = None
@@ -100,16 +100,19 @@ def plans(url, folder):
     log = {"log": url, "item_type": "bytes", "plan_hash": "test", "capacity": "64MiB"}
     source = {"type": "generate", "params": {"count": ITEMS, "size": 64, "max_size": 200}}
     plugins = ["libpystream_nats.so"]
+    stages = [{"name": "Pass", "type": "wait", "params": {"time": "0s"}}]
     return {
-        "one": {"name": "one", "source": source, "sink": {"type": "file_writer", "params": {"path": str(folder / "one.bin")}}},
-        "first": {"name": "first", "plugins": plugins, "source": source,
+        "one": {"name": "one", "source": source, "stages": stages, "sink": {"type": "file_writer", "params": {"path": str(folder / "one.bin")}}},
+        "first": {"name": "first", "plugins": plugins, "source": source, "stages": stages,
                   "sink": {"type": "nats.sink", "params": {**log, "stream": "a", "part": "first"}}},
         "middle": {"name": "middle", "plugins": plugins,
                    "source": {"type": "nats.source",
                               "params": {**log, "stream": "a", "journal": "b", "keep": "1s", "part": "middle"}},
+                   "stages": stages,
                    "sink": {"type": "nats.sink", "params": {**log, "stream": "b", "part": "middle"}}},
         "last": {"name": "last", "plugins": plugins,
                  "source": {"type": "nats.source", "params": {**log, "stream": "b", "part": "last"}},
+                 "stages": stages,
                  "sink": {"type": "file_writer", "params": {"path": str(folder / "last.bin")}}},
     }
 
@@ -124,10 +127,11 @@ def main():
     dice = random.Random(1)
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
+        os.environ["XDG_STATE_HOME"] = name  # the profile databases of the runs
         server = Server(program, folder)
         plan = plans(f"nats://127.0.0.1:{server.port}", folder)
         (folder / "one.json").write_text(json.dumps(plan["one"]))
-        subprocess.run([coord, "run", folder / "one.json", "--no-profile"], check=True, capture_output=True)
+        subprocess.run([coord, "run", "-q", folder / "one.json"], check=True, capture_output=True)
         expected = (folder / "one.bin").read_bytes()
         parts = {part: Part(coord, folder, part, plan[part]) for part in ["first", "middle", "last"]}
         twin = Part(coord, folder, "twin", plan["middle"])
