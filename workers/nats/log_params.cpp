@@ -35,27 +35,28 @@ auto ask_until_answered(Patience& patience, const Ask& ask) {
 }  // namespace
 
 std::vector<ParamSpec> log_params() {
-  return {{.name = "log", .type = ParamType::string, .text = "the servers: nats://HOST[:PORT][,HOST[:PORT]]…"},
-          {.name = "stream", .type = ParamType::string, .text = "name of the stream; it is made if it is not there"},
-          {.name = "replicas",
-           .type = ParamType::integer,
-           .fallback = 1,
-           .text = "servers that hold the stream, where it is made",
-           .min = 1,
-           .max = 5},
-          {.name = "capacity",
-           .type = ParamType::size,
-           .fallback = std::int64_t{1} << 30,
-           .text = "bytes that the stream may hold, where it is made; a full one blocks its writers; 0: no limit",
-           .min = 0,
-           .max = 1e15},
-          file("credentials", "a file with the credentials of NATS"),
-          file("tls_ca", "a file with the certificates of authorities that servers are checked against"),
-          file("tls_cert", "a file with this client's own certificate"),
-          file("tls_key", "a file with its key"),
-          text("item_type", "what the items are; parts that differ in it are refused"),
-          text("plan_hash", "which plan the part is of; parts that differ in it are refused"),
-          text("part", "name of the part, for messages")};
+  return {
+      {.name = "log", .type = ParamType::string, .text = "the servers: nats://HOST[:PORT][,HOST[:PORT]]…"},
+      {.name = "stream", .type = ParamType::string, .text = "name of the stream; it is made if it is not there"},
+      {.name = "replicas",
+       .type = ParamType::integer,
+       .fallback = 1,
+       .text = "servers that hold the stream, where it is made",
+       .min = 1,
+       .max = 5},
+      {.name = "capacity",
+       .type = ParamType::size,
+       .fallback = std::int64_t{1} << 30,
+       .text = "bytes that the stream may hold, where it is made; a full one blocks its writers; 0: no limit",
+       .min = 0,
+       .max = 1e15},
+      file("credentials", "a file with the credentials of NATS"),
+      file("tls_ca", "a file with the certificates of authorities that servers are checked against"),
+      file("tls_cert", "a file with this client's own certificate"),
+      file("tls_key", "a file with its key"),
+      text("item_type", "what the items are; parts that differ in it are refused"),
+      text("plan_hash", "which plan the part is of; parts that differ in it are refused"),
+      text("part", "name of the part, as run --host gives it; without one, a run that is drained leaves no end mark")};
 }
 
 void require_stream_name(const std::string& type, const std::string& name) {

@@ -60,12 +60,12 @@ class NatsSink final : public RawSink<LogWriter::Progress> {
     }
     cursor() = writer_->progress();
   }
-  /// The end is written only if it is that of all items: a part that drains is paused, and goes on later.
+  /// The end is written only if it is that of all items: what pauses, or has failed, goes on later.
   void cleanup() override {
     if (!writer_) {
       return;
     }
-    if (draining()) {
+    if (cut_short() || pauses()) {
       writer_->flush_mark();
     } else {
       writer_->end();
@@ -76,6 +76,9 @@ class NatsSink final : public RawSink<LogWriter::Progress> {
   }
 
  private:
+  /// Of a part, the coordinator tells a pause from a drain for good; any other run that is told to end may go on later.
+  bool pauses() const { return settings_.part.empty() && draining(); }
+
   void open_log(const LogWriter::Progress& before) {
     connection_ = connect(settings_.server, patience_);
     log_ = open(*connection_, settings_.stream, patience_);
