@@ -5,7 +5,7 @@
 
 namespace pystream::cli {
 
-/// A file of a new project, as src/cli/project has it. "@project@" in `text` stands for the project's name.
+/// A file of a new project, as tests/examples/project has it. "@project@" in `text` stands for the project's name.
 struct ProjectFile {
   std::string_view language;  ///< cpp, python or shell
   std::string_view name;

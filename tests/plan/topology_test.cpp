@@ -88,8 +88,8 @@ TEST(TopologyTest, SerialRowWithParallelChildHasTwoSegments) {
           {make_stage("A"), make_pipeline("P", Mode::parallel, {make_stage("X"), make_stage("Y")}), make_stage("B")})});
   const Topology sut = make_topology(plan);
   EXPECT_EQ(segments_of(sut, "MainPipeline__Row"), (Texts{"A", "B"}));
-  EXPECT_EQ(links_of(sut), (Texts{"Source -> Row", "Row -> Row.P.X !", "Row.P.X -> Row.P.Y !",
-                                  "Row.P.Y -> Row !", "Row -> Sink"}));
+  EXPECT_EQ(links_of(sut),
+            (Texts{"Source -> Row", "Row -> Row.P.X !", "Row.P.X -> Row.P.Y !", "Row.P.Y -> Row !", "Row -> Sink"}));
   const WorkerSpec& row = sut.workers[1];
   EXPECT_EQ(row.segments[0].outputs, std::vector<LinkId>{1});
   EXPECT_EQ(row.segments[1].inputs, std::vector<LinkId>{3});
@@ -158,9 +158,8 @@ TEST(TopologyTest, MixtureFourDeep) {
   const Plan plan = make_plan(
       Mode::parallel, {make_pipeline("A", Mode::serial, {make_stage("S"), inlined, make_stage("T")}), make_stage("Z")});
   const Topology sut = make_topology(plan);
-  EXPECT_EQ(links_of(sut),
-            (Texts{"Source -> A", "A -> A.B.X !", "A.B.X -> A.B.C !", "A.B.C -> A.B.C.D.W !",
-                   "A.B.C.D.W -> A.B.C !", "A.B.C -> A.B.Y !", "A.B.Y -> A !", "A -> Z", "Z -> Sink"}));
+  EXPECT_EQ(links_of(sut), (Texts{"Source -> A", "A -> A.B.X !", "A.B.X -> A.B.C !", "A.B.C -> A.B.C.D.W !",
+                                  "A.B.C.D.W -> A.B.C !", "A.B.C -> A.B.Y !", "A.B.Y -> A !", "A -> Z", "Z -> Sink"}));
   EXPECT_EQ(segments_of(sut, "MainPipeline__A"), (Texts{"S", "T"}));
   EXPECT_EQ(segments_of(sut, "MainPipeline__A__B__C"), (Texts{"V", "U"}));
   EXPECT_EQ(sut.pipeline_keys, (Texts{"MainPipeline", "MainPipeline__A", "MainPipeline__A__B", "MainPipeline__A__B__C",
@@ -283,9 +282,9 @@ TEST(TopologyTest, AReplicaThatBeginsAndEndsWithReplicasHasADealerAndACollector)
   const Plan plan = make_plan(Mode::parallel,
                               {in_replicas(2, make_pipeline("P", Mode::parallel, {in_replicas(2, make_stage("A"))}))});
   EXPECT_EQ(links_of(make_topology(plan)),
-            (Texts{"Source -> P", "P#1.A#deal -> P#1.A !", "P#1.A#1 -> P#1.A#collect !",
-                   "P#1.A#2 -> P#1.A#collect !", "P#2.A#deal -> P#2.A !", "P#2.A#1 -> P#2.A#collect !",
-                   "P#2.A#2 -> P#2.A#collect !", "P#1.A#collect -> Sink !", "P#2.A#collect -> Sink !"}));
+            (Texts{"Source -> P", "P#1.A#deal -> P#1.A !", "P#1.A#1 -> P#1.A#collect !", "P#1.A#2 -> P#1.A#collect !",
+                   "P#2.A#deal -> P#2.A !", "P#2.A#1 -> P#2.A#collect !", "P#2.A#2 -> P#2.A#collect !",
+                   "P#1.A#collect -> Sink !", "P#2.A#collect -> Sink !"}));
 }
 
 TEST(TopologyTest, ARowDealsToAndCollectsFromReplicasOfItsChild) {
@@ -390,10 +389,9 @@ TEST(TopologyTest, BranchesThatBeginOrEndWithBranchesHaveWorkersThatPassOn) {
                 {branches(Join::first, "W", {make_stage("A"), make_stage("B")}), in_replicas(2, make_stage("C"))})},
       EndKind::external);
   const Topology sut = make_topology(plan);
-  EXPECT_EQ(links_of(sut),
-            (Texts{"Entry -> V", "V.W#deal -> V.W !", "V.W.A -> V.W#collect !", "V.W.B -> V.W#collect !",
-                   "V.C#deal -> V.C !", "V.C#1 -> V.C#collect !", "V.C#2 -> V.C#collect !",
-                   "V.W#collect -> V#collect !", "V.C#collect -> V#collect !", "V#collect -> Exit"}));
+  EXPECT_EQ(links_of(sut), (Texts{"Entry -> V", "V.W#deal -> V.W !", "V.W.A -> V.W#collect !", "V.W.B -> V.W#collect !",
+                                  "V.C#deal -> V.C !", "V.C#1 -> V.C#collect !", "V.C#2 -> V.C#collect !",
+                                  "V.W#collect -> V#collect !", "V.C#collect -> V#collect !", "V#collect -> Exit"}));
   EXPECT_EQ(sut.first_stages().size(), 4U);
   EXPECT_EQ(sut.result_segment().inputs.size(), 1U);
   EXPECT_EQ(sut.links.back().item_parts, 2U);
