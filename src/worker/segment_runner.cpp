@@ -147,8 +147,9 @@ bool SegmentRunner::take_batch() {
   }
   work_.meter.close();
   commit_and_release();
-  work_.sizer.note(taken, work_.meter.finish());
-  work_.sizer.note_flush(work_.meter.take_flush());
+  const std::int64_t took = work_.meter.finish();
+  work_.sizer.note_flush(work_.meter.take_flush());  // before note(), which must not take its sleep for a stage's
+  work_.sizer.note(taken, took);
   return true;
 }
 
