@@ -11,8 +11,8 @@ import subprocess
 import sys
 import tempfile
 
-sys.path.insert(0, str(pathlib.Path(os.path.abspath(__file__)).parent.parent))
-from readme_test import install  # noqa: E402
+sys.path.insert(0, str(pathlib.Path(os.path.abspath(__file__)).parent.parent / "support"))
+from installed import environment_of, install  # noqa: E402
 
 EXPECTED = {
     "cpp": ["1 a stream of lines", "2 the end of the stream"],
@@ -81,7 +81,8 @@ def main(build, python):
     faults = []
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
-        environment = install(build, folder)
+        environment = environment_of(install(build, folder / "root"))
+        environment["XDG_STATE_HOME"] = str(folder / "state")
         environment["PYTHONDONTWRITEBYTECODE"] = "1"
         packages = list(folder.glob("root/**/pystream/__init__.py"))
         if packages:

@@ -26,6 +26,9 @@ import tempfile
 
 from page import blocks_of
 
+sys.path.insert(0, str(pathlib.Path(os.path.abspath(__file__)).parent.parent / "support"))
+from installed import environment_of, install  # noqa: E402
+
 LANGUAGES = {"", "sh", "text", "cpp", "json", "sql", "promql", "python", "mermaid"}
 
 # Lines that need a checkout, and not only an installation. links_test.py checks that their programs are there.
@@ -54,25 +57,14 @@ def fault_of(block, result):
     return [f"{block.title}\n{block.code}exit code {result.returncode}\n{result.stdout}{result.stderr}"]
 
 
-def install(build, folder):
-    result = run(["meson", "install", "-C", build, "--no-rebuild"], env={**os.environ, "DESTDIR": str(folder)})
-    if result.returncode != 0:
-        raise SystemExit(f"meson install does not work\n{result.stdout}{result.stderr}")
-    return folder
-
-
 class Reader:
     """Somebody who has pystream below `root`."""
 
     def __init__(self, root, compiler):
         self.compiler = compiler
-        (program,) = root.glob("**/bin/pystream-coord")
-        (pkgconfig,) = root.glob("**/pystream.pc")
         (headers,) = root.glob("**/include/pystream")
         self.include = headers.parent
-        self.environment = {name: value for name, value in os.environ.items() if not name.startswith("PYSTREAM_")}
-        self.environment["PATH"] = f"{program.parent}:{os.environ['PATH']}"
-        self.environment["PKG_CONFIG_PATH"] = str(pkgconfig.parent)
+        self.environment = environment_of(root)
         self.environment["CXX"] = " ".join(compiler)
 
     def at_home(self, folder):
