@@ -24,7 +24,7 @@ bool is_full_run() {
 }
 /// For the looks of one test. On a machine of the usual speed they take a tenth of it.
 Visits::Seconds budget() {
-  return Visits::Seconds(is_full_run() ? 1e9 : kSanitized ? 40 : 5);
+  return Visits::Seconds(is_full_run() ? 1e9 : kSanitized ? 40 : 3);
 }
 
 struct Offset {
