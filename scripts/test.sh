@@ -24,7 +24,7 @@ case $kind in
     ;;
 esac
 
-scripts/setup.sh build test
+scripts/setup.sh build test nats
 build=build/$kind
 if [ ! -f "$build/build.ninja" ]; then
   meson setup "$build" "${options[@]}"

@@ -94,7 +94,7 @@ void add_graph(CLI::App& app, Command& chosen) {
                   "  pystream-coord graph pipeline.json\n"
                   "  pystream-coord graph pipeline.json --format svg -o pipeline.svg\n"
                   "  pystream-coord graph pipeline.json --format dot | dot -Tpng > pipeline.png\n"
-                  "  pystream-coord graph pipeline.json --format systemd --host gpu > pystream-people-gpu.service\n"
+                  "  pystream-coord graph pipeline.json --format systemd --host gpu > gpu.service\n"
                   "\nOf a plan over several hosts, the formats systemd, k8s and nomad give a unit for each part.");
   auto options = std::make_shared<Options>();
   add_plan_options(command, options->plan);

@@ -6,10 +6,9 @@ int main(int argc, char** argv) {
   CLI::App app{"Streaming pipelines of worker processes, described by a plan file."};
   app.footer(
       "\nExit codes: 0 done, 1 failed, 2 bad usage or bad plan, 3 done but items were given up (dead letters) or data "
-      "was "
-      "lost, 130 stopped at once.\n"
+      "was lost, 75 paused (one part of a plan over several hosts), 130 stopped at once.\n"
       "\nEnvironment:\n"
-      "  PYSTREAM_PLUGIN_PATH  folders with plugins, separated by colons; looked in first\n"
+      "  PYSTREAM_PLUGIN_PATH  folders with plugins, separated by colons; first\n"
       "  PYSTREAM_WORKER       the worker program, instead of pystream-worker\n"
       "  PYSTREAM_PROFILES     the folder of the profile database\n"
       "\nFirst steps:\n"
