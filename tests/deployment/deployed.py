@@ -9,6 +9,10 @@ import time
 
 PATIENCE_S = 120
 
+# A shell without a terminal has its background jobs ignore these, and pystream-coord keeps that on purpose.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+
 
 def wait_for(what, condition, patience_s=PATIENCE_S):
     """The first true value of `condition()`."""
