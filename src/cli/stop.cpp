@@ -56,10 +56,11 @@ void add_stop(CLI::App& app, Command& chosen) {
       "  pystream-coord stop people-1 --run\n"
       "\nOf a plan over several hosts, stop pauses the part that it names; with --run the whole run drains.");
   const auto options = std::make_shared<StopOptions>();
-  command.add_option("NAME", options->which, "Name or process id of the pipeline; not needed if only one runs");
-  auto* const run = command.add_flag("--run", options->whole_run,
-                                     "Of a plan over several hosts: end the input of the whole run NAME (PLAN-RUN), on "
-                                     "the host of its source; the other parts end behind the last item");
+  command.add_option("PIPELINE", options->which, "Name or process id of the pipeline; not needed if only one runs");
+  auto* const run =
+      command.add_flag("--run", options->whole_run,
+                       "Of a plan over several hosts: end the input of the whole run PIPELINE (PLAN-RUN), on "
+                       "the host of its source; the other parts end behind the last item");
   command.add_flag("--now", options->now, "Stop at once; give up the items inside")->excludes(run);
   command.add_flag("--wait", options->wait, "Wait until it has ended");
   command.callback([options, &chosen] { chosen = [options] { return stop(*options); }; });
