@@ -128,7 +128,7 @@ PLAN
 fi
 
 # Stages that only tests need are not there.
-if [ -n "$(find "$folder/moved" -name '*testing*')" ] || "$folder/moved/bin/pystream-coord" stages | grep -q 'test\.'; then
+if [ -n "$(find "$folder/moved" -name '*pystream_testing*')" ] || "$folder/moved/bin/pystream-coord" stages | grep -q 'test\.'; then
   echo "the stages of the tests are installed" >&2
   exit 1
 fi

@@ -38,8 +38,9 @@ namespace pystream {
 /// detects writing beyond it.
 class KeptOutput : public Output {
  public:
+  /// An item that was emitted.
   struct Kept {
-    std::string bytes;
+    std::string bytes;       ///< as it would lie in a link
     bool forwarded = false;  ///< by Output::forward()
   };
 
@@ -68,7 +69,9 @@ class KeptOutput : public Output {
         {.bytes = std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()), .forwarded = true});
   }
 
+  /// All of them, in the order in which they were emitted.
   const std::vector<Kept>& items() const { return items_; }
+  /// Their bytes.
   std::vector<std::string> texts() const {
     std::vector<std::string> out;
     for (const Kept& item : items_) {
@@ -76,6 +79,7 @@ class KeptOutput : public Output {
     }
     return out;
   }
+  /// Forgets all.
   void clear() { items_.clear(); }
   /// Forgets all but the first `count` items.
   void keep_first(std::size_t count) {
@@ -362,7 +366,9 @@ class TestStage {
 template <class T>
 class TestSource {
  public:
+  /// With these parameters, and the defaults of the others. Throws InvalidParam, and what the constructor throws.
   explicit TestSource(detail::GivenParams params = {}) : incarnations_(ParamMap(params)) {}
+  /// Of a class that is not made from parameters: `make` is called again after each crash.
   explicit TestSource(typename detail::Incarnations<T>::Make make) : incarnations_(std::move(make)) {}
 
   /// Makes up to `most` further items; false if the source has ended. The first call begins with start(), the first one
@@ -426,7 +432,9 @@ class TestSource {
 template <class T>
 class TestSink {
  public:
+  /// With these parameters, and the defaults of the others. Throws InvalidParam, and what the constructor throws.
   explicit TestSink(detail::GivenParams params = {}) : incarnations_(ParamMap(params)) {}
+  /// Of a class that is not made from parameters: `make` is called again after each crash.
   explicit TestSink(typename detail::Incarnations<T>::Make make) : incarnations_(std::move(make)) {}
 
   /// As TestStage::feed(). The first item begins with start(), which is committed by itself.

@@ -34,8 +34,8 @@ LANGUAGES = {"", "sh", "text", "cpp", "json", "sql", "promql", "python", "mermai
 # Lines that need a checkout, and not only an installation. links_test.py checks that their programs are there.
 OF_A_CHECKOUT = re.compile(r"scripts/|(sudo )?meson .*\bbuild/(test|release)\b|build/(test|release)/")
 
-# Pages with a test of their own, as they take long.
-ALONE = {"tutorial.md", "debugging.md"}
+# Pages with a test of their own: two take long, and tests/install checks build files and a way to install.
+ALONE = {"tutorial.md", "debugging.md", "install.md"}
 
 # Stage types that stand for the reader's own in parts of plans.
 IMAGINED = {"faces", "plates", "rises", "falls", "detect"}
