@@ -63,7 +63,7 @@ fi
 
 cd "$tree"
 # Packages whose parts were not built are left out.
-for part in pystream-opencv:libpystream_opencv.so python3-pystream:libpystream_python.so; do
+for part in pystream-opencv:libpystream_opencv.so pystream-nats:libpystream_nats.so python3-pystream:libpystream_python.so; do
   if [ ! -e "installed/usr/lib/$multiarch/pystream/${part#*:}" ]; then
     python3 - "${part%%:*}" <<'PYTHON'
 import re, sys

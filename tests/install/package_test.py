@@ -32,6 +32,7 @@ for page in man1/pystream-coord.1 man1/pystream-coord-run.1 man1/pystream-worker
 done
 """
 USE_OPENCV = "pystream-coord stages image.resize --plugin libpystream_opencv.so >/dev/null\n"
+USE_NATS = "pystream-coord stages nats.sink --plugin libpystream_nats.so >/dev/null\n"
 USE_PYTHON = r"""
 set -eu
 cd /tmp
@@ -170,6 +171,8 @@ def main(source, build):
             jobs.append(("Python", packages_named(every, "libpystream0", "pystream", "python3-pystream"), [], USE_PYTHON))
         if packages_named(every, "pystream-opencv"):
             jobs.append(("OpenCV", packages_named(every, "libpystream0", "pystream", "pystream-opencv"), [], USE_OPENCV))
+        if packages_named(every, "pystream-nats"):
+            jobs.append(("NATS", packages_named(every, "libpystream0", "pystream", "pystream-nats"), [], USE_NATS))
         jobs.append(("development", packages_named(every, "libpystream0", "libpystream-dev"), ["g++", "make", "pkgconf"], USE_DEV))
         for title, packages, tools, script in jobs:
             start = time.monotonic()
