@@ -93,14 +93,14 @@ def make(root, wanted):
         (root / folder).mkdir(parents=True, exist_ok=True)
     for file in ("etc/passwd", "etc/group"):
         shutil.copy2(f"/{file}", root / file)
-    # Alternatives (awk, which) are links that no package has.
-    for link in (one for one in pathlib.Path("/etc/alternatives").iterdir() if one.is_symlink()):
-        target = os.readlink(link)
-        if (root / target.lstrip("/")).exists():
-            (root / "etc/alternatives").mkdir(exist_ok=True)
-            (root / "etc/alternatives" / link.name).symlink_to(target)
-    for name in ("awk", "which"):
-        if os.path.islink(f"/usr/bin/{name}") and not os.path.lexists(root / "usr/bin" / name):
-            (root / "usr/bin" / name).symlink_to(os.readlink(f"/usr/bin/{name}"))
+    # Alternatives (awk, BLAS) are links that no package has. Of each, dpkg notes the place of the link in the second line.
+    (root / "etc/alternatives").mkdir(exist_ok=True)
+    for note in pathlib.Path("/var/lib/dpkg/alternatives").iterdir():
+        place = note.read_text(encoding="utf-8").splitlines()[1]
+        chosen_one = os.readlink(f"/etc/alternatives/{note.name}")
+        if (root / chosen_one.lstrip("/")).exists() and not os.path.lexists(root / place.lstrip("/")):
+            (root / "etc/alternatives" / note.name).symlink_to(chosen_one)
+            (root / place.lstrip("/")).parent.mkdir(parents=True, exist_ok=True)
+            (root / place.lstrip("/")).symlink_to(f"/etc/alternatives/{note.name}")
     subprocess.run(["ldconfig", "-r", str(root)], check=True)
     return chosen
