@@ -100,9 +100,9 @@ struct ForkHooks {
 ///     pipeline.parallelize({.block_output = true, .results = pystream::Results::all});
 struct ParallelOptions {
   bool block_input = true;                                             ///< forward() waits while the first link is full
-  std::chrono::nanoseconds input_timeout = std::chrono::seconds(10);   ///< for so long
+  std::chrono::nanoseconds input_timeout = std::chrono::seconds(10);   ///< how long at most
   bool block_output = false;                                           ///< get_results() waits for a result
-  std::chrono::nanoseconds output_timeout = std::chrono::seconds(10);  ///< for so long
+  std::chrono::nanoseconds output_timeout = std::chrono::seconds(10);  ///< how long at most
   Results results = Results::newest;                                   ///< what get_results() gives
   StartMethod start_method = StartMethod::fork;                        ///< how workers come into being
   LinkCapacity capacity{};                                             ///< of every link
@@ -128,9 +128,9 @@ struct SerialOptions {
   Results results = Results::newest;  ///< what get_results() gives
   std::size_t results_limit = 1024;   ///< with Results::all: forward() waits (block_input) or refuses beyond
   bool block_input = true;            ///< forward() waits while results_limit is reached
-  std::chrono::nanoseconds input_timeout = std::chrono::seconds(10);   ///< for so long
+  std::chrono::nanoseconds input_timeout = std::chrono::seconds(10);   ///< how long at most
   bool block_output = false;                                           ///< get_results() waits for a result
-  std::chrono::nanoseconds output_timeout = std::chrono::seconds(10);  ///< for so long
+  std::chrono::nanoseconds output_timeout = std::chrono::seconds(10);  ///< how long at most
   ParallelOptions children{};  ///< for parallel pipelines inside: start method, capacity, restarts
   /// Takes each result where it comes out, by the thread that calls forward(), without encoding it; get_results() then
   /// gives none. It must not call the pipeline; what it throws comes out of forward().

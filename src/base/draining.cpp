@@ -23,8 +23,8 @@ bool draining() noexcept {
          (command != nullptr && command->load(std::memory_order_relaxed) != 0);
 }
 
-/// Whoever sees an end that the coordinator has caused also sees this: it is stored before any command, and the end
-/// comes by commits and their acquire loads.
+/// A sink that sees an end which the coordinator has caused also sees this word: it is stored before any command, and
+/// the end arrives by commits and their acquire loads.
 bool cut_short() noexcept {
   const std::atomic<std::uint32_t>* const word = g_cut_short.load(std::memory_order_relaxed);
   return word != nullptr && word->load(std::memory_order_relaxed) != 0;

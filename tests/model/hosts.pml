@@ -100,7 +100,7 @@ inline send(r, expecting, start, stop) {
   r.expected = expecting; r.from = start; r.upto = stop; r.epoch = mine; r.is = sent
 }
 
-/* Whoever waited for it does so no more. */
+/* Nobody waits for it any more. */
 inline forget(r) {
   if
   :: r.is == sent -> r.is = forgotten

@@ -377,7 +377,7 @@ def test_no_kill_changes_what_comes_out(pipeline, zero_copy):
         chosen = random.Random(7)
         before = -1
         while not done.is_set():
-            # Mostly after a result, so that a slow machine gets on; now and then while workers are being restarted.
+            # Usually waits for a result after each kill, so that a slow machine makes progress. Some kills hit a restart.
             if received > before or chosen.random() < 0.02:
                 before = received
                 try:

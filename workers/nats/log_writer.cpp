@@ -38,7 +38,7 @@ void LogWriter::start(const Progress& before, bool claims) {
   }
 }
 
-/// What the log holds last, whoever wrote it, is where this goes on.
+/// Continues behind the last parcel of the log, even if a twin wrote it.
 void LogWriter::look() {
   unsigned attempt = 0;
   while (true) {
